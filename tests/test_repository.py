@@ -124,6 +124,6 @@ def test_no_file_names_the_address_of_a_registry() -> None:
 @pytest.mark.parametrize("launcher", [transformers_launcher("org/model"), vllm_launcher("org/model", {})])
 def test_unmarked_engine_is_refused(launcher: Launcher, tmp_path: Path) -> None:
     command = launcher.command(tmp_path, 1)
-    with pytest.raises(pytest.fail.Exception, match="without pytest.mark.engine"):
+    with pytest.raises(pytest.fail.Exception, match=r"without pytest\.mark\.engine"):
         subprocess.Popen([sys.executable, "-c", "", *command[1:]])
     assert subprocess.Popen([sys.executable, "-c", ""]).wait() == 0

@@ -10,12 +10,20 @@ from threading import Lock
 
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError
-from framelens.core.files import absolute, cut_to_bytes, is_same_file, name_key, name_limit, numbered, shown_path
+from framelens.core.files import (
+    absolute,
+    cut_to_bytes,
+    is_same_file,
+    name_key,
+    name_limit,
+    numbered,
+    shown_path,
+    typed_path,
+)
 from framelens.i18n import language, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, files_of, format_of
 from framelens.store.fs_utils import storage_errors
-from framelens.video.inputs import typed_path
 from framelens.video.subtitles.discovery import files_beside
 
 ROOM_FOR_NUMBER = 8

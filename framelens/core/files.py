@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
+from urllib.parse import unquote
 
 _log = logging.getLogger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -25,6 +26,8 @@ _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 """Devices of Windows, with any extension."""
+_FILE_ADDRESS = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/))", re.IGNORECASE)
+"""Scheme and machine of a file's address (RFC 8089)."""
 # ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
 _MAX_NAME_BYTES = 140
 _MAX_DISPLAYED = 512
@@ -82,6 +85,25 @@ def absolute(path: Path) -> Path:
         return plain if plain == whole or plain.resolve() == whole.resolve() else whole
     except (OSError, ValueError, RuntimeError):  # a loop of links, or no name at all
         return whole
+
+
+def local_path(text: str) -> str:
+    """Return the path in an address of a file of this machine, as browsers and playlists write it; else `text`.
+
+    >>> local_path("file:///clips/a%20b.mp4"), local_path("file://localhost/clips/a.mp4"), local_path("a%20b.mp4")
+    ('/clips/a b.mp4', '/clips/a.mp4', 'a%20b.mp4')
+    """
+    if not (found := _FILE_ADDRESS.match(text)):
+        return text
+    path = unquote(text[found.end() :], errors="surrogateescape")
+    return path.lstrip("/") if os.name == "nt" else path
+
+
+def typed_path(text: str) -> str:
+    """Return the path that a user typed, with the home folder in place of "~"; no text raises an error."""
+    if os.name == "nt":  # "C:\clips\" loses its closing mark to the backslash and arrives as C:\clips"
+        text = text.rstrip('"')
+    return os.path.expanduser(local_path(text))  # noqa: PTH111 - Path.expanduser raises where there is no such user
 
 
 # An address that became a path has lost one of its two slashes.

@@ -109,7 +109,7 @@ class Jobs:
         ]
         beside = partial(self._worker.work, beside=workers)
         self._threads.append(threading.Thread(target=beside, name="jobs-without-model", daemon=True))
-        self._threads.append(threading.Thread(target=self._poll_control_requests, name="jobs-control-requests", daemon=True))
+        self._threads.append(threading.Thread(target=self._poll_control_requests, name="job-controls", daemon=True))
         for thread in self._threads:
             thread.start()
 

@@ -27,6 +27,7 @@ from framelens.core.errors import InputError, StorageError, VideoError
 from framelens.core.files import (
     address_in,
     is_inside,
+    local_path,
     make_private_folder,
     private_opener,
     safe_file_name,
@@ -368,7 +369,7 @@ class VideoRepository:
             InputError: "path_empty", "video_is_address", "path_none_allowed", "path_outside", "path_missing",
                 "path_not_a_file" or "path_unreadable". A path outside is refused without revealing whether it exists.
         """
-        text = path_text.strip().strip("\"'")
+        text = local_path(path_text.strip().strip("\"'"))
         if not text or "\0" in text:
             raise InputError("path_empty")
         if address := address_in(text):
@@ -383,7 +384,7 @@ class VideoRepository:
 
         The files in it are checked one by one, by `from_path`: a link may lead elsewhere.
         """
-        text = path_text.strip().strip("\"'")
+        text = local_path(path_text.strip().strip("\"'"))
         if not text or "\0" in text or address_in(text):
             return None
         try:

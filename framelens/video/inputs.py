@@ -8,7 +8,7 @@ from pathlib import Path
 
 from framelens import registry
 from framelens.core.errors import AppError, VideoError
-from framelens.core.files import absolute, address_in
+from framelens.core.files import absolute, address_in, typed_path
 from framelens.video.files import is_video_name, printable
 
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
@@ -73,13 +73,6 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | 
     return Inputs(tuple(items.values()), is_plain)
 
 
-def typed_path(word: str) -> str:
-    """Return the path that a user typed, with the home folder in place of "~"; no name raises an error."""
-    if os.name == "nt":  # "C:\clips\" loses its closing mark to the backslash and arrives as C:\clips"
-        word = word.rstrip('"')
-    return os.path.expanduser(word)  # noqa: PTH111 - Path.expanduser raises where there is no such user
-
-
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
 
@@ -109,7 +102,7 @@ def _listed(word: str) -> Iterator[Input]:
     if not (names := [name for name in names if name and not name.startswith("#")]):
         yield Input(path.absolute(), VideoError("list_empty", path=printable(path)))
     for name in names:
-        beside = os.path.join(path.absolute().parent, os.path.expanduser(name))  # noqa: PTH111, PTH118 - see typed_path
+        beside = os.path.join(path.absolute().parent, typed_path(name))  # noqa: PTH118 - keeps a name as it is
         is_here = os.path.lexists(beside) or not os.path.lexists(name)
         yield from _expand(beside if is_here and not address_in(name) else name)
 

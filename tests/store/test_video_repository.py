@@ -215,7 +215,7 @@ def test_file_in_input_folder_opens_by_full_or_short_path(shelf: VideoRepository
     video = shelf.from_path(f'"{file}"')
     assert shelf.path(video) == file
     assert shelf.name(video) == "a b.mp4"
-    assert shelf.from_path("sub/a b.mp4") == video
+    assert shelf.from_path("sub/a b.mp4") == shelf.from_path(file.as_uri()) == video
 
 
 @pytest.mark.parametrize("text", ["/etc/passwd", "../secret.mp4", "/etc/no-such-file", "~/x.mp4"])

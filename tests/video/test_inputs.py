@@ -94,3 +94,10 @@ def test_typescript_is_no_transport_stream(folder: Path) -> None:
     (folder / "sub" / "source.ts").write_text("export const GOOD = 'GGGGGGGG';\n" * 200)
     assert "sub/stream.ts" in names(resolve(["sub"]))
     assert "sub/source.ts" not in names(resolve(["sub"]))
+
+
+def test_address_of_a_local_file_is_its_path(folder: Path) -> None:
+    address = (folder / "sub" / "clip [1].mp4").as_uri()
+    (folder / "play.m3u").write_text(f"#EXTM3U\n{address}\n")
+    for word in (address, address.replace("file:///", "file://localhost/"), "play.m3u"):
+        assert names(resolve([word], reads_lists=True)) == ["sub/clip [1].mp4"], word

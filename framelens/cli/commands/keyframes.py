@@ -36,13 +36,12 @@ from framelens.cli.report_output import (
 )
 from framelens.core.domain import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo
 from framelens.core.errors import ConfigError, StorageError, VideoError
-from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path
+from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, notice_text, t
 from framelens.services.keyframes import KEYFRAMES, frame_limit, parse_frames
 from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.files import check_file
-from framelens.video.inputs import typed_path
 from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:

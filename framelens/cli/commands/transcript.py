@@ -12,14 +12,13 @@ from pathlib import Path
 from framelens import config, i18n
 from framelens.cli.common import add_output_options, add_subtitles_option, use_language
 from framelens.core.domain import Analysis
-from framelens.core.files import absolute
+from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.services.container import Services, open_library
 from framelens.services.keyframes import parse_seconds
 from framelens.services.transcripts import report_ids
 from framelens.video.files import check_file
-from framelens.video.inputs import typed_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

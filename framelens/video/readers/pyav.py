@@ -6,7 +6,6 @@ Packets are demuxed and decoded once, in order; damaged ones are counted and ski
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -43,6 +42,7 @@ from framelens.video.readers.packets import (
     NalUnits,
 )
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
+from framelens.video.readers.timecodes import timecode_of
 from framelens.video.readers.transparency import announces_alpha, decoder_of, has_alpha
 from framelens.video.subtitles.discovery import is_subtitle_name
 
@@ -75,7 +75,6 @@ of ten-bit 8K takes 100 MB."""
 _PACKET_SECONDS = 15.0
 """For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
 last packet for another one, for minutes; a sleeping disk needs up to ten seconds."""
-_TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
 _LONGEST_PRIMING_SECONDS = 0.15
@@ -493,7 +492,7 @@ class AvReader(base.FrameReader):
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
-            timecode=_timecode(container, stream),
+            timecode=timecode_of(container, stream, first),
             player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),
         )
 
@@ -508,15 +507,6 @@ def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | No
     """Return the rate of an interlaced stream, which is half of `rate` if that counts fields."""
     coded = stream.codec_context.framerate
     return coded if coded and rate and _FIELDS * coded < rate else rate
-
-
-def _timecode(container: InputContainer, stream: VideoStream) -> str:
-    """Return the timecode that a track or a tag gives for the first frame, with ";" if it drops numbers; "" if none."""
-    owners = (stream.metadata, *(one.metadata for one in container.streams.data), container.metadata)
-    for name, value in chain.from_iterable(tags.items() for tags in owners):
-        if name.lower() == "timecode" and (found := _TIMECODE.fullmatch(value.strip())):
-            return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{found[5]}"
-    return ""
 
 
 def _declared_end(stream: AudioStream) -> float:

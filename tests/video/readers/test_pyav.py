@@ -17,7 +17,7 @@ from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import pictures_at
 from framelens.video.worker import events_of
 from tests.field_pictures import write_fields
-from tests.media import cards, moving, solid, with_sound, write_video
+from tests.media import COLOURS, cards, moving, solid, with_sound, write_video
 
 
 @pytest.fixture(scope="module")
@@ -259,5 +259,24 @@ def test_range_after_the_end_of_the_sound_is_refused(seconds: float, pictures: P
 )
 def test_timecode_of_a_track_or_tag_is_read(suffix: str, code: str, read: str, pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / f"coded{suffix}", sound=(0, 4), timecode=code)
+    with AvReader(path) as reader:
+        assert reader.info.timecode == read
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rate", "code", "read"),
+    [
+        (".mpg", Fraction(25), "10:00:00:00", "10:00:00:00"),
+        (".m2v", Fraction(30000, 1001), "01:00:00;02", "01:00:00;02"),
+        (".ts", Fraction(25), "23:59:59:24", "23:59:59:24"),
+        (".mpg", Fraction(25), "00:00:00:00", ""),
+    ],
+)
+def test_timecode_of_a_group_of_pictures_is_read(
+    suffix: str, rate: Fraction, code: str, read: str, tmp_path: Path
+) -> None:
+    options = {"gop_timecode": code, "drop_frame_timecode": "1" if ";" in code else "0", "g": "5"}
+    path = tmp_path / f"coded{suffix}"
+    write_video(path, [solid(COLOURS["red"])] * 10, rate=rate, codec="mpeg2video", options=options)
     with AvReader(path) as reader:
         assert reader.info.timecode == read

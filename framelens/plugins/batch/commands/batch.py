@@ -18,13 +18,14 @@ from framelens.cli.analysis_options import add_analysis_options, build_common_re
 from framelens.cli.common import cancel_on_signals
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
+from framelens.core.files import typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.results import Results
 from framelens.reports.formats import FORMATS
 from framelens.services.keyframes import FIT
 from framelens.video.files import check_file
-from framelens.video.inputs import Input, resolve, typed_path
+from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 from framelens.cli.common import worst_exit_code
 from framelens.cli.report_output import check_output_folder, check_typed_output
 from framelens.core.codec import Failure, to_builtins
-from framelens.core.files import readable
+from framelens.core.files import readable, typed_path
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
@@ -22,7 +22,6 @@ from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, 
 from framelens.plugins.batch.summary import counts_text, error_form, state_text, summarise, write_summary
 from framelens.plugins.batch.tally import BatchTally
 from framelens.video.files import printable
-from framelens.video.inputs import typed_path
 
 _RECORD_SECONDS = 2.0
 """How often the record for the page is stored, which names all videos."""

@@ -13,13 +13,12 @@ from pathlib import Path
 from framelens import config
 from framelens.cli.common import add_output_options, use_language
 from framelens.cli.report_output import check_typed_output, names_folder
-from framelens.core.files import readable
+from framelens.core.files import readable, typed_path
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.store.audit import AuditLog
 from framelens.store.backup import backup_bytes, write_backup
 from framelens.store.database import Store
-from framelens.video.inputs import typed_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

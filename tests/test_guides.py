@@ -33,7 +33,6 @@ from framelens.core.model_hub import HubKind
 from framelens.core.vllm_arguments import installed_arguments
 from framelens.engine.base import Endpoint
 from framelens.engine.model_resolution import check_model_folder
-from framelens.models.cpu_speed import reference
 from framelens.services import hardware_profile
 from tests.cards import draw_card, to_jpeg
 from tests.core.test_vllm_arguments import needs_vllm
@@ -191,7 +190,7 @@ def test_both_languages_carry_the_same_commands() -> None:
 def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
+    two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16)
     monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]

@@ -21,7 +21,7 @@ from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
 from framelens.engine.hardware import cpu_flags
 from framelens.models.catalogue import built_in
-from framelens.models.cpu_speed import has_bfloat16
+from framelens.models.formats import has_bfloat16
 from framelens.plugins.models.benchmark.dummy_model import write_folder
 
 NAME = "shape of Qwen2.5-VL-3B"

@@ -159,7 +159,7 @@ def fit_arguments(
     Args:
         arguments: vLLM's engine arguments by their Python names.
         device: Device of the installed vLLM.
-        wide: On a CPU, use float32 for `half` and "auto" (see `framelens.models.cpu_speed`).
+        wide: On a CPU, use float32 for `half` and "auto" (see `framelens.models.formats`).
 
     Returns:
         The adapted arguments, and notices about changed ones.

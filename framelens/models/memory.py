@@ -17,12 +17,12 @@ packing used and the allocator does not return.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from framelens.core.units import GIB
 from framelens.models.architecture import Part, Shape, Vision, Weights, largest_picture_tokens
 from framelens.models.formats import stored
-from framelens.models.serving_plan import Device, Plan, number_bytes
+from framelens.models.serving_plan import Device, Plan, number_bytes, parse_plan
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}
@@ -229,3 +229,9 @@ def _picture_bytes(vision: Vision, plan: Plan, plain: int, tokens: int) -> int:
 def weights_bytes(shape: Shape) -> int:
     """Return the bytes of the weights in the checkpoint's own format."""
     return estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
+
+
+def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
+    """Return the bytes that the model needs in float32 on a CPU, with a cache of `cache_bytes`."""
+    needed = estimate_memory(shape, parse_plan({**arguments, "dtype": "float32"}, device="cpu"))
+    return needed.card_bytes - needed.bytes_of("cache") + cache_bytes

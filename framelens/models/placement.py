@@ -3,8 +3,8 @@
 "Best" is a rule, not a measurement: models that accept pictures first, then those that keep 8192 tokens, then those
 that vLLM runs without foreign code; then the larger model, where a mixture of experts counts as the geometric mean of
 all its parameters and those that a token uses, and sizes within about a fifth are equal; then 8 and more bits before 4;
-then the order of the families in the catalogue. On a CPU a model that takes too long for a frame and its share of the
-answer (framelens.models.cpu_speed) comes after those that do not, and among such the faster comes first.
+then the order of the families in the catalogue. On a CPU a model with many parameters for each token comes after the
+others, and among such the smaller comes first: each token of an answer reads them all from memory.
 
 The figures are from NVIDIA's data sheets. A longer name is matched before a shorter one that is part of it.
 """
@@ -20,8 +20,7 @@ from typing import Any
 from framelens.core.units import GIB
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference
-from framelens.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
+from framelens.models.formats import BY_KEY, FormatKey, NumberFormat, format_of, is_faster_wide
 from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.serving_plan import Device, Plan
 
@@ -36,8 +35,8 @@ _PICTURE_TOKENS = 1280
 _MAX_FRAMES = 64
 _REST_TOKENS = 1536
 """Tokens for question, marks and answer beside the frames."""
-_ACCEPTABLE_SECONDS = 12.0
-"""Acceptable time for a frame on a CPU with its share of the answer: sixteen frames in about three minutes."""
+_MAX_CPU_PARAMETERS = 5e9
+"""Parameters that a token uses, beyond which a model is slow on any CPU: a 7B wrote 4 tokens a second on two cores."""
 _AMPERE = 8.0  # compute capability
 _MAX_CARDS_PER_MACHINE = 8
 _USUAL_CAPABILITY = 8.6  # most Ampere cards
@@ -66,7 +65,6 @@ class Proposal:
         frames: Number of frames of the smallest size that is sent in one request; 0 for a model without vision.
         config: Settings for VLLM_CONFIG.
         environment: Environment variables beside it.
-        pace: Estimated speed; for a CPU only.
     """
 
     entry: CatalogueEntry
@@ -78,12 +76,11 @@ class Proposal:
     frames: int
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
-    pace: SpeedEstimate | None = None
 
     @property
     def is_slow(self) -> bool:
-        """Return whether a frame with its share of the answer takes longer than is acceptable."""
-        return self.pace is not None and self.pace.each_seconds > _ACCEPTABLE_SECONDS
+        """Return whether it has too many parameters for a CPU."""
+        return self.plan.device == "cpu" and self.entry.shape.active_parameters > _MAX_CPU_PARAMETERS
 
 
 @dataclass(frozen=True)
@@ -142,17 +139,16 @@ def propose_for_cards(card: GpuCard, entries: Iterable[CatalogueEntry], *, cards
 
 
 def propose_for_cpu(
-    memory_gib: float, entries: Iterable[CatalogueEntry], *, speed: ProcessorRates | None = None
+    memory_gib: float, entries: Iterable[CatalogueEntry], *, wide: bool = False
 ) -> tuple[Proposal, ...]:
     """Propose models for `memory_gib` of ordinary memory, best first.
 
     Args:
         memory_gib: All memory of the machine.
         entries: Models to choose from.
-        speed: Rates of the processor; None for the one that the catalogue was measured on.
+        wide: Whether the processor reads pictures faster in float32 (`formats.prefers_float32`).
     """
-    usual = speed or reference()
-    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, usual))]
+    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, wide))]
     return _rank(found, entries)
 
 
@@ -182,25 +178,28 @@ def propose_divided(
 def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
     """Return the tensor and pipeline parallel sizes for `cards` cards.
 
-    vLLM divides heads: their number must be a multiple of the tensor parallel size, and so must that of the cache's
-    heads, or the other way round. A quantised layer is divided between its groups. Cards beyond eight are usually in
-    another machine, where only a pipeline is fast enough.
+    Cards beyond eight are usually in another machine, where only a pipeline is fast enough.
     """
-    for size in range(min(cards, _MAX_CARDS_PER_MACHINE), 0, -1):
-        if cards % size == 0 and is_divisible(shape, size):
-            return size, cards // size
-    return 1, cards
+    tensor = max(size for size in tensor_sizes(shape, min(cards, _MAX_CARDS_PER_MACHINE)) if cards % size == 0)
+    return tensor, cards // tensor
 
 
-def is_divisible(shape: Shape, size: int) -> bool:
-    """Return whether vLLM can divide every layer among `size` cards; `ways_to_divide` says what it demands."""
-    heads = shape.text.cache.heads
-    group = shape.quantisation.group_size if shape.quantisation else 1
-    return (
-        shape.text.heads % size == 0
-        and (shape.text.cache.latent or heads % size == 0 or size % heads == 0)
-        and shape.text.intermediate % (size * (group or 1)) == 0
-    )
+def tensor_sizes(shape: Shape | None, cards: int) -> tuple[int, ...]:
+    """Return the tensor parallel sizes up to `cards` with which vLLM divides every layer, ascending; 1 is always one.
+
+    Heads are divided: their number must be a multiple of the size, and so must that of the cache's heads, or the other
+    way round. A quantised layer is divided between its groups. Every size counts for a model of unknown shape, None.
+    """
+    return tuple(size for size in range(1, cards + 1) if size == 1 or shape is None or _is_divisible(shape, size))
+
+
+def _is_divisible(shape: Shape, size: int) -> bool:
+    text, cache = shape.text, shape.text.cache
+    part = size * ((shape.quantisation.group_size if shape.quantisation else 0) or 1)
+    if text.heads % size or text.intermediate % part:
+        return False
+    are_shared = cache.heads % size == 0 or size % cache.heads == 0
+    return cache.latent or (are_shared and text.heads * cache.head_dim % part == 0)
 
 
 # ---- one model -------------------------------------------------------------------------------------------------------
@@ -222,22 +221,20 @@ def _formats(entry: CatalogueEntry, card: GpuCard) -> Iterator[FormatKey | None]
         yield "fp8"
 
 
-def _on_cpu(entry: CatalogueEntry, memory_gib: float, speed: ProcessorRates) -> Proposal | None:
-    """Propose 16 or 32 bits, whichever is faster here and fits; transformers uses the stored format."""
+def _on_cpu(entry: CatalogueEntry, memory_gib: float, wide: bool) -> Proposal | None:
+    """Propose 32 bits if they are faster here and fit, else 16; transformers uses the stored format."""
     stored = format_of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
     if stored.key == "fp8" or is_mixture_in_4_bits:
         return None
     narrow: FormatKey | None = "bf16" if stored.key == "fp16" else None
-    widths: tuple[FormatKey | None, ...] = (narrow,)
-    if entry.engine == "vllm" and entry.shape.quantisation is None:
-        widths = (narrow, "fp32")
-    found = []
+    is_wide = wide and entry.engine == "vllm" and is_faster_wide(entry.shape)
+    widths: tuple[FormatKey | None, ...] = ("fp32", narrow) if is_wide else (narrow,)
     for chosen in widths:
         base = _plan(entry.shape, chosen, "cpu", 1, 1)
         if fitted := _fit(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
-            found.append(replace(fitted, pace=speed.pace(estimate_work(entry.shape, fitted.plan))))
-    return min(found, key=lambda one: one.pace.each_seconds if one.pace else 0.0, default=None)
+            return fitted
+    return None
 
 
 def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, pipeline: int) -> Plan:
@@ -335,7 +332,7 @@ def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple
             not entry.sees,
             proposal.plan.max_model_len < USUAL_LENGTH,
             entry.engine != "vllm" or entry.needs_code,
-            proposal.is_slow and proposal.pace and proposal.pace.each_seconds,
+            proposal.is_slow and proposal.entry.shape.active_parameters,
             -_size_class(entry.shape),
             proposal.format.bits < 8,
             places[entry.family],

@@ -204,7 +204,7 @@ def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure)
         in_flight=settings.in_flight,
         known=partial(_stats(settings).of, _engine_name(settings)),
         policy=_answer_policy,
-        guess=cache(partial(_guessed_run, settings)),
+        guess=cache(partial(_measured_run, settings)),
     )
 
 
@@ -214,10 +214,10 @@ def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[Quest
     return plan_answer(question, seconds, frames)
 
 
-def _guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.services.model_speed import guessed_run  # which knows all models
+def _measured_run(settings: Settings) -> tuple[RequestTiming, ...]:
+    from framelens.services.model_speed import measured_run  # which knows this machine
 
-    return guessed_run(settings)
+    return measured_run(settings)
 
 
 def _stats(settings: Settings) -> TimingStats:

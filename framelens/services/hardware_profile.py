@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 from framelens.core.errors import ConfigError
 from framelens.core.units import GIB
-from framelens.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
+from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
 from framelens.engine.system_metrics import GpuReader
 from framelens.i18n import t
 from framelens.models.architecture import Shape
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.cpu_speed import (
-    ProcessorRates,
-    SpeedEstimate,
-    estimate_rates,
-    estimate_work,
-    fit_rates,
-    parse_run,
-    reference,
-)
+from framelens.models.formats import prefers_float32
 from framelens.models.placement import (
     USABLE,
     GpuCard,
@@ -49,14 +41,14 @@ class HardwareProfile:
         key: Name of the profile; "here" is this machine.
         card: Model of each of the `cards` graphics cards, None for a CPU.
         memory_gib: Memory of a machine without a card.
-        speed: Speed of its processor, None for that of the machine on which the catalogue was measured.
+        wide: Whether its processor reads pictures faster in float32.
     """
 
     key: str
     card: GpuCard | None
     cards: int = 1
     memory_gib: float = 0
-    speed: ProcessorRates | None = None
+    wide: bool = False
 
     @property
     def device(self) -> Device:
@@ -83,23 +75,6 @@ class HardwareProfile:
         usable = float(share) if isinstance(share, int | float) else USABLE
         return estimate_need(shape, parse_plan(arguments, device=self.device), self.bytes_each, usable=usable)
 
-    def pace(self, entry: CatalogueEntry) -> SpeedEstimate | None:
-        """Return the estimated throughput of a model here, whether or not it fits; None on cards (no estimates)."""
-        if self.card is not None:
-            return None
-        found = self.proposals((entry,))
-        if found:
-            return found[0].pace
-        return (self.speed or reference()).pace(estimate_work(entry.shape, parse_plan({}, device="cpu")))
-
-    def with_measured_speed(
-        self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, CatalogueEntry]
-    ) -> HardwareProfile:
-        """Return the profile with the processor speed that benchmarks on this machine have measured."""
-        known = [one for one in trials if (one.get("device"), one.get("machine")) == ("cpu", cpu_name())]
-        runs = [parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
-        return replace(self, speed=fit_rates((run for run in runs if run), self.speed or reference()))
-
     def words(self) -> str:
         """Return a description for the user."""
         gib = f"{self.bytes_each / GIB:.4g}"
@@ -125,7 +100,7 @@ class _Entries:
 def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...]:
     """List the models that run on this hardware; for the whole catalogue, that is half of drawing the first page."""
     if place.card is None:
-        return propose_for_cpu(place.memory_gib, entries.all, speed=place.speed)
+        return propose_for_cpu(place.memory_gib, entries.all, wide=place.wide)
     return propose_for_cards(place.card, entries.all, cards=place.cards)
 
 
@@ -151,14 +126,9 @@ def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib
     """
     found = sorted(cards)
     if not found or device == "cpu":
-        return HardwareProfile("here", None, memory_gib=memory_gib, speed=speed_here())
+        return HardwareProfile("here", None, memory_gib=memory_gib, wide=prefers_float32(cpu_flags(), cpu_cores()))
     least_gib, name = found[0]
     return HardwareProfile("here", find_card(name, least_gib), len(found))
-
-
-def speed_here() -> ProcessorRates:
-    """Return the speed of this processor as estimated without a benchmark."""
-    return estimate_rates(cpu_flags(), cpu_cores())
 
 
 def parse_card(text: str) -> GpuCard:

@@ -17,23 +17,25 @@ from framelens.engine.vllm import fit_arguments, kv_cache_gib
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue
 from framelens.models.config.parser import read_shape
-from framelens.models.cpu_speed import ProcessorRates, estimate_rates, fits_wide, has_bfloat16, is_better_wide
+from framelens.models.formats import is_faster_wide, prefers_float32
+from framelens.models.memory import float32_bytes
+from framelens.models.placement import USABLE
 
 
 def computes_wide(settings: Settings) -> bool:
     """Return whether `half` should become float32 on this machine's CPU (`wide` of `fit_arguments`)."""
-    flags = cpu_flags()
-    if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
+    if not prefers_float32(cpu_flags(), cpu_cores()) or (installed_vllm() or ("", ""))[0] != "cpu":
         return False
-    return is_wide(shape_of(settings), settings.vllm_config, estimate_rates(flags, cpu_cores()), memory_bytes())
+    return is_wide(shape_of(settings), settings.vllm_config, memory_bytes())
 
 
-def is_wide(shape: Shape | None, given: Mapping[str, Any], speed: ProcessorRates, memory: int) -> bool:
-    """Return whether a model is faster in float32 on a processor with this speed, and fits into this many bytes."""
-    if shape is None or not is_better_wide(shape, given, speed):
+def is_wide(shape: Shape | None, given: Mapping[str, Any], memory: int) -> bool:
+    """Return whether a processor that prefers float32 runs a model faster in it, and has room for it in `memory`."""
+    if shape is None or not is_faster_wide(shape):
         return False
     cache = given.get("kv_cache_memory_bytes")
-    return fits_wide(shape, given, memory, cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB)
+    cache_bytes = cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB
+    return float32_bytes(shape, given, cache_bytes) <= memory * USABLE
 
 
 def effective_arguments(settings: Settings) -> Mapping[str, Any]:

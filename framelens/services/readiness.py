@@ -1,7 +1,6 @@
 """Readiness of the model before an analysis starts: on this machine, to be downloaded, or not available.
 
-Page and command line check it before they start anything. No network is used; sizes and throughput are the estimates of
-the catalogue and measurements made on this machine.
+Page and command line check it before they start anything. No network is used; sizes are those of the catalogue.
 """
 
 import shutil
@@ -20,12 +19,10 @@ from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.cpu_speed import SpeedEstimate
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import USABLE, MemoryNeed, Proposal
 from framelens.services import hardware_profile
 from framelens.services.model_arguments import effective_arguments
-from framelens.store.model_records import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2
@@ -39,14 +36,12 @@ class ModelCandidate:
     Attributes:
         download_bytes: Size of the download, 0 if the model is here, None if unknown.
         need: Memory that it needs, None for an unknown model.
-        pace: Estimated throughput, None for an unknown model and on cards, for which there is no estimate.
         config: VLLM_CONFIG for this machine.
     """
 
     model: str
     download_bytes: int | None
     need: MemoryNeed | None = None
-    pace: SpeedEstimate | None = None
     config: Mapping[str, Any] | None = None
     entry: CatalogueEntry | None = None
 
@@ -148,9 +143,8 @@ def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
     entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
     if entry is None:
         return ModelCandidate(hub_id, None)
-    place = _place(settings)
-    need = place.need(entry.shape, effective_arguments(settings))
-    return ModelCandidate(hub_id, weights_bytes(entry.shape), need, place.pace(entry), entry=entry)
+    need = hardware_profile.here().need(entry.shape, effective_arguments(settings))
+    return ModelCandidate(hub_id, weights_bytes(entry.shape), need, entry=entry)
 
 
 def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
@@ -158,7 +152,7 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
 
     The model of the settings is included only if it fits with a configuration for this machine but not with theirs.
     """
-    place, entries = _place(settings), load_catalogue(settings.data_dir / "models").by_id
+    place, entries = hardware_profile.here(), load_catalogue(settings.data_dir / "models").by_id
     runs = [one for one in place.proposals(tuple(entries.values())) if one.entry.sees and one.entry.engine == "vllm"]
     used = entries.get(settings.model_path)
     if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
@@ -170,17 +164,8 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
     return tuple([*here, *to_download][:_OFFERS])
 
 
-def _place(settings: Settings) -> hardware_profile.HardwareProfile:
-    place = hardware_profile.here()
-    if place.card is not None:
-        return place
-    return place.with_measured_speed(
-        trials(settings.data_dir).all(), load_catalogue(settings.data_dir / "models").by_id
-    )
-
-
 def _offer(proposal: Proposal) -> ModelCandidate:
     entry, needed = proposal.entry, proposal.sum.card_bytes
     size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
     need = MemoryNeed(needed, needed, round(proposal.budget_bytes / USABLE))
-    return ModelCandidate(entry.id, size, need, proposal.pace, proposal.config, entry)
+    return ModelCandidate(entry.id, size, need, proposal.config, entry)

@@ -12,7 +12,8 @@ from framelens import config
 from framelens.core import vllm_arguments
 from framelens.core.units import GIB
 from framelens.models.catalogue import built_in
-from framelens.models.memory import estimate_memory
+from framelens.models.formats import prefers_float32
+from framelens.models.memory import estimate_memory, float32_bytes
 from framelens.models.placement import GpuCard, Proposal, find_card, propose_for_cards, propose_for_cpu, ways_to_divide
 from framelens.models.serving_plan import parse_plan
 
@@ -158,3 +159,50 @@ def test_cards_are_known_by_what_drivers_call_them() -> None:
     reported = find_card("NVIDIA Something New", 32.0)
     assert reported == GpuCard(32.0, None, "NVIDIA Something New")
     assert reported.memory_gib * GIB > 0
+
+
+VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
+OLD = frozenset({"avx2", "avx512f"})
+
+
+def test_first_proposal_for_a_cpu_is_not_too_large() -> None:
+    firsts = {gib: propose_for_cpu(gib, ENTRIES)[0] for gib in (8, 16, 24, 32, 64)}
+    assert not any(one.is_slow for one in firsts.values())
+    assert {firsts[gib].entry.id for gib in (16, 24, 32, 64)} == {VL_3B.id}
+    assert firsts[8].entry.parameters < VL_3B.parameters
+
+
+def test_large_models_come_last_on_a_cpu_smaller_first() -> None:
+    found = [one for one in propose_for_cpu(64, ENTRIES) if one.entry.sees and one.entry.engine == "vllm"]
+    found = [one for one in found if not one.entry.needs_code and one.plan.max_model_len >= 8192]
+    slow = [one.entry.shape.active_parameters for one in found if one.is_slow]
+    assert [one.is_slow for one in found] == sorted(one.is_slow for one in found)
+    assert slow and slow == sorted(slow)
+    assert not any(one.is_slow for one in propose_for_cards(GpuCard(80), ENTRIES))
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_few_cores_without_bfloat16_prefer_float32(flag: str) -> None:
+    assert prefers_float32(OLD, 2)
+    assert not prefers_float32(OLD, 16)
+    assert not prefers_float32(OLD | {flag}, 2) and not prefers_float32(frozenset(), 2)
+
+
+def test_the_faster_width_that_fits_is_proposed() -> None:
+    for memory, wide, dtype in ((64, False, "bfloat16"), (64, True, "float32"), (16, True, "bfloat16")):
+        (proposal,) = propose_for_cpu(memory, [VL_3B], wide=wide)
+        assert proposal.config["dtype"] == dtype
+        assert proposal.format.key == {"bfloat16": "bf16", "float32": "fp32"}[dtype]
+        assert proposal.sum.card_bytes < memory * GIB
+    for id_ in (f"{VL_3B.id}-AWQ", "deepseek-community/deepseek-vl-1.3b-chat", "Qwen/Qwen3-1.7B"):
+        (proposal,) = propose_for_cpu(64, [built_in().by_id[id_]], wide=True)
+        assert proposal.format.key != "fp32", id_
+
+
+def test_float32_needs_what_was_measured() -> None:
+    """22.7 GB at the peak of a benchmark, whose cache held two requests."""
+    arguments = {"max_model_len": 8192, "dtype": "float32", "max_num_seqs": 8,
+                 "mm_processor_kwargs": {"max_pixels": 1003520}}  # fmt: skip
+    needed = estimate_memory(VL_3B.shape, parse_plan(arguments, device="cpu", sequences=2))
+    assert needed.card_bytes == pytest.approx(22.73e9, rel=0.05)
+    assert float32_bytes(VL_3B.shape, arguments, needed.bytes_of("cache")) == needed.card_bytes

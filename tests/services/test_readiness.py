@@ -15,7 +15,6 @@ from framelens.core.domain import EngineProgress
 from framelens.core.errors import EngineError, ModelNotFound
 from framelens.engine.base import NullEngine
 from framelens.models.catalogue import load_catalogue
-from framelens.models.cpu_speed import estimate_rates
 from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.services import hardware_profile, readiness
 from framelens.services.engine_selection import build_engine, confirmed_downloads
@@ -34,7 +33,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hardware_profile, "speed_here", lambda: estimate_rates(frozenset(), 2))
     monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
     return config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, dotenv=tmp_path / "no.env")
 
@@ -44,7 +42,6 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
     assert (now.kind, now.model and now.model.model) == ("download", BIG)
     assert now.model and now.model.download_bytes and 16.4e9 < now.model.download_bytes < 16.8e9
     assert now.model.need and not now.model.need.fits and not now.model.need.can_fit
-    assert now.model.pace and now.model.pace.frame_seconds > 0
     assert "90 % of 20.0 GiB" in need_text(now.model.need)
     assert now.offers[0].model == SMALL
     assert all(one.need and one.need.fits and one.download_bytes for one in now.offers)

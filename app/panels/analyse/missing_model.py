@@ -20,7 +20,7 @@ from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.services.container import choose_local_model
 from framelens.services.engine_selection import confirmed_downloads
-from framelens.services.model_speed import run_of
+from framelens.services.model_speed import measured_run
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 from framelens.store.model_records import KnownTimings
 
@@ -105,9 +105,9 @@ def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: Analysis
 
 def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:
     """Return the shortest and longest time of the request with this model, by the planner; None if unknown."""
-    if not (one.pace and one.entry):
+    run, template = measured_run(services().settings, one.model), services().templates.find(request.template)
+    if not run:
         return None
-    run, template = run_of(one.entry.shape, one.pace), services().templates.find(request.template)
     planner = replace(services().planner, measure=lambda *_: None, known=KnownTimings, guess=lambda: run)
     return planner(video, replace(request, use_model=True), template).whole_seconds
 

@@ -146,8 +146,7 @@ def _lines(now: Readiness, model: ModelCandidate, settings: Settings, *, is_aske
     yield download_text(model.download_bytes, now.free_bytes)
     if model.need:
         yield need_text(model.need)
-    if speed := _speed(model, settings):
-        yield speed
+    yield _speed(model, settings) or t("models.page.not_measured", model=model.model)
     if now.offers:
         yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
     for number, one in enumerate(now.offers, start=1):
@@ -162,7 +161,7 @@ def _about(one: ModelCandidate, settings: Settings) -> str:
 
 def _speed(one: ModelCandidate, settings: Settings) -> str:
     measured = latest_trials(settings.data_dir, hardware_profile.here().device).get(one.model)
-    return speed_text(one.pace, one.entry is None or one.entry.sees, measured)
+    return speed_text(measured)
 
 
 def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace) -> Settings:

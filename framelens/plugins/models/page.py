@@ -21,7 +21,6 @@ from framelens.plugins.models.panels import (
     vision_check,
 )
 from framelens.services import hardware_profile
-from framelens.store.model_records import trials
 
 
 def _draw_way_back() -> None:
@@ -49,8 +48,6 @@ def draw() -> None:
     st.markdown(f"## {t('ui.page_models')}")
     _draw_way_back()
     catalogue, here = load_catalogue(services().settings.data_dir / "models"), hardware_profile.here()
-    if here.card is None:
-        here = here.with_measured_speed(trials(services().settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now')}")
     current_model.draw()
     vision_check.draw()

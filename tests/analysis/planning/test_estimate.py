@@ -230,13 +230,13 @@ def test_question_is_not_answered_without_a_model_or_a_policy() -> None:
     assert reported(question=WHEN).looks == (0, 0)
 
 
-def test_speed_of_the_processor_counts_before_an_answer() -> None:
+def test_a_benchmark_counts_before_an_answer() -> None:
     guessed = planner(KnownTimings(), guess=lambda: run_at(150, 20.0, 2.0))(video(), request(256), TEMPLATE)
     assert guessed.seconds and not guessed.is_measured
     each = 256 * (20 + 45 / 2)
     assert guessed.seconds[0] < each < guessed.seconds[1] and "2.1–5.4 h on this engine" in headline(guessed)
-    assert "speed of this machine" in " ".join(details(guessed))
-    assert reported().is_measured and "speed of this machine" not in " ".join(details(reported()))
+    assert "benchmark of the model" in " ".join(details(guessed))
+    assert reported().is_measured and "benchmark of the model" not in " ".join(details(reported()))
 
 
 # ---- with an engine that is ready

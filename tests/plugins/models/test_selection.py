@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import ModelNotFound
+from framelens.engine.hardware import cpu_cores, cpu_flags
 from framelens.models.catalogue import built_in
+from framelens.models.formats import prefers_float32
 from framelens.models.placement import GpuCard
 from framelens.plugins.models.preflight.context import Fix
 from framelens.plugins.models.selection import (
@@ -21,7 +23,7 @@ from framelens.plugins.models.selection import (
     proposal_for,
     with_fix,
 )
-from framelens.services.hardware_profile import HardwareProfile, build_profile, speed_here
+from framelens.services.hardware_profile import HardwareProfile, build_profile
 
 
 @pytest.mark.parametrize(
@@ -101,5 +103,5 @@ def test_hardware_is_smallest_gpu_unless_engine_is_on_cpu() -> None:
     cards = [(24.0, "NVIDIA GeForce RTX 4090"), (11.0, "NVIDIA GeForce RTX 2080 Ti")]
     place = build_profile(cards, "gpu", 64)
     assert place.card and (place.card.memory_gib, place.card.capability, place.cards) == (11.0, 7.5, 2)
-    on_processor = HardwareProfile("here", None, memory_gib=64, speed=speed_here())
+    on_processor = HardwareProfile("here", None, memory_gib=64, wide=prefers_float32(cpu_flags(), cpu_cores()))
     assert build_profile(cards, "cpu", 64) == build_profile([], "gpu", 64) == on_processor

@@ -18,7 +18,7 @@ from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue, find_entry
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import estimate_memory
-from framelens.models.placement import USABLE, GpuCard, Proposal, is_divisible, propose_divided, propose_for_cards
+from framelens.models.placement import USABLE, GpuCard, Proposal, propose_divided, propose_for_cards, tensor_sizes
 from framelens.models.serving_plan import Plan
 
 _MAX_NODES = 1000
@@ -166,20 +166,16 @@ def _folder(model: str, entry: CatalogueEntry) -> str:
 
 
 def _check_tensor_parallel(entry: CatalogueEntry, hardware: ClusterHardware, size: int) -> None:
-    possible = ", ".join(map(str, _tensor_sizes(entry.shape, hardware.cards)))
+    sizes = tensor_sizes(entry.shape, hardware.cards)
+    possible = ", ".join(str(one) for one in sizes if hardware.cards % one == 0)
     if size < 1 or hardware.cards % size:
         raise ConfigError("cluster_tensor_cards", size=size, cards=hardware.cards, possible=possible)
-    if not is_divisible(entry.shape, size):
+    if size not in sizes:
         text, cache = entry.shape.text, entry.shape.text.cache
         raise ConfigError(
             "cluster_tensor_heads", model=entry.id, size=size, heads=text.heads, kv_heads=cache.heads,
             possible=possible,
         )  # fmt: skip
-
-
-def _tensor_sizes(shape: Shape, cards: int) -> list[int]:
-    """List the tensor parallel sizes that divide the cards of a machine and the model, ascending."""
-    return [size for size in range(1, cards + 1) if cards % size == 0 and is_divisible(shape, size)]
 
 
 def _all_layouts(
@@ -224,7 +220,7 @@ def _fits_well(candidate: tuple[ClusterLayout, Proposal]) -> bool:
 
 def _layouts(hardware: ClusterHardware, shape: Shape, tensor: int | None) -> Iterator[ClusterLayout]:
     """Yield the possible layouts: most copies first, copies within a machine before those that span several."""
-    sizes = [tensor] if tensor else [s for s in range(1, hardware.cards + 1) if is_divisible(shape, s)]
+    sizes = [tensor] if tensor else tensor_sizes(shape, hardware.cards)
     within = []
     for size in sizes:
         for stages in range(1, hardware.cards // size + 1):
@@ -251,7 +247,7 @@ def _does_not_fit(
 ) -> EngineError:
     """Build the refusal: what is missing on each card, a number of machines that would do, another model."""
     shape, card = entry.shape, hardware.card
-    whole = tensor or max(_tensor_sizes(shape, hardware.cards))
+    whole = tensor or max(size for size in tensor_sizes(shape, hardware.cards) if hardware.cards % size == 0)
     stages = min(shape.text.layers, hardware.nodes * hardware.cards // whole)
     smallest = Plan(
         max_model_len=min(_LEAST_LENGTH, shape.text.max_positions or _LEAST_LENGTH), max_num_seqs=8, eager=True,

@@ -26,11 +26,11 @@ from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.plugins.models.commands import checks, tables, trust
 from framelens.plugins.models.formatting import match_text, why_nothing_fits
 from framelens.services.engine_selection import export_environment
-from framelens.services.hardware_profile import HardwareProfile, here, parse_card, parse_gigabytes, speed_here
+from framelens.services.hardware_profile import HardwareProfile, build_profile, here, parse_card, parse_gigabytes
 from framelens.services.model_arguments import effective_arguments
-from framelens.services.model_speed import latest_trials, pace_text
+from framelens.services.model_speed import latest_trials, speed_text
 from framelens.services.readiness import need_text
-from framelens.store.model_records import Measured, trials
+from framelens.store.model_records import Measured
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
 """Limits of what is worked out."""
@@ -91,7 +91,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _catalogue(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    place = _local_profile(settings, catalogue)
+    place = here()
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
     if given.json:
@@ -116,13 +116,13 @@ def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Sett
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
     if given.json:
-        found = measured.get(match.entry.id) if match else None
-        return {**tables.sum_document(match, shape, sum_), "here": _need_document(need), "measured": found}
+        document = {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
+        return {**document, "measured": measured.get(match.entry.id) if match else None}
     if match is not None and match.why != "exact":
         print(match_text(match), file=sys.stderr)
     tables.print_sum(match.entry if match else None, given.model, shape, sum_)
     print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
-    _print_measured([match.entry.id] if match else [], measured)
+    print(speed_text(measured.get(named)) or t("models.page.not_measured", model=named))
     return None
 
 
@@ -149,7 +149,7 @@ def _fit(given: argparse.Namespace, catalogue: Catalogue, settings: config.Setti
         entries = (match.entry,)
         if match.why != "exact":
             print(match_text(match), file=sys.stderr)
-    place = _parse_hardware(given.where, given.cards, _local_profile(settings, catalogue))
+    place = _parse_hardware(given.where, given.cards)
     found = place.proposals(entries)
     if given.model and not found:
         raise _nothing_fits(entries[0], place)
@@ -193,7 +193,7 @@ def _latest_benchmarks(settings: config.Settings) -> dict[str, Measured]:
 
 
 def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> None:
-    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_]))]
+    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := speed_text(measured[id_]))]
     if lines:
         print("\n".join(["", *lines]))
 
@@ -201,13 +201,7 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> Non
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _local_profile(settings: config.Settings, catalogue: Catalogue) -> HardwareProfile:
-    """Return this machine with the speed that benchmarks have measured."""
-    place = here()
-    return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)
-
-
-def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
+def _parse_hardware(text: str, cards: int) -> HardwareProfile:
     """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":")
@@ -216,4 +210,4 @@ def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwarePro
     number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
     if number is None:
         raise ConfigError("card_unknown", given=text)
-    return HardwareProfile(text, None, memory_gib=number, speed=ours.speed or speed_here())
+    return replace(build_profile((), "cpu", number), key=text)

@@ -6,7 +6,7 @@ The form fields that a choice fills are named here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -25,7 +25,7 @@ from framelens.models.placement import GpuCard, Proposal, least_bytes
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
-from framelens.services.hardware_profile import HardwareProfile, speed_here
+from framelens.services.hardware_profile import HardwareProfile, build_profile
 from framelens.services.model_speed import latest_trials, speed_text
 from framelens.store.model_records import Measured
 
@@ -87,7 +87,7 @@ def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
     places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
     if ours.card:
-        places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
+        places.append(replace(build_profile((), "cpu", memory_bytes() / GIB), key="CPU"))
     return {place.key: place for place in places}
 
 
@@ -104,7 +104,7 @@ def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | 
             str(one.frames or "–"),
             one.entry.licence,
         ),
-        note=speed_text(one.pace, one.entry.sees, measured),
+        note=speed_text(measured),
         share=needed / available,
         memory=t("models.page.memory_of", **amounts),
         is_used=one.entry.id == used,

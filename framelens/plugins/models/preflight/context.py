@@ -14,7 +14,7 @@ from framelens.core.domain import Notice
 from framelens.core.errors import AppError, EngineError
 from framelens.models.architecture import Quantisation, Shape
 from framelens.models.catalogue import Match
-from framelens.models.cpu_speed import ProcessorRates, estimate_rates
+from framelens.models.formats import prefers_float32
 from framelens.models.serving_plan import Device, Plan, parse_plan
 from framelens.plugins.models.trust.remote_code import RemoteCode
 
@@ -74,9 +74,9 @@ class MachineState:
     disk_folder: str = ""
 
     @property
-    def speed(self) -> ProcessorRates:
-        """Return the processor's estimated rates, from its flags and cores."""
-        return estimate_rates(self.cpu_flags, self.cpu_cores)
+    def prefers_float32(self) -> bool:
+        """Return whether the processor reads pictures faster in float32."""
+        return prefers_float32(self.cpu_flags, self.cpu_cores)
 
     @property
     def least_capability(self) -> tuple[int, int] | None:

@@ -7,7 +7,9 @@ CPU only with AMX (or AMD's own kernels), 4-bit matrices on a CPU in multiples o
 from collections.abc import Iterator
 
 from framelens.core.units import GIB, gib_text
-from framelens.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
+from framelens.models.formats import is_faster_wide
+from framelens.models.memory import float32_bytes
+from framelens.models.placement import USABLE
 from framelens.plugins.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _BFLOAT16 = (8, 0)
@@ -30,15 +32,15 @@ def in_bfloat16(subject: PreflightSubject) -> Iterator[PreflightFinding]:
 
 def without_instructions(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for bfloat16 on a processor that has to convert every number, where float32 is faster."""
-    shape, memory, speed = subject.shape, subject.machine.memory_bytes, subject.machine.speed
+    shape, memory = subject.shape, subject.machine.memory_bytes
     if shape is None or memory is None or subject.machine.kind != "cpu" or subject.program.kind != "vllm":
         return
-    if subject.dtype not in ("bfloat16", "auto") or not is_better_wide(shape, subject.arguments, speed):
+    is_faster = subject.machine.prefers_float32 and is_faster_wide(shape)
+    if subject.dtype not in ("bfloat16", "auto") or not is_faster:
         return
-    narrow, wide = (f"{pace.each_seconds:.0f}" for pace in estimate_speeds(shape, subject.arguments, speed))
-    needed = gib_text(float32_bytes(shape, subject.arguments, GIB))
-    values = {"model": subject.name, "seconds": narrow, "wide": wide, "needed": needed, "memory": gib_text(memory)}
-    if fits_wide(shape, subject.arguments, memory, GIB):
+    needed = float32_bytes(shape, subject.arguments, GIB)
+    values = {"model": subject.name, "needed": gib_text(needed), "memory": gib_text(memory)}
+    if needed <= memory * USABLE:
         yield preflight_notice("emulated", values, fix=Fix({"dtype": "float32", "kv_cache_memory_bytes": GIB}))
     else:
         yield preflight_notice("emulated", values, "tells")

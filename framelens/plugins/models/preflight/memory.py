@@ -13,7 +13,7 @@ from typing import Any
 from framelens.core.units import GIB, gib_text
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
-from framelens.models.placement import estimate_need
+from framelens.models.placement import estimate_need, tensor_sizes
 from framelens.plugins.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _MARGIN = 1.01  # tolerance for blocks
@@ -201,10 +201,9 @@ def heads(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     if shape is not None and subject.program.kind == "vllm" and shape.text.heads % ways:
         machine = subject.machine
         there = (len(machine.cards) if machine.kind == "gpu" else machine.memory_nodes) or ways
-        most = min(ways, shape.text.heads, there)
-        best = next(size for size in range(most, 0, -1) if shape.text.heads % size == 0)
         values = {"model": subject.name, "heads": shape.text.heads, "size": ways}
-        yield PreflightFinding("heads_not_divisible", values, "stops", Fix({_TP: best}))
+        fix = Fix({_TP: tensor_sizes(shape, min(ways, there))[-1]})
+        yield PreflightFinding("heads_not_divisible", values, "stops", fix)
 
 
 def groups(subject: PreflightSubject) -> Iterator[PreflightFinding]:
@@ -220,9 +219,8 @@ def groups(subject: PreflightSubject) -> Iterator[PreflightFinding]:
         return
     widths = (text.intermediate, text.heads * text.cache.head_dim)
     if any(width // ways % group for width in widths):
-        fits = (size for size in range(min(ways, text.heads), 0, -1) if text.heads % size == 0)
-        best = next((size for size in fits if not any(width // size % group for width in widths)), 1)
-        yield PreflightFinding("quantization_misaligned", {"model": subject.name}, "stops", Fix({_TP: best}))
+        fix = Fix({_TP: tensor_sizes(shape, ways)[-1]})
+        yield PreflightFinding("quantization_misaligned", {"model": subject.name}, "stops", fix)
 
 
 def devices(subject: PreflightSubject) -> Iterator[PreflightFinding]:
@@ -261,8 +259,7 @@ def shared_memory(subject: PreflightSubject) -> Iterator[PreflightFinding]:
 
 
 def _fix_for(subject: PreflightSubject, most: int) -> Fix:
-    """Return a fix with all processes in one stage, on as many cards as exist and the heads allow."""
-    shape = subject.shape
-    best = next((size for size in range(most, 0, -1) if shape is None or shape.text.heads % size == 0), 1)
+    """Return a fix with all processes in one stage, on as many of `most` cards as the model can be divided among."""
+    best = tensor_sizes(subject.shape, most)[-1]
     given = [key for key in _SIZES if key in subject.arguments]
     return Fix({key: best if key == _TP else 1 for key in given})

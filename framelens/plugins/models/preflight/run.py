@@ -83,7 +83,8 @@ def subject_of(
         model = replace(model, fault=_name_fault(settings))
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None
-    wide = machine.kind == "cpu" and is_wide(model.shape, given, machine.speed, machine.memory_bytes or 0)
+    is_slow_narrow = machine.kind == "cpu" and machine.prefers_float32
+    wide = is_slow_narrow and is_wide(model.shape, given, machine.memory_bytes or 0)
     arguments = given if fault else fit_arguments(given, machine.kind, wide=wide)[0]
     environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
@@ -293,4 +294,4 @@ def _proposals(machine: MachineState, entries: tuple[CatalogueEntry, ...]) -> tu
         least = machine.least_capability
         card = GpuCard(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
         return propose_for_cards(card, entries, cards=max(1, len(machine.cards)))
-    return propose_for_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)
+    return propose_for_cpu((machine.memory_bytes or 0) / GIB, entries, wide=machine.prefers_float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,19 @@ from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
 from framelens.core.errors import EngineError
 from framelens.engine.base import EngineStatus
+from framelens.engine.hardware import cpu_name
 from framelens.i18n import t
 from framelens.jobs.snapshot import to_row
-from framelens.models.cpu_speed import estimate_rates
 from framelens.services import hardware_profile
 from framelens.services.container import Services
 from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.hardware_profile import build_profile
 from framelens.store.library_index import LibraryQuery
+from framelens.store.model_records import trials
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, analysis, ended, script, with_bench
 from tests.app.views.test_analyse import started, texts
+from tests.models.measured import MEASURED
 
 BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
 SMALL = "Qwen/Qwen3-VL-4B-Instruct"
@@ -46,7 +48,6 @@ def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(hardware_profile, "speed_here", lambda: estimate_rates(frozenset(), 2))
     monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
     changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
     resources.install(resources.Installed(services=changed, key="key"))
@@ -60,6 +61,8 @@ def with_video(page: AppTest, services: Services) -> AppTest:
 
 @pytest.mark.slow
 def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
+    measured = replace(MEASURED, model=SMALL, machine=cpu_name())
+    trials(absent.settings.data_dir).keep(asdict(measured))
     with_video(page, absent)
     offer = page.button(key="missing_use").label.replace("\\", "")
     assert offer.startswith("Use Qwen3-VL-4B-Instruct · 8.9 GB to download · Apache-2.0 · about ")

@@ -110,13 +110,28 @@ CHOOSING = "choose"
 
 
 @dataclass
-class PageState:
+class ActionState:
+    """State that actions of the reader change; `error` is the error of the last one."""
+
+    error: AppError | None = None
+
+    @contextmanager
+    def catching_errors(self, where: Literal["error", "ask_error"] = "error") -> Iterator[None]:
+        """Run an action of the reader, and keep its AppError in place of the previous action's."""
+        setattr(self, where, None)
+        try:
+            yield
+        except AppError as error:
+            setattr(self, where, error)
+
+
+@dataclass
+class PageState(ActionState):
     """State of one browser session.
 
     Attributes:
         position_seconds: Where the reader last went in the player.
         position_video: Id of the video that was shown there, "" for the next one that is shown.
-        error: The error of the last action.
         range_texts: Start and end of the range that was drawn or typed, as text.
         edits: The frames of the open report while they are edited.
         pausing: The job that was asked to pause and still finishes its current work.
@@ -137,7 +152,6 @@ class PageState:
 
     position_seconds: float = 0.0
     position_video: str = ""
-    error: AppError | None = None
     range_texts: tuple[str, str] = ("", "")
     edits: Edits | None = None
     pausing: str = ""
@@ -203,15 +217,6 @@ class PageState:
             return parse_range(*self.range_texts)
         except AppError:
             return None
-
-    @contextmanager
-    def catching_errors(self, where: Literal["error", "ask_error"] = "error") -> Iterator[None]:
-        """Run an action of the reader, and keep its AppError in place of the previous action's."""
-        setattr(self, where, None)
-        try:
-            yield
-        except AppError as error:
-            setattr(self, where, error)
 
     def edits_of(self, job_id: str | None) -> Edits | None:
         """Return the edits if they are of this job; browser history may have opened another one."""

@@ -10,19 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-from fastapi.routing import APIRoute
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from app.page_messages import KINDS, REFUSED  # noqa: E402
 from framelens.api import AllowedHosts, Gate, routes  # noqa: E402
-from framelens.api.gate import GuardedRoute  # noqa: E402
 from framelens.core.domain import Language  # noqa: E402
 from framelens.core.roles import Role  # noqa: E402
 from framelens.i18n import in_language, t  # noqa: E402
-from framelens.plugins.server.v1.application import programs  # noqa: E402
-from framelens.plugins.server.v1.dependencies import role_of  # noqa: E402
 
 DOCUMENTS: dict[Language, Path] = {
     "en": REPOSITORY / "docs" / "reference" / "security.md",
@@ -34,21 +29,9 @@ _WORDS: dict[Language, dict[str, str]] = {
 }
 
 
-def page_routes() -> dict[str, Role | None]:
-    """Return the role of each route of the page, by method and path; Starlette adds HEAD to GET."""
-    found: dict[str, Role | None] = {}
-    for one in routes(Gate(AllowedHosts())):
-        if isinstance(one, GuardedRoute):
-            methods = one.methods or set()
-            for method in sorted(methods - {"HEAD"} if "GET" in methods else methods):
-                found[f"{method} {one.path}"] = one.role
-    return found
-
-
-def program_routes() -> dict[str, Role | None]:
-    """Return the role of each route of the API, by method and path."""
-    apis = [one for one in programs().routes if isinstance(one, APIRoute)]
-    return {f"{method} /api/v1{one.path}": role_of(one.dependencies) for one in apis for method in sorted(one.methods)}
+def roles() -> dict[str, Role | None]:
+    """Return the role of each route by method and path."""
+    return {name: role for one in routes(Gate(AllowedHosts())) for name, role in getattr(one, "roles", {}).items()}
 
 
 def written(text: str, spoken: Language) -> str:
@@ -59,7 +42,7 @@ def written(text: str, spoken: Language) -> str:
         return t(f"login.role_{role}") if role else words[""]
 
     with in_language(spoken):
-        rows = [(f"`{name}`", named(role)) for name, role in (page_routes() | program_routes()).items()]
+        rows = [(f"`{name}`", named(role)) for name, role in roles().items()]
         kinds = [(f"`{name}`", named(role)) for name, role in KINDS.items()]
         kinds += [(f"`{name}`", words["refused"]) for name in sorted(REFUSED)]
     tables = {"routes": _table(words["route"], words["role"], rows)}

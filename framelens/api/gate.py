@@ -281,6 +281,12 @@ class GuardedRoute(Route):
         super().__init__(path, endpoint, methods=methods)  # type: ignore[arg-type]
         self.role = role
 
+    @property
+    def roles(self) -> dict[str, Role | None]:
+        """Return the role by method and path; a route of a plugin may list several."""
+        methods = self.methods or set()
+        return {f"{one} {self.path}": self.role for one in sorted(methods - {"HEAD"} if "GET" in methods else methods)}
+
 
 class Gate:
     """Access check for requests of the app's own pages and of programs with the key.

@@ -99,3 +99,16 @@ def begin_one(visit: Visit) -> str:
     # Until the page is drawn to its end, the button of the form before may still be there.
     expect(visit.page.get_by_role("button", name="Analyse", exact=True)).to_be_disabled()
     return job
+
+
+def test_sidebar_closes_on_small_screen_after_choice(scripted_app: App, visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    visit.page.goto(scripted_app.url)
+    sidebar = visit.page.get_by_test_id("stSidebar")
+    visit.page.get_by_test_id("stExpandSidebarButton").click()
+    expect(sidebar).to_have_attribute("data-collapsed", "false")
+    sidebar.get_by_test_id("stPageLink").get_by_role("link", name="Library").click()
+    expect(visit.page.get_by_test_id("stMain").get_by_role("heading", name="Library")).to_be_visible()
+    expect(sidebar).to_have_attribute("data-collapsed", "true")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert visit.complaints == []

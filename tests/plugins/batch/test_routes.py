@@ -10,9 +10,16 @@ from zipfile import ZipFile
 
 from starlette.testclient import TestClient
 
+from framelens.api import AllowedHosts, Gate
 from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
+from framelens.plugins.batch.routes import routes
 from framelens.services.container import Services
 from tests.reports.test_questions import asked
+
+
+def test_every_route_has_its_role() -> None:
+    (route,) = routes(Gate(AllowedHosts()), "/api")
+    assert route.roles == {"GET /api/batches/{id}.zip": "viewer"}  # type: ignore[attr-defined]
 
 
 def test_a_batch_is_saved(client: TestClient, services: Services) -> None:

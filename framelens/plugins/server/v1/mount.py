@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framelens.api.gate import Gate, error_response
 from framelens.core.errors import AppError
+from framelens.core.roles import Role
 from framelens.i18n import accepted_language, in_language
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ class _Below(BaseRoute):
     def __init__(self, prefix: str, app: ASGIApp) -> None:
         self.path = prefix
         self._app = app
+
+    @property
+    def roles(self) -> dict[str, Role | None]:
+        """Return the role of each route of the API by method and path."""
+        from fastapi.routing import APIRoute
+
+        from framelens.plugins.server.v1.application import programs
+        from framelens.plugins.server.v1.dependencies import role_of
+
+        routes = [one for one in programs().routes if isinstance(one, APIRoute)]
+        return {f"{name} {self.path}{one.path}": role_of(one.dependencies) for one in routes for name in one.methods}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether the path of a request is below the prefix, and what changes in its scope."""

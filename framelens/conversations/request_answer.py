@@ -28,8 +28,8 @@ from framelens.conversations.conversation import (
     Turn,
     started,
 )
+from framelens.conversations.moments.bisection import expected_frames, usual_looks
 from framelens.conversations.moments.finder import SIDE
-from framelens.conversations.moments.sampling import expected_frames, usual_looks
 from framelens.conversations.report import reported
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.classification import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framelens.conversations.conversation import AskSettings
-from framelens.conversations.moments.sampling import usual_looks
+from framelens.conversations.moments.bisection import usual_looks
 from framelens.conversations.request_answer import plan_answer
 from framelens.conversations.retrieval.select import SCORING_SECONDS
 

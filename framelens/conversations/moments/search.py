@@ -22,7 +22,7 @@ from statistics import fmean
 from typing import Protocol
 
 from framelens.conversations.moments import timeline
-from framelens.conversations.moments.sampling import further_times, open_times
+from framelens.conversations.moments.bisection import further_times, open_times
 from framelens.conversations.votes import UNDECIDED, VoteAsker
 from framelens.core.errors import AppError, InputError
 from framelens.core.evidence import Moments, SearchEnd, VoteSample

@@ -1,4 +1,4 @@
-"""Choice of the frames that a search for moments looks at next, from its votes until now."""
+"""Bisection of a search for moments: the frames that it looks at next, from its votes until now."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence

@@ -153,7 +153,7 @@ class AllowedHosts:
 
     @property
     def are_public(self) -> bool:
-        """Return whether other machines can open the page, as far as the settings say."""
+        """Return whether the settings let other machines open the page."""
         return self.any_address or bool(self.names - {"localhost"} or self.origins)
 
     def check(self, headers: Headers) -> None:

@@ -70,7 +70,7 @@ class TrustedProxies:
 def replace_check_of_uvicorn() -> None:
     """Keep uvicorn from believing headers of proxies; called while it imports the app, before it wraps it.
 
-    Its settings can't be reached: Streamlit makes them, and has made them before it imports anything of ours.
+    Its settings can't be reached: Streamlit makes them, and has made them before it imports our code.
     """
     vars(uvicorn.config)["ProxyHeadersMiddleware"] = lambda app, trusted_hosts: app
 

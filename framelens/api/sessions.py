@@ -200,7 +200,7 @@ class SessionProtection:
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
         # Uvicorn doesn't read a WebSocket while a message of it waits. On a busy machine it would take a browser that
-        # has answered a ping for one that is gone.
+        # has answered a ping for a closed one.
         reading = asyncio.create_task(read())
         try:
             # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
@@ -233,7 +233,7 @@ class SessionProtection:
 
 
 def _is_from_here(scope: Scope) -> bool:
-    """Return whether a request comes from this machine, as far as it can be known behind a proxy."""
+    """Return whether a request comes from this machine; behind a proxy, by its headers."""
     client = scope.get("client")
     return is_loopback(_server(scope)) and (client is None or is_loopback(client[0])) and not scope.get(IS_FORWARDED)
 

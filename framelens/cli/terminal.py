@@ -59,7 +59,7 @@ def clean_streams() -> Iterator[None]:
 
 
 def redraw(line: str) -> None:
-    """Write a line on standard error over the one before; "" only removes that one."""
+    """Write a line on standard error over the previous line; "" only removes it."""
     stream = _raw(sys.stderr)
     stream.write(f"{_REDRAW}{clean(line)}")
     stream.flush()

@@ -58,7 +58,7 @@ def converse(
 ) -> Generator[AskEvent, None, None]:
     """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
 
-    The question is stored before the engine is asked. Closing the generator stops the answer; what there is of it is
+    The question is stored before the engine is asked. Closing the generator stops the answer; the partial text is
     stored. An answer that is stopped or fails raises its error after AnswerDone.
 
     Args:

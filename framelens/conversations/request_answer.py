@@ -74,12 +74,12 @@ class RequestAnswerer:
         interrupted continues.
 
         Args:
-            analysis: The analysis, as far as it is known.
+            analysis: The analysis, None before it exists.
             connection: The engine.
             cancel: Stops the answer within 0.1 s once it is set.
 
         Raises:
-            AppError: What `converse` raises, after the answer as far as there is one.
+            AppError: What `converse` raises, after the partial answer, if any.
             Cancelled: `cancel` was set.
         """
         conversation = self._asked(analysis)

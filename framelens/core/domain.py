@@ -1,6 +1,6 @@
 """Domain values and events of FrameLens, from a video file to a report.
 
-Everything here is frozen, imports only other values of ours, and has units in its names. All time ranges are half-open,
+Everything here is frozen, imports only our other values, and has units in its names. All time ranges are half-open,
 [start, end). All times are seconds from the first displayed frame of the video track, taken from the container's
 presentation timestamps. A repr shows shapes and sizes, never pixels.
 """
@@ -707,7 +707,7 @@ class Analysis:
 
     @property
     def question_answer(self) -> ReportedAnswer | None:
-        """Return the answer to the question of the request, as far as there is one."""
+        """Return the answer to the question of the request; None if it has no answer."""
         return self.answer.answers[0] if self.answer and self.answer.answers else None
 
     @property

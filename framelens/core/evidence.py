@@ -79,7 +79,7 @@ class Interval:
 
     @property
     def end_seconds(self) -> float:
-        """Return when the last frame is no longer shown, as far as that is known."""
+        """Return the time of the frame after the last, or of the last if none follows."""
         return self.after.time_seconds if self.after else self.last.time_seconds
 
     @property

@@ -68,7 +68,7 @@ class EngineStatus:
 
 
 class Engine(Protocol):
-    """One engine, shared by all threads; the bodies here are for engines without a process of ours.
+    """One engine, shared by all threads; the bodies here are for engines that run elsewhere.
 
     Attributes:
         is_pooled: Whether others can answer in its place.

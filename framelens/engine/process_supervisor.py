@@ -77,7 +77,7 @@ def _end_all(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], wakeup: int, owner: int) -> None:
-    """Wait until the command ends, a signal asks to stop, or the owner is gone."""
+    """Wait until the command ends, a signal asks to stop, or the owner has ended."""
     while child.poll() is None:
         readable, _, _ = select.select([0, wakeup], [], [], 1.0)
         if wakeup in readable and set(os.read(wakeup, 64)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:

@@ -59,7 +59,7 @@ class Jobs:
         switcher: Holds the engine session that runs the analyses.
         extractions: Knows the digests of files.
         log_path: The log file, named in the message of an unexpected error.
-        adopts: Resume the jobs that processes which are gone left behind.
+        adopts: Resume the jobs that dead processes left behind.
         workers: Number of analyses at a time; one engine answers them all.
         most_of_user: Number of jobs of one user that may wait or run; without accounts there is no limit.
 
@@ -215,7 +215,7 @@ class Jobs:
         rows = [row for row in self._store.in_states("running") if sees(row.user_id)]
         live = {one.job.id: one.job for one in self._active.all()}
         jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows]
-        return [job for job in jobs if job.state == "running"]  # that of a process that is gone is interrupted
+        return [job for job in jobs if job.state == "running"]  # a job of a dead process is interrupted
 
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run."""
@@ -322,7 +322,7 @@ class Jobs:
             self._repository.save(live.job, live.same)
 
     def state_of(self, entry: LibraryEntry) -> State:
-        """Return the state of a library entry; a job that ran in a process that is gone is interrupted."""
+        """Return the state of a library entry; a job of a dead process is interrupted."""
         state = cast(State, entry.state)
         if state not in ("queued", "running", "measuring"):
             return state
@@ -540,7 +540,7 @@ class Jobs:
                 log.warning("control requests could not be read from the store", exc_info=True)
 
     def _adopt(self) -> None:
-        """Take over the jobs of processes that are gone."""
+        """Take over the jobs of dead processes."""
         for row in self._store.in_states("queued", "running", "measuring"):
             if self.process.is_alive(row.owner) or not self._store.take_over(row, self.process.name, row.state):
                 continue

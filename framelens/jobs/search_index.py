@@ -95,7 +95,7 @@ class SearchIndexer(Backfill):
     def _make(self, job_id: str) -> None:
         try:
             self.index(self._repository.get_stored(job_id))
-        except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
+        except (AppError, ValueError):  # it was deleted meanwhile, or its document is damaged
             log.warning("job %s could not be read for the library", job_id, exc_info=True)
 
 

@@ -287,7 +287,7 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 
     Args:
         row: The stored job.
-        is_alive: Whether the process that owns it is running; an unfinished job of one that is gone is interrupted.
+        is_alive: Whether the process that owns it is running; an unfinished job of a dead process is interrupted.
 
     Raises:
         ValueError: The stored document is damaged.

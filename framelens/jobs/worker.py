@@ -244,7 +244,7 @@ class ActiveJobs:
             return list(self._live.values())
 
     def waiting(self) -> list[ActiveJob]:
-        """List the waiting jobs in the order in which they will run, as far as the running ones don't change it.
+        """List the waiting jobs in the order in which they will run, unless the running jobs change it.
 
         Users take turns: the one with the fewest running jobs first, then the one who has waited longest. A priority
         counts among the jobs of one user.

@@ -50,7 +50,7 @@ class EventDecoder:
         self._has_events = self._has_ended = self._has_reason = False
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
-        """Decode a stream that is read without an event loop; no request of ours is."""
+        """Decode a stream that is read without an event loop; our requests are not."""
         raise NotImplementedError
 
     async def aiter_bytes(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:

@@ -417,7 +417,7 @@ class Session:
 
         The last is AnswerDone. The model is sent the keyframes, what was measured and found, and the earlier turns. A
         video that wasn't analysed before is, without asking the model for a report. The conversation is kept in the
-        data folder; leaving the loop early stops the answer, and what there is of it is kept.
+        data folder; leaving the loop early stops the answer, and the partial text is kept.
 
         Args:
             about: A video, the id of an analysis, an Analysis, several of these, an empty sequence for a question about
@@ -439,7 +439,7 @@ class Session:
         Raises:
             ConfigError: The question is empty or too long, or a setting is out of its limits.
             InputError: A video or an image can't be read, or there is no such analysis.
-            EngineError: The model can't answer; raised after AnswerDone, whose turn has what there is of the answer.
+            EngineError: The model can't answer; raised after AnswerDone, whose turn has the partial answer.
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
         """

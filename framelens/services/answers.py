@@ -36,7 +36,7 @@ class AnswerProgress:
     """A conversation whose last answer is being written.
 
     Attributes:
-        conversation: The conversation with what there is of the answer.
+        conversation: The conversation with the partial answer.
         latest: The latest event of the answer.
         waits_for: Id of the analysis whose frames the answer waits for, "" for none.
         is_done: Whether the answer is over and stored.
@@ -118,13 +118,13 @@ class Answers:
 
     @requires("analyst")
     def stop(self, conversation_id: str) -> None:
-        """Stop the answer of a conversation; what there is of it is kept."""
+        """Stop the answer of a conversation and keep the partial text."""
         if task := self._task(conversation_id):
             task.cancel()
             task.wait(_STOP_SECONDS)
 
     def close(self) -> None:
-        """Stop all answers, and wait until what there is of them is stored."""
+        """Stop all answers, and wait until the partial texts are stored."""
         with self._lock:
             tasks = [one.task for one in self._answers.values()]
         for task in tasks:

@@ -100,7 +100,7 @@ class Asking:
         return started(found, options.language)
 
     def _analysis_named(self, about: str) -> str:
-        """Return the id of the analysis, "" if this looks like the path of a video that is gone."""
+        """Return the id of the analysis, "" if this looks like the path of a deleted video."""
         try:
             return self._jobs.library.resolve_id(about)
         except InputError as error:
@@ -117,7 +117,7 @@ class Asking:
         """Return the id of an analysis of this video, as the generator's value, and yield the events of making one.
 
         That is the newest report on all of the file's content, whatever its name; without one its keyframes are chosen
-        and measured, while the engine starts, and no model is asked for a report. A file that is gone is found by its
+        and measured, while the engine starts, and no model is asked for a report. A deleted file is found by its
         path.
 
         Args:

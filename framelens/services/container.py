@@ -236,7 +236,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
     Args:
         settings: The settings, by default those of the environment and `.env`.
-        adopts: Resume jobs that processes which are gone left behind.
+        adopts: Resume jobs that dead processes left behind.
         workers: Number of analyses at a time, by default `usual_workers`.
 
     Raises:

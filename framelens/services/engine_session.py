@@ -240,7 +240,7 @@ def usual_side(settings: Settings) -> int | None:
 
 
 def expected_room(settings: Settings) -> RequestCapacity:
-    """Return the size of a request as far as the settings determine it before the engine runs."""
+    """Return the size of a request that the settings determine before the engine runs."""
     max_model_len = None if settings.base_url else settings.vllm_config.get("max_model_len")
     return RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
 

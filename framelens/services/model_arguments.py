@@ -1,4 +1,4 @@
-"""Model of the settings as far as it is known before an engine starts: its shape, and vLLM's arguments on this machine.
+"""Model of the settings before an engine starts: its shape, and vLLM's arguments on this machine.
 
 Nothing heavy is imported, and no network is used.
 """

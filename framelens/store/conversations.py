@@ -43,7 +43,7 @@ class ConversationRow:
 
 
 class ConversationStore:
-    """Conversations of one store, as far as the user of the context may see them.
+    """Conversations of one store that the user of the context may see.
 
     Safe to use from several threads; every method raises StorageError.
     """

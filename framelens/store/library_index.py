@@ -155,7 +155,7 @@ class LibraryIndex:
     # ---- changes
 
     def put(self, job_id: str, about: EntrySummary, passages: Sequence[Passage], cover: bytes) -> None:
-        """Index an analysis in place of its old entry; ignore one that is gone from the store.
+        """Index an analysis in place of its old entry; ignore an analysis that was deleted from the store.
 
         Args:
             job_id: The analysis.

@@ -53,7 +53,7 @@ class TrashEntry:
 
 
 class Trash:
-    """The trash of one store, as far as the user of the context may see it. Safe to use from several threads.
+    """The trash of one store that the user of the context may see. Safe to use from several threads.
 
     Every method raises StorageError.
     """

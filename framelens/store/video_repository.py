@@ -519,7 +519,7 @@ class VideoRepository:
         return video_id
 
     def _note_on_upload(self, path: Path, note: dict[str, str]) -> None:
-        """Write a note into the record of an upload in place of the one before."""
+        """Write a note into the record of an upload in place of the previous note."""
         video_id = self.find(path)
         record = read_json(self._record(video_id)) if video_id else None
         if video_id and record and record["origin"] == "upload":
@@ -607,7 +607,7 @@ class VideoRepository:
 
 
 def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
-    """Delete the unfinished uploads of a user who is gone, and so free what they reserve. Raises StorageError."""
+    """Delete the unfinished uploads of a deleted user, and so free what they reserve. Raises StorageError."""
     parts = data_dir / "videos" / "parts"
     with disk_errors(parts):
         for path in parts.glob("*.json"):

@@ -156,7 +156,7 @@ class Suspects:
             with _Second(video) as second:
                 shown = second.all()
         except (AppError, OSError, av.error.FFmpegError):
-            return []  # the file is gone, or can't be sought in
+            return []  # the file was deleted, or can't be sought in
         # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode only, or all pictures of MJPEG
         # in one that libjpeg warns of. Then the first decoder reports nothing.
         is_refused = video.codec in ("av1", "mjpeg") and num_reported >= len(seconds)

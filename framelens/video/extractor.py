@@ -165,7 +165,7 @@ def remaining_facts(
     """
     if len(known) == len(keyframes):
         return
-    wanted = tuple(keyframes[max(0, len(known) - 1) :])  # motion is measured against the one before
+    wanted = tuple(keyframes[max(0, len(known) - 1) :])  # motion is measured against the previous frame
     done = wanted[:1] if known else ()
     have_text = (*texts, *(picture_key(one.jpeg) for one in done))
     with DecoderWorker(WorkerRequest("facts", path, options, wanted, have_text)) as child:

@@ -48,7 +48,7 @@ _QUIETLY = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def confine(folders: Iterable[Path]) -> None:
-    """Confine this process to what lies in these folders, as far as files below them are concerned.
+    """Confine this process to these folders when it opens files below them.
 
     Args:
         folders: Folders that others may write to. Links in their own paths are followed, now.
@@ -137,7 +137,7 @@ def _folder_of(path: Path) -> Path | None:
 
 
 def _opened_below(folder: Path, parts: tuple[str, ...], flags: int) -> int:
-    """Open what the parts name, each in the one before, without following links."""
+    """Open what the parts name, each in the previous folder, without following links."""
     *folders, name = parts
     if os.pardir in parts:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(folder.joinpath(*parts)))

@@ -202,7 +202,7 @@ class AccurateSeeker(OpenedFile):
     def pictures_from(self, seconds: float) -> Iterator[Picture]:
         """Yield all pictures from the first one at or after `seconds`, or else from the last one.
 
-        It begins with the one before where that is shown for long. Only the first is verified: see `num_damaged`.
+        It begins with the previous frame where that is shown for long. Only the first is verified: see `num_damaged`.
 
         Raises InaccurateSeekError if the decoder doesn't return the first one.
         """

@@ -1,7 +1,7 @@
 """Decoder worker: a program that reads a request on standard input and writes messages on standard output.
 
 The request is a WorkerRequest on one line; the task "stills" accepts further lines, `[seconds, side]`. Both, and the
-messages, are encoded by framelens.core.codec. The worker ends when its standard input closes, since its parent is gone
+messages, are encoded by framelens.core.codec. The worker ends when its standard input closes, as its parent has ended
 then. With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Between
 the request and the file it enters a sandbox, see framelens.video.sandbox. Started by framelens.video.worker_pool, not
 by hand.

@@ -137,7 +137,7 @@ def draw_short(now: Readiness, *, key: str) -> None:
 
 
 def fits(now: Readiness) -> bool:
-    """Return whether the model that would be downloaded has room here, as far as that is known."""
+    """Return whether the model that would be downloaded fits on this machine; True if its size is unknown."""
     return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
 
 

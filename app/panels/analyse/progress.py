@@ -75,7 +75,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
 
 
 def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
-    """Return what there is to say about the stage, "" for nothing."""
+    """Describe the stage; "" if nothing is to be said."""
     if is_pausing:
         return t("ui.pausing_what")
     if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
@@ -189,7 +189,7 @@ def _draw_whole(analysis: AnalysisState, renderer: Renderer) -> None:
 
 
 def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
-    """List the parts in time order as far as they are known; before there is a plan, those that are being answered."""
+    """List the parts known so far in time order; before the plan is made, those being answered."""
     times = times_of(job.progress.keyframes)
     end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
     known = {part.number: part for part in layout_parts(job.progress.layout, job.progress.results, times, end)}

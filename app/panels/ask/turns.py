@@ -203,7 +203,7 @@ def switch(conversation_id: str, number: int) -> None:
 
 
 def _draw_growing(view: ChatView) -> None:
-    """Draw the answer as far as it is written; redraw the whole page when it is over."""
+    """Draw the partial answer; redraw the whole page when it is over."""
     task = services().answers.get(view.conversation.id)
     if task is None or not task.is_running or task.progress is None:
         st.rerun()

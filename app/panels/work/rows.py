@@ -42,7 +42,7 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     for job in jobs[:_NUM_ESTIMATED]:
         try:
             seconds = expected_seconds(job.id, job)
-        except AppError:  # its video is gone: it ends at once
+        except AppError:  # the video no longer exists: the job ends at once
             seconds = 0.0
         if seconds is not None:
             known.append(seconds * (1.0 - job.share))

@@ -80,7 +80,7 @@ class ExtractionCache:
         cancel: threading.Event | None = None,
         surveys: list[Known | Thumbnails] | None = None,
     ) -> Iterator[VideoEvent]:
-        """Yield the same events, but decode as far as needed without looking for cached ones; then cache them.
+        """Yield the same events, but decode what is needed without looking in the cache; then cache them.
 
         The results of a survey are added to `surveys`. A decoder that dies while it measures facts is replaced once, by
         one that continues: measuring doesn't read the file, so it isn't the file that has killed it; a system without
@@ -168,7 +168,7 @@ class ExtractionCache:
         return next(one.keyframes for one in made if isinstance(one, Thumbnails))
 
     def num_cached(self, path: Path, options: ExtractOptions) -> int | None:
-        """Return how many frames are cached for these options, None if none are as far as known without the file."""
+        """Return how many frames are cached for these options, None if that is unknown without decoding."""
         if (sha256 := self._surveys.known_sha256(path)) is None:
             return None
         stored = StoredExtraction(self._surveys, sha256)

@@ -24,7 +24,7 @@ _ITEM = re.compile(
     )\**[ \t]*""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-# "frame 5.9 %", "frame 5,9 %" and "frame 5.jpg" name no frame, but a measure of the one before, or a file.
+# "frame 5.9 %", "frame 5,9 %" and "frame 5.jpg" name no frame, but a measure of the previous frame, or a file.
 _FILE = r"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b"
 _NO_NUMBER = rf"(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?|per ?cent)\b|/s\b|{_FILE})"
 _CITED = re.compile(

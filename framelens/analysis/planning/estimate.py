@@ -226,7 +226,7 @@ def _joins(
 
 
 def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
-    """Return the most frames that will be analysed, as far as that is known before the video is read."""
+    """Estimate the maximum number of frames before decoding."""
     selection, most = request.selection, request.frames
     if request.adapts:
         seconds = plan.range_seconds(request, video)

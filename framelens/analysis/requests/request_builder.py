@@ -171,7 +171,7 @@ class RequestBuilder:
 
     @property
     def sends_pictures(self) -> bool:
-        """Return True if pictures are sent, as far as known."""
+        """Return whether pictures are sent; True while it is unknown."""
         return self._sight.sees is not False
 
     def use_text(self, refused: PicturesRefused) -> None:

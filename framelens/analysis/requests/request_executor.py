@@ -168,7 +168,7 @@ class RequestExecutor:
             self._run.emit(AnswerDelta(asked.number, "", restart=True))
 
     def _may_be_dying(self, error: EngineError) -> bool:
-        if isinstance(error, EngineBusy):  # a proxy answers so for an engine that is gone; others can take over
+        if isinstance(error, EngineBusy):  # a proxy answers so for a dead engine; others can take over
             return self._run.connection.engine.is_pooled and error.values["status"] != 429
         return may_be_dying(error)
 
@@ -239,7 +239,7 @@ class RequestExecutor:
         return min(2 * tokens, max(tokens, (self._run.connection.max_model_len or 0) // 2))
 
     def _worth_asking_again(self, result: ChunkResult, attempt: int) -> str:
-        """Return the trouble that another attempt may fix; "" if none is worth it."""
+        """Return the trouble that another attempt may fix; "" if no attempt can."""
         if "repeats" in result.troubles:
             return "repeats"
         if "cut" in result.troubles:

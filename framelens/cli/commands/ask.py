@@ -1,7 +1,7 @@
 """Command `framelens ask [VIDEO|ID …] "question"`: a conversation about videos, images, or neither.
 
 The answer goes to standard output as it is written, then the frames that it cites; everything else goes to standard
-error. A question whose answer fails or is stopped is kept with what there is of the answer.
+error. A question whose answer fails or is stopped is kept with the partial answer.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ _REFERS_HAN = re.compile(
     r"(?:它们?|其|[这那]个?)?(?:可以|能够?|会|被|才|又|再)*"
     r"(?:看得?清楚?|看得?见|读(?:到|出来?|清)?|认出来?|开始|结束|停下来?|消失|不见|离开|打开|关上|变化?|动)?[了的]?"
 )
-"""Rest of a question that names nothing, and so refers to the one before."""
+"""Rest of a question that names nothing, and so refers to the previous question."""
 _PEOPLE = {"he": "a man", "him": "a man", "she": "a woman", "her": "a woman"} | dict.fromkeys(
     ("they", "them", "who", "somebody", "someone", "anybody", "anyone", "people"), "a person"
 )
@@ -205,7 +205,7 @@ def by_model(
     language: Language,
     cancel: threading.Event,
 ) -> Sought:
-    """Return what a question asks for, by the model's answer and, as far as that is unusable, by the words.
+    """Return what a question asks for, by the model's answer and, where it is unusable, by the words.
 
     Args:
         question: The question.

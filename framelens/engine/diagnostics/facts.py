@@ -50,7 +50,7 @@ _REMOTE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class CheckedSettings:
-    """The settings that the checks need, as far as they could be read; `fault` is the error in them."""
+    """The settings that the checks need, where they could be read; `fault` is the error in them."""
 
     model: str
     data_dir: Path

@@ -50,7 +50,7 @@ def arriving(
         settled_seconds: How long a file must not have changed.
 
     Raises:
-        InputError: "watch_no_folder": it isn't a folder, or is gone.
+        InputError: "watch_no_folder": it isn't a folder, or no longer exists.
     """
     watched = _Watched(folder, settled_seconds)
     keys: set[str] = set()
@@ -60,7 +60,7 @@ def arriving(
                 video = identify(Input(path), sha256, cancel)
             except Cancelled:
                 return
-            except AppError as error:  # it is gone or can't be read; a change of it is another try
+            except AppError as error:  # it was deleted or can't be read; a change of it is another try
                 _log.warning("%s can't be analysed: %s", path, error)
                 continue
             if video.key not in keys:
@@ -91,7 +91,7 @@ class _Watched:
         for path in found:
             try:
                 status = path.stat()
-            except OSError:  # it is gone
+            except OSError:  # it was deleted
                 continue
             state = (status.st_size, status.st_mtime_ns)
             if self._known.get(path) == state:

@@ -145,7 +145,7 @@ class Submissions:
             raise
 
     def resume(self) -> None:
-        """Continue the submissions that processes which are gone left behind."""
+        """Continue the submissions that dead processes left behind."""
         process = self._jobs.process
         for row in reversed(self._records.fetches("fetching")):
             if not process.is_alive(row.owner) and self._records.take_over(row, process.name):
@@ -169,7 +169,7 @@ class Submissions:
             task = self._fetches.get(job_id)
         if task:
             task.cancel()
-        else:  # of a process that is gone
+        else:  # of a dead process
             self._records.end_fetch(job_id, "cancelled")
 
     def drop(self, job_id: str) -> bool:

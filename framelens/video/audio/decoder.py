@@ -41,7 +41,7 @@ _PAUSE = 15
 _NO_SOUND = 4
 """Inaudible peak, of 32768; lossy codecs produce such values for silence."""
 _SAME_SECONDS = 0.002
-"""A block whose time differs by more doesn't continue the one before."""
+"""A block whose time differs by more doesn't continue the previous block."""
 _GAP_SECONDS = 0.1
 """Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
 _EARLY_SECONDS = 2.0

@@ -363,7 +363,7 @@ class CandidateCollector:
         return [by_index[index] for index in sorted(by_index)]
 
     def thumbnails(self) -> list[Thumbnail]:
-        """Return small pictures of all candidates, also of those not kept, as far as there is room; in time order."""
+        """Return small pictures of all candidates, also of those not kept while there is room, in time order."""
         return list({one.index: one for one in self._thumbnails.items}.values())
 
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:

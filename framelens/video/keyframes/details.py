@@ -42,7 +42,7 @@ class Details:
         return _levels(pixels, np.broadcast_to(pixels[place], pixels.shape), colours, colours[place])
 
     def to_next(self) -> Levels:
-        """Return by how many levels each picture differs from the one before: n - 1 x cells."""
+        """Return by how many levels each picture differs from the previous one: n - 1 x cells."""
         return _levels(self.pixels[1:], self.pixels[:-1], self.colours[1:], self.colours[:-1])
 
     def between(self, some: Places, others: Places) -> Levels:

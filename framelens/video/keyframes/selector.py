@@ -2,7 +2,7 @@
 
 The sequence of candidates is chosen that shows most events in all, each frame counted by what the frame before it does
 not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each longer
-than 0.3 s has one before any has a second. Frames that look like the one before are left out, unless nothing else can
+than 0.3 s has one before any has a second. Frames that look like the previous are left out, unless nothing else can
 fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
 events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
 

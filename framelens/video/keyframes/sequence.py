@@ -67,7 +67,7 @@ def best_sequence(links: Links, budget: int) -> list[int]:
 
 
 class TemporalGaps:
-    """Frames missing in the gaps before, between and after candidates, as far as other candidates can fill them.
+    """Frames missing in the gaps before, between and after candidates, where other candidates can fill them.
 
     Args:
         times: Times of the candidates in seconds, rising.

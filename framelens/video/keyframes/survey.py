@@ -157,7 +157,7 @@ class Survey:
         self._end_seconds = picture.time_seconds + picture.duration_seconds
         self._num_damaged_parts += picture.is_damaged and not self._was_damaged
         self._was_damaged = picture.is_damaged
-        if picture.is_damaged:  # half a picture, or the one before it once more
+        if picture.is_damaged:  # half a picture, or the previous picture again
             self._damaged = self._damaged or picture
             self._shown = None
             return []

@@ -186,7 +186,7 @@ class FrameReader(OpenedFile, Protocol):
         """Yield the frames once; those that can't be decoded are left out and counted in `num_damaged`."""
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of skipped frames between two others, as far as they were decoded nevertheless.
+        """Return (seconds, levels) of skipped frames between two others that were decoded nevertheless.
 
         That holds for the last few seconds, and usually for the frames before a likely new shot.
         """
@@ -232,7 +232,7 @@ class WrappedReader(FrameReader):
         return self._reader.tail
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of skipped frames between two others, as far as they were decoded."""
+        """Return (seconds, levels) of skipped frames between two others that were decoded."""
         return self._reader.passed_over(after_seconds, before_seconds)
 
 

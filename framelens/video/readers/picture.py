@@ -41,7 +41,7 @@ _UNTAGGED = ColourTags()
 
 @dataclass(frozen=True)
 class Presentation:
-    """How the pictures of a stream are shown, as far as their frames don't say it.
+    """How the pictures of a stream are shown where their frames don't say it.
 
     Attributes:
         size: (width, height) of the pictures that `crop` is for.

@@ -172,7 +172,7 @@ class AvReader(base.FrameReader):
 
     @property
     def held_until_seconds(self) -> float:
-        """Return until when the last frame is shown because the sound is longer, as far as the sound was read."""
+        """Return until when the last frame is shown because the sound that was read is longer."""
         return self._sound_seconds - self.info.start_seconds
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, base.Image]]:

@@ -15,7 +15,7 @@ from framelens.video.features.frame_signature import Glance, change
 AROUND_SECONDS = 0.5
 """A cut is compared with the changes this long before and after it, and decided once these were seen."""
 FLASH_SECONDS = 0.25
-"""A picture that is gone again after this long is a flash, and two cuts are at least this far apart."""
+"""A picture that disappears again after this long is a flash, and two cuts are at least this far apart."""
 
 # Least change of a cut. On real footage hard cuts score 0.06 to 0.35, whip pans up to 0.06 among similar changes, slow
 # motion 0.02.
@@ -123,7 +123,7 @@ class CutDetector:
         return decisions
 
     def _is_past(self, seconds: float) -> bool:
-        """Return whether the oldest frame is no longer needed: it isn't the one before a suspect, however long ago."""
+        """Return whether the oldest frame is no longer needed: it doesn't precede a suspect, however long ago."""
         is_old = len(self._steps) > 2 and self._steps[0].time_seconds < seconds
         return is_old and not (self._suspects and self._steps[1] is self._suspects[0])
 
@@ -214,7 +214,7 @@ class CutDetector:
         return suspect.change >= _FLOOR or any(step.glance.peak - dark >= _RISE for step in (suspect, *soon))
 
     def _darkest(self, suspect: Step) -> float:
-        """Return the lowest peak of the dark pictures from which one rises, as far as they are known."""
+        """Return the lowest peak of the dark pictures from which a picture rises, among the known ones."""
         dark = (step.glance.peak for step in self._steps if suspect.light_seconds < step.time_seconds)
         return min(suspect.glance.peak, *dark)
 

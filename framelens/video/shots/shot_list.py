@@ -95,7 +95,7 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
                     times = jumper.times_between(cut.before[1], cut.after[1])
                     found[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
     except (InaccurateSeekError, AppError, OSError):
-        pass  # the file can't be sought in, or is gone: the times stay those of the surveyed frames
+        pass  # the file can't be sought in, or was deleted: the times stay those of the surveyed frames
     return found
 
 

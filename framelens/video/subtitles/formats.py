@@ -252,7 +252,7 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def read_sami(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the first language of a SAMI file; an empty paragraph ends the one before it."""
+    """Yield the first language of a SAMI file; an empty paragraph ends the previous one."""
     body = _SAMI_HEAD.sub(" ", text)
     parts = list(_SYNC.finditer(body))
     classes = [found[1].lower() for found in _PARAGRAPH.finditer(body)]
@@ -284,7 +284,7 @@ def _sami_words(content: str) -> str:
 
 
 def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
-    """Yield the texts, each until the next one begins if it has no end; one without words only ends the one before."""
+    """Yield the texts, each until the next one begins if it has no end; one without words only ends the previous."""
     for (start, end, words), following in zip(cues, [*cues[1:], None], strict=False):
         if words:
             yield start, end or (following[0] if following else 0.0), words

@@ -116,7 +116,7 @@ def _check_any(errors: Iterable[AppError | None]) -> None:
 
 
 def _error_of(item: Input) -> AppError | None:
-    """Return why a path gives no video, as far as that is known before it is read."""
+    """Return why a path gives no video, before it is read; None if nothing is known against it."""
     try:
         if item.error:
             raise item.error

@@ -31,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
     """Analyse what arrives until SIGINT or SIGTERM, and return the exit code: 0 if everything else went well.
 
     Raises:
-        AppError: A setting or the disk failed, or the folder is gone.
+        AppError: A setting or the disk failed, or the folder no longer exists.
     """
     settings = load_settings(given)
     request = build_common_request(given, settings, load_templates(settings.template_dir))

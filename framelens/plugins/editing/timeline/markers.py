@@ -5,7 +5,7 @@ after the most important kind. Rates are whole numbers or the NTSC rates, 1000/1
 59.94 frames per second timecodes are drop-frame: numbers are skipped, so that an hour of timecode is an hour.
 
 Chapters are those of the model. YouTube's help asks for at least three chapters in the description, the first at 0:00,
-each at least ten seconds long; a shorter one is merged with the one before it. The FFmpeg metadata file has the shots
+each at least ten seconds long; a shorter one is merged with the previous. The FFmpeg metadata file has the shots
 where there are no chapters. It adds them to a copy of the video, so both have a player's times:
 
     ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT

@@ -121,7 +121,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
-    """Check that the model is here and can be loaded, as far as that is known before its engine starts.
+    """Check that the model is here and can be loaded, before its engine starts.
 
     Args:
         settings: The settings.

@@ -62,7 +62,7 @@ def entry_of(entry: LibraryEntry, state: State, hits: Sequence[Hit] | None = Non
 
 
 def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
-    """Return the state of an analysis, and what its report says as far as there is one.
+    """Return the state of an analysis, and the content of its report, if it has one.
 
     Raises:
         AppError: It is over and has no report.

@@ -160,7 +160,7 @@ class AnalysisQuoted(BaseModel):
 
 
 class AnalysisResult(Result):
-    """The state of an analysis, and what its report says as far as there is one."""
+    """The state of an analysis, and the content of its report, if it has one."""
 
     id: ReportId
     state: State

@@ -106,11 +106,11 @@ class McpTools:
         self._answers: dict[_Question, _Answer] = {}
 
     def close(self) -> None:
-        """Stop the answers that are being written; what there is of them is kept."""
+        """Stop the answers that are being written and keep the partial texts."""
         for answer in self._answers.values():
             answer.cancel.set()
 
-    # ---- what there is -----------------------------------------------------------------------------------------------
+    # ---- contents -----------------------------------------------------------------------------------------------
 
     def list_(
         self, folder: Text = "", limit: Count = 20, offset: Offset = 0
@@ -359,7 +359,7 @@ class McpTools:
         return real
 
     def _report_id(self, given: str) -> str:
-        """Return the whole id of a report on a video in the folders that may be read, also if the file is gone.
+        """Return the whole id of a report on a video in the folders that may be read, also if the file was deleted.
 
         Raises:
             InputError: "job_unknown": there is no such report, or it is on another video, which makes no difference.

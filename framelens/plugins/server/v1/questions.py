@@ -48,7 +48,7 @@ def get_conversation(conversation_id: str, services: ServicesDep) -> Conversatio
 
 
 def find_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
-    """Return a conversation with what there is of its last answer. Raises InputError("conversation_unknown")."""
+    """Return a conversation with its last answer, which may be partial. Raises InputError("conversation_unknown")."""
     task = services.answers.get(conversation_id)
     if task and task.error and not task.is_running:  # the question could not be stored
         raise task.error

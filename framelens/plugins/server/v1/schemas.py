@@ -142,7 +142,7 @@ class FoundMoment(BaseModel):
 
 
 class JobAnswer(BaseModel):
-    """The answer to the question of a job, as far as there is one; its text is that of a model."""
+    """The answer to the question of a job, if it has one; its text is that of a model."""
 
     conversation: str = Field(description="Id of the conversation that it began.")
     state: AnswerState = Field(description='"stopped" also while it is written.')

@@ -8,22 +8,17 @@ import hashlib
 import hmac
 import re
 import secrets
-import threading
-import time
-from collections import deque
 from datetime import UTC, datetime
 
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import new_id, one_line
+from framelens.plugins.server.rate_limit import PER_MINUTE
 from framelens.store.api_records import ApiKeyRow, ApiStore
 
-PER_MINUTE, JOBS = 600, 8
-"""Limits of a key without its own: requests a minute, and jobs at a time."""
-_MOST_PER_MINUTE, MOST_JOBS = 100_000, 1_000
+JOBS, MOST_JOBS = 8, 1_000
+"""Jobs at a time of a key without a limit of its own, and the most that one may have."""
 _PREFIX = "fl_"
-_LIMIT = re.compile(r"([0-9]{1,6})(?:/min)?")
 _NAME = re.compile(r"[\w.-]{1,64}")
-_MINUTE_SECONDS = 60.0
 
 
 def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: int = JOBS, account_id: str = "") -> str:
@@ -48,18 +43,6 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
     created = datetime.now(UTC).isoformat(timespec="seconds")
     store.add_key(ApiKeyRow(new_id(), name, _hash(key), created, per_minute, jobs, account_id))
     return key
-
-
-def parse_limit(text: str) -> int:
-    """Parse a limit such as "60/min".
-
-    Raises:
-        ConfigError: "key_limit_wrong".
-    """
-    found = _LIMIT.fullmatch(text.strip())
-    if found is None or not 1 <= int(found[1]) <= _MOST_PER_MINUTE:
-        raise ConfigError("key_limit_wrong", given=text[:40], most=_MOST_PER_MINUTE)
-    return int(found[1])
 
 
 def revoke(store: ApiStore, name: str) -> None:
@@ -97,27 +80,3 @@ def check(store: ApiStore, authorization: str) -> ApiKeyRow:
 
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
-
-
-class RateLimiter:
-    """Counter of the requests of each key in the last minute. Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: dict[str, deque[float]] = {}
-
-    def check(self, key: ApiKeyRow) -> None:
-        """Count a request.
-
-        Raises:
-            InputError: "api_rate" with the seconds until the next request is allowed; this one isn't counted.
-        """
-        now = time.monotonic()
-        with self._lock:
-            times = self._times.setdefault(key.id, deque())
-            while times and times[0] <= now - _MINUTE_SECONDS:
-                times.popleft()
-            if len(times) >= key.per_minute:
-                seconds = max(1, round(times[0] + _MINUTE_SECONDS - now + 0.5))
-                raise InputError("api_rate", name=key.name, limit=key.per_minute, seconds=seconds)
-            times.append(now)

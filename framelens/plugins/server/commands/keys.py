@@ -15,6 +15,7 @@ from framelens.config import Settings
 from framelens.core.errors import InputError
 from framelens.i18n import t
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
 from framelens.services.access.accounts import Accounts
 from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.audit import AuditLog
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar=t("cli.command"))
     create = actions.add_parser("create", help=t("cli.keys_create"))
     create.add_argument("key_name", metavar="NAME", help=t("cli.keys_name"))
-    limit = t("cli.keys_limit", limit=api_keys.PER_MINUTE)
-    create.add_argument("--limit", type=api_keys.parse_limit, default=api_keys.PER_MINUTE, metavar="N/min", help=limit)
+    limit = t("cli.keys_limit", limit=PER_MINUTE)
+    create.add_argument("--limit", type=parse_limit, default=PER_MINUTE, metavar="N/min", help=limit)
     jobs = t("cli.keys_jobs", jobs=api_keys.JOBS)
     create.add_argument(
         "--jobs", type=whole_number(1, api_keys.MOST_JOBS), default=api_keys.JOBS, metavar="N", help=jobs

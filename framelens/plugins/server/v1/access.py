@@ -18,6 +18,7 @@ from framelens.core.errors import AppError, InputError, as_app_error
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import accepted_language, in_language
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.rate_limit import RateLimiter
 from framelens.plugins.server.v1 import uploads
 from framelens.plugins.server.v1.schemas import problem_of
 from framelens.services.access.accounts import Accounts
@@ -41,7 +42,7 @@ class Access:
         self._records = ApiStore(store)
         self._accounts = accounts
         self._log_path = log_path
-        self._limiter = api_keys.RateLimiter()
+        self._limiter = RateLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check an HTTP request and pass it on."""

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from framelens.api import Gate, routes
-from framelens.plugins.server import api_keys
+from framelens.plugins.server import api_keys, rate_limit
 from framelens.plugins.server.v1 import access
 from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
@@ -49,7 +49,7 @@ def test_a_revoked_key_is_refused_at_once(api: TestClient, services: Services) -
 
 def test_requests_a_minute_are_limited(gate: Gate, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(api_keys.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now[0])
     few = api_keys.create(ApiStore(services.store), "few", per_minute=2)
     many = api_keys.create(ApiStore(services.store), "many")
     with client_of(gate, few) as api:

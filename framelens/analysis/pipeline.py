@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState, wait_for
-from framelens.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, extract_options
+from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity
+from framelens.analysis.planning.plan import extract_options
 from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.requests.engine_connector import EngineConnector
@@ -304,7 +305,7 @@ class _Run:
         emit(StageStarted("answer"))
         try:
             frames, _ = self.state.chosen()
-            reads = answerer.reads_screen(self.request.question) or connection.sight.sees is False
+            reads = answerer.reads_screen(self.request.question) or connection.sight.needs_text
             self.state.facts(frames if reads else frames[:1])  # from then on, the thumbnails are cached
             for one in known:
                 wait_for(one, self.state.check)

@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 
 from framelens import config
+from framelens.analysis.planning.frame_budget import FIT, parse_frames
 from framelens.analysis.prompts.templates import Templates, built_in
 from framelens.cli.common import add_selection_options, parse_selection, use_language
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, language, t
 from framelens.services.analyses import build_request, with_named
-from framelens.services.keyframes import FIT, parse_frames
 
 _MOST_JOBS = 16
 

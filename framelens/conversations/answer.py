@@ -14,7 +14,7 @@ from typing import Any
 
 from framelens.analysis.parsing import citations
 from framelens.analysis.parsing.repetition_detector import RepetitionDetector
-from framelens.analysis.planning.plan import DEFAULT_CONTEXT
+from framelens.analysis.planning.frame_budget import DEFAULT_CONTEXT
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
 from framelens.conversations.answer_queue import AnswerQueues
@@ -258,7 +258,7 @@ def _answer(
             return
         except PicturesRefused as refused:
             _raise_unless(is_empty and bool(prepared.attached) and attempt < _ATTEMPTS, refused)
-            builder.use_text(refused)
+            builder.fallback.begin(refused)
         except TooManyPictures as refused:
             _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.limit_pictures(refused)

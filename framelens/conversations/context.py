@@ -14,15 +14,16 @@ from math import ceil, inf
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from framelens.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
+from framelens.analysis.planning.frame_budget import DEFAULT_CONTEXT
+from framelens.analysis.planning.plan import base_layout
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.context_material import ContextMaterial, ContextPicture
 from framelens.conversations.conversation import ContextUse, Conversation, FrameRef, Turn
 from framelens.core.domain import MOST_FRAMES, UNKNOWN_PATH, Analysis, AnalysisRequest, Notice, VideoInfo
-from framelens.core.errors import ContextExceeded, PicturesRefused, RequestTooLarge, TooManyPictures
+from framelens.core.errors import ContextExceeded, RequestTooLarge, TooManyPictures
 from framelens.i18n import in_language, t
 from framelens.llm import messages
-from framelens.llm.error_mapping import fallback_notice
+from framelens.llm.text_fallback import TextFallback, descriptions
 from framelens.llm.token_count import estimate_frame_tokens, estimate_text_tokens
 
 # Shares of the context, and the step in which the length of a question counts.
@@ -73,13 +74,16 @@ class _Costs:
 
 
 class ContextBuilder:
-    """Builder of the requests for the current question; it sends text from the moment that pictures are refused.
+    """Builder of the requests for the current question.
 
     Args:
         conversation: Its branch up to the current turn is sent.
         analyses: What it is about, by id.
         pictures: Its stored pictures by SHA-256.
         connection: The engine.
+
+    Attributes:
+        fallback: Whether its requests are text.
     """
 
     def __init__(
@@ -99,8 +103,7 @@ class ContextBuilder:
         self._sendable = [one for one in self._by_age if one.jpeg]
         held = {one.ref.number for one in self._pictures}
         self._lost = tuple(one.number for one in conversation.pictures() if one.number not in held)
-        self._refusal = connection.sight.reason or Notice("pictures_unproven")
-        self._sees = connection.sight.sees is not False
+        self.fallback = TextFallback(connection.sight)
         self._most_pictures = len(self._sendable)
         self._side, self._picture_scale = 0, 1.0
         self._urls: dict[int, str] = {}
@@ -108,11 +111,6 @@ class ContextBuilder:
         self._limit: Notice | None = None
 
     # ---- what the engine has refused
-
-    def use_text(self, refused: PicturesRefused) -> None:
-        """Send text from now on, since the engine has refused pictures."""
-        self._refusal = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
-        self._sees = False
 
     def limit_pictures(self, refused: TooManyPictures) -> None:
         """Send at most as many pictures from now on as the engine has said."""
@@ -176,7 +174,7 @@ class ContextBuilder:
 
     @property
     def _shows_pictures(self) -> bool:
-        return self._sees and self._most_pictures > 0
+        return not self.fallback.is_active and self._most_pictures > 0
 
     def _measure_pictures(self, system: str, question: str) -> None:
         """Choose the size of the pictures, and let the engine count one of the shape of the largest.
@@ -244,9 +242,7 @@ class ContextBuilder:
         """Return the text below the pictures of a turn."""
         blocks, lines = [], [one.described for one in described]
         if is_first and not plan.pictures and (lines or self._material.analyses):
-            blocks.append(
-                "\n".join([t("prompt.text_mode", count=len(lines)), *lines] if lines else [t("prompt.no_frames")])
-            )
+            blocks.append(descriptions(lines))
         elif lines:
             blocks.append("\n".join([t("ask.prompt.described"), *lines]))
         if is_first:
@@ -291,10 +287,8 @@ class ContextBuilder:
         return shown, [one for one in self._pictures if one.ref.number in described]
 
     def _notices(self, use: ContextUse) -> Iterator[Notice]:
-        if not self._sees and self._pictures:
-            yield fallback_notice(self._refusal)
-        elif use.pictures and self._connection.sight.sees is None:
-            yield Notice("sight_unknown")
+        if (notice := self.fallback.notice) and (self._pictures if self.fallback.is_active else use.pictures):
+            yield notice
         if self._lost:
             yield Notice("ask_frames_lost", {"frames": _ranges(self._lost)})
         why = self._limit or Notice("ask_full", {"tokens": use.context_tokens})

@@ -14,7 +14,7 @@ from framelens.core.domain import Analysis, Keyframe
 from framelens.core.images import image_size
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.i18n.formatting import measured, origin
+from framelens.llm.text_fallback import describe
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ class ContextMaterial:
         if keyframe and analysis:
             facts = next((one for one in analysis.facts if one.number == keyframe.number), None)
             # Without the writing on the screen, which is part of the quoted material.
-            phrases = measured(replace(facts, texts=())) if facts else []
-            described = f"{line} " + t("facts.joint").join([origin(keyframe), *phrases])
+            described = describe(line, keyframe, facts and replace(facts, texts=()))
         return ContextPicture(ref, place, age, line, described, width, height, jpeg)
 
     def _mark(self, ref: FrameRef) -> str:

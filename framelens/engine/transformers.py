@@ -1,7 +1,7 @@
 """Launcher for `transformers serve`, the engine for models that vLLM doesn't support.
 
 The server is pinned to one model, which requests must name by its folder. It has no API key of its own, but is behind
-the guard (`engine_guard.py`). It silently drops images sent to text-only models, which `framelens.llm.vision_check`
+the guard (`engine_guard.py`). It silently drops images sent to text-only models, which `framelens.llm.text_fallback`
 detects.
 """
 

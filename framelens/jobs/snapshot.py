@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from framelens.analysis.planning.plan import SURELY_ONE_PART
+from framelens.analysis.planning.frame_budget import SURELY_ONE_PART
 from framelens.analysis.task import facts_incomplete
 from framelens.core.analysis_state import AnalysisState, in_order
 from framelens.core.codec import Failure, from_builtins, to_json

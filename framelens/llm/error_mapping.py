@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from framelens.core.domain import Notice
 from framelens.core.errors import AppError, EngineBrokeOff, EngineError, EngineTimeout
 from framelens.core.redaction import redact
 from framelens.core.refusals import refused, refused_in_stream
@@ -59,8 +58,3 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return redact(str(error)) or type(error).__name__
-
-
-def fallback_notice(reason: Notice) -> Notice:
-    """Build the notice for page, log and report that images are not used: ⚠️ Messages 格式不支持，使用文本模式."""
-    return Notice("text_mode", {"reason": reason})

@@ -1,20 +1,18 @@
 """Chat messages: a time mark before every frame, frames in time order, the question last.
 
 Frames come before the question so that another question about the same frames hits the engine's prefix cache.
-
-Text prompts contain only measured facts: recognized text, colours, brightness, detected shots.
 """
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from framelens.core.domain import FrameFacts, Keyframe
+from framelens.core.domain import Keyframe
 from framelens.core.images import smaller
 from framelens.i18n import t
-from framelens.i18n.formatting import mark, measured, origin
+from framelens.i18n.formatting import mark
 
 _URL_START = "data:image/jpeg;base64,"
 _MEDIA = "media_io_kwargs"
@@ -97,17 +95,3 @@ def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe]) -> str:
 
 def _by_time(frames: Sequence[Keyframe]) -> list[Keyframe]:
     return sorted(frames, key=lambda frame: frame.time_seconds)
-
-
-def describe(frame: Keyframe, facts: FrameFacts | None) -> str:
-    """Describe a frame in one line: its mark, its shot and all its measured facts."""
-    parts = [origin(frame), *(measured(facts) if facts else [])]
-    return mark(frame) + " " + t("facts.joint").join(parts)
-
-
-def text_prompt(frames: Sequence[Keyframe], facts: Mapping[int, FrameFacts], question: str) -> str:
-    """Build the text prompt: a note that there are no images, each frame's measured facts, the question."""
-    if not frames:
-        return t("prompt.no_frames") + "\n\n" + question
-    lines = [describe(frame, facts.get(frame.number)) for frame in frames]
-    return "\n".join([t("prompt.text_mode", count=len(frames)), *lines, "", question])

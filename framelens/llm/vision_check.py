@@ -3,12 +3,11 @@
 Test cards (a coloured image with the outline of a shape and a digit) are sent like the frames of a video, each with its
 mark, in time order, and the model describes them. Its answer is parsed as tolerantly as a person would read it: list or
 prose, English or Chinese, with or without numbers. No answer is an error; an answer that doesn't mention the cards
-scores zero. The probe is shorter: it compares the prompt tokens of a request with an image and without.
+scores zero. Whether images arrive at all is proved first, by `framelens.llm.text_fallback`.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from framelens.core.errors import AppError, Cancelled, PicturesRefused, TooManyP
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.messages import data_url, with_pictures, with_video
 from framelens.llm.stream import ask
+from framelens.llm.text_fallback import CARD_SIDE, FEWEST_TOKENS, plain_picture, prove_sight, rejection
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""
@@ -61,9 +61,6 @@ _SIZE = 0.3
 """Half the height of a shape as a share of the image's shorter side."""
 _QUALITY = 92
 """JPEG quality."""
-CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
-# Two images cost at least 12 tokens in the smallest known vision model, two textual placeholders at most 6.
-_FEWEST_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -139,7 +136,7 @@ def check_vision(
     """
     on_progress("probing")
     sight = prove_sight(chat, cancel=cancel)
-    if sight.sees is False:
+    if sight.needs_text:
         return _blind(sight.reason or Notice("pictures_dropped", {"tokens": 0}), size)
     on_progress("reading")
     shown = cards(COUNT, turn=turn)
@@ -151,7 +148,7 @@ def check_vision(
         except TooManyPictures:  # it gives another limit each time
             return _blind(Notice("pictures_rejected", {"reason": str(refused)}), size)
     except PicturesRefused as refused:
-        return _blind(Notice("pictures_rejected", {"reason": str(refused.values["reason"])}), size)
+        return _blind(rejection(refused), size)
 
 
 def score(answer: str, shown: Sequence[VisionCard], size: tuple[int, int] = SIZE) -> VisionCheckResult:
@@ -310,46 +307,6 @@ def _contrast(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     return (0, 0, 0) if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else (255, 255, 255)
 
 
-@dataclass(frozen=True)
-class VisionProbe:
-    """Result of a vision probe.
-
-    Attributes:
-        sees: Whether images are processed; None if the engine doesn't count tokens.
-        tokens_per_card: Measured prompt tokens of one 112 x 112 image.
-        reason: Why images are not processed.
-    """
-
-    sees: bool | None
-    tokens_per_card: float | None = None
-    reason: Notice | None = None
-
-
-def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> VisionProbe:
-    """Request one token twice, with and without two plain images, and compare the engine's token counts.
-
-    Raises:
-        AppError: The engine fails otherwise than by refusing images.
-        Cancelled: `cancel` was set.
-    """
-    words: list[str | dict[str, object]] = [{"type": "text", "text": "Which colours?"}]
-    pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
-    short = chat.bind(max_tokens=1)
-    without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
-    try:
-        with_two = ask(short, [HumanMessage(content=pictures + words)], cancel=cancel).usage  # type: ignore[arg-type]
-    except TooManyPictures:  # one image at a time is enough
-        return VisionProbe(True)
-    except PicturesRefused as refused:
-        return VisionProbe(False, reason=Notice("pictures_rejected", {"reason": str(refused.values["reason"])}))
-    if without is None or with_two is None:
-        return VisionProbe(None)
-    extra = with_two.prompt_tokens - without.prompt_tokens
-    if extra < _FEWEST_TOKENS:
-        return VisionProbe(False, reason=Notice("pictures_dropped", {"tokens": with_two.prompt_tokens}))
-    return VisionProbe(True, extra / 2)
-
-
 def video_refusal(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> Notice | None:
     """Return why the engine doesn't take frames as one video; None if it does.
 
@@ -360,7 +317,7 @@ def video_refusal(chat: BaseChatModel, *, cancel: threading.Event | None = None)
     """
     short = chat.bind(max_tokens=1)
     frames = [
-        Keyframe(number, 0, float(number), "even", 1, CARD_SIDE, CARD_SIDE, _plain(colour, "JPEG"))
+        Keyframe(number, 0, float(number), "even", 1, CARD_SIDE, CARD_SIDE, plain_picture(colour, "JPEG"))
         for number, colour in enumerate(("red", "blue"), 1)
     ]
     with in_language("en"):
@@ -373,17 +330,6 @@ def video_refusal(chat: BaseChatModel, *, cancel: threading.Event | None = None)
         raise
     except AppError as error:
         return as_notice(error)
-    if without is None or with_two is None or with_two.prompt_tokens - without.prompt_tokens < _FEWEST_TOKENS:
+    if without is None or with_two is None or with_two.prompt_tokens - without.prompt_tokens < FEWEST_TOKENS:
         return Notice("video_dropped")
     return None
-
-
-def _card(colour: str) -> dict[str, object]:
-    url = "data:image/png;base64," + base64.b64encode(_plain(colour, "PNG")).decode("ascii")
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
-def _plain(colour: str, form: str) -> bytes:
-    buffer = BytesIO()
-    Image.new("RGB", (CARD_SIDE, CARD_SIDE), colour).save(buffer, form)
-    return buffer.getvalue()

@@ -13,19 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
 from framelens import config
+from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
 from framelens.core.domain import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
 from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language
-from framelens.services.keyframes import (
-    KEYFRAMES,
-    build_selection,
-    frame_limit,
-    parse_frames,
-    parse_interval,
-    parse_seconds,
-)
+from framelens.services.keyframes import build_selection, parse_interval, parse_seconds
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import AskEvent, Conversation, Look

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framelens.analysis.planning.frame_budget import AUTO, frame_limit
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.domain import AnalysisEvent, AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
 from framelens.services.engine_session import open_planner
-from framelens.services.keyframes import AUTO, frame_limit
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs

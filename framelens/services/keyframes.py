@@ -8,41 +8,13 @@ from typing import TypeVar, get_args
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning import time_parsing
 from framelens.config import Settings
-from framelens.core.domain import (
-    MOST_FRAMES,
-    AnalysisRequest,
-    KeyframesChosen,
-    Probed,
-    Selection,
-    Strategy,
-    VideoEvent,
-    VideoInfo,
-)
+from framelens.core.domain import AnalysisRequest, KeyframesChosen, Probed, Selection, Strategy, VideoEvent, VideoInfo
 from framelens.core.errors import ConfigError
 from framelens.video.keyframes.options import ExtractOptions
 
 T = TypeVar("T")
-FIT, AUTO = 0, -1
-"""Markers for as many frames as one request to the model holds, and for as many as suit the video."""
-KEYFRAMES = 16
-"""Default number of frames without a model."""
-
 Spelling = Callable[[str, object], str]
 """Writes an option with a value, or without one for None: "--every 5", "every=5"."""
-
-
-def parse_frames(text: str) -> int:
-    """Parse a number of frames, 1 to 256, "auto" as AUTO, or "fit" as FIT.
-
-    Raises:
-        ConfigError: The text is none of these.
-    """
-    if text in ("auto", "fit"):
-        return AUTO if text == "auto" else FIT
-    number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= MOST_FRAMES:
-        raise ConfigError("frames_wrong", given=text, most=MOST_FRAMES)
-    return number
 
 
 def parse_interval(text: str) -> float:
@@ -118,23 +90,6 @@ def build_selection(
 def _missing(spelling: Spelling, strategy: str, option: str, example: object) -> ConfigError:
     chosen, missing = spelling("strategy", strategy), spelling(option, None)
     return ConfigError("option_missing", chosen=chosen, missing=missing, option=spelling(option, example))
-
-
-def frame_limit(frames: int | None, strategy: Strategy, usual: int, fit: Callable[[], int]) -> tuple[int, bool]:
-    """Return the maximum number of frames, and whether only as many of them are chosen as suit the video.
-
-    Args:
-        frames: The given number, FIT, AUTO, or None for the default.
-        strategy: The chosen strategy.
-        usual: Default number, for strategies that don't set the number themselves; AUTO or a number.
-        fit: Returns the number for FIT.
-    """
-    is_budgeted = time_parsing.is_budgeted(strategy)
-    if frames is None:
-        frames = usual if is_budgeted else MOST_FRAMES
-    if frames == AUTO:
-        return MOST_FRAMES, is_budgeted
-    return (fit() if frames == FIT else frames), False
 
 
 def frames_that_fit(settings: Settings, path: Path) -> int:

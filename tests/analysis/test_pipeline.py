@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from framelens.analysis.pipeline import analyse
-from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.prompts.prompts import exact_prompt
 from framelens.analysis.prompts.templates import Templates, built_in
 from framelens.analysis.requests.engine_connector import EngineConnector

@@ -15,7 +15,7 @@ from typing import Any
 
 from framelens import config
 from framelens.analysis.planning.estimate import Planner
-from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates, load_templates
 from framelens.analysis.task import Control, Task

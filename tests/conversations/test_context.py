@@ -31,8 +31,8 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import ContextExceeded
 from framelens.llm.messages import with_pictures
+from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount
-from framelens.llm.vision_check import VisionProbe
 from tests.cards import CARDS, write_card_video
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")

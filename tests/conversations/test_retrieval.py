@@ -28,7 +28,7 @@ from framelens.conversations.retrieval.values import FrameCandidate, Looking, So
 from framelens.core.domain import Analysis, Cue, Transcript
 from framelens.engine.base import Endpoint
 from framelens.llm.embeddings import EmbeddingModel
-from framelens.llm.vision_check import VisionProbe
+from framelens.llm.text_fallback import VisionProbe
 from framelens.video.stills import Stills
 from tests import loopback
 from tests.cards import CARDS, write_card_video

@@ -31,7 +31,7 @@ from framelens.engine.transformers import transformers_launcher
 from framelens.llm.chat import connect
 from framelens.llm.messages import data_url
 from framelens.llm.stream import ask
-from framelens.llm.vision_check import VisionProbe, prove_sight
+from framelens.llm.text_fallback import VisionProbe, prove_sight
 from framelens.reports.formats import FORMATS
 from framelens.services.engine_session import EngineSession, conditions
 from tests.app.fake_services import keyframes

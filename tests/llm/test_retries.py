@@ -14,7 +14,7 @@ from framelens.llm import retries
 from framelens.llm.chat import connect
 from framelens.llm.retries import Retries, repeated
 from framelens.llm.stream import ask
-from framelens.llm.vision_check import prove_sight
+from framelens.llm.text_fallback import prove_sight
 from tests.llm.scripted import Refuse, serve
 
 BUSY, BROKEN = EngineBusy("engine_busy"), EngineBrokeOff("engine_broke_off")

@@ -10,8 +10,8 @@ import streamlit as st
 
 from app.formatting import error_words, plain
 from app.state import FORM, page_state
-from framelens.analysis.planning.plan import SIDES
-from framelens.analysis.planning.time_parsing import has_range, is_budgeted, parse_range, parse_times
+from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
+from framelens.analysis.planning.time_parsing import has_range, parse_range, parse_times
 from framelens.core.domain import MOST_FRAMES, Selection, Strategy
 from framelens.core.errors import AppError, InputError
 from framelens.core.units import clock

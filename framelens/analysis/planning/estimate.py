@@ -11,9 +11,8 @@ from pathlib import Path
 
 from framelens.analysis.planning import plan
 from framelens.analysis.planning import throughput as rates
-from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.frame_budget import RequestCapacity, choose_side, is_budgeted, range_seconds
 from framelens.analysis.planning.question import Policy, estimate_question, plans_of
-from framelens.analysis.planning.time_parsing import is_budgeted
 from framelens.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from framelens.analysis.prompts.templates import Template
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
@@ -116,7 +115,7 @@ class Planner:
         survey, facts = (0.0, 0.0) if cached is not None else _reading(video, request, frames, known)
         coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
         asked = estimate_question(
-            plans_of(self.policy, request, plan.range_seconds(request, video), frames),
+            plans_of(self.policy, request, range_seconds(request, video), frames),
             frames=frames,
             video=video,
             side=self.side,
@@ -158,7 +157,7 @@ class Planner:
             return *measured, True
         capacity = replace(self.capacity, max_model_len=self.capacity.max_model_len or known.max_model_len)
         in_flight = self.in_flight or known.in_flight
-        side = plan.choose_side(request, video, capacity, self.side)
+        side = choose_side(request, video, capacity, self.side)
         return *plan.basic_layout(request, video, capacity, side, None, lambda _: in_flight or 1), in_flight is not None
 
 
@@ -229,11 +228,11 @@ def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
     """Estimate the maximum number of frames before decoding."""
     selection, most = request.selection, request.frames
     if request.adapts:
-        seconds = plan.range_seconds(request, video)
+        seconds = range_seconds(request, video)
         most = adapted_frames(seconds, ceil(_USUAL_SHOTS * sqrt(seconds)), most)
     if selection.strategy == "times":
         return min(most, len(selection.times_seconds))
-    if selection.strategy == "every" and selection.every_seconds and (seconds := plan.range_seconds(request, video)):
+    if selection.strategy == "every" and selection.every_seconds and (seconds := range_seconds(request, video)):
         return max(1, min(most, floor(seconds / selection.every_seconds) + 1))
     return min(most, video.num_frames_from_header or most)
 
@@ -245,7 +244,7 @@ def _reading(
     rate, each, seconds = (
         rates.survey_rate(known.surveys),
         rates.facts_rate(known.surveys),
-        plan.range_seconds(request, video),
+        range_seconds(request, video),
     )
     survey = rate * seconds * rates.megapixels(video) if rate is not None and seconds else None
     return survey, None if each is None else each * frames

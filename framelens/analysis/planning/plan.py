@@ -20,11 +20,12 @@ from itertools import pairwise
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
+from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity, choose_side, held_frames, sized
 from framelens.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
 from framelens.core.errors import AppError, TooManyPictures
 from framelens.i18n import in_language
 from framelens.llm.token_count import estimate_frame_tokens
-from framelens.video.keyframes.options import ExtractOptions, Opening, most_adapted
+from framelens.video.keyframes.options import ExtractOptions, Opening
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -33,48 +34,12 @@ if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connector import EngineConnector
 
 
-# Longer sides in pixels. 896 keeps small writing readable; at 448 a frame of 16:9 costs about 150 tokens.
-SIDES = (896, 640, 448)
-_TEXT_TOKENS = 900  # system message, question, form and context of earlier parts: measured 500 to 900
-DEFAULT_CONTEXT = 8192  # for an engine that doesn't report its limit
 _WITHIN_A_SHOT = 0.25
 """Cost of a border inside a shot, in squares of a part's relative deviation from the mean length."""
 # The opening: its share of the video, its longest duration, and the shortest video that has one.
 _OPENING_SHARE = 0.05
 _LONGEST_OPENING_SECONDS = 60.0
 _SHORTEST_VIDEO_SECONDS = 180.0
-_SECONDS_A_REQUEST = 300.0
-"""Length of video for which an automatic number of frames fills a request."""
-SURELY_ONE_PART = 8
-"""Number of frames that always fit one request, so that the video needn't be probed for an opening."""
-
-
-@dataclass(frozen=True)
-class RequestCapacity:
-    """Capacity of one request.
-
-    Attributes:
-        max_model_len: Context length in tokens; None if the engine doesn't report it.
-        answer_tokens: Tokens reserved for the answer.
-        text_tokens: Tokens of a request without its frames.
-        max_pictures: Most pictures of a request; None if unlimited.
-    """
-
-    max_model_len: int | None
-    answer_tokens: int
-    text_tokens: int = _TEXT_TOKENS
-    max_pictures: int | None = None
-
-    @property
-    def for_frames(self) -> int:
-        """Return the tokens left for frames beside text and answer; at least a tenth of the context."""
-        context = self.max_model_len or DEFAULT_CONTEXT
-        return max(context - min(self.answer_tokens, context // 4) - min(self.text_tokens, context // 3), context // 10)
-
-    def frames(self, tokens_per_frame: float) -> int:
-        """Return how many frames of this cost fit; at least one."""
-        held = int(self.for_frames // max(tokens_per_frame, 1.0))
-        return max(1, min(held, self.max_pictures or held))
 
 
 @dataclass(frozen=True)
@@ -90,12 +55,6 @@ class TokenCounts:
     frame_tokens: float | None = None
     text_tokens: int | None = None
     max_pictures: int | None = None
-
-
-def choose_side(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, settled: int | None) -> int:
-    """Return the longer side of sent frames in pixels: as requested, else `settled`, else the largest that fits."""
-    frames = sized(request, video, capacity, settled).frames
-    return request.side or settled or usual_side(video.width, video.height, frames, capacity)
 
 
 def basic_layout(
@@ -125,12 +84,6 @@ def basic_layout(
     tokens = int(per_part * cost) + capacity.text_tokens + capacity.answer_tokens
     is_exact = counted.frame_tokens is not None
     return Layout(side, per_part, in_flight(tokens), round(cost, 2), is_exact), capacity
-
-
-def usual_side(width: int, height: int, frames: int, capacity: RequestCapacity) -> int:
-    """Return the largest of SIDES at which one request holds all frames, else the smallest."""
-    fitting = (side for side in SIDES if capacity.frames(estimate_frame_tokens(width, height, side)) >= frames)
-    return next(fitting, SIDES[-1])
 
 
 def lay_out(layout: Layout, frames: Sequence[Keyframe], *, opening: int = 0) -> Layout:
@@ -206,28 +159,6 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
     return [frames[start:end] for start, end in pairwise(edges)]
 
 
-def sized(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, side: int | None) -> AnalysisRequest:
-    """Return the request with the most frames that its automatic number may reach; any other request is unchanged.
-
-    They are as many as suit its length, and as one request holds for each five minutes.
-    """
-    if not request.adapts:
-        return request
-    seconds = range_seconds(request, video)
-    most = min(request.frames, most_adapted(seconds))
-    if request.use_model:
-        cost = estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1])
-        most = min(most, capacity.frames(cost) * max(1, ceil(seconds / _SECONDS_A_REQUEST)))
-    return replace(request, frames=most)
-
-
-def range_seconds(request: AnalysisRequest, video: VideoInfo) -> float:
-    """Return the length of the requested range; 0 if the header lacks the duration."""
-    duration, end = video.duration_seconds_from_header, request.selection.end_seconds
-    last = min(one for one in (duration, end) if one is not None) if duration or end else 0.0
-    return max(0.0, last - request.selection.start_seconds)
-
-
 def extract_options(
     video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None
 ) -> ExtractOptions:
@@ -244,7 +175,7 @@ def _opening(video: VideoInfo, request: AnalysisRequest, capacity: RequestCapaci
     duration = (end or 0.0) - start
     if duration < _SHORTEST_VIDEO_SECONDS or request.selection.strategy not in ("auto", "uniform"):
         return None
-    held = capacity.frames(estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1]))
+    held = held_frames(request, video, capacity, side)
     if request.frames <= held:
         return None
     seconds = min(_OPENING_SHARE * duration, _LONGEST_OPENING_SECONDS)
@@ -306,7 +237,7 @@ def _counted(
     connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, side: int, words: Sequence[str]
 ) -> TokenCounts | None:
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
-    if connection.sight.sees is False:
+    if connection.sight.needs_text:
         return None
     system, question = words
 

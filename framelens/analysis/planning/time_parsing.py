@@ -1,20 +1,13 @@
-"""Parsing of written times and ranges, and the usual number of frames; shared by command line and page.
+"""Parsing of written times and ranges, shared by command line and page.
 
 It doesn't check whether the video has a frame at a time; decoding does.
 """
 
 import math
 
-from framelens.core.domain import Notice, Selection, Strategy
+from framelens.core.domain import Notice, Selection
 from framelens.core.errors import InputError
 from framelens.core.units import clock
-
-_BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
-
-
-def is_budgeted(strategy: Strategy) -> bool:
-    """Return True if the strategy uses its whole budget of frames; for others the number is an upper limit."""
-    return strategy in _BUDGETED
 
 
 def parse_seconds(text: str) -> float:

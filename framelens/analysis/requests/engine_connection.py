@@ -15,8 +15,8 @@ from framelens.engine.http_client import metrics_url, read_metrics
 from framelens.llm.cache import AnswerCache
 from framelens.llm.http import short_request
 from framelens.llm.messages import with_pictures, with_video
+from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount, count_tokens
-from framelens.llm.vision_check import VisionProbe
 
 _MOST_IN_FLIGHT = 16  # requests at the same time
 _DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache

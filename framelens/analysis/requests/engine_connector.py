@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connection import EngineConnection
     from framelens.engine.base import Endpoint, Engine
     from framelens.llm.cache import AnswerCache
-    from framelens.llm.vision_check import VisionProbe
+    from framelens.llm.text_fallback import VisionProbe
 
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
 _ESTIMATE_SECONDS = 5.0  # for counting tokens before a run, while the page waits
@@ -113,7 +113,8 @@ class EngineConnector:
         cancel: threading.Event,
         content: Callable[[], str],
     ) -> tuple[EngineConnection, EngineInfo]:
-        from framelens.llm.vision_check import prove_sight, video_refusal
+        from framelens.llm.text_fallback import prove_sight
+        from framelens.llm.vision_check import video_refusal
 
         endpoint = engine.ensure_ready(on_progress, cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
@@ -125,7 +126,7 @@ class EngineConnector:
         sight = self._proven[key]
         engine.note_sight(sight.sees)
         self._latest = connection = replace(connection, sight=sight)
-        if self.wants_video and sight.sees is not False:
+        if self.wants_video and not sight.needs_text:
             refusal = video_refusal(connection.chat, cancel=cancel)
             self._latest = replace(connection, sends_video=refusal is None, video_refusal=refusal)
         return self._latest, replace(info, sees=sight.sees)
@@ -143,7 +144,7 @@ class EngineConnector:
         from framelens.analysis.requests.engine_connection import EngineConnection
         from framelens.llm.chat import connect
         from framelens.llm.client import keep_pictures
-        from framelens.llm.vision_check import VisionProbe
+        from framelens.llm.text_fallback import VisionProbe
 
         if endpoint.is_vllm:
             keep_pictures(endpoint.base_url)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from framelens.analysis.pipeline_state import Frames, wait_for
 from framelens.analysis.planning import plan
+from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from framelens.analysis.requests.request_executor import RunContext
 from framelens.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
@@ -69,7 +70,7 @@ class Orchestrator:
         video = self._run.state.video()
         words = self._asker.builder.usual_words
         layout = known or plan.base_layout(self._run.connection, self._run.task.request, video, words)
-        opening = self._run.state.opening() if opening_seconds and self._asker.builder.sends_pictures else ()
+        opening = self._run.state.opening() if opening_seconds and not self._asker.builder.fallback.is_active else ()
         with self._pool(layout) as pool:
             ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
             frames, _ = self._run.state.chosen()
@@ -188,7 +189,7 @@ class Reducer:
         self._executor = asker.executor
         self._pool = pool
         connection = asker.run.connection
-        self._room = plan.RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
+        self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
         self._number = 0
 
     def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:

@@ -11,14 +11,14 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from langchain_core.messages import BaseMessage
 
 from framelens.analysis.parsing.answer_parser import parse_answer
 from framelens.analysis.pipeline_state import Frames
-from framelens.analysis.planning.plan import DEFAULT_CONTEXT
+from framelens.analysis.planning.frame_budget import DEFAULT_CONTEXT
 from framelens.analysis.prompts import prompts
 from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Template
@@ -36,11 +36,11 @@ from framelens.core.domain import (
     Noticed,
     Subject,
 )
-from framelens.core.errors import ContextExceeded, PicturesRefused
+from framelens.core.errors import ContextExceeded
 from framelens.i18n import in_language, notice_text
 from framelens.llm import messages
-from framelens.llm.error_mapping import fallback_notice
 from framelens.llm.messages import data_url
+from framelens.llm.text_fallback import TextFallback, text_prompt
 from framelens.llm.token_count import estimate_text_tokens
 
 log = logging.getLogger(__name__)
@@ -156,28 +156,19 @@ class RequestChunk:
 
 
 class RequestBuilder:
-    """Builder of the requests of one run; it falls back to text for the rest of the run once pictures are refused.
+    """Builder of the requests of one run.
 
     Attributes:
+        fallback: Whether they are text.
         usual_words: A system message and question of usual length.
     """
 
     def __init__(self, run: RunContext, pictures: ImagePrefetch) -> None:
         self._run = run
         self._request = run.task.request
-        self._sight = run.connection.sight
+        self.fallback = TextFallback(run.connection.sight)
         self._pictures = pictures
         self.usual_words = prompts.usual_words(run.task.request, run.template)
-
-    @property
-    def sends_pictures(self) -> bool:
-        """Return whether pictures are sent; True while it is unknown."""
-        return self._sight.sees is not False
-
-    def use_text(self, refused: PicturesRefused) -> None:
-        """Send text from now on, since the engine has refused pictures."""
-        reason = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
-        self._sight = replace(self._sight, sees=False, reason=reason)
 
     def key(self, part: RequestChunk) -> str:
         """Return the cache key of an answer about this part."""
@@ -187,7 +178,7 @@ class RequestBuilder:
 
     def prefetch(self, part: RequestChunk) -> None:
         """Encode the pictures of this part ahead, since it will be sent soon."""
-        if self.sends_pictures:
+        if not self.fallback.is_active:
             self._pictures.prefetch(part.frames, part.layout.side)
 
     def part_request(self, part: RequestChunk) -> EngineRequest:
@@ -197,7 +188,7 @@ class RequestBuilder:
             ContextExceeded: The engine reports that the request is too long.
         """
         with in_language(self._request.language):
-            return self._in_pictures(part) if part.frames and self.sends_pictures else self._in_text(part)
+            return self._in_text(part) if self.fallback.is_active or not part.frames else self._in_pictures(part)
 
     def join_request(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
@@ -219,21 +210,21 @@ class RequestBuilder:
         sent = self._run.connection.messages(part.frames, prompt, system=system, url=url)
         if self._is_tight(part, system + prompt):
             self._check_length(sent)
-        if self._sight.sees is None:
-            self._run.emit(Noticed(Notice("sight_unknown")))
+        if doubt := self.fallback.notice:
+            self._run.emit(Noticed(doubt))
         if refusal := self._run.connection.video_refusal:
             self._run.emit(Noticed(Notice("video_refused", {"reason": refusal})))
         self._run.emit(ModeChosen(part.number, "messages"))
         return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
     def _in_text(self, part: RequestChunk) -> EngineRequest:
-        why = fallback_notice(self._sight.reason or Notice("pictures_unproven")) if part.frames else None
+        why = self.fallback.notice if part.frames else None
         self._run.emit(ModeChosen(part.number, "text", why))
         if why:
             log.warning(notice_text(why))
             self._run.emit(Noticed(why))
         facts = self._run.state.facts(part.frames)
-        prompt = messages.text_prompt(part.frames, facts, self._ask(part))
+        prompt = text_prompt(part.frames, facts, self._ask(part))
         sent = messages.text_only(prompt, system=prompts.system_prompt(self._scope(part)))
         self._check_length(sent)
         return EngineRequest(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)

@@ -70,7 +70,7 @@ class PartAsker:
             try:
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
             except PicturesRefused as refused:
-                self.builder.use_text(refused)
+                self.builder.fallback.begin(refused)
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
         else:
             self._forward(AnswerDelta(number, result.answer, restart=True))

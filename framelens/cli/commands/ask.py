@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import config
+from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
 from framelens.cli.common import (
     MOST_LISTED,
@@ -38,7 +39,7 @@ from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
 from framelens.services.analyses import with_named
 from framelens.services.container import open_library, open_services
-from framelens.services.keyframes import build_selection, parse_frames, parse_seconds
+from framelens.services.keyframes import build_selection, parse_seconds
 from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:

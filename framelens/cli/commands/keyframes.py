@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import config
+from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.cli import terminal
 from framelens.cli.common import (
     add_selection_options,
@@ -39,7 +40,6 @@ from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, notice_text, t
-from framelens.services.keyframes import KEYFRAMES, frame_limit, parse_frames
 from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.files import check_file
 from framelens.video.worker_pool import worker_started

@@ -105,7 +105,7 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
         return "range"
     if sought.kind == "global":
         return "global"
-    if connection.sight.sees is False:
+    if connection.sight.needs_text:
         return "unseen"
     here = [one for one in scope.analyses.values() if is_here(one, tools)]
     if not here:

@@ -35,7 +35,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
         AppError: The engine cannot be reached or doesn't answer.
     """
     from framelens.llm.chat import connect
-    from framelens.llm.vision_check import prove_sight
+    from framelens.llm.text_fallback import prove_sight
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:

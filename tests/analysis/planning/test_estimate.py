@@ -12,7 +12,8 @@ import pytest
 
 from framelens.analysis.planning.benchmark_result import run_at
 from framelens.analysis.planning.estimate import Estimate, Planner, details, headline
-from framelens.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
+from framelens.analysis.planning.frame_budget import RequestCapacity
+from framelens.analysis.planning.plan import TokenCostMeter, base_layout, group_parts, lay_out
 from framelens.analysis.prompts.prompts import usual_words
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connection import EngineConnection
@@ -20,6 +21,7 @@ from framelens.conversations.request_answer import plan_answer
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Language, Selection, VideoInfo
 from framelens.i18n import LANGUAGES, in_language
 from framelens.i18n.formatting import span
+from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount
 from framelens.store.model_records import KnownTimings, LookTiming, RequestTiming, SurveyTiming
 
@@ -65,7 +67,7 @@ class Engine:
 
     def __init__(self, cost: int = 150, *, sees: bool | None = True) -> None:
         self.cost, self.asked, self.chat = cost, 0, object()
-        self.sight = type("Sight", (), {"sees": sees})
+        self.sight = VisionProbe(sees)
 
     def count(self, messages: list[object]) -> TokenCount | None:
         self.asked += 1

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from framelens.analysis.planning.estimate import Planner
-from framelens.analysis.planning.plan import RequestCapacity, TokenCostMeter
+from framelens.analysis.planning.frame_budget import RequestCapacity
+from framelens.analysis.planning.plan import TokenCostMeter
 from framelens.analysis.prompts.prompts import chunk_question, system_prompt
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connector import EngineConnector

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals
@@ -23,7 +24,6 @@ from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.results import Results
 from framelens.reports.formats import FORMATS
-from framelens.services.keyframes import FIT
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready

@@ -16,7 +16,7 @@ from app import resources
 from app.panels.work import rows as rows
 from framelens import registry
 from framelens.analysis.planning.estimate import Planner
-from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.prompts.templates import built_in, load_templates
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.i18n import LANGUAGES, in_language, t

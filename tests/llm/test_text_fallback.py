@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from framelens.core.domain import Notice
+from framelens.core.domain import FrameFacts, Keyframe, Notice, ScreenText
+from framelens.core.errors import AppError, PicturesRefused
 from framelens.engine.base import Endpoint
+from framelens.i18n import in_language, notice_text
 from framelens.llm.chat import EngineChat, connect
-from framelens.llm.vision_check import prove_sight, video_refusal
-from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
+from framelens.llm.text_fallback import TextFallback, VisionProbe, prove_sight, text_prompt
+from framelens.llm.vision_check import video_refusal
+from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 
 
 def chat_at(server: Server) -> EngineChat:
@@ -58,6 +61,54 @@ def test_an_engine_that_takes_one_picture_at_a_time_sees() -> None:
 def test_without_token_counts_nothing_is_proven() -> None:
     with serve(saying("x"), counts=False) as server:
         assert prove_sight(chat_at(server)).sees is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "key"),
+    [
+        (HangUp(), "engine_unreachable"),
+        (Refuse(500, "EngineCore encountered an issue"), "engine_refused"),
+        (Refuse(400, "This model's maximum context length is 64 tokens"), "context_exceeded"),
+        (Refuse(504, "upstream timed out"), "engine_gateway_timeout"),
+    ],
+)
+def test_other_faults_with_pictures_are_no_reason_for_text(fault: Exception, key: str) -> None:
+    def fail(body: dict[str, Any]) -> Iterator[str]:
+        if has_pictures(body):
+            raise fault
+        yield "x"
+
+    with serve(fail) as server, pytest.raises(AppError) as caught:
+        prove_sight(chat_at(server))
+    assert caught.value.key == key
+
+
+def test_fallback_begins_with_a_refusal_and_says_so() -> None:
+    fallback = TextFallback(VisionProbe(True))
+    assert not fallback.is_active and fallback.notice is None
+    fallback.begin(PicturesRefused("pictures_refused", reason="text only"))
+    assert fallback.is_active and fallback.notice
+    assert notice_text(fallback.notice, "zh").startswith(
+        "⚠️ Messages 格式不支持，使用文本模式：引擎拒绝图片（text only）"
+    )
+
+
+@pytest.mark.parametrize(("sees", "key"), [(False, "text_mode"), (None, "sight_unknown")])
+def test_engine_that_proves_nothing_is_named(sees: bool | None, key: str) -> None:
+    fallback = TextFallback(VisionProbe(sees))
+    assert fallback.is_active is (sees is False)
+    assert fallback.notice and fallback.notice.key == key
+
+
+def test_text_prompt_describes_each_frame_before_the_question() -> None:
+    frames = [Keyframe(number, number, float(number), "shot", 1, 8, 8, b"") for number in (1, 2)]
+    read = ScreenText("EXIT", 0.9, (0, 0, 1, 1))
+    facts = {2: FrameFacts(2, (read,), (), 0.5, 100.0, None)}
+    with in_language("en"):
+        note, first, second, blank, question = text_prompt(frames, facts, "What?").split("\n")
+        assert text_prompt([], {}, "What?").endswith("\n\nWhat?")
+    assert note.startswith("You cannot see the images") and "2 keyframes" in note
+    assert "EXIT" in second and "EXIT" not in first and (blank, question) == ("", "What?")
 
 
 def test_frames_as_a_video_are_proven_by_their_tokens() -> None:

@@ -1,38 +1,19 @@
 """Model shape: layers, heads, experts, the vision tower, and how the weights are stored.
 
 Plain values with the few figures that follow from them. `framelens.models.config.parser` builds them from a
-config.json, `framelens.models.memory` adds up the memory that they need.
+config.json, `framelens.models.memory` adds up the memory that they need. Weights are counted roughly, by the matrices
+of the layers and the embeddings; the size of a checkpoint or the catalogue's figure corrects the sum.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["embedding", "attention", "mlp", "experts", "norm", "lm_head", "vision", "merger"]
-Place = Literal["first", "layers", "last", "both_ends", "every"]
 Pictures = Literal["patches", "fixed", "tiles", "slices"]
 FRAME = (448, 252)
 """Width and height in pixels of the smallest frame that is sent: a request with many frames, or to a CPU, has these."""
 _MOST_TILED = 2
 """Number of pictures in a request beyond which DeepSeek-VL2 doesn't cut them into tiles."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The weights of one part of a model.
-
-    Attributes:
-        count: Number of weights.
-        ways: Largest number of cards among which tensor parallelism divides them; 0 for any, 1 if every card holds all.
-        place: Pipeline stages that hold them.
-        linear: Whether they are the matrix of a linear layer, which quantisation covers.
-    """
-
-    part: Part
-    count: int
-    ways: int = 1
-    place: Place = "layers"
-    linear: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +61,14 @@ class Cache:
 
 @dataclass(frozen=True)
 class Text:
-    """The language model: sizes as in config.json; `intermediate` is the widest matrix that a token passes through."""
+    """The language model, with sizes as in config.json.
+
+    Attributes:
+        intermediate: Width of the widest matrix that a token passes through.
+        linear: Weights in the matrices of its layers, which quantisation covers.
+        routed: Those of them that are in experts, of which a token uses `experts_per_token` of `experts`.
+        tied: Whether input and output embeddings are one.
+    """
 
     model_type: str
     layers: int
@@ -90,9 +78,21 @@ class Text:
     vocab: int
     max_positions: int
     cache: Cache
-    weights: tuple[Weights, ...]
+    linear: int
+    tied: bool
     experts: int = 0
     experts_per_token: int = 0
+    routed: int = 0
+
+    @property
+    def embedding(self) -> int:
+        """Return the number of weights of one embedding, at the input or at the output."""
+        return self.vocab * self.hidden
+
+    @property
+    def embeddings(self) -> int:
+        """Return the number of weights of all embeddings."""
+        return self.embedding * (1 if self.tied else 2)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,6 @@ class Vision:
     hidden: int
     intermediate: int
     output: int
-    weights: tuple[Weights, ...]
     tokens: int = 0
     most_pieces: int = 1
     gated: bool = False
@@ -125,37 +124,42 @@ class Vision:
             if getattr(self, name) < 1:
                 raise ValueError(f"vision_config: {name} = {getattr(self, name)}")
 
+    @property
+    def weights(self) -> int:
+        """Return the number of weights in its layers and in the projection to the language model."""
+        layers = self.depth * (4 * self.hidden**2 + (3 if self.gated else 2) * self.hidden * self.intermediate)
+        merged = self.hidden * self.patches_per_token
+        return layers + merged * (merged + self.output) if self.pictures == "patches" else layers + merged * self.output
+
 
 @dataclass(frozen=True)
 class Shape:
-    """A whole model; `dtype` is that of its weights where they are not quantised."""
+    """A whole model.
+
+    Attributes:
+        dtype: Data type of its weights where they are not quantised.
+        published: Number of parameters as its makers publish it, 0 if unknown.
+        stored_bytes: Size of its weights in the checkpoint, 0 if unknown.
+    """
 
     model_type: str
     dtype: str
     text: Text
     vision: Vision | None = None
     quantisation: Quantisation | None = None
-
-    @property
-    def weights(self) -> tuple[Weights, ...]:
-        """Return the weights of the language model and of the vision tower."""
-        return self.text.weights + (self.vision.weights if self.vision else ())
+    published: int = 0
+    stored_bytes: int = 0
 
     @property
     def parameters(self) -> int:
-        """Return the total number of weights."""
-        return sum(weights.count for weights in self.weights)
+        """Return the total number of weights: the published one, else as counted."""
+        return self.published or self.text.linear + self.text.embeddings + (self.vision.weights if self.vision else 0)
 
     @property
     def active_parameters(self) -> int:
         """Return the number of weights that one token uses: all, or with experts those of the chosen ones."""
         idle = 1 - self.text.experts_per_token / self.text.experts if self.text.experts else 0
-        routed = sum(weights.count for weights in self.weights if weights.part == "experts")
-        return self.parameters - round(routed * idle)
-
-    def count(self, *parts: Part) -> int:
-        """Return the number of weights in these parts."""
-        return sum(weights.count for weights in self.weights if weights.part in parts)
+        return self.parameters - round(self.text.routed * idle)
 
 
 def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) -> int:

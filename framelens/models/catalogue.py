@@ -5,7 +5,6 @@ Ollama's names. A bad file is reported as a problem and never disables the other
 """
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,15 +21,15 @@ from framelens.models.catalogue_parser import (
     CatalogueEntry,
     CatalogueFile,
     MisnamedModel,
-    entry_of_config,
+    entry_of_shape,
     parse,
     raw_models,
 )
+from framelens.models.checkpoint import read_config, shape_in
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
-_MOST_CONFIG_BYTES = 4 * 1024**2  # of a config.json
 _LEAST_LIKENESS = 0.6  # of a name that is proposed
 _OLLAMA_PREFIX = re.compile(r"(?:ollama (?:run|pull) )?(?:https?://)?(?:(?:registry\.)?ollama(?:\.(?:ai|com))?/)?")
 _OLLAMA_GGUF = re.compile(r"(?:hf\.co/|huggingface\.co/)?[\w.-]+/([\w.-]+?)(?:-gguf)?:[\w.-]+", re.IGNORECASE)
@@ -161,21 +160,12 @@ def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match |
     if not file.is_file():
         match = catalogue.find(name)
         return match.entry, match
-    entry = entry_of_config(file.parent.name, _read_config(file))
+    config = read_config(file.parent)
+    entry = entry_of_shape(file.parent.name, shape_in(file.parent, config), config)
     try:
         return entry, catalogue.find(str(file.parent))
     except ModelNotFound:
         return entry, None
-
-
-def _read_config(file: Path) -> Any:
-    try:
-        with file.open("rb") as stream:
-            return json.loads(stream.read(_MOST_CONFIG_BYTES).decode("utf-8-sig"))
-    except OSError as error:
-        raise ModelNotFound("model_unreadable", model=str(file), reason=error.strerror or str(error)) from error
-    except ValueError as error:
-        raise ModelNotFound("model_config_broken", model=str(file.parent), reason=str(error)) from error
 
 
 @cache

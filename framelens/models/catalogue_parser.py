@@ -24,6 +24,7 @@ _ALLOWED = {
     "models": "[[models]]",
     "misnamed": "name, means, why",
     "parameters": "parameters = 8_292_166_656",
+    "weights_bytes": "weights_bytes = 16_584_333_312",
     "released": 'released = "2025-01"',
     "engine": ", ".join(get_args(Engine)),
     "needs_code": "true, false",
@@ -44,7 +45,7 @@ class CatalogueEntry:
 
     Attributes:
         parameters: Number of parameters as its makers publish it.
-        shape: Shape computed from its config.json.
+        shape: Shape by its config.json, with the published size of its weights.
         names: Other names that people use for it.
         ollama: Ollama's names of the same model in its own format.
         needs_code: Whether it runs only with code that comes with it (trust_remote_code).
@@ -81,13 +82,8 @@ class CatalogueEntry:
         return self.shape.vision is not None
 
 
-def entry_of_config(name: str, config: Mapping[str, Any]) -> CatalogueEntry:
-    """Build an entry for a model that no catalogue describes, from its config.json alone.
-
-    Raises:
-        ModelNotFound: The config is incomplete, wrong or of an unknown family, as in `read_shape`.
-    """
-    shape = read_shape(config)
+def entry_of_shape(name: str, shape: Shape, config: Mapping[str, Any]) -> CatalogueEntry:
+    """Build an entry for a model that no catalogue describes, of this shape and config.json."""
     nothing: Mapping[Language, str] = {"zh": "", "en": ""}
     return CatalogueEntry(name, "", shape.parameters, "", "", nothing, shape, config=config)
 
@@ -135,6 +131,7 @@ class _Model(_Table):
     id: _Text
     base: str = ""
     parameters: Annotated[int, Strict(), Field(gt=0)]
+    weights_bytes: Annotated[int, Strict(), Field(gt=0)] | None = None
     licence: _Text
     released: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}$")]
     engine: Engine = "vllm"
@@ -198,7 +195,9 @@ class _Reader:
 
     def _entry(self, given: Mapping[str, Any], family: str, place: TomlEntry) -> CatalogueEntry:
         model = self._checked(_Model, self._with_base(given, place), place)
-        return CatalogueEntry(family=family, shape=self._shape(model.config, place), **dict(model))
+        return CatalogueEntry(
+            family=family, shape=self._shape(model, place), **model.model_dump(exclude={"weights_bytes"})
+        )
 
     def _checked(self, kind: type[_T], table: Mapping[str, Any], place: TomlEntry | None = None) -> _T:
         try:
@@ -220,13 +219,14 @@ class _Reader:
         base = self._known.get(given["base"]) if isinstance(given["base"], str) else None
         if base is None:
             raise self._wrong("base", given["base"], ", ".join(list(self._known)[:8]) + " …", place)
-        inherited = {key: value for key, value in base.items() if key not in _OWN}
         config = given.get("config", {})
+        own = (*_OWN, "weights_bytes") if config else _OWN  # another format has another size
+        inherited = {key: value for key, value in base.items() if key not in own}
         return {**inherited, **given, "config": {**base["config"], **config} if isinstance(config, dict) else config}
 
-    def _shape(self, config: Mapping[str, Any], place: TomlEntry) -> Shape:
+    def _shape(self, model: _Model, place: TomlEntry) -> Shape:
         try:
-            return read_shape(config)
+            return read_shape(model.config, stored_bytes=model.weights_bytes or 0, published=model.parameters)
         except AppError as error:
             key = str(error.values.get("key") or error.values.get("keys") or "config").split(",")[0].rpartition(".")[2]
             found = key if self._lines.has(key, place) else "config"

@@ -1,8 +1,8 @@
 """Estimate of the memory that a served model needs, as a sum whose terms carry their formulas.
 
-The terms follow what vLLM does. Tensor parallelism divides linear layers and embeddings; every card holds the norms and
-at least one head of the cache; every stage of a pipeline holds the vision tower. Weights and cache are exact to the
-size of a block; working memory and the engine's own part are estimates.
+The terms follow what vLLM does. Tensor parallelism divides linear layers and embeddings; every card holds at least one
+head of the cache; the ends of a pipeline hold the embeddings, and every stage the vision tower. Weights are the size of
+the checkpoint; the cache is exact to the size of a block; working memory and the engine's own part are estimates.
 
 When vLLM starts it runs the largest picture through the tower, a full batch of tokens through the layers, and sampling
 for every request, and keeps free what that took. So the working memory is the widest intermediate result of each of the
@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from framelens.core.units import GIB
-from framelens.models.architecture import Part, Shape, Vision, Weights, largest_picture_tokens
+from framelens.models.architecture import Quantisation, Shape, Vision, largest_picture_tokens
 from framelens.models.formats import stored
 from framelens.models.serving_plan import Device, Plan, number_bytes, parse_plan
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}
-_VISION_PARTS: tuple[Part, ...] = ("vision", "merger")
 # From vLLM's logs and measurements; the module's docstring has the figures.
 _CONTEXT_BYTES = 3 * GIB // 8
 _COMMUNICATION_BYTES = 3 * GIB // 8
@@ -82,8 +81,10 @@ class MemoryEstimate:
 
 def estimate_memory(shape: Shape, plan: Plan) -> MemoryEstimate:
     """Estimate the memory that `shape` needs when it is served by `plan`."""
-    seeing = (_weights("vision_weights", shape, plan, vision=True),) if shape.vision else ()
-    weights = (_weights("text_weights", shape, plan, vision=False), *seeing)
+    text, vision = _weight_bytes(shape, plan)
+    weights = [_text_weights(shape, plan, text)]
+    if shape.vision:
+        weights.append(_vision_weights(shape.vision, plan, vision))
     terms = (*weights, _cache(shape, plan), _working(shape, plan), _engine(shape, plan, weights))
     return MemoryEstimate(plan, terms, cache_bytes_per_token(shape, plan))
 
@@ -99,38 +100,60 @@ def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
     return _cache_bytes(shape, plan, shape.text.cache.layers)
 
 
+def weights_bytes(shape: Shape) -> int:
+    """Return the bytes of the weights in the checkpoint's own format."""
+    return shape.stored_bytes or round(
+        sum(_counted_bytes(shape, shape.quantisation, 4 if shape.dtype == "float32" else 2))
+    )
+
+
+def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
+    """Return the bytes that the model needs in float32 on a CPU, with a cache of `cache_bytes`."""
+    needed = estimate_memory(shape, parse_plan({**arguments, "dtype": "float32"}, device="cpu"))
+    return needed.card_bytes - needed.bytes_of("cache") + cache_bytes
+
+
 # ---- weights ---------------------------------------------------------------------------------------------------------
 
 
-def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> MemoryTerm:
-    keeping, plain = stored(shape, plan.format), number_bytes(shape, plan)
-    parts = [weights for weights in shape.weights if (weights.part in _VISION_PARTS) == vision]
-    is_packed = keeping is not None and (keeping.covers_vision or not vision)
-    packed = [weights for weights in parts if is_packed and weights.linear]
-    rest = [weights for weights in parts if weights not in packed]
-    bits = keeping.bits_per_weight if keeping else 0.0
-    stages = [
-        sum(_weights_on_card(one, plan, stage) for one in packed) * bits / 8
-        + sum(_weights_on_card(one, plan, stage) for one in rest) * plain
-        for stage in range(plan.pipeline_parallel)
-    ]
-    values = {
-        "packed": sum(one.count for one in packed), "bits": bits,
-        "numbers": sum(one.count for one in rest), "bytes": plain, "cards": plan.cards,
-    }  # fmt: skip
-    formula = "weights_packed" if packed else "weights"
-    total = sum(stages) * plan.tensor_parallel
-    return MemoryTerm(key, math.ceil(max(stages)), math.ceil(total), formula, values)
+def _weight_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
+    """Return the bytes of language model and vision tower: the checkpoint's size, or what it is converted to."""
+    own = sum(_counted_bytes(shape, shape.quantisation, 4 if shape.dtype == "float32" else 2))
+    keeping = stored(shape, plan.format)
+    plain = 2 if shape.quantisation else number_bytes(shape, plan)  # vLLM computes in 16 bits what is quantised
+    text, vision = _counted_bytes(shape, keeping, plain)
+    scale = weights_bytes(shape) / own
+    return text * scale, vision * scale
 
 
-def _weights_on_card(weights: Weights, plan: Plan, stage: int) -> float:
-    """Return how many of the weights lie on one card of the stage, counted from 0."""
-    ways = plan.tensor_parallel if weights.ways == 0 else min(weights.ways, plan.tensor_parallel)
-    last = plan.pipeline_parallel - 1
-    if weights.place == "layers":
-        return weights.count / plan.pipeline_parallel / ways
-    here = {"first": stage == 0, "last": stage == last, "both_ends": stage in (0, last), "every": True}
-    return weights.count * here[weights.place] / ways
+def _counted_bytes(shape: Shape, keeping: Quantisation | None, plain: int) -> tuple[float, float]:
+    """Count the bytes of language model and vision tower when they are kept in this way."""
+    each = keeping.bits_per_weight / 8 if keeping else plain
+    seen = shape.vision.weights if shape.vision else 0
+    return (
+        shape.text.linear * each + shape.text.embeddings * plain,
+        seen * (each if keeping and keeping.covers_vision else plain),
+    )
+
+
+def _text_weights(shape: Shape, plan: Plan, whole: float) -> MemoryTerm:
+    """Divide the language model; an end of a pipeline holds an embedding, both if they are one."""
+    text, stages = shape.text, plan.pipeline_parallel
+    end = text.embedding * number_bytes(shape, plan)
+    layers = max(0.0, whole - end * (1 if text.tied else 2))
+    total = whole + (end if text.tied and stages > 1 else 0)
+    card = (layers / stages + end if stages > 1 else whole) / plan.tensor_parallel
+    return _weight_term("text_weights", text.linear + text.embeddings, whole, plan, card, total)
+
+
+def _vision_weights(vision: Vision, plan: Plan, whole: float) -> MemoryTerm:
+    total = whole * plan.pipeline_parallel
+    return _weight_term("vision_weights", vision.weights, whole, plan, whole / plan.tensor_parallel, total)
+
+
+def _weight_term(key: TermKey, numbers: int, whole: float, plan: Plan, card: float, total: float) -> MemoryTerm:
+    values = {"numbers": numbers, "bits": 8 * whole / max(numbers, 1), "cards": plan.cards}
+    return MemoryTerm(key, math.ceil(card), math.ceil(total), "weights", values)
 
 
 # ---- cache -----------------------------------------------------------------------------------------------------------
@@ -164,35 +187,34 @@ def _cache(shape: Shape, plan: Plan) -> MemoryTerm:
 
 
 def _working(shape: Shape, plan: Plan) -> MemoryTerm:
-    card = working_bytes(shape, plan)
+    card = _working_bytes(shape, plan)
     values = {
         "batched": plan.batched_tokens, "hidden": shape.text.hidden, "intermediate": shape.text.intermediate,
         "rows": min(plan.max_num_seqs, plan.batched_tokens), "vocab": shape.text.vocab,
-        "picture": picture_tokens(shape.vision, plan) if shape.vision else 0,
+        "picture": _picture_tokens(shape.vision, plan) if shape.vision else 0,
     }  # fmt: skip
     return MemoryTerm("working", card, card * plan.cards, "working_seeing" if shape.vision else "working", values)
 
 
 def _engine(shape: Shape, plan: Plan, weights: Sequence[MemoryTerm]) -> MemoryTerm:
-    packed = sum(one.values["packed"] * one.values["bits"] for one in weights) / 8
-    card = engine_bytes(shape, plan, sum(one.card_bytes for one in weights), math.ceil(packed))
+    card = _engine_bytes(shape, plan, sum(one.card_bytes for one in weights))
     formula = "engine_cpu" if plan.device == "cpu" else "engine_eager" if plan.eager else "engine_graphs"
     return MemoryTerm("engine", card, card * plan.cards, formula, {"layers": shape.text.layers, "cards": plan.cards})
 
 
-def working_bytes(shape: Shape, plan: Plan) -> int:
+def _working_bytes(shape: Shape, plan: Plan) -> int:
     """Return the peak memory of the three passes on one card, in bytes."""
     text, plain, tokens = shape.text, number_bytes(shape, plan), plan.batched_tokens
     batch = tokens * plain * (4 * text.hidden + 3 * text.intermediate // plan.tensor_parallel)
     choice = min(plan.max_num_seqs, tokens) * text.vocab * _BYTES_PER_LOGIT
     if shape.vision is None:
         return max(batch, choice)
-    cost = picture_tokens(shape.vision, plan)
+    cost = _picture_tokens(shape.vision, plan)
     kept = max(cost, tokens) * shape.vision.output * plain
     return kept + max(_picture_bytes(shape.vision, plan, plain, cost), batch, choice)
 
 
-def picture_tokens(vision: Vision, plan: Plan) -> int:
+def _picture_tokens(vision: Vision, plan: Plan) -> int:
     """Return the tokens of the largest picture that the plan allows."""
     most = largest_picture_tokens(vision)
     if plan.largest_picture_px is None or vision.pictures != "patches":
@@ -200,18 +222,12 @@ def picture_tokens(vision: Vision, plan: Plan) -> int:
     return min(most, math.ceil(plan.largest_picture_px / vision.unit_px**2))
 
 
-def engine_bytes(shape: Shape, plan: Plan, weights_bytes: int, packed_bytes: int) -> int:
-    """Estimate the engine's own memory on one card, in bytes.
-
-    Args:
-        shape: The model.
-        plan: Its settings.
-        weights_bytes: Bytes of all weights on the card.
-        packed_bytes: Bytes of the quantised ones among them.
-    """
+def _engine_bytes(shape: Shape, plan: Plan, weights: int) -> int:
+    """Estimate the engine's own memory on one card, in bytes, which holds `weights` bytes of weights."""
     if plan.device == "cpu":
-        head = (shape.count("lm_head") or shape.count("embedding")) * number_bytes(shape, plan)
-        return _CPU_ENGINE_BYTES + head + math.ceil(weights_bytes * _CPU_UNRELEASED_SHARE) + packed_bytes
+        head = shape.text.embedding * number_bytes(shape, plan)
+        packed = shape.text.linear * shape.quantisation.bits_per_weight / 8 if shape.quantisation else 0
+        return _CPU_ENGINE_BYTES + head + math.ceil(weights * _CPU_UNRELEASED_SHARE + packed)
     graphs = 0 if plan.eager else _GRAPH_BYTES * math.ceil(shape.text.layers / plan.pipeline_parallel)
     return _CONTEXT_BYTES + (_COMMUNICATION_BYTES if plan.cards > 1 else 0) + graphs
 
@@ -224,14 +240,3 @@ def _picture_bytes(vision: Vision, plan: Plan, plain: int, tokens: int) -> int:
     layers = (3 if vision.gated else 2) * vision.intermediate * plain // plan.tensor_parallel
     read = pixels if vision.pictures == "patches" else 0
     return patches * (read + 2 * vision.hidden * plain + max(attention, layers))
-
-
-def weights_bytes(shape: Shape) -> int:
-    """Return the bytes of the weights in the checkpoint's own format."""
-    return estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
-
-
-def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
-    """Return the bytes that the model needs in float32 on a CPU, with a cache of `cache_bytes`."""
-    needed = estimate_memory(shape, parse_plan({**arguments, "dtype": "float32"}, device="cpu"))
-    return needed.card_bytes - needed.bytes_of("cache") + cache_bytes

@@ -16,6 +16,7 @@ from framelens.engine.model_resolution import resolve_model
 from framelens.engine.vllm import fit_arguments, kv_cache_gib
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue
+from framelens.models.checkpoint import stored_bytes
 from framelens.models.config.parser import read_shape
 from framelens.models.formats import is_faster_wide, prefers_float32
 from framelens.models.memory import float32_bytes
@@ -51,7 +52,7 @@ def shape_of(settings: Settings) -> Shape | None:
     except AppError:
         return None
     if folder is not None:
-        return known_shape(read_object(folder / "config.json"))
+        return known_shape(read_object(folder / "config.json"), folder)
     entry = load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
     return entry.shape if entry else None
 
@@ -65,9 +66,14 @@ def read_object(file: Path) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def known_shape(config: Mapping[str, Any] | None) -> Shape | None:
-    """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks."""
+def known_shape(config: Mapping[str, Any] | None, folder: Path | None = None) -> Shape | None:
+    """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks.
+
+    Args:
+        config: Its config.json.
+        folder: The folder of its weights, None if they aren't here.
+    """
     try:
-        return read_shape(config) if config is not None else None
+        return read_shape(config, stored_bytes=stored_bytes(folder) if folder else 0) if config is not None else None
     except AppError:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from pathlib import Path
 
 import psutil
@@ -65,13 +64,3 @@ def taken(name: str) -> int:
     guards = [one for one in psutil.Process().children() if {str(GUARD), name} <= set(one.cmdline())]
     found = [process for guard in guards for process in (guard, *guard.children(recursive=True))]
     return sum(process.memory_full_info().pss for process in found)
-
-
-@pytest.mark.parametrize("name", ["tiny-vl", "tiny-text"])
-def test_the_weights_are_those_of_the_file(name: str, tiny_vl: Path) -> None:
-    folder = tiny_vl.parent / name
-    shape = read_shape(json.loads((folder / "config.json").read_text()))
-    with (folder / "model.safetensors").open("rb") as file:
-        header_bytes = struct.unpack("<Q", file.read(8))[0]
-    data = (folder / "model.safetensors").stat().st_size - 8 - header_bytes
-    assert estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights") == data

@@ -2,26 +2,25 @@
 
 Both styles are supported: everything at the top level, as in Qwen2-VL, and a `text_config` (or `language_config`)
 beside a `vision_config`. Language models are those of the Llama and Qwen lines and DeepSeek's with latent attention,
-dense or with experts. Their differences (biases, norms of queries and keys, shared experts) follow transformers; tests
-compare the counts with it.
+dense or with experts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from framelens.core.errors import ModelNotFound
-from framelens.models.architecture import Cache, Quantisation, Shape, Text, Weights
+from framelens.models.architecture import Cache, Quantisation, Shape, Text
 from framelens.models.config.fields import Fields
 from framelens.models.config.vision import read_vision
 
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
 _MAX_LAYERS = 1000  # a safety limit
-_BIASED = ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl")
-"""Types whose queries, keys and values have a bias that config.json doesn't mention."""
-_NORMED = ("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe")
-"""Types whose queries and keys are normalised, each with `head_dim` numbers."""
 _DEEPSEEK = ("deepseek_v2", "deepseek_v3")
-_KNOWN = ("llama", "mistral", *_BIASED, *_NORMED, *_DEEPSEEK)
+_KNOWN = (
+    "llama", "mistral", "qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen3", "qwen3_moe", "qwen3_vl",
+    "qwen3_vl_moe", *_DEEPSEEK,
+)  # fmt: skip
 # Defaults of transformers for a Llama inside another model whose config leaves sizes out.
 _LLAMA_DEFAULTS: dict[str, Any] = {
     "hidden_size": 4096,
@@ -38,8 +37,13 @@ _MINICPM_TEXT = {"2.5": "llama", "2.6": "qwen2", "4.0": "llama", "4.5": "qwen3"}
 _DTYPES = {"float16": "float16", "half": "float16", "bfloat16": "bfloat16", "float32": "float32", "float": "float32"}
 
 
-def read_shape(config: Mapping[str, Any]) -> Shape:
+def read_shape(config: Mapping[str, Any], *, stored_bytes: int = 0, published: int = 0) -> Shape:
     """Read the shape of a model from its config.json.
+
+    Args:
+        config: The config.json.
+        stored_bytes: Size of its weights in the checkpoint, 0 if unknown.
+        published: Number of parameters as its makers publish it, 0 if unknown.
 
     Raises:
         ModelNotFound: `model_shape_incomplete` with the missing keys, `model_shape_wrong` with the value, or
@@ -48,7 +52,7 @@ def read_shape(config: Mapping[str, Any]) -> Shape:
     if not isinstance(config, Mapping) or not (config.get("model_type") or config.get("architectures")):
         raise ModelNotFound("model_shape_incomplete", keys="model_type, architectures")
     try:
-        return _shape(config)
+        return replace(_shape(config), stored_bytes=stored_bytes, published=published)
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:  # a value of a kind that no config has
         raise ModelNotFound("model_shape_wrong", key="config.json", value=str(error)) from error
 
@@ -190,9 +194,11 @@ class _TextReader:
             vocab=self.vocab,
             max_positions=self.fields.number("max_position_embeddings", default=0),
             cache=self._cache(),
-            weights=tuple(weights for weights in self._weights() if weights.count),
+            linear=self._linear(),
+            tied=self.tied,
             experts=self.experts,
             experts_per_token=self._per_token(),
+            routed=self._layers_with_experts() * self.experts * 3 * self.hidden * self.expert_width,
         )
 
     def _per_token(self) -> int:
@@ -208,45 +214,13 @@ class _TextReader:
         sliding = sum(kind == "sliding_attention" for kind in kinds) if window else 0
         return Cache(self.layers, self.kv_heads, self.head_dim, window=window, window_layers=min(sliding, self.layers))
 
-    def _weights(self) -> Iterator[Weights]:
-        embedding = self.vocab * self.hidden
-        yield Weights("embedding", embedding, ways=0, place="both_ends" if self.tied else "first")
-        if not self.tied:
-            yield Weights("lm_head", embedding, ways=0, place="last")
-        yield Weights("norm", self.hidden, place="last")
-        yield Weights("norm", self.layers * 2 * self.hidden)
-        yield from self._latent_attention() if self.latent else self._attention()
+    def _linear(self) -> int:
+        """Count the matrices of all layers; those of latent attention are counted as ordinary ones."""
         sparse = self._layers_with_experts()
-        yield Weights("mlp", (self.layers - sparse) * 3 * self.hidden * self.intermediate, ways=0, linear=True)
-        if self.fields.flag("mlp_bias"):
-            yield Weights("mlp", (self.layers - sparse) * (2 * self.intermediate + self.hidden))
-        yield from self._mixture(sparse)
-
-    def _attention(self) -> Iterator[Weights]:
-        queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        yield Weights("attention", self.layers * 2 * self.hidden * queries, ways=0, linear=True)
-        yield Weights("attention", self.layers * 2 * self.hidden * keys, ways=self.kv_heads, linear=True)
-        biased = self.fields.flag("attention_bias")
-        if biased or self.kind in _BIASED:
-            yield Weights("attention", self.layers * (queries + 2 * keys))
-        if biased and self.kind not in _BIASED:
-            yield Weights("attention", self.layers * self.hidden)
-        if self.kind in _NORMED:
-            yield Weights("norm", self.layers * 2 * self.head_dim)
-
-    def _latent_attention(self) -> Iterator[Weights]:
-        number = self.fields.number
-        latent, rotated = number("kv_lora_rank"), number("qk_rope_head_dim")
-        plain, values, squeezed = number("qk_nope_head_dim"), number("v_head_dim"), number("q_lora_rank", default=0)
-        queries = self.heads * (plain + rotated)
-        if squeezed:
-            yield Weights("attention", self.layers * self.hidden * squeezed, linear=True)
-            yield Weights("norm", self.layers * squeezed)
-        yield Weights("attention", self.layers * (squeezed or self.hidden) * queries, ways=0, linear=True)
-        yield Weights("attention", self.layers * self.hidden * (latent + rotated), linear=True)
-        yield Weights("norm", self.layers * latent)
-        yield Weights("attention", self.layers * latent * self.heads * (plain + values), ways=0, linear=True)
-        yield Weights("attention", self.layers * self.heads * values * self.hidden, ways=0, linear=True)
+        attention = 2 * self.hidden * (self.heads + self.kv_heads) * self.head_dim
+        expert_widths = self.experts * self.expert_width + self._shared_width()
+        dense = (self.layers - sparse) * self.intermediate
+        return self.layers * attention + 3 * self.hidden * (dense + sparse * expert_widths)
 
     def _layers_with_experts(self) -> int:
         if not self.experts:
@@ -261,13 +235,3 @@ class _TextReader:
     def _shared_width(self) -> int:
         shared = self.fields.number("n_shared_experts", default=0) * self.expert_width
         return shared or self.fields.number("shared_expert_intermediate_size", default=0)
-
-    def _mixture(self, sparse: int) -> Iterator[Weights]:
-        each = 3 * self.hidden * self.expert_width
-        yield Weights("experts", sparse * self.experts * each, ways=0, linear=True)
-        yield Weights("mlp", sparse * 3 * self.hidden * self._shared_width(), ways=0, linear=True)
-        yield Weights("mlp", sparse * self.experts * self.hidden)  # the router
-        if self.kind == "qwen2_moe":
-            yield Weights("mlp", sparse * self.hidden)  # the gate of the shared expert
-        if self.kind == "deepseek_v3":
-            yield Weights("mlp", sparse * self.experts)  # a correction for each expert

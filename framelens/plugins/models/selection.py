@@ -9,17 +9,13 @@ from typing import Any
 from framelens.core.errors import ModelNotFound
 from framelens.core.vllm_arguments import config_text
 from framelens.engine.model_resolution import resolve_model
-from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue, Match
-from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.config.parser import read_shape
+from framelens.models.catalogue_parser import CatalogueEntry, entry_of_shape
+from framelens.models.checkpoint import read_config, shape_in
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import Proposal
 from framelens.plugins.models.preflight.context import Fix, apply_fix
 from framelens.services.hardware_profile import HardwareProfile
-
-_MAX_BYTES = 4 * 1024**2
-"""Largest config.json that is read."""
 
 
 @dataclass(frozen=True)
@@ -118,30 +114,16 @@ def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
     Raises:
         ModelNotFound: The folder has no valid config.json.
     """
+    config = read_config(folder)
     try:
-        shape = _shape_of(folder)
+        shape = shape_in(folder, config)
     except ModelNotFound as error:
         if error.key == "model_type_unknown":
             return None
         raise
     if match is not None:
         return replace(match.entry, shape=shape)
-    nothing = {"zh": "", "en": ""}
-    name = folder.absolute().name
-    return CatalogueEntry(name, "", shape.parameters, "", "", nothing, shape)  # type: ignore[arg-type]
-
-
-def _shape_of(folder: Path) -> Shape:
-    try:
-        with (folder / "config.json").open("rb") as stream:
-            return read_shape(json.loads(stream.read(_MAX_BYTES).decode("utf-8-sig")))
-    except FileNotFoundError as error:
-        listed = ", ".join(sorted(one.name for one in folder.iterdir())[:8])
-        raise ModelNotFound("model_config_missing", model=str(folder), files=listed or "-") from error
-    except OSError as error:
-        raise ModelNotFound("model_unreadable", model=str(folder), reason=error.strerror or str(error)) from error
-    except ValueError as error:
-        raise ModelNotFound("model_config_broken", model=str(folder), reason=str(error)) from error
+    return entry_of_shape(folder.absolute().name, shape, config)
 
 
 def proposal_for(choice: ModelChoice, place: HardwareProfile) -> Proposal | None:

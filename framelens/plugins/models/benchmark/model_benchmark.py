@@ -4,6 +4,10 @@ It measures the time to load, the memory, and the time per frame and per token. 
 only the model's config and makes up the weights: the answers are noise, the timings are real. Each picture is sent
 once, or the engine would find it in its cache. The speed of generation is the difference between a long and a short
 answer to the same prompt.
+
+vLLM's own benchmark can't replace it: the command `vllm bench` of vLLM 0.32 doesn't start with the package for the CPU
+(it looks for the version of a package named vllm), and with `--dataset-name random-mm` it reports one rate of all
+tokens, prompts and answers together, but neither seconds per frame, memory nor the time to load.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from framelens.engine.engine_probe import ensure_record
 from framelens.engine.hardware import cpu_cores, installed_vllm, memory_nodes
 from framelens.engine.model_resolution import resolve_model
 from framelens.engine.vllm import fit_arguments, other_code, vllm_launcher
-from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.memory import weights_bytes
 from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.context import (
@@ -153,7 +153,7 @@ def _model(name: str, facts: SystemFacts, catalogue: Catalogue, *, asks_hub: boo
         fault=fault,
         match=match,
         may_be_fetched=found.may_be_fetched,
-        absent_bytes=_weights_bytes(shape) if shape else 0,
+        absent_bytes=weights_bytes(shape) if shape else 0,
     )
 
 
@@ -201,7 +201,7 @@ def _in_folder(name: str, folder: Path) -> Model:
         folder=str(folder),
         files=files,
         config=config,
-        shape=known_shape(config),
+        shape=known_shape(config, folder),
         has_template=bool(tokenizer.get("chat_template")) or any(file in files for file in _TEMPLATES),
     )
 
@@ -211,12 +211,6 @@ def _called(name: str, folder: Path) -> str:
         return resolve_model(name).name
     except AppError:
         return folder.name
-
-
-def _weights_bytes(shape: Shape) -> int:
-    bits = shape.quantisation.bits_per_weight if shape.quantisation else 16.0
-    packed = sum(one.count for one in shape.weights if one.linear) if shape.quantisation else 0
-    return round(packed * bits / 8 + (shape.parameters - packed) * 2)
 
 
 # ---- the machine and the engine --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 from framelens.core import domain
+from framelens.core.units import seconds_left
 
 _LEAST_ETA_SECONDS = 0.5
 """Time of a stage before its speed is used for an estimate."""
@@ -246,7 +247,7 @@ class AnalysisState:
 def _eta(since: float, done: float, total: float | None) -> float | None:
     """Return the seconds left at the speed since `since` (`time.monotonic()`); None in the first half second."""
     elapsed = time.monotonic() - since
-    return elapsed * (total - done) / done if total and 0 < done <= total and elapsed > _LEAST_ETA_SECONDS else None
+    return seconds_left(elapsed, done, total) if total and elapsed > _LEAST_ETA_SECONDS else None
 
 
 def in_order(results: Iterable[domain.ChunkResult]) -> tuple[domain.ChunkResult, ...]:

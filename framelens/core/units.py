@@ -1,4 +1,4 @@
-"""Sizes in bytes and clock times as text, the same in every language."""
+"""Sizes in bytes and clock times as text, the same in every language, and the time left at a measured rate."""
 
 from math import floor
 from typing import Literal
@@ -40,6 +40,15 @@ def floored(seconds: float, digits: int) -> float:
     """Return a time cut off after some decimals, so that it never names a second that hasn't begun."""
     steps = 10.0**digits
     return floor(round(seconds * steps, 6)) / steps
+
+
+def seconds_left(elapsed_seconds: float, done: float, total: float) -> float | None:
+    """Return the seconds until all is done, at the rate so far; None if nothing is done or more than there is.
+
+    >>> seconds_left(10.0, 2, 8)
+    30.0
+    """
+    return elapsed_seconds * (total - done) / done if 0 < done <= total else None
 
 
 def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "mm", point: str = ".") -> str:

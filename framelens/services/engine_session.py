@@ -18,10 +18,10 @@ from framelens.analysis.inputs.extraction_cache import ExtractionCache, open_ext
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline import Answerer, analyse
 from framelens.analysis.planning.estimate import Measure, Planner
+from framelens.analysis.planning.forecast import record_stats
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.plan import TokenCostMeter
 from framelens.analysis.planning.question import QuestionPlan
-from framelens.analysis.planning.throughput import record_stats
 from framelens.analysis.prompts import prompts
 from framelens.analysis.prompts.templates import Templates, digest
 from framelens.analysis.requests.engine_connector import EngineConnector

@@ -5,7 +5,8 @@ The forecast of an analysis begins with it, until runs of the model are known.
 
 from pathlib import Path
 
-from framelens.analysis.planning import benchmark_result
+from framelens.analysis.planning.benchmark_result import parse_result
+from framelens.analysis.planning.forecast import benchmark_run
 from framelens.config import Settings
 from framelens.core.units import gib_number
 from framelens.engine.hardware import cpu_name
@@ -23,7 +24,7 @@ def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
 
 def speed_text(trial: Measured | None) -> str:
     """Describe the measured throughput of a model; "" without a benchmark, or if it lacks a figure."""
-    found = benchmark_result.parse_result(trial) if trial else None
+    found = parse_result(trial) if trial else None
     if found is None:
         return ""
     gib, pace = gib_number(found.peak_bytes), f"{found.tokens_per_second:.1f}"
@@ -40,5 +41,5 @@ def measured_run(settings: Settings, model: str = "") -> tuple[RequestTiming, ..
     if settings.base_url or settings.engine != "vllm":
         return ()
     trial = latest_trials(settings.data_dir, hardware_profile.here().device).get(model or settings.model_path)
-    found = benchmark_result.parse_result(trial) if trial else None
-    return benchmark_result.usual_run(found) if found else ()
+    found = parse_result(trial) if trial else None
+    return benchmark_run(found) if found else ()

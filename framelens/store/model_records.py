@@ -123,7 +123,7 @@ class _Timings:
 class TimingStats:
     """Statistics in the file `path`. `engine` is any text that identifies an engine with its model and settings.
 
-    framelens.analysis.planning.throughput derives estimates from them. A file that is lost, damaged or cannot be
+    framelens.analysis.planning.forecast derives estimates from them. A file that is lost, damaged or cannot be
     written makes the estimates poorer and never fails anything.
     """
 

@@ -1,15 +1,10 @@
-"""Result of a model benchmark, and the timing of requests that follows from it.
-
-Values only; the data folder keeps them as documents.
-"""
+"""Result of a model benchmark; the data folder keeps it as a document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from framelens.analysis.planning.throughput import usual_answer_tokens
 from framelens.models.serving_plan import Device
-from framelens.store.model_records import RequestTiming
 
 TOGETHER = 8
 """Most frames of one test request."""
@@ -74,23 +69,3 @@ def parse_result(document: Mapping[str, Any]) -> BenchmarkResult | None:
     except (KeyError, TypeError):
         return None
     return result if whole else None
-
-
-def usual_run(result: BenchmarkResult) -> tuple[RequestTiming, ...]:
-    """Return the timing of a chunk and of a join that the measurements suggest; nothing for a model without images."""
-    if not result.frames:
-        return ()
-    cost = result.frames[0]
-    return run_at(cost.tokens, cost.each_seconds, result.tokens_per_second, frames=cost.together)
-
-
-def run_at(
-    frame_tokens: float, frame_seconds: float, tokens_per_second: float, *, frames: int = TOGETHER
-) -> tuple[RequestTiming, ...]:
-    """Return the timing of a chunk and of a join of an engine with this cost of a frame and this speed."""
-    answer, join = (usual_answer_tokens(number, None, ANSWER_TOKENS) for number in (frames, 0))
-    prompt, reading = max(1, round(frames * frame_tokens)), frames * frame_seconds
-    return (
-        RequestTiming(1, frames, prompt, answer, 1, reading + answer / tokens_per_second),
-        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / tokens_per_second),
-    )

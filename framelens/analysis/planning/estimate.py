@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor, sqrt
 from pathlib import Path
 
+from framelens.analysis.planning import forecast as rates
 from framelens.analysis.planning import plan
-from framelens.analysis.planning import throughput as rates
 from framelens.analysis.planning.frame_budget import RequestCapacity, choose_side, is_budgeted, range_seconds
 from framelens.analysis.planning.question import Policy, estimate_question, plans_of
 from framelens.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words

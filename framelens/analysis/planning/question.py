@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from framelens.analysis.planning.forecast import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
 from framelens.analysis.planning.frame_budget import RequestCapacity
-from framelens.analysis.planning.throughput import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
 from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
 from framelens.llm.token_count import estimate_frame_tokens
 from framelens.store.model_records import LookTiming

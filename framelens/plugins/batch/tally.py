@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from framelens.core.errors import AppError
+from framelens.core.units import seconds_left
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.results import VideoResult
 from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
@@ -59,7 +60,8 @@ class BatchTally:
         """Estimate the remaining seconds; None until the first video of this run has ended."""
         if self._since is None or not self._done:
             return None
-        return (self._clock() - self._since) * self._work_of(self._left) / self._work_of(self._done)
+        done = self._work_of(self._done)
+        return seconds_left(self._clock() - self._since, done, done + self._work_of(self._left))
 
     def _work_of(self, keys: Collection[str]) -> float:
         mean = max(1.0, sum(self._sizes.values()) / len(self._sizes))

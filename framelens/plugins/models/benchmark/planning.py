@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from framelens.analysis.planning import plan
-from framelens.analysis.planning.benchmark_result import ANSWER_TOKENS, TOGETHER, BenchmarkResult, usual_run
+from framelens.analysis.planning.benchmark_result import ANSWER_TOKENS, TOGETHER, BenchmarkResult
 from framelens.analysis.planning.estimate import Estimate, Planner
+from framelens.analysis.planning.forecast import benchmark_run
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.prompts.templates import built_in
 from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
@@ -57,7 +58,7 @@ def estimate_analysis(result: BenchmarkResult, frames: int, video: VideoInfo | N
     width, height = result.frames[0].width, result.frames[0].height
     counted = plan.TokenCounts(frame_tokens=result.frames[0].tokens)
     capacity = RequestCapacity(parse_plan(result.arguments).max_model_len, answer_tokens=ANSWER_TOKENS)
-    known = KnownTimings(runs=(usual_run(result),), in_flight=1)
+    known = KnownTimings(runs=(benchmark_run(result),), in_flight=1)
 
     def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, RequestCapacity]:
         return plan.basic_layout(request, video, capacity, max(width, height), counted, lambda _: 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.analysis.planning.throughput import (
+from framelens.analysis.planning.forecast import (
     EngineThroughput,
     PlannedRequests,
     facts_rate,

@@ -4,7 +4,7 @@ The request is a WorkerRequest on one line; the task "stills" accepts further li
 messages, are encoded by framelens.core.codec. The worker ends when its standard input closes, as its parent has ended
 then. With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Between
 the request and the file it enters a sandbox, see framelens.video.sandbox. Started by framelens.video.worker_pool, not
-by hand.
+by hand. `serve` is the program of other workers, too, which have requests and messages of their own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import av.error
 
@@ -35,13 +35,14 @@ from framelens.core.domain import (
 from framelens.core.errors import AppError, DecodeError
 from framelens.video import limits, sandbox
 from framelens.video.files import confine, picture_key, printable
-from framelens.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
+from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole
 from framelens.video.readers.base import FrameReader, Picture, as_jpeg
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
 if TYPE_CHECKING:
     from framelens.video.features.text_recognition import TextReading
 
+Task = TypeVar("Task", bound=FileTask)
 _LIKELY = ("first", "shot")
 """Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""
 _STILLS_NICENESS = 10
@@ -60,7 +61,7 @@ def _load() -> None:
 _further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
 
-def _request() -> tuple[WorkerRequest, bytes]:
+def _request(kind: type[Task]) -> tuple[Task, bytes]:
     """Read the first line of standard input and return the request, and all that was read.
 
     What follows the line is kept for later. Ends the process without a parent.
@@ -72,7 +73,7 @@ def _request() -> tuple[WorkerRequest, bytes]:
             os._exit(0)
         data += read
     line, _, rest = bytes(data).partition(b"\n")
-    request = from_json(line, WorkerRequest)
+    request = from_json(line, kind)
     _further_input.put(rest)
     return request, bytes(data)
 
@@ -203,8 +204,20 @@ def _start_reading(request: WorkerRequest) -> TextReading | None:
     return TextReading()
 
 
-def main() -> NoReturn:
-    """Handle the one request of this process."""
+def serve(
+    kind: type[Task],
+    module: str,
+    files_of: Callable[[Task], list[Path]],
+    begin: Callable[[Task], Iterator[object]],
+) -> NoReturn:
+    """Handle the one request of this process in the sandbox, and end it.
+
+    Args:
+        kind: Class of the request.
+        module: Module that this process runs.
+        files_of: Returns what a request needs to read.
+        begin: Starts the processes that a request needs, before the sandbox, and returns its messages.
+    """
     from framelens.video.readers import damage
 
     damage.watch()
@@ -214,18 +227,18 @@ def main() -> NoReturn:
         limits.lower_priority(limits.DECODER_NICENESS)
     if "--ready" in sys.argv[1:]:
         _load()
-    request, data = _request()
+    request, data = _request(kind)
     confine(request.confined)
     files = files_of(request)
-    sandbox.restart_in_bubblewrap("framelens.video.worker", files, data, (output.fileno(), sys.stderr.fileno()))
-    reading = _start_reading(request)  # the sandbox allows no new process
+    sandbox.restart_in_bubblewrap(module, files, data, (output.fileno(), sys.stderr.fileno()))
+    messages = begin(request)  # the sandbox allows no new process
     sandbox.enter(files, memory_bytes=request.memory_bytes)  # before the first thread, which it holds for as well
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limits.end_if_stuck(request.stuck_seconds)
     try:
-        for event in events_of(request, reading):
+        for message in messages:
             with limits.waiting():  # the parent may be slow to read
-                send(output, event)
+                send(output, message)
     except AppError as error:
         send(output, Failure.of(error))
     except Exception as error:
@@ -235,6 +248,16 @@ def main() -> NoReturn:
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)
+
+
+def main() -> NoReturn:
+    """Handle a request to the decoder."""
+    serve(
+        WorkerRequest,
+        "framelens.video.worker",
+        files_of,
+        lambda request: events_of(request, _start_reading(request)),
+    )
 
 
 class StillReader:

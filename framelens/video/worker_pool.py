@@ -18,8 +18,8 @@ from framelens.core.domain import SoundPiece, Transcript, VideoEvent
 from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
 from framelens.video import limits
 from framelens.video.files import printable
-from framelens.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest
-from framelens.video.worker_process import WorkerProcess, start_worker, take_early
+from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails
+from framelens.video.worker_process import DECODER, WorkerProcess, start_worker, take_early
 
 _log = logging.getLogger(__name__)
 MESSAGES: tuple[type[Any], ...] = (
@@ -100,19 +100,20 @@ _idle = _IdleWorker()
 worker_ready, worker_started, refill = _idle.ready, _idle.started, _idle.refill
 
 
-def start_request(request: str) -> WorkerProcess:
-    """Send a request, a line of JSON, to the idle worker or to a new one, and return it."""
-    if (child := _idle.take()) and _send(child, request):
+def start_request(request: str, module: str = DECODER) -> WorkerProcess:
+    """Send a request, a line of JSON, to a new worker or to the idle decoder, and return it."""
+    child = _idle.take() if module == DECODER else None
+    if child and _send(child, request):
         return child
     if child:  # it was killed from outside
         _end(child)
-    child = _start_worker()
+    child = _start_worker(module=module)
     _send(child, request)  # a worker that has already ended is detected by its exit code
     return child
 
 
-def _start_worker(*options: str) -> WorkerProcess:
-    return start_worker(*options, *(["--background"] if _idle.in_background else []))
+def _start_worker(*options: str, module: str = DECODER) -> WorkerProcess:
+    return start_worker(*options, *(["--background"] if _idle.in_background else []), module=module)
 
 
 def _send(child: WorkerProcess, request: str) -> bool:
@@ -143,13 +144,20 @@ def close_pipes(child: WorkerProcess) -> None:
 class DecoderWorker:
     """A running worker and its messages; leaving the `with` block ends it."""
 
-    def __init__(self, request: WorkerRequest) -> None:
-        """Start a task."""
+    def __init__(self, request: FileTask, *, module: str = DECODER, messages: tuple[type[Any], ...] = MESSAGES) -> None:
+        """Start a task.
+
+        Args:
+            request: The task.
+            module: Program of the worker, which calls `framelens.video.worker.serve`.
+            messages: Classes of its messages.
+        """
         self._path = request.path
+        self._kinds = messages
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
         self._is_unreadable = False
-        self._process = start_request(to_json(request))
+        self._process = start_request(to_json(request), module)
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
         for thread in self._threads:
             thread.start()
@@ -203,7 +211,7 @@ class DecoderWorker:
         message: object | None = self
         while message is not None and not self._closing.is_set():
             try:
-                message = _message(stream)
+                message = _message(stream, self._kinds)
             except (EOFError, ValueError):
                 # A crash looks like half a message from here; the exit code gives the cause.
                 _log.warning("the decoding child sent what cannot be read", exc_info=True)
@@ -225,9 +233,9 @@ class DecoderWorker:
             _log.info("child: %s", line.decode(errors="replace").rstrip())
 
 
-def _message(stream: BinaryIO) -> object | None:
+def _message(stream: BinaryIO, kinds: tuple[type[Any], ...]) -> object | None:
     """Return the next message, an error as an exception. Raises what `receive` raises."""
-    message = receive(stream, *MESSAGES)
+    message = receive(stream, *kinds)
     if not isinstance(message, Failure):
         return message
     if not isinstance(error := message.as_error(), InputError):

@@ -44,7 +44,7 @@ _SAME_SECONDS = 0.002
 """A block whose time differs by more doesn't continue the previous block."""
 _GAP_SECONDS = 0.1
 """Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
-_EARLY_SECONDS = 2.0
+EARLY_SECONDS = 2.0
 """Decoding starts this long before a range: more than a codec needs to produce correct samples."""
 _BLOCK = RATE
 Block = tuple[float, Samples]
@@ -97,10 +97,10 @@ def _blocks(info: VideoInfo, start_seconds: float) -> Iterator[Block]:
             return
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
-        if start_seconds > _EARLY_SECONDS:
-            _seek(container, start_seconds - _EARLY_SECONDS + info.start_seconds)
+        if start_seconds > EARLY_SECONDS:
+            seek(container, start_seconds - EARLY_SECONDS + info.start_seconds)
         track = _Track(info.start_seconds)
-        for frame in _frames(container, stream):
+        for frame in decoded_frames(container, stream):
             yield from track.resampled(frame)
         yield from track.rest()
         if not track.num_frames and not start_seconds:
@@ -113,14 +113,16 @@ def _stream(container: InputContainer) -> AudioStream | None:
     return max(known, key=lambda one: bool(one.disposition & Disposition.default), default=None)
 
 
-def _seek(container: InputContainer, container_seconds: float) -> None:
+def seek(container: InputContainer, container_seconds: float) -> None:
+    """Seek to a time of the container, or stay where no seek is possible."""
     try:
         container.seek(round(container_seconds * av.time_base))
     except av.error.FFmpegError:  # not every format can seek; then it is read from the current position
         return
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Yield the frames of a sound track from the current place on; damaged ones are left out."""
     packets = container.demux(stream)
     while True:
         move_on()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from framelens.core.domain import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
 from framelens.core.errors import VideoError
@@ -110,6 +110,26 @@ def thinned(wishes: Sequence[Wish], frames: int) -> list[Wish]:
 
 Span = tuple[float, float]
 """Half-open part of a video: seconds from its start."""
+
+
+class FileTask(Protocol):
+    """What the request to any worker says: its file and the limits; see WorkerRequest."""
+
+    @property
+    def path(self) -> Path:
+        """Return the file to read."""
+
+    @property
+    def confined(self) -> tuple[Path, ...]:
+        """Return the folders below which no link is followed."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return the limit of memory."""
+
+    @property
+    def stuck_seconds(self) -> float:
+        """Return the time without progress after which the worker ends."""
 
 
 @dataclass(frozen=True)

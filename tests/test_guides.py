@@ -51,7 +51,7 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|clip .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",

@@ -1,6 +1,11 @@
-"""Plugin for editing programs and offices: edit lists, markers, chapters, Word and tables."""
+"""Plugin for editing: clips, edit lists, markers and chapters, and Word and tables for offices."""
 
 from framelens.registry import Plugin
 
 _HERE = "framelens.plugins.editing"
-PLUGIN = Plugin("editing", formats=f"{_HERE}.formats:FORMATS", messages=f"{_HERE}.messages")
+PLUGIN = Plugin(
+    "editing",
+    commands={"clip": f"{_HERE}.commands.clip"},
+    formats=f"{_HERE}.formats:FORMATS",
+    messages=f"{_HERE}.messages",
+)

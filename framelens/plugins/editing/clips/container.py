@@ -1,0 +1,113 @@
+"""Container of a clip in the worker: what FFmpeg writes becomes messages, since the sandbox lets no file be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import SEEK_CUR, SEEK_SET
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from framelens.core.errors import VideoError
+from framelens.plugins.editing.clips.messages import ClipBytes
+from framelens.video.limits import move_on
+
+_PIECE_BYTES = 1 << 18
+
+
+class _Pieces:
+    """File in memory of which only what was written since the last look is kept."""
+
+    def __init__(self) -> None:
+        self._place = self._size = 0
+        self._pieces: list[tuple[int, bytearray]] = []
+        self.num_waiting = 0
+
+    def write(self, data: bytes) -> int:
+        if self._pieces and self._place == self._pieces[-1][0] + len(self._pieces[-1][1]):
+            self._pieces[-1][1].extend(data)
+        else:
+            self._pieces.append((self._place, bytearray(data)))
+        self._place += len(data)
+        self._size = max(self._size, self._place)
+        self.num_waiting += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        base = 0 if whence == SEEK_SET else self._place if whence == SEEK_CUR else self._size
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def taken(self) -> Iterator[ClipBytes]:
+        pieces, self._pieces, self.num_waiting = self._pieces, [], 0
+        for offset, data in pieces:
+            yield ClipBytes(offset, bytes(data))
+
+
+class ClipContainer:
+    """Container that is being written. Use it in a `with` block, and send `rest` after the last packet."""
+
+    def __init__(self, name: str, video: str) -> None:
+        """Open the container.
+
+        Args:
+            name: FFmpeg's name of the format.
+            video: Name of the video, for messages.
+        """
+        self._name, self._video = name, video
+        self._file = _Pieces()
+        self.container: OutputContainer = av.open(self._file, "w", format=name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None:
+            self._file.taken()
+        self.container.close()
+
+    def copy_of(self, stream: Stream) -> Stream:
+        """Add a stream for the packets of another one. Raises VideoError if the format doesn't take its codec."""
+        try:
+            copy = self.container.add_stream_from_template(stream, opaque=True)  # its codec may have no encoder
+        except ValueError as error:
+            raise self._refused(error) from error
+        copy.metadata.update(stream.metadata)
+        return copy
+
+    def begin(self) -> None:
+        """Write the head. Raises VideoError if the format doesn't take one of the streams."""
+        try:
+            self.container.start_encoding()
+        except (av.error.FFmpegError, ValueError) as error:
+            raise self._refused(error) from error
+
+    def add(self, packet: Packet[Stream]) -> Iterator[ClipBytes]:
+        """Write a packet and yield what is in the file meanwhile. Raises VideoError if the format doesn't take it."""
+        move_on()
+        try:
+            self.container.mux_one(packet)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise self._refused(error) from error
+        if self._file.num_waiting >= _PIECE_BYTES:
+            yield from self._file.taken()
+
+    def rest(self) -> Iterator[ClipBytes]:
+        """Close the file and yield what is left of it."""
+        try:
+            self.container.close()
+        except av.error.FFmpegError as error:
+            raise self._refused(error) from error
+        yield from self._file.taken()
+
+    def _refused(self, error: Exception) -> VideoError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return VideoError("clip_refused", name=self._video, format=self._name, reason=reason)

@@ -1,0 +1,185 @@
+"""Fast clips: packets copied from the key frame before the range, without decoding.
+
+Pictures depend on those before and after them. A copy therefore begins with a key frame, without the pictures that are
+shown before it, and ends where no picture is left that one before it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import inf
+
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import VideoError
+from framelens.core.units import clock
+from framelens.plugins.editing.clips.container import ClipContainer
+from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.video.files import printable
+from framelens.video.keyframes.strategies import SAME_SECONDS
+from framelens.video.limits import move_on
+from framelens.video.readers.pyav import add_time, open_video
+
+_BACK_SECONDS = (0.0, 1.0, 5.0, 30.0)
+"""Seek targets before the range, tried in order: a seek may end behind the key frame. Then the file is read from its
+start."""
+_INTERLEAVED_SECONDS = 2.0
+"""Sound of a picture is at most this much before it in the file; not measured."""
+_LOOKAHEAD = 64
+"""Packets behind the range that are read to see which belong to it; codecs reorder at most 16."""
+
+
+def copied(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+    """Yield the bytes of the clip, how far it is, and its pictures.
+
+    Raises:
+        VideoError: The file has no times or no key frames, the range is behind its end, or the container of the clip
+            doesn't take its streams.
+    """
+    if info.has_guessed_times:
+        raise VideoError("clip_without_times", name=printable(info.name))
+    container, stream = open_video(info.path)
+    with container:
+        yield from _Copy(info, request, container, stream).messages()
+
+
+class _Copy:
+    """Copy of one range."""
+
+    def __init__(self, info: VideoInfo, request: ClipRequest, container: InputContainer, stream: VideoStream) -> None:
+        self._info, self._request, self._container, self._stream = info, request, container, stream
+        self._unit = stream.time_base or Fraction(1, 1000)
+        self._nominal = 1 / float(stream.average_rate or 25)
+        self._sound = [one for one in container.streams.audio if one.codec_context is not None]
+        self._shown: list[int] = []
+        self._end = self._reached = 0.0
+
+    def messages(self) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+        """Yield the bytes of the clip, how far it is, and its pictures."""
+        first = self._key_frame()
+        origin, zero = float(first * self._unit), self._info.start_seconds
+        with ClipContainer(self._request.format, printable(self._info.name)) as clip:
+            copies = {one.index: clip.copy_of(one) for one in (self._stream, *self._sound)}
+            clip.begin()
+            for packet in self._selected(first):
+                seconds = _seconds(packet)
+                shift = round(origin / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - shift
+                packet.dts = None if packet.dts is None else packet.dts - shift
+                packet.stream = copies[packet.stream.index]
+                for piece in clip.add(packet):
+                    yield piece
+                    yield ClipProgress(seconds - zero)
+            yield from clip.rest()
+        times = tuple(float((pts - first) * self._unit) for pts in sorted(self._shown))
+        yield ClipPictures(origin - zero, self._end - zero, times)
+
+    # ---- where it begins
+
+    def _key_frame(self) -> int:
+        """Return the time of the last key frame that isn't later than the start of the range."""
+        name = printable(self._info.name)
+        wanted = self._info.start_seconds + self._request.start_seconds + SAME_SECONDS
+        for back in (*_BACK_SECONDS, None):
+            found, is_passed, self._reached = None, False, 0.0
+            for packet in self._packets(None if back is None else wanted - back, [self._stream]):
+                self._reached = max(self._reached, _seconds(packet) + self._length(packet))
+                if packet.is_keyframe and not packet.is_discard and _seconds(packet) <= wanted:
+                    found = packet.pts
+                if is_passed := _decoding_seconds(packet) > wanted:
+                    break
+            if found is None:
+                continue
+            if not is_passed and self._reached <= wanted:
+                end = clock(self._reached - self._info.start_seconds)
+                raise VideoError("clip_behind_end", name=name, end=end)
+            return found
+        raise VideoError("clip_without_key_frame", name=name)
+
+    def _packets(self, seconds: float | None, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+        """Yield the packets of these streams from a time of the container on, or from the start of the file."""
+        try:
+            if seconds is None:
+                self._container.seek(self._container.start_time or 0)
+            else:
+                self._container.seek(round(seconds / self._unit), stream=self._stream)
+            for packet in self._container.demux(*streams):
+                move_on()
+                if packet.stream.index == self._stream.index:
+                    add_time(packet, self._stream)
+                if packet.size and packet.pts is not None:
+                    yield packet
+        except av.error.FFmpegError:  # no seeks, or damage; what was read until then is used
+            return
+
+    # ---- what belongs to it
+
+    def _selected(self, first: int) -> Iterator[Packet[Stream]]:
+        """Yield the packets of the clip in the order of the file, those of the pictures complete."""
+        origin = float(first * self._unit)
+        for back in (_INTERLEAVED_SECONDS, *_BACK_SECONDS[2:], None):
+            yield from self._from(first, None if back is None else origin - back)
+            if self._shown:
+                return
+
+    def _from(self, first: int, seconds: float | None) -> Iterator[Packet[Stream]]:
+        origin = float(first * self._unit) - SAME_SECONDS
+        until = self._request.end_seconds
+        end = inf if until is None else self._info.start_seconds + until - SAME_SECONDS
+        sound: list[Packet[Stream]] = []  # before the first picture in the file, or after the range
+        tail: list[Packet[Stream]] = []
+        for packet in self._packets(seconds, [self._stream, *self._sound]):
+            time = _seconds(packet)
+            if packet.stream.index != self._stream.index:
+                if time >= origin and self._shown and time < end:
+                    yield packet
+                elif time >= origin:
+                    sound.append(packet)
+            elif tail or (self._shown and time >= end):
+                tail.append(packet)
+                if len(tail) > _LOOKAHEAD and _decoding_seconds(packet) >= end:
+                    break
+            elif packet.pts == first or (self._shown and time >= origin):
+                if not self._shown:
+                    yield from (one for one in sound if _seconds(one) < end)
+                    sound = [one for one in sound if _seconds(one) >= end]
+                yield self._noted(packet)
+        yield from map(self._noted, tail[: _num_needed(tail, end)])
+        yield from (one for one in sound if self._shown and _seconds(one) < self._end - SAME_SECONDS)
+
+    def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:
+        if packet.pts is not None and not packet.is_discard:
+            self._shown.append(packet.pts)
+            self._end = max(self._end, _seconds(packet) + self._length(packet))
+        return packet
+
+    def _length(self, packet: Packet[Stream]) -> float:
+        return float(packet.duration * packet.time_base) if packet.duration else self._nominal
+
+
+def _num_needed(tail: Sequence[Packet[Stream]], end_seconds: float) -> int:
+    """Return how many packets from the first one behind the range on belong to the clip.
+
+    Those are all in which there is a picture of the range, with what these pictures are predicted from, and what is
+    shown between.
+    """
+    times = [packet.pts or 0 for packet in tail]
+    inside = [place for place, packet in enumerate(tail) if _seconds(packet) < end_seconds]
+    num = inside[-1] + 1 if inside else 0
+    while 0 < num < len(times) and max(times[:num]) > min(times[num:]):
+        num += 1
+    return num
+
+
+def _seconds(packet: Packet[Stream]) -> float:
+    return float((packet.pts or 0) * packet.time_base)
+
+
+def _decoding_seconds(packet: Packet[Stream]) -> float:
+    return _seconds(packet) if packet.dts is None else float(packet.dts * packet.time_base)

@@ -1,0 +1,161 @@
+"""Cutter of clips: has a sandboxed worker write the file, and another one read it again before it gets its name."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from framelens.core.errors import ConfigError, DecodeError
+from framelens.core.files import cut_to_bytes, name_limit
+from framelens.core.units import clock
+from framelens.plugins.editing.clips.messages import (
+    MESSAGES,
+    ClipBytes,
+    ClipMode,
+    ClipPictures,
+    ClipProgress,
+    ClipRequest,
+)
+from framelens.reports.files import atomic_write
+from framelens.store.fs_utils import storage_errors
+from framelens.video.files import check_file, printable
+from framelens.video.worker_pool import DecoderWorker
+
+FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's names of the containers of clips, by the ending of a file."""
+ENCODED_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+"""Containers that take H.264 and AAC."""
+_WORKER = "framelens.plugins.editing.clips.worker"
+_SAME_SECONDS = 0.0015
+"""Between the time of a picture and that in the clip: containers round to a millisecond, and both ends do."""
+_OTHER_LEVELS, _OTHER_CELLS = 16, 6
+"""As of framelens.core.images: pictures whose levels differ by more in so many cells aren't the same."""
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """A clip that was cut.
+
+    Attributes:
+        path: Its file.
+        mode: How it was cut.
+        start_seconds: Time of the video at which its first picture begins; sooner than asked for in a fast clip.
+        end_seconds: Time of the video at which its last picture ends.
+        num_frames: Number of its pictures.
+    """
+
+    path: Path
+    mode: ClipMode
+    start_seconds: float
+    end_seconds: float
+    num_frames: int
+
+
+def suffix_of(path: Path, mode: ClipMode) -> str:
+    """Return the ending of a clip of this video: that of the video where it is possible, else one that takes all."""
+    if mode == "exact":
+        return ".mp4"
+    suffix = path.suffix.lower()
+    return suffix if suffix in FORMATS else ".mkv"
+
+
+def clip_name(path: Path, mode: ClipMode, start_seconds: float, end_seconds: float | None, folder: Path) -> str:
+    """Return the name of a clip that fits in a folder, such as "talk_00-12.500_00-20.000.mp4"."""
+    times = (start_seconds, end_seconds)
+    start, end = ("end" if one is None else clock(one).replace(":", "-") for one in times)
+    rest = f"_{start}_{end}{suffix_of(path, mode)}"
+    return cut_to_bytes(path.stem, name_limit(folder) - len(rest.encode())) + rest
+
+
+def cut_clip(
+    path: Path,
+    start_seconds: float,
+    end_seconds: float | None,
+    output: Path,
+    *,
+    mode: ClipMode = "exact",
+    on_progress: Callable[[float], None] = lambda _: None,
+    cancel: threading.Event | None = None,
+) -> VideoClip:
+    """Cut a clip, read it again, and return what it holds. An existing file is replaced.
+
+    Args:
+        path: The video.
+        start_seconds: Time of the first picture, from the first one of the video: the picture that is shown then.
+        end_seconds: End of the range; the last picture begins before it. None is the end of the video.
+        output: The clip, with an ending of FORMATS.
+        mode: "exact" encodes again; "fast" copies from the key frame before the start on, without loss.
+        on_progress: Called with the seconds of the video that were written.
+        cancel: Setting it raises Cancelled within half a second.
+
+    Raises:
+        ConfigError: The range is empty, or the ending isn't one of this mode.
+        VideoError: The file is not a readable video, or the range can't be cut out of it.
+        DecodeError: The pictures of the range can't be decoded, or the clip isn't what it should be.
+        StorageError: The clip can't be written.
+        Cancelled: `cancel` was set.
+    """
+    check_file(path)
+    if start_seconds < 0 or (end_seconds is not None and end_seconds <= start_seconds):
+        raise ConfigError("clip_range_empty", start=f"{start_seconds:g}", end=f"{end_seconds:g}")
+    check_clip_suffix(output, mode)
+    request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()])
+    with storage_errors("clip_not_written", output), atomic_write(output) as target:
+        made = _written(request, target, on_progress, cancel)
+        target.flush()
+        times = made.times_seconds
+        check = ClipRequest("check", Path(target.name), mode, last_seconds=times[-1])
+        with DecoderWorker(check, module=_WORKER, messages=MESSAGES) as child:
+            read = next(one for one in child.events(cancel) if isinstance(one, ClipPictures))
+        if not _is_right(made, read, mode):
+            raise DecodeError("clip_differs", name=printable(path.name))
+    return VideoClip(output, mode, round(made.start_seconds, 6), round(made.end_seconds, 6), len(times))
+
+
+def check_clip_suffix(output: Path, mode: ClipMode) -> None:
+    """Raise ConfigError unless the file's name ends as a container of this mode does."""
+    allowed = ENCODED_SUFFIXES if mode == "exact" else tuple(FORMATS)
+    if output.suffix.lower() not in allowed:
+        raise ConfigError("clip_ending", given=output.name, mode=mode, allowed=", ".join(allowed))
+
+
+def _written(
+    request: ClipRequest, target: BinaryIO, on_progress: Callable[[float], None], cancel: threading.Event | None
+) -> ClipPictures:
+    size = 0
+    made: ClipPictures | None = None
+    with DecoderWorker(request, module=_WORKER, messages=MESSAGES) as child:
+        for message in child.events(cancel):
+            match message:
+                case ClipBytes(offset, data) if 0 <= offset <= size:
+                    target.seek(offset)
+                    target.write(data)
+                    size = max(size, offset + len(data))
+                case ClipProgress(seconds):
+                    on_progress(seconds)
+                case ClipPictures():
+                    made = message
+                case _:
+                    raise DecodeError("video_decoder_crashed", name=printable(request.path.name))
+    if made is None or not made.times_seconds:
+        raise DecodeError("clip_without_pictures", name=printable(request.path.name))
+    return made
+
+
+def _is_right(made: ClipPictures, read: ClipPictures, mode: ClipMode) -> bool:
+    """Return whether a clip, read again, has the pictures that were written, undamaged and at their times."""
+    wanted = made.times_seconds if mode == "exact" else (made.times_seconds[0], made.times_seconds[-1])
+    if read.num_damaged or len(wanted) != len(read.times_seconds):
+        return False
+    if any(abs(one - other) > _SAME_SECONDS for one, other in zip(wanted, read.times_seconds, strict=True)):
+        return False
+    return mode == "fast" or all(map(_show_same, (made.first, made.last), (read.first, read.last)))
+
+
+def _show_same(one: bytes, other: bytes) -> bool:
+    levels = (np.frombuffer(data, np.uint8).reshape(3, -1).astype(np.int16) for data in (one, other))
+    first, second = levels
+    return int((abs(first - second).max(axis=0) > _OTHER_LEVELS).sum()) < _OTHER_CELLS

@@ -1,0 +1,241 @@
+"""Exact clips: pictures and sound of the range, decoded and encoded again.
+
+Every picture keeps its time, also at a variable frame rate. Colours are H.264's usual ones, 4:2:0 with eight bits, or
+ten for HDR; orientation, colour tags and the aspect of pixels are those of the video.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import merge
+from math import inf
+from operator import itemgetter
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.sidedata.sidedata import Type
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import DecodeError, VideoError
+from framelens.core.units import clock
+from framelens.plugins.editing.clips.container import ClipContainer
+from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.sound import SoundTrack
+from framelens.video.files import printable
+from framelens.video.keyframes.strategies import SAME_SECONDS
+from framelens.video.limits import move_on
+from framelens.video.readers import open_reader
+from framelens.video.readers.base import side_data_of
+from framelens.video.readers.picture import AvPicture
+from framelens.video.readers.pyav import open_video
+from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
+
+_ENCODERS = {
+    "libx264": {"preset": "fast", "crf": "18"},
+    "libopenh264": {"qmin": "10", "qmax": "24"},
+    "mpeg4": {"qmin": "2", "qmax": "4"},
+}
+"""Encoders in the order in which they are tried, with options for a quality at which no difference is seen."""
+_HDR_TRANSFERS = (16, 18)
+"""PQ and HLG, as in ITU-T H.273."""
+_MOST_UNITS = 1_000_000
+"""Parts of a second; a finer clock is rounded to microseconds."""
+_WHOLE_SECONDS = 0.1
+"""A picture at an edge of the range is kept whole if no more of it is outside; chosen by hand."""
+Timed = tuple[float, "Packet[Any]"]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A picture and for how long it is shown."""
+
+    picture: AvPicture
+    seconds: float
+
+
+def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+    """Yield the bytes of the clip, how far it is, and its pictures.
+
+    Raises:
+        VideoError: The range is behind the end of the file, there is no encoder, or the container refuses a
+            stream.
+        DecodeError: The pictures of the range can't be decoded.
+    """
+    pictures = _shown(info, request)
+    first = next(pictures)
+    container, stream = open_video(info.path)
+    with container, ClipContainer(request.format, printable(info.name)) as clip:
+        track = _Track(info, request, clip, stream, first)
+        sounds = [SoundTrack(info, clip.container, one) for one in _sounds(container)]
+        clip.begin()
+        end = _end_of(request) + _WHOLE_SECONDS  # the last picture may be shown until then
+        ready = [one.packets(track.start_seconds, end) for one in sounds]
+        for time, packet in merge(track.packets(pictures), *ready, key=itemgetter(0)):
+            # Packets are in order, so that by then the end of the pictures is known.
+            if packet.stream.type == "audio" and time >= track.end_seconds - track.start_seconds:
+                continue
+            for piece in clip.add(packet):
+                yield piece
+                yield ClipProgress(track.end_seconds)
+        yield from clip.rest()
+    yield track.result()
+
+
+def _sounds(container: InputContainer) -> list[Any]:
+    return [one for one in container.streams.audio if one.codec_context is not None]
+
+
+# ---- pictures
+
+
+def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
+    """Yield the pictures of the range, each with its length; the first one is shown at its start."""
+    before: AvPicture | None = None
+    for picture in _pictures(info, request.start_seconds):
+        if before is not None:
+            yield _Shown(before, picture.time_seconds - before.time_seconds)
+        if before is not None and picture.time_seconds >= _end_of(request) - SAME_SECONDS:
+            return
+        before = picture
+    if before is None:
+        raise DecodeError("clip_without_pictures", name=printable(info.name))
+    if before.time_seconds + before.duration_seconds <= request.start_seconds:
+        end = clock(before.time_seconds + before.duration_seconds)
+        raise VideoError("clip_behind_end", name=printable(info.name), end=end)
+    yield _Shown(before, before.duration_seconds)
+
+
+def _pictures(info: VideoInfo, start_seconds: float) -> Iterator[AvPicture]:
+    """Yield the pictures from the one shown at a time on, after a seek that can be trusted or from the start."""
+    has_begun = False
+    try:
+        with AccurateSeeker(info) as seeker:
+            first = seeker.at(start_seconds)
+            for picture in seeker.pictures_from(first.time_seconds):
+                move_on()
+                has_begun = True
+                assert isinstance(picture, AvPicture)
+                yield picture
+        return
+    except (InaccurateSeekError, av.error.FFmpegError):
+        if has_begun:
+            raise DecodeError("clip_without_pictures", name=printable(info.name)) from None
+    held: AvPicture | None = None
+    with open_reader(info.path) as reader:
+        for picture in reader.frames():
+            move_on()
+            if not isinstance(picture, AvPicture):
+                raise DecodeError("clip_without_pictures", name=printable(info.name))
+            if picture.time_seconds > start_seconds + SAME_SECONDS:
+                if held is not None:
+                    yield held
+                    held = None
+                yield picture
+            else:
+                held = picture
+    if held is not None:
+        yield held
+
+
+class _Track:
+    """Pictures of a clip while they are encoded."""
+
+    def __init__(
+        self, info: VideoInfo, request: ClipRequest, clip: ClipContainer, source: VideoStream, first: _Shown
+    ) -> None:
+        frame = first.picture.frame
+        self._first, self._end = first, _end_of(request)
+        begins, asked = first.picture.time_seconds, request.start_seconds
+        self.start_seconds = asked if asked - begins > _WHOLE_SECONDS else begins  # a picture that is shown for long
+        self.end_seconds = self.start_seconds
+        self._size = (max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2))
+        self._format = _format_of(frame, source)
+        unit = source.time_base or Fraction(1, 90_000)
+        self._unit = unit if unit.denominator <= _MOST_UNITS and unit.numerator else Fraction(1, _MOST_UNITS)
+        self._lengths: dict[int, int] = {}
+        self._levels: tuple[bytes, bytes] = (b"", b"")
+        self._stream = self._opened(info, clip, source, frame)
+
+    def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream, frame: VideoFrame) -> VideoStream:
+        encoder = next((name for name in _ENCODERS if _has(name)), None)
+        if encoder is None:
+            raise VideoError("clip_without_encoder", name=printable(info.name))
+        rate = source.average_rate or source.guessed_rate or Fraction(25)
+        stream = clip.container.add_stream(encoder, rate=rate, options=dict(_ENCODERS[encoder]))
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height = self._size
+        stream.pix_fmt = self._format
+        context, given = stream.codec_context, source.codec_context
+        context.time_base = self._unit
+        for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
+            setattr(context, name, getattr(given, name))
+        if source.sample_aspect_ratio:
+            stream.sample_aspect_ratio = source.sample_aspect_ratio
+        try:
+            matrix = struct.unpack("=9i", bytes(side_data_of(frame)[Type.DISPLAYMATRIX]))
+            stream.set_display_matrix(matrix)
+        except KeyError:
+            pass
+        stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
+        return stream
+
+    def packets(self, rest: Iterator[_Shown]) -> Iterator[Timed]:
+        """Encode the first picture and the others; yield the packets, each with its time in the clip."""
+        shown: _Shown | None = self._first
+        last_levels = b""
+        while shown is not None:
+            following = next(rest, None)
+            begins = max(0.0, shown.picture.time_seconds - self.start_seconds)
+            ends = shown.picture.time_seconds + shown.seconds
+            if following is None:
+                ends = self._end if ends - self._end > _WHOLE_SECONDS else ends
+                last_levels = shown.picture.levels().tobytes()
+            self.end_seconds = ends
+            frame = self._converted(shown.picture.frame, round(begins / self._unit))
+            self._lengths[frame.pts or 0] = max(1, round((ends - self.start_seconds) / self._unit) - (frame.pts or 0))
+            yield from self._timed(self._stream.encode(frame))
+            shown = following
+        self._levels = self._first.picture.levels().tobytes(), last_levels
+        yield from self._timed(self._stream.encode(None))
+
+    def _converted(self, frame: VideoFrame, pts: int) -> VideoFrame:
+        width, height = self._size
+        made = frame.reformat(width, height, self._format)
+        made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE
+        return made
+
+    def _timed(self, packets: list[Packet[Any]]) -> Iterator[Timed]:
+        for packet in packets:
+            packet.duration = self._lengths.get(packet.pts or 0, packet.duration or 0)
+            yield float((packet.dts or 0) * packet.time_base), packet
+
+    def result(self) -> ClipPictures:
+        """Return the pictures that were written."""
+        times = tuple(float(pts * self._unit) for pts in sorted(self._lengths))
+        return ClipPictures(self.start_seconds, self.end_seconds, times, *self._levels)
+
+
+def _end_of(request: ClipRequest) -> float:
+    return inf if request.end_seconds is None else request.end_seconds
+
+
+def _format_of(frame: VideoFrame, source: VideoStream) -> str:
+    if source.codec_context.color_trc in _HDR_TRANSFERS:
+        return "yuv420p10le"
+    return "yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p"
+
+
+def _has(name: str) -> bool:
+    try:
+        av.codec.Codec(name, "w")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""Request and messages of the clip worker, which its parent and it share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from framelens.core.codec import Failure
+from framelens.video import limits
+from framelens.video.files import confined_folders
+
+ClipMode = Literal["fast", "exact"]
+MEMORY_BYTES = 3 << 30
+"""An encoder holds some forty pictures beside those of the decoder; with 4K that is 1.5 GB."""
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A task of a clip worker.
+
+    Attributes:
+        task: "cut" reads a video and writes a clip; "check" reads a clip.
+        path: The file to read.
+        mode: How it is, or was, cut.
+        start_seconds: Start of the range, from the first picture of the video.
+        end_seconds: End of the range, None for that of the video.
+        format: FFmpeg's name of the clip's container.
+        last_seconds: For "check", when the last picture begins.
+        confined: Folders below which no link is followed; see framelens.video.files.
+        memory_bytes: Limit of memory.
+        stuck_seconds: Time without progress after which the worker ends.
+    """
+
+    task: Literal["cut", "check"]
+    path: Path
+    mode: ClipMode
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+    format: str = ""
+    last_seconds: float = 0.0
+    confined: tuple[Path, ...] = field(default_factory=confined_folders)
+    memory_bytes: int = MEMORY_BYTES
+    stuck_seconds: float = limits.STUCK_SECONDS
+
+
+@dataclass(frozen=True)
+class ClipBytes:
+    """Bytes of the clip's file at an offset; the head of a file is written again when its end is known."""
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class ClipProgress:
+    """The clip is written up to a time of the video."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClipPictures:
+    """Pictures of a clip, as they were written or as they are read again.
+
+    Attributes:
+        start_seconds: Time of the video at which the clip begins; 0 for one that is read.
+        end_seconds: Time at which its last picture ends.
+        times_seconds: When each picture begins, from the start of the clip; only the first and the last of a copy that
+            is read.
+        first: Levels of the first picture, 3 x 18 x 32 bytes, b"" if it wasn't decoded.
+        last: Levels of the last picture.
+        num_damaged: How often damage was found.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    times_seconds: tuple[float, ...]
+    first: bytes = b""
+    last: bytes = b""
+    num_damaged: int = 0
+
+
+MESSAGES = (ClipBytes, ClipProgress, ClipPictures, Failure)

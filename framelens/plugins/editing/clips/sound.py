@@ -1,0 +1,101 @@
+"""Sound tracks of exact clips: decoded, cut to the sample and encoded again as AAC.
+
+Gaps are filled with silence, so that sound stays with its pictures; what overlaps is cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+from av import AudioFrame, AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from framelens.core.domain import VideoInfo
+from framelens.video.audio.decoder import EARLY_SECONDS, decoded_frames, seek
+from framelens.video.readers.pyav import open_video
+
+_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+"""Samples a second that AAC knows."""
+_USUAL_RATE = 48_000
+_MOST_CHANNELS = 8
+_BITS_A_CHANNEL = 96_000
+_GAP_SECONDS = 0.1
+"""Times of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
+_MOST_SECONDS = 1e9
+Samples = NDArray[np.float32]
+"""Channels x samples."""
+
+
+class SoundTrack:
+    """One sound track of a clip."""
+
+    def __init__(self, info: VideoInfo, clip: OutputContainer, source: AudioStream) -> None:
+        """Add the track to the clip."""
+        self._info, self._index = info, source.index
+        rate, channels = source.codec_context.sample_rate, source.codec_context.layout.nb_channels
+        self._rate = rate if rate in _RATES else _USUAL_RATE
+        self._layout = source.codec_context.layout.name if 0 < channels <= _MOST_CHANNELS else "stereo"
+        self._stream = clip.add_stream("aac", rate=self._rate, layout=self._layout)
+        self._stream.codec_context.bit_rate = _BITS_A_CHANNEL * min(max(1, channels), _MOST_CHANNELS)
+        self._stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
+
+    def packets(self, start_seconds: float, end_seconds: float) -> Iterator[tuple[float, Packet[Any]]]:
+        """Encode the sound of a range and yield the packets, each with its time in the clip."""
+        num = 0
+        for samples in _joined(self._decoded(start_seconds), start_seconds, end_seconds, self._rate):
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
+            frame.sample_rate, frame.pts, frame.time_base = self._rate, num, Fraction(1, self._rate)
+            num += samples.shape[1]
+            yield from map(_timed, self._stream.encode(frame))
+        yield from map(_timed, self._stream.encode(None) if num else ())
+
+    def _decoded(self, start_seconds: float) -> Iterator[tuple[float, Samples]]:
+        """Yield the decoded sound with its times, from somewhat before `start_seconds` on."""
+        container, _ = open_video(self._info.path)
+        with container:
+            stream = container.streams[self._index]
+            assert isinstance(stream, AudioStream)
+            if start_seconds > EARLY_SECONDS:
+                seek(container, start_seconds - EARLY_SECONDS + self._info.start_seconds)
+            resampler, kind = AudioResampler("fltp", self._layout, self._rate), None
+            for frame in decoded_frames(container, stream):
+                if frame.pts is None or frame.time_base is None or not frame.samples:
+                    continue
+                time = float(frame.pts * frame.time_base) - self._info.start_seconds
+                if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
+                    resampler = AudioResampler("fltp", self._layout, self._rate)
+                frame.pts = None
+                for result in resampler.resample(frame):
+                    yield time, cast(Samples, result.to_ndarray())
+                    time += result.samples / self._rate
+
+
+def _joined(
+    blocks: Iterator[tuple[float, Samples]], start_seconds: float, end_seconds: float, rate: int
+) -> Iterator[Samples]:
+    """Yield what lies between two times without gaps, from the first of them on."""
+    num, total = 0, int(min(end_seconds - start_seconds, _MOST_SECONDS) * rate)
+    for time, samples in blocks:
+        place = round((time - start_seconds) * rate)
+        if num and abs(place - num) < _GAP_SECONDS * rate:
+            place = num
+        while num < min(place, total):
+            silence = np.zeros((samples.shape[0], min(rate, place - num, total - num)), np.float32)
+            num += silence.shape[1]
+            yield silence
+        wanted = samples[:, max(0, num - place) :][:, : total - num]
+        if wanted.shape[1]:
+            num += wanted.shape[1]
+            yield wanted
+        if num >= total:
+            return
+
+
+def _timed(packet: Packet[Any]) -> tuple[float, Packet[Any]]:
+    return float((packet.dts or 0) * packet.time_base), packet

@@ -1,0 +1,68 @@
+"""Clip worker: a sandboxed process that reads a video and writes a clip of it as messages, or reads a clip again.
+
+It is started by framelens.plugins.editing.clips.cutter and works as framelens.video.worker does.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from framelens.core.errors import DecodeError
+from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.video import limits
+from framelens.video.files import printable
+from framelens.video.readers import FIRST_READER, open_reader
+from framelens.video.readers.base import Picture
+from framelens.video.seeking import pictures_at
+from framelens.video.worker import serve
+
+MODULE = "framelens.plugins.editing.clips.worker"
+
+
+def files_of(request: ClipRequest) -> list[Path]:
+    """Return what a request needs to read."""
+    return [request.path]
+
+
+def messages_of(request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+    """Yield the messages of a request. Raises AppErrors."""
+    with open_reader(request.path) as reader:
+        limits.check_size(reader.info)
+        info, name = reader.info, reader.name
+    if name != FIRST_READER:
+        raise DecodeError("clip_without_pictures", name=printable(info.name))
+    if request.task == "check":
+        yield _checked(request)
+    elif request.mode == "fast":
+        from framelens.plugins.editing.clips.copying import copied
+
+        yield from copied(info, request)
+    else:
+        from framelens.plugins.editing.clips.encoding import encoded
+
+        yield from encoded(info, request)
+
+
+def _checked(request: ClipRequest) -> ClipPictures:
+    """Decode a clip: all of one that was encoded, the first and last picture of a copy."""
+    with open_reader(request.path) as reader:
+        info = reader.info
+        if request.mode == "fast":
+            pictures = list(pictures_at(info, reader.name, [0.0, request.last_seconds]))
+            return _pictures(pictures, [one.time_seconds for one in pictures], sum(one.is_damaged for one in pictures))
+        first = last = None
+        times = []
+        for last in reader.frames():
+            limits.move_on()
+            first = first or last
+            times.append(last.time_seconds)
+        return _pictures([one for one in (first, last) if one], times, reader.num_damaged)
+
+
+def _pictures(pictures: list[Picture], times: list[float], num_damaged: int) -> ClipPictures:
+    first, last = (one.levels().tobytes() for one in (pictures[0], pictures[-1]))
+    end = pictures[-1].time_seconds + pictures[-1].duration_seconds
+    return ClipPictures(0.0, end, tuple(times), first, last, num_damaged)
+
+
+if __name__ == "__main__":
+    serve(ClipRequest, MODULE, files_of, messages_of)

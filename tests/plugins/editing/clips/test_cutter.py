@@ -1,0 +1,277 @@
+"""Clips, read again by PyAV: every frame carries its number, so that it is seen which ones a clip has, and when."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, VideoError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.plugins.editing.clips import cutter
+from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_clip, suffix_of
+from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures
+from tests.media import Image, solid, with_sound, write_sound, write_video
+
+COUNT, BITS = 120, 8
+X264 = {"preset": "medium", "g": "24", "bf": "3"}
+OPEN = {**X264, "x264-params": "open-gop=1:keyint=24:scenecut=0"}
+X265 = {"preset": "ultrafast", "x265-params": "keyint=24:bframes=3:open-gop=1:log-level=0"}
+
+
+def marked(count: int = COUNT) -> Iterator[Image]:
+    """Frames with their number in blocks of black and white: above its bits, below the opposite ones."""
+    for number in range(count):
+        image = solid((90, 90, 90))
+        for bit in range(BITS):
+            left, light = 4 + 19 * bit, 255 * (number >> bit & 1)
+            image[8:40, left : left + 16], image[56:88, left : left + 16] = light, 255 - light
+        yield image
+
+
+def number_of(image: Image) -> int:
+    grey = image.mean(axis=2)
+    above, below = ([grey[rows, 8 + 19 * bit : 16 + 19 * bit].mean() for bit in range(BITS)] for rows in PARTS)
+    assert all(abs(one - other) > 80 for one, other in zip(above, below, strict=True))
+    return sum((one > other) << bit for bit, (one, other) in enumerate(zip(above, below, strict=True)))
+
+
+PARTS = (slice(14, 34), slice(62, 82))
+Frames = list[tuple[float, int]]
+
+
+def frames_of(path: Path) -> Frames:
+    """Seconds since the first frame, and number, of each."""
+    with av.open(str(path)) as container:
+        read = [(float(one.pts * one.time_base), one) for one in container.decode(video=0)]
+        return [(time - read[0][0], number_of(one.to_ndarray(format="rgb24"))) for time, one in read]
+
+
+def uneven() -> list[float]:
+    choose = random.Random(3)
+    times = [0.0]
+    while len(times) < COUNT:
+        times.append(round(times[-1] + choose.choice((0.02, 0.04, 0.04, 0.1, 0.3)), 3))
+    return times
+
+
+VIDEOS: dict[str, dict[str, Any]] = {
+    "closed.mp4": {"options": X264},
+    "open.mkv": {"options": OPEN},
+    "late.mp4": {"options": X264, "start_seconds": 1.4},
+    "uneven.mp4": {"options": X264, "times": uneven()},
+    "hevc.mp4": {"codec": "libx265", "options": X265},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8", "g": "40"}},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12"}},
+    "mjpeg.mov": {"codec": "mjpeg", "pixel_format": "yuvj420p"},
+    "stream.ts": {"options": X264},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clips")
+
+
+def video(folder: Path, name: str = "closed.mp4") -> Path:
+    path = folder / name
+    return path if path.exists() else write_video(path, marked(), **VIDEOS[name])
+
+
+def cut(
+    path: Path, start: float, end: float | None, mode: ClipMode, folder: Path, **options: Any
+) -> tuple[VideoClip, Frames]:
+    clip = cut_clip(path, start, end, folder / f"clip{suffix_of(path, mode)}", mode=mode, **options)
+    found = frames_of(clip.path)
+    assert clip.num_frames == len(found)
+    return clip, found
+
+
+# ---- which frames, and when
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VIDEOS)
+def test_exact_clip_has_the_frames_asked_for(folder: Path, tmp_path: Path, name: str) -> None:
+    whole = frames_of(path := video(folder, name))
+    start, end = whole[30][0] + 0.01, whole[50][0] - 0.005  # shown at the start: 30; before the end: 49
+    clip, found = cut(path, start, end, "exact", tmp_path)
+    assert [number for _, number in found] == list(range(30, 50))
+    assert [time for time, _ in found] == pytest.approx([time - whole[30][0] for time, _ in whole[30:50]], abs=0.002)
+    assert (clip.start_seconds, clip.end_seconds) == pytest.approx((whole[30][0], whole[50][0]), abs=0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VIDEOS)
+def test_fast_clip_states_its_true_start_and_end(folder: Path, tmp_path: Path, name: str) -> None:
+    whole = frames_of(path := video(folder, name))
+    clip, found = cut(path, whole[30][0], whole[50][0], "fast", tmp_path)
+    first, last = found[0][1], found[-1][1]
+    assert [number for _, number in found] == list(range(first, last + 1))
+    assert first <= 30 and 49 <= last < 58
+    assert [time for time, _ in found] == pytest.approx(
+        [time - whole[first][0] for time, _ in whole[first : last + 1]], abs=0.002
+    )
+    assert (clip.start_seconds, clip.end_seconds) == pytest.approx((whole[first][0], whole[last + 1][0]), abs=0.002)
+
+
+@pytest.mark.slow
+def test_fast_clip_begins_with_the_last_key_frame_before(folder: Path, tmp_path: Path) -> None:
+    with av.open(str(path := video(folder))) as container:
+        keys = [float(one.pts * one.time_base) for one in container.demux(video=0) if one.size and one.is_keyframe]
+    for start in (0.0, keys[1], keys[2] - 0.04, keys[2] + 0.5):
+        clip, _ = cut(path, start, 4.0, "fast", tmp_path)
+        assert clip.start_seconds == pytest.approx(max(key for key in keys if key <= start + 1e-6))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_end_behind_the_video_is_its_end(folder: Path, tmp_path: Path, mode: ClipMode) -> None:
+    for end in (99.0, None):
+        clip, found = cut(video(folder), 4.7, end, mode, tmp_path)
+        assert clip.end_seconds == pytest.approx(COUNT / 25) and found[-1][1] == COUNT - 1
+
+
+# ---- what is kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_sound_stays_with_its_pictures(folder: Path, tmp_path: Path, mode: ClipMode) -> None:
+    path = with_sound(video(folder), tmp_path / "sound.mp4", sound=(2.0, 4.0))
+    clip, _ = cut(path, 1.5, 3.0, mode, tmp_path)
+    with av.open(str(clip.path)) as container:
+        blocks = [(float(one.pts * one.time_base), one.to_ndarray()) for one in container.decode(audio=0)]
+    places = [(time, np.flatnonzero(np.abs(block).max(axis=0) > 0.05)) for time, block in blocks]
+    loud = [time + place / 48_000 for time, found in places for place in found]
+    assert min(loud) == pytest.approx(2.0 - clip.start_seconds, abs=0.04)
+    assert max(loud) == pytest.approx(clip.end_seconds - clip.start_seconds, abs=0.04)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_orientation_colours_and_languages_are_kept(tmp_path: Path, mode: ClipMode) -> None:
+    path = tmp_path / "wide.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "12"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
+        stream.sample_aspect_ratio = Fraction(4, 3)
+        stream.set_display_rotation(90)
+        sounds = [container.add_stream("aac", rate=48_000, layout=layout) for layout in ("stereo", "mono")]
+        for sound, language in zip(sounds, ("eng", "zho"), strict=True):
+            sound.metadata["language"] = language
+        container.start_encoding()
+        for number, image in enumerate(marked(50)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p10le")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        for sound in sounds:
+            silence = np.zeros((len(sound.codec_context.layout.channels), 96_000), np.float32)
+            block = av.AudioFrame.from_ndarray(silence, format="fltp", layout=sound.codec_context.layout.name)
+            block.sample_rate, block.pts, block.time_base = 48_000, 0, Fraction(1, 48_000)
+            container.mux([*sound.encode(block), *sound.encode(None)])
+        container.mux(stream.encode(None))
+    clip, _ = cut(path, 0.5, 1.5, mode, tmp_path)
+    with av.open(str(path)) as before, av.open(str(clip.path)) as after:
+        assert traits(after) == traits(before)
+
+
+def traits(container: Any) -> list[object]:
+    stream = container.streams.video[0]
+    first = next(container.decode(stream))
+    context = stream.codec_context
+    tags = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
+    sounds = [(one.codec_context.layout.name, one.metadata["language"]) for one in container.streams.audio]
+    return [first.rotation, first.format.name, tags, stream.sample_aspect_ratio, sounds]
+
+
+@pytest.mark.slow
+def test_still_picture_is_cut_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "slides.mp4", marked(4), times=[0.0, 10.0, 20.0, 20.04])
+    clip, found = cut(path, 4.0, 16.0, "exact", tmp_path)
+    assert (clip.start_seconds, clip.end_seconds) == (4.0, 16.0)
+    assert found == [(0.0, 0), (pytest.approx(6.0), 1)]
+
+
+# ---- what can't be cut
+
+
+def refusal(error: pytest.ExceptionInfo[AppError]) -> str:
+    assert all(error_text(error.value, language) for language in LANGUAGES)
+    return error.value.key
+
+
+@pytest.mark.parametrize("times", [(2.0, 2.0), (3.0, 2.0), (-1.0, 2.0)])
+def test_empty_range_is_refused_before_the_video_is_read(folder: Path, times: tuple[float, float]) -> None:
+    path = folder / "not_a_video.mp4"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ConfigError) as error:
+        cut_clip(path, *times, folder / "no.mp4")
+    assert refusal(error) == "clip_range_empty"
+
+
+@pytest.mark.parametrize(("name", "mode"), [("clip.avi", "fast"), ("clip.webm", "exact"), ("clip", "exact")])
+def test_endings_that_no_clip_has_are_refused(tmp_path: Path, name: str, mode: ClipMode) -> None:
+    path = write_video(tmp_path / "video.mp4", marked(2))
+    with pytest.raises(ConfigError) as error:
+        cut_clip(path, 0.0, 1.0, tmp_path / name, mode=mode)
+    assert refusal(error) == "clip_ending"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_range_behind_the_end_names_the_end(folder: Path, tmp_path: Path, mode: ClipMode) -> None:
+    with pytest.raises(VideoError) as error:
+        cut(video(folder), 4.9, 9.0, mode, tmp_path)
+    assert refusal(error) == "clip_behind_end" and error.value.values["end"] == "00:04.800"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_a_clip_that_failed(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "clips"
+    target.mkdir()
+    with pytest.raises(StorageError) as unwritten:
+        cut_clip(video(folder), 0.0, 1.0, target / "clip.mp4" / "in a file that is none.mp4" / ("x" * 300 + ".mp4"))
+    assert refusal(unwritten) == "clip_not_written"
+    with pytest.raises(VideoError) as silent:
+        cut_clip(write_sound(tmp_path / "song.mp4"), 0.0, 1.0, target / "clip.mp4")
+    assert refusal(silent) == "video_audio_only"
+    assert not [one for one in target.rglob("*") if one.is_file()]
+
+
+@pytest.mark.slow
+def test_clip_can_be_cancelled(folder: Path, tmp_path: Path) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        cut(video(folder), 0.0, 4.0, "exact", tmp_path, cancel=cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clip_that_reads_differently_is_none() -> None:
+    made = ClipPictures(1.0, 1.08, (0.0, 0.04), bytes(3 * 18 * 32), bytes([90]) * 3 * 18 * 32)
+    assert cutter._is_right(made, ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.last), "exact")
+    for other in (
+        ClipPictures(0.0, 0.08, (0.0, 0.05), made.first, made.last),
+        ClipPictures(0.0, 0.08, (0.0, 0.04, 0.08), made.first, made.last),
+        ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.first),
+        ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.last, num_damaged=1),
+    ):
+        assert not cutter._is_right(made, other, "exact")
+
+
+def test_names_of_clips_fit_their_folder(tmp_path: Path) -> None:
+    name = clip_name(Path("长" * 200 + ".mkv"), "fast", 62.5, 3600.0, tmp_path)
+    assert name.endswith("_01-02.500_1-00-00.000.mkv") and len(name.encode()) <= 255
+    assert clip_name(Path("a.avi"), "exact", 0.0, 1.0, tmp_path) == "a_00-00.000_00-01.000.mp4"
+    assert [suffix_of(Path(f"a{one}"), "fast") for one in (".MOV", ".avi", ".webm")] == [".mov", ".mkv", ".webm"]

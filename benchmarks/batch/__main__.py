@@ -33,7 +33,6 @@ from benchmarks.endurance import plain
 from benchmarks.row import Row
 from framelens import config
 from framelens.core.domain import AnalysisRequest
-from framelens.core.files import new_id
 from framelens.plugins.batch.batch import Batch, collect, make_batch
 from framelens.plugins.batch.ray_jobs.client import RayCluster
 from framelens.plugins.batch.ray_jobs.runner import run_on_ray
@@ -70,16 +69,16 @@ class Bench:
     def locally(self, name: str, workers: int) -> tuple[Results, float]:
         """Run on this machine; return the results and the seconds."""
         folder = self.fresh(name)
-        results = Results(folder / "out", self.batch.fingerprint)
+        batch = replace(self.batch, folder=folder / "out")
         since = time.perf_counter()
         with worker_ready():
             services = open_services(_settings(folder / "data"), workers=workers)
             try:
-                for _ in run_batch(self.batch, services, results, workers=workers, cancel=threading.Event()):
+                for _ in run_batch(batch, services, workers=workers, cancel=threading.Event()):
                     pass
             finally:
                 services.close()
-        return results, time.perf_counter() - since
+        return Results(batch), time.perf_counter() - since
 
     def on_ray(
         self, folder: Path, cluster: LocalCluster, disturb: Disturb = lambda ended: None
@@ -88,15 +87,15 @@ class Bench:
 
         `disturb` gets the number of videos that have ended.
         """
-        batch = replace(self.batch, id=new_id())
-        task = RayTask(batch, folder / "out", {"FRAMELENS_DATA_DIR": str(folder / "data")})
+        batch = replace(self.batch, folder=folder / "out")
+        task = RayTask(batch, {"FRAMELENS_DATA_DIR": str(folder / "data")})
         since, events = time.perf_counter(), list[Any]()
         client = RayCluster(cluster.address)
         for event in run_on_ray(task, client, cancel=threading.Event(), on_followed=lambda job: None):
             if isinstance(event, VideoEnded | BatchHalted):
                 events.append(event)
                 disturb(sum(isinstance(one, VideoEnded) for one in events))
-        return Results(folder / "out", batch.fingerprint), time.perf_counter() - since, events
+        return Results(batch), time.perf_counter() - since, events
 
 
 def _settings(data: Path) -> config.Settings:

@@ -693,4 +693,4 @@ def _confirm_download(settings: Settings) -> None:
 
     now = readiness(settings, build_engine(settings)[0])
     if now.kind == "download" and now.model:
-        confirmed_downloads(settings).add(now.model.model)
+        confirmed_downloads(settings).save(now.model.model, True)

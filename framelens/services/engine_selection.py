@@ -14,7 +14,7 @@ from framelens.config import Settings
 from framelens.core.domain import Notice, ProgressListener
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.engine.base import NullEngine
-from framelens.store.model_records import ConfirmedDownloads
+from framelens.store.model_records import ModelRecords
 
 if TYPE_CHECKING:
     from framelens.engine.base import Engine
@@ -93,9 +93,9 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     return {**settings.vllm_config, **room, "trust_request_mm_kwargs": True}
 
 
-def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
-    """Return the downloads that the user has confirmed."""
-    return ConfirmedDownloads(settings.data_dir / "downloads.json")
+def confirmed_downloads(settings: Settings) -> ModelRecords[bool]:
+    """Return the downloads that the user has confirmed, by the model's id on the hub: each is true."""
+    return ModelRecords(settings.data_dir, "downloads", bool)
 
 
 def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
@@ -111,10 +111,10 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     if found.folder is not None or found.hub_id is None or is_offline():
         return fetch(on_progress, cancel)
     confirmed = confirmed_downloads(settings)
-    if not confirmed.holds(found.hub_id):
+    if not confirmed.of(found.hub_id):
         raise ModelNotFound("model_unconfirmed", model=found.hub_id)
     folder = fetch(on_progress, cancel)
-    confirmed.remove(found.hub_id)
+    confirmed.save(found.hub_id, None)
     return folder
 
 

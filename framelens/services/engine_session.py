@@ -222,7 +222,7 @@ def _measured_run(settings: Settings) -> tuple[RequestTiming, ...]:
 
 
 def _stats(settings: Settings) -> TimingStats:
-    return TimingStats(settings.data_dir / "paces.json")
+    return TimingStats(settings.data_dir)
 
 
 def _engine_name(settings: Settings) -> str:

@@ -25,12 +25,13 @@ from typing import IO, BinaryIO, NamedTuple
 
 from framelens.core.codec import from_builtins
 from framelens.core.errors import ConfigError, InputError, StorageError
-from framelens.core.files import make_private_folder, private_opener, shown_path, write_private
+from framelens.core.files import make_private_folder, private_opener, shown_path
 from framelens.core.redaction import is_secret
 from framelens.core.units import human_size
 from framelens.core.wall_clock import earliest_time
-from framelens.store import database
+from framelens.store import database, old_records
 from framelens.store.audit import AuditLog
+from framelens.store.database import DATABASE
 from framelens.store.fs_utils import (
     RESTORING,
     ProcessLock,
@@ -45,7 +46,6 @@ from framelens.store.fs_utils import (
     write_json,
 )
 
-DATABASE = "framelens.sqlite"
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 """Version of the backup's own form; one with a higher number is refused."""
@@ -61,8 +61,8 @@ _PATIENCE_SECONDS = 30.0
 """How long to wait while another process opens the data folder."""
 _BLOCK_BYTES = 1 << 20
 """Read at once."""
-_RECORDS = ("model.json", "trials.json", "sights.json", "paces.json", "trusted_code.json")
-_BATCHES = "batches"
+_RECORDS = ("model.json", *(name for name in old_records.FILES if name != "downloads.json"))
+_BATCHES = old_records.BATCHES
 _FOLDERS = {_BATCHES: "*.json", "templates": "*.toml", "models": "*.toml"}
 _VIDEOS = "videos"
 _NAME = re.compile(
@@ -332,11 +332,6 @@ def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path)
         database.adopt_store(folder / DATABASE, {old: new} if old != new else {})
     except sqlite3.DatabaseError as error:
         raise InputError("backup_damaged", path=shown_path(source), reason=str(error)) from error
-    for path in (folder / "batches").glob("*.json"):
-        before = path.read_bytes()
-        mark, becomes = (json.dumps(one, ensure_ascii=False)[:-1].encode() for one in (old, new))
-        if (after := before.replace(mark, becomes)) != before:
-            write_private(path, after)
     for path in (folder / _VIDEOS).glob("*.json"):
         if (record := read_json(path)) and record.get("origin") == "upload":
             moved = data_dir / _VIDEOS / path.stem / Path(record["path"]).name

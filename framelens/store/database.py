@@ -18,8 +18,11 @@ from typing import Any
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder
 from framelens.core.roles import current_user
+from framelens.store import old_records
 from framelens.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
 
+DATABASE = "framelens.sqlite"
+"""Name of the file in a data folder."""
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
 _log = logging.getLogger(__name__)
 _SHARED_MEMORY_BYTES = 64 << 10
@@ -329,6 +332,30 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER trashed_conversation AFTER DELETE ON conversations
     BEGIN DELETE FROM trash WHERE id = OLD.id; END;
     """,
+    # Batches with their videos in order, and records about models. framelens.store.old_records reads what earlier
+    # versions kept of both in files.
+    """
+    CREATE TABLE batches (
+        id TEXT PRIMARY KEY,
+        created TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        document TEXT NOT NULL
+    );
+    CREATE INDEX batches_by_time ON batches (created);
+    CREATE TABLE batch_videos (
+        batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (batch_id, place)
+    );
+    CREATE TABLE model_records (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (kind, name)
+    );
+    """,
 )
 NOT_IN_TRASH = "NOT IN (SELECT id FROM trash)"
 """End of an SQL condition for the id of an analysis or a conversation."""
@@ -559,6 +586,11 @@ class Store:
             raise
 
 
+def open_store(data_dir: Path) -> Store:
+    """Open the database of a data folder."""
+    return Store(data_dir / DATABASE)
+
+
 def _file_id(path: Path) -> tuple[int, int] | None:
     """Return what distinguishes this file from another one with its name; None if there is none."""
     try:
@@ -638,8 +670,8 @@ def is_in_use(path: Path) -> bool:
 def copy_store(path: Path, copy: Path) -> int:
     """Write a copy of a database that others may be using, as it is at one moment, and return its version.
 
-    What was deleted isn't in it, nor sessions and the secret that signs cookies: who logs in gets new ones. A copy that
-    couldn't be finished is left to the caller.
+    What was deleted isn't in it, nor sessions and the secret that signs cookies: who logs in gets new ones. Nor are
+    confirmed downloads, which hold on this machine. A copy that couldn't be finished is left to the caller.
 
     Raises:
         StorageError: "store_newer" or "store_changing".
@@ -655,6 +687,8 @@ def copy_store(path: Path, copy: Path) -> int:
         tables = {name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for name in tables & {"sessions", "secrets"}:
             target.execute(f"DELETE FROM {name}")
+        if "model_records" in tables:
+            target.execute("DELETE FROM model_records WHERE kind = 'downloads'")
         return _version(target)
 
 
@@ -686,7 +720,7 @@ def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
         _prepare(connection)
         for old, new in moved.items():
             pair = (json.dumps(old, ensure_ascii=False)[:-1], json.dumps(new, ensure_ascii=False)[:-1])
-            for table in ("jobs", "submissions", "turns"):
+            for table in ("jobs", "submissions", "turns", "batches", "batch_videos"):
                 connection.execute(
                     f"UPDATE {table} SET document = replace(document, ?, ?) WHERE instr(document, ?)", (*pair, pair[0])
                 )
@@ -718,22 +752,27 @@ def migrate(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if 0 < (version := _version(connection)) < len(MIGRATIONS):
+        version, folder = _version(connection), _path_of(connection).parent
+        if 0 < version < len(MIGRATIONS):
             _back_up(connection, version)
-        for script in MIGRATIONS[_version(connection) :]:  # another process may have been quicker
+        for script in MIGRATIONS[version:]:  # another process may have been quicker
             for statement in _statements(script):
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {max(_version(connection), len(MIGRATIONS))}")
+        if is_first := version < old_records.VERSION:
+            old_records.insert(connection, folder)
+        connection.execute(f"PRAGMA user_version = {max(version, len(MIGRATIONS))}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    if is_first:
+        old_records.set_aside(folder)
 
 
 def _back_up(connection: sqlite3.Connection, version: int) -> None:
     """Copy the database, in which a transaction has changed nothing yet. Without room for it, there is no copy."""
-    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    path = _path_of(connection)
     copy = path.with_name(f"{path.name}.v{version}")
     scratch = copy.with_name(f"{copy.name}.new")
     try:
@@ -749,6 +788,10 @@ def _back_up(connection: sqlite3.Connection, version: int) -> None:
     except (sqlite3.Error, OSError):
         _log.warning("%s is migrated without a backup", path, exc_info=True)
         scratch.unlink(missing_ok=True)
+
+
+def _path_of(connection: sqlite3.Connection) -> Path:
+    return Path(connection.execute("PRAGMA database_list").fetchone()[2])
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,21 +1,21 @@
-"""Records about models on this machine: timings, benchmarks, vision checks and confirmed downloads."""
+"""Records about models on this machine: timings, benchmarks, vision checks, confirmed downloads and trusted code."""
 
 import json
 import logging
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Meta
 
-from framelens.core.codec import from_builtins, to_builtins
-from framelens.core.errors import AppError
-from framelens.core.files import make_private_folder
-from framelens.store.fs_utils import disk_errors, read_json, write_json
+from framelens.core.codec import from_json, to_json
+from framelens.core.errors import StorageError
+from framelens.core.files import new_id
+from framelens.store.database import open_store
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 20
@@ -23,26 +23,73 @@ _MOST_RUNS = 20
 _MOST_ENGINES = 20
 """Engines kept."""
 _MOST = 200
-"""Documents kept in a file."""
+"""Benchmarks and vision checks kept."""
+_ALL = ""
+"""Name of the record with the surveys."""
+T = TypeVar("T")
 Measured = Mapping[str, Any]
 Count = Annotated[int, Meta(ge=0)]
 Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_json(path) or {}
-    except AppError:
-        _log.warning("could not read %s", path, exc_info=True)
-        return {}
+class ModelRecords(Generic[T]):
+    """Records of one kind by name, in the database of a data folder, which every call opens.
 
+    Every method raises StorageError if the database can't be used. A record that is damaged isn't there.
 
-def _write(path: Path, record: Mapping[str, object]) -> None:
-    try:
-        make_private_folder(path.parent)
-        write_json(path, record)
-    except OSError:
-        _log.warning("could not write %s", path, exc_info=True)
+    Args:
+        data_dir: The data folder.
+        kind: The kind.
+        form: Class of a record.
+        most: Number of records kept, those that changed last.
+    """
+
+    def __init__(self, data_dir: Path, kind: str, form: type[T], most: int = sys.maxsize) -> None:
+        self._data_dir = data_dir
+        self._kind = kind
+        self._form = form
+        self._most = most
+
+    def all(self) -> dict[str, T]:
+        """Return all records, the one that changed last at the end."""
+        if not self._data_dir.is_dir():
+            return {}
+        query = "SELECT name, document FROM model_records WHERE kind = ? ORDER BY rowid"
+        with closing(open_store(self._data_dir)) as store:
+            return self._valid(store.select(query, self._kind))
+
+    def of(self, name: str) -> T | None:
+        """Return a record, or None."""
+        return self.all().get(name)
+
+    def save(self, name: str, record: T | None) -> None:
+        """Save a record in place of an earlier one; None removes it."""
+        self.change(name, lambda _: record)
+
+    def change(self, name: str, change: Callable[[T | None], T | None]) -> None:
+        """Replace a record by what `change` makes of it, which no other process changes meanwhile."""
+        place = "kind = ? AND name = ?"
+        key = (self._kind, name)
+        with closing(open_store(self._data_dir)) as store, store.changing() as connection:
+            rows = store.select(f"SELECT name, document FROM model_records WHERE {place}", *key)
+            latest = change(self._valid(rows).get(name))
+            connection.execute(f"DELETE FROM model_records WHERE {place}", key)
+            if latest is not None:  # as the last row
+                connection.execute("INSERT INTO model_records VALUES (?, ?, ?)", (*key, to_json(latest)))
+            connection.execute(
+                "DELETE FROM model_records WHERE kind = ? AND rowid NOT IN"
+                " (SELECT rowid FROM model_records WHERE kind = ? ORDER BY rowid DESC LIMIT ?)",
+                (self._kind, self._kind, self._most),
+            )
+
+    def _valid(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, T]:
+        valid = {}
+        for name, document in rows:
+            try:
+                valid[name] = from_json(document, self._form)
+            except ValueError:
+                _log.warning("the record %r of %s is damaged", name, self._kind, exc_info=True)
+        return valid
 
 
 @dataclass(frozen=True)
@@ -114,89 +161,79 @@ class KnownTimings:
     looks: tuple[LookTiming, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Timings:
-    engines: dict[str, KnownTimings] = field(default_factory=dict)
-    surveys: tuple[SurveyTiming, ...] = ()
-
-
 class TimingStats:
-    """Statistics in the file `path`. `engine` is any text that identifies an engine with its model and settings.
+    """Statistics in a data folder. `engine` is any text that identifies an engine with its model and settings.
 
-    framelens.analysis.planning.forecast derives estimates from them. A file that is lost, damaged or cannot be
-    written makes the estimates poorer and never fails anything.
+    framelens.analysis.planning.forecast derives estimates from them. Records that are lost, damaged or cannot be
+    written make the estimates poorer and never fail anything.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
+    def __init__(self, data_dir: Path) -> None:
+        self._records = ModelRecords(data_dir, "timings", KnownTimings, _MOST_ENGINES + 1)
 
     def of(self, engine: str) -> KnownTimings:
         """Get the statistics of this engine, and of all surveys."""
-        known = self._read()
-        return replace(known.engines.get(engine, KnownTimings()), surveys=known.surveys)
+        with _harmless():
+            known = self._records.all()
+            return replace(known.get(engine, KnownTimings()), surveys=known.get(_ALL, KnownTimings()).surveys)
+        return KnownTimings()
 
     def note_asked(
         self, engine: str, run: Sequence[RequestTiming], *, in_flight: int | None, max_model_len: int | None
     ) -> None:
         """Add a run of this engine."""
 
-        def added(before: KnownTimings) -> KnownTimings:
-            runs = (*before.runs, tuple(run))[-_MOST_RUNS:]
-            return replace(before, runs=runs, in_flight=in_flight, max_model_len=max_model_len)
+        def added(known: KnownTimings) -> KnownTimings:
+            runs = (*known.runs, tuple(run))[-_MOST_RUNS:]
+            return replace(known, runs=runs, in_flight=in_flight, max_model_len=max_model_len)
 
         self._change(engine, added)
 
     def note_looked(self, engine: str, search: LookTiming) -> None:
         """Add a search by this engine."""
-        self._change(engine, lambda before: replace(before, looks=(*before.looks, search)[-_MOST_RUNS:]))
-
-    def _change(self, engine: str, change: Callable[[KnownTimings], KnownTimings]) -> None:
-        with self._lock:
-            known = self._read()
-            latest = change(known.engines.pop(engine, KnownTimings()))
-            kept = list(known.engines.items())[-_MOST_ENGINES + 1 :]
-            _write(self._path, to_builtins(replace(known, engines={**dict(kept), engine: latest})))
+        self._change(engine, lambda known: replace(known, looks=(*known.looks, search)[-_MOST_RUNS:]))
 
     def note_survey(self, survey: SurveyTiming) -> None:
         """Add a survey."""
-        with self._lock:
-            known = self._read()
-            _write(self._path, to_builtins(replace(known, surveys=(*known.surveys, survey)[-_MOST_RUNS:])))
+        self._change(_ALL, lambda known: replace(known, surveys=(*known.surveys, survey)[-_MOST_RUNS:]))
 
-    def _read(self) -> _Timings:
-        try:
-            return from_builtins(_read(self._path), _Timings)
-        except ValueError:
-            _log.warning("timing statistics in %s are damaged", self._path, exc_info=True)
-            return _Timings()
+    def _change(self, engine: str, change: Callable[[KnownTimings], KnownTimings]) -> None:
+        with _harmless():
+            self._records.change(engine, lambda known: change(known or KnownTimings()))
 
 
 class BenchmarkStore:
-    """Documents in the file `path`. Two with the same values under all names in `kind` are of one kind."""
+    """Measurements of one kind in a data folder. Two with the same values under all names in `same` are of one model.
 
-    def __init__(self, path: Path, kind: tuple[str, ...]) -> None:
-        self._path = path
-        self._kind = kind
-        self._lock = threading.Lock()
+    A database that can't be used costs the measurement and a line in the log.
+    """
+
+    def __init__(self, data_dir: Path, kind: str, same: tuple[str, ...]) -> None:
+        self._records = ModelRecords(data_dir, kind, dict[str, Any], _MOST)
+        self._same = same
 
     def all(self) -> tuple[Measured, ...]:
-        """List all documents, the latest last."""
-        kept = _read(self._path).get(self._path.stem)
-        return tuple(one for one in kept if isinstance(one, dict)) if isinstance(kept, list) else ()
+        """List all measurements, the latest last."""
+        with _harmless():
+            return tuple(self._records.all().values())
+        return ()
 
     def matching(self, **values: object) -> tuple[Measured, ...]:
-        """List the documents that have these values, the latest last."""
+        """List the measurements that have these values, the latest last."""
         return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
 
     def save(self, measured: Measured) -> None:
-        """Save this document in place of an earlier one of its kind."""
-        with self._lock:
-            others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
-            _write(self._path, {self._path.stem: [*others, measured][-_MOST:]})
+        """Save a measurement in place of an earlier one of the same model."""
+
+        def is_same(other: Measured) -> bool:
+            return all(other.get(name) == measured[name] for name in self._same)
+
+        with _harmless():
+            names = (name for name, other in self._records.all().items() if is_same(other))
+            self._records.save(next(names, new_id()), dict(measured))
 
     def keep(self, document: Mapping[str, Any]) -> Measured:
-        """Save this document with the present time, and return it as it is read again."""
+        """Save a measurement with the present time, and return it as it is read again."""
         whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
         self.save(whole)
         return whole
@@ -204,41 +241,18 @@ class BenchmarkStore:
 
 def trials(data_dir: Path) -> BenchmarkStore:
     """Open the benchmarks of models: each has a model, a machine, vLLM's arguments, and its figures."""
-    return BenchmarkStore(data_dir / "trials.json", ("model", "machine", "arguments"))
+    return BenchmarkStore(data_dir, "trials", ("model", "machine", "arguments"))
 
 
 def checks(data_dir: Path) -> BenchmarkStore:
     """Open the vision checks: each has a model, its engine, number format, the size of the frames, and a score."""
-    return BenchmarkStore(data_dir / "sights.json", ("model", "engine", "format", "width", "height"))
+    return BenchmarkStore(data_dir, "sights", ("model", "engine", "format", "width", "height"))
 
 
-class ConfirmedDownloads:
-    """Ids of models on the hub, in the file `path`. Every call reads the file, since several processes may share it.
-
-    Every method raises StorageError if the file cannot be read or written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def add(self, model_id: str) -> None:
-        """Add a model that may be downloaded."""
-        self._write({*self._ids(), model_id})
-
-    def remove(self, model_id: str) -> None:
-        """Remove a model that was downloaded."""
-        if model_id in (known := self._ids()):
-            self._write(known - {model_id})
-
-    def holds(self, model_id: str) -> bool:
-        """Return whether this model may be downloaded."""
-        return model_id in self._ids()
-
-    def _ids(self) -> set[str]:
-        known = (read_json(self._path) or {}).get("models")
-        return {one for one in known if isinstance(one, str)} if isinstance(known, list) else set()
-
-    def _write(self, ids: set[str]) -> None:
-        with disk_errors(self._path.parent):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._path, {"models": sorted(ids)})
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Log an error of the database, in place of raising it."""
+    try:
+        yield
+    except StorageError:
+        _log.warning("records about models can't be used", exc_info=True)

@@ -95,11 +95,11 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
     with pytest.raises(ModelNotFound) as refused:
         engine.ensure_ready(reported.append, threading.Event())
     assert refused.value.key == "model_unconfirmed"
-    confirmed_downloads(settings).add(BIG)
+    confirmed_downloads(settings).save(BIG, True)
     with pytest.raises(ModelNotFound) as tried:
         engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"
-    assert confirmed_downloads(settings).holds(BIG)  # it goes on after a restart
+    assert confirmed_downloads(settings).of(BIG)  # it goes on after a restart
 
 
 def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyPatch) -> None:

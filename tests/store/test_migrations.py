@@ -51,8 +51,8 @@ def _value(column: str, kind: str, n: int) -> object:
         return n + 0.5
     if kind == "BLOB":
         return b"\xff\xd8" + bytes([n])
-    same = {"key_id": "id", "job_id": "id", "conversation_id": "id", "webhook_id": "id", "account_id": "id"}
-    return "{}" if column == "document" else f"{same.get(column, column)}-{n}"
+    same = {"key_id", "job_id", "conversation_id", "webhook_id", "account_id", "batch_id"}
+    return "{}" if column == "document" else f"{'id' if column in same else column}-{n}"
 
 
 def rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from framelens.core.files import make_private_folder, restrict_to_owner
 from framelens.store.database import Row, Store
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.fs_utils import ProcessLock, log_to
-from framelens.store.model_records import SurveyTiming, TimingStats, trials
+from framelens.store.model_records import SurveyTiming, TimingStats
 from framelens.store.video_repository import VideoRepository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
@@ -64,13 +64,12 @@ def fill(data: Path) -> None:
     shelf.finish(upload.id)
     surveys = ExtractionStore(data / "surveys")
     surveys.put("0" * 64, b"survey")
-    TimingStats(data / "paces.json").note_survey(SurveyTiming(1.0, 1.0, 1.0, 1, 1.0))
-    trials(data).save({"model": "m", "machine": "h", "arguments": {}})
+    TimingStats(data).note_survey(SurveyTiming(1.0, 1.0, 1.0, 1, 1.0))
     found = modes(data)  # with the database open: its log files are there
     store.close()
     owner.close()
     assert {"framelens.log", "framelens.sqlite", "framelens.sqlite-wal", "framelens.sqlite-shm"} <= found.keys()
-    assert {"videos/secret", f"videos/{upload.id}.json", f"videos/{upload.id}/film.mp4", "trials.json"} <= found.keys()
+    assert {"videos/secret", f"videos/{upload.id}.json", f"videos/{upload.id}/film.mp4"} <= found.keys()
     wrong = {name: oct(one) for name, one in found.items() if one != (0o700 if (data / name).is_dir() else 0o600)}
     assert {name: one for name, one in wrong.items() if not name.endswith(".lock")} == {}
 

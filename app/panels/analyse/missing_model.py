@@ -150,7 +150,7 @@ def confirm(now: Readiness) -> None:
     """
     if now.kind == "download" and now.model:
         require("administrator")
-        confirmed_downloads(services().settings).add(now.model.model)
+        confirmed_downloads(services().settings).save(now.model.model, True)
 
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:

@@ -118,7 +118,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
-        confirmed_downloads(settings).add(now.model.model)
+        confirmed_downloads(settings).save(now.model.model, True)
         return settings
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
@@ -182,10 +182,10 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argpa
             given.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            confirmed_downloads(settings).add(model.model)
+            confirmed_downloads(settings).save(model.model, True)
             return settings
         if one := choices.get(answer):
-            confirmed_downloads(settings).add(one.model)
+            confirmed_downloads(settings).save(one.model, True)
             return with_local_model(
                 settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
             )

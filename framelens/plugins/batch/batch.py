@@ -1,4 +1,4 @@
-"""Batch of videos: the files to analyse, each content once, what was left out and why, and the common request."""
+"""Batch of videos: the files to analyse, what was left out and why, the common request, and what has become of each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from framelens.core.codec import Failure
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, VideoError
 from framelens.core.files import new_id, readable
+from framelens.i18n import t
 from framelens.jobs.deduplication import request_digest
 from framelens.video.extractor import probe
 from framelens.video.files import printable
@@ -29,16 +30,20 @@ class BatchVideo:
     """A video of a batch.
 
     Attributes:
-        key: Lower-case hex SHA-256 of its content.
+        key: Lower-case hex SHA-256 of its content, "" where it isn't known.
         path: The file, absolute.
         name: Its name for display.
         size_bytes: Size of the file, by which the remaining time is estimated.
+        job_id: Id of its analysis, "" if there is none.
+        failure: Why there is no analysis, None if there is one or it wasn't begun yet.
     """
 
     key: str
     path: Path
     name: str
     size_bytes: int = 0
+    job_id: str = ""
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,10 @@ class Collected:
 
 @dataclass(frozen=True)
 class Batch:
-    """Videos with one request about each of them. It can be sent to another process as JSON.
+    """Videos with one request about each of them. It is stored, and can be sent to another process as JSON.
 
     Attributes:
-        id: Id of this run.
+        id: Its id, the same for all runs with one folder of results.
         videos: The videos, each content once.
         request: The request; its path is UNKNOWN_PATH.
         fingerprint: Digest of the request and of the settings that answers depend on. A result with another one is the
@@ -81,6 +86,10 @@ class Batch:
         formats: Keys of framelens.reports.FORMATS: the report files of each video.
         left_out: What was named, but isn't analysed.
         repeats: Analyse even what was analysed in the same way before.
+        folder: Folder of results, None if the page has started it.
+        name: Its name, "" for that of its videos.
+        created: ISO time in UTC.
+        user_id: Id of the user to whom it belongs, "" for none.
     """
 
     id: str
@@ -91,6 +100,15 @@ class Batch:
     formats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     repeats: bool = False
+    folder: Path | None = None
+    name: str = ""
+    created: str = ""
+    user_id: str = ""
+
+    @property
+    def shown_name(self) -> str:
+        """Return its name, in the language of the context."""
+        return self.name or t("batch.name", first=self.videos[0].name, n=len(self.videos) - 1)
 
 
 def make_batch(
@@ -101,6 +119,7 @@ def make_batch(
     fits_request: bool = False,
     formats: Sequence[str] = (),
     repeats: bool = False,
+    folder: Path | None = None,
 ) -> Batch:
     """Build a batch.
 
@@ -111,11 +130,20 @@ def make_batch(
         fits_request: As in Batch.
         formats: As in Batch.
         repeats: As in Batch.
+        folder: As in Batch, which has its name.
     """
     request = replace(request, path=UNKNOWN_PATH)
-    fingerprint = request_digest("fit" if fits_request else "", request, conditions)
     return Batch(
-        new_id(), collected.videos, request, fingerprint, fits_request, tuple(formats), collected.left_out, repeats
+        new_id(),
+        collected.videos,
+        request,
+        fingerprint=request_digest("fit" if fits_request else "", request, conditions),
+        fits_request=fits_request,
+        formats=tuple(formats),
+        left_out=collected.left_out,
+        repeats=repeats,
+        folder=folder,
+        name=readable(folder.name) if folder else "",
     )
 
 

@@ -13,11 +13,12 @@ from framelens.core.background_task import BackgroundTask
 from framelens.core.codec import Failure
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
 from framelens.core.errors import AppError, Cancelled, StorageError
-from framelens.core.files import numbered, readable, safe_stem
+from framelens.core.files import new_id, numbered, readable, safe_stem
 from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import State
-from framelens.plugins.batch.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
+from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import ResultState, VideoResult
 from framelens.plugins.batch.summary import NAMES, Summary, SummaryBuilder, render
 from framelens.reports.content.labels import shareable_value
@@ -40,13 +41,13 @@ class PageBatches:
     Jobs are submitted in the background, since a file is hashed for that.
 
     Attributes:
-        archive: The records of all batches, also of those that commands have started.
+        stored: All batches, also those that commands have started.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._tasks: dict[str, BackgroundTask[None, None]] = {}
-        self.archive = BatchArchive(services.settings.data_dir)
+        self.stored = BatchRepository(services.store)
 
     @requires("analyst")
     def start(
@@ -54,8 +55,8 @@ class PageBatches:
         name: str,
         paths: Iterable[tuple[str, Path | AppError]],
         request: AnalysisRequest,
-    ) -> BatchRecord:
-        """Start a batch and return its record.
+    ) -> Batch:
+        """Start a batch and return it.
 
         Args:
             name: Name of the batch, "" for that of its videos.
@@ -63,18 +64,17 @@ class PageBatches:
             request: The common request; its path doesn't matter.
 
         Raises:
-            StorageError: The record can't be stored.
+            StorageError: The batch can't be stored.
         """
         videos = tuple(
-            RecordedVideo(shown, UNKNOWN_PATH, failure=Failure.of(path))
+            BatchVideo("", UNKNOWN_PATH, shown, failure=Failure.of(path))
             if isinstance(path, AppError)
-            else RecordedVideo(shown, path)
+            else BatchVideo("", path, shown)
             for shown, path in paths
         )
-        request = replace(request, path=UNKNOWN_PATH)
-        record = self.archive.add(name, videos, request=request)
-        self._submit(record.id)
-        return record
+        batch = self.stored.add(Batch(new_id(), videos, replace(request, path=UNKNOWN_PATH), "", name=name))
+        self._submit(batch.id)
+        return batch
 
     def is_submitting(self, batch_id: str) -> bool:
         """Return whether jobs of the batch are still being submitted."""
@@ -86,36 +86,36 @@ class PageBatches:
         task = self._tasks.get(batch_id)
         return task.error if task else None
 
-    def can_continue(self, record: BatchRecord, statuses: Iterable[VideoStatus]) -> bool:
+    def can_continue(self, batch: Batch, statuses: Iterable[VideoStatus]) -> bool:
         """Return whether `proceed` would do anything."""
-        if self.is_submitting(record.id):
+        if self.is_submitting(batch.id):
             return False
         stopped = ("failed", "cancelled", "interrupted", "paused", "no_usable_answer")
         return any(
-            (one.state in stopped and bool(one.video.job_id)) or (one.state == "pending" and record.request is not None)
+            (one.state in stopped and bool(one.video.job_id)) or (one.state == "pending" and batch.folder is None)
             for one in statuses
         )
 
     @requires("analyst")
-    def proceed(self, record: BatchRecord) -> None:
+    def proceed(self, batch: Batch) -> None:
         """Resume what stopped early or failed, and submit what is pending.
 
         Raises:
             InputError: "settings_changed", for the first analysis that was begun with other settings.
         """
         jobs = self._services.jobs
-        for one in status_of(record, jobs):
+        for one in status_of(batch, jobs):
             if one.video.job_id and one.is_over:
                 jobs.resume(one.video.job_id)
-        if record.request:
-            self._submit(record.id)
+        if batch.folder is None:
+            self._submit(batch.id)
 
     @requires("analyst")
-    def cancel(self, record: BatchRecord) -> None:
+    def cancel(self, batch: Batch) -> None:
         """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
-        if task := self._tasks.get(record.id):
+        if task := self._tasks.get(batch.id):
             task.cancel()
-        for one in sorted(status_of(record, self._services.jobs), key=lambda one: one.state == "running"):
+        for one in sorted(status_of(batch, self._services.jobs), key=lambda one: one.state == "running"):
             if one.video.job_id and not one.is_over:
                 self._services.jobs.cancel(one.video.job_id)
 
@@ -129,29 +129,27 @@ class PageBatches:
         task.start(lambda _, cancel: self._submit_pending(batch_id, cancel), subject=batch_id)
 
     def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
-        record = self.archive.get(batch_id)
-        if record.user_id == current_user().id:
-            self._submit_videos(record, cancel)
+        batch = self.stored.get(batch_id)
+        if batch.user_id == current_user().id:
+            self._submit_videos(batch, cancel)
         else:  # an administrator continues it, for its owner
-            with as_user(AccountStore(self._services.store).owner(record.user_id)):
-                self._submit_videos(record, cancel)
+            with as_user(AccountStore(self._services.store).owner(batch.user_id)):
+                self._submit_videos(batch, cancel)
 
-    def _submit_videos(self, record: BatchRecord, cancel: threading.Event) -> None:
-        assert record.request
-        for video in record.videos:
+    def _submit_videos(self, batch: Batch, cancel: threading.Event) -> None:
+        for place, video in enumerate(batch.videos):
             if video.job_id or video.failure:
                 continue
             if cancel.is_set():
                 raise Cancelled
             try:
-                request = replace(record.request, path=video.path)
+                request = replace(batch.request, path=video.path)
                 made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
             except StorageError:
                 raise
             except AppError as error:
                 made = replace(video, failure=Failure.of(error))
-            record = with_video(record, made)
-            self.archive.save(record)
+            self.stored.save_video(batch.id, place, made)
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ class VideoStatus:
         entry: Its analysis as the library lists it, None if it wasn't begun.
     """
 
-    video: RecordedVideo
+    video: BatchVideo
     state: VideoState
     entry: LibraryEntry | None = None
 
@@ -172,11 +170,11 @@ class VideoStatus:
         return self.state not in ("queued", "running", "measuring", "pending")
 
 
-def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
+def status_of(batch: Batch, jobs: Jobs) -> list[VideoStatus]:
     """Return the state of each video, in their order; an analysis that was deleted is left out."""
-    entries = {one.id: one for one in jobs.library.entries(one.job_id for one in record.videos)}
+    entries = {one.id: one for one in jobs.library.entries(one.job_id for one in batch.videos)}
     found = []
-    for video in record.videos:
+    for video in batch.videos:
         if not video.job_id:
             found.append(VideoStatus(video, "failed" if video.failure else "pending"))
         elif entry := entries.get(video.job_id):
@@ -184,14 +182,14 @@ def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
     return found
 
 
-def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
+def bundle(batch: Batch, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
     """Yield the report of each video, then the summary in all formats, which links to them.
 
     The summary names no folder of this machine and no address of an engine.
     """
     builder, given = SummaryBuilder(), set[str]()
     request: AnalysisRequest | None = None
-    for number, status in enumerate(status_of(record, jobs), start=1):
+    for number, status in enumerate(status_of(batch, jobs), start=1):
         video, analysis, error, file = status.video, None, status.video.failure, ""
         if video.job_id:
             job = jobs.snapshot(video.job_id)
@@ -220,7 +218,7 @@ def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[Repo
         )
         is_pending = not status.is_over or (analysis is None and error is None)
         builder.add(key, readable(video.name), path, None if is_pending else result, analysis)
-    summary = builder.build(record.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
+    summary = builder.build(batch.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
     yield from summary_files(summary, language)
 
 

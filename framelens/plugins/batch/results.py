@@ -89,15 +89,16 @@ def may_pass(error: AppError) -> bool:
 
 
 class Results:
-    """Folder with the results of one request. Safe to use from several threads, processes and machines.
+    """Folder with the results of a batch. Safe to use from several threads, processes and machines.
 
     Each file is replaced as a whole, so that it is there completely or not at all. Results of other requests in the
     folder are left alone.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder = folder
-        self._fingerprint = fingerprint
+    def __init__(self, batch: Batch) -> None:
+        assert batch.folder
+        self.folder = batch.folder
+        self._fingerprint = batch.fingerprint
 
     def path(self, key: str) -> Path:
         """Return the file with the result of the video with this key."""

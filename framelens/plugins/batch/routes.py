@@ -11,7 +11,7 @@ from framelens.api.exports import Export, respond
 from framelens.api.gate import Gate
 from framelens.core.files import safe_file_name
 from framelens.i18n import language
-from framelens.plugins.batch.archive import BatchArchive
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.job_batches import bundle
 from framelens.reports.files import zipped
 from framelens.services.container import Services
@@ -27,8 +27,8 @@ async def _send(request: Request, services: Services) -> Response:
 
 
 def _export(services: Services, batch_id: str) -> Export:
-    record = BatchArchive(services.settings.data_dir).get(batch_id)
-    files = bundle(record, services.jobs, language())
-    made = Export(f"{safe_file_name(record.shown_name)}.zip", "application/zip", zipped(files))
-    services.jobs.audit.record("export", record.id, record.shown_name)
+    batch = BatchRepository(services.store).get(batch_id)
+    files = bundle(batch, services.jobs, language())
+    made = Export(f"{safe_file_name(batch.shown_name)}.zip", "application/zip", zipped(files))
+    services.jobs.audit.record("export", batch.id, batch.shown_name)
     return made

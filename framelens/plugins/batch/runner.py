@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from framelens.core.background_task import in_thread
@@ -114,7 +114,6 @@ def analyse_video(
     video: BatchVideo,
     batch: Batch,
     services: Services,
-    results: Results,
     *,
     cancel: threading.Event | None = None,
     listener: Listener = lambda event: None,
@@ -127,7 +126,6 @@ def analyse_video(
         video: The video.
         batch: Its batch.
         services: The services of this process.
-        results: Where results are stored.
         cancel: Stops the analysis.
         listener: Called with every event, in this thread.
 
@@ -139,7 +137,7 @@ def analyse_video(
         AppError: An error that the other videos would meet, too (`concerns_all`). No result was stored: the video is
             still pending.
     """
-    since, stored = time.monotonic(), None
+    since, results, stored = time.monotonic(), Results(batch), None
     subtitles = digest_beside(video.path)
     try:
         check_file(video.path)
@@ -209,56 +207,39 @@ def _write_reports(video: BatchVideo, analysis: Analysis, batch: Batch, results:
 
 
 def run_batch(
-    batch: Batch, services: Services, results: Results, *, workers: int, cancel: threading.Event
+    batch: Batch,
+    services: Services,
+    arriving: Iterable[BatchVideo] = (),
+    *,
+    workers: int,
+    cancel: threading.Event,
 ) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
     """Analyse the videos of a batch that have no final result yet, and yield the events of all.
 
     Args:
         batch: The batch.
         services: The services, whose queue has at least so many workers.
-        results: Where results are stored.
+        arriving: More videos; the iterator may wait for the next one. Those with a final result have no event.
         workers: Number of videos at a time.
         cancel: Stops the run; the iterator ends when all videos have stopped.
 
     Raises:
         StorageError: The folder of results can't be read.
     """
-    done = results.finished(batch)
-    for video in batch.videos:
-        if video.key in done:
-            yield VideoEnded(video, done[video.key], was_done=True)
-
-    waiting = (one for one in batch.videos if one.key not in done)
-    yield from run_videos(waiting, _analyser(batch, services, results), workers=workers, cancel=cancel)
-
-
-def run_arriving(
-    batch: Batch,
-    videos: Iterable[BatchVideo],
-    services: Services,
-    results: Results,
-    *,
-    workers: int,
-    cancel: threading.Event,
-) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
-    """Analyse videos as they arrive, without those that have a final result.
-
-    The arguments are those of `run_batch`; the videos of `batch` itself are ignored.
-    """
+    results = Results(batch)
 
     def is_missing(video: BatchVideo) -> bool:
         return not results.finished(replace(batch, videos=(video,)))
 
-    yield from run_videos(
-        filter(is_missing, videos), _analyser(batch, services, results), workers=workers, cancel=cancel
-    )
-
-
-def _analyser(batch: Batch, services: Services, results: Results) -> Analyse[BatchVideo, VideoResult]:
     def analyse(video: BatchVideo, listener: Listener, stop: threading.Event) -> VideoResult:
-        return analyse_video(video, batch, services, results, cancel=stop, listener=listener)
+        return analyse_video(video, batch, services, cancel=stop, listener=listener)
 
-    return analyse
+    done = results.finished(batch)
+    for video in batch.videos:
+        if video.key in done:
+            yield VideoEnded(video, done[video.key], was_done=True)
+    waiting = chain((one for one in batch.videos if one.key not in done), filter(is_missing, arriving))
+    yield from run_videos(waiting, analyse, workers=workers, cancel=cancel)
 
 
 def run_videos(

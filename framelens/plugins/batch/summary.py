@@ -135,13 +135,13 @@ class SummaryBuilder:
         )
 
 
-def summarise(batch: Batch, results: Results, halted: AppError | None = None) -> Summary:
+def summarise(batch: Batch, halted: AppError | None = None) -> Summary:
     """Build the summary of what is stored of a batch.
 
     Raises:
         StorageError: A result can't be read.
     """
-    builder, shown = SummaryBuilder(), _shown_names(batch.videos)
+    results, builder, shown = Results(batch), SummaryBuilder(), _shown_names(batch.videos)
     for video in batch.videos:
         result = results.get(video.key)
         analysis = results.analysis(video.key) if result and result.state != "failed" else None

@@ -101,7 +101,7 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
         hub_id = found.hub_id
-        confirmed_downloads(settings).add(hub_id)
+        confirmed_downloads(settings).save(hub_id, True)
 
         def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
             hub.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)

@@ -170,7 +170,7 @@ def run(*answers: ChunkResult, is_read: bool = True, selection: Selection | None
 
 @pytest.fixture
 def paces(tmp_path: Path) -> TimingStats:
-    return TimingStats(tmp_path / "paces.json")
+    return TimingStats(tmp_path)
 
 
 def test_run_is_timed_by_request_kind_and_forwarded(paces: TimingStats) -> None:

@@ -26,8 +26,12 @@ def batch(**changes: object) -> Batch:
     return replace(Batch("id", (A, B), AnalysisRequest(Path("x")), "f" * 64), **changes)  # type: ignore[arg-type]
 
 
+def results_in(folder: Path, fingerprint: str = "f" * 64) -> Results:
+    return Results(batch(folder=folder, fingerprint=fingerprint))
+
+
 def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
-    results = Results(tmp_path, "f" * 64)
+    results = results_in(tmp_path)
     assert results.get(A.key) is None
     results.save(DONE)
     assert results.get(A.key) == DONE
@@ -35,7 +39,7 @@ def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_reports_are_named_after_their_videos(tmp_path: Path) -> None:
-    first, other = Results(tmp_path, "f" * 64), Results(tmp_path, "e" * 64)
+    first, other = results_in(tmp_path), results_in(tmp_path, "e" * 64)
     twin = replace(B, name="A.mp4")  # the same name on some file systems
     assert [first.report_name(one) for one in (A, twin, A, twin)] == ["reports/a", "reports/A-2"] * 2
     assert [other.report_name(A), first.report_name(A)] == ["reports/a-3", "reports/a"]
@@ -45,15 +49,15 @@ def test_reports_are_named_after_their_videos(tmp_path: Path) -> None:
 
 
 def test_another_request_has_results_of_its_own(tmp_path: Path) -> None:
-    Results(tmp_path, "f" * 64).save(DONE)
-    other = Results(tmp_path, "e" * 64)
+    results_in(tmp_path).save(DONE)
+    other = results_in(tmp_path, "e" * 64)
     assert other.get(A.key) is None
     other.save(replace(DONE, fingerprint="e" * 64, job_id="xyz"))
-    assert Results(tmp_path, "f" * 64).get(A.key) == DONE
+    assert results_in(tmp_path).get(A.key) == DONE
 
 
 def test_a_damaged_result_counts_as_missing(tmp_path: Path) -> None:
-    results = Results(tmp_path, "f" * 64)
+    results = results_in(tmp_path)
     results.save(DONE)
     path = results.path(A.key)
     path.write_bytes(path.read_bytes()[:40])
@@ -72,7 +76,7 @@ def test_a_damaged_result_counts_as_missing(tmp_path: Path) -> None:
 )
 def test_only_what_may_pass_is_tried_again(error: AppError, again: bool, tmp_path: Path) -> None:
     assert may_pass(error) is again
-    results = Results(tmp_path, "f" * 64)
+    results = results_in(tmp_path)
     results.save(replace(BROKEN, failure=Failure.of(error)))
     results.save(DONE)
     assert set(results.finished(batch())) == ({A.key} if again else {A.key, B.key})
@@ -80,7 +84,7 @@ def test_only_what_may_pass_is_tried_again(error: AppError, again: bool, tmp_pat
 
 
 def test_a_full_disk_leaves_the_earlier_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = Results(tmp_path, "f" * 64)
+    results = results_in(tmp_path)
     results.save(DONE)
 
     def refuse(*_: object) -> None:
@@ -94,7 +98,7 @@ def test_a_full_disk_leaves_the_earlier_result(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_stored_report_becomes_an_analysis(tmp_path: Path) -> None:
-    results = Results(tmp_path, "f" * 64)
+    results = results_in(tmp_path)
     made = analysis()
     results.save(DONE, made)
     read = results.analysis(A.key)

@@ -11,7 +11,9 @@ from zipfile import ZipFile
 from starlette.testclient import TestClient
 
 from framelens.api import AllowedHosts, Gate
-from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
+from framelens.core.domain import AnalysisRequest
+from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.routes import routes
 from framelens.services.container import Services
 from tests.reports.test_questions import asked
@@ -24,9 +26,9 @@ def test_every_route_has_its_role() -> None:
 
 def test_a_batch_is_saved(client: TestClient, services: Services) -> None:
     job_id = services.reports.add(replace(asked(), id="job123456"))
-    video = RecordedVideo("clip.mp4", Path("clip.mp4"), job_id)
-    record = BatchArchive(services.settings.data_dir).add("Monday", (video,))
-    with ZipFile(BytesIO(client.get(f"/api/batches/{record.id}.zip").content)) as archive:
+    video = BatchVideo("", Path("clip.mp4"), "clip.mp4", job_id=job_id)
+    BatchRepository(services.store).add(Batch("monday", (video,), AnalysisRequest(Path("x")), "", name="Monday"))
+    with ZipFile(BytesIO(client.get("/api/batches/monday.zip").content)) as archive:
         assert {"summary.html", "summary.json"} < set(archive.namelist())
 
 

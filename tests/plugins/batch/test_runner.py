@@ -70,12 +70,12 @@ def opened(data: Path, **settings: str) -> Iterator[Services]:
 def made(folder: Path, services: Services, *, use_model: bool = False, **options: Any) -> Batch:
     request = AnalysisRequest(Path("x"), frames=2, use_model=use_model)
     conditions = services.switcher.session.conditions(request)
+    options = {"folder": folder.parent / "out", **options}
     return make_batch(collect([str(folder)], sha256_of), request, conditions, **options)
 
 
-def ran(batch: Batch, services: Services, out: Path, workers: int = 2) -> list[Any]:
-    results = Results(out, batch.fingerprint)
-    return list(run_batch(batch, services, results, workers=workers, cancel=threading.Event()))
+def ran(batch: Batch, services: Services, workers: int = 2) -> list[Any]:
+    return list(run_batch(batch, services, workers=workers, cancel=threading.Event()))
 
 
 def ends(events: list[Any]) -> dict[str, VideoEnded[BatchVideo, VideoResult]]:
@@ -87,7 +87,7 @@ def test_each_video_gets_a_result_and_its_reports(clips: Path, tmp_path: Path) -
     out, tally = tmp_path / "out", BatchTally()
     with opened(tmp_path / "data") as services:
         batch = made(clips, services, formats=("html", "srt"))
-        events = ran(batch, services, out)
+        events = ran(batch, services)
         for event in events:
             tally.apply(event)
         assert {entry.name for entry in services.jobs.recent()} == {"a.mp4", "b.mp4"}
@@ -106,16 +106,15 @@ def test_each_video_gets_a_result_and_its_reports(clips: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_the_same_batch_again_does_only_what_is_missing(clips: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
     with opened(tmp_path / "data") as services:
         batch = made(clips, services)
-        ran(batch, services, out)
-        results = Results(out, batch.fingerprint)
+        ran(batch, services)
+        results = Results(batch)
         key = next(one.key for one in batch.videos if one.name == "a.mp4")
         before = results.path(batch.videos[1].key).stat().st_mtime_ns
         results.path(key).unlink()
         write_card_video(clips / "c.mp4", ["green"])
-        again = ran(made(clips, services), services, out)
+        again = ran(made(clips, services), services)
     assert {name for name, one in ends(again).items() if not one.was_done} == {"a.mp4", "c.mp4"}
     assert {one.video.name for one in again if isinstance(one, VideoBegun)} == {"a.mp4", "c.mp4"}
     assert results.path(batch.videos[1].key).stat().st_mtime_ns == before
@@ -123,15 +122,14 @@ def test_the_same_batch_again_does_only_what_is_missing(clips: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_an_engine_that_is_away_leaves_the_videos_pending(clips: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
     with opened(tmp_path / "data", FRAMELENS_BASE_URL="http://127.0.0.1:9/v1") as services:
         batch = made(clips, services, use_model=True)
-        events = ran(batch, services, out, workers=1)
+        events = ran(batch, services, workers=1)
     (halt,) = [one for one in events if isinstance(one, BatchHalted)]
     assert halt.error.key == "remote_unreachable"
     assert [one.video.name for one in events if isinstance(one, VideoBegun)] == ["a.mp4"]
     assert ends(events) == {}
-    assert Results(out, batch.fingerprint).finished(batch) == {}
+    assert Results(batch).finished(batch) == {}
 
 
 @pytest.mark.slow
@@ -140,7 +138,7 @@ def test_a_video_that_changed_or_went_fails_alone(clips: Path, tmp_path: Path) -
         batch = made(clips, services)
         write_card_video(clips / "a.mp4", ["yellow"])
         (clips / "broken.mp4").unlink()
-        found = ends(ran(batch, services, tmp_path / "out"))
+        found = ends(ran(batch, services))
     keys = {name: one.result.error and one.result.error.key for name, one in found.items()}
     assert keys == {"a.mp4": "video_changed_in_batch", "b.mp4": None, "broken.mp4": "video_not_found"}
 
@@ -151,8 +149,7 @@ def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> 
     events: list[Any] = []
     with opened(tmp_path / "data") as services:
         batch = made(clips, services)
-        results = Results(tmp_path / "out", batch.fingerprint)
-        for event in run_batch(batch, services, results, workers=1, cancel=threading.Event()):
+        for event in run_batch(batch, services, workers=1, cancel=threading.Event()):
             events.append(event)
             match event:
                 case VideoProgress(BatchVideo(name="b.mp4"), Probed()):
@@ -171,7 +168,7 @@ def test_a_full_disk_halts_the_batch(clips: Path, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("framelens.plugins.batch.results.write_whole", refuse)
     with opened(tmp_path / "data") as services:
-        events = ran(made(clips, services), services, tmp_path / "out", workers=1)
+        events = ran(made(clips, services), services, workers=1)
     assert isinstance(events[-1], BatchHalted)
     assert events[-1].error.exit_code == 5
 

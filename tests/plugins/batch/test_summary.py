@@ -32,8 +32,8 @@ VIDEOS = tuple(BatchVideo(letter * 64, Path(f"/clips/{letter}/{name}"), name, 10
 @pytest.fixture
 def made(tmp_path: Path) -> Summary:
     left_out = LeftOut(Path("/clips/n.mp4"), Failure.of(VideoError("video_not_found", path="/clips/n.mp4")))
-    batch = make_batch(Collected(VIDEOS, (left_out,)), AnalysisRequest(Path("x"), question="Who?"), {})
-    results = Results(tmp_path, batch.fingerprint)
+    batch = make_batch(Collected(VIDEOS, (left_out,)), AnalysisRequest(Path("x"), question="Who?"), {}, folder=tmp_path)
+    results = Results(batch)
     for video in VIDEOS[:2]:
         files = {"html": f"{results.report_name(video)}.html"}
         result = VideoResult(
@@ -42,7 +42,7 @@ def made(tmp_path: Path) -> Summary:
         results.save(result, rich(facts=(FACTS,)))
     failure = Failure.of(DecodeError("video_decoder_crashed", name="c.mp4"))
     results.save(VideoResult("c" * 64, "c.mp4", VIDEOS[2].path, batch.fingerprint, "failed", failure=failure))
-    return summarise(batch, results, EngineError("engine_timeout", base_url="http://e", seconds=5))
+    return summarise(batch, EngineError("engine_timeout", base_url="http://e", seconds=5))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -100,7 +100,6 @@ def test_the_table_of_a_batch_is_no_formula_in_a_spreadsheet(made: Summary) -> N
 
 
 def test_an_empty_batch_has_a_summary() -> None:
-    batch = make_batch(Collected(), AnalysisRequest(Path("x")), {})
-    summary = summarise(batch, Results(Path("/nowhere"), batch.fingerprint))
+    summary = summarise(make_batch(Collected(), AnalysisRequest(Path("x")), {}, folder=Path("/nowhere")))
     for name in summary_names:
         assert render(summary, name, "zh")

@@ -22,7 +22,6 @@ from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
-from framelens.plugins.batch.results import Results
 from framelens.reports.formats import FORMATS
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
@@ -64,8 +63,8 @@ def run(given: argparse.Namespace) -> int:
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
     from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-    from framelens.plugins.batch.archive import BatchArchive
-    from framelens.plugins.batch.commands.output import BatchOutput, results_folder
+    from framelens.plugins.batch.batch_repository import BatchRepository
+    from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
     from framelens.plugins.batch.runner import run_batch
     from framelens.services.container import open_services, usual_workers
@@ -85,18 +84,18 @@ def run(given: argparse.Namespace) -> int:
         paths = [path for path in given.paths if Path(typed_path(path)).absolute() != folder]  # "*" names it, too
         collected = collect(paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
         _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
-        batch = given_batch(collected, request, services, given)
-        results = Results(folder, batch.fingerprint)
+        batches = BatchRepository(services.store)
+        batch = batches.add(given_batch(collected, request, services, given))
         with (
             BatchProgress(len(batch.videos), quiet=given.quiet) as progress,
             progress.notices(services, is_asked=request.use_model and not given.ray),
         ):
-            output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+            output = BatchOutput(given, batch, progress, batches)
             output.begin()
             if given.ray:
                 events = on_ray.events(batch, cancel, progress)
             else:
-                events = run_batch(batch, services, results, workers=workers, cancel=cancel)
+                events = run_batch(batch, services, workers=workers, cancel=cancel)
             for event in events:
                 output.show(event)
         left = output.tally.num_left and not output.tally.error
@@ -135,4 +134,19 @@ def given_batch(collected: Collected, request: AnalysisRequest, services: Servic
         fits_request=given.frames == FIT,
         formats=tuple(dict.fromkeys(given.format or ("html",))),
         repeats=given.anew,
+        folder=results_folder(given),
     )
+
+
+def results_folder(given: argparse.Namespace) -> Path:
+    """Return the folder of results that --output names, or the default one in the working directory.
+
+    Raises:
+        ConfigError: It is a file, or "-".
+    """
+    from framelens.cli.report_output import check_output_folder, check_typed_output
+
+    check_typed_output("--output", given.output or "")
+    folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
+    check_output_folder("--output", folder)
+    return folder

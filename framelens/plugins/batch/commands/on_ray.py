@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from framelens import config
 from framelens.i18n import t
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.commands.output import results_folder
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.ray_jobs.client import RayCluster
 from framelens.plugins.batch.ray_jobs.runner import run_on_ray, stop_on_ray
@@ -29,7 +28,6 @@ class BatchOnRay:
         self._given = given
         export_environment(settings)  # Ray's token may be in .env
         self._cluster = RayCluster(given.ray)
-        self._results = results_folder(given)
         self._variables = passed_variables(config.as_given(), settings)
 
     def events(
@@ -40,7 +38,7 @@ class BatchOnRay:
         def say(key: str, **values: object) -> None:
             progress.say(t(f"batch.{key}", **values), sys.stderr)
 
-        task = RayTask(batch, self._results, self._variables, self._given.jobs)
+        task = RayTask(batch, self._variables, self._given.jobs)
         say("ray_begins", address=self._cluster.address)
         followed = run_on_ray(task, self._cluster, cancel=cancel, on_followed=lambda job: say("ray_follows", job=job))
         yield from followed
@@ -49,6 +47,6 @@ class BatchOnRay:
 
     def stop(self, batch: Batch) -> int:
         """Stop the job of this batch and return the exit code."""
-        was_running = stop_on_ray(self._results, batch.fingerprint, self._cluster)
-        print(t("batch.ray_stopped" if was_running else "batch.ray_not_running", folder=self._results))
+        was_running = stop_on_ray(batch, self._cluster)
+        print(t("batch.ray_stopped" if was_running else "batch.ray_not_running", folder=batch.folder))
         return 0

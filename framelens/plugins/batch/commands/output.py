@@ -9,22 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from framelens.cli.common import worst_exit_code
-from framelens.cli.report_output import check_output_folder, check_typed_output
 from framelens.core.codec import Failure, to_builtins
-from framelens.core.files import readable, typed_path
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
-from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
 from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress, Row
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
 from framelens.plugins.batch.summary import counts_text, error_form, state_text, summarise, write_summary
 from framelens.plugins.batch.tally import BatchTally
 from framelens.video.files import printable
-
-_RECORD_SECONDS = 2.0
-"""How often the record for the page is stored, which names all videos."""
 
 
 class BatchOutput:
@@ -33,9 +28,8 @@ class BatchOutput:
     Args:
         given: The command's options `json` and `quiet`.
         batch: The batch.
-        results: Where its results are stored.
         progress: The rows on the terminal.
-        archive: Where the page finds the batch.
+        batches: Where the batch is stored, so that the page finds it.
 
     Attributes:
         tally: What has happened so far.
@@ -45,22 +39,18 @@ class BatchOutput:
         self,
         given: argparse.Namespace,
         batch: Batch,
-        results: Results,
         progress: BatchProgress,
-        archive: BatchArchive,
+        batches: BatchRepository,
     ) -> None:
         self._given = given
         self._batch = batch
-        self._results = results
+        self._folder = Results(batch).folder
         self._progress = progress
         self._rows: dict[str, Row] = {}
         self._since = time.monotonic()
         self._exit_codes = [0]
-        self._archive = archive
-        self._recorded = {one.path: RecordedVideo(one.name, one.path) for one in batch.videos}
-        name = readable(results.folder.name)
-        self._record = archive.add(name, tuple(self._recorded.values()), folder=results.folder)
-        self._recorded_at = self._since
+        self._batches = batches
+        self._places = {one.key: place for place, one in enumerate(batch.videos)}
         self.tally = BatchTally(batch.videos)
 
     def begin(self) -> None:
@@ -70,13 +60,13 @@ class BatchOutput:
             self._progress.say(error_text(one.error), sys.stderr)
         self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
         left_out = [{"path": one.path, **error_form(one.failure)} for one in batch.left_out]
-        text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
-        self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._results.folder)
+        text = t("batch.begins", n=len(batch.videos), folder=printable(self._folder))
+        self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._folder)
 
     def begin_watching(self, folder: Path) -> None:
         """Print which folder is watched."""
-        text = t("batch.watches", folder=printable(folder), results=printable(self._results.folder))
-        self._say(text, event="watches", watched=folder.absolute(), folder=self._results.folder)
+        text = t("batch.watches", folder=printable(folder), results=printable(self._folder))
+        self._say(text, event="watches", watched=folder.absolute(), folder=self._folder)
 
     def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
         """Print one event of the run."""
@@ -119,9 +109,8 @@ class BatchOutput:
             print(error_text(tally.error), file=sys.stderr)
         if was_stopped:
             self._exit_codes.append(130)
-        self._store_record()
-        summary = summarise(batch, self._results, tally.error)
-        files = write_summary(summary, self._results.folder)
+        summary = summarise(batch, tally.error)
+        files = write_summary(summary, self._folder)
         if summary.counts.get("pending"):
             print(t("batch.pending_why", n=summary.counts["pending"]), file=sys.stderr)
         code, spent = worst_exit_code(self._exit_codes), time.monotonic() - self._since
@@ -135,15 +124,10 @@ class BatchOutput:
         return code
 
     def _remember(self, video: BatchVideo, result: VideoResult) -> None:
-        """Note the analysis of a video for the page, and store that from time to time."""
+        """Store what has become of a video, for the page."""
         failure = None if result.job_id else result.failure
-        self._recorded[video.path] = RecordedVideo(video.name, video.path, result.job_id, failure)
-        if time.monotonic() - self._recorded_at >= _RECORD_SECONDS:
-            self._store_record()
-            self._recorded_at = time.monotonic()
-
-    def _store_record(self) -> None:
-        self._archive.save(replace(self._record, videos=tuple(self._recorded.values())))
+        place = self._places.setdefault(video.key, len(self._places))
+        self._batches.save_video(self._batch.id, place, replace(video, job_id=result.job_id, failure=failure))
 
     def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
         tally, error, left = self.tally, result.error, self.tally.seconds_left
@@ -175,15 +159,3 @@ class BatchOutput:
         """Print a line, with --json the event as one line of JSON."""
         line = json.dumps(to_builtins(event), ensure_ascii=False) if self._given.json else text
         self._progress.say(line, sys.stdout)
-
-
-def results_folder(given: argparse.Namespace) -> Path:
-    """Return the folder of results that --output names, or the default one in the working directory.
-
-    Raises:
-        ConfigError: It is a file, or "-".
-    """
-    check_typed_output("--output", given.output or "")
-    folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
-    check_output_folder("--output", folder)
-    return folder

@@ -16,7 +16,6 @@ from framelens.core.errors import VideoError
 from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
-from framelens.plugins.batch.results import Results
 from framelens.video.files import printable
 from framelens.video.worker_pool import worker_ready
 
@@ -41,18 +40,18 @@ def run(given: argparse.Namespace) -> int:
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
     from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-    from framelens.plugins.batch.archive import BatchArchive
-    from framelens.plugins.batch.commands.output import BatchOutput, results_folder
+    from framelens.plugins.batch.batch_repository import BatchRepository
+    from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
-    from framelens.plugins.batch.runner import run_arriving
+    from framelens.plugins.batch.runner import run_batch
     from framelens.plugins.batch.watch import arriving
     from framelens.services.container import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []
     with worker_ready(), closing(open_services(settings, adopts=False, workers=workers)) as services:
-        batch = given_batch(Collected(), request, services, given)
-        results = Results(results_folder(given), batch.fingerprint)
+        batches = BatchRepository(services.store)
+        batch = batches.add(given_batch(Collected(), request, services, given))
 
         def videos() -> Iterator[BatchVideo]:
             sha256 = open_extraction_cache(settings.data_dir).sha256
@@ -61,9 +60,9 @@ def run(given: argparse.Namespace) -> int:
                 yield video
 
         with BatchProgress(None, quiet=given.quiet) as progress:
-            output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+            output = BatchOutput(given, batch, progress, batches)
             output.begin_watching(given.folder)
             with progress.notices(services, is_asked=request.use_model):
-                for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
+                for event in run_batch(batch, services, videos(), workers=workers, cancel=cancel):
                     output.show(event)
         return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)

@@ -21,7 +21,7 @@ from framelens.i18n import t
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
-    from framelens.plugins.batch.archive import BatchRecord
+    from framelens.plugins.batch.batch import Batch
     from framelens.plugins.batch.job_batches import PageBatches, VideoStatus
 
 _POLL_SECONDS = 2.0
@@ -59,20 +59,20 @@ def _draw() -> None:
     """Draw the batch; return to the choice of videos if it is unknown."""
     state = page_state()
     try:
-        record = batches().archive.get(state.batch_id or "")
+        batch = batches().stored.get(state.batch_id or "")
     except AppError as error:
         state.choose_video(None)
         state.error = error
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
-            st.markdown(f"#### {plain(record.shown_name)}")
-            st.caption(plain(" · ".join(filter(None, (local_time(record.created), str(record.folder or ""))))))
+            st.markdown(f"#### {plain(batch.shown_name)}")
+            st.caption(plain(" · ".join(filter(None, (local_time(batch.created), str(batch.folder or ""))))))
         st.button(t("ui.new"), key="new", icon=":material/add:", on_click=lambda: state.choose_video(None))
     if state.error:
         st.error(plain(error_words(state.error)), icon=":material/error:")
-    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(record) else None)
-    poll(record.id)
+    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(batch) else None)
+    poll(batch.id)
 
 
 def _draw_back(job_id: str) -> None:
@@ -80,29 +80,29 @@ def _draw_back(job_id: str) -> None:
     if not batch_id:
         return
     try:
-        record = batches().archive.get(batch_id)
+        batch = batches().stored.get(batch_id)
     except AppError:
         return
-    if any(one.job_id == job_id for one in record.videos):
+    if any(one.job_id == job_id for one in batch.videos):
         st.button(
-            plain(record.shown_name),
+            plain(batch.shown_name),
             key="back_to_batch",
             type="tertiary",
             icon=":material/arrow_back:",
             help=t("batch.page.back"),
             on_click=page_state().open_batch,
-            args=(record.id,),
+            args=(batch.id,),
         )
 
 
-def _is_working(record: BatchRecord) -> bool:
+def _is_working(batch: Batch) -> bool:
     from framelens.plugins.batch.job_batches import status_of
 
-    if batches().is_submitting(record.id):
+    if batches().is_submitting(batch.id):
         return True
-    waits_elsewhere = record.folder is not None
+    waits_elsewhere = batch.folder is not None
     return any(
-        not one.is_over and (one.state != "pending" or waits_elsewhere) for one in status_of(record, services().jobs)
+        not one.is_over and (one.state != "pending" or waits_elsewhere) for one in status_of(batch, services().jobs)
     )
 
 
@@ -110,8 +110,8 @@ def _draw_progress(batch_id: str) -> None:
     from framelens.plugins.batch.job_batches import counts_of, status_of
     from framelens.plugins.batch.summary import counts_text
 
-    record = batches().archive.get(batch_id)
-    statuses = status_of(record, services().jobs)
+    batch = batches().stored.get(batch_id)
+    statuses = status_of(batch, services().jobs)
     counts, total = counts_of(statuses), len(statuses)
     ended = sum(one.is_over for one in statuses)
     st.progress(ended / total if total else 1.0)
@@ -119,10 +119,10 @@ def _draw_progress(batch_id: str) -> None:
         left = remaining(_seconds_left(statuses))
         st.markdown(plain(" · ".join(filter(None, (counts_text(counts, total), left)))))
         with st.container(horizontal=True, gap="small", width="content"):
-            _draw_actions(record, statuses)
+            _draw_actions(batch, statuses)
     if error := batches().error_of(batch_id):
         st.error(plain(error_words(error)), icon=":material/error:")
-    _draw_table(record.id, statuses)
+    _draw_table(batch.id, statuses)
     if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
         st.session_state["batch_worked"] = ""
         st.rerun()  # the whole page: it no longer polls, or an analysis was opened
@@ -130,24 +130,24 @@ def _draw_progress(batch_id: str) -> None:
         st.session_state["batch_worked"] = batch_id
 
 
-def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
+def _draw_actions(batch: Batch, statuses: Sequence[VideoStatus]) -> None:
     state = page_state()
 
     def proceed() -> None:
         with state.catching_errors():
-            batches().proceed(record)
+            batches().proceed(batch)
 
     def cancel() -> None:
         with state.catching_errors():
-            batches().cancel(record)
+            batches().cancel(batch)
 
-    is_working = batches().is_submitting(record.id) or any(one.state in ("queued", "running") for one in statuses)
+    is_working = batches().is_submitting(batch.id) or any(one.state in ("queued", "running") for one in statuses)
     if may_change() and is_working:
         st.button(t("batch.page.stop"), key="batch_stop", icon=":material/stop:", on_click=cancel)
-    elif may_change() and batches().can_continue(record, statuses):
+    elif may_change() and batches().can_continue(batch, statuses):
         st.button(t("batch.page.continue"), key="batch_continue", icon=":material/refresh:", on_click=proceed)
     if any(one.is_over for one in statuses):
-        url = exports.export_url(f"batches/{record.id}.zip")
+        url = exports.export_url(f"batches/{batch.id}.zip")
         exports.draw([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
 
 

@@ -61,7 +61,7 @@ def run(task: RayTask) -> Iterator[AppError]:
     import ray
 
     ray.init(log_to_driver=False, logging_level=logging.WARNING)
-    results = Results(task.results, task.batch.fingerprint)
+    results = Results(task.batch)
     ill: dict[str, AppError] = {}
     checked = set[str]()
     for number in range(_MOST_ROUNDS):

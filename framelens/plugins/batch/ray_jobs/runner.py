@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from framelens.core.errors import AppError, EngineError
-from framelens.plugins.batch.batch import BatchVideo
+from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster, RayJobState
 from framelens.plugins.batch.ray_jobs.driver import read_faults
 from framelens.plugins.batch.ray_jobs.task import RayProgress, RayTask, job_name
@@ -41,11 +41,11 @@ def run_on_ray(
     Raises:
         AppError: The cluster doesn't answer, or the folder of results can't be used.
     """
-    batch, results = task.batch, Results(task.results, task.batch.fingerprint)
+    batch, results = task.batch, Results(task.batch)
     pending = {video.key: video for video in batch.videos}
     for key, result in results.finished(batch).items():
         yield VideoEnded(pending.pop(key), result, was_done=True)
-    name = job_name(task.results, batch.fingerprint)
+    name = job_name(batch)
     while pending and not cancel.is_set():
         job, is_followed = cluster.latest(name), True
         if job is None or cluster.state(job) not in RUNNING:
@@ -62,9 +62,9 @@ def run_on_ray(
             return
 
 
-def stop_on_ray(results: Path, fingerprint: str, cluster: RayCluster) -> bool:
-    """Stop the job for a request and a folder of results; return whether one was running."""
-    job = cluster.latest(job_name(results, fingerprint))
+def stop_on_ray(batch: Batch, cluster: RayCluster) -> bool:
+    """Stop the job for the request of a batch and its folder of results; return whether one was running."""
+    job = cluster.latest(job_name(batch))
     if job is None or cluster.state(job) not in RUNNING:
         return False
     cluster.stop(job)

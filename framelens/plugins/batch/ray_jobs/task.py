@@ -11,8 +11,10 @@ from pathlib import Path
 
 from framelens import config
 from framelens.core.codec import from_json, to_json
+from framelens.core.files import new_id
 from framelens.core.redaction import is_secret
 from framelens.plugins.batch.batch import Batch
+from framelens.plugins.batch.results import Results
 from framelens.store.fs_utils import storage_errors, write_whole
 
 _FOLDER = "ray"
@@ -27,21 +29,21 @@ class RayTask:
     """A batch for a cluster.
 
     Attributes:
-        batch: The batch.
-        results: Folder of results, shared by all nodes under this path.
+        batch: The batch, whose folder of results all nodes share under one path.
         variables: config.Settings by the names of their variables, without secrets, which each node has for itself.
         most_actors: Most videos at a time, None for as many as the cluster has cores for.
+        id: Its id; a batch that is resumed is another task.
     """
 
     batch: Batch
-    results: Path
     variables: dict[str, str] = field(default_factory=dict)
     most_actors: int | None = None
+    id: str = field(default_factory=new_id)
 
     @property
     def path(self) -> Path:
         """Return the file of this task."""
-        return self.results / _FOLDER / f"{self.batch.id}.json"
+        return Results(self.batch).folder / _FOLDER / f"{self.id}.json"
 
     @property
     def progress(self) -> RayProgress:
@@ -100,9 +102,9 @@ def read_ray_task(path: Path) -> RayTask:
         return from_json(path.read_bytes(), RayTask)
 
 
-def job_name(results: Path, fingerprint: str) -> str:
+def job_name(batch: Batch) -> str:
     """Return the name of the jobs for a request and a folder of results: the same command gives the same name."""
-    work = json.dumps([str(results.resolve()), fingerprint])
+    work = json.dumps([str(Results(batch).folder.resolve()), batch.fingerprint])
     return f"framelens-{hashlib.sha256(work.encode()).hexdigest()[:12]}"
 
 

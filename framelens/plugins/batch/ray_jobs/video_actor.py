@@ -35,7 +35,7 @@ class VideoActor:
 
         self._task = read_ray_task(Path(task_path))
         self._videos = {video.key: video for video in self._task.batch.videos}
-        self._results = Results(self._task.results, self._task.batch.fingerprint)
+        self._results = Results(self._task.batch)
         self._node = ray.get_runtime_context().get_node_id()
         self._failure = ""
         set_language(self._task.batch.request.language)
@@ -63,7 +63,7 @@ class VideoActor:
             self._save_failure(video, EngineError("ray_video_lost", name=video.name, times=MOST_ATTEMPTS))
         else:
             try:
-                analyse_video(video, self._task.batch, self._services, self._results)
+                analyse_video(video, self._task.batch, self._services)
             except AppError:
                 raise
             except Exception as error:

@@ -141,7 +141,7 @@ def _start_words(now: Readiness) -> str:
 def _on_start(now: Readiness) -> None:
     with page_state().catching_errors():
         if now.model:
-            confirmed_downloads(services().settings).add(now.model.model)
+            confirmed_downloads(services().settings).save(now.model.model, True)
         services().switcher.start_engine()
 
 

@@ -16,15 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from framelens.core.codec import from_builtins, to_builtins
 from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound
-from framelens.core.files import make_private_folder
 from framelens.core.roles import current_user, requires
 from framelens.engine.hub_cache import cached_snapshot
 from framelens.engine.model_resolution import resolve_model
 from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code
 from framelens.store.audit import AuditLog
-from framelens.store.fs_utils import disk_errors, read_json, reason_of, write_json
+from framelens.store.fs_utils import disk_errors, reason_of
+from framelens.store.model_records import ModelRecords
 
 log = logging.getLogger(__name__)
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
@@ -53,38 +52,9 @@ class TrustRecord:
     user_name: str
 
 
-class TrustedCode:
-    """Trusted code by the model's id on the hub or its folder, in the file `path`, which every call reads.
-
-    Every method raises StorageError if the file can't be read or written. What isn't valid trusts nothing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def of(self, model: str) -> TrustRecord | None:
-        """Return the record of a model, or None."""
-        return self.all().get(model)
-
-    def all(self) -> dict[str, TrustRecord]:
-        """Return all records."""
-        try:
-            return from_builtins((read_json(self._path) or {}).get("models", {}), dict[str, TrustRecord])
-        except ValueError:
-            log.warning("records of trusted code in %s are damaged", self._path, exc_info=True)
-            return {}
-
-    def save(self, model: str, record: TrustRecord | None) -> None:
-        """Save the record of a model in place of an earlier one; None removes it."""
-        kept = {name: one for name, one in self.all().items() if name != model}
-        with disk_errors(self._path.parent):
-            make_private_folder(self._path.parent)
-            write_json(self._path, {"models": to_builtins(kept | ({model: record} if record else {}))})
-
-
-def trusted_code(data_dir: Path) -> TrustedCode:
-    """Open the records of trusted code."""
-    return TrustedCode(data_dir / "trusted_code.json")
+def trusted_code(data_dir: Path) -> ModelRecords[TrustRecord]:
+    """Open the trusted code by the model's id on the hub or its folder. What isn't valid trusts nothing."""
+    return ModelRecords(data_dir, "trusted_code", TrustRecord)
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
         now = readiness(settings, engine)
         if now.error:
             raise now.error
-        if now.model and not confirmed_downloads(settings).holds(now.model.model):
+        if now.model and not confirmed_downloads(settings).of(now.model.model):
             raise ModelNotFound("serve_model_absent", model=now.model.model)
         if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
             check_model_folder(folder, allow_pickle=settings.allow_pickle)

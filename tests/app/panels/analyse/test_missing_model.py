@@ -69,9 +69,9 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> N
     reported = texts(page)
     assert "is not on this machine yet" in reported
     assert "does not fit" in reported
-    assert not confirmed_downloads(absent.settings).holds(SMALL)
+    assert not confirmed_downloads(absent.settings).of(SMALL)
     page.button(key="missing_use").click().run()
-    assert confirmed_downloads(absent.settings).holds(SMALL)
+    assert confirmed_downloads(absent.settings).of(SMALL)
     assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
 
 
@@ -81,7 +81,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     page.button(key="start_without").click().run()
     job = ended(absent, page.query_params["job"])
     assert (job.state, job.request.use_model) == ("without_model", False)
-    assert not confirmed_downloads(absent.settings).holds(BIG)
+    assert not confirmed_downloads(absent.settings).of(BIG)
     page.run()
     assert t("ui.state_without_model", "en") in texts(page)
     assert page.button(key="choose_model")

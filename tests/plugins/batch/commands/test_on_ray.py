@@ -35,7 +35,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Setting:
 
 
 def analyse_all(made: RayTask) -> None:
-    results = Results(made.results, made.batch.fingerprint)
+    results = Results(made.batch)
     for video in made.batch.videos:
         results.save(VideoResult(video.key, video.name, video.path, made.batch.fingerprint, "done"))
         made.progress.end(video.key)

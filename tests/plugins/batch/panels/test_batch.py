@@ -20,7 +20,7 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import in_language, t
-from framelens.plugins.batch.archive import BatchRecord, RecordedVideo
+from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.job_batches import bundle, status_of
 from framelens.plugins.batch.panels import batch
 from framelens.reports.files import zipped
@@ -32,12 +32,12 @@ from tests.app.panels.analyse.test_request_form import copies
 from tests.app.views.test_analyse import parts_shown, texts
 
 
-def submitted_batch(page: AppTest) -> BatchRecord:
+def submitted_batch(page: AppTest) -> Batch:
     """The batch that the page shows, once all its videos are in the queue."""
     batches, batch_id = batch.batches(), page.query_params["batch"]
     while batches.is_submitting(batch_id):
         time.sleep(0.01)
-    return batches.archive.get(batch_id)
+    return batches.stored.get(batch_id)
 
 
 @pytest.fixture
@@ -158,8 +158,8 @@ def test_a_batch_is_stopped_and_continued(
 def test_what_was_not_submitted_is_continued_later(services: Services, page: AppTest, folder: Path) -> None:
     """The program ended before all jobs were in the queue."""
     batches = batch.batches()
-    videos = tuple(RecordedVideo(name, folder / name) for name in ("a.mp4", "b.mp4"))
-    record = batches.archive.add("left", videos, request=AnalysisRequest(Path("x"), frames=2))
+    videos = tuple(BatchVideo("", folder / name, name) for name in ("a.mp4", "b.mp4"))
+    record = batches.stored.add(Batch("left", videos, AnalysisRequest(Path("x"), frames=2), ""))
     page.query_params["batch"] = record.id
     page.run()
     assert list(page.dataframe[0].value["video"]) == ["a.mp4", "b.mp4"]
@@ -187,13 +187,13 @@ def test_uploads_of_others_are_in_no_folder(tmp_path: Path, monkeypatch: pytest.
 def test_viewer_starts_continues_and_stops_no_batch(services: Services, folder: Path, page: AppTest) -> None:
     batches, request = batch.batches(), AnalysisRequest(Path("x"), frames=2)
     with as_user(User("u1", "vic", "viewer")):
-        record = batches.archive.add("left", (RecordedVideo("a.mp4", folder / "a.mp4"),), request=request)
+        record = batches.stored.add(Batch("left", (BatchVideo("", folder / "a.mp4", "a.mp4"),), request, ""))
         for act in (lambda: batches.start("x", (), request), lambda: batches.proceed(record)):
             with pytest.raises(InputError, match="role_analyst"):
                 act()
         with pytest.raises(InputError, match="role_analyst"):
             batches.cancel(record)
-        assert batches.archive.get(record.id) == record and len(batches.archive.recent(9)) == 1
+        assert batches.stored.get(record.id) == record and len(batches.stored.recent(9)) == 1
 
 
 def test_closing_leaves_what_was_not_submitted(
@@ -214,7 +214,7 @@ def test_closing_leaves_what_was_not_submitted(
         threading.Timer(0.1, go.set).start()
         batches.close()
         assert not batches.is_submitting(record.id)
-        assert [bool(one.job_id) for one in batches.archive.get(record.id).videos] == [True, False]
+        assert [bool(one.job_id) for one in batches.stored.get(record.id).videos] == [True, False]
 
 
 def test_tables_are_not_saved_by_the_browser() -> None:

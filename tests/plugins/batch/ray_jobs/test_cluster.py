@@ -21,7 +21,6 @@ import pytest
 from benchmarks.endurance import plain
 from framelens.cli import main
 from framelens.core.background_task import in_thread
-from framelens.core.files import new_id
 from framelens.i18n import error_text
 from framelens.plugins.batch.batch import Batch
 from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster
@@ -83,13 +82,12 @@ def whole(folder: Path, clips: Path) -> tuple[Batch, Results]:
     """A batch, and its results on this machine."""
     batch = batch_of(clips, folder / "own")
     with opened(folder / "own") as services:
-        ran(batch, services, folder / "local", workers=1)
-    return batch, Results(folder / "local", batch.fingerprint)
+        ran(batch, services, workers=1)
+    return batch, Results(batch)
 
 
 def task(batch: Batch, folder: Path) -> RayTask:
-    own = replace(batch, id=new_id())
-    return RayTask(own, folder / "out", {"FRAMELENS_DATA_DIR": str(folder / "nodes")})
+    return RayTask(replace(batch, folder=folder / "out"), {"FRAMELENS_DATA_DIR": str(folder / "nodes")})
 
 
 def on_ray(
@@ -172,7 +170,7 @@ def test_what_is_killed_on_a_node_is_done_elsewhere(
     events, followed = on_ray(task(batch, tmp_path), client, disturb)
     cluster.add_node()
     assert followed == []
-    check_whole(batch, events, Results(tmp_path / "out", batch.fingerprint), local)
+    check_whole(batch, events, Results(replace(batch, folder=tmp_path / "out")), local)
 
 
 def test_the_command_continues_a_dead_driver_and_follows(
@@ -192,11 +190,12 @@ def test_the_command_continues_a_dead_driver_and_follows(
     assert known >= {event.video.key for event in first}
     events, followed = on_ray(task(batch, tmp_path), client)
     assert len(followed) == 1
-    results = Results(tmp_path / "out", batch.fingerprint)
+    batch = replace(batch, folder=tmp_path / "out")
+    results = Results(batch)
     check_whole(batch, events, results, local)
     while client.state(followed[0]) in RUNNING:  # its driver ends after the last result
         time.sleep(0.1)
-    assert not stop_on_ray(results.folder, batch.fingerprint, client)
+    assert not stop_on_ray(batch, client)
 
 
 def test_a_killer_of_the_decoder_is_one_failed_result(
@@ -231,7 +230,7 @@ def test_a_killer_of_the_decoder_is_one_failed_result(
 
 def test_nodes_without_the_engine_are_refused_at_first(client: RayCluster, clips: Path, tmp_path: Path) -> None:
     batch = batch_of(clips, tmp_path / "data", FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
-    events, _ = on_ray(RayTask(batch, tmp_path / "out", {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}), client)
+    events, _ = on_ray(RayTask(batch, {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}), client)
     (halt,) = events
     assert isinstance(halt, BatchHalted)
     assert halt.error.key == "ray_engine"

@@ -61,7 +61,7 @@ def task(tmp_path: Path, **variables: str) -> RayTask:
     (tmp_path / "there.mp4").touch()
     videos = (BatchVideo("a", tmp_path / "there.mp4", "there.mp4"), BatchVideo("b", tmp_path / "gone.mp4", "gone.mp4"))
     request = AnalysisRequest(Path("x"), use_model=bool(variables))
-    made = RayTask(Batch("b1", videos, request, "print"), tmp_path / "out", variables)
+    made = RayTask(Batch("b1", videos, request, "print", folder=tmp_path / "out"), variables)
     made.save()
     (tmp_path / "token").write_text("t")
     return made

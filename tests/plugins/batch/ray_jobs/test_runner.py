@@ -66,9 +66,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_POLL_SECONDS", 0.0)
 
 
-def task(folder: Path, batch_id: str = "one") -> RayTask:
+def task(folder: Path, task_id: str = "one") -> RayTask:
     videos = tuple(BatchVideo(key, folder / f"{key}.mp4", f"{key}.mp4") for key in KEYS)
-    return RayTask(Batch(batch_id, videos, AnalysisRequest(Path("x"), use_model=False), "print"), folder / "out")
+    request = AnalysisRequest(Path("x"), use_model=False)
+    return RayTask(Batch("one", videos, request, "print", folder=folder / "out"), id=task_id)
 
 
 def begins(key: str) -> Callable[[RayTask], None]:
@@ -77,7 +78,7 @@ def begins(key: str) -> Callable[[RayTask], None]:
 
 def ends(key: str) -> Callable[[RayTask], None]:
     def work(made: RayTask) -> None:
-        Results(made.results, "print").save(VideoResult(key, f"{key}.mp4", Path(f"{key}.mp4"), "print", "done"))
+        Results(made.batch).save(VideoResult(key, f"{key}.mp4", Path(f"{key}.mp4"), "print", "done"))
         made.progress.end(key)
 
     return work
@@ -108,7 +109,7 @@ def test_a_running_job_is_followed_and_the_rest_submitted(tmp_path: Path) -> Non
     earlier = task(tmp_path, "earlier")
     earlier.save()
     cluster = FakeCluster([ends("a"), ends("b")])
-    name = runner.job_name(earlier.results, "print")
+    name = runner.job_name(earlier.batch)
     first = cluster.submit(name, "framelens.plugins.batch.ray_jobs.driver", {"task": str(earlier.path)})
     cluster.work += [lambda made: None]
     followed = list[str]()
@@ -126,11 +127,11 @@ def test_a_failed_video_is_tried_again_while_its_job_is_ending(tmp_path: Path) -
         ends(key)(earlier)
     earlier.progress.begin("c")
     lost = VideoResult("c", "c.mp4", Path("c.mp4"), "print", "failed", failure=Failure.of(failed))
-    Results(earlier.results, "print").save(lost)
+    Results(earlier.batch).save(lost)
     earlier.progress.end("c")
     cluster, followed = FakeCluster([lambda made: None] * 2), list[str]()
     cluster.submit(
-        runner.job_name(earlier.results, "print"),
+        runner.job_name(earlier.batch),
         "framelens.plugins.batch.ray_jobs.driver",
         {"task": str(earlier.path)},
     )
@@ -172,10 +173,10 @@ def test_all_again_waits_for_this_job_and_no_earlier_result(tmp_path: Path) -> N
 def test_only_a_job_that_runs_is_stopped(tmp_path: Path) -> None:
     made, cluster = task(tmp_path), FakeCluster([lambda made: None] * 2)
     made.save()
-    assert not stop_on_ray(made.results, "print", cast(RayCluster, cluster))
-    name = runner.job_name(made.results, "print")
+    assert not stop_on_ray(made.batch, cast(RayCluster, cluster))
+    name = runner.job_name(made.batch)
     job = cluster.submit(name, "framelens.plugins.batch.ray_jobs.driver", {"task": str(made.path)})
-    assert stop_on_ray(made.results, "print", cast(RayCluster, cluster))
+    assert stop_on_ray(made.batch, cast(RayCluster, cluster))
     assert cluster.stopped == [job]
 
 

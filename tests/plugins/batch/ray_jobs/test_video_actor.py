@@ -34,8 +34,8 @@ def task(folder: Path, *, use_model: bool = False) -> RayTask:
     for number, colour in enumerate(("red", "blue")):
         write_card_video(clips / f"{number}.mp4", [colour])
     request = AnalysisRequest(Path("x"), frames=2, use_model=use_model)
-    batch = Batch("one", collect([str(clips)], sha256_of).videos, request, "print")
-    made = RayTask(batch, folder / "out", {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"} if use_model else {})
+    batch = Batch("one", collect([str(clips)], sha256_of).videos, request, "print", folder=folder / "out")
+    made = RayTask(batch, {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"} if use_model else {})
     made.save()
     return made
 
@@ -57,9 +57,9 @@ def test_a_row_has_no_more_than_keys(made: RayTask, actor: VideoActor) -> None:
     keys = [video.key for video in made.batch.videos]
     assert actor({"sha256": keys[:1]}) == {"sha256": keys[:1], "node": ["node-1"], "failure": [""]}
     assert made.progress.read() == ({keys[0]}, {keys[0]})
-    result = Results(made.results, "print").get(keys[0])
+    result = Results(made.batch).get(keys[0])
     assert result and result.state == "done"
-    path = Results(made.results, "print").path(keys[0])
+    path = Results(made.batch).path(keys[0])
     before = path.stat().st_mtime_ns
     actor({"sha256": keys[:1]})  # its row was lost
     assert path.stat().st_mtime_ns == before
@@ -70,7 +70,7 @@ def test_a_video_whose_actors_die_fails_after_some_attempts(made: RayTask, actor
     for _ in range(MOST_ATTEMPTS):
         made.progress.begin(key)
     assert actor({"sha256": [key]})["failure"] == [""]
-    result = Results(made.results, "print").get(key)
+    result = Results(made.batch).get(key)
     assert result and result.error and result.error.key == "ray_video_lost"
     assert not result.is_final  # the next job tries again
     assert made.progress.has_ended(key)
@@ -88,4 +88,4 @@ def test_a_node_without_its_engine_hands_videos_back(tmp_path: Path) -> None:
     assert keys == {"remote_unreachable"}
     begun, ended = made.progress.read()
     assert (begun, ended) == ({made.batch.videos[0].key}, set())
-    assert Results(made.results, "print").finished(replace(made.batch)) == {}
+    assert Results(made.batch).finished(replace(made.batch)) == {}

@@ -18,6 +18,7 @@ from framelens.cli import main
 from framelens.engine.hardware import installed_vllm
 from framelens.llm.vision_check import cards
 from framelens.plugins.models.benchmark import model_benchmark
+from framelens.store.model_records import trials
 from tests.llm.scripted import saying, serve
 from tests.models.measured import MEASURED
 
@@ -80,7 +81,7 @@ def test_a_trial_is_reported_for_people_and_programs_and_kept(
     assert main.main([*words, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["analysis"]["frames"] == 24 and document["frames"][1]["alone_seconds"] == 9.0
-    (kept,) = json.loads((tmp_path / "trials.json").read_text())["trials"]
+    (kept,) = trials(tmp_path).all()
     assert kept["model"] == "Qwen/Qwen3-0.6B" and kept["at"]
 
 

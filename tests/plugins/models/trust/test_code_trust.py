@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.trust.code_trust import CodeCheck, find_code, trust_code, trusted_code, untrust_code
 from framelens.services.engine_selection import build_engine
 from framelens.store.audit import AuditLog
-from framelens.store.database import Store
+from framelens.store.database import Store, open_store
 from tests.engine.test_local_engine import ready
 from tests.remote_checkpoint import make_checkpoint, write_code
 
@@ -99,11 +99,12 @@ def test_hash_must_be_typed_and_by_an_administrator(tmp_path: Path, audit: Audit
     assert (record.user_name, record.files) == ("root", found.code.hashes)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"models": []}', '{"models": {"m": {"digest": "x"}}}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", '{"digest": "x"}', "{"])
 def test_damaged_records_trust_nothing(tmp_path: Path, audit: AuditLog, text: str) -> None:
     make_checkpoint(tmp_path / "m")
     confirm(tmp_path / "data", tmp_path / "m", audit)
-    (tmp_path / "data" / "trusted_code.json").write_text(text)
+    with closing(open_store(tmp_path / "data")) as store, store.changing() as connection:
+        connection.execute("UPDATE model_records SET document = ? WHERE kind = 'trusted_code'", (text,))
     assert key_of(tmp_path / "data", tmp_path / "m") == "remote_code_untrusted"
 
 
@@ -232,4 +233,4 @@ def test_vllm_runs_trusted_code_until_a_byte_changes(tmp_path: Path, audit: Audi
     with pytest.raises(AppError, match="remote_code_changed"):
         ready(engine)
     assert not marker.exists()
-    assert json.loads((settings.data_dir / "trusted_code.json").read_text())["models"].keys() == {str(folder)}
+    assert trusted_code(settings.data_dir).all().keys() == {str(folder)}

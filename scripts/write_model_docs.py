@@ -22,8 +22,7 @@ from framelens.models.formats import FORMATS, format_of  # noqa: E402
 from framelens.models.memory import estimate_memory  # noqa: E402
 from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu  # noqa: E402
 from framelens.models.serving_plan import Plan  # noqa: E402
-from framelens.plugins.models.commands.tables import format_cells  # noqa: E402
-from framelens.plugins.models.formatting import parameters_text  # noqa: E402
+from framelens.plugins.models.formatting import format_cells, parameters_text  # noqa: E402
 
 DOCUMENTS: dict[Language, Path] = {
     "en": REPOSITORY / "docs" / "reference" / "models.en.md",

@@ -1,15 +1,18 @@
 """Shape of the model in a folder: its config.json, and the size of its weights by the headers of its safetensors."""
 
 import json
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from framelens.core.errors import ModelNotFound
 from framelens.models.architecture import Shape
 from framelens.models.config.parser import read_shape
+from framelens.models.serving_plan import Plan, number_bytes
 
-_MOST_BYTES = 4 * 1024**2
-"""Largest JSON file that is read."""
+_MOST_BYTES = 64 * 1024**2
+"""Largest JSON file or header that is read."""
 _INDEX = "model.safetensors.index.json"
 
 
@@ -36,23 +39,34 @@ def shape_in(folder: Path, config: Any) -> Shape:
     Raises:
         ModelNotFound: As in `read_shape`.
     """
-    return read_shape(config, stored_bytes=stored_bytes(folder))
+    shape = read_shape(config)
+    num_bytes, numbers = weights_in(folder)
+    if shape.quantisation is not None:
+        return replace(shape, stored_bytes=num_bytes)
+    return replace(shape, published=numbers, stored_bytes=numbers * number_bytes(shape, Plan()))
 
 
-def stored_bytes(folder: Path) -> int:
-    """Return the bytes of the weights in a folder, by the index or the headers of its safetensors; 0 if unknown."""
+def weights_in(folder: Path) -> tuple[int, int]:
+    """Return bytes and number of the weights in a folder, by the headers of its safetensors; 0 if one is missing."""
     try:
-        if (folder / _INDEX).is_file():
-            return int(_read_json(folder / _INDEX)["metadata"]["total_size"])
-        return sum(_data_bytes(file) for file in folder.glob("*.safetensors"))
-    except (OSError, ValueError, TypeError, KeyError):
-        return 0
+        tensors = [tensor for name in _weight_files(folder) for tensor in _tensors(folder / name)]
+        num_bytes = sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in tensors)
+        return num_bytes, sum(prod(tensor["shape"]) for tensor in tensors)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return 0, 0
 
 
-def _data_bytes(file: Path) -> int:
+def _weight_files(folder: Path) -> list[str]:
+    if (folder / _INDEX).is_file():
+        return sorted(set(_read_json(folder / _INDEX)["weight_map"].values()))
+    return [file.name for file in folder.glob("*.safetensors")]
+
+
+def _tensors(file: Path) -> list[Any]:
     with file.open("rb") as stream:
-        header_bytes = int.from_bytes(stream.read(8), "little")
-    return max(0, file.stat().st_size - 8 - header_bytes)
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(min(size, _MOST_BYTES)))
+    return [tensor for name, tensor in header.items() if name != "__metadata__"]
 
 
 def _read_json(file: Path) -> Any:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from framelens.core.units import GIB
-from framelens.models.architecture import Quantisation, Shape, Vision, largest_picture_tokens
+from framelens.models.architecture import Shape, Vision, largest_picture_tokens
 from framelens.models.formats import stored
 from framelens.models.serving_plan import Device, Plan, number_bytes, parse_plan
 
@@ -101,10 +101,8 @@ def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
 
 
 def weights_bytes(shape: Shape) -> int:
-    """Return the bytes of the weights in the checkpoint's own format."""
-    return shape.stored_bytes or round(
-        sum(_counted_bytes(shape, shape.quantisation, 4 if shape.dtype == "float32" else 2))
-    )
+    """Return the bytes of the weights in the checkpoint's own format: its size, or as counted."""
+    return shape.stored_bytes or round(sum(_counted_bytes(shape, Plan())))
 
 
 def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
@@ -118,22 +116,19 @@ def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) 
 
 def _weight_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
     """Return the bytes of language model and vision tower: the checkpoint's size, or what it is converted to."""
-    own = sum(_counted_bytes(shape, shape.quantisation, 4 if shape.dtype == "float32" else 2))
-    keeping = stored(shape, plan.format)
-    plain = 2 if shape.quantisation else number_bytes(shape, plan)  # vLLM computes in 16 bits what is quantised
-    text, vision = _counted_bytes(shape, keeping, plain)
-    scale = weights_bytes(shape) / own
+    text, vision = _counted_bytes(shape, plan)
+    scale = weights_bytes(shape) / sum(_counted_bytes(shape, Plan()))
     return text * scale, vision * scale
 
 
-def _counted_bytes(shape: Shape, keeping: Quantisation | None, plain: int) -> tuple[float, float]:
-    """Count the bytes of language model and vision tower when they are kept in this way."""
+def _counted_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
+    """Count the bytes of language model and vision tower in the plan's format; embeddings aren't quantised."""
+    keeping = stored(shape, plan.format)
+    plain = 2 if shape.quantisation else number_bytes(shape, plan)
     each = keeping.bits_per_weight / 8 if keeping else plain
     seen = shape.vision.weights if shape.vision else 0
-    return (
-        shape.text.linear * each + shape.text.embeddings * plain,
-        seen * (each if keeping and keeping.covers_vision else plain),
-    )
+    text = shape.text.linear * each + shape.text.embeddings * plain
+    return text, seen * (each if keeping and keeping.covers_vision else plain)
 
 
 def _text_weights(shape: Shape, plan: Plan, whole: float) -> MemoryTerm:

@@ -16,7 +16,7 @@ from framelens.engine.model_resolution import resolve_model
 from framelens.engine.vllm import fit_arguments, kv_cache_gib
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue
-from framelens.models.checkpoint import stored_bytes
+from framelens.models.checkpoint import shape_in
 from framelens.models.config.parser import read_shape
 from framelens.models.formats import is_faster_wide, prefers_float32
 from framelens.models.memory import float32_bytes
@@ -74,6 +74,8 @@ def known_shape(config: Mapping[str, Any] | None, folder: Path | None = None) ->
         folder: The folder of its weights, None if they aren't here.
     """
     try:
-        return read_shape(config, stored_bytes=stored_bytes(folder) if folder else 0) if config is not None else None
+        if config is None:
+            return None
+        return shape_in(folder, config) if folder else read_shape(config)
     except AppError:
         return None

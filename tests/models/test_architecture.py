@@ -12,7 +12,7 @@ import pytest
 
 from framelens.models.catalogue import built_in
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.checkpoint import shape_in, stored_bytes
+from framelens.models.checkpoint import read_config, shape_in, weights_in
 from framelens.models.memory import weights_bytes
 
 each_entry = pytest.mark.parametrize("entry", built_in().by_id.values(), ids=lambda entry: entry.id)
@@ -30,15 +30,17 @@ def test_every_entry_has_the_size_of_its_weights(entry: CatalogueEntry) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny-vl", "tiny-text"])
-def test_size_of_weights_is_that_of_the_file(name: str, tiny_vl: Path, tmp_path: Path) -> None:
-    folder = tiny_vl.parent / name
+def test_weights_of_a_folder_are_those_of_its_files(name: str, tiny_vl: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_vl.parent / name, folder := tmp_path / "m")
     data = (folder / "model.safetensors").read_bytes()
-    assert stored_bytes(folder) == len(data) - 8 - struct.unpack("<Q", data[:8])[0]
-    config = json.loads((folder / "config.json").read_text())
-    assert weights_bytes(shape_in(folder, config)) == stored_bytes(folder)
-    shutil.copytree(folder, tmp_path / "m")
-    index = tmp_path / "m" / "model.safetensors.index.json"
-    index.write_text(json.dumps({"metadata": {"total_size": 12345}, "weight_map": {}}))
-    assert stored_bytes(tmp_path / "m") == 12345
-    index.write_text("[]")
-    assert stored_bytes(tmp_path / "m") == stored_bytes(tmp_path) == 0
+    held = len(data) - 8 - struct.unpack("<Q", data[:8])[0]
+    config = read_config(folder)
+    assert weights_in(folder) == (held, held // 2)
+    assert (shape_in(folder, config).parameters, weights_bytes(shape_in(folder, config))) == (held // 2, held)
+    assert weights_bytes(shape_in(folder, {**config, "dtype": "float32"})) == 2 * held
+    index = folder / "model.safetensors.index.json"
+    (folder / "consolidated.safetensors").write_bytes(data)
+    for weight_map, found in (({"a": "model.safetensors"}, held), ({"a": "missing.safetensors"}, 0)):
+        index.write_text(json.dumps({"weight_map": weight_map}))
+        assert weights_in(folder)[0] == found
+    assert weights_bytes(shape_in(folder, config)) == pytest.approx(held, rel=0.1), "as counted"

@@ -1,14 +1,17 @@
-"""Text about models shared by the command line and the web page: size, meaning of a name, why it doesn't run."""
+"""Text about models shared by the command line and the web page: size, memory, formats, why it doesn't run."""
 
-from framelens.core.units import gib_number
+from framelens.core.units import gib_number, gib_text
 from framelens.i18n import language, sentences, t
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formats import format_of
+from framelens.models.formats import NumberFormat, format_of
+from framelens.models.memory import MemoryEstimate
 from framelens.models.placement import GpuCard, MemoryNeed, least_bytes
 from framelens.models.serving_plan import Device
 from framelens.services.readiness import need_text
+
+_SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
 def match_text(match: Match) -> str:
@@ -46,3 +49,32 @@ def parameters_text(shape: Shape, *, named: bool = False) -> str:
     """
     values = {"billions": shape.parameters / 1e9, "active": shape.active_parameters / 1e9}
     return t(f"models.parameters{'_named' if named else ''}{'_active' if shape.text.experts else ''}", **values)
+
+
+def term_rows(sum_: MemoryEstimate) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return names of columns and the rows of an estimate: each term with its sizes and its formula, then the sum."""
+    several = sum_.plan.cards > 1
+
+    def row(name: str, card: int, total: int, formula: str = "") -> list[str]:
+        return [name, *(gib_text(size, digits=2) for size in ((card, total) if several else (total,))), formula]
+
+    rows = []
+    for one in sum_.terms:
+        formula = t(f"models.formula.{one.formula}", **one.values)
+        rows.append(row(t(f"models.term.{one.key}"), one.card_bytes, one.total_bytes, formula))
+    names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
+    return names, [*rows, row(t("models.together"), sum_.card_bytes, sum_.total_bytes)]
+
+
+def format_cells(one: NumberFormat) -> tuple[str, ...]:
+    """Return a row of the table of formats, as in the terminal and in the documents."""
+    return (
+        t(f"models.format.{one.key}.name"),
+        f"{one.bits:.4g}",
+        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
+        "–" if one.least_capability is None else f"{one.least_capability}",
+        "–" if one.full_capability is None else f"{one.full_capability}",
+        t(f"models.runs.{one.cpu}"),
+        " ".join(f'"{name}": "{value}"' for name, value in (one.arguments or {}).items()) or "–",
+        t(f"models.format.{one.key}.about"),
+    )

@@ -12,14 +12,13 @@ from framelens.i18n import labelled, language, t
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formats import FORMATS, NumberFormat, format_of
+from framelens.models.formats import FORMATS, format_of
 from framelens.models.memory import MemoryEstimate, weights_bytes
 from framelens.models.placement import GpuCard, Proposal
-from framelens.plugins.models.formatting import parameters_text, why_not
+from framelens.plugins.models.formatting import format_cells, parameters_text, term_rows, why_not
 
 _MOST_ROWS = 12
 _LARGE_FRAME = (1280, 720)
-_SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
@@ -110,17 +109,11 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
 
 
 def _sum_table(sum_: MemoryEstimate) -> Table:
-    several = sum_.plan.cards > 1
-    names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
+    names, rows = term_rows(sum_)
     table = _table(names, ("card", "total"))
-    for term in sum_.terms:
-        sizes = (term.card_bytes, term.total_bytes) if several else (term.total_bytes,)
-        amounts = [gib_text(size, digits=2) for size in sizes]
-        formula = t(f"models.formula.{term.formula}", **term.values)
-        table.add_row(t(f"models.term.{term.key}"), *amounts, formula)
-    sizes = (sum_.card_bytes, sum_.total_bytes) if several else (sum_.total_bytes,)
-    amounts = [gib_text(size, digits=2) for size in sizes]
-    table.add_row(t("models.together"), *amounts, "", style="bold")
+    for row in rows[:-1]:
+        table.add_row(*row)
+    table.add_row(*rows[-1], style="bold")
     return table
 
 
@@ -208,20 +201,6 @@ def print_formats() -> None:
     console = wide_console()
     console.print(table)
     console.print(t("models.quality"))
-
-
-def format_cells(one: NumberFormat) -> tuple[str, ...]:
-    """Return a row of the table of formats, as in the terminal and in the documents."""
-    return (
-        t(f"models.format.{one.key}.name"),
-        f"{one.bits:.4g}",
-        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
-        "–" if one.least_capability is None else f"{one.least_capability}",
-        "–" if one.full_capability is None else f"{one.full_capability}",
-        t(f"models.runs.{one.cpu}"),
-        " ".join(f'"{name}": "{value}"' for name, value in (one.arguments or {}).items()) or "–",
-        t(f"models.format.{one.key}.about"),
-    )
 
 
 def format_documents() -> list[dict[str, Any]]:

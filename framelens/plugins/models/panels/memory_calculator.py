@@ -14,8 +14,9 @@ from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue
 from framelens.models.formats import FORMATS, FormatKey, NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate, estimate_memory
-from framelens.models.placement import ways_to_divide
+from framelens.models.placement import USABLE, ways_to_divide
 from framelens.models.serving_plan import Device, Plan
+from framelens.plugins.models.formatting import format_cells, term_rows
 from framelens.services.hardware_profile import CARD_SIZES_GIB, HardwareProfile
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ _PICTURES = {
     3840 * 2160: "3840 × 2160",
 }
 _STORED: Literal["stored"] = "stored"
-_SHARE = 0.9
 _AT_ONCE = 8
-_SEVEN_BILLION = 7_615_616_512
 _CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
 """GPUs that introduced a compute capability, by their common names."""
 
@@ -146,7 +145,7 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"]) -> str:
 
 
 def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
-    available = size_gib * GIB * _SHARE
+    available = size_gib * GIB * USABLE
     key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
     amounts = {
         "needs": gib_text(sum_.card_bytes, digits=2),
@@ -166,7 +165,7 @@ def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
 
 
 def _draw_sizes(shape: Shape, sum_: MemoryEstimate) -> None:
-    sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * _SHARE]
+    sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * USABLE]
     if not sizes:
         st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))
         return
@@ -175,21 +174,7 @@ def _draw_sizes(shape: Shape, sum_: MemoryEstimate) -> None:
 
 
 def _draw_terms(sum_: MemoryEstimate) -> None:
-    names = ("term", "card", "total", "formula") if sum_.plan.cards > 1 else ("term", "card", "formula")
-    rows = []
-    for term in sum_.terms:
-        sizes = (term.card_bytes, term.total_bytes)[: 2 if sum_.plan.cards > 1 else 1]
-        amounts = [gib_text(size, digits=2) for size in sizes]
-        rows.append(
-            [
-                t(f"models.term.{term.key}"),
-                *amounts,
-                t(f"models.formula.{term.formula}", **term.values),
-            ]
-        )
-    sizes = (sum_.card_bytes, sum_.total_bytes)[: 2 if sum_.plan.cards > 1 else 1]
-    amounts = [gib_text(size, digits=2) for size in sizes]
-    rows.append([t("models.together"), *amounts, ""])
+    names, rows = term_rows(sum_)
     heads = [t(f"models.column_{name}") for name in names]
     if sum_.plan.cards == 1:
         heads[1] = t("models.page.memory")
@@ -210,14 +195,8 @@ def draw_formats() -> None:
 
 
 def _cells(one: NumberFormat) -> list[str]:
-    return [
-        t(f"models.format.{one.key}.name"),
-        f"{one.bits:.4g}",
-        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
-        _cards(one),
-        t(f"models.runs.{one.cpu}"),
-        t(f"models.format.{one.key}.about"),
-    ]
+    name, bits, seven, _, _, cpu, _, about = format_cells(one)
+    return [name, bits, seven, _cards(one), cpu, about]
 
 
 def _cards(one: NumberFormat) -> str:

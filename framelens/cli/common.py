@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, get_args
 from framelens.cli import terminal
 from framelens.core.domain import Selection, Strategy
 from framelens.core.errors import ConfigError
+from framelens.core.redaction import redact
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from framelens.config import Settings
+    from framelens.core.check_findings import CheckFinding, Severity
     from framelens.services.container import Services
     from framelens.store.trash import TrashEntry
 
@@ -31,6 +33,7 @@ MOST_LISTED = 1_000_000
 """Entries of a list."""
 PORT = 65535
 """The highest port of TCP."""
+_MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 _FROM_WORST = (130, 1, 5, 4, 3, 6, 2, 0)  # exit codes, most severe first
 
 
@@ -176,3 +179,22 @@ def cancel_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     return cancel
+
+
+def finding_text(finding: CheckFinding) -> str:
+    """Return the text of a finding without secrets."""
+    return redact(notice_text(finding.notice)).removeprefix("❌ ")
+
+
+def finding_lines(findings: Iterable[CheckFinding], good: str = "") -> Iterator[str]:
+    """Return a line for each finding and one for each fix.
+
+    Args:
+        findings: The findings.
+        good: The mark of what only tells something, in place of the usual one.
+    """
+    for finding in findings:
+        mark = good if good and finding.severity == "tells" else _MARKS[finding.severity]
+        yield f"{mark} {finding_text(finding)}"
+        if finding.fix is not None:
+            yield f"   → {notice_text(finding.fix.notice)}"

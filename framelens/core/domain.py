@@ -246,6 +246,11 @@ class Notice:
 NoticeValue = str | int | float | Notice
 
 
+def notice_values(values: Mapping[str, object]) -> dict[str, NoticeValue]:
+    """Return the values of an error as those of a notice."""
+    return {name: value if isinstance(value, NoticeValue) else str(value) for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class Measures:
     """Measurements along the video, a value for each step of `step_seconds` from `start_seconds` on.

@@ -22,6 +22,7 @@ _NAMES: dict[str, HubKind] = {
 }
 _HUGGING_FACE_HOSTS = ("huggingface", "hf-mirror", "hf.co")
 _YES = {"1", "ON", "YES", "TRUE"}
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 @dataclass(frozen=True)
@@ -119,3 +120,8 @@ def _usual(values: Mapping[str, str]) -> HubKind:
     wants = values.get("VLLM_USE_MODELSCOPE", "").strip().upper() in _YES
     only = bool(values.get("MODELSCOPE_ENDPOINT", "").strip()) and not values.get("HF_ENDPOINT", "").strip()
     return "modelscope" if wants or only else "huggingface"
+
+
+def is_offline() -> bool:
+    """Return whether the hub's client is in offline mode, by its own variables."""
+    return any(os.environ.get(name, "").upper() in _YES for name in _OFFLINE)

@@ -14,6 +14,20 @@ from typing import Literal
 import psutil
 
 Device = Literal["gpu", "cpu"]
+# Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an
+# unknown processor.
+_CPU_FEATURES = (
+    "sse2",
+    "avx2",
+    "avx512f",
+    "avx512_bf16",
+    "avx512_fp16",
+    "avx512_vnni",
+    "amx_tile",
+    "amx_bf16",
+    "asimd",
+    "bf16",
+)
 
 
 def installed_vllm() -> tuple[Device, str] | None:
@@ -35,6 +49,12 @@ def cpu_name() -> str:
 def cpu_flags() -> frozenset[str]:
     """Return the processor's feature flags as in /proc/cpuinfo, empty if unknown."""
     return frozenset(_cpuinfo("flags", "features").split())
+
+
+def cpu_features() -> tuple[str, ...]:
+    """List the features of this processor that vLLM and torch have code for; empty if unknown."""
+    flags = cpu_flags()
+    return tuple(name for name in _CPU_FEATURES if name in flags)
 
 
 def _cpuinfo(*names: str) -> str:

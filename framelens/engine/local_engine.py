@@ -2,7 +2,7 @@
 
 `ensure_ready` joins a start that is already running; each caller gets its progress from the beginning. The start
 itself (fetch the model, launch, watch log and health) is `framelens.engine.launch`. The log of a dead engine is turned
-into an error by `framelens.engine.diagnostics.log_diagnosis`.
+into an error by `framelens.engine.log_diagnosis`.
 """
 
 import threading
@@ -15,9 +15,9 @@ from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus, Launcher
 from framelens.engine.child_process import tail
-from framelens.engine.diagnostics.log_diagnosis import diagnose
 from framelens.engine.http_client import NoAnswer, get_json, health_url
 from framelens.engine.launch import EngineLaunch, Running
+from framelens.engine.log_diagnosis import diagnose
 
 POLL_SECONDS = 0.1
 """Interval between progress reports to a waiting caller."""

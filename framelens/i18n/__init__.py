@@ -26,7 +26,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
 
-from framelens.core.domain import Language, Notice
+from framelens.core.domain import Language, Notice, notice_values
 from framelens.core.errors import AppError
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -239,11 +239,7 @@ def has_notice(key: str, table: str) -> bool:
 
 def as_notice(error: AppError) -> Notice:
     """Convert an error to a notice with the same text, for reports and events."""
-    values = {
-        name: value if isinstance(value, (str, int, float, Notice)) else str(value)
-        for name, value in error.values.items()
-    }
-    return Notice(error.key, values, "error", "error")
+    return Notice(error.key, notice_values(error.values), "error", "error")
 
 
 def language_of(tag: str | None) -> Language:

@@ -104,7 +104,7 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
-    from framelens.engine.diagnostics.facts import is_offline
+    from framelens.core.model_hub import is_offline
     from framelens.services.model_names import resolve_named_model  # knows all models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)

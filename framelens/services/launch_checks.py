@@ -5,17 +5,25 @@ Program code that a model brings never runs unchecked: without a check of it, th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import registry
+from framelens.core.check_findings import CheckFinding
 from framelens.core.domain import Notice
 
 if TYPE_CHECKING:
     from framelens.config import Settings
     from framelens.engine.base import Prepare
+
+log = logging.getLogger(__name__)
+
+
+def _nothing(_: Path | None) -> tuple[CheckFinding, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -23,16 +31,31 @@ class LaunchChecks:
     """Checks of a local engine with certain settings.
 
     Attributes:
-        find: Returns what prevents or hinders its start, the worst first; an error prevents it.
-        inspect: Called with the model's folder right before a start: returns what hinders it, and raises the AppError
-            that prevents it.
+        find: Returns what is found about the model in a folder, or about that of the settings, the worst first.
         prepare: Returns, for the model of this name, what checks its code before it runs (`vllm_launcher`); None lets
             no code run.
     """
 
-    find: Callable[[], tuple[Notice, ...]] = tuple
-    inspect: Callable[[Path], tuple[Notice, ...]] = lambda _: ()
+    find: Callable[[Path | None], tuple[CheckFinding, ...]] = _nothing
     prepare: Callable[[str], Prepare | None] = lambda _: None
+
+    def inspect(self, folder: Path) -> tuple[Notice, ...]:
+        """Check the settings right before an engine starts with the model in a folder, and return what hinders it.
+
+        An unexpected error of the checks themselves is logged and doesn't prevent the start.
+
+        Raises:
+            AppError: The first problem that prevents the start.
+        """
+        try:
+            found = self.find(folder)
+        except Exception:
+            log.exception("preflight failed")
+            return ()
+        for finding in found:
+            if finding.severity == "stops":
+                raise finding.error
+        return tuple(finding.notice for finding in found if finding.severity == "hinders")
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

@@ -10,6 +10,8 @@ from framelens.core.errors import ModelNotFound
 from framelens.engine.model_resolution import ModelReference, resolve_model
 from framelens.models.catalogue import Match, is_ollama_name, load_catalogue
 
+_OF_OLLAMA = ("model_is_ollama", "model_named_by_ollama")
+
 
 def resolve_named_model(name: str, data_dir: Path) -> ModelReference:
     """Resolve `name` to a model on this machine or a hub id that may exist. No network is used.
@@ -28,6 +30,12 @@ def resolve_named_model(name: str, data_dir: Path) -> ModelReference:
     if found.folder is None and (explained := _explain(name, data_dir)) is not None:
         raise explained
     return found
+
+
+def explain_folder(name: str, data_dir: Path) -> ModelNotFound | None:
+    """Return why a folder that no engine can load is Ollama's, or None if it isn't."""
+    explained = _explain(name, data_dir)
+    return explained if explained and explained.key in _OF_OLLAMA else None
 
 
 def _explain(name: str, data_dir: Path) -> ModelNotFound | None:

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from framelens.config import Settings
 from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.model_hub import ModelHub, chosen_hub
+from framelens.core.model_hub import ModelHub, chosen_hub, is_offline
 from framelens.core.units import gib_number, human_size
 from framelens.engine.base import Engine, NullEngine
-from framelens.engine.diagnostics.facts import is_offline
 from framelens.engine.hub_cache import hub_cache_folder
 from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import t

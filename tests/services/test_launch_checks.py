@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from framelens import config, registry
-from framelens.core.domain import Notice
+from framelens.core.check_findings import CheckFinding
 from framelens.core.errors import EngineError
 from framelens.services.engine_selection import build_engine
 from framelens.services.launch_checks import LaunchChecks, launch_checks
 
-HINDRANCE = Notice("preflight_memory_busy", {})
+HINDRANCE = CheckFinding("preflight_memory_busy", {}, "hinders", table="notice")
 
 
 def own_checks(settings: config.Settings) -> LaunchChecks:
-    return LaunchChecks(find=lambda: (HINDRANCE,))
+    return LaunchChecks(find=lambda _: (HINDRANCE,))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_plugins")
 def test_without_a_plugin_nothing_is_checked(tiny_vl: Path) -> None:
     checks = launch_checks(config.load({}))
-    assert checks.find() == checks.inspect(tiny_vl) == ()
+    assert checks.find(None) == checks.inspect(tiny_vl) == ()
     assert checks.prepare("any/model") is None
 
 
@@ -49,4 +49,4 @@ def test_the_first_plugin_with_checks_is_asked(monkeypatch: pytest.MonkeyPatch) 
         registry.Plugin("models", launch_checks="framelens.plugins.models.launch:launch_checks"),
     )
     monkeypatch.setattr(registry, "used", lambda: plugins)
-    assert launch_checks(config.load({})).find() == (HINDRANCE,)
+    assert launch_checks(config.load({})).find(None) == (HINDRANCE,)

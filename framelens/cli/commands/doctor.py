@@ -8,32 +8,26 @@ import argparse
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from framelens import config
-from framelens.cli.common import use_language
-from framelens.core.domain import Notice
+from framelens.cli.common import finding_lines, finding_text, use_language
+from framelens.core.check_findings import CheckFinding, worst_first
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.redaction import redact, redact_setting
 from framelens.core.units import gib_text, human_size
-from framelens.engine.diagnostics.checks import run_checks
-from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
-from framelens.i18n import LANGUAGES, labelled, notice_text, t
+from framelens.i18n import LANGUAGES, labelled, t
+from framelens.services.diagnostics.checks import doctor_finding, run_checks
+from framelens.services.diagnostics.facts import SystemFacts, gather_facts
 from framelens.services.engine_selection import export_environment
 from framelens.services.launch_checks import launch_checks
 from framelens.services.readiness import model_offers
 from framelens.video.sandbox_check import SandboxReport, check_sandbox
 
-_MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
-# Findings of the preflight, and the equivalent findings about the machine.
-_SAME = {
-    "bfloat16_unsupported": "doctor_card_no_bfloat16",
-    "cards_too_few": "doctor_cards_too_few",
-    "model_offline": "doctor_offline",
-}
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
 _SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
+_REPLACED = (_WEIGHTS, "doctor_model_absent", "doctor_settings")
 _MECHANISMS = {"landlock": "Landlock", "bubblewrap": "bubblewrap", "seccomp": "seccomp", "limits": "rlimit"}
 _VARIABLES = {
     "model_path": "VLLM_MODEL_PATH",
@@ -59,20 +53,8 @@ def run(given: argparse.Namespace) -> int:
     settings, values, fault = _settings()
     use_language(given, settings)
     export_environment(settings)
-    wanted = CheckedSettings(
-        model=settings.model_path if settings.model_chosen or not settings.base_url else "",
-        data_dir=settings.data_dir,
-        base_url=settings.base_url,
-        api_key=settings.api_key,
-        engine=settings.engine,
-        port=settings.engine_port,
-        vllm_config=settings.vllm_config,
-        fault=fault,
-        allow_pickle=settings.allow_pickle,
-    )
-    facts = gather_facts(wanted)
-    sandbox = check_sandbox()
-    findings = _sorted((*run_checks(facts, wanted), sandbox_finding(sandbox)))
+    facts = gather_facts(settings, fault)
+    findings = worst_first((*run_checks(facts, settings), sandbox_finding(check_sandbox())))
     if fault is None:
         findings = _add_preflight(findings, settings)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
@@ -81,41 +63,30 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps(_document(facts, findings, settings, shown), ensure_ascii=False, indent=2))
     else:
         print("\n".join(_lines(facts, findings, settings, shown)))
-    return 4 if any(finding.level == "error" for finding in findings) else 0
+    return 4 if any(finding.severity == "stops" for finding in findings) else 0
 
 
-def _add_preflight(findings: tuple[Notice, ...], settings: config.Settings) -> tuple[Notice, ...]:
-    """Add the preflight findings that stop or hinder a start, unless an equivalent one exists."""
+def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings) -> tuple[CheckFinding, ...]:
+    """Add what the preflight finds to stop or hinder a start."""
     said = {finding.key for finding in findings}
-    new = [one for one in launch_checks(settings).find() if not {one.key, _SAME.get(one.key)} & said]
-    if _WEIGHTS in said and any(one.key in _SUMS for one in new):
-        findings = tuple(one for one in findings if one.key != _WEIGHTS)
-        new = [dataclasses.replace(one, level="error") if one.key in _SUMS else one for one in new]
+    new = [one for one in launch_checks(settings).find(None) if one.severity != "tells" and one.key not in said]
     if any(one.key in _SUMS for one in new):
-        new += _fitting(settings)
-        findings = tuple(one for one in findings if one.key not in ("doctor_model_absent", "doctor_settings"))
-    return _sorted((*findings, *new))
+        if _WEIGHTS in said:
+            new = [dataclasses.replace(one, severity="stops") if one.key in _SUMS else one for one in new]
+        new += [doctor_finding("model_fits", "hinders", model=one.model) for one in model_offers(settings)[:1]]
+        findings = tuple(one for one in findings if one.key not in _REPLACED)
+    return worst_first((*findings, *new))
 
 
-def _fitting(settings: config.Settings) -> list[Notice]:
-    """Return the model to use where the memory is too small for that of the settings."""
-    offers = model_offers(settings)
-    return [Notice("doctor_model_fits", {"model": offers[0].model}, "warning")] if offers else []
-
-
-def _sorted(findings: Iterable[Notice]) -> tuple[Notice, ...]:
-    return tuple(sorted(findings, key=lambda finding: list(_MARKS).index(finding.level)))
-
-
-def sandbox_finding(report: SandboxReport) -> Notice:
+def sandbox_finding(report: SandboxReport) -> CheckFinding:
     """Return what confines the decoder on this machine, as the check of its sandbox found by trying."""
     names = ", ".join(_MECHANISMS[one] for one in report.mechanisms if one in _MECHANISMS)
     if report.is_closed:
-        return Notice("doctor_sandbox", {"mechanisms": names}, "info")
+        return doctor_finding("sandbox", "tells", mechanisms=names)
     if not report.mechanisms:
-        return Notice("doctor_sandbox_unchecked", {}, "warning")
+        return doctor_finding("sandbox_unchecked", "hinders")
     left = ", ".join(t(f"cli.sandbox_{name}") for name in report.open)
-    return Notice("doctor_sandbox_open", {"open": left, "mechanisms": names or "-"}, "warning")
+    return doctor_finding("sandbox_open", "hinders", open=left, mechanisms=names or "-")
 
 
 def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
@@ -183,11 +154,9 @@ def _by_variable(settings: config.Settings) -> dict[str, object]:
 
 
 def _lines(
-    facts: SystemFacts, findings: tuple[Notice, ...], settings: config.Settings, shown: Mapping[str, str]
+    facts: SystemFacts, findings: tuple[CheckFinding, ...], settings: config.Settings, shown: Mapping[str, str]
 ) -> Iterator[str]:
-    for finding in findings:
-        text = redact(notice_text(finding)).removeprefix("❌ ")
-        yield f"{_MARKS[finding.level]} {text}"
+    yield from finding_lines(findings, good="✅")
     sections = {
         "machine": _machine(facts),
         "packages": ((name, version) for name, version in facts.packages.items() if version),
@@ -240,9 +209,9 @@ def _log(facts: SystemFacts) -> Iterator[str]:
 
 
 def _document(
-    facts: SystemFacts, findings: tuple[Notice, ...], settings: config.Settings, shown: Mapping[str, str]
+    facts: SystemFacts, findings: tuple[CheckFinding, ...], settings: config.Settings, shown: Mapping[str, str]
 ) -> dict[str, object]:
-    items = [{"level": finding.level, "key": finding.key, "text": redact(notice_text(finding))} for finding in findings]
+    items = [{"level": one.notice.level, "key": one.key, "text": finding_text(one)} for one in findings]
     return {
         "findings": items,
         "facts": _to_json(facts),

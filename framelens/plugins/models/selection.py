@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from framelens.core.check_findings import Fix
 from framelens.core.errors import ModelNotFound
 from framelens.core.vllm_arguments import config_text
 from framelens.engine.model_resolution import resolve_model
@@ -14,7 +15,6 @@ from framelens.models.catalogue_parser import CatalogueEntry, entry_of_shape
 from framelens.models.checkpoint import read_config, shape_in
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import Proposal
-from framelens.plugins.models.preflight.context import Fix, apply_fix
 from framelens.services.hardware_profile import HardwareProfile
 
 
@@ -145,7 +145,7 @@ def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:
 def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
     """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
     written = wanted.written or {}
-    changed = apply_fix(written, fix)
+    changed = fix.applied_to(written)
     # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
     changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
     model, engine = fix.model or wanted.model, fix.engine or wanted.engine

@@ -13,7 +13,8 @@ import pytest
 
 from framelens import config
 from framelens.cli.commands import doctor as doctor_command
-from framelens.core.domain import Notice
+from framelens.core.check_findings import CheckFinding
+from framelens.services.diagnostics.checks import doctor_finding
 from framelens.services.launch_checks import LaunchChecks
 from framelens.services.readiness import ModelCandidate
 from tests.loopback import Handler, listening
@@ -52,10 +53,10 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
 
 
 def test_model_too_large_for_the_memory_names_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    short = Notice("preflight_memory_short", {"model": "big"}, "warning")
-    monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(find=lambda: (short,)))
+    short = CheckFinding("preflight_memory_short", {"model": "big"}, "hinders", table="notice")
+    monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(find=lambda _: (short,)))
     monkeypatch.setattr(doctor_command, "model_offers", lambda settings: (ModelCandidate("small", 1),))
-    said = (Notice("doctor_model_absent", {"model": "big"}, "warning"), Notice("doctor_settings", {}, "info"))
+    said = (doctor_finding("model_absent", "hinders", model="big"), doctor_finding("settings", "tells"))
     found = doctor_command._add_preflight(said, config.load({}, dotenv=tmp_path / "no.env"))
     assert [one.key for one in found] == ["preflight_memory_short", "doctor_model_fits"]
     assert found[1].values == {"model": "small"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from framelens import config
+from framelens.core.check_findings import CheckFinding, Fix
 from framelens.engine import supported_architectures
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.supported_architectures import choose_engine
@@ -15,14 +16,7 @@ from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight import run as preflight
-from framelens.plugins.models.preflight.context import (
-    Fix,
-    MachineState,
-    Model,
-    PreflightFinding,
-    PreflightSubject,
-    Program,
-)
+from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
 SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"
@@ -46,7 +40,7 @@ def config_of(id_: str) -> dict[str, Any]:
     return dict(raw_built_in()[id_]["config"])
 
 
-def looked_at(config: dict[str, Any], engine: Any) -> list[PreflightFinding]:
+def looked_at(config: dict[str, Any], engine: Any) -> list[CheckFinding]:
     """What stops a folder with this config.json, by the engines that are installed here."""
     model_type = str(config["model_type"])
     program = Program(
@@ -58,11 +52,7 @@ def looked_at(config: dict[str, Any], engine: Any) -> list[PreflightFinding]:
         in_transformers=supported_architectures.has_transformers_class(str(config["architectures"][0])),
         through_transformers=supported_architectures.may_run_in_vllm(model_type),
     )
-    found = check(
-        PreflightSubject(
-            Model("m", "/models/m", config=config, has_template=True), machine=MachineState(), program=program
-        )
-    )
+    found = check(PreflightSubject(CheckedModel("m", "/models/m", config=config, has_template=True), program=program))
     return [finding for finding in found if finding.severity == "stops"]
 
 
@@ -137,7 +127,7 @@ def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> No
     assert found == {"cpu": engine, "gpu": "vllm"}  # on a card it is the card that counts
 
 
-def stops(model: str) -> list[PreflightFinding]:
+def stops(model: str) -> list[CheckFinding]:
     found = preflight.preflight(replace(config.load({}), model_path=model))
     return [finding for finding in found if finding.severity == "stops"]
 

@@ -8,22 +8,15 @@ from typing import Any
 
 import pytest
 
+from framelens.core.check_findings import CheckFinding, Fix
 from framelens.core.errors import ConfigError, EngineError, ModelNotFound
 from framelens.core.units import GIB
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
 from framelens.plugins.models.preflight import check
-from framelens.plugins.models.preflight.context import (
-    Fix,
-    GpuState,
-    MachineState,
-    Model,
-    PreflightFinding,
-    PreflightSubject,
-    Program,
-    apply_fix,
-)
+from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
+from framelens.services.diagnostics.facts import DiskFacts, GpuFacts, SystemFacts
 from tests.models.checkpoints import AWQ, GEMMA3, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 
 FILES = frozenset({"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"})
@@ -32,12 +25,12 @@ PROGRAM = Program(
     model_types=frozenset({"qwen2", "qwen2_5_vl", "qwen3_moe", "gemma3_text"}),
     quantisations=frozenset({"awq", "gptq", "fp8", "compressed-tensors"}),
 )
-CPU = MachineState("cpu", cpu_flags=frozenset({"avx2", "avx512_bf16"}), memory_nodes=1, memory_bytes=32 * GIB,
-              free_bytes=24 * GIB, shm_bytes=8 * GIB, disk_free_bytes=100 * GIB, disk_folder="/cache")  # fmt: skip
-OLD_CPU = replace(CPU, cpu_flags=frozenset({"avx2", "avx512f"}), cpu_cores=2)
-AMPERE = GpuState("RTX 3090", (8, 6), 24 * GIB, 24 * GIB)
-TURING = GpuState("RTX 2080 Ti", (7, 5), 11 * GIB, 11 * GIB)
-VOLTA = GpuState("V100", (7, 0), 16 * GIB, 16 * GIB)
+CPU = SystemFacts(vllm=("cpu", "0.32.0"), cpu_features=("avx2", "avx512_bf16"), memory_nodes=1, memory_bytes=32 * GIB,
+              memory_free_bytes=24 * GIB, shm_bytes=8 * GIB, cache=DiskFacts("/cache", 100 * GIB))  # fmt: skip
+OLD_CPU = replace(CPU, cpu_features=("avx2", "avx512f"), cpu_cores=2)
+AMPERE = GpuFacts("RTX 3090", (8, 6), 24 * GIB, 0)
+TURING = GpuFacts("RTX 2080 Ti", (7, 5), 11 * GIB, 0)
+VOLTA = GpuFacts("V100", (7, 0), 16 * GIB, 0)
 USUAL = {"max_model_len": 512, "dtype": "auto"}
 # A Qwen2.5-VL-72B as its early AWQ upload was: 29568 is no multiple of 8 × 128.
 LARGE: dict[str, Any] = {
@@ -48,18 +41,18 @@ LARGE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def cards(card: GpuState, number: int = 1) -> MachineState:
-    return replace(CPU, kind="gpu", cards=(card,) * number)
+def cards(card: GpuFacts, number: int = 1) -> SystemFacts:
+    return replace(CPU, vllm=("gpu", "0.32.0"), cards=(card,) * number)
 
 
-def subject(config: dict[str, Any] = QWEN2, machine: MachineState = CPU, **arguments: Any) -> PreflightSubject:
+def subject(config: dict[str, Any] = QWEN2, machine: SystemFacts = CPU, **arguments: Any) -> PreflightSubject:
     """A whole model in a folder; arguments set to None are left out."""
     try:
         shape = read_shape(config)
     except ModelNotFound:
         shape = None
     given = {key: value for key, value in {**USUAL, **arguments}.items() if value is not None}
-    model = Model("tiny", "/models/tiny", FILES, config, shape, has_template=True)
+    model = CheckedModel("tiny", "/models/tiny", files=FILES, config=config, shape=shape, has_template=True)
     return PreflightSubject(model, given, given, machine, PROGRAM)
 
 
@@ -75,7 +68,7 @@ def reported(subject: PreflightSubject) -> list[str]:
     return [finding.key for finding in found if finding.severity != "tells"]
 
 
-def only(subject: PreflightSubject) -> PreflightFinding:
+def only(subject: PreflightSubject) -> CheckFinding:
     found = [finding for finding in check(subject) if finding.severity != "tells"]
     assert len(found) == 1, found
     return found[0]
@@ -105,11 +98,9 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
     "ray on a CPU": (
         "ray_unsupported",
         lambda: replace(
-            subject(distributed_executor_backend="ray"), program=replace(PROGRAM, has_ray=True)
+            subject(distributed_executor_backend="ray"), machine=replace(CPU, packages={"ray": "2"})
         ),
-        lambda: replace(
-            subject(machine=cards(AMPERE), distributed_executor_backend="ray"), program=replace(PROGRAM, has_ray=True)
-        ),
+        lambda: subject(machine=replace(cards(AMPERE), packages={"ray": "2"}), distributed_executor_backend="ray"),
     ),
     "shared memory": (
         "doctor_shm_small",
@@ -174,7 +165,7 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
     "experts in four bits": (
         "quantization_needs_gpu",
         lambda: subject({**QWEN3_MOE, "quantization_config": AWQ}),
-        lambda: subject({**QWEN3_MOE, "quantization_config": AWQ}, replace(CPU, cpu_flags=frozenset({"amx_tile"}))),
+        lambda: subject({**QWEN3_MOE, "quantization_config": AWQ}, replace(CPU, cpu_features=("amx_tile",))),
     ),
     "experts on a card": (
         "quantization_needs_gpu",
@@ -250,8 +241,8 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
     ),
     "a full card": (
         "preflight_card_busy",
-        lambda: subject(machine=cards(replace(AMPERE, free_bytes=10 * GIB))),
-        lambda: subject(machine=cards(replace(AMPERE, free_bytes=10 * GIB)), gpu_memory_utilization=0.3),
+        lambda: subject(machine=cards(replace(AMPERE, memory_used_bytes=14 * GIB))),
+        lambda: subject(machine=cards(replace(AMPERE, memory_used_bytes=14 * GIB)), gpu_memory_utilization=0.3),
     ),
     "a cache that a card will hardly have": (
         "preflight_cache_short",
@@ -285,36 +276,31 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
     ),
     "port": (
         "port_in_use",
-        lambda: replace(subject(), port_fault=ModelNotFound("port_in_use", port=8000, reason="taken")),
+        lambda: subject(machine=replace(CPU, port_error=ModelNotFound("port_in_use", port=8000, reason="taken"))),
         subject,
     ),
     "files": (
         "model_shards_missing",
         lambda: replace(
             subject(),
-            model=Model("m", fault=ModelNotFound("model_shards_missing", model="m", count=2, files="a, b")),
+            model=CheckedModel("m", error=ModelNotFound("model_shards_missing", model="m", count=2, files="a, b")),
         ),
         subject,
     ),
     "room on the disk": (
         "model_disk_full",
-        lambda: replace(subject(), model=Model("a/b", absent_bytes=200 * GIB)),
-        lambda: replace(subject(), model=Model("a/b", absent_bytes=20 * GIB)),
+        lambda: replace(subject(), model=CheckedModel("a/b", absent_bytes=200 * GIB)),
+        lambda: replace(subject(), model=CheckedModel("a/b", absent_bytes=20 * GIB)),
     ),
     "offline": (
         "model_offline",
-        lambda: replace(subject(), model=Model("a/b", may_be_fetched=False)),
-        lambda: replace(subject(), model=Model("a/b")),
-    ),
-    "a name of Ollama's": (
-        "model_named_by_ollama",
-        lambda: replace(subject(), model=Model("qwen3:8b", match=built_in().find("qwen3:8b"))),
-        lambda: replace(subject(), model=Model("Qwen/Qwen3-8B", match=built_in().find("Qwen/Qwen3-8B"))),
+        lambda: replace(subject(), model=CheckedModel("a/b", may_be_fetched=False)),
+        lambda: replace(subject(), model=CheckedModel("a/b")),
     ),
     "a name of nobody's": (
         "preflight_means",
-        lambda: replace(subject(), model=Model("m", match=built_in().find("Qwen/Qwen2.5-8B-Instruct"))),
-        lambda: replace(subject(), model=Model("m", match=built_in().find("Qwen/Qwen2.5-7B-Instruct"))),
+        lambda: replace(subject(), model=CheckedModel("m", match=built_in().find("Qwen/Qwen2.5-8B-Instruct"))),
+        lambda: replace(subject(), model=CheckedModel("m", match=built_in().find("Qwen/Qwen2.5-7B-Instruct"))),
     ),
 }  # fmt: skip
 
@@ -328,16 +314,16 @@ def test_it_is_reported_when_it_is_there_and_not_when_it_is_not(name: str) -> No
 
 @pytest.mark.parametrize("config", [QWEN2, QWEN2_VL, QWEN3_MOE], ids=["text", "vision", "experts"])
 @pytest.mark.parametrize("machine", [CPU, cards(AMPERE), cards(TURING)], ids=["CPU", "Ampere", "Turing"])
-def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machine: MachineState) -> None:
+def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machine: SystemFacts) -> None:
     assert reported(subject(config, machine)) == []
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:
     nothing = PreflightSubject(
-        Model("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, MachineState(), Program()
+        CheckedModel("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, SystemFacts(), Program()
     )
     assert reported(nothing) == []
-    assert reported(replace(nothing, machine=MachineState("gpu", (GpuState(),)))) == []
+    assert reported(replace(nothing, machine=SystemFacts(vllm=("gpu", "?"), cards=(GpuFacts(),)))) == []
 
 
 def test_a_config_that_is_overridden_is_not_judged_by() -> None:
@@ -366,7 +352,7 @@ def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
     was = wrong()
     (found,) = (finding for finding in check(was) if finding.key == key)
     assert found.fix
-    fixed = apply_fix(was.arguments, found.fix)
+    fixed = found.fix.applied_to(was.arguments)
     assert key not in reported(replace(was, given=fixed, arguments=fixed))
     assert set(was.arguments) - set(fixed) == set(found.fix.remove) & set(was.arguments)
 
@@ -387,7 +373,7 @@ def test_fault_of_code_counts_only_where_it_may_run() -> None:
 def test_fix_may_be_another_model_or_engine() -> None:
     missing = {**subject({**QWEN3_MOE, "quantization_config": AWQ}).arguments}
     found = only(replace(subject({**QWEN3_MOE, "quantization_config": AWQ}), alternative="org/other"))
-    assert found.fix and found.fix.model == "org/other" and apply_fix(missing, found.fix) == missing
+    assert found.fix and found.fix.model == "org/other" and found.fix.applied_to(missing) == missing
     assert "org/other" in notice_text(found.fix.notice, "en")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from framelens import config
 from framelens.core.errors import EngineError
-from framelens.engine.diagnostics.facts import cpu_features
+from framelens.engine.hardware import cpu_features
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight

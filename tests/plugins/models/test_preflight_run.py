@@ -24,10 +24,10 @@ from framelens.engine import supported_architectures
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local_engine import LocalEngine
-from framelens.plugins.models.launch import inspect
 from framelens.plugins.models.preflight import run as preflight
 from framelens.plugins.models.preflight.run import subject_of
 from framelens.plugins.models.vision_checks import engine_of
+from framelens.services.launch_checks import launch_checks
 from framelens.services.model_arguments import computes_wide
 from tests.engine.fakes import fake_launcher
 from tests.engine.test_local_engine import ready
@@ -104,7 +104,7 @@ def test_cache_snapshot_is_known_by_its_hub_name(tmp_path: Path) -> None:
     snapshot = checkpoint(repository / "snapshots" / "c0ffee")
     for named in (repository, snapshot):
         found = subject_of(replace(config.load({}), model_path=str(named)))
-        assert found.name == "org/Tiny" and found.model.folder == str(snapshot)
+        assert found.model.name == "org/Tiny" and found.model.folder == str(snapshot)
 
 
 def test_ollama_names_and_folders_are_mapped_or_explained(tmp_path: Path) -> None:
@@ -248,11 +248,11 @@ def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: py
 def test_failing_start_is_refused_and_hindrances_kept(tiny_text: Path, tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path=str(tiny_text), vllm_config={"max_model_len": 9000})
     with pytest.raises(EngineError) as caught:
-        inspect(wanted, tiny_text)
+        launch_checks(wanted).inspect(tiny_text)
     assert caught.value.key == "context_exceeds_model"
     folder = checkpoint(tmp_path / "model")
     (folder / "chat_template.jinja").unlink()
-    kept = inspect(replace(wanted, vllm_config={"max_model_len": 512}), folder)
+    kept = launch_checks(replace(wanted, vllm_config={"max_model_len": 512})).inspect(folder)
     assert [notice.key for notice in kept] == ["preflight_no_chat_template"]
 
 
@@ -263,7 +263,7 @@ def test_a_fault_of_the_look_itself_keeps_no_one_from_starting(
         raise ZeroDivisionError
 
     monkeypatch.setattr(preflight, "subject_of", broken)
-    assert inspect(config.load({}), tiny_text) == ()
+    assert launch_checks(config.load({})).inspect(tiny_text) == ()
     assert "preflight failed" in caplog.text
     caplog.clear()
 

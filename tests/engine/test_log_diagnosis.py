@@ -6,10 +6,10 @@ import pytest
 
 from framelens.core.errors import ModelNotFound
 from framelens.core.failure_patterns import keys, match_failure
-from framelens.engine.diagnostics.log_diagnosis import diagnose, meaningful_lines
+from framelens.engine.log_diagnosis import diagnose, meaningful_lines
 from framelens.i18n import error_text
 
-LOGS = Path(__file__).parents[1] / "logs"
+LOGS = Path(__file__).parent / "logs"
 CORE = "(EngineCore pid=21466) ERROR 11-20 08:46:00 [core.py:1510] "
 PYDANTIC = "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
 WRAPPER = """

@@ -1,1 +1,0 @@
-"""Diagnosis of an installation and of engine logs."""

@@ -1,0 +1,306 @@
+"""Rules about the division among devices, and about length, cache and memory: what is needed against what there is.
+
+Exact, and so able to stop a start: the number of heads and of devices, the length against the model's own, the cache of
+one request against a cache of fixed size, weights against cards that are smaller. Everything else rests on the estimate
+in `framelens.models.memory` and hinders.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from framelens.core.check_findings import CheckFinding, Fix
+from framelens.core.units import GIB, gib_text
+from framelens.models.architecture import FRAME, image_tokens
+from framelens.models.memory import estimate_memory, tokens_in
+from framelens.models.placement import MemoryNeed, estimate_need, tensor_sizes
+from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
+
+_MARGIN = 1.01  # tolerance for blocks
+_UTILISATION = 0.92  # vLLM's default
+_OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
+_OWN_HEAD_DIM = ("qwen3",)
+_REST_TOKENS = 1024
+"""Least tokens for question and answer beside the pictures."""
+_MIN_SHM_BYTES = 1_000_000_000
+_TP, _PP = "tensor_parallel_size", "pipeline_parallel_size"
+_NO_RAY = Fix(remove=("distributed_executor_backend",))
+
+
+# ---- division --------------------------------------------------------------------------------------------------------
+
+
+def _divided_heads(subject: PreflightSubject) -> Values | None:
+    shape, ways = subject.shape, subject.tensor_parallel
+    return {"heads": shape.text.heads, "size": ways} if shape is not None and shape.text.heads % ways else None
+
+
+def _divided_groups(subject: PreflightSubject) -> bool:
+    """Find a card's part of a matrix in AWQ that doesn't end between two groups.
+
+    Early versions of Qwen2.5-VL-72B-Instruct-AWQ failed with 8 cards for this reason.
+    """
+    shape, ways = subject.shape, subject.tensor_parallel
+    if shape is None or shape.quantisation is None or subject.quantisation != "awq" or ways == 1:
+        return False
+    text, group = shape.text, shape.quantisation.group_size
+    if not group or text.experts or text.cache.latent:
+        return False
+    return any(width // ways % group for width in (text.intermediate, text.heads * text.cache.head_dim))
+
+
+def _num_devices(subject: PreflightSubject) -> int | None:
+    machine = subject.machine
+    return len(machine.cards) or None if machine.device == "gpu" else machine.memory_nodes
+
+
+def _fewer_ways(subject: PreflightSubject, _: Values) -> Fix:
+    """Return the fix that divides each layer among as many devices as there are and as the model allows."""
+    ways = subject.tensor_parallel
+    return Fix({_TP: tensor_sizes(subject.shape, min(ways, _num_devices(subject) or ways))[-1]})
+
+
+def _one_stage(subject: PreflightSubject, _: Values) -> Fix:
+    """Return the fix that divides the model in one stage among the devices that there are."""
+    best = tensor_sizes(subject.shape, _num_devices(subject) or 1)[-1]
+    return Fix({key: best if key == _TP else 1 for key in (_TP, _PP) if key in subject.arguments})
+
+
+def _uses_ray(subject: PreflightSubject) -> bool:
+    return subject.arguments.get("distributed_executor_backend") == "ray"
+
+
+def _too_few_cards(subject: PreflightSubject) -> Values | None:
+    """Find fewer cards than processes; Ray may have others on other machines."""
+    wanted, count = subject.processes, len(subject.machine.cards)
+    if wanted <= max(1, count) or not count or _uses_ray(subject) or subject.arguments.get("nnodes", 1) != 1:
+        return None
+    return {"wanted": wanted, "count": count}
+
+
+def _too_few_nodes(subject: PreflightSubject) -> Values | None:
+    """Find fewer memory nodes than processes, unless the user has said how these are bound to processors."""
+    wanted, nodes, environment = subject.processes, subject.machine.memory_nodes, subject.environment
+    is_bound = environment.get("VLLM_CPU_OMP_THREADS_BIND", "auto") != "auto"
+    is_simulated = not {"VLLM_CPU_SIM_MULTI_NUMA", "CPU_VISIBLE_MEMORY_NODES"}.isdisjoint(environment)
+    if nodes is None or wanted <= max(1, nodes) or _uses_ray(subject) or is_bound or is_simulated:
+        return None
+    return {"workers": wanted}
+
+
+def _little_shared_memory(subject: PreflightSubject) -> Values | None:
+    free = subject.machine.shm_bytes
+    is_little = subject.processes > 1 and free is not None and free < _MIN_SHM_BYTES
+    return {"free": gib_text(free or 0)} if is_little else None
+
+
+# ---- length and cache ------------------------------------------------------------------------------------------------
+
+
+def _beyond_model(subject: PreflightSubject) -> Values | None:
+    """Find a length beyond the model's own, by the most generous reading of its config.json."""
+    config, wanted = subject.config, subject.max_model_len
+    if config is None or wanted is None or subject.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") != "0":
+        return None
+    possible = _longest_context(config)
+    return None if possible is None or wanted <= possible else {"length": wanted, "possible": possible}
+
+
+def _longest_context(config: Mapping[str, Any]) -> int | None:
+    """Return the positions of the text part of config.json, multiplied by a rope's factor; None if unknown."""
+    inner = next((config[key] for key in ("text_config", "language_config", "llm_config") if config.get(key)), config)
+    if not isinstance(inner, Mapping) or not isinstance(inner.get("max_position_embeddings"), int):
+        return None
+    ropes = [inner.get(key) for key in ("rope_scaling", "rope_parameters")]
+    factors = [rope.get("factor") for rope in ropes if isinstance(rope, Mapping)]
+    factor = max((given for given in factors if isinstance(given, int | float)), default=1.0)
+    stated = [config.get("model_max_length"), inner.get("model_max_length")]
+    lengths = [given for given in stated if isinstance(given, int)]
+    return max(int(inner["max_position_embeddings"] * max(1.0, factor)), *lengths, 0)
+
+
+def _shorter(_: PreflightSubject, values: Values) -> Fix | None:
+    return Fix({"max_model_len": values["possible"]}) if values["possible"] else None
+
+
+def _large_cache(subject: PreflightSubject) -> Values | None:
+    space, total = _cache_bytes(subject), subject.machine.memory_bytes
+    is_large = space is not None and total is not None and space > total
+    return {"cache": gib_text(space or 0), "memory": gib_text(total or 0)} if is_large else None
+
+
+def _small_cache(subject: PreflightSubject) -> Values | None:
+    """Find a cache of fixed size that doesn't hold one request; a CPU's cache always has a size."""
+    shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
+    if shape is None or wanted is None or space is None or not _is_counted(subject):
+        return None
+    one = estimate_memory(shape, replace(subject.plan, sequences=1))
+    if one.bytes_of("cache") <= space * _MARGIN:
+        return None
+    return {"length": wanted, "possible": tokens_in(space, one.cache_bytes_per_token, subject.machine.device)}
+
+
+def _is_counted(subject: PreflightSubject) -> bool:
+    """Return whether the estimate covers this cache: every layer keeps every token, in the type that is computed in.
+
+    A `head_dim` of its own is used by some families only; the others divide `hidden` among the heads regardless.
+    """
+    shape = subject.shape
+    if shape is None or subject.arguments.get("kv_cache_dtype") not in (None, "auto"):
+        return False
+    text, kept = shape.text, shape.text.cache
+    has_own = text.model_type.startswith(_OWN_HEAD_DIM) or text.heads * kept.head_dim == text.hidden
+    return has_own and not kept.window_layers and not kept.latent
+
+
+def _cache_bytes(subject: PreflightSubject) -> int | None:
+    """Return the configured size of the cache; on a CPU the variable takes precedence over the argument."""
+    space = subject.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
+    if subject.machine.device == "cpu" and space.isdecimal() and int(space):
+        return int(space) * GIB
+    given = subject.arguments.get("kv_cache_memory_bytes")
+    return given if isinstance(given, int) else None
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+
+def _large_weights(subject: PreflightSubject) -> Values | None:
+    """Find weights that exceed the smallest card."""
+    shape, size = subject.shape, subject.machine.least_card_bytes
+    if shape is None or size is None or any(subject.arguments.get(key) for key in _OFFLOADS):
+        return None
+    weights = estimate_memory(shape, subject.plan).bytes_of("text_weights", "vision_weights")
+    return {"weights": gib_text(weights), "memory": gib_text(size)} if weights > size else None
+
+
+def _short_cache(subject: PreflightSubject) -> Values | None:
+    """Find weights and working memory that leave too little of the smallest card for one request."""
+    shape, size = subject.shape, subject.machine.least_card_bytes
+    if shape is None or size is None or any(subject.arguments.get(key) for key in _OFFLOADS) or _large_weights(subject):
+        return None
+    needed, budget = estimate_memory(shape, subject.plan), int(size * _utilisation(subject))
+    if not needed.cache_bytes_per_token or not _is_counted(subject):
+        return None
+    held, wanted = needed.cache_tokens(budget), subject.max_model_len or shape.text.max_positions
+    return {"length": wanted, "possible": held, "memory": gib_text(budget)} if held < wanted else None
+
+
+def _shorter_or_another(subject: PreflightSubject, values: Values) -> Fix | None:
+    return _shorter(subject, values) if values["possible"] >= _REST_TOKENS else another_model(subject, values)
+
+
+def _busy_cards(subject: PreflightSubject) -> Iterator[CheckFinding]:
+    """Find cards on which other programs have what the engine will reserve; the second engine reserves nothing."""
+    share, is_claimed = _utilisation(subject), (subject.machine.device, subject.program.kind) == ("gpu", "vllm")
+    for number, card in enumerate(subject.machine.cards if is_claimed else ()):
+        free = card.free_bytes
+        if card.memory_bytes and free is not None and free < share * card.memory_bytes:
+            possible = math.floor(free / card.memory_bytes * 100 - 2) / 100
+            fix = Fix({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
+            values = {"number": number, "free": gib_text(free), "wanted": gib_text(share * card.memory_bytes)}
+            yield CheckFinding("preflight_card_busy", values, "hinders", fix, "notice")
+
+
+def _utilisation(subject: PreflightSubject) -> float:
+    given = subject.arguments.get("gpu_memory_utilization")
+    return float(given) if isinstance(given, int | float) else _UTILISATION
+
+
+def _short_memory(subject: PreflightSubject) -> Values | None:
+    need = _need(subject)
+    return _amounts(need) if need and need.needed_bytes > need.usable_bytes else None
+
+
+def _busy_memory(subject: PreflightSubject) -> Values | None:
+    need, free = _need(subject), subject.machine.memory_free_bytes
+    if need is None or free is None or _short_memory(subject) or need.needed_bytes <= free:
+        return None
+    return {**_amounts(need), "free": gib_text(free)}
+
+
+def _need(subject: PreflightSubject) -> MemoryNeed | None:
+    """Return what the model needs of ordinary memory, with a cache of the user's size.
+
+    The size that FrameLens sets follows from the free memory and is allocated only as it is filled.
+    """
+    shape, there = subject.shape, subject.machine.memory_bytes
+    if shape is None or there is None:
+        return None
+    need = estimate_need(shape, subject.plan, there)
+    space = (_cache_bytes(subject) if subject.sets_cache else None) or 0
+    beyond = max(0, space - estimate_memory(shape, subject.plan).bytes_of("cache"))
+    return replace(need, needed_bytes=need.needed_bytes + beyond)
+
+
+def _amounts(need: MemoryNeed) -> Values:
+    amounts = {"needed": need.needed_bytes, "least": need.least_bytes, "there": need.there_bytes}
+    return {name: gib_text(size) for name, size in (*amounts.items(), ("usable", need.usable_bytes))}
+
+
+def _smaller(subject: PreflightSubject, values: Values) -> Fix | None:
+    """Return the fix that takes settings with which the model fits, or another model."""
+    change = {key: value for key, value in subject.fitting.items() if subject.given.get(key) != value}
+    return Fix(change) if change else another_model(subject, values)
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _picture_limit(subject: PreflightSubject) -> int | None:
+    """Return the number of pictures that a request may have by the settings."""
+    limits = subject.arguments.get("limit_mm_per_prompt")
+    limit = limits.get("image") if isinstance(limits, Mapping) else None
+    sees = subject.shape is not None and subject.shape.vision is not None
+    return limit if sees and isinstance(limit, int) else None
+
+
+def _many_pictures(subject: PreflightSubject) -> Values | None:
+    """Find more allowed pictures than a request holds, of the smallest size that is sent."""
+    shape, wanted, limit = subject.shape, subject.max_model_len, _picture_limit(subject)
+    if shape is None or shape.vision is None or wanted is None or not limit:
+        return None
+    most = subject.plan.largest_picture_px
+    each = image_tokens(shape.vision, *FRAME, together=max(1, limit))
+    if most is not None and shape.vision.pictures == "patches":
+        each = min(each, math.ceil(most / shape.vision.unit_px**2))
+    possible = max(0, wanted - _REST_TOKENS) // each
+    return {"limit": limit, "each": each, "length": wanted, "possible": possible} if possible < limit else None
+
+
+def _holds_one(subject: PreflightSubject) -> bool:
+    return bool((_many_pictures(subject) or {}).get("possible"))
+
+
+RULES: tuple[Check, ...] = (
+    Rule("heads_not_divisible", _divided_heads, _fewer_ways),
+    Rule("quantization_misaligned", _divided_groups, _fewer_ways, device="gpu"),
+    Rule("cards_too_few", _too_few_cards, _one_stage, device="gpu"),
+    Rule("numa_nodes_too_few", _too_few_nodes, _one_stage, device="cpu"),
+    Rule("ray_missing", lambda it: _uses_ray(it) and not it.machine.packages.get("ray"), _NO_RAY),
+    Rule(
+        "ray_unsupported",
+        lambda it: _uses_ray(it) and bool(it.machine.packages.get("ray")) and {"platform": "cpu"},
+        _NO_RAY,
+        device="cpu",
+    ),
+    Rule("doctor_shm_small", _little_shared_memory, severity="hinders"),
+    Rule("context_exceeds_model", _beyond_model, _shorter),
+    Rule("cache_exceeds_memory", _large_cache, device="cpu"),
+    Rule("context_exceeds_cache", lambda it: not _large_cache(it) and _small_cache(it), _shorter),
+    Rule("weights_exceed_card", _large_weights, another_model, device="gpu"),
+    Rule("preflight_cache_short", _short_cache, _shorter_or_another, "hinders", device="gpu"),
+    _busy_cards,
+    Rule("preflight_memory_short", _short_memory, _smaller, "hinders", device="cpu", engine=""),
+    Rule("preflight_memory_busy", _busy_memory, _smaller, "hinders", device="cpu", engine=""),
+    Rule(
+        "preflight_pictures_off",
+        lambda it: it.max_model_len is not None and _picture_limit(it) == 0,
+        Fix(remove=("limit_mm_per_prompt",)),
+        "hinders",
+    ),
+    Rule("preflight_pictures_exceed", lambda it: not _holds_one(it) and _many_pictures(it), severity="hinders"),
+    Rule("preflight_pictures_exceed", lambda it: _holds_one(it) and _many_pictures(it), severity="tells"),
+    Rule("preflight_blind", lambda it: it.shape and it.shape.vision is None, severity="tells", engine=""),
+)

@@ -8,6 +8,7 @@ from typing import Any
 from framelens.config import Settings
 from framelens.core.domain import ProgressListener
 from framelens.core.errors import EngineError
+from framelens.core.units import gib_number
 from framelens.engine.hardware import free_memory_bytes, installed_vllm
 from framelens.engine.system_metrics import GpuReader
 from framelens.models.memory import estimate_memory
@@ -41,6 +42,14 @@ def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
     return estimate_memory(proposal.entry.shape, plan).card_bytes
 
 
+def check_memory(proposal: Proposal, arguments: Mapping[str, Any]) -> None:
+    """Raise EngineError if a benchmark, with the arguments of `needed_bytes`, needs more memory than is free."""
+    needed, free = needed_bytes(proposal, arguments), free_bytes()
+    if needed > free:
+        gib = {"needed": gib_number(needed), "free": gib_number(free)}
+        raise EngineError("benchmark_memory", model=proposal.entry.id, **gib)
+
+
 def free_bytes() -> int:
     """Return the bytes that are free now: of the memory on a CPU, else of the card with the least left."""
     if (installed_vllm() or ("cpu", ""))[0] == "cpu":
@@ -68,9 +77,10 @@ def try_model(
         cancel: Ends the benchmark when it is set.
 
     Raises:
-        AppError: What `check_proposal` and `model_benchmark.run_benchmark` raise.
+        AppError: What `check_proposal`, `check_memory` and `model_benchmark.run_benchmark` raise.
     """
     check_proposal(proposal)
+    check_memory(proposal, arguments)
     from framelens.plugins.models.benchmark import model_benchmark  # imports LangChain, which the page starts without
 
     export_environment(settings)

@@ -25,10 +25,9 @@ from langchain_core.messages import BaseMessage
 
 from framelens.analysis.planning.benchmark_result import TOGETHER, BenchmarkResult, FrameCost
 from framelens.core.domain import EngineProgress, Keyframe, ProgressListener, Usage
-from framelens.core.errors import EngineError, RequestTooLarge
-from framelens.core.units import gib_number
+from framelens.core.errors import RequestTooLarge
 from framelens.engine.base import Endpoint
-from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vllm
+from framelens.engine.hardware import cpu_name, installed_vllm
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.system_metrics import GpuReader, own_memory
 from framelens.engine.vllm import vllm_launcher
@@ -37,12 +36,9 @@ from framelens.llm.chat import EngineChat, connect
 from framelens.llm.messages import data_url, text_only, with_pictures
 from framelens.llm.stream import ask
 from framelens.llm.vision_check import as_frames, cards
-from framelens.models.architecture import Shape
 from framelens.models.config.parser import read_shape
-from framelens.models.memory import estimate_memory
 from framelens.models.serving_plan import Device, parse_plan
 from framelens.plugins.models.benchmark.dummy_model import write_folder
-from framelens.plugins.models.benchmark.planning import REQUESTS
 
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""
@@ -56,14 +52,6 @@ _LONGEST_SECONDS = 120.0
 _TIMEOUT_SECONDS = 3600.0
 """Longest wait for a token."""
 _QUESTION = "Say what you see."
-
-
-def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device: Device, free_bytes: int) -> None:
-    """Raise EngineError if the model, served with `arguments`, needs more than `free_bytes` on its fullest card."""
-    needed = estimate_memory(shape, parse_plan(arguments, device=device, sequences=REQUESTS)).card_bytes
-    if needed > free_bytes:
-        gib = {"needed": gib_number(needed), "free": gib_number(free_bytes)}
-        raise EngineError("benchmark_memory", model=model, **gib)
 
 
 def run_benchmark(
@@ -92,7 +80,7 @@ def run_benchmark(
 
     Raises:
         ModelNotFound: The model can't be run with dummy weights.
-        EngineError: vLLM or the memory is missing, or the engine doesn't start.
+        EngineError: vLLM is missing, or the engine doesn't start.
         Cancelled: `cancel` was set.
     """
     device, version = installed_vllm() or ("cpu", "")
@@ -101,7 +89,6 @@ def run_benchmark(
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
         dummy = {"load_format": "dummy", "trust_remote_code": False}  # the folder has no code
         launcher = vllm_launcher(str(folder), {**arguments, **dummy})
-        check_memory(model, shape, arguments, device, peak.free_bytes)
         engine = LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
         try:
             started = time.monotonic()
@@ -199,11 +186,9 @@ class _PeakMemory:
         if self._device == "gpu":
             found = self._reader().cards
             self._before = sum(one.memory_used_bytes or 0 for one in found)
-            free = [one.memory_bytes - (one.memory_used_bytes or 0) for one in found if one.memory_bytes]
-            self.free_bytes = min(free, default=0)
             self.machine = ", ".join(sorted({one.name for one in found})) + f" × {len(found)}"
         else:
-            self.free_bytes, self.machine = free_memory_bytes(), cpu_name()
+            self.machine = cpu_name()
         self._thread.start()
         return self
 

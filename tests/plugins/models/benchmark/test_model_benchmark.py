@@ -20,8 +20,9 @@ from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
 from framelens.models.placement import propose_for_cpu
 from framelens.models.serving_plan import parse_plan
+from framelens.plugins.models.benchmark import measurements
 from framelens.plugins.models.benchmark import model_benchmark as trying
-from framelens.plugins.models.benchmark.model_benchmark import check_memory, run_benchmark
+from framelens.plugins.models.benchmark.model_benchmark import run_benchmark
 from framelens.plugins.models.benchmark.planning import benchmark_settings, estimate_analysis
 from framelens.store.model_records import trials as kept_trials
 from tests.models.measured import MEASURED
@@ -57,12 +58,14 @@ def test_given_arguments_override_the_proposal() -> None:
     assert longer["kv_cache_memory_bytes"] == 2 * benchmark_settings(proposal)["kv_cache_memory_bytes"]
 
 
-def test_model_larger_than_free_memory_is_refused() -> None:
+def test_model_larger_than_free_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     (proposal,) = propose_for_cpu(24, [VL_3B])
     settings = benchmark_settings(proposal)
-    check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 16 * GIB)
+    monkeypatch.setattr(measurements, "free_bytes", lambda: 16 * GIB)
+    measurements.check_memory(proposal, {})
+    monkeypatch.setattr(measurements, "free_bytes", lambda: 4 * GIB)
     with pytest.raises(EngineError) as caught:
-        check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 4 * GIB)
+        measurements.check_memory(proposal, {})
     assert caught.value.key == "benchmark_memory" and float(str(caught.value.values["needed"])) > 8
     assert parse_plan(settings, device="cpu").max_model_len == 8192
 

@@ -1,8 +1,8 @@
 """Background task: work in a thread of its own, with progress, cancel, and a result or an error for polling.
 
-Whatever a page or the services start and look at later is a `BackgroundTask`; a `Future` of `in_thread` is for work
-that its caller waits for. Other threads belong to one object that ends them; `framelens.store.log_to` sends their
-uncaught errors to the log.
+Whatever a page or the services start and look at later is a `BackgroundTask`, or one of `BackgroundTasks` if there may
+be one for each of several things; a `Future` of `in_thread` is for work that its caller waits for. Other threads belong
+to one object that ends them; `framelens.store.log_to` sends their uncaught errors to the log.
 """
 
 import logging
@@ -82,6 +82,7 @@ class BackgroundTask(Generic[P, T]):
 
     Attributes:
         subject: What the run is about, such as a model.
+        user_id: Id of the user who started it, "" for none.
         progress: The latest progress of the run.
         error: Why the last run failed; kept until another one is done.
     """
@@ -94,6 +95,7 @@ class BackgroundTask(Generic[P, T]):
         self._future: Future[T] | None = None
         self._is_closed = False
         self.subject = ""
+        self.user_id = ""
         self.progress: P | None = None
         self.error: AppError | None = None
 
@@ -135,6 +137,7 @@ class BackgroundTask(Generic[P, T]):
                 return False
             previous = [self._future] if self._future else []
             self._work, self.subject, self.progress, self._cancel = work, subject, progress, threading.Event()
+            self.user_id = current_user().id
             self._future = in_thread(self._name, partial(self._run, work, self._cancel, previous))
             return True
 
@@ -188,3 +191,50 @@ class BackgroundTask(Generic[P, T]):
             raise
         self.error = None
         return result
+
+
+class BackgroundTasks(Generic[P, T]):
+    """Background tasks by key, each of which runs once at a time. All methods are thread-safe.
+
+    One that is over is forgotten when another one starts, unless it has failed.
+
+    Args:
+        name: Name of the threads, also in the log.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._tasks: dict[str, BackgroundTask[P, T]] = {}
+
+    def get(self, key: str) -> BackgroundTask[P, T] | None:
+        """Return a task, or None."""
+        with self._lock:
+            return self._tasks.get(key)
+
+    def running(self) -> list[BackgroundTask[P, T]]:
+        """List the tasks that run."""
+        with self._lock:
+            return [task for task in self._tasks.values() if task.is_running]
+
+    def start(self, key: str, work: Work[P, T], *, progress: P | None = None) -> bool:
+        """Run work as the task of a key; the other arguments and the result are those of `BackgroundTask.start`."""
+        with self._lock:
+            for one in [one for one, task in self._tasks.items() if task.state in ("done", "cancelled")]:
+                del self._tasks[one]
+            task = self._tasks.setdefault(key, BackgroundTask(self._name))
+            return task.start(work, subject=key, progress=progress)
+
+    def pop(self, key: str) -> BackgroundTask[P, T] | None:
+        """Forget a task and return it."""
+        with self._lock:
+            return self._tasks.pop(key, None)
+
+    def close(self, timeout_seconds: float | None = None) -> None:
+        """Forget and cancel all tasks for good, and wait until each has ended, or for so long."""
+        with self._lock:
+            tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            task.close(timeout_seconds)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from framelens.core.background_task import BackgroundTask
+from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.roles import current_user, requires, sees
@@ -64,14 +64,6 @@ MOST_OF_USER = 16
 """Questions of a user that wait or are answered at a time, where there are accounts."""
 
 
-@dataclass(frozen=True)
-class _OwnedAnswer:
-    """The answer of a conversation, and the id of the user who asked."""
-
-    task: Answer
-    user_id: str
-
-
 class Answers:
     """The answers that are being written, by conversation. All methods are thread-safe.
 
@@ -85,8 +77,8 @@ class Answers:
         self._asking = asking
         self._jobs = jobs
         self._conversations = conversations
-        self._lock = threading.Lock()
-        self._answers: dict[str, _OwnedAnswer] = {}
+        self._tasks = BackgroundTasks[AnswerProgress, "Conversation"]("answer")
+        self._start_lock = threading.Lock()
 
     def get(self, conversation_id: str) -> Answer | None:
         """Return the running answer of a conversation, or the one that failed before it could be stored."""
@@ -106,15 +98,12 @@ class Answers:
             InputError: "answer_under_way": another one is still being written; or "answers_many".
         """
         user_id = current_user().id
-        with self._lock:
-            self._answers = {key: one for key, one in self._answers.items() if one.task.is_running}
-            if user_id and sum(one.user_id == user_id for one in self._answers.values()) >= MOST_OF_USER:
-                raise InputError("answers_many", count=MOST_OF_USER)
-            new = _OwnedAnswer(BackgroundTask("answer"), user_id)
-            task = self._answers.setdefault(conversation.id, new).task
         progress = AnswerProgress(conversation)
-        if not task.start(partial(self._write, progress), subject=conversation.id, progress=progress):
-            raise InputError("answer_under_way")
+        with self._start_lock:
+            if user_id and sum(one.user_id == user_id for one in self._tasks.running()) >= MOST_OF_USER:
+                raise InputError("answers_many", count=MOST_OF_USER)
+            if not self._tasks.start(conversation.id, partial(self._write, progress), progress=progress):
+                raise InputError("answer_under_way")
 
     @requires("analyst")
     def stop(self, conversation_id: str) -> None:
@@ -125,18 +114,12 @@ class Answers:
 
     def close(self) -> None:
         """Stop all answers, and wait until the partial texts are stored."""
-        with self._lock:
-            tasks = [one.task for one in self._answers.values()]
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            task.close()
+        self._tasks.close()
 
     def _task(self, conversation_id: str) -> Answer | None:
         """Return the answer of a conversation, None also where the user may not see it."""
-        with self._lock:
-            found = self._answers.get(conversation_id)
-        return found.task if found and sees(found.user_id) else None
+        found = self._tasks.get(conversation_id)
+        return found if found and sees(found.user_id) else None
 
     def _write(
         self, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from framelens.core import background_task
-from framelens.core.background_task import BackgroundTask
+from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.errors import Cancelled, EngineError
+from framelens.core.roles import User, as_user
 
 Report = Callable[[str], None]
 
@@ -194,3 +195,23 @@ def test_closing_waits_no_longer_than_it_is_allowed() -> None:
     assert task.state == "cancelling"
     may_end.set()
     task.wait()
+
+
+def test_tasks_run_by_key_and_are_forgotten_when_they_are_over() -> None:
+    tasks = BackgroundTasks[str, int]("work")
+    with as_user(User("u1", "ann", "analyst")):
+        assert tasks.start("waits", until_cancelled, progress="queued")
+    assert not tasks.start("waits", seven)
+    for key, work in (("seven", seven), ("fails", fail)):
+        assert tasks.start(key, work)
+        (task := tasks.get(key)) and task.wait()
+    assert [(one.subject, one.user_id) for one in tasks.running()] == [("waits", "u1")]
+    assert tasks.start("later", until_cancelled)
+    assert tasks.get("seven") is None
+    assert (failed := tasks.get("fails")) and failed.error
+    later = tasks.pop("later")
+    assert later and later.is_running and tasks.get("later") is None
+    later.close()
+    waits = tasks.get("waits")
+    tasks.close()
+    assert waits and waits.state == "cancelled" and tasks.get("waits") is None

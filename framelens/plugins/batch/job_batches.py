@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from framelens.core.background_task import BackgroundTask
+from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
 from framelens.core.errors import AppError, Cancelled, StorageError
@@ -46,7 +46,7 @@ class PageBatches:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._tasks: dict[str, BackgroundTask[None, None]] = {}
+        self._tasks = BackgroundTasks[None, None]("batch")
         self.stored = BatchRepository(services.store)
 
     @requires("analyst")
@@ -121,12 +121,10 @@ class PageBatches:
 
     def close(self) -> None:
         """Submit no further job; what wasn't submitted stays pending."""
-        for task in self._tasks.values():
-            task.close(_CLOSE_SECONDS)
+        self._tasks.close(_CLOSE_SECONDS)
 
     def _submit(self, batch_id: str) -> None:
-        task = self._tasks.setdefault(batch_id, BackgroundTask("batch"))
-        task.start(lambda _, cancel: self._submit_pending(batch_id, cancel), subject=batch_id)
+        self._tasks.start(batch_id, lambda _, cancel: self._submit_pending(batch_id, cancel))
 
     def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
         batch = self.stored.get(batch_id)

@@ -1,4 +1,4 @@
-"""Tally of a running batch: what has ended in which way, what runs, and an estimate of the remaining time."""
+"""Tally of a running batch: what has ended in which way, and an estimate of the remaining time."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ from framelens.core.errors import AppError
 from framelens.core.units import seconds_left
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.results import VideoResult
-from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
+from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
 
 
 class BatchTally:
@@ -24,8 +24,6 @@ class BatchTally:
 
     Attributes:
         states: Number of videos by the state of their result.
-        num_done_before: How many of them had their result before.
-        running: The videos that run.
         error: Why the run was halted.
     """
 
@@ -36,8 +34,6 @@ class BatchTally:
         self._done: set[str] = set()
         self._since: float | None = None
         self.states: Counter[str] = Counter()
-        self.num_done_before = 0
-        self.running: dict[str, BatchVideo] = {}
         self.error: AppError | None = None
 
     @property
@@ -73,17 +69,12 @@ class BatchTally:
             case VideoBegun(video):
                 self._add(video)
                 self._since = self._clock() if self._since is None else self._since
-                self.running[video.key] = video
             case VideoEnded(video, VideoResult() as result, was_done):
                 self._add(video)
-                self.running.pop(video.key, None)
                 self.states[result.state] += 1
-                self.num_done_before += was_done
                 self._left.discard(video.key)
                 if not was_done:
                     self._done.add(video.key)
-            case VideoStopped(video):
-                self.running.pop(video.key, None)
             case BatchHalted(error):
                 self.error = self.error or error
             case _:

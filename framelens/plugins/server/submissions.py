@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
-from framelens.core.background_task import BackgroundTask
+from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
@@ -87,9 +87,6 @@ class FetchState:
     error: AppError | None = None
 
 
-Fetch = BackgroundTask[tuple[int, int | None], None]
-
-
 class Submissions:
     """The submissions of this process. All methods are thread-safe.
 
@@ -108,9 +105,8 @@ class Submissions:
         self._jobs = jobs
         self._outbound = outbound
         self._log_path = log_path
-        self._lock = threading.Lock()
         self._room = threading.Semaphore(_AT_A_TIME)
-        self._fetches: dict[str, Fetch] = {}
+        self._fetches = BackgroundTasks[tuple[int, int | None], None]("fetch")
 
     def submit(self, key: ApiKeyRow, submission: Submission) -> str:
         """Queue an analysis, or begin to fetch its video, and return the id of the job.
@@ -165,9 +161,7 @@ class Submissions:
         """Stop the fetch of a video; do nothing for an unknown job."""
         if self.get(job_id) is None:
             return
-        with self._lock:
-            task = self._fetches.get(job_id)
-        if task:
+        if task := self._fetches.get(job_id):
             task.cancel()
         else:  # of a dead process
             self._records.end_fetch(job_id, "cancelled")
@@ -176,36 +170,24 @@ class Submissions:
         """Delete a submission that has not become a job, and return whether it was one."""
         if self.get(job_id) is None:
             return False
-        with self._lock:
-            task = self._fetches.pop(job_id, None)
-        if task:
+        if task := self._fetches.pop(job_id):
             task.cancel()
         self._records.delete_submission(job_id)
         return True
 
     def close(self) -> None:
         """Stop all fetches; they begin again at the next start."""
-        with self._lock:
-            tasks, self._fetches = list(self._fetches.values()), {}
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            task.close(_STOP_SECONDS)
+        self._fetches.close(_STOP_SECONDS)
 
     def _state_of(self, row: SubmissionRow) -> FetchState:
-        with self._lock:
-            task = self._fetches.get(row.job_id)
+        task = self._fetches.get(row.job_id)
         received, size = (task.progress if task else None) or (0, None)
         error = from_json(row.reason, Failure).as_error() if row.reason else None
         submission = from_json(row.document, Submission)
         return FetchState(row.job_id, row.created, submission, row.state, received, size, error)
 
     def _begin(self, job_id: str, submission: Submission) -> None:
-        task: Fetch = BackgroundTask("fetch")
-        with self._lock:
-            self._fetches = {one: task for one, task in self._fetches.items() if task.is_running}
-            self._fetches[job_id] = task
-        task.start(partial(self._run, job_id, submission), subject=submission.source.value, progress=(0, None))
+        self._fetches.start(job_id, partial(self._run, job_id, submission), progress=(0, None))
 
     def _run(
         self,
@@ -223,9 +205,7 @@ class Submissions:
                 path, name = self._fetched(submission, report, cancel)
             self._queue(job_id, replace(submission, force=True), path, name)  # under the id that was returned
         except Exception as error:
-            with self._lock:
-                is_forgotten = job_id not in self._fetches
-            if is_forgotten:  # it was deleted, or the program ends
+            if self._fetches.get(job_id) is None:  # it was deleted, or the program ends
                 raise
             if cancel.is_set():
                 self._records.end_fetch(job_id, "cancelled")

@@ -47,5 +47,12 @@ FORMATS = {
         lazy("framelens.plugins.editing.timeline.editor_files:write_otio"),
         fits=lazy("framelens.plugins.editing.timeline.markers:fits"),
     ),
+    "llc": ReportFormat(
+        ".llc",
+        "application/json",
+        "cut",
+        lazy("framelens.plugins.editing.timeline.losslesscut:write"),
+        fits=lazy("framelens.plugins.editing.timeline.losslesscut:fits"),
+    ),
     "csv": ReportFormat(".csv", "text/csv", "program", lazy("framelens.plugins.editing.csv_table:write")),
 }

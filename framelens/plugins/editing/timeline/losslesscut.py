@@ -1,0 +1,61 @@
+"""Project of LosslessCut (.llc): chapters, intervals that were found, and findings as segments of the video.
+
+The program opens it beside the video and cuts the segments out, as
+`{"version": 2, "mediaFileName": …, "cutSegments": [{"start", "end", "name"}]}`. It reads JSON5, whose comments say here
+how the segments were made. Times are those of a player.
+"""
+
+from collections.abc import Iterator
+
+from framelens.core.domain import Analysis, Language
+from framelens.i18n import in_language
+from framelens.plugins.editing.timeline.markers import chapters_of, has_model_chapters
+from framelens.reports.content.labels import finding_text, one_line, remarks, seconds_of, times_of
+from framelens.reports.content.provenance import aigc_text
+from framelens.reports.content.searches import interval_issues
+from framelens.reports.json.encoding import json_text
+from framelens.reports.subtitles import SHORTEST_SECONDS
+
+_VERSION = 2
+_Segment = tuple[float, float, str]
+
+
+def fits(analysis: Analysis) -> bool:
+    """Return whether there is anything to cut out."""
+    with in_language("en"):  # any: the answer doesn't depend on it
+        return any(True for _ in _segments(analysis))
+
+
+def write(analysis: Analysis, language: Language) -> bytes:
+    """Return the project as JSON5 in UTF-8, its segments by time."""
+    with in_language(language):
+        segments = sorted(_segments(analysis))
+        notes = [f"// {one_line(note)}\n" for note in (*remarks(analysis), aigc_text(analysis)) if note]
+    video = analysis.video
+    cuts = [
+        {"start": video.player_seconds(start), "end": video.player_seconds(end), "name": name}
+        for start, end, name in segments
+    ]
+    return "".join(notes).encode() + json_text({"version": _VERSION, "mediaFileName": video.name, "cutSegments": cuts})
+
+
+def _segments(analysis: Analysis) -> Iterator[_Segment]:
+    """Yield the segments in seconds from the first picture, each long enough to be seen."""
+    for start, end, name in _spans(analysis):
+        yield start, max(end, start + SHORTEST_SECONDS), name
+
+
+def _spans(analysis: Analysis) -> Iterator[_Segment]:
+    for chapter in chapters_of(analysis) if has_model_chapters(analysis) else ():
+        yield chapter.start_seconds, chapter.end_seconds, chapter.title
+    for conversation in analysis.all_conversations:
+        searches = (search for answer in conversation.answers for search in answer.searches if not search.video)
+        for search in searches:
+            for one in search.moments.intervals:
+                doubts = ", ".join(interval_issues(one))
+                name = " ".join(filter(None, (one_line(search.moments.thing), doubts and f"⚠️ {doubts}")))
+                yield one.first.time_seconds, (one.after or one.last).time_seconds, name
+    times = times_of(analysis.keyframes)
+    for finding in analysis.findings:
+        if (seconds := seconds_of(finding, times)) and (text := finding_text(finding)):
+            yield min(seconds), max(seconds), text

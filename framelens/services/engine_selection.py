@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from framelens.config import Settings
 from framelens.core.domain import Notice, ProgressListener
 from framelens.core.errors import AppError, ModelNotFound
+from framelens.core.model_hub import is_offline
 from framelens.engine.base import NullEngine
 from framelens.store.model_records import ModelRecords
 
@@ -104,7 +105,6 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
-    from framelens.core.model_hub import is_offline
     from framelens.services.model_names import resolve_named_model  # knows all models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)

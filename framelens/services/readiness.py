@@ -22,6 +22,7 @@ from framelens.models.memory import weights_bytes
 from framelens.models.placement import USABLE, MemoryNeed, Proposal
 from framelens.services import hardware_profile
 from framelens.services.model_arguments import effective_arguments
+from framelens.services.model_names import resolve_named_model
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2
@@ -90,8 +91,6 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         return Readiness("ready")
     if isinstance(engine, NullEngine):
         return Readiness("none", error=engine.status().error)
-    from framelens.services.model_names import resolve_named_model  # knows all models
-
     try:
         found = resolve_named_model(settings.model_path, settings.data_dir)
     except ModelNotFound as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language, whole_number
-from framelens.core.errors import ConfigError, EngineError
+from framelens.core.errors import AppError, ConfigError, EngineError
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
 from framelens.i18n import error_text, t
@@ -122,8 +122,18 @@ def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Sett
         print(match_text(match), file=sys.stderr)
     tables.print_sum(match.entry if match else None, given.model, shape, sum_)
     print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
-    print(speed_text(measured.get(named)) or t("models.page.not_measured", model=named))
+    if speed := speed_text(measured.get(named)) or _how_to_measure(entry, named):
+        print(speed)
     return None
+
+
+def _how_to_measure(entry: CatalogueEntry, named: str) -> str:
+    """Return how the speed of a model is measured, "" for one that can't be benchmarked."""
+    try:
+        check_entry(entry)
+    except AppError:
+        return ""
+    return t("models.page.not_measured", model=named)
 
 
 def _need_document(need: MemoryNeed) -> dict[str, Any]:

@@ -98,19 +98,20 @@ def _peak_mb(pid: int | str = "self") -> float:
 def _ask(name: str, base_url: str, *, limited: bool) -> None:
     from langchain_core.messages import HumanMessage
 
-    from framelens.engine.http_client import NoAnswer, get_text
-    from framelens.llm import http, stream
+    from framelens.http_client import client
+    from framelens.http_client.short import NoAnswer, get_text
+    from framelens.llm import stream
     from framelens.llm.chat import connect
     from framelens.llm.embeddings import EmbeddingModel
     from framelens.llm.stream import ask
 
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), http.request_loop()).result()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), client.request_loop()).result()
     if not limited:
 
         async def unlimited(response: Any, _: str) -> Any:
             return await response
 
-        http.limited = unlimited
+        client.limited = unlimited
         stream._PartialReply.exceeds = lambda *_: False  # type: ignore[method-assign]
     asks: dict[str, Callable[[], object]] = {
         "chat": lambda: (
@@ -122,7 +123,7 @@ def _ask(name: str, base_url: str, *, limited: bool) -> None:
         "metrics": lambda: get_text(base_url),
     }
     if not limited:
-        http_client = sys.modules["framelens.engine.http_client"]
+        http_client = sys.modules["framelens.http_client.short"]
         http_client._MOST_BYTES = 1 << 30  # type: ignore[attr-defined]
     print(_peak_mb(), flush=True)
     try:

@@ -13,7 +13,7 @@ from unittest import mock
 
 import httpx
 
-from framelens.llm.http import PooledClient
+from framelens.http_client.client import PooledClient
 
 _PICTURE = re.compile(rb'"image_url":\s*{"url":\s*"([^"]+)"')
 

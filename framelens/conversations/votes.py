@@ -24,11 +24,11 @@ import openai
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, EngineError, FormatRefused
+from framelens.http_client.client import on_request_loop
 from framelens.i18n import in_language, t
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.events import whole_answer
-from framelens.llm.http import on_request_loop
 from framelens.llm.reasoning import split_reasoning
 from framelens.llm.retries import repeated
 from framelens.llm.token_count import token_ids

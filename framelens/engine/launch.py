@@ -24,8 +24,8 @@ from framelens.core.errors import AppError, Cancelled, EngineError, EngineTimeou
 from framelens.core.files import make_private_folder
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.child_process import ChildProcess, LogReader, tail
-from framelens.engine.http_client import NoAnswer, get_json
 from framelens.engine.log_diagnosis import diagnose
+from framelens.http_client.short import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the child's log and health."""

@@ -15,9 +15,10 @@ from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus, Launcher
 from framelens.engine.child_process import tail
-from framelens.engine.http_client import NoAnswer, get_json, health_url
+from framelens.engine.endpoints import health_url
 from framelens.engine.launch import EngineLaunch, Running
 from framelens.engine.log_diagnosis import diagnose
+from framelens.http_client.short import NoAnswer, get_json
 
 POLL_SECONDS = 0.1
 """Interval between progress reports to a waiting caller."""

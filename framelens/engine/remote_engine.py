@@ -18,9 +18,9 @@ from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
 from framelens.core.redaction import redact
 from framelens.core.refusals import is_page, refused, said_in
 from framelens.engine.base import Endpoint, Engine, EngineStatus
-from framelens.engine.http_client import NoAnswer, get_json, get_text, health_url, is_vllm, served_models
+from framelens.engine.endpoints import health_url, is_vllm, served_models
+from framelens.http_client.short import NoAnswer, get_json, get_text
 
-LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _UNREACHABLE = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}
 """Errors of TLS, by the words of Python's ssl module."""
 _AS_SAID = ("engine_busy", "engine_no_credit", "engine_gateway_timeout")
@@ -80,7 +80,6 @@ class RemoteEngine(Engine):
 
     def __init__(self, base_url: str, api_key: str = "", model: str = "", *, timeout_seconds: float = 10.0) -> None:
         self.base_url = normal_base_url(base_url)
-        self._is_local = urlsplit(self.base_url).hostname in LOCAL_HOSTS
         self._api_key = api_key
         self.model = model
         self._timeout_seconds = timeout_seconds
@@ -126,7 +125,7 @@ class RemoteEngine(Engine):
         paths = [f"{self.base_url}/models", *([health_url(self.base_url)] if self._is_vllm else [])]
         try:
             for url in paths:
-                get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds, local=self._is_local)
+                get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds)
         except NoAnswer as answer:
             if answer.status is None or answer.status >= 500:
                 error = EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
@@ -136,7 +135,7 @@ class RemoteEngine(Engine):
 
     def _get_models(self, cancel: threading.Event) -> object:
         """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
-        request = partial(get_json, f"{self.base_url}/models", api_key=self._api_key, local=self._is_local)
+        request = partial(get_json, f"{self.base_url}/models", api_key=self._api_key)
         answer = in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
         while not answer.done():
             if cancel.is_set():

@@ -24,10 +24,11 @@ from framelens.core.units import GIB
 from framelens.core.vllm_arguments import arguments_to_argv
 from framelens.engine.base import Endpoint, Launcher, Prepare
 from framelens.engine.downloads.hub import fetch_model
+from framelens.engine.endpoints import served_models
 from framelens.engine.engine_guard import KEY_VARIABLE
 from framelens.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
-from framelens.engine.http_client import NoAnswer, get_json, served_models
 from framelens.engine.model_resolution import model_name
+from framelens.http_client.short import NoAnswer, get_json
 
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")

@@ -15,9 +15,10 @@ from typing import Any
 import openai
 
 from framelens.core.redaction import remember_secret
+from framelens.http_client.client import pooled_client, request_timeout
+from framelens.http_client.limits import response_limits
 from framelens.llm.events import EventDecoder
-from framelens.llm.http import engine_timeout, pooled_client
-from framelens.llm.limits import limits_of, response_limits
+from framelens.llm.limits import limits_of
 
 _MOST_KNOWN = 50_000
 """Pictures remembered for an engine, in some 8 MB; it keeps fewer."""
@@ -126,7 +127,7 @@ class EngineClient(openai.AsyncOpenAI):
             base_url=base_url,
             api_key=api_key or "none",  # the original refuses ""
             max_retries=0,
-            timeout=engine_timeout(timeout_seconds),  # type: ignore[arg-type]  # it takes httpx as well as httpx2
+            timeout=request_timeout(timeout_seconds),  # type: ignore[arg-type]  # it takes httpx as well as httpx2
             default_query=query,
             http_client=pooled_client(base_url),  # type: ignore[arg-type]
         )

@@ -7,6 +7,7 @@ import logging
 from framelens.core.errors import AppError, EngineBrokeOff, EngineError, EngineTimeout
 from framelens.core.redaction import redact
 from framelens.core.refusals import refused, refused_in_stream
+from framelens.http_client.client import reason_of
 
 log = logging.getLogger(__name__)
 _LIBRARIES = {"httpx", "httpcore"}
@@ -35,7 +36,7 @@ def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppErro
     if isinstance(error, TimeoutError) or (libraries & _LIBRARIES and "Timeout" in type(error).__name__):
         return EngineTimeout("engine_timeout", base_url=base_url)
     if libraries & _LIBRARIES:
-        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=reason_of(error))
     return None
 
 
@@ -45,16 +46,9 @@ def _openai_error(error: Exception, *, base_url: str, model: str) -> AppError | 
     if isinstance(error, openai.APITimeoutError):
         return EngineTimeout("engine_timeout", base_url=base_url)
     if isinstance(error, openai.APIConnectionError):
-        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=reason_of(error))
     if isinstance(error, openai.APIStatusError):
         return refused(error.status_code, error.response.headers, error.response.text, model=model)
     if isinstance(error, openai.APIError):  # an error event
         return refused_in_stream(error.body, model=model)
     return None
-
-
-def _reason(error: BaseException) -> str:
-    """Return the message of the first cause; those of the libraries above it say only that there was an error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return redact(str(error)) or type(error).__name__

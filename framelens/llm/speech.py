@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from framelens.core.domain import Cue, SoundPiece
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.refusals import is_refusal, read_json, refused, said_in
+from framelens.http_client.client import request_loop
 from framelens.llm.error_mapping import engine_error
-from framelens.llm.http import request_loop
 from framelens.llm.retries import Retries
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 Reasoning is never part of the text, whether the engine sends it apart or within the answer (`framelens.llm.reasoning`).
 
-A request runs as a task on the loop of `framelens.llm.http`, because only a task can be cancelled while it waits for a
-token. Cancelling closes the connection, and vLLM then aborts the request.
+A request runs as a task on the loop of `framelens.http_client.client`, because only a task can be cancelled while it
+waits for a token. Cancelling closes the connection, and vLLM then aborts the request.
 """
 
 import logging
@@ -20,8 +20,8 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from framelens.core.domain import Usage
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
 from framelens.core.refusals import refused_in_answer
+from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error
-from framelens.llm.http import on_request_loop
 from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
 from framelens.llm.retries import Retries
 

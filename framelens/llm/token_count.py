@@ -77,7 +77,7 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
 
     from framelens.core.errors import ImageRejected, PicturesRefused, RequestTooLarge
     from framelens.core.refusals import is_refusal, read_json, refused
-    from framelens.llm.http import short_request
+    from framelens.http_client.client import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"
     try:

@@ -35,7 +35,7 @@ def test_unreachable_engine_is_reported_with_the_first_cause() -> None:
     error.__cause__ = httpx.ConnectError("all attempts failed")
     error.__cause__.__cause__ = ConnectionRefusedError(111, "Connect call failed")
     mapped = engine_error(error, base_url="http://engine/v1")
-    assert mapped and mapped.values["reason"] == "[Errno 111] Connect call failed"
+    assert mapped and mapped.values["reason"] == "[Errno 111] Connection refused"
 
 
 def test_a_bug_of_ours_is_no_error_of_the_engine() -> None:

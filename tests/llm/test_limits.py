@@ -10,11 +10,12 @@ from langchain_core.messages import HumanMessage
 
 from framelens.core.domain import SoundPiece
 from framelens.core.errors import EngineError
-from framelens.engine.http_client import NoAnswer, get_json, get_text
+from framelens.http_client.limits import ResponseLimits
+from framelens.http_client.short import NoAnswer, get_json, get_text
 from framelens.i18n import LANGUAGES, error_text
 from framelens.llm.chat import connect
 from framelens.llm.embeddings import EmbeddingModel
-from framelens.llm.limits import ResponseLimits, limits_of
+from framelens.llm.limits import limits_of
 from framelens.llm.speech import SpeechModel, transcribe
 from framelens.llm.stream import Reply, ask
 from framelens.llm.token_count import count_tokens

@@ -11,9 +11,9 @@ from langchain_core.messages import BaseMessage
 from framelens.core.domain import Keyframe, Notice
 from framelens.core.errors import AppError, EngineError
 from framelens.engine.base import Endpoint, Engine
-from framelens.engine.http_client import metrics_url, read_metrics
+from framelens.engine.endpoints import metrics_url, read_metrics
+from framelens.http_client.client import short_request
 from framelens.llm.cache import AnswerCache
-from framelens.llm.http import short_request
 from framelens.llm.messages import with_pictures, with_video
 from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount, count_tokens

@@ -24,7 +24,7 @@ from framelens.core.redaction import redact
 from framelens.core.units import clock, human_size
 from framelens.engine import hub_cache, model_resolution
 from framelens.engine.child_process import ChildProcess, LogReader
-from framelens.engine.http_client import NoAnswer, get_json
+from framelens.http_client.short import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the worker's messages."""
@@ -207,7 +207,6 @@ def hub_config(model_id: str, *, hub: ModelHub | None = None, timeout_seconds: f
             hub.config_url(model_id),
             api_key=hub.token,
             timeout_seconds=timeout_seconds,
-            local=False,
             max_bytes=_MAX_CONFIG_BYTES,
         )
     except NoAnswer:

@@ -2,12 +2,12 @@
 
 import threading
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from framelens.config import Settings
 from framelens.core.domain import EngineProgress, Notice, ProgressListener
-from framelens.engine.http_client import NoAnswer, get_json, served_models
-from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_url
+from framelens.engine.endpoints import served_models
+from framelens.engine.remote_engine import normal_base_url
+from framelens.http_client.short import NoAnswer, get_json
 from framelens.services.engine_selection import build_remote_engine
 
 _CALL_SECONDS = 120.0
@@ -52,8 +52,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
 
 def _served(base_url: str, api_key: str) -> tuple[str, ...]:
     url = normal_base_url(base_url)
-    local = urlsplit(url).hostname in LOCAL_HOSTS
     try:
-        return tuple(served_models(get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0, local=local)))
+        return tuple(served_models(get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0)))
     except NoAnswer:  # it answers for a model without listing any
         return ()

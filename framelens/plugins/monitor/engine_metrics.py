@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
-from urllib.parse import urlsplit
 
 from framelens.core.background_task import in_thread
 from framelens.engine.base import Engine
-from framelens.engine.http_client import NoAnswer, get_text, metrics_url, read_metrics
-from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_urls
+from framelens.engine.endpoints import metrics_url, read_metrics
+from framelens.engine.remote_engine import normal_base_urls
+from framelens.http_client.short import NoAnswer, get_text
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 """Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""
@@ -156,9 +156,8 @@ class EngineMetricsReader:
         until = self._without_metrics.get(address)
         if until is not None and self._clock() < until:
             return "no_metrics"
-        url, local = metrics_url(address), urlsplit(address).hostname in LOCAL_HOSTS
         try:
-            text = get_text(url, api_key=api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)
+            text = get_text(metrics_url(address), api_key=api_key, timeout_seconds=TIMEOUT_SECONDS)
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"

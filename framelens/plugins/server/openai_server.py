@@ -24,11 +24,13 @@ from starlette.routing import Route
 
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, as_app_error
-from framelens.core.redaction import redact, remember_secret
+from framelens.core.redaction import redact
 from framelens.core.refusals import read_json, said_in
 from framelens.engine.base import Endpoint, Engine
+from framelens.http_client.client import PooledClient, authorization, request_timeout
+from framelens.http_client.limits import response_limits
 from framelens.i18n import error_text, t
-from framelens.llm.limits import ACCEPTED, limited, limits_of, response_limits
+from framelens.llm.limits import limits_of
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
@@ -102,7 +104,7 @@ class _Server:
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
         self._engine = options.engine
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(options.timeout_seconds, connect=10.0), trust_env=False)
+        self._http: PooledClient
         self._closing = threading.Event()
         self._endpoint: Endpoint | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -110,6 +112,7 @@ class _Server:
     @asynccontextmanager
     async def life(self, _: Starlette) -> AsyncIterator[None]:
         """Start the engine, and stop it when the application ends."""
+        self._http = PooledClient(trust_env=False, loop=asyncio.get_running_loop())
         self._start()
         try:
             yield
@@ -253,12 +256,12 @@ class _Server:
 
     async def _send(self, endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         url = endpoint.base_url.removesuffix("/v1") + path
-        remember_secret(endpoint.api_key)
-        key = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-        asked = self._http.build_request(method, url, json=body, headers={**key, **ACCEPTED})
+        seconds = self._options.timeout_seconds
+        key, timeout = authorization(endpoint.api_key), request_timeout(seconds)
+        asked = self._http.build_request(method, url, json=body, headers=key, timeout=timeout)
         try:
-            with response_limits(limits_of(path, body, self._options.timeout_seconds)):
-                return await limited(self._http.send(asked, stream=True), endpoint.base_url)
+            with response_limits(limits_of(path, body, seconds)):
+                return await self._http.send(asked, stream=True)
         except httpx.TimeoutException as error:
             raise _Refused(504, self._say("no_answer"), code="engine_timeout") from error
         except httpx.HTTPError as error:

@@ -1,48 +1,39 @@
 """Requests that programs make the server send: videos fetched from listed addresses, and messages to webhooks.
 
-The name in an address is resolved once, every address that it has is checked, and the connection goes to a checked one:
-a name that resolves differently a moment later (DNS rebinding) changes nothing. Addresses that are not public, such as
-those of this machine, of its network or of a cloud's metadata service, are refused unless the settings list them.
-Proxies are not used, since a proxy would resolve the name again. No redirect is followed without the same checks.
+They go to public addresses and to networks that the settings list (`framelens.http_client.addresses`). Proxies are not
+used, since a proxy would resolve the name again. No redirect is followed without the same checks.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
+import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
+from framelens.http_client.addresses import AddressGuard
 from framelens.plugins.server import s3
 
 if TYPE_CHECKING:
     import httpx
 
     from framelens.config import SourceSettings
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+    from framelens.http_client.limits import Excess
 
 _PORTS = {"http": 80, "https": 443}
-_CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
 """How long a server may send nothing."""
 _MOST_REDIRECTS = 5
 _MOST_SHOWN = 200  # characters of an address in an error
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""All that IANA has given out of IPv6 for the whole world; what is special within it, `ipaddress` knows."""
-_NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
-"""Special ones that `ipaddress` takes for global in some of its versions (RFC 6890, 7526, 9637)."""
 
 
 class Outbound:
-    """Client for requests that programs ask for. Safe to use from several threads.
+    """Client for requests that programs ask for. Safe to use from several threads, not from an event loop.
 
     Args:
         settings: The addresses that may be reached.
@@ -50,7 +41,7 @@ class Outbound:
 
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
-        self._private = tuple(ipaddress.ip_network(one) for one in settings.private_networks)
+        self._guard = AddressGuard(settings.private_networks)
 
     def check_source(self, url: str) -> None:
         """Check that videos may be fetched from this address; nothing is resolved.
@@ -71,17 +62,7 @@ class Outbound:
             InputError: "url_invalid", "host_unknown" or "address_private".
         """
         parts = _checked(url, tuple(_PORTS))
-        host = parts.hostname or ""
-        try:
-            found = socket.getaddrinfo(host, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise InputError("host_unknown", host=host[:_MOST_SHOWN], reason=reason) from error
-        addresses = [str(info[4][0]) for info in found]
-        allowed = next((one for one in addresses if self._may_reach(one)), None)
-        if allowed is None:
-            raise InputError("address_private", host=host[:_MOST_SHOWN], address=addresses[0] if addresses else "")
-        return allowed
+        return self._guard.resolve(parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
     def post(self, url: str, body: bytes, headers: dict[str, str], most_seconds: float) -> int:
         """Send a POST request, follow no redirect, and return the status of the answer.
@@ -89,10 +70,14 @@ class Outbound:
         Raises:
             InputError: What `resolve` raises, "url_unreachable" or "url_too_slow".
         """
-        with _Deadline(url, most_seconds) as deadline, self._client() as client:
-            response = client.send(self._request(client, "POST", url, deadline, body, headers), stream=True)
-            response.close()
+
+        async def status() -> int:
+            response = await self._send("POST", url, body, headers)
+            await response.aclose()
             return response.status_code
+
+        with _faults_named(url, most_seconds):
+            return asyncio.run(status())
 
     def fetch(
         self,
@@ -115,40 +100,32 @@ class Outbound:
             Cancelled: `cancel` was set.
             OSError: `file` could not be written.
         """
-        most_seconds = self._settings.most_seconds
-        with (
-            _Deadline(url, most_seconds) as deadline,
-            self._client() as client,
-            self._opened(client, url, deadline) as response,
-        ):
-            size = response.headers.get("content-length", "")
-            total = int(size) if size.isdecimal() else None
-            self._check_size(url, total or 0)
-            received = 0
-            on_progress(received, total)
-            for piece in response.iter_raw():
-                if cancel.is_set():
-                    raise Cancelled
-                received += len(piece)
-                self._check_size(url, received)
-                file.write(piece)
-                on_progress(received, total)
-            if total is not None and received < total:
-                raise InputError("url_cut_off", url=_shown(url), received=received, total=total)
 
-    def _check_size(self, url: str, size_bytes: int) -> None:
-        if size_bytes > self._settings.most_bytes:
-            raise InputError("url_too_large", url=_shown(url), most=human_size(self._settings.most_bytes))
+        async def received() -> None:
+            async with self._opened(url) as response:
+                size = response.headers.get("content-length", "")
+                total, count = (int(size) if size.isdecimal() else None), 0
+                on_progress(0, total)
+                async for piece in response.aiter_raw():
+                    if cancel.is_set():
+                        raise Cancelled
+                    count += len(piece)
+                    file.write(piece)
+                    on_progress(count, total)
+            if total is not None and count < total:
+                raise InputError("url_cut_off", url=_shown(url), received=count, total=total)
 
-    @contextmanager
-    def _opened(self, client: httpx.Client, url: str, deadline: _Deadline) -> Iterator[httpx.Response]:
+        with _faults_named(url, self._settings.most_seconds, self._settings.most_bytes):
+            asyncio.run(received())
+
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[httpx.Response]:
         """Yield the answer to a GET request; each redirect is checked like the address itself."""
         at = url
         for _ in range(_MOST_REDIRECTS):
             self.check_source(at)
             target = s3.presigned_url(at, self._settings.s3) if at.startswith("s3://") else at
-            request = self._request(client, "GET", target, deadline, b"", {"Accept-Encoding": "identity"})
-            response = client.send(request, stream=True)
+            response = await self._send("GET", target)
             try:
                 if response.status_code == 200:
                     yield response
@@ -157,50 +134,39 @@ class Outbound:
                     raise InputError("url_refused", url=_shown(url), status=response.status_code)
                 at = urljoin(at, response.headers["location"])
             finally:
-                response.close()
+                await response.aclose()
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
 
-    @staticmethod
-    def _client() -> httpx.Client:
-        import httpx  # pages and commands start without it
+    async def _send(
+        self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a request to a checked address of the host, and return its answer with an unread body."""
+        from framelens.http_client.client import PooledClient, request_timeout  # pages and commands start without it
 
-        timeout = httpx.Timeout(_IDLE_SECONDS, connect=_CONNECT_SECONDS)
-        return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False)
-
-    def _request(
-        self, client: httpx.Client, method: str, url: str, deadline: _Deadline, body: bytes, headers: dict[str, str]
-    ) -> httpx.Request:
-        """Build a request to a checked address of the host; certificates are checked for its name."""
-        import httpx
-
-        named = httpx.URL(url)
-        return client.build_request(
-            method,
-            named.copy_with(host=self.resolve(url)),
-            content=body,
-            headers={**headers, "Host": named.netloc.decode("ascii")},
-            extensions={"sni_hostname": named.raw_host.decode("ascii"), "trace": deadline.follow},
-        )
-
-    def _may_reach(self, address: str) -> bool:
-        real = _real(ipaddress.ip_address(address.partition("%")[0]))
-        return _is_global(real) or any(real in network for network in self._private)
+        _checked(url, tuple(_PORTS))
+        client = PooledClient(trust_env=False, resolve=self._guard.resolve)
+        asked = client.build_request(method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS))
+        return await client.send(asked, stream=True)
 
 
-def _is_global(address: Address) -> bool:
-    """Return whether an address belongs to the whole world's network, and to one machine of it."""
-    if address.version == 6 and address not in _GLOBAL_UNICAST:
-        return False
-    return address.is_global and not address.is_multicast and not any(address in one for one in _NOT_GLOBAL)
+@contextmanager
+def _faults_named(url: str, most_seconds: float, most_bytes: int = 2**20) -> Iterator[None]:
+    """Limit the answers to the requests within, and raise InputError for what goes wrong with their connection."""
+    import httpx
 
+    from framelens.http_client.client import reason_of
+    from framelens.http_client.limits import ResponseLimits, response_limits
 
-def _real(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address contains, if any: mapped, 6to4, Teredo or NAT64."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
+    def error(excess: Excess) -> InputError:
+        if excess.kind == "long":
+            return InputError("url_too_large", url=_shown(url), most=human_size(most_bytes))
+        return InputError("url_too_slow", url=_shown(url), seconds=round(most_seconds))
+
+    try:
+        with response_limits(ResponseLimits(most_bytes, most_seconds, is_raw=True, error=error)):
+            yield
+    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        raise InputError("url_unreachable", url=_shown(url), reason=reason_of(fault)[:_MOST_SHOWN]) from fault
 
 
 def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
@@ -235,44 +201,3 @@ def _is_below(url: str, listed: str) -> bool:
 def _shown(url: str) -> str:
     """Return an address without its query, which may hold a signature."""
     return url.partition("?")[0][:_MOST_SHOWN]
-
-
-class _Deadline:
-    """Context that ends a connection when the time is up, however slowly a server sends its bytes.
-
-    Errors of the connection become InputError("url_unreachable"), or "url_too_slow" if the time is up.
-    """
-
-    def __init__(self, url: str, seconds: float) -> None:
-        self._url = _shown(url)
-        self._seconds = seconds
-        self._socket: socket.socket | None = None
-        self._is_over = False
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def follow(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note the socket of a connection; httpx calls this with each of its events."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
-
-    def __enter__(self) -> _Deadline:
-        self._timer.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        import httpx
-
-        self._timer.cancel()
-        is_network = isinstance(error, (httpx.HTTPError, httpx.InvalidURL))
-        if self._is_over and (is_network or error is None or isinstance(error, InputError)):
-            raise InputError("url_too_slow", url=self._url, seconds=round(self._seconds)) from error
-        if is_network:
-            reason = redact(str(error)) or type(error).__name__
-            raise InputError("url_unreachable", url=self._url, reason=reason[:_MOST_SHOWN]) from error
-
-    def _end(self) -> None:
-        self._is_over = True
-        if self._socket:
-            with suppress(OSError):  # it was closed
-                self._socket.shutdown(socket.SHUT_RDWR)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from framelens.core.errors import ConfigError, EngineError
 from framelens.core.redaction import redact, remember_secret
-from framelens.engine.http_client import NoAnswer, get_json
+from framelens.http_client.short import NoAnswer, get_json
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -78,7 +78,7 @@ class RayCluster:
         host = str(urlsplit(self.address).hostname)
         is_local = _is_loopback(host)
         try:
-            get_json(f"{self.address}/api/version", local=is_local)
+            get_json(f"{self.address}/api/version")
         except NoAnswer as answer:
             if answer.status in (401, 403):
                 return

@@ -1,14 +1,19 @@
-"""HTTP clients for engines. An engine on this machine is never reached through the environment's proxy."""
+"""HTTP client with limits, for requests to engines and for those that programs ask for.
+
+Every response keeps to `framelens.http_client.limits`. A server on this machine is never reached through the
+environment's proxy. No redirect is followed: neither the key nor the frames are sent to its target.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
 import contextlib
+import os
 import queue
 import ssl
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import CancelledError
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -20,7 +25,7 @@ import httpx
 
 from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.redaction import redact, remember_secret
-from framelens.llm.limits import ACCEPTED, ResponseLimits, limited, response_limits
+from framelens.http_client.limits import ACCEPTED, ResponseLimits, limited, response_limits
 
 T = TypeVar("T")
 
@@ -38,33 +43,41 @@ _clients: dict[bool, PooledClient] = {}
 
 
 class PooledClient(httpx.AsyncClient):
-    """An httpx client that keeps connections alive on the request loop only.
+    """An httpx client that keeps connections alive on its own loop only.
 
     A connection belongs to the event loop that opened it. On any other loop, each request gets a connection of its own,
     which is closed with the response, so that nothing is left behind when that loop ends.
+
+    Args:
+        trust_env: Use the environment's proxies.
+        loop: Loop on which connections are kept; None for that of `request_loop`.
+        resolve: resolve(host, port) returns the address to connect to, or raises. The certificate is still checked for
+            the host. No connection is kept then: the next host may have the same address.
     """
 
-    def __init__(self, *, trust_env: bool) -> None:
+    def __init__(
+        self,
+        *,
+        trust_env: bool,
+        loop: asyncio.AbstractEventLoop | None = None,
+        resolve: Callable[[str, int], str] | None = None,
+    ) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS)
+        self._own_loop, self._resolve = loop, resolve
         with _proxy_errors():
             super().__init__(
                 trust_env=trust_env,
                 verify=_certificates(),
-                follow_redirects=False,  # neither the key nor the frames are sent to the target
+                follow_redirects=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one engine's would go to another
                 limits=limits,
                 headers=ACCEPTED,
             )
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
-        """Send a request; see httpx. The response keeps to `framelens.llm.limits`."""
-        send = super().send
-        if asyncio.get_running_loop() is not request_loop():
-            limits = httpx.Limits(max_keepalive_connections=0)
-            with _proxy_errors():
-                send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
+        """Send a request; see httpx. The response keeps to `framelens.http_client.limits`."""
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        response = await limited(send(request, stream=True, **options), url)
+        response = await limited(self._sent(request, options), url)
         if not stream:
             try:
                 await response.aread()
@@ -73,9 +86,29 @@ class PooledClient(httpx.AsyncClient):
                 raise
         return response
 
+    async def _sent(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
+        send = super().send
+        if self._resolve:
+            await _pin(request, self._resolve)
+        if self._resolve or asyncio.get_running_loop() is not (self._own_loop or request_loop()):
+            limits = httpx.Limits(max_keepalive_connections=0)
+            with _proxy_errors():
+                send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
+        return await send(request, stream=True, **options)
+
+
+async def _pin(request: httpx.Request, resolve: Callable[[str, int], str]) -> None:
+    """Let the request connect to the address that `resolve` returns, in the name of its host."""
+    url = request.url
+    host = url.raw_host.decode("ascii")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    address = await asyncio.to_thread(resolve, host, port)
+    request.url = url.copy_with(host=address)  # the header "Host" keeps the name
+    request.extensions = {**request.extensions, "sni_hostname": host}
+
 
 def pooled_client(base_url: str) -> PooledClient:
-    """Return the client for long requests to this address; it is shared and must not be closed.
+    """Return the client for requests to this address; it is shared and must not be closed.
 
     Raises:
         ConfigError: The address, or that of a proxy in the environment, can't be used.
@@ -87,35 +120,61 @@ def pooled_client(base_url: str) -> PooledClient:
         return _clients[is_local]
 
 
-def engine_timeout(seconds: float) -> httpx.Timeout:
+def request_timeout(seconds: float) -> httpx.Timeout:
     """Return the time limits of a request: `seconds` for each wait for data, at most 10 for connecting."""
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
 
 
 def short_request(
-    base_url: str, method: str, url: str, *, api_key: str, timeout_seconds: float, body: object = None
+    base_url: str,
+    method: str,
+    url: str,
+    *,
+    api_key: str,
+    timeout_seconds: float,
+    body: object = None,
+    limits: ResponseLimits | None = None,
+    may_move: bool = False,
 ) -> httpx.Response:
     """Send a request whose answer is short, and wait for it; not for the thread of the request loop.
 
     Args:
-        base_url: Address of the engine.
+        base_url: Address of the server.
         method: HTTP method.
         url: Address of the request.
         api_key: Sent as a bearer token; "" for none.
         timeout_seconds: Limit of each wait; the answer may take twice as long.
         body: Sent as JSON.
+        limits: Limits of the answer; None for 16 MB.
+        may_move: Follow redirects within the scheme, host and port of `url`.
 
     Raises:
         ConfigError: What `pooled_client` raises.
-        EngineError: The answer exceeds its limits (see `framelens.llm.limits`).
+        EngineError: The answer exceeds its limits, where `limits` names no other error.
         httpx.HTTPError: There is no answer.
     """
     sender = pooled_client(base_url)
     asked = sender.build_request(
-        method, url, json=body, headers=authorization(api_key), timeout=engine_timeout(timeout_seconds)
+        method, url, json=body, headers=authorization(api_key), timeout=request_timeout(timeout_seconds)
     )
-    with response_limits(ResponseLimits(most_seconds=2 * timeout_seconds)):
-        return asyncio.run_coroutine_threadsafe(sender.send(asked), request_loop()).result()
+    with response_limits(limits or ResponseLimits(most_seconds=2 * timeout_seconds)):
+        sent = _followed(sender, asked) if may_move else sender.send(asked)
+        return asyncio.run_coroutine_threadsafe(sent, request_loop()).result()
+
+
+async def _followed(sender: PooledClient, asked: httpx.Request) -> httpx.Response:
+    """Send a request, and again as long as it is redirected within its origin."""
+    for _ in range(sender.max_redirects):
+        response = await sender.send(asked)
+        target = response.next_request
+        if target is None or _origin(target.url) != _origin(asked.url):
+            return response
+        asked = target
+    raise httpx.TooManyRedirects("too many redirects", request=asked)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def authorization(api_key: str) -> dict[str, str]:
@@ -124,8 +183,17 @@ def authorization(api_key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the message of the first cause of an error; those of the libraries above say only that there was one."""
+    while below := error.__cause__ or (error.__context__ if isinstance(error.__context__, OSError) else None):
+        error = below
+    if (isinstance(error, ConnectionError) or type(error) is OSError) and error.errno:
+        return f"[Errno {error.errno}] {os.strerror(error.errno)}"  # asyncio's own words name the call alone
+    return redact(str(error)) or type(error).__name__
+
+
 def request_loop() -> asyncio.AbstractEventLoop:
-    """Return the event loop of all long requests, which runs in a daemon thread of its own."""
+    """Return the event loop of all requests to engines, which runs in a daemon thread of its own."""
     with _loop_lock:
         return _create_loop()
 
@@ -183,8 +251,10 @@ def _close_clients() -> None:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Return the TLS context. It is created once, since that takes 30 ms."""
-    return httpx.create_ssl_context()
+    """Return the TLS context, which trusts the system's authorities, too. It is made once, since that takes 30 ms."""
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context
 
 
 @contextlib.contextmanager

@@ -1,0 +1,111 @@
+"""Short GET requests to engines, hubs and clusters, whose answer is text or JSON: no retries, no streaming.
+
+Redirects to another origin are not followed, since the API key is meant for this one only. The client is imported by
+the first request, so that commands which send none start without httpx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from framelens.core.errors import ConfigError
+from framelens.core.redaction import redact
+from framelens.core.refusals import read_json
+
+if TYPE_CHECKING:
+    from framelens.http_client.limits import Excess
+
+_MOST_QUOTED = 20_000
+"""Characters that are kept of an answer that can't be used."""
+_MOST_BYTES = 16 * 2**20
+"""Of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
+
+
+class NoAnswer(Exception):
+    """A request without a usable answer.
+
+    Attributes:
+        status: HTTP status, or None if there was no connection.
+        redirect: Address on another origin that the answer redirected to, "" if none.
+        body: Beginning of the answer's text.
+        headers: Headers of a refusal.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        status: int | None = None,
+        *,
+        redirect: str = "",
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(redact(reason))
+        self.status = status
+        self.body, self.headers = body[:_MOST_QUOTED], headers or {}
+        self.redirect = redact(redirect)
+
+
+def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, max_bytes: int = _MOST_BYTES) -> object:
+    """Get and parse the JSON at `url`.
+
+    Args:
+        url: Address.
+        api_key: Sent as a bearer token; "" for none.
+        timeout_seconds: Bounds each wait for the server; the whole answer may take twice as long.
+        max_bytes: Longest body.
+
+    Returns:
+        The parsed JSON, None for an empty body.
+
+    Raises:
+        NoAnswer: No connection, a status other than 2xx, a body that is too long or no JSON.
+    """
+    body = _get(url, api_key, timeout_seconds, max_bytes)
+    found = read_json(body)
+    if found is None and body:
+        raise NoAnswer("the answer is not JSON", 200, body=body.decode(errors="replace"))
+    return found
+
+
+def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> str:
+    """Get the text at `url`; the arguments are those of `get_json`.
+
+    Raises:
+        NoAnswer: No connection, a status other than 2xx, or a body that is too long.
+    """
+    return _get(url, api_key, timeout_seconds, _MOST_BYTES).decode(errors="replace")
+
+
+def _get(url: str, api_key: str, timeout_seconds: float, max_bytes: int) -> bytes:
+    import httpx
+
+    from framelens.http_client.client import reason_of, short_request
+    from framelens.http_client.limits import ResponseLimits
+
+    limits = ResponseLimits(max_bytes, 2 * timeout_seconds, error=_no_answer)
+    try:
+        response = short_request(
+            url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds, limits=limits, may_move=True
+        )
+    except ConfigError as error:
+        raise NoAnswer(str(error)) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NoAnswer(reason_of(error)) from error
+    if response.is_success:
+        return response.content
+    reason = f"HTTP {response.status_code} {response.reason_phrase}"
+    if response.next_request:
+        target = str(response.next_request.url)
+        raise NoAnswer(f"{reason} redirects to {target}", response.status_code, redirect=target)
+    raise NoAnswer(reason, response.status_code, body=response.text, headers=dict(response.headers))
+
+
+def _no_answer(excess: Excess) -> NoAnswer:
+    match excess.kind:
+        case "long":
+            return NoAnswer(f"the answer is longer than {excess.limits.most_bytes} bytes", 200)
+        case "compressed":
+            return NoAnswer(f"the answer is compressed ({excess.encoding})", 200)
+    return NoAnswer(f"the answer took longer than {excess.limits.most_seconds:g} s")

@@ -1,0 +1,60 @@
+"""Short requests: a limit for the whole request, redirects included, and one exception for whatever goes wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from framelens.http_client.short import NoAnswer, get_json
+from tests import loopback
+
+
+def failure(url: str, **options: float) -> NoAnswer:
+    with pytest.raises(NoAnswer) as caught:
+        get_json(url, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+def answering(answer: Callable[[loopback.Handler], None]) -> type[loopback.Handler]:
+    return type("Answering", (loopback.Handler,), {"do_GET": answer})
+
+
+def test_redirects_count_in_the_time_of_the_request() -> None:
+    def move(handler: loopback.Handler) -> None:
+        time.sleep(0.15)
+        handler.send_whole(307, b"", {"Location": handler.path + "x"})
+
+    with loopback.listening(answering(move)) as url:
+        assert "took longer than 0.4 s" in str(failure(f"{url}/a", timeout_seconds=0.2))
+
+
+def test_endless_redirects_end() -> None:
+    with loopback.listening(answering(lambda one: one.send_whole(307, b"", {"Location": "/a"}))) as url:
+        assert "redirects" in str(failure(f"{url}/a"))
+
+
+def test_answer_longer_than_its_limit_is_none() -> None:
+    with loopback.listening(answering(lambda one: one.send_json(200, [1] * 100))) as url:
+        assert get_json(url) == [1] * 100
+        assert "longer than 100 bytes" in str(failure(url, max_bytes=100))
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:9/v1", "Connection refused"),
+        ("http://nothing.invalid/v1", "not known"),
+        ("nonsense", "base_url_invalid"),
+    ],
+)
+def test_connection_that_fails_says_why(url: str, reason: str) -> None:
+    answer = failure(url)
+    assert answer.status is None and reason in str(answer)
+
+
+def test_unusable_proxy_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("framelens.http_client.client._clients", {})
+    monkeypatch.setenv("ALL_PROXY", "socks://me:secret@127.0.0.1:9")
+    assert "ALL_PROXY" in str(answer := failure("http://engine.example/v1")) and "secret" not in str(answer)

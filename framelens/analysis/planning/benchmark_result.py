@@ -8,8 +8,6 @@ from framelens.models.serving_plan import Device
 
 TOGETHER = 8
 """Most frames of one test request."""
-ANSWER_TOKENS = 1024
-"""Tokens kept free for an answer in the estimate."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ prompts of simultaneous requests queue for the processor, while their answers ar
 speed of one. Both rates are fitted by least squares; with few measurements they stay near their usual proportion.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
+from typing import TYPE_CHECKING
 
-from framelens.analysis.planning.benchmark_result import ANSWER_TOKENS, BenchmarkResult
 from framelens.analysis.task import Task
 from framelens.core.domain import (
     Analysis,
@@ -29,6 +31,11 @@ from framelens.core.domain import (
 from framelens.core.evidence import Moments
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
+if TYPE_CHECKING:
+    from framelens.analysis.planning.benchmark_result import BenchmarkResult
+
+ANSWER_TOKENS = 1024
+"""Tokens kept free for an answer in the estimate from a benchmark."""
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
 _USUAL_PROPORTION = 8.0  # time of an answer's token by that of a prompt's token
 _PROPORTION_WEIGHT = 0.05  # weight of the usual proportion in the fit

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from framelens.analysis.planning import plan
-from framelens.analysis.planning.benchmark_result import ANSWER_TOKENS, TOGETHER, BenchmarkResult
+from framelens.analysis.planning.benchmark_result import TOGETHER, BenchmarkResult
 from framelens.analysis.planning.estimate import Estimate, Planner
-from framelens.analysis.planning.forecast import benchmark_run
+from framelens.analysis.planning.forecast import ANSWER_TOKENS, benchmark_run
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.prompts.templates import built_in
 from framelens.core.domain import AnalysisRequest, Layout, VideoInfo

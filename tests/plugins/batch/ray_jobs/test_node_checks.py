@@ -97,6 +97,9 @@ def test_neither_keys_nor_folders_of_a_machine_travel() -> None:
 
 
 def test_the_same_work_has_the_same_name(tmp_path: Path) -> None:
-    name = job_name(tmp_path / "out", "print")
-    assert name == job_name(tmp_path / "clips" / ".." / "out", "print")
-    assert len({name, job_name(tmp_path, "print"), job_name(tmp_path / "out", "other")}) == 3
+    def name(folder: Path, fingerprint: str) -> str:
+        return job_name(Batch("one", (), AnalysisRequest(Path("x")), fingerprint, folder=folder))
+
+    here = tmp_path / "out"
+    assert name(here, "print") == name(tmp_path / "clips" / ".." / "out", "print")
+    assert len({name(here, "print"), name(tmp_path, "print"), name(here, "other")}) == 3

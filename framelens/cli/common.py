@@ -183,7 +183,7 @@ def cancel_on_signals() -> threading.Event:
 
 def finding_text(finding: CheckFinding) -> str:
     """Return the text of a finding without secrets."""
-    return redact(notice_text(finding.notice)).removeprefix("❌ ")
+    return redact(notice_text(finding.notice))
 
 
 def finding_lines(findings: Iterable[CheckFinding], good: str = "") -> Iterator[str]:
@@ -195,6 +195,6 @@ def finding_lines(findings: Iterable[CheckFinding], good: str = "") -> Iterator[
     """
     for finding in findings:
         mark = good if good and finding.severity == "tells" else _MARKS[finding.severity]
-        yield f"{mark} {finding_text(finding)}"
+        yield f"{mark} {finding_text(finding).removeprefix('❌ ')}"
         if finding.fix is not None:
             yield f"   → {notice_text(finding.fix.notice)}"

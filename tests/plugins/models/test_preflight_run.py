@@ -24,6 +24,7 @@ from framelens.engine import supported_architectures
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local_engine import LocalEngine
+from framelens.i18n import notice_text
 from framelens.plugins.models.preflight import run as preflight
 from framelens.plugins.models.preflight.run import subject_of
 from framelens.plugins.models.vision_checks import engine_of
@@ -150,6 +151,8 @@ def test_offline_a_model_that_is_not_here_stops(monkeypatch: pytest.MonkeyPatch)
 @needs_vllm
 def test_settings_that_vllm_has_not_are_told_with_what_helps(tiny_text: Path) -> None:
     assert keys(tiny_text, {"dtype": "int8"}) == ["vllm_dtype_quantized"]
+    (found,) = preflight.preflight(replace(config.load({}), model_path=str(tiny_text)), {"dtype": "int8"})
+    assert '"auto", "half", "float16"' in notice_text(found.notice, "en"), "a list in words"
     assert keys(tiny_text, {"max_model_length": 5}) == ["vllm_argument_unknown"]
 
 

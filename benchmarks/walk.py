@@ -24,6 +24,7 @@ _HOOKED = """
 import json, sys, threading
 from pathlib import Path
 ROOT = sys.argv.pop(1) + "/framelens/"
+CHOSEN = "KeyframesChosen"  # alone, or with the state after it
 modules, functions, passed = set(), set(), set()
 
 def note(frame, event, value):
@@ -33,7 +34,7 @@ def note(frame, event, value):
     if event == "call":
         modules.add(code.co_filename)
         functions.add((code.co_filename, code.co_firstlineno))
-    elif event == "return" and type(value).__name__ == "KeyframesChosen" and code.co_flags & 0x20:
+    elif event == "return" and code.co_flags & 0x20 and type(getattr(value, "event", value)).__name__ == CHOSEN:
         passed.add((code.co_filename, code.co_firstlineno, code.co_name))
 
 threading.setprofile(note)

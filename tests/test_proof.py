@@ -24,6 +24,7 @@ from framelens.services.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.test_local_engine import wait_until
+from tests.updates import events_of
 
 pytestmark = pytest.mark.engine
 
@@ -34,7 +35,7 @@ CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
 def analyse(video: Path, engine: LocalEngine, **options: object) -> Analysis:
     request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
-    *_, last = EngineSession(WORDS, templates.load_templates(None), engine).run(Task(request, "proof"))
+    *_, last = events_of(EngineSession(WORDS, templates.load_templates(None), engine).run(Task(request, "proof")))
     assert isinstance(last, Finished)
     return last.analysis
 
@@ -150,9 +151,8 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
 
 def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engine: LocalEngine) -> None:
     events = list[AnalysisEvent]()
-    for event in EngineSession(WORDS, templates.load_templates(None), vl_engine).run(
-        Task(AnalysisRequest(video), "killed")
-    ):
+    run = EngineSession(WORDS, templates.load_templates(None), vl_engine).run
+    for event in events_of(run(Task(AnalysisRequest(video), "killed"))):
         if isinstance(event, ModeChosen) and not any(isinstance(one, ModeChosen) for one in events):
             _kill(ready(vl_engine))
         events.append(event)

@@ -10,6 +10,7 @@ from benchmarks.analysis.raw import Sent, recording
 from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from framelens.config import load
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import (
     AnalysisRequest,
     AnswerDelta,
@@ -91,12 +92,12 @@ class App:
 
     def course(self, request: AnalysisRequest, *, layout: Layout | None = None, until_text: bool = False) -> Course:
         """Run to the end or to the first text. `layout` fixes the chunks regardless of the engine's token counts."""
-        done = NO_EARLIER_RESULTS if layout is None else EarlierResults(layout)
+        done = NO_EARLIER_RESULTS if layout is None else EarlierResults(AnalysisState(layout=layout))
         task = Task(request, "benchmark", done=done)
         with recording() as sent:
             course = Course(sent)
-            for event in self._run(task):
-                _note(course, event)
+            for update in self._run(task):
+                _note(course, update.event)
                 if until_text and course.first_text:
                     task.control.cancel.set()
                     break

@@ -23,9 +23,10 @@ from typing import Any, get_args
 from benchmarks.datasets.formats import LETTERS, READERS, Item, video_of
 from benchmarks.datasets.scores import Outcome, table
 from framelens import config
-from framelens.conversations.conversation import AnswerDone, AskSettings, Conversation, Look, LookKind, Turn
+from framelens.conversations.conversation import AnswerDone, AnswerDraft, AskSettings, Look, LookKind, Turn
 from framelens.core.errors import AppError, EngineError
 from framelens.core.evidence import Moments
+from framelens.core.generators import value_of
 from framelens.i18n import error_text, in_language
 from framelens.services.analyses import with_named
 from framelens.services.asking import FrameOptions
@@ -93,7 +94,7 @@ def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: L
 def _answered(services: Services, item: Item, path: Path, *, frames: int, look: LookKind) -> Turn:
     cancel = threading.Event()
     events = services.asking.begin([str(path)], FrameOptions("en", frames), cancel)
-    asked = _value_of(events)
+    asked = value_of(events)
     letters = LETTERS[: len(item.choices)]
     if item.span is None:
         choices = "\n".join(f"{letter}. {choice}" for letter, choice in zip(letters, item.choices, strict=True))
@@ -102,21 +103,10 @@ def _answered(services: Services, item: Item, path: Path, *, frames: int, look: 
         question = f"When does this happen: {item.question}?"
     settings = AskSettings(temperature=0.0, seed=0, letters=letters)
     asked = asked.asked(question, settings, look=Look(look))
-    with closing(services.asking.ask(asked, cancel)) as answer:
+    with closing(services.asking.ask(AnswerDraft(asked), cancel)) as answer:
         done = [event.conversation for event in answer if isinstance(event, AnswerDone)]
     turn: Turn = done[0].last
     return turn
-
-
-def _value_of(events: Any) -> Conversation:
-    """Consume a generator and return its value."""
-    with closing(events):
-        while True:
-            try:
-                next(events)
-            except StopIteration as end:
-                value: Conversation = end.value
-                return value
 
 
 def _best(moments: Iterable[Moments]) -> tuple[float, float] | None:

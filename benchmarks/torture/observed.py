@@ -34,8 +34,7 @@ def main(path: Path, words: list[str]) -> int:
     """Run a command and note what is surveyed and measured."""
     from framelens.analysis.inputs import extraction_cache
     from framelens.cli.main import main as run
-    from framelens.core.analysis_state import AnalysisState
-    from framelens.core.domain import FactsMeasured
+    from framelens.core.domain import FactsMeasured, Probed
 
     note = noting(path)
 
@@ -54,12 +53,12 @@ def main(path: Path, words: list[str]) -> int:
         setattr(extraction_cache, name, noted(getattr(extraction_cache, name), line))
     keep = extraction_cache.StoredExtraction.keep
 
-    def kept(self: Any, subject: object, value: object) -> None:
-        keep(self, subject, value)
-        if isinstance(value, AnalysisState):
+    def kept(self: Any, subject: object, *values: object) -> None:
+        keep(self, subject, *values)
+        if isinstance(values[0], Probed):
             note("chosen")
-        elif isinstance(value, tuple):
-            note(f"kept {len(value)}")
+        elif isinstance(values[0], tuple):
+            note(f"kept {len(values[0])}")
 
     extraction_cache.StoredExtraction.keep = kept  # type: ignore[method-assign]
     return run(words)

@@ -1,11 +1,11 @@
-"""Pipeline of one analysis, from the file to the finished Analysis, as a generator of typed events.
+"""Pipeline of one analysis, from the file to the finished Analysis, as a generator of typed events with their states.
 
 Starting the engine, hashing the file, transcribing and choosing frames run in parallel; the first frames are asked
 about while the rest is read, and facts are measured while the engine answers. The report doesn't wait for them:
 `Answered` carries it once all is answered, and `Finished` follows with the facts. Page, command line and tests consume
 the same generator. Cancel and pause are events of the task.
 
-If something fails after the frames are chosen, `Finished` is yielded with all results so far before the error is
+If something fails after the frames are chosen, `Finished` is emitted with all results so far before the error is
 raised: nothing is lost.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,14 +23,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Transcription
-from framelens.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState, wait_for
+from framelens.analysis.pipeline_state import Frames, PipelineState, wait_for
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity
 from framelens.analysis.planning.plan import extract_options
 from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task, facts_incomplete, merge_answers
-from framelens.core.analysis_state import AnalysisState, ReportHeader
+from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, ReportHeader
+from framelens.core.background_task import in_thread
 from framelens.core.domain import (
     Analysis,
     AnalysisEvent,
@@ -50,8 +51,8 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import AppError, Cancelled, EngineError, Paused, VideoError
 from framelens.core.files import readable
+from framelens.core.generators import value_of
 from framelens.i18n import as_notice, in_language
-from framelens.video.files import digest_of
 from framelens.video.keyframes.options import ExtractOptions
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     Opened = tuple[EngineConnection, EngineInfo]
 
 T = TypeVar("T")
-_POLL_SECONDS = 0.1
 _MOST_REPLACED = 2
 """Engines of a pool that may die under one video, which may be the cause."""
 
@@ -110,91 +110,90 @@ class Tools(Protocol):
         """Return the longer side of sent frames in pixels by the settings; None lets the plan choose."""
 
 
-def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
-    """Run an analysis and yield its events; the last is Finished.
+def analyse(
+    task: Task, tools: Tools, note: Callable[[AnalysisEvent], None] = lambda event: None
+) -> Iterator[AnalysisUpdate]:
+    """Run an analysis and yield its events with the states after them; the last is Finished.
+
+    Args:
+        task: What to analyse.
+        tools: What it works with.
+        note: Called with each event before it is yielded.
 
     Raises:
         AppError: The run failed; after Finished if the frames were chosen.
         Cancelled: The run was cancelled, or paused (Paused).
     """
-    with ConcurrentEvents(task.control.cancel) as background:
-        run = _Run(task, tools, background)
-        yield from run.missing_facts(task.done.report) if task.done.report else run.events()
+    run = _Run(task, tools)
+    try:
+        work = run.measure_missing_facts if task.done.report else run.analyse
+        for update in run.state.updates(in_thread("analysis", work)):
+            note(update.event)
+            yield update
+    finally:
+        run.state.stop.set()
 
 
 class _Run:
-    def __init__(self, task: Task, tools: Tools, background: ConcurrentEvents) -> None:
+    def __init__(self, task: Task, tools: Tools) -> None:
         self.task = task
         self.request = task.request
         self.tools = tools
         self.template = tools.templates.find(task.request.template)
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
-        self.background = background
-        self.state = PipelineState(task.control, background.stop, task.done.seconds_by_stage)
-        background.apply = self.state.apply
+        self.state = PipelineState(task.control, task.done.state)
 
-    def events(self) -> Iterator[AnalysisEvent]:
-        """Yield the events of a run."""
-        yield self._applied(StageStarted("survey"))
+    def analyse(self) -> None:
+        """Run the analysis. Raises what `analyse` raises."""
+        emit, start = self.state.emit, _start
+        emit(StageStarted("survey"))
         if notice := range_notice(self.request.selection):
-            yield self._applied(Noticed(notice))
-        start = self.background.start
-        options = start("options", lambda _: self._options())
+            emit(Noticed(notice))
+        options = start("options", self._options)
         digest = start("digest", self._digest)
-        video = start("video", lambda emit: self._read(options, emit))
+        video = start("video", lambda: self._read(options))
         opening = partial(self._open, lambda: self.state.video().content_key)
         engine = start("engine", opening) if self._wants_model() else None
-        heard = start("hearing", lambda emit: self._hear(digest, engine, emit))
+        heard = start("hearing", lambda: self._hear(digest, engine))
         known = (heard, digest)
-        asking = start("asking", lambda emit: self._ask(engine, opening, options, known, emit)) if engine else None
-        yield from self._until_frames(video)
+        asking = start("asking", lambda: self._ask(engine, opening, options, known)) if engine else None
+        self.state.chosen()
         try:
-            yield from self._answers(engine, asking)
-            yield from self._settle(heard, digest)
-            heard.result()
-            digest.result()
-            yield from self._rest(video)
+            self._answers(engine, asking)
+            self._settle(*known)
+            for one in known:
+                one.result()
+            self._rest(video)
         except Cancelled:
             raise
         except AppError as error:
             key = "incomplete" if self._has_answers() else "no_model_because"
-            yield self._applied(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
-            yield from self._settle(heard, digest)
+            emit(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
+            self._settle(*known)
             if not self._has_answers():  # a report of facts alone: show it at once
-                yield from self._pending(video)
-            yield from self.background.until(video)
-            yield Finished(self._report(is_failed=True))
+                self._pending(video)
+            self._settle(video)
+            self.state.emit_made(lambda state: Finished(self._report(state, is_failed=True)))
             raise
-        yield Finished(self._report())
+        self.state.emit_made(lambda state: Finished(self._report(state)))
 
-    def missing_facts(self, report: Analysis) -> Iterator[AnalysisEvent]:
-        """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
-        begins = StageStarted("facts", len(report.keyframes))
-        yield begins
-        notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
-        state = AnalysisState.of(replace(report, notices=notices)).apply(begins)
-        options = self.background.start("options", lambda _: self._options())
-        video = self.background.start("video", lambda emit: self._read(options, emit))
+    def measure_missing_facts(self) -> None:
+        """Measure the facts that an interrupted run had not measured, then make the report. No model is asked."""
+        report, notices = self.task.done.report, list[Notice]()
+        assert report
+        self.state.emit(StageStarted("facts", len(report.keyframes)))
+        options = _start("options", self._options)
+        video = _start("video", lambda: self._read(options, report))
         try:
-            for event in self._wait(video):
-                if isinstance(event, KeyframesChosen):
-                    self._check_same(report, event.keyframes)
-                elif isinstance(event, FactsMeasured):
-                    state = state.apply(event)
-                    yield event
+            self._finish(video)
         except Cancelled:
             raise
         except AppError as error:
-            state = state.apply(Noticed(facts_incomplete(error)))
-        finished = state.with_stage_timed().report
-        assert finished
-        yield Finished(finished)
+            notices.append(facts_incomplete(error))
+        self.state.emit_made(lambda state: Finished(_without_pending(state.with_stage_timed(), notices)))
 
-    def _applied(self, event: AnalysisEvent) -> AnalysisEvent:
-        self.state.apply(event)
-        return event
-
-    def _check_same(self, report: Analysis, frames: Frames) -> None:
+    @staticmethod
+    def _check_same(report: Analysis, frames: Frames) -> None:
         """Raise VideoError("video_changed") where `frames` are not those of the report."""
         if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
             raise VideoError("video_changed", name=report.video.name)
@@ -213,45 +212,50 @@ class _Run:
 
     # ---- parallel tasks
 
-    def _digest(self, emit: Emit) -> str:
-        sha256 = digest_of(self.tools.extractions.hashed(self.request.path, self.background.stop), emit)
-        emit(FileHashed(sha256))
+    def _digest(self) -> str:
+        sha256 = value_of(self.tools.extractions.hashed(self.request.path, self.state.stop), self.state.emit)
+        self.state.emit(FileHashed(sha256))
         return sha256
 
-    def _read(self, options: Future[ExtractOptions], emit: Emit) -> None:
+    def _read(self, options: Future[ExtractOptions], report: Analysis | None = None) -> None:
+        """Choose the frames and measure their facts; of a report that lacks only facts, emit those."""
         try:
-            for event in self.tools.extractions.extract(self.request.path, options.result(), self.background.stop):
-                emit(event)
+            for event in self.tools.extractions.extract(self.request.path, options.result(), self.state.stop):
+                if report and isinstance(event, KeyframesChosen):
+                    self._check_same(report, event.keyframes)
+                if report is None or isinstance(event, FactsMeasured):
+                    self.state.emit(event)
+            if not (report or self.state.has_chosen):
+                raise VideoError("no_frames", name=readable(self.request.path.name))
         except BaseException as error:
             self.state.fail(error)
             raise
 
-    def _hear(self, digest: Future[str], engine: Future[Opened] | None, emit: Emit) -> None:
+    def _hear(self, digest: Future[str], engine: Future[Opened] | None) -> None:
         transcript, notices = self.tools.transcription.transcribe(
             self.state.video(),
             self.request,
             sha256=digest.result,
-            cancel=self.background.stop,
+            cancel=self.state.stop,
             after=engine.result if engine else None,
             on_progress=self.state.add_cues,
         )
         for notice in notices:
-            emit(Noticed(notice))
-        emit(Heard(transcript))
+            self.state.emit(Noticed(notice))
+        self.state.emit(Heard(transcript))
 
-    def _open(self, content: Callable[[], str], emit: Emit) -> Opened:
+    def _open(self, content: Callable[[], str]) -> Opened:
         assert self.tools.connector
-        connection, engine = self.tools.connector.connect(emit, self.background.stop, content)
-        emit(EngineReady(engine))
+        connection, engine = self.tools.connector.connect(self.state.emit, self.state.stop, content)
+        self.state.emit(EngineReady(engine))
         return connection, engine
 
     def _ask(
         self,
         opened: Future[Opened],
-        reopen: Callable[[Emit], Opened],
+        reopen: Callable[[], Opened],
         options: Future[ExtractOptions],
         known: Sequence[Future[Any]],
-        emit: Emit,
     ) -> None:
         """Answer the question, then send all requests of the description.
 
@@ -267,9 +271,9 @@ class _Run:
         opening_seconds = opening.seconds if opening else None
         task, is_pooled = self.task, connection.engine.is_pooled
         for chances in reversed(range(_MOST_REPLACED + 1 if is_pooled else 2)):
-            asking = self._orchestrator(task, connection, engine, emit)
+            asking = self._orchestrator(task, connection, engine)
             try:
-                failure = self._answer(connection, known, emit)
+                failure = self._answer(connection, known)
                 asking.run(opening_seconds)
                 if failure:
                     raise failure
@@ -278,27 +282,26 @@ class _Run:
                 if not chances:
                     raise ended.error from ended
                 key = "engine_replaced" if is_pooled else "engine_restarted"
-                emit(Noticed(Notice(key, {"reason": as_notice(ended.error)})))
+                self.state.emit(Noticed(Notice(key, {"reason": as_notice(ended.error)})))
                 task = replace(task, done=asking.done)
             finally:
                 connection.engine.leave()
-            connection, engine = reopen(emit)
+            connection, engine = reopen()
 
-    def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]], emit: Emit) -> AppError | None:
+    def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]]) -> AppError | None:
         """Answer the question of the request, if it has one; return why it can't be answered.
 
         Args:
             connection: The engine.
             known: The transcript and the digest, which an answer rests on.
-            emit: Receives the events.
 
         Raises:
             EngineEnded: The engine has died.
             Paused: A search was paused; an answer that is being written is finished.
         """
-        answerer, before = self.tools.answerer, self.state.now.answer or self.task.done.answer
-        if answerer is None or not self.request.question.strip():
+        if not self.request.question.strip() or (answerer := self.tools.answerer) is None:
             return None
+        emit, before = self.state.emit, self.state.now.answer
         if before and before.answers[0].state == "complete":
             emit(AnswerChanged(before, is_over=True))
             return None
@@ -309,7 +312,8 @@ class _Run:
             self.state.facts(frames if reads else frames[:1])  # from then on, the thumbnails are cached
             for one in known:
                 wait_for(one, self.state.check)
-            with closing(answerer.answer(self._report(), connection, self.background.stop)) as events:
+            report = replace(self._report(self.state.now), answer=None)
+            with closing(answerer.answer(report, connection, self.state.stop)) as events:
                 for event in events:
                     emit(event)
                     if self.state.is_paused and not (event.is_over or event.answer.answers[0].answer):
@@ -330,97 +334,91 @@ class _Run:
             raise EngineEnded(death) from error
         return error
 
-    def _orchestrator(self, task: Task, connection: EngineConnection, engine: EngineInfo, emit: Emit) -> Orchestrator:
+    def _orchestrator(self, task: Task, connection: EngineConnection, engine: EngineInfo) -> Orchestrator:
         from framelens.analysis.requests.orchestrator import Orchestrator
         from framelens.analysis.requests.request_executor import RunContext
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
         connection = replace(connection, conditions={**self.task.conditions, "served": engine.model})
-        return Orchestrator(RunContext(task, self.template, connection, self.state, emit))
+        return Orchestrator(RunContext(task, self.template, connection, self.state, self.state.emit))
 
     # ---- the run itself
 
-    def _until_frames(self, video: Future[None]) -> Iterator[AnalysisEvent]:
-        for event in self.background.until(video):
-            yield event
-            if isinstance(event, KeyframesChosen):
-                return
-            self.state.check()
-        video.result()  # ended without frames: raises why
-        raise VideoError("no_frames", name=readable(self.request.path.name))
-
-    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
+    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> None:
         if engine is None or asking is None:
-            yield self._applied(Noticed(Notice("no_model")))
+            self.state.emit(Noticed(Notice("no_model")))
             return
         if not engine.done():
-            yield self._applied(StageStarted("engine"))
-        while not engine.done():
-            yield from self.background.drain()
-            self.state.check()
-            wait([engine], timeout=_POLL_SECONDS)
-        yield from self._wait(asking)
+            self.state.emit(StageStarted("engine"))
+        wait_for(engine, self.state.check)
+        self._finish(asking)
 
-    def _rest(self, video: Future[None]) -> Iterator[AnalysisEvent]:
-        """Yield the report with the facts so far, then the remaining facts.
+    def _rest(self, video: Future[None]) -> None:
+        """Make the report with the facts so far, then measure the remaining ones.
 
         If they can't be measured, a notice reports it: the answers are complete.
         """
-        yield from self._pending(video)
+        self._pending(video)
         try:
-            yield from self._wait(video)
+            self._finish(video)
         except Cancelled:
             raise
         except AppError as error:
             if len(self.state.now.facts) == len(self.state.now.keyframes):
                 raise
-            yield self._applied(Noticed(facts_incomplete(error)))
+            self.state.emit(Noticed(facts_incomplete(error)))
 
-    def _pending(self, video: Future[None]) -> Iterator[AnalysisEvent]:
-        """Yield the report without the facts that are still being measured; nothing where all of them are."""
+    def _pending(self, video: Future[None]) -> None:
+        """Make the report without the facts that are still being measured; none where all of them are."""
         if not video.done():
-            yield self._applied(StageStarted("facts", len(self.state.now.keyframes)))
-            yield Answered(self._report(Notice("facts_pending", level="info")))
+            self.state.emit(StageStarted("facts", len(self.state.now.keyframes)))
+            pending = Notice("facts_pending", level="info")
+            self.state.emit_made(lambda state: Answered(self._report(state, pending)))
 
-    def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
-        """Wait for both."""
-        for part in (heard, digest):
-            yield from self.background.until(part)
+    def _settle(self, *parts: Future[Any]) -> None:
+        """Wait until they are over."""
+        for part in parts:
+            wait_for(part, self.state.check_cancelled)
 
-    def _wait(self, future: Future[T]) -> Iterator[AnalysisEvent]:
-        yield from self.background.until(future)
-        future.result()
+    def _finish(self, part: Future[None]) -> None:
+        """Wait until it is over. Raises its error."""
+        self._settle(part)
+        part.result()
 
     def _has_answers(self) -> bool:
         """Return whether a model has said anything usable, in this run or an earlier one."""
-        answer = self.state.now.answer or self.task.done.answer
+        answer = self.state.now.answer
         return bool(self._merged_results()) or (answer is not None and answer.answers[0].is_usable)
 
     def _merged_results(self) -> tuple[ChunkResult, ...]:
         """Return the answers of this run and those of an earlier one that it has not replaced."""
-        state = self.state.now
-        return merge_answers(self.task.done, state.results, state.keyframes)
+        return merge_answers(self.task.done, self.state.results, self.state.now.keyframes)
 
-    def _report(self, *notices: Notice, is_failed: bool = False) -> Analysis:
-        """Build the report from what is known now; `notices` hold for this one only."""
-        state, done = self.state.now.with_stage_timed(), self.task.done
-        if is_failed:
-            merged, answer = self._merged_results(), state.answer or done.answer
-            state = replace(state, results=merged, answer=answer, layout=state.layout or done.layout)
+    def _report(self, state: AnalysisState, *notices: Notice, is_failed: bool = False) -> Analysis:
+        """Build the report from what is known in `state`; `notices` hold for this one only."""
+        results = self._merged_results() if is_failed else self.state.results
+        engine = (state.engine or self.task.done.engine) if results else state.engine
         with in_language(self.request.language):
             field_names = {one.key: one.name.text for one in self.template.fields}
-        state = replace(
-            state,
-            notices=(*state.notices, *notices),
-            engine=(state.engine or done.engine) if state.results else state.engine,
-            header=ReportHeader(
-                id=self.task.job_id,
-                created=self.created,
-                request=self.request,
-                app_version=version("framelens"),
-                conditions=self.task.conditions,
-                field_names=field_names,
-            ),
+        header = ReportHeader(
+            id=self.task.job_id,
+            created=self.created,
+            request=self.request,
+            app_version=version("framelens"),
+            conditions=self.task.conditions,
+            field_names=field_names,
         )
-        assert state.report
-        return state.report
+        state = replace(state.with_stage_timed(), results=results, engine=engine, header=header)
+        return _without_pending(state, notices)
+
+
+def _start(name: str, work: Callable[[], T]) -> Future[T]:
+    return in_thread(f"analysis-{name}", work)
+
+
+def _without_pending(state: AnalysisState, notices: Sequence[Notice]) -> Analysis:
+    """Return the report of a state with these notices in place of the one that facts are still being measured."""
+    kept = tuple(notice for notice in state.notices if notice.key != "facts_pending")
+    report = replace(state, notices=(*kept, *notices)).report
+    assert report
+    return report

@@ -1,19 +1,30 @@
-"""State of a run, shared by the threads that fill it and those that wait for it, and the queue of their events."""
+"""State of a run, shared by the threads that fill it and those that wait for it, and the queue of its updates."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.task import Control
-from framelens.core.analysis_state import AnalysisState
-from framelens.core.background_task import in_thread
-from framelens.core.domain import AnalysisEvent, Cue, DecodeSummary, FrameFacts, Keyframe, Transcript, VideoInfo
+from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
+from framelens.core.domain import (
+    AnalysisEvent,
+    ChunkDone,
+    ChunkResult,
+    Cue,
+    DecodeSummary,
+    FrameFacts,
+    Keyframe,
+    KeyframesChosen,
+    OpeningChosen,
+    Probed,
+    Transcript,
+    VideoInfo,
+)
 from framelens.core.errors import Cancelled, Paused
 
 _POLL_SECONDS = 0.1
@@ -23,30 +34,71 @@ Frames = tuple[Keyframe, ...]
 
 
 class PipelineState:
-    """The state of the run, which all its threads fold their events into and wait for.
+    """The state of the run. Its threads emit events, which are folded into it here and nowhere else, and wait for it.
 
-    The getters block until their value is known and raise Cancelled, Paused or the error of the video side.
+    It starts as that of an earlier run, from which this one continues. The getters wait until this run knows their
+    value, and raise Cancelled, Paused or the error of the video side.
     """
 
-    def __init__(self, control: Control, stop: threading.Event, seconds_by_stage: Mapping[str, float]) -> None:
+    def __init__(self, control: Control, state: AnalysisState) -> None:
         self._control = control
-        self._stop = stop
+        self._stop = threading.Event()
         self._changed = threading.Condition()
-        self._state = AnalysisState(seconds_by_stage=dict(seconds_by_stage))
+        self._state = state
+        self._updates: queue.SimpleQueue[AnalysisUpdate | None] = queue.SimpleQueue()
+        self._arrived: set[type[AnalysisEvent]] = set()
+        self._answered: set[int] = set()
         self._cues: list[Cue] = []
         self._reached_seconds = 0.0
         self._error: BaseException | None = None
 
     @property
     def now(self) -> AnalysisState:
-        """Return what is known now."""
+        """Return what is known now, from an earlier run, too."""
         return self._state
 
-    def apply(self, event: AnalysisEvent) -> None:
-        """Fold one more event."""
+    @property
+    def results(self) -> tuple[ChunkResult, ...]:
+        """Return the answers of this run, which it may have taken over from an earlier one."""
+        return tuple(one for one in self._state.results if one.number in self._answered)
+
+    @property
+    def stop(self) -> threading.Event:
+        """Return what the threads of the run watch; it is set when the run ends in any way."""
+        return self._stop
+
+    def emit(self, event: AnalysisEvent) -> None:
+        """Fold one more event, and queue it with the state after it."""
+        self.emit_made(lambda _: event)
+
+    def emit_made(self, make: Callable[[AnalysisState], AnalysisEvent]) -> None:
+        """Emit the event that `make` makes of what is known, to which nothing is added meanwhile."""
         with self._changed:
+            event = make(self._state)
+            self._arrived.add(type(event))
+            if isinstance(event, ChunkDone):
+                self._answered.add(event.result.number)
             self._state = self._state.apply(event)
+            self._updates.put(AnalysisUpdate(event, self._state))
             self._changed.notify_all()
+
+    def updates(self, run: Future[None]) -> Iterator[AnalysisUpdate]:
+        """Yield the updates as they arrive until the run ends.
+
+        Raises:
+            Cancelled: Within 0.1 s of a cancel, after the queued updates, so that no finished answer is lost.
+            AppError: That of the run.
+        """
+        run.add_done_callback(lambda _: self._updates.put(None))
+        while not (self._control.cancel.is_set() and self._updates.empty()):
+            try:
+                update = self._updates.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if update is None:
+                return run.result()
+            yield update
+        raise Cancelled
 
     def fail(self, error: BaseException) -> None:
         """Raise `error` in all waiting threads: no more results will follow."""
@@ -56,35 +108,36 @@ class PipelineState:
 
     def video(self) -> VideoInfo:
         """Return the video's metadata."""
-        self._until(lambda: self._state.video is not None)
+        self._until(lambda: Probed in self._arrived)
         assert self._state.video
         return self._state.video
 
     def opening(self) -> Frames:
         """Return the frames of the opening, chosen before the rest is read; none if all are chosen at once."""
-        self._until(lambda: bool(self._state.keyframes))
+        self._until(lambda: self.has_chosen or OpeningChosen in self._arrived)
         return self._state.opening
 
     @property
     def has_chosen(self) -> bool:
         """Return True if all frames are chosen."""
-        return self._state.decode is not None
+        return KeyframesChosen in self._arrived
 
     def chosen(self) -> tuple[Frames, DecodeSummary]:
         """Return all frames and the summary of the decoding."""
-        self._until(lambda: self._state.decode is not None)
+        self._until(lambda: self.has_chosen)
         assert self._state.decode
         return self._state.keyframes, self._state.decode
 
     def end_seconds(self) -> float:
         """Return the end of the video as known so far, without waiting."""
-        if self._state.decode:
+        if self.has_chosen and self._state.decode:
             return self._state.decode.readable_seconds
         return (self._state.video.duration_seconds_from_header if self._state.video else None) or 0.0
 
     def shot_starts(self) -> list[float]:
         """Return the starts of the shots in seconds, none before they are known, without waiting."""
-        return [shot.start_seconds for shot in self._state.decode.shots] if self._state.decode else []
+        decode = self._state.decode if self.has_chosen else None
+        return [shot.start_seconds for shot in decode.shots] if decode else []
 
     def facts(self, frames: Frames) -> dict[int, FrameFacts]:
         """Return the facts of at least these frames, by number."""
@@ -129,57 +182,6 @@ class PipelineState:
                     raise self._error
                 self.check()
                 self._changed.wait(_POLL_SECONDS)
-
-
-class ConcurrentEvents:
-    """Context manager for daemon threads that share one event queue.
-
-    Attributes:
-        cancel: Set by the user.
-        stop: Watched by the threads; set when the `with` block ends in any way.
-        apply: Called with each event, in the thread that emits it.
-    """
-
-    def __init__(self, cancel: threading.Event) -> None:
-        self.cancel = cancel
-        self.apply: Emit = lambda event: None
-        self.stop = threading.Event()
-        self._events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
-
-    def __enter__(self) -> ConcurrentEvents:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-
-    def start(self, name: str, work: Callable[[Emit], T]) -> Future[T]:
-        """Run `work(emit)` in a daemon thread and return a Future with its result or exception."""
-        return in_thread(f"analysis-{name}", partial(work, self._emit))
-
-    def _emit(self, event: AnalysisEvent) -> None:
-        self.apply(event)
-        self._events.put(event)
-
-    def drain(self) -> Iterator[AnalysisEvent]:
-        """Yield the queued events without waiting."""
-        while not self._events.empty():
-            yield self._events.get()
-
-    def until(self, future: Future[Any]) -> Iterator[AnalysisEvent]:
-        """Yield events as they arrive until `future` is done.
-
-        Raises:
-            Cancelled: Within 0.1 s of a cancel, after the queued events, so that no finished answer is lost.
-        """
-        while not future.done():
-            if self.cancel.is_set():
-                yield from self.drain()
-                raise Cancelled
-            try:
-                yield self._events.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                continue
-        yield from self.drain()
 
 
 def wait_for(future: Future[T], check: Callable[[], None]) -> None:

@@ -10,17 +10,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from framelens.core.analysis_state import in_order
-from framelens.core.domain import (
-    Analysis,
-    AnalysisRequest,
-    ChunkResult,
-    EngineInfo,
-    Keyframe,
-    Layout,
-    Notice,
-    ReportedConversation,
-)
+from framelens.core.analysis_state import AnalysisState, in_order
+from framelens.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Keyframe, Notice
 from framelens.core.errors import AppError
 from framelens.i18n import as_notice
 
@@ -32,26 +23,24 @@ class EarlierResults:
     An answer is reused if its key (frames, question and settings) matches.
 
     Attributes:
-        layout: Layout of the earlier run.
-        results: Its answers, joins included.
+        state: The state that this run continues: layout, answers, joins and times of the earlier one. An answer to the
+            question of the request that isn't complete is continued.
         again: Numbers of the answers to ask for again.
-        answer: Its answer to the question of the request; one that isn't complete is continued.
         engine: Engine that gave the answers, if known.
-        report: Report with all answers that lacks only facts; if given, no model is asked.
-        seconds_by_stage: Duration of the stages in all earlier runs.
     """
 
-    layout: Layout | None = None
-    results: tuple[ChunkResult, ...] = ()
+    state: AnalysisState = field(default_factory=AnalysisState)
     again: frozenset[int] = frozenset()
-    answer: ReportedConversation | None = None
     engine: EngineInfo | None = None
-    report: Analysis | None = None
-    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def report(self) -> Analysis | None:
+        """Return the report with all answers that lacks only facts, if there is one; then no model is asked."""
+        return self.state.report
 
     def result(self, key: str, number: int) -> ChunkResult | None:
         """Return the answer with this key, or None if there is none or it is to be asked for again."""
-        found = next((one for one in self.results if one.key == key), None)
+        found = next((one for one in self.state.results if one.key == key), None)
         return None if number in self.again else found
 
 
@@ -112,7 +101,7 @@ def merge_answers(
     by_number = {frame.number: frame for frame in frames}
     new = {result.number: result for result in fresh}
     held = {number for result in fresh for number in result.frames}
-    parts = {result.number: result for result in done.results if result.number > 0}
+    parts = {result.number: result for result in done.state.results if result.number > 0}
     left = {
         number: result
         for number, result in parts.items()
@@ -123,7 +112,7 @@ def merge_answers(
     }
     together = {**left, **new}
     if parts and all(together.get(number) == result for number, result in parts.items()):
-        together = {**{result.number: result for result in done.results}, **together}
+        together = {**{result.number: result for result in done.state.results}, **together}
     return in_order(together.values())
 
 

@@ -59,7 +59,7 @@ def settle_model(settings: config.Settings, given: argparse.Namespace) -> config
     Raises:
         Cancelled: The user chose to stop.
     """
-    if given.no_model:
+    if given.no_model or settings.base_url:  # a remote engine has its model
         return settings
     from framelens.cli.commands.download import settle  # which knows all models
 

@@ -13,11 +13,10 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framelens.cli import terminal
-from framelens.cli.progress_lines import StageState
-from framelens.core.analysis_state import AnalysisState
+from framelens.cli.progress_lines import describe
+from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import (
     Analysis,
-    AnalysisEvent,
     AnswerChanged,
     Answered,
     ChunkDone,
@@ -38,7 +37,6 @@ class Progress:
         self._console = terminal.console(to_errors=True)
         self._bar = open_bar(self._console)
         self._row = ProgressRow(self._bar)
-        self._state = AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
         self._is_whole_printed = self._is_answer_printed = False
 
@@ -53,11 +51,11 @@ class Progress:
         """Print a sentence above the bar."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def show(self, event: AnalysisEvent) -> None:
+    def show(self, update: AnalysisUpdate) -> None:
         """Display one event."""
-        self._row.show(event)
-        self._state = self._state.apply(event)
-        match event:
+        self._row.show(update)
+        state = update.state
+        match update.event:
             case KeyframesChosen(keyframes):
                 times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
                 self.say(t("cli.keyframes", count=len(keyframes), times=times))
@@ -65,36 +63,36 @@ class Progress:
                 self._is_answer_printed = True
                 self.say(conversation.answers[0].answer)
             case ChunkDone(result) if result.number > 0:
-                self._print_answers()
+                self._print_answers(state)
             case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
-                self._print_whole(analysis)
+                self._print_whole(analysis, state)
             case Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
                 self.say(notice_text(notice))
             case _:
                 pass
 
-    def _print_answers(self) -> None:
+    def _print_answers(self, state: AnalysisState) -> None:
         """Print the received answers in order, up to the first missing one."""
-        layout, answered = self._state.layout, {result.number: result for result in self._state.results}
-        order = [part[0] for part in layout.parts] if layout else [frame.number for frame in self._state.opening[:1]]
+        layout, answered = state.layout, {result.number: result for result in state.results}
+        order = [part[0] for part in layout.parts] if layout else [frame.number for frame in state.opening[:1]]
         for number in order:
             if number not in answered:
                 return
             if number not in self._printed:
                 self._printed.add(number)
                 for finding in (*answered[number].findings, *answered[number].overview):
-                    self._print_finding(finding)
+                    self._print_finding(finding, state)
 
-    def _print_whole(self, analysis: Analysis) -> None:
+    def _print_whole(self, analysis: Analysis, state: AnalysisState) -> None:
         """Print the title, the answer to the question and the summary of the chunks."""
         if analysis.title:
             self.say(analysis.title)
         for finding in (*analysis.reply, *(analysis.overview if analysis.summary else ())):
-            self._print_finding(finding)
+            self._print_finding(finding, state)
 
-    def _print_finding(self, finding: Finding) -> None:
-        cited = [frame for frame in self._state.keyframes if frame.number in finding.frames]
+    def _print_finding(self, finding: Finding, state: AnalysisState) -> None:
+        cited = [frame for frame in state.keyframes if frame.number in finding.frames]
         times = ", ".join(clock(frame.time_seconds) for frame in cited)
         self.say(f"{times}  {finding.text}" if times else finding.text)
 
@@ -104,19 +102,18 @@ class ProgressRow:
 
     def __init__(self, bar: Bar, name: str = "") -> None:
         self._bar = bar
-        self._state = StageState(name)
-        self._task = bar.add_task(escape(self._state.description), total=None)
+        self._name = name
+        self._task = bar.add_task(escape(name), total=None)
 
-    def show(self, event: AnalysisEvent) -> None:
+    def show(self, update: AnalysisUpdate) -> None:
         """Display one event."""
-        self._state.apply(event)
-        described = escape(self._state.description)
-        if isinstance(event, StageStarted):
+        state = update.state
+        described = escape(describe(state, self._name))
+        if isinstance(update.event, StageStarted):
             self.remove()  # a task's known total can't be unset
-            self._task = self._bar.add_task(described, total=self._state.total)
+            self._task = self._bar.add_task(described, total=state.total)
         else:
-            total = self._state.total
-            self._bar.update(self._task, description=described, completed=self._state.done, total=total)
+            self._bar.update(self._task, description=described, completed=state.step, total=state.total)
 
     def remove(self) -> None:
         """Remove the row."""

@@ -19,7 +19,7 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.conversations.context import ContextBuilder
-from framelens.conversations.conversation import AnswerText, AskEvent, Conversation, ReasoningText, Turn
+from framelens.conversations.conversation import AnswerDraft, AnswerText, AskEvent, Conversation, ReasoningText, Turn
 from framelens.conversations.frames import add_frames
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.select import RetrievalTools
@@ -48,7 +48,7 @@ Connect = Callable[[], Generator[EngineProgress, None, EngineConnection]]
 
 
 def converse(
-    conversation: Conversation,
+    draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
     connect: Connect,
     repository: ConversationRepository,
@@ -58,11 +58,13 @@ def converse(
 ) -> Generator[AskEvent, None, None]:
     """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
 
+    Each event is in the draft when it is yielded.
+
     The question is stored before the engine is asked. Closing the generator stops the answer; the partial text is
     stored. An answer that is stopped or fails raises its error after AnswerDone.
 
     Args:
-        conversation: Its current turn is the question.
+        draft: The conversation; its current turn is the question.
         analyses: What it is about, by id.
         connect: Starts the engine, or another one if that has failed, and returns the connection.
         repository: Where the conversation is kept.
@@ -74,40 +76,42 @@ def converse(
         AppError: The engine doesn't start or doesn't answer, or the conversation can't be stored.
         Cancelled: `cancel` was set.
     """
-    conversation = repository.add(conversation)
-    turn = conversation.last
+    draft.conversation = repository.add(draft.conversation)
     started = saved = time.monotonic()
     failure: AppError | None = None
     try:
         with closing(connect()) as connecting:
             connection = yield from connecting
         with (
-            queues.before(connection.endpoint).joined(conversation.id) as place,
-            closing(place.wait(_most_answers(turn.settings, connection), cancel)) as waiting,
-            closing(_prepared(conversation, analyses, connection, connect, repository, tools, cancel)) as events,
+            queues.before(connection.endpoint).joined(draft.conversation.id) as place,
+            closing(place.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
+            closing(_prepared(draft, analyses, connection, connect, repository, tools, cancel)) as events,
         ):
             yield from waiting
             connected = time.monotonic()
             for event in events:
-                turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
-                if not isinstance(event, _Ended):
+                if isinstance(event, _Ended):
+                    draft.turn = _ended(draft.turn, event, connected)
+                else:
                     yield event
                 if isinstance(event, values.MomentsSearched) or time.monotonic() - saved > _SAVE_SECONDS:
-                    repository.save(conversation, turn)
+                    repository.save(draft.conversation, draft.turn)
                     saved = time.monotonic()
     except AppError as error:
         failure = error
         state = "stopped" if isinstance(error, Cancelled) else "failed"
         why = Notice("ask_stopped", level="info") if state == "stopped" else as_notice(error)
-        turn = replace(turn, state=state, why=why)  # type: ignore[arg-type]
+        draft.turn = replace(draft.turn, state=state, why=why)  # type: ignore[arg-type]
     except GeneratorExit:
-        _store(repository, conversation, replace(turn, why=Notice("ask_stopped", level="info")), started)
+        draft.turn = replace(draft.turn, why=Notice("ask_stopped", level="info"))
+        _store(repository, draft, started)
         raise
     except Exception as error:
-        turn = replace(turn, state="failed", why=as_notice(as_app_error(error)))
-        _store(repository, conversation, turn, started)
+        draft.turn = replace(draft.turn, state="failed", why=as_notice(as_app_error(error)))
+        _store(repository, draft, started)
         raise
-    yield values.AnswerDone(_store(repository, conversation, turn, started))
+    _store(repository, draft, started)
+    yield values.AnswerDone(draft.conversation)
     if failure:
         raise failure
 
@@ -137,26 +141,25 @@ def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
     return replace(turn, state="complete", why=None)
 
 
-def _store(repository: ConversationRepository, conversation: Conversation, turn: Turn, started: float) -> Conversation:
-    """Store the turn with its citations, and return the conversation with it."""
-    frames = {one.number: one for one in conversation.with_turn(turn).pictures()}
+def _store(repository: ConversationRepository, draft: AnswerDraft, started: float) -> None:
+    """Add the citations to the turn, and store it."""
+    turn = draft.turn
+    frames = {one.number: one for one in draft.conversation.pictures()}
     times = {one.number: one.time_seconds for one in frames.values() if one.analysis_id}
     cited = citations.cited_in(turn.answer)
     is_measured = bool(turn.evidence and turn.evidence.moments)
-    turn = replace(
+    draft.turn = replace(
         turn,
         cited=tuple(frames[number] for number in cited if number in frames),
         unknown_frames=tuple(number for number in cited if number not in frames),
         own_times=() if is_measured else tuple(citations.own_times(turn.answer, times)),
         seconds=turn.seconds or round(time.monotonic() - started, 3),
     )
-    conversation = conversation.with_turn(turn)
-    repository.save(conversation, turn)
-    return conversation
+    repository.save(draft.conversation, draft.turn)
 
 
 def _prepared(
-    conversation: Conversation,
+    draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
     connection: EngineConnection,
     connect: Connect,
@@ -170,37 +173,30 @@ def _prepared(
     """
     is_silent = True
     try:
-        with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
-            rest = conversation.last.question
-            while True:
-                try:
-                    event = next(events)
-                except StopIteration as end:
-                    rest = end.value
-                    break
-                conversation = conversation.with_turn(conversation.last.apply(event))
-                yield event
+        with closing(add_frames(draft, analyses, connection, repository, tools, cancel)) as events:
+            rest = yield from events
         if not rest:  # a search has answered
-            yield _Ended(Reply(conversation.last.answer, "stop", None), 0)
+            yield _Ended(Reply(draft.turn.answer, "stop", None), 0)
             return
-        if conversation.last.answer:  # a search has answered a part of the question
-            answering = _answer_rest(rest, conversation, analyses, connection, repository, cancel)
-            with closing(answering):
-                yield from answering
-            return
-        with closing(_answer(conversation, analyses, connection, repository, cancel)) as answering:
+        if draft.turn.answer:  # a search has answered a part of the question
+            is_silent = False
+            answering = _answer_rest(rest, draft.conversation, analyses, connection, repository, cancel)
+        else:
+            answering = _answer(draft.conversation, analyses, connection, repository, cancel)
+        with closing(answering):
             for one in answering:
                 is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
-                yield one
+                yield one if isinstance(one, _Ended) else draft.applied(one)
     except EngineError as error:
         if not (may_be_dying(error) and (death := connection.death())):
             raise
         if not (is_silent and connection.engine.is_pooled):
             raise death from error
-        yield Noticed(Notice("engine_replaced", {"reason": as_notice(death)}, "info"))
+        yield draft.applied(Noticed(Notice("engine_replaced", {"reason": as_notice(death)}, "info")))
         with closing(connect()) as connecting:
             connection = yield from connecting
-        yield from _answer(conversation, analyses, connection, repository, cancel)
+        for one in _answer(draft.conversation, analyses, connection, repository, cancel):
+            yield one if isinstance(one, _Ended) else draft.applied(one)
 
 
 def _answer_rest(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Literal
+from typing import Literal, TypeVar
 
 from framelens.conversations.retrieval.values import FrameSelection, Looking
 from framelens.core.domain import AnswerMode, EngineProgress, Language, Notice, Noticed, Usage
@@ -20,6 +20,7 @@ from framelens.core.evidence import Moments
 from framelens.core.files import new_id, one_line, readable
 
 TurnState = Literal["complete", "stopped", "failed"]
+EventT = TypeVar("EventT", bound="AskEvent")
 LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
 LIMITS: Mapping[str, tuple[float, float]] = {
     "temperature": (0.0, 2.0),
@@ -357,6 +358,27 @@ class Conversation:
     def with_turn(self, changed: Turn) -> Conversation:
         """Return the conversation with this turn in place of the one with its number."""
         return replace(self, turns=tuple(changed if turn.number == changed.number else turn for turn in self.turns))
+
+
+class AnswerDraft:
+    """A conversation whose current turn is being answered; the events of the answer are applied to it, each once."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+
+    @property
+    def turn(self) -> Turn:
+        """Return the current turn with what there is of the answer."""
+        return self.conversation.last
+
+    @turn.setter
+    def turn(self, turn: Turn) -> None:
+        self.conversation = self.conversation.with_turn(turn)
+
+    def applied(self, event: EventT) -> EventT:
+        """Apply one more event, and return it."""
+        self.turn = self.turn.apply(event)
+        return event
 
 
 def _continued(edited: Turn | None, question: str, look: Look | None) -> Evidence | None:

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.conversation import AskEvent, Conversation, FrameRef
+from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef
 from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval import classification
@@ -20,14 +20,14 @@ _MOST_MIDDLES = 8
 
 
 def add_frames(
-    conversation: Conversation,
+    draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
     tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, str]:
-    """Choose frames for the current question, store their pictures, and yield the events.
+    """Choose frames for the current question, store their pictures, and yield the events, which are in the draft.
 
     Frames that earlier turns of the branch have added are not added again. A question for a time, a number or whether
     something is there is answered by a search instead, where the videos are here and the model takes pictures, unless
@@ -41,13 +41,13 @@ def add_frames(
         Cancelled: `cancel` was set.
     """
     if not analyses:
-        return conversation.last.question
-    return (yield from _FrameAdder(conversation, analyses, connection, repository, tools, cancel).events())
+        return draft.turn.question
+    return (yield from _FrameAdder(draft, analyses, connection, repository, tools, cancel).events())
 
 
 @dataclass
 class _FrameAdder:
-    conversation: Conversation
+    draft: AnswerDraft
     analyses: Mapping[str, Analysis]
     connection: EngineConnection
     repository: ConversationRepository
@@ -55,7 +55,7 @@ class _FrameAdder:
     cancel: threading.Event
 
     def __post_init__(self) -> None:
-        *before, turn = self.conversation.branch()
+        *before, turn = self.draft.conversation.branch()
         self.earlier = [one.question for one in before]
         self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
         self.look, self.letters = turn.look, turn.settings.letters
@@ -70,7 +70,7 @@ class _FrameAdder:
 
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
-        question = self.conversation.last.question
+        question = self.draft.turn.question
         parts = self._parts(question)
         left = []
         for part in parts:
@@ -92,14 +92,12 @@ class _FrameAdder:
         return (question,) if self.look.kind != "auto" or self.letters else searched_parts(question)
 
     def _applied(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
-        """Yield the events, and keep what becomes of the turn."""
-        for event in events:
-            self.conversation = self.conversation.with_turn(self.conversation.last.apply(event))
-            yield event
+        """Yield the events, which are applied to the draft."""
+        return map(self.draft.applied, events)
 
     def _classified(self, part: str) -> Generator[AskEvent, None, Sought]:
         """Return what a question asks for; the model is asked where the frames depend on it."""
-        whole = self.conversation.last.question
+        whole = self.draft.turn.question
         earlier = self.earlier if part == whole else [*self.earlier, whole]
         sought = classification.by_words(part, earlier)
         kind = sought.kind if self.look.kind == "auto" else self.look.kind
@@ -111,7 +109,7 @@ class _FrameAdder:
         if kind == "spoken" or needs_no_model(self.scope, sought, self.connection, self.tools):
             return sought
         yield Looking("question")
-        asked = classification.by_model(part, earlier, self.connection, self.conversation.language, self.cancel)
+        asked = classification.by_model(part, earlier, self.connection, self.draft.conversation.language, self.cancel)
         return asked if self.look.kind == "auto" else replace(asked, kind=kind)
 
     def _search(self, sought: Sought) -> Generator[AskEvent, None, bool]:
@@ -124,7 +122,7 @@ class _FrameAdder:
             yield Noticed(Notice("ask_frames_no_video"))
         videos = replace(self.scope, analyses=here)
         search = answer_by_search(
-            self.conversation, videos, sought, self.connection, self.repository, self.tools, self.cancel
+            self.draft.conversation, videos, sought, self.connection, self.repository, self.tools, self.cancel
         )
         try:
             yield from self._applied(search)
@@ -133,12 +131,12 @@ class _FrameAdder:
         return True
 
     def _selected(self, question: str, sought: Sought) -> Iterator[AskEvent]:
-        language = self.conversation.language
+        language = self.draft.conversation.language
         selected = yield from select(question, sought, self.scope, self.tools, self.connection, language, self.cancel)
         new = [one for one in selected.frames if (one.analysis_id, one.time_seconds) not in self.known]
         pictures = iter(self.repository.keep_pictures(one.jpeg for one in new if one.jpeg))
         refs = [FrameRef(0, one.time_seconds, one.analysis_id, next(pictures) if one.jpeg else "") for one in new]
-        yield self.conversation.last.with_frames(self.conversation.numbered(refs), selected.choice)
+        yield self.draft.turn.with_frames(self.draft.conversation.numbered(refs), selected.choice)
         for notice in _notices(selected.choice, len(selected.frames)):
             yield Noticed(notice)
 
@@ -147,7 +145,7 @@ class _FrameAdder:
 
         Those at both ends are there already.
         """
-        moments = self.conversation.last.evidence.moments if self.conversation.last.evidence else ()
+        moments = self.draft.turn.evidence.moments if self.draft.turn.evidence else ()
         middles = [
             (one.analysis_id, (interval.first.time_seconds + interval.last.time_seconds) / 2)
             for one in moments
@@ -164,7 +162,7 @@ class _FrameAdder:
         ]
         pictures = self.repository.keep_pictures(one.jpeg for _, one in stills)
         refs = [FrameRef(0, one.time_seconds, id_, kept) for (id_, one), kept in zip(stills, pictures, strict=True)]
-        yield from self._applied([self.conversation.last.with_frames(self.conversation.numbered(refs))])
+        yield from self._applied([self.draft.turn.with_frames(self.draft.conversation.numbered(refs))])
 
 
 def _notices(choice: FrameSelection, frames: int) -> Iterator[Notice]:

@@ -18,6 +18,7 @@ from framelens.conversations.answer import converse
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.conversations.conversation import (
     AnswerDone,
+    AnswerDraft,
     AnswerText,
     AskEvent,
     AskSettings,
@@ -40,7 +41,7 @@ from framelens.conversations.retrieval.classification import (
 )
 from framelens.conversations.retrieval.select import SCORING_SECONDS, RetrievalTools, is_dense
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
-from framelens.core.domain import Analysis, AnswerChanged, AnswerStep, EngineProgress, ReportedConversation
+from framelens.core.domain import Analysis, AnswerChanged, AnswerStep, EngineProgress
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 
 _THUMBNAIL_SECONDS = 2.0
@@ -82,16 +83,14 @@ class RequestAnswerer:
             AppError: What `converse` raises, after the partial answer, if any.
             Cancelled: `cancel` was set.
         """
-        conversation = self._asked(analysis)
-        progress = _Progress(conversation, analysis, self.repository)
-        if conversation.last.state == "complete":
-            yield progress.ended(conversation)
+        draft = AnswerDraft(self._asked(analysis))
+        progress = _Progress(draft, analysis, self.repository)
+        if draft.turn.state == "complete":
+            yield progress.changed(is_over=True)
             return
         connect = partial(_connected, connection)
         about = {analysis.id: analysis}
-        with closing(
-            converse(conversation, about, connect, self.repository, self.queues, self.tools, cancel)
-        ) as events:
+        with closing(converse(draft, about, connect, self.repository, self.queues, self.tools, cancel)) as events:
             for event in events:
                 yield progress.after(event)
 
@@ -115,8 +114,8 @@ class RequestAnswerer:
 class _Progress:
     """The answer as the analysis has it, event by event."""
 
-    def __init__(self, conversation: Conversation, analysis: Analysis, repository: ConversationRepository) -> None:
-        self._conversation = conversation
+    def __init__(self, draft: AnswerDraft, analysis: Analysis, repository: ConversationRepository) -> None:
+        self._draft = draft
         self._analysis = analysis
         self._repository = repository
         self._step: AnswerStep = "question"
@@ -125,30 +124,26 @@ class _Progress:
 
     def after(self, event: AskEvent) -> AnswerChanged:
         """Return the answer after one more event."""
-        if isinstance(event, AnswerDone):
-            return self.ended(event.conversation)
-        self._conversation = self._conversation.with_turn(self._conversation.last.apply(event))
         if isinstance(event, MomentsSearched):
-            frames = self._conversation.last.settings.search_frames
+            frames = self._draft.turn.settings.search_frames
             looked = len(event.moments.samples)
             self._count("search", looked, max(looked, min(frames, expected_frames(event.moments))))
         elif isinstance(event, Looking):
             self._count(event.step, event.done, event.total)
         elif isinstance(event, AnswerText | ReasoningText):
             self._count("words")
-        answer = replace(self._reported(self._conversation), pictures=())
-        return AnswerChanged(answer, self._step, self._looked, self._total)
+        return self.changed(is_over=isinstance(event, AnswerDone))
 
-    def ended(self, conversation: Conversation) -> AnswerChanged:
-        """Return the answer that is over, with its pictures."""
-        return AnswerChanged(self._reported(conversation), self._step, self._looked, self._total, is_over=True)
+    def changed(self, *, is_over: bool) -> AnswerChanged:
+        """Return the answer as it is now, with its pictures once it is over."""
+        conversation = self._draft.conversation
+        alone = replace(conversation, turns=(conversation.last,))
+        answer = reported(alone, self._analysis, self._repository, lambda _: None)
+        answer = answer if is_over else replace(answer, pictures=())
+        return AnswerChanged(answer, self._step, self._looked, self._total, is_over)
 
     def _count(self, step: AnswerStep, looked: int = 0, total: int = 0) -> None:
         self._step, self._looked, self._total = step, looked, total or None
-
-    def _reported(self, conversation: Conversation) -> ReportedConversation:
-        alone = replace(conversation, turns=(conversation.last,))
-        return reported(alone, self._analysis, self._repository, lambda _: None)
 
 
 def _id_of(analysis: Analysis) -> str:

@@ -1,9 +1,9 @@
-"""State of an analysis, folded from its events; pipeline, queue, store and page read it."""
+"""State of an analysis, folded from its events once and sent along with them; queue, store and page read it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
@@ -242,6 +242,22 @@ class AnalysisState:
         if self.stage != stage:
             return self
         return replace(self, step=step, eta_seconds=_eta(self.stage_since, step, self.total))
+
+
+@dataclass(frozen=True)
+class AnalysisUpdate:
+    """An event of an analysis, and the state after it."""
+
+    event: domain.AnalysisEvent
+    state: AnalysisState
+
+
+def updates(events: Iterable[domain.AnalysisEvent], state: AnalysisState | None = None) -> Iterator[AnalysisUpdate]:
+    """Yield each event with the state after it, by default from the beginning of an analysis."""
+    state = state or AnalysisState()
+    for event in events:
+        state = state.apply(event)
+        yield AnalysisUpdate(event, state)
 
 
 def _eta(since: float, done: float, total: float | None) -> float | None:

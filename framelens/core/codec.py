@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 from msgspec import json, msgpack
@@ -24,6 +23,7 @@ T = TypeVar("T")
 Other = TypeVar("Other")
 _SIZE = struct.Struct(">Q")
 _MOST_BYTES = 2 << 30
+_FIELDS = ("__struct_fields__", "__dataclass_fields__", "model_fields")
 """Larger than any message of an intact process."""
 _reading = threading.Lock()
 _were_read: set[object] = set()
@@ -105,11 +105,14 @@ def from_builtins(value: object, kind: type[T]) -> T:
 def build(kind: type[T], *sources: object, **values: object) -> T:
     """Build an object from `values`, and its other fields from attributes of the same name of the sources.
 
-    Parts of a source are converted to the classes that the object has in their place. Raises ValueError if one can't.
+    Parts of a source are converted to the classes that the object has in their place; a pydantic model converts them
+    itself. Raises ValueError if one can't.
     """
-    names: Iterable[str] = getattr(kind, "__struct_fields__", None) or vars(kind)["__dataclass_fields__"]
-    found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)}
-    return from_builtins({**found, **values}, kind)
+    names = next(getattr(kind, one) for one in _FIELDS if hasattr(kind, one))
+    found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)} | values
+    if validate := getattr(kind, "model_validate", None):
+        return cast("T", validate(found, from_attributes=True))
+    return from_builtins(found, kind)
 
 
 def send(stream: BinaryIO, value: object) -> None:

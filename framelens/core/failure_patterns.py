@@ -7,6 +7,7 @@ in framelens/i18n and its place in docs/guide/troubleshooting.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from framelens.core.errors import EngineError, ModelNotFound
 
@@ -144,15 +145,19 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("compiler_missing", (r"Failed to find C compiler", r"InvalidCxxCompiler", r"Python\.h: No such file")),
     ("engine_port_taken", (r"(?:\[Errno 98\]|error while attempting to bind)[^\n]*[Aa]ddress already in use",)),
 )
-_CAUSES = tuple(
-    (key, re.compile(wording, re.DOTALL | re.MULTILINE)) for key, wordings in _WORDINGS for wording in wordings
-)
 _BROKEN_MODEL = {"model_files_missing", "weights_broken"}
 
 
 def keys() -> Iterator[str]:
     """List the keys of all known failures, in the order in which they are searched."""
     return (key for key, _ in _WORDINGS)
+
+
+@cache
+def _causes() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the wordings with their keys, compiled when the first failure is looked for."""
+    flags = re.DOTALL | re.MULTILINE
+    return tuple((key, re.compile(wording, flags)) for key, wordings in _WORDINGS for wording in wordings)
 
 
 def match_failure(text: str, model: str) -> EngineError | None:
@@ -162,7 +167,7 @@ def match_failure(text: str, model: str) -> EngineError | None:
         text: A log or the body of an answer.
         model: Name of the model, for the message.
     """
-    for key, wording in _CAUSES:
+    for key, wording in _causes():
         if (match := wording.search(text)) is not None:
             groups = match.groupdict().items()
             values = {name: " ".join(value.split()).rstrip(".") if value else "?" for name, value in groups}

@@ -1,8 +1,9 @@
-"""Durations and measured facts of frames as text in the reader's language."""
+"""Durations, stages and measured facts of frames as text in the reader's language."""
 
 from collections.abc import Sequence
 from math import floor, log10
 
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import FrameFacts, Keyframe
 from framelens.core.units import clock
 from framelens.i18n import t
@@ -49,6 +50,13 @@ def _measure(seconds: float) -> tuple[str, str]:
 
 def _with_unit(number: str, unit: str) -> str:
     return t(f"plan.unit_{unit}", n=number)
+
+
+def stage_text(state: AnalysisState) -> str:
+    """Return what an analysis does at the moment, the engine's phase while it starts; "" before the first stage."""
+    if state.stage == "engine" and (phase := state.engine_phase):
+        return t(f"engine.phase.{phase.phase}", **phase.values)
+    return t(f"stage.{state.stage}") if state.stage else ""
 
 
 def mark(frame: Keyframe) -> str:

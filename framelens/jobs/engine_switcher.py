@@ -16,8 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from framelens.analysis.task import Control, Task
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, EngineProgress
+from framelens.core.domain import AnalysisRequest, EngineProgress
 from framelens.core.errors import AppError, Cancelled, Paused, as_app_error
 from framelens.core.roles import requires
 
@@ -36,8 +37,8 @@ class AnalysisSession(Protocol):
     def engine(self) -> Engine:
         """Return the engine."""
 
-    def run(self, task: Task) -> Iterator[AnalysisEvent]:
-        """Run one analysis and yield its events."""
+    def run(self, task: Task) -> Iterator[AnalysisUpdate]:
+        """Run one analysis and yield its events with the states after them."""
 
     def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
         """Return the settings that the answers to a request depend on."""

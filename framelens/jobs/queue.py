@@ -65,7 +65,6 @@ class Jobs:
 
     Attributes:
         library: The index of the stored analyses.
-        trash: The deleted analyses and conversations that can be restored.
         indexing: Keeps the index up to date.
         process: This process among those that share the store.
         audit: Records who submits, imports and deletes jobs.
@@ -90,7 +89,6 @@ class Jobs:
         self.process = owner
         self._repository = JobRepository(store, owner)
         self.library = LibraryIndex(store)
-        self.trash = Trash(store)
         self.audit = AuditLog(store)
         self.indexing = SearchIndexer(self._repository, self.library)
         self._deduplicator = Deduplicator(switcher, extractions)
@@ -115,6 +113,11 @@ class Jobs:
 
     # ---- public interface
 
+    @property
+    def trash(self) -> Trash:
+        """Return the deleted analyses and conversations that can be restored."""
+        return Trash(self._store)
+
     @requires("analyst")
     def submit(
         self,
@@ -133,7 +136,7 @@ class Jobs:
             name: Name of the video as shown to the user.
             follows: Id of the job whose report led to this one.
             force: Analyse even if the same file was analysed in the same way before.
-            listener: Called with every event, in the worker's thread.
+            listener: Called with every update, in the worker's thread.
             job_id: The id of the job, by default a new one.
 
         Returns:
@@ -270,7 +273,7 @@ class Jobs:
             job_id: The job.
             accept_changes: Resume with the current settings if they have changed. Answers made with the old ones are
                 then requested again.
-            listener: Called with every event, in the worker's thread.
+            listener: Called with every update, in the worker's thread.
             moved: The same request for the file's current path, used if the file has gone from the job's.
 
         Raises:
@@ -492,6 +495,12 @@ class Jobs:
         self._repository.save(live.job, live.same)
         self._active.add(live)
 
+    def _enqueue_again(self, job: JobSnapshot, same: str, listener: Listener | None = None) -> None:
+        """Queue a job whose run continues an earlier one."""
+        again = job.restarted()
+        done = EarlierResults(again.progress, frozenset(job.again), job.analysis.engine if job.analysis else None)
+        self._enqueue(ActiveJob(again, Control(), done=done, same=same, listener=listener))
+
     def _restart(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
         """Queue a job that is over, unless another process is doing so."""
         if not self._claim(job.id):
@@ -504,7 +513,7 @@ class Jobs:
             job = replace(job, conditions=conditions, progress=progress, earlier=None, again=())
         job = replace(job, interruptions=0)  # its user wants it
         same = self._deduplicator.key_of_request(job.request, job.conditions)
-        self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=same, listener=listener))
+        self._enqueue_again(job, same, listener)
 
     def _claim(self, job_id: str) -> bool:
         """Take over a job that is over; return whether this process is the one that resumes it."""
@@ -516,26 +525,26 @@ class Jobs:
             return False
         return self._store.take_over(row, self.process.name, "queued")
 
-    def _stop(self, job_id: str, wish: str) -> None:
+    def _stop(self, job_id: str, request: str) -> None:
         with self._active.condition:
             live = self._live(job_id)
             if live:
-                (live.control.cancel if wish == "cancel" else live.control.pause).set()
+                (live.control.cancel if request == "cancel" else live.control.pause).set()
                 if not live.is_running:
-                    if wish == "cancel":
+                    if request == "cancel":
                         self._worker.stop(live, Cancelled())
                     elif live.job.state != "measuring":
                         self._worker.end(live, "paused", None)
                 return
         row = self._store.get(job_id)
         if row and not self._repository.read_brief(row).is_over:
-            self._store.wish(job_id, wish)
+            self._store.request_control(job_id, request)
 
     def _poll_control_requests(self) -> None:
         while not self._is_closing.wait(_CONTROL_POLL_SECONDS):
             try:
-                for job_id, wish in self._store.wishes(self.process.name).items():
-                    self._stop(job_id, wish)
+                for job_id, request in self._store.take_control_requests(self.process.name).items():
+                    self._stop(job_id, request)
             except AppError:
                 log.warning("control requests could not be read from the store", exc_info=True)
 
@@ -557,18 +566,9 @@ class Jobs:
         if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
             self._repository.save(replace(job.without_eta(), state="interrupted"), row.same)
             return
-        self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=row.same))
+        self._enqueue_again(job, row.same)
 
 
 def _own_id(job: JobSnapshot) -> str:
     """Return the id that a user's import of a report gets: the same one each time."""
     return hashlib.sha256(f"{job.user_id} {job.id}".encode()).hexdigest()[:24]
-
-
-def _done_of(job: JobSnapshot) -> EarlierResults:
-    """Collect what a run that resumes this job need not do again."""
-    engine = job.analysis.engine if job.analysis else None
-    report = job.analysis if job.lacks_only_facts else None
-    progress = job.progress
-    again, spent = frozenset(job.again), progress.seconds_by_stage
-    return EarlierResults(progress.layout, progress.results, again, progress.answer, engine, report, spent)

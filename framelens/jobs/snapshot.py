@@ -12,12 +12,11 @@ from typing import Any, Literal, TypeVar
 
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART
 from framelens.analysis.task import facts_incomplete
-from framelens.core.analysis_state import AnalysisState, in_order
+from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, in_order
 from framelens.core.codec import Failure, from_builtins, to_json
 from framelens.core.domain import (
     UNKNOWN_PATH,
     Analysis,
-    AnalysisEvent,
     AnalysisRequest,
     AnswerChanged,
     Answered,
@@ -223,11 +222,11 @@ class JobSnapshot:
         is_running = self.state == "running" and self.progress.header is None
         return replace(self, progress=self.progress.with_stage_timed()) if is_running else self
 
-    def apply(self, event: AnalysisEvent) -> JobSnapshot:
-        """Return the snapshot after one more event."""
-        job = replace(self, progress=self.progress.apply(event))
+    def updated(self, update: AnalysisUpdate) -> JobSnapshot:
+        """Return the snapshot after one more event of the analysis."""
+        job = replace(self, progress=update.state)
         job = replace(job, reached=job.share)
-        match event:
+        match update.event:
             case ChunkDone(result):
                 again = tuple(number for number in job.again if number != result.number)
                 is_new = result not in self.progress.results

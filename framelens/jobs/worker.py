@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.analysis.task import NO_EARLIER_RESULTS, Control, EarlierResults, Task
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.codec import Failure, to_json
 from framelens.core.domain import (
     AnalysisEvent,
@@ -35,7 +36,7 @@ from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 
 log = logging.getLogger(__name__)
-Listener = Callable[[AnalysisEvent], None]
+Listener = Callable[[AnalysisUpdate], None]
 _MOST_FOUND = 8
 """Jobs whose found frames are kept in memory, some megabytes each."""
 _POLL_SECONDS = 1.0
@@ -147,15 +148,15 @@ class Worker:
         refused: StorageError | None = None
         job = live.job
         task = Task(job.request, job.id, live.control, live.done, job.conditions)
-        events = self.switcher.session.run(task)
+        updates = self.switcher.session.run(task)
         try:
-            for event in events:
-                self.active.change(live, partial(JobSnapshot.apply, event=event))
+            for update in updates:
+                self.active.change(live, partial(JobSnapshot.updated, update=update))
                 if live.listener:
-                    live.listener(event)
+                    live.listener(update)
                 try:
                     if refused is None:
-                        self._store_event(live, event)
+                        self._store_event(live, update.event)
                 except StorageError as error:
                     refused = error
                     live.control.pause.set()
@@ -163,7 +164,7 @@ class Worker:
             if refused is None:
                 raise
         finally:  # end requests in flight now, not when the generator is garbage-collected
-            if close := getattr(events, "close", None):
+            if close := getattr(updates, "close", None):
                 close()
         if refused:
             raise refused
@@ -203,7 +204,7 @@ class Worker:
 class ActiveJob:
     """A job that waits or runs in this process.
 
-    `same` is its deduplication key, "" while that is unknown; `listener` is called with every event.
+    `same` is its deduplication key, "" while that is unknown; `listener` is called with every update.
     """
 
     job: JobSnapshot

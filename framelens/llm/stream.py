@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from framelens.core.domain import Usage
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
+from framelens.core.generators import value_of
 from framelens.core.refusals import refused_in_answer
 from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error
@@ -204,13 +205,8 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
     """
     retries, cancel = Retries(), cancel or threading.Event()
     while True:
-        pieces = stream_pieces(chat, messages, cancel=cancel)
         try:
-            while True:
-                next(pieces)
-        except StopIteration as end:
-            reply: Reply = end.value
-            return reply
+            return value_of(stream_pieces(chat, messages, cancel=cancel))
         except AppError as error:
             pause = retries.pause_after(error)
             if pause is None:

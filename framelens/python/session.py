@@ -24,10 +24,12 @@ from framelens.services.keyframes import build_selection, parse_interval, parse_
 if TYPE_CHECKING:
     from framelens.conversations.conversation import AskEvent, Conversation, Look
     from framelens.conversations.repository import ConversationRepository
+    from framelens.core.analysis_state import AnalysisUpdate
     from framelens.services.container import Services
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
+T = TypeVar("T")
 Frames = int | Literal["auto", "fit"] | None
 """Most frames, 1 to 256; "auto" for as many as suit the video, "fit" for as many as one request to the model holds.
 None is the default."""
@@ -109,6 +111,18 @@ class KeyframeOptions(SessionOptions, SelectionOptions, total=False):
 
 class AnalysisOptions(SessionOptions, RunOptions, total=False):
     """Arguments of `analyse` and `analyse_events`."""
+
+
+def _events_of(updates: Generator[AnalysisUpdate, None, T]) -> Generator[AnalysisEvent, None, T]:
+    """Yield the events alone, and return the generator's value."""
+    with closing(updates):
+        while True:
+            try:
+                update = next(updates)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            yield update.event
 
 
 def _in_language(
@@ -240,7 +254,7 @@ class Session:
             Cancelled: `cancel` was set.
         """
         from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-        from framelens.services.keyframes import consume, frames_that_fit, open_events
+        from framelens.services.keyframes import consume, frames_that_fit, open_updates
 
         language = checked_language(language, self._language)
         with localised(language):
@@ -250,8 +264,8 @@ class Session:
             selection = _selection(strategy, every, at, start, end)
             fit = partial(frames_that_fit, settings, file)
             most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
-            events, reused = open_events(settings, file, most, selection, cancel)
-            video, chosen = consume(events, lambda _: None)
+            updates, reused = open_updates(settings, file, most, selection, cancel)
+            video, chosen = consume(updates, lambda _: None)
             sha256 = open_extraction_cache(settings.data_dir).sha256(file, cancel)
         return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256, language)
 
@@ -354,10 +368,10 @@ class Session:
         with self._cancelled_by_closing(services):
             run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
             is_finished = False
-            with closing(run.events(cancel or threading.Event())) as events:
-                for event in events:
-                    is_finished |= isinstance(event, Finished)
-                    yield event
+            with closing(run.updates(cancel or threading.Event())) as updates:
+                for update in updates:
+                    is_finished |= isinstance(update.event, Finished)
+                    yield update.event
             job = run.result()
         raise_without_report(job)
         if not is_finished and job.analysis:
@@ -437,7 +451,7 @@ class Session:
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
         """
-        from framelens.conversations.conversation import AskSettings, Conversation, Look, checked_question
+        from framelens.conversations.conversation import AnswerDraft, AskSettings, Conversation, Look, checked_question
         from framelens.conversations.images import read_image
         from framelens.services.asking import FrameOptions
 
@@ -463,9 +477,9 @@ class Session:
                     for one in _several(about)
                 ]
                 taken = FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
-                conversation = yield from services.asking.begin(named, taken, cancel)
+                conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
             conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
-            with closing(services.asking.ask(conversation, cancel)) as events:
+            with closing(services.asking.ask(AnswerDraft(conversation), cancel)) as events:
                 yield from events
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from framelens.analysis.planning.frame_budget import AUTO, frame_limit
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, Language, Selection
+from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
 from framelens.services.engine_session import open_planner
 
 if TYPE_CHECKING:
+    from framelens.core.analysis_state import AnalysisUpdate
     from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
 
@@ -111,30 +112,24 @@ class AnalysisRun:
     answered: int | None
     was_finished: bool
     _jobs: Jobs
-    _events: queue.SimpleQueue[AnalysisEvent] = field(repr=False)
+    _updates: queue.SimpleQueue[AnalysisUpdate] = field(repr=False)
 
     @property
     def job(self) -> JobSnapshot:
         """Return the current state of the job."""
         return self._jobs.snapshot(self.job_id)
 
-    def arrived(self) -> Iterator[AnalysisEvent]:
-        """Yield the events that have arrived, without waiting."""
-        with suppress(queue.Empty):
-            while True:
-                yield self._events.get_nowait()
-
-    def events(self, cancel: threading.Event) -> Generator[AnalysisEvent, None, None]:
-        """Yield the events until the job is over.
+    def updates(self, cancel: threading.Event) -> Generator[AnalysisUpdate, None, None]:
+        """Yield the events, with the states after them, until the job is over.
 
         `cancel` stops it. Closing the generator, or an error such as KeyboardInterrupt in it, does too, and waits.
         """
         try:
-            while not self.job.is_over or not self._events.empty():
+            while not self.job.is_over or not self._updates.empty():
                 if cancel.is_set():
                     self.cancel()
                 with suppress(queue.Empty):
-                    yield self._events.get(timeout=0.1)
+                    yield self._updates.get(timeout=0.1)
         except BaseException:
             self.cancel()
             deadline = time.monotonic() + _STOP_SECONDS
@@ -167,14 +162,14 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
         InputError: The settings have changed since the job stopped.
         StorageError: The job could not be stored.
     """
-    events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
+    updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
         answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).progress.results)
-        jobs.resume(unfinished, listener=events.put, moved=request)
-        return AnalysisRun(unfinished, answered, False, jobs, events)
+        jobs.resume(unfinished, listener=updates.put, moved=request)
+        return AnalysisRun(unfinished, answered, False, jobs, updates)
     known = None if force else jobs.finished(request)
-    job_id = jobs.submit(request, name=name, force=force, listener=events.put)
-    return AnalysisRun(job_id, None, known is not None and known.id == job_id, jobs, events)
+    job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
+    return AnalysisRun(job_id, None, known is not None and known.id == job_id, jobs, updates)
 
 
 def is_no_video(job: JobSnapshot) -> bool:

@@ -47,15 +47,6 @@ class AnswerProgress:
     waits_for: str = ""
     is_done: bool = False
 
-    def apply(self, event: AskEvent) -> AnswerProgress:
-        """Return the progress after one more event."""
-        from framelens.conversations.conversation import AnswerDone
-
-        if isinstance(event, AnswerDone):
-            return AnswerProgress(event.conversation, is_done=True)
-        turn = self.conversation.last.apply(event)
-        return AnswerProgress(self.conversation.with_turn(turn), event)
-
 
 Answer = BackgroundTask[AnswerProgress, "Conversation"]
 
@@ -131,18 +122,19 @@ class Answers:
         Raises:
             AppError: The question can't be stored.
         """
+        from framelens.conversations.conversation import AnswerDone, AnswerDraft
+
         progress = replace(progress, conversation=self._conversations.add(progress.conversation))
-        is_done = False
         try:
             with in_language(progress.conversation.language):
                 self._await_analyses(progress, report, cancel)
-                with closing(self._asking.ask(progress.conversation, cancel)) as events:
+                draft = AnswerDraft(progress.conversation)
+                with closing(self._asking.ask(draft, cancel)) as events:
                     for event in events:
-                        progress = progress.apply(event)
+                        progress = AnswerProgress(draft.conversation, event, is_done=isinstance(event, AnswerDone))
                         report(progress)
-                        is_done = progress.is_done
         except AppError as error:
-            if not is_done:
+            if not progress.is_done:
                 turn = replace(progress.conversation.last, state="failed", why=as_notice(error))
                 if isinstance(error, Cancelled):
                     turn = replace(turn, state="stopped", why=Notice("ask_stopped", level="info"))

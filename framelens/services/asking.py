@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.analysis.task import Control
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
+from framelens.core.domain import AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
 from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.files import readable, storable
 from framelens.services.analyses import build_request, raise_without_report, start_run
@@ -22,7 +23,7 @@ from framelens.video.files import check_file
 if TYPE_CHECKING:
     from framelens.analysis.prompts.templates import Templates
     from framelens.analysis.requests.engine_connection import EngineConnection
-    from framelens.conversations.conversation import AskEvent, Conversation
+    from framelens.conversations.conversation import AnswerDraft, AskEvent, Conversation
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.services.engine_session import EngineSession, SharedParts
@@ -73,8 +74,8 @@ class Asking:
 
     def begin(
         self, about: Sequence[str], options: FrameOptions, cancel: threading.Event
-    ) -> Generator[AnalysisEvent, None, Conversation]:
-        """Return a new conversation, as the generator's value, and yield the events of the analyses that it needs.
+    ) -> Generator[AnalysisUpdate, None, Conversation]:
+        """Return a new conversation, as the generator's value, and yield the updates of the analyses that it needs.
 
         Args:
             about: Paths of videos, or ids of analyses as the library resolves them; none for no video.
@@ -113,8 +114,8 @@ class Asking:
 
     def find_or_analyse(
         self, path: Path, options: FrameOptions, cancel: threading.Event
-    ) -> Generator[AnalysisEvent, None, str]:
-        """Return the id of an analysis of this video, as the generator's value, and yield the events of making one.
+    ) -> Generator[AnalysisUpdate, None, str]:
+        """Return the id of an analysis of this video, as the generator's value, and yield the updates of making one.
 
         That is the newest report on all of the file's content, whatever its name; without one its keyframes are chosen
         and measured, while the engine starts, and no model is asked for a report. A deleted file is found by its
@@ -143,10 +144,10 @@ class Asking:
             raise error
         self._switcher.start_engine()
         run = start_run(self._jobs, request, name=readable(path.name), force=False)
-        with closing(run.events(cancel)) as events:
-            for event in events:
-                if event != Noticed(Notice("no_model")):  # the question is about to change that
-                    yield event
+        with closing(run.updates(cancel)) as updates:
+            for update in updates:
+                if update.event != Noticed(Notice("no_model")):  # the question is about to change that
+                    yield update
         raise_without_report(run.result())
         start = self._switcher.engine_start
         if start.state == "failed" and start.error:
@@ -183,7 +184,7 @@ class Asking:
         clip = Selection(start_seconds=part[0], end_seconds=part[1]) if part else Selection()
         return self._jobs.submit(self._frames_request(path, FrameOptions(language, clip=clip)), name=name)
 
-    def ask(self, conversation: Conversation, cancel: threading.Event) -> Generator[AskEvent, None, None]:
+    def ask(self, draft: AnswerDraft, cancel: threading.Event) -> Generator[AskEvent, None, None]:
         """Answer the current question of a conversation; see `framelens.conversations.converse`.
 
         Raises:
@@ -193,7 +194,7 @@ class Asking:
         from framelens.conversations.answer import converse
         from framelens.conversations.repository import ConversationRepository
 
-        analyses = {}
+        analyses, conversation = {}, draft.conversation
         for one in conversation.about:
             analysis = self._jobs.snapshot(one).analysis
             if analysis is None:
@@ -204,7 +205,7 @@ class Asking:
             content = next((one.video.content_key for one in analyses.values()), conversation.id)
             connect = partial(self._connect, content, cancel)
             queues, conversations = self._shared.queues, ConversationRepository(self._shared.store)
-            with closing(converse(conversation, analyses, connect, conversations, queues, tools, cancel)) as events:
+            with closing(converse(draft, analyses, connect, conversations, queues, tools, cancel)) as events:
                 yield from events
 
     def _connect(self, content: str, cancel: threading.Event) -> Generator[EngineProgress, None, EngineConnection]:

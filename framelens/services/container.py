@@ -19,7 +19,6 @@ from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.prompts.templates import load_templates
 from framelens.config import Settings
-from framelens.conversations.answer_queue import AnswerQueues
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
 from framelens.core.errors import StorageError
@@ -32,7 +31,6 @@ from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock, disk_errors, log_to
 from framelens.store.upload_limits import UploadLimits
 from framelens.store.video_repository import VideoRepository
-from framelens.video.stills import Stills
 
 if TYPE_CHECKING:
     from framelens.analysis.planning.estimate import Planner
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from framelens.services.answers import Answers
     from framelens.services.asking import Asking
     from framelens.services.stored_reports import StoredReports
+    from framelens.video.stills import Stills
 
 T = TypeVar("T")
 
@@ -71,7 +70,7 @@ class Services:
 
     Attributes:
         trash_sweep: The daily deletion of what has been in the trash for its time.
-        answer_queues: The questions that wait for the engine in use, or for each of several.
+        shared: What the sessions of all engines share.
         semantic_index: The semantic index, None if no embedding model is set.
     """
 
@@ -79,12 +78,10 @@ class Services:
     jobs: Jobs
     videos: VideoRepository
     log_path: Path
-    store: Store
+    shared: SharedParts
     templates: Templates
     trash_sweep: BackgroundTask[None, None] = field(default_factory=partial(BackgroundTask, "trash"))
-    answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
-    stills: Stills = field(default_factory=Stills)
     _parts: dict[str, Closing] = field(default_factory=dict)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -111,9 +108,14 @@ class Services:
         return (*self.switcher.session.notices, *self.engine.status().notices)
 
     @property
-    def shared(self) -> SharedParts:
-        """Return what the sessions of all engines share."""
-        return SharedParts(self.store, self.answer_queues, self.stills)
+    def store(self) -> Store:
+        """Return the store."""
+        return self.shared.store
+
+    @property
+    def stills(self) -> Stills:
+        """Return the frames of videos by time."""
+        return self.shared.stills
 
     @property
     def planner(self) -> Planner:
@@ -167,13 +169,13 @@ class Services:
 
     def _note_time(self) -> None:
         with suppress(StorageError):
-            AccountStore(self.store).note_time(latest_time())
+            AccountStore(self.store).note_time(latest_time)
 
     def close(self) -> None:
         """Stop what runs in the background, then the jobs, then the engine, and close the store."""
         for part in reversed(self._parts.values()):
             part.close()
-        self.stills.close()
+        self.shared.close()
         self.trash_sweep.close()
         if self.semantic_index:
             self.semantic_index.close()
@@ -250,7 +252,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     log_path = log_to(settings.data_dir)
     store = Store(settings.data_dir / "framelens.sqlite")
     templates = load_templates(settings.template_dir)
-    shared = SharedParts(store, AnswerQueues(), Stills())
+    shared = SharedParts(store)
     switcher = EngineSwitcher(EngineSession(settings, templates, shared=shared))
 
     uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)
@@ -272,9 +274,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         templates=templates,
         videos=VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads),
         log_path=log_path,
-        store=store,
-        answer_queues=shared.queues,
-        stills=shared.stills,
+        shared=shared,
         semantic_index=_semantic_index(settings, jobs),
     )
 

@@ -18,7 +18,7 @@ from framelens.analysis.inputs.extraction_cache import ExtractionCache, open_ext
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline import Answerer, analyse
 from framelens.analysis.planning.estimate import Measure, Planner
-from framelens.analysis.planning.forecast import record_stats
+from framelens.analysis.planning.forecast import StatsRecorder
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.plan import TokenCostMeter
 from framelens.analysis.planning.question import QuestionPlan
@@ -27,7 +27,8 @@ from framelens.analysis.prompts.templates import Templates, digest
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task
 from framelens.config import Settings
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
+from framelens.core.analysis_state import AnalysisUpdate
+from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
 from framelens.services import engine_selection
 from framelens.store.extraction_cache import ExtractionStore
@@ -60,13 +61,35 @@ else:
                 return super().__get__(session, owner)
 
 
-@dataclass(frozen=True)
 class SharedParts:
-    """What all sessions of a program share: where conversations are kept, questions that wait, frames by time."""
+    """What all sessions of a program share, for the questions about videos; most of it is built when it is first used.
 
-    store: Store
-    queues: AnswerQueues
-    stills: Stills
+    Attributes:
+        store: Where conversations are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lock = threading.RLock()
+
+    @_once
+    def queues(self) -> AnswerQueues:
+        """Return the questions that wait for the engine in use, or for each of several."""
+        from framelens.conversations.answer_queue import AnswerQueues
+
+        return AnswerQueues()
+
+    @_once
+    def stills(self) -> Stills:
+        """Return the frames of videos by time."""
+        from framelens.video.stills import Stills
+
+        return Stills()
+
+    def close(self) -> None:
+        """End the decoder of stills if it was used."""
+        if "stills" in vars(self):
+            self.stills.close()
 
 
 class EngineSession:
@@ -161,9 +184,9 @@ class EngineSession:
         """Return the estimator of analyses."""
         return _planner(self.settings, self.extractions, TokenCostMeter(self.connector))
 
-    def run(self, task: Task) -> Iterator[AnalysisEvent]:
-        """Run one analysis and yield its events, see `framelens.analysis.pipeline.analyse`."""
-        return record_stats(analyse(task, self), task, _stats(self.settings), _engine_name(self.settings))
+    def run(self, task: Task) -> Iterator[AnalysisUpdate]:
+        """Run one analysis and yield its updates, see `framelens.analysis.pipeline.analyse`."""
+        return analyse(task, self, StatsRecorder(task, _stats(self.settings), _engine_name(self.settings)).note)
 
     def conditions(self, request: AnalysisRequest) -> dict[str, str]:
         """Return the settings that the answers to a request depend on."""

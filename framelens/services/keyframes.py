@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar, get_args
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning import time_parsing
 from framelens.config import Settings
-from framelens.core.domain import AnalysisRequest, KeyframesChosen, Probed, Selection, Strategy, VideoEvent, VideoInfo
+from framelens.core.analysis_state import AnalysisUpdate, updates
+from framelens.core.domain import AnalysisRequest, KeyframesChosen, Probed, Selection, StageStarted, Strategy, VideoInfo
 from framelens.core.errors import ConfigError
 from framelens.video.keyframes.options import ExtractOptions
 
@@ -107,14 +109,14 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
     return open_planner(settings).held_frames(probe(path), request, template)
 
 
-def open_events(
+def open_updates(
     settings: Settings,
     path: Path,
     frames: tuple[int, bool],
     selection: Selection,
     cancel: threading.Event | None,
-) -> tuple[Iterator[VideoEvent], bool]:
-    """Return the events of choosing keyframes, and whether they are cached; a video is decoded as they are consumed.
+) -> tuple[Iterator[AnalysisUpdate], bool]:
+    """Return the updates of choosing keyframes, and whether they are cached; a video is decoded as they are consumed.
 
     `frames` is what `frame_limit` returns.
 
@@ -125,24 +127,28 @@ def open_events(
     options = ExtractOptions(most, selection, adapts=adapts, read_text=False)
     cache = open_extraction_cache(settings.data_dir)
     known = cache.find(path, options, cancel)
-    return (cache.make(path, options, cancel), False) if known is None else (iter(known), True)
+    if known is not None:
+        return updates(known), True
+    return updates(chain((StageStarted("survey"),), cache.make(path, options, cancel))), False
 
 
-def consume(events: Iterable[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
-    """Return the video and its keyframes; all other events are passed to `show`.
+def consume(
+    updates: Iterable[AnalysisUpdate], show: Callable[[AnalysisUpdate], None]
+) -> tuple[VideoInfo, KeyframesChosen]:
+    """Return the video and its keyframes; all other updates are passed to `show`.
 
     Raises:
         AppError: The video can't be decoded.
         Cancelled: It was cancelled.
     """
     video, chosen = None, None
-    for event in events:
-        match event:
+    for update in updates:
+        match update.event:
             case Probed():
-                video = event.video
+                video = update.event.video
             case KeyframesChosen():
-                chosen = event
+                chosen = update.event
             case _:
-                show(event)
+                show(update)
     assert video and chosen
     return video, chosen

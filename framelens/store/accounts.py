@@ -4,7 +4,7 @@ Passwords arrive here as hashes, and so do the tokens of sessions: who reads the
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
@@ -180,7 +180,7 @@ class AccountStore:
         )
         return max(noted or 0.0, used or 0.0)
 
-    def note_time(self, now: float) -> None:
+    def note_time(self, now: Callable[[], float]) -> None:
         """Store the time for `latest_time` where there are accounts, unless a later one is stored.
 
         A start with a clock that was set back then revives no session that has expired by now.
@@ -191,7 +191,7 @@ class AccountStore:
             connection.execute(
                 "INSERT INTO secrets (purpose, value) VALUES ('latest time', ?) ON CONFLICT (purpose) DO UPDATE "
                 "SET value = excluded.value WHERE CAST(excluded.value AS REAL) > CAST(value AS REAL)",
-                (repr(now),),
+                (repr(now()),),
             )
 
     def secret(self, suggested: str) -> str:

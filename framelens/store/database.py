@@ -485,19 +485,19 @@ class Store:
         with self._guard():
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def wish(self, job_id: str, wish: str) -> None:
+    def request_control(self, job_id: str, request: str) -> None:
         """Leave a control request for the process that works on this analysis."""
         with self._guard():
-            self._connection.execute("UPDATE jobs SET wish = ? WHERE id = ?", (wish, job_id))
+            self._connection.execute("UPDATE jobs SET wish = ? WHERE id = ?", (request, job_id))
 
-    def wishes(self, owner: str) -> dict[str, str]:
+    def take_control_requests(self, owner: str) -> dict[str, str]:
         """Read and remove the control requests for `owner`, by id of the analysis."""
         with self._guard():
             found = self._connection.execute("SELECT id, wish FROM jobs WHERE owner = ? AND wish <> ''", (owner,))
-            wishes: dict[str, str] = dict(found.fetchall())
-            for job_id, wish in wishes.items():
-                self._connection.execute("UPDATE jobs SET wish = '' WHERE id = ? AND wish = ?", (job_id, wish))
-            return wishes
+            requests: dict[str, str] = dict(found.fetchall())
+            for job_id, request in requests.items():
+                self._connection.execute("UPDATE jobs SET wish = '' WHERE id = ? AND wish = ?", (job_id, request))
+            return requests
 
     def save_result(self, job_id: str, number: int, document: str) -> None:
         """Store a result of an analysis in place of the one with that number."""

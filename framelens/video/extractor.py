@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from framelens.core.domain import (
     DecodeSummary,
@@ -79,8 +79,8 @@ def extract(
     options: ExtractOptions,
     *,
     texts: Texts = _NO_TEXTS,
-    on_known: Callable[[Known], None] | None = None,
-    on_thumbnails: Callable[[Thumbnails], None] | None = None,
+    on_known: Callable[[Known], None] = lambda known: None,
+    on_thumbnails: Callable[[Thumbnails], None] = lambda thumbnails: None,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
     """Survey the video once and yield its events; closing the iterator ends the work.
@@ -102,10 +102,18 @@ def extract(
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
+
+    def received(message: VideoEvent | Known | Thumbnails) -> VideoEvent | None:
+        if isinstance(message, Known):
+            on_known(message)
+        elif isinstance(message, Thumbnails):
+            on_thumbnails(message)
+        else:
+            return message
+        return None
+
     check_file(path)
-    with DecoderWorker(WorkerRequest("extract", path, options, have_text=tuple(texts))) as child:
-        events = cast(Iterator[VideoEvent | Known | Thumbnails], child.events(cancel))
-        yield from _with_texts(events, texts, on_known=on_known, on_thumbnails=on_thumbnails)
+    return _decoded(WorkerRequest("extract", path, options, have_text=tuple(texts)), received, texts, cancel)
 
 
 def extract_named(
@@ -135,9 +143,7 @@ def extract_named(
     check_file(path)
     wishes, decode = wishes_of(known, options, readable(path.name))
     request = WorkerRequest("named", path, options, have_text=tuple(texts), wishes=tuple(wishes), edges=known.edges)
-    with DecoderWorker(request) as child:
-        events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
-        yield from _with_texts((_placed(event, decode, known) for event in events), texts)
+    return _decoded(request, lambda message: _placed(message, decode, known), texts, cancel)
 
 
 def remaining_facts(
@@ -164,15 +170,16 @@ def remaining_facts(
         Cancelled: `cancel` was set.
     """
     if len(known) == len(keyframes):
-        return
+        return iter(())
     wanted = tuple(keyframes[max(0, len(known) - 1) :])  # motion is measured against the previous frame
     done = wanted[:1] if known else ()
     have_text = (*texts, *(picture_key(one.jpeg) for one in done))
-    with DecoderWorker(WorkerRequest("facts", path, options, wanted, have_text)) as child:
-        events = cast(Iterator[VideoEvent], child.events(cancel))
-        measured = {one.number for one in done}
-        new = (one for one in events if not (isinstance(one, FactsMeasured) and one.facts.number in measured))
-        yield from _with_texts(new, texts, wanted)
+    measured = {one.number for one in done}
+
+    def received(message: VideoEvent) -> VideoEvent | None:
+        return None if isinstance(message, FactsMeasured) and message.facts.number in measured else message
+
+    return _decoded(WorkerRequest("facts", path, options, wanted, have_text), received, texts, cancel, wanted)
 
 
 def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
@@ -182,31 +189,33 @@ def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) ->
     return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
 
 
-def _with_texts(
-    events: Iterator[VideoEvent | Known | Thumbnails],
+def _decoded(
+    request: WorkerRequest,
+    received: Callable[[Any], VideoEvent | None],
     texts: Texts,
+    cancel: threading.Event | None,
     keyframes: Sequence[Keyframe] = (),
-    *,
-    on_known: Callable[[Known], None] | None = None,
-    on_thumbnails: Callable[[Thumbnails], None] | None = None,
 ) -> Iterator[VideoEvent]:
-    """Forward the events, with the texts that were not read again added to the facts; results are handed over."""
+    """Yield the events of a worker, with the texts that were not read again added to the facts.
+
+    Args:
+        request: What it does.
+        received: Returns the event of a message, None for none.
+        texts: The texts, by `picture_key`.
+        cancel: Ends the worker.
+        keyframes: The frames that facts are measured of, until others are chosen.
+    """
     keys = {one.number: picture_key(one.jpeg) for one in keyframes} if texts else {}
-    for event in events:
-        match event:
-            case Known():
-                if on_known is not None:
-                    on_known(event)
-                continue
-            case Thumbnails():
-                if on_thumbnails is not None:
-                    on_thumbnails(event)
-                continue
-            case KeyframesChosen() if texts:
-                keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
-            case FactsMeasured(facts) if known := texts.get(keys.get(facts.number, "")):
-                event = FactsMeasured(replace(facts, texts=known))
-        yield event
+    with DecoderWorker(request) as child:
+        for message in child.events(cancel):
+            match event := received(message):
+                case None:
+                    continue
+                case KeyframesChosen() if texts:
+                    keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
+                case FactsMeasured(facts) if known := texts.get(keys.get(facts.number, "")):
+                    event = FactsMeasured(replace(facts, texts=known))
+            yield event
 
 
 def full_pictures(

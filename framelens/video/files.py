@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from typing import BinaryIO
 from framelens.core.domain import HashProgress
 from framelens.core.errors import Cancelled, VideoError
 from framelens.core.files import address_in, shown_path
+from framelens.core.generators import value_of
 
 _PIECE_BYTES = 1 << 20  # read at a time
 _LONG_BYTES = 256 << 20
@@ -227,19 +228,7 @@ def picture_key(jpeg: bytes) -> str:
 
 def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
     """Return the lower-case hex SHA-256 of the file; raises what `hashed` raises."""
-    return digest_of(hashed(path, cancel))
-
-
-def digest_of(
-    progress: Generator[HashProgress, None, str], show: Callable[[HashProgress], None] = lambda _: None
-) -> str:
-    """Return what `hashed` returns, and pass what it yields to `show`."""
-    while True:
-        try:
-            show(next(progress))
-        except StopIteration as end:
-            sha256: str = end.value
-            return sha256
+    return value_of(hashed(path, cancel))
 
 
 def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashProgress, None, str]:

@@ -228,9 +228,8 @@ def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: i
         before, _ = analysed(server)
     done = done_of(before)
     if again is None:  # its last part and the summary are missing
-        done = EarlierResults(
-            done.layout, tuple(one for one in done.results if 0 < one.number < undisturbed.chunks[-1].number)
-        )
+        kept = tuple(one for one in done.state.results if 0 < one.number < undisturbed.chunks[-1].number)
+        done = EarlierResults(replace(done.state, results=kept))
     else:
         done = replace(done, again=frozenset({again}))
     events, error = analysed(server, done, connector=ScriptedConnector(gone))
@@ -255,7 +254,7 @@ def test_answers_of_two_models_are_not_mixed(undisturbed: Analysis) -> None:
         server.behave = failing(LASTING["out of memory"], None, on=1)
         failed, error = analysed(server, done_of(events), connector=serving(server, "third"))
     assert_said(error)
-    assert not {one.key for one in finished(failed).chunks} & {one.key for one in done_of(events).results}
+    assert not {one.key for one in finished(failed).chunks} & {one.key for one in done_of(events).state.results}
 
 
 def serving(server: Server, name: str) -> Any:

@@ -53,6 +53,7 @@ from framelens.reports.formats import FORMATS
 from framelens.video.keyframes.options import ExtractOptions
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
+from tests.updates import events_of
 
 COLOURS = ["red", "blue", "green", "yellow"]
 
@@ -209,8 +210,8 @@ def run(
 ) -> tuple[list[AnalysisEvent], AppError | None]:
     events: list[AnalysisEvent] = []
     try:
-        for event in analyse(task(request, cancel, done, conditions), tools):
-            events.append(event)
+        for update in analyse(task(request, cancel, done, conditions), tools):
+            events.append(update.event)
     except AppError as error:
         return events, error
     return events, None
@@ -469,7 +470,7 @@ def test_messages_mode_does_not_wait_for_the_facts() -> None:
 
     with serve(answering_per_frame) as server:
         made = tools(server, extract=extracting(4, facts_after_the_answer))
-        for event in analyse(task(request()), made):
+        for event in events_of(analyse(task(request()), made)):
             if isinstance(event, ChunkDone):
                 answered.set()
     assert isinstance(event, Finished)

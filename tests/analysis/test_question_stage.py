@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from framelens.analysis.task import EarlierResults
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import (
     Analysis,
     AnswerChanged,
@@ -71,7 +72,7 @@ def test_answer_of_an_earlier_run_is_kept() -> None:
         kept = said("At 3 s.", "complete").answer
         answerer = ScriptedAnswerer([])
         made = replace(tools(server), answerer=answerer)
-        events, error = run(request(question="When?"), made, done=EarlierResults(answer=kept))
+        events, error = run(request(question="When?"), made, done=EarlierResults(AnalysisState(answer=kept)))
     assert error is None and answerer.asked == [] and finished(events).answer == kept
 
 

@@ -19,6 +19,7 @@ from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates, load_templates
 from framelens.analysis.task import Control, Task
+from framelens.core.analysis_state import AnalysisUpdate, updates
 from framelens.core.domain import (
     Analysis,
     AnalysisEvent,
@@ -55,6 +56,7 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
+from framelens.services.engine_session import SharedParts
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock
 from framelens.store.model_records import KnownTimings
@@ -94,6 +96,11 @@ class ScriptedEngine(Engine):
 Run = Callable[[Task], Iterator[AnalysisEvent]]
 
 
+def with_states(run: Run) -> Callable[[Task], Iterator[AnalysisUpdate]]:
+    """The same run with the state after each event, as `analyse` yields it."""
+    return lambda task: updates(run(task), task.done.state)
+
+
 @dataclass(frozen=True)
 class ScriptedSession:
     """An engine session whose analyses do what the script yields."""
@@ -103,7 +110,7 @@ class ScriptedSession:
     engine: Any
     notices: tuple[Notice, ...]
     planner: Planner
-    run: Run
+    run: Callable[[Task], Iterator[AnalysisUpdate]]
 
     def conditions(self, request: AnalysisRequest) -> dict[str, str]:
         return {}
@@ -126,14 +133,14 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         engine=engine,
         notices=(Notice("sight_unknown"),),
         planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: None),
-        run=run,
+        run=with_states(run),
     )
     return Services(
         switcher=EngineSwitcher(session),
         jobs=queue(store, run, folder),
         videos=VideoRepository(folder, input_dirs, sample),
         log_path=folder / "framelens.log",
-        store=store,
+        shared=SharedParts(store),
         templates=load_templates(settings.template_dir),
     )
 
@@ -163,7 +170,7 @@ def queue(
     **options: int,
 ) -> Jobs:
     """A queue on this store in which nothing is the same as anything, unless a digest is given."""
-    session: Any = SimpleNamespace(run=run, conditions=conditions)
+    session: Any = SimpleNamespace(run=with_states(run), conditions=conditions)
     lock = ProcessLock(folder / "running")
     log_path, files = folder / "framelens.log", NoFiles(sha256)
     return Jobs(store, lock, EngineSwitcher(session), files, log_path=log_path, **options)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from framelens.core.domain import (
     SurveyProgress,
 )
 from tests.app import rich
+from tests.updates import shown_by
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -30,13 +31,14 @@ pytestmark = pytest.mark.usefixtures("english")
 def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.CaptureFixture[str]) -> None:
     made = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
     with Progress() as progress:
+        show = shown_by(progress.show)
         for event in rich.opening(made):
-            progress.show(event)
+            show(event)
         for part in made.chunks:
-            progress.show(ChunkDone(part))
-        progress.show(Answered(replace(made, facts=())))
+            show(ChunkDone(part))
+        show(Answered(replace(made, facts=())))
         said = capsys.readouterr().err
-        progress.show(Finished(made))
+        show(Finished(made))
         after = capsys.readouterr().err
     assert "An afternoon at the gate" in said
     assert "The man in the red jacket comes to the door." in said
@@ -46,12 +48,13 @@ def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.Ca
 
 def test_reading_a_large_file_is_shown_until_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress() as progress:
-        progress.show(StageStarted("survey"))
-        progress.show(HashProgress(3 << 30, 10 << 30))
+        show = shown_by(progress.show)
+        show(StageStarted("survey"))
+        show(HashProgress(3 << 30, 10 << 30))
         (task,) = progress._bar.tasks
         assert task.description == "Finding keyframes · Reading the file, 30 %"
-        progress.show(FileHashed("0" * 64))
-        progress.show(HashProgress(4 << 30, 10 << 30))
+        show(FileHashed("0" * 64))
+        show(HashProgress(4 << 30, 10 << 30))
         assert task.description == "Finding keyframes"
     capsys.readouterr()
 
@@ -65,8 +68,9 @@ def test_text_of_a_model_cannot_turn_the_terminal_around(capsys: pytest.CaptureF
 
 def test_a_log_file_gets_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
     with open_progress(quiet=False) as progress:
-        progress.show(StageStarted("survey"))
-        progress.show(StageStarted("ask", 3))
+        show = shown_by(progress.show)
+        show(StageStarted("survey"))
+        show(StageStarted("ask", 3))
         long = "a sentence of many words " * 20
         progress.say(long)
     assert capsys.readouterr().err.splitlines() == ["Finding keyframes", "Model analyses frames", long]
@@ -74,25 +78,28 @@ def test_a_log_file_gets_a_line_for_each_stage(capsys: pytest.CaptureFixture[str
 
 def test_a_quiet_log_gets_notices_only(capsys: pytest.CaptureFixture[str]) -> None:
     with open_progress(quiet=True) as progress:
-        progress.show(StageStarted("survey"))
-        progress.show(Noticed(Notice("no_model", {}, "info")))
+        show = shown_by(progress.show)
+        show(StageStarted("survey"))
+        show(Noticed(Notice("no_model", {}, "info")))
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_line_of_progress_follows_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     now = [0.0]
     lines = ProgressLines(quiet=False, name="a.mp4", throttle=Throttle(lambda: now[0]))
-    lines.show(StageStarted("survey"))
+    show = shown_by(lines.show)
+    show(StageStarted("survey"))
     for second in range(12):
         now[0] = second
-        lines.show(SurveyProgress(second * 10.0, 120.0))
+        show(SurveyProgress(second * 10.0, 120.0))
     said = capsys.readouterr().err.splitlines()
     assert said == ["a.mp4 · Finding keyframes 50/120", "a.mp4 · Finding keyframes 100/120"]
 
 
 def test_a_phase_of_the_engine_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     lines = ProgressLines(quiet=False)
-    lines.show(StageStarted("engine"))
+    show = shown_by(lines.show)
+    show(StageStarted("engine"))
     for number in range(5):
-        lines.show(EngineProgress("ready", {"model": f"m{number}"}))
+        show(EngineProgress("ready", {"model": f"m{number}"}))
     assert len(capsys.readouterr().err.splitlines()) == 2

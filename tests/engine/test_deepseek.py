@@ -39,6 +39,7 @@ from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.loopback import Handler, listening
 from tests.plugins.server.test_openai_server import say
+from tests.updates import events_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_deepseek_models.py"
@@ -78,7 +79,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def analyse(video: Path, engine: LocalEngine) -> Analysis:
     run = EngineSession(WORDS, templates.load_templates(None), engine).run
-    *_, last = run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek"))
+    *_, last = events_of(run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek")))
     assert isinstance(last, Finished)
     return last.analysis
 

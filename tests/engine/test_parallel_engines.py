@@ -27,6 +27,7 @@ from framelens.engine.vllm import vllm_launcher
 from framelens.services.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ENGINE_ARGUMENTS, ready
+from tests.updates import events_of
 
 CORES = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
 pytestmark = [
@@ -64,7 +65,7 @@ def test_two_processes_share_a_model(
     video = write_card_video(tmp_path / "cards.mp4", CARDS)
     others = set(engine_processes())  # the engine that other tests share
     try:
-        events = list(session.run(Task(AnalysisRequest(video), "shared")))
+        events = list(events_of(session.run(Task(AnalysisRequest(video), "shared"))))
         log = session.engine.log_tail(2000)
         processes = set(engine_processes()) - others
     finally:

@@ -38,6 +38,7 @@ from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock
 from tests.app.fake_services import queue
 from tests.reports.test_reports import analysis
+from tests.updates import after
 
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
 
@@ -349,9 +350,9 @@ def test_a_new_answer_ends_the_count_of_interruptions() -> None:
     new = replace(old, number=old.number + 1)
     job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", interruptions=2)
     job = replace(job, progress=AnalysisState(results=(old,)))
-    again = job.apply(ChunkDone(old))
+    again = after(job, ChunkDone(old))
     assert again.interruptions == 2
-    assert again.apply(ChunkDone(new)).interruptions == 0
+    assert after(again, ChunkDone(new)).interruptions == 0
 
 
 def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path) -> None:
@@ -385,18 +386,18 @@ def test_an_unknown_job_is_an_input_error(store: Store, tmp_path: Path) -> None:
 def test_facts_count_as_steps_of_their_stage() -> None:
     job = JobSnapshot("x", "x", "x", REQUEST)
     for event in (StageStarted("facts", 2), FactsMeasured(FrameFacts(1, (), (), 0.5, 1.0, None))):
-        job = job.apply(event)
+        job = after(job, event)
     assert (job.progress.stage, job.progress.step, job.progress.total) == ("facts", 1, 2)
 
 
 def test_time_left_of_a_survey_ignores_the_start_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    job = JobSnapshot("a", "clip.mp4", "2026-01-01", REQUEST).apply(StageStarted("survey", None))
+    job = after(JobSnapshot("a", "clip.mp4", "2026-01-01", REQUEST), StageStarted("survey", None))
     left = []
     for later, seconds in ((8.0, 0.2), (2.0, 10.2), (2.0, 20.2)):  # eight seconds until the first frame
         now[0] += later
-        job = job.apply(SurveyProgress(seconds, 60.2))
+        job = after(job, SurveyProgress(seconds, 60.2))
         left.append(job.progress.eta_seconds)
     assert left == [None, pytest.approx(10.0), pytest.approx(8.0)]
     assert (job.progress.step, job.progress.total) == (20, 60)

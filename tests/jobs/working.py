@@ -12,7 +12,8 @@ from typing import Any
 
 from framelens.analysis.pipeline import analyse
 from framelens.analysis.task import Task
-from framelens.core.domain import Analysis, AnalysisEvent, AnalysisRequest, ChunkResult, Usage
+from framelens.core.analysis_state import AnalysisUpdate
+from framelens.core.domain import Analysis, AnalysisRequest, ChunkResult, Usage
 from framelens.i18n import LANGUAGES, t
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
@@ -51,7 +52,7 @@ class ScriptedSession:
     def engine(self) -> Any:
         raise AssertionError("jobs use no engine")
 
-    def run(self, task: Task) -> Iterator[AnalysisEvent]:
+    def run(self, task: Task) -> Iterator[AnalysisUpdate]:
         return analyse(task, self.tools)
 
     def close(self) -> None:

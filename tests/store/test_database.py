@@ -93,10 +93,10 @@ def test_a_store_of_an_older_version_is_brought_up_to_date_once(tmp_path: Path) 
 
 def test_only_one_takes_over_what_another_left(store: Store) -> None:
     store.save(ROW)
-    store.wish("job", "cancel")
+    store.request_control("job", "cancel")
     assert store.take_over(ROW, "first", "queued")
     assert not store.take_over(ROW, "second", "queued")
-    assert store.wishes("first") == {}  # it was meant for the one before
+    assert store.take_control_requests("first") == {}  # it was meant for the one before
     row = store.get("job")
     assert row
     assert (row.owner, row.state) == ("first", "queued")

@@ -11,10 +11,11 @@ import pytest
 
 from framelens.core.domain import HashProgress
 from framelens.core.errors import Cancelled, InputError
+from framelens.core.generators import value_of
 from framelens.i18n import LANGUAGES, error_text
 from framelens.video import files
 from framelens.video.extractor import extract, probe
-from framelens.video.files import check_file, digest_of, hashed, printable, sha256_of
+from framelens.video.files import check_file, hashed, printable, sha256_of
 from framelens.video.keyframes.options import ExtractOptions
 
 
@@ -99,13 +100,13 @@ def test_reading_a_large_file_shows_every_percent(tmp_path: Path) -> None:
     path.touch()
     os.truncate(path, 300 << 20)
     shown: list[HashProgress] = []
-    assert digest_of(hashed(path), shown.append) == sha256_of(path)
+    assert value_of(hashed(path), shown.append) == sha256_of(path)
     assert [one.percent for one in shown] == list(range(1, 101))
 
 
 def test_reading_a_small_file_shows_nothing(moving_video: Path) -> None:
     shown: list[HashProgress] = []
-    digest_of(hashed(moving_video), shown.append)
+    value_of(hashed(moving_video), shown.append)
     assert shown == []
 
 

@@ -11,14 +11,14 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import receive, send, to_builtins
 from framelens.core.domain import (
     FactsMeasured,
@@ -26,6 +26,7 @@ from framelens.core.domain import (
     HashProgress,
     Keyframe,
     KeyframesChosen,
+    Noticed,
     OpeningChosen,
     Probed,
     ScreenText,
@@ -36,9 +37,10 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import DecodeError
 from framelens.core.files import readable
+from framelens.core.generators import value_of
 from framelens.store.extraction_cache import ExtractionStore, file_state
 from framelens.video.extractor import extract, extract_named, probe, remaining_facts
-from framelens.video.files import check_file, digest_of, hashed, picture_key, version
+from framelens.video.files import check_file, hashed, picture_key, version
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import Known, Thumbnails, names_times
 
@@ -50,9 +52,48 @@ _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
 _PIECE_SECONDS = 1.0
 """Time between two writes of facts, all that a kill can lose."""
+_REPLAYED = (Probed, OpeningChosen, KeyframesChosen, FactsMeasured)
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
 """Pictures of one video, at most: each request to a decoder worker names all their keys."""
+
+
+class _Made:
+    """What an extraction has made so far.
+
+    Attributes:
+        events: The events that are cached and replayed: video, frames and facts.
+    """
+
+    def __init__(self, events: Iterable[VideoEvent] = ()) -> None:
+        self.events: list[VideoEvent] = []
+        self.keyframes: tuple[Keyframe, ...] = ()
+        self.facts: list[FrameFacts] = []
+        self._has_chosen = self._is_partial = False
+        for event in events:
+            self.add(event)
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the frames are chosen, and no part of what was measured is missing."""
+        return self._has_chosen and not self._is_partial
+
+    @property
+    def lacks_facts(self) -> bool:
+        """Return whether the frames are chosen, but not all of them are measured."""
+        return self._has_chosen and len(self.facts) < len(self.keyframes)
+
+    def add(self, event: VideoEvent) -> None:
+        """Add the next event."""
+        match event:
+            case Noticed():
+                self._is_partial = True
+            case KeyframesChosen(keyframes):
+                self.keyframes, self._has_chosen = keyframes, True
+            case FactsMeasured(facts):
+                self.facts.append(facts)
+        if isinstance(event, _REPLAYED):
+            self.events.append(event)
 
 
 class ExtractionCache:
@@ -86,31 +127,29 @@ class ExtractionCache:
         one that continues: measuring doesn't read the file, so it isn't the file that has killed it; a system without
         memory may have.
         """
-        state = AnalysisState()
         surveys = [] if surveys is None else surveys
-        file = file_state(path)
+        made, file = _Made(), file_state(path)
         checkpoint = _Checkpoint(self._surveys, path, file, options)
         events, is_second_try = self._decoded(path, options, surveys.append, cancel), False
         while True:
             try:
                 event = next(events, None)
             except DecodeError as error:
-                is_over = not state.decode or len(state.facts) >= len(state.keyframes)
-                if is_second_try or is_over or not options.read_text:
+                if is_second_try or not (options.read_text and made.lacks_facts):
                     raise
                 _log.warning("the decoder ended while facts were measured: %s", error)
-                events = remaining_facts(path, state.keyframes, state.facts, options, cancel=cancel)
+                events = remaining_facts(path, made.keyframes, made.facts, options, cancel=cancel)
                 is_second_try = True
                 continue
             if event is None:
                 break
-            state = state.apply(event)
+            made.add(event)
             yield event
             if isinstance(event, KeyframesChosen) and not options.read_text:
                 break
-            checkpoint.keep(state, surveys)
+            checkpoint.keep(made, surveys)
         del events  # ends the decoder
-        yield from self._keep(path, file, options, state, surveys, cancel)
+        yield from self._keep(path, file, options, made, surveys, cancel)
 
     def _decoded(
         self,
@@ -119,19 +158,18 @@ class ExtractionCache:
         keep: Callable[[Known | Thumbnails], None],
         cancel: threading.Event | None,
     ) -> Iterator[VideoEvent]:
+        """Return the events of decoding as far as needed: what an interrupted run has measured isn't measured again."""
         sha256 = self.quick_sha256(path, cancel)
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         texts = before.texts() if before and options.read_text else {}
         if before and options.read_text and (interrupted := before.interrupted(options)):
-            yield from _replayed(interrupted, path)
-            keyframes, facts = interrupted.keyframes, interrupted.facts
-            yield from remaining_facts(path, keyframes, facts, options, texts=texts, cancel=cancel)
-            return
+            made = _Made(_replayed(interrupted, path))
+            rest = remaining_facts(path, made.keyframes, made.facts, options, texts=texts, cancel=cancel)
+            return chain(made.events, rest)
         known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
-        extraction = (
-            partial(extract_named, path, known) if known else partial(extract, path, on_known=keep, on_thumbnails=keep)
-        )
-        yield from extraction(options, texts=texts, cancel=cancel)
+        if known:
+            return extract_named(path, known, options, texts=texts, cancel=cancel)
+        return extract(path, options, texts=texts, on_known=keep, on_thumbnails=keep, cancel=cancel)
 
     def find(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
@@ -141,8 +179,8 @@ class ExtractionCache:
             return None
         before = StoredExtraction(self._surveys, sha256)
         for read_text in dict.fromkeys((options.read_text, True)):
-            if (state := before.get(replace(options, read_text=read_text), AnalysisState)) and state.decode:
-                return list(_replayed(state if options.read_text else replace(state, facts=()), path))
+            if events := before.events(replace(options, read_text=read_text)):
+                return _replayed(events if options.read_text else _without_facts(events), path)
         return None
 
     def thumbnails(
@@ -175,13 +213,13 @@ class ExtractionCache:
         key = stored.key(options)
         if not self._surveys.has(key):
             return None
-        if key not in self._counted and (state := stored.get(options, AnalysisState)):
-            self._counted[key] = len(state.keyframes)
+        if key not in self._counted and (events := stored.events(options)):
+            self._counted[key] = len(_Made(events).keyframes)
         return self._counted.get(key)
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like framelens.video.sha256_of, but don't read an unchanged file again."""
-        return digest_of(self.hashed(path, cancel))
+        return value_of(self.hashed(path, cancel))
 
     def hashed(self, path: Path, cancel: threading.Event | None = None) -> Generator[HashProgress, None, str]:
         """Return the SHA-256 like `sha256`, and yield the progress of reading a large file."""
@@ -206,7 +244,7 @@ class ExtractionCache:
         path: Path,
         file: str | None,
         options: ExtractOptions,
-        state: AnalysisState,
+        made: _Made,
         surveys: list[Known | Thumbnails],
         cancel: threading.Event | None,
     ) -> Iterator[HashProgress]:
@@ -215,10 +253,10 @@ class ExtractionCache:
             return
         after = StoredExtraction(self._surveys, sha256)
         after.keep_surveys(surveys, options)
-        if state.decode and state.notices == state.decode.notices:  # else a part was missing; the next run may have it
-            after.keep(options, replace(state, found=()))
+        if made.is_complete:  # else a part was missing; the next run may have it
+            after.keep(options, *made.events)
             if options.read_text:
-                after.keep_texts(state)
+                after.keep_texts(made)
                 after.drop(_without_text(options))
                 after.drop((_FACTS, options))
 
@@ -233,14 +271,14 @@ def _thumbnails_of(selection: Selection) -> tuple[object, ...]:
     return "thumbnails", selection.start_seconds, selection.end_seconds
 
 
-def _replayed(state: AnalysisState, path: Path) -> Iterator[VideoEvent]:
-    """Yield the events that lead to the state, with the current path and name of the file."""
-    assert state.video and state.decode
-    yield Probed(replace(state.video, path=path, name=readable(path.name)))
-    if state.opening:
-        yield OpeningChosen(state.opening)
-    yield KeyframesChosen(state.keyframes, state.decode)
-    yield from map(FactsMeasured, state.facts)
+def _replayed(events: Iterable[VideoEvent], path: Path) -> list[VideoEvent]:
+    """Return the events with the current path and name of the file."""
+    name = readable(path.name)
+    return [Probed(replace(one.video, path=path, name=name)) if isinstance(one, Probed) else one for one in events]
+
+
+def _without_facts(events: Iterable[VideoEvent]) -> list[VideoEvent]:
+    return [one for one in events if not isinstance(one, FactsMeasured)]
 
 
 _SURVEY, _TEXTS, _FACTS = "known", "texts", "facts"
@@ -261,9 +299,9 @@ class _Checkpoint:
         self._kept_at = float("-inf")
         self._has_keyframes = False
 
-    def keep(self, state: AnalysisState, surveys: list[Known | Thumbnails]) -> None:
+    def keep(self, made: _Made, surveys: list[Known | Thumbnails]) -> None:
         """Cache the keyframes once, and the facts so far; nothing while the digest of the file isn't known."""
-        if not state.decode or state.notices != state.decode.notices:  # a missing part isn't measured later
+        if not made.is_complete:  # a missing part isn't measured later
             return
         if time.monotonic() - self._kept_at < _PIECE_SECONDS:
             return
@@ -274,16 +312,16 @@ class _Checkpoint:
         stored = StoredExtraction(self._surveys, sha256)
         if not self._has_keyframes:
             stored.keep_surveys(surveys, self._options)
-            stored.keep(_without_text(self._options), replace(state, found=(), facts=()))
+            stored.keep(_without_text(self._options), *_without_facts(made.events))
             self._has_keyframes = True
-        if state.facts:
-            stored.keep((_FACTS, self._options), state.facts)
+        if made.facts:
+            stored.keep((_FACTS, self._options), tuple(made.facts))
 
 
 class StoredExtraction:
     """Cached results of the video with this SHA-256, by their subject; damaged entries count as missing.
 
-    Subjects are options, with the state after their events; `_SURVEY`, with the result of the survey of the whole
+    Subjects are options, with their events; `_SURVEY`, with the result of the survey of the whole
     video; those of `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); `_TEXTS`, with the texts on
     pictures by `video.picture_key`; and `_FACTS` with options, with the facts that an interrupted extraction had
     measured.
@@ -295,16 +333,25 @@ class StoredExtraction:
 
     def get(self, subject: object, kind: type[T]) -> T | None:
         """Return what is cached, or None."""
+        return next(iter(self._read(subject, kind)), None)
+
+    def events(self, options: ExtractOptions) -> list[VideoEvent]:
+        """Return the cached events, none if there are none."""
+        return self._read(options, *_REPLAYED)
+
+    def _read(self, subject: object, kind: type[T], *others: type[T]) -> list[T]:
+        stream = BytesIO(self._surveys.get(self.key(subject)) or b"")
         try:
-            return receive(BytesIO(self._surveys.get(self.key(subject)) or b""), kind)
+            return list(iter(partial(receive, stream, kind, *others), None))
         except (EOFError, ValueError):
             _log.warning("a kept survey cannot be read", exc_info=True)
-            return None
+            return []
 
-    def keep(self, subject: object, value: object) -> None:
-        """Cache a value."""
+    def keep(self, subject: object, *values: object) -> None:
+        """Cache values."""
         buffer = BytesIO()
-        send(buffer, value)
+        for value in values:
+            send(buffer, value)
         self._surveys.put(self.key(subject), buffer.getvalue())
 
     def drop(self, subject: object) -> None:
@@ -316,21 +363,20 @@ class StoredExtraction:
         for found in surveys:
             self.keep(_SURVEY if isinstance(found, Known) else _thumbnails_of(options.selection), found)
 
-    def interrupted(self, options: ExtractOptions) -> AnalysisState | None:
-        """Return the keyframes of an extraction that reads text and was interrupted, with the facts it had measured."""
-        state = self.get(_without_text(options), AnalysisState)
-        if not state or not state.decode:
-            return None
-        return replace(state, facts=self.get((_FACTS, options), tuple[FrameFacts, ...]) or ())
+    def interrupted(self, options: ExtractOptions) -> list[VideoEvent]:
+        """Return the events of an extraction that reads text and was interrupted, with the facts it had measured."""
+        events = self.events(_without_text(options))
+        measured = self.get((_FACTS, options), tuple[FrameFacts, ...]) if events else None
+        return [*events, *map(FactsMeasured, measured or ())]
 
     def texts(self) -> Texts:
         """Return the texts on pictures of this video."""
         return self.get(_TEXTS, Texts) or {}
 
-    def keep_texts(self, state: AnalysisState) -> None:
+    def keep_texts(self, made: _Made) -> None:
         """Cache the texts in the facts, in addition to earlier ones."""
-        keys = {one.number: picture_key(one.jpeg) for one in state.keyframes}
-        texts = {**self.texts(), **{keys[one.number]: one.texts for one in state.facts}}
+        keys = {one.number: picture_key(one.jpeg) for one in made.keyframes}
+        texts = {**self.texts(), **{keys[one.number]: one.texts for one in made.facts}}
         self.keep(_TEXTS, dict(list(texts.items())[-_MOST_TEXTS:]))
 
     def key(self, subject: object) -> str:

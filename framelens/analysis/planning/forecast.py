@@ -8,7 +8,7 @@ speed of one. Both rates are fitted by least squares; with few measurements they
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
@@ -239,54 +239,54 @@ def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     return (pt / pp, 0.0) if decode < 0 else (prefill, decode)
 
 
-@dataclass
-class _Reading:
-    """Times of the survey, in seconds of the monotonic clock; only a run that decodes reports progress."""
+class StatsRecorder:
+    """Recorder of what one run answered and decoded, for later estimates. `note` takes its events.
 
-    is_read: bool = False
-    chosen_at: float = 0.0
-    measured_at: float = 0.0
+    Args:
+        task: The run.
+        stats: Where the times are kept.
+        engine: Names the engine there.
+    """
 
+    def __init__(self, task: Task, stats: TimingStats, engine: str) -> None:
+        self._stats = stats
+        self._engine = engine
+        self._before = task.done.state
+        self._noted = {result.key for result in self._before.results}
+        self._is_read = False  # only a run that decodes reports progress
+        self._chosen_at = self._measured_at = 0.0
 
-def record_stats(
-    events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str
-) -> Iterator[AnalysisEvent]:
-    """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
-    noted = {result.key for result in task.done.results}
-    known = task.done.answer
-    reading = _Reading()
-    for event in events:
+    def note(self, event: AnalysisEvent) -> None:
+        """Record what the event adds."""
         match event:
-            case AnswerChanged(answer, is_over=True) if answer != known and (search := looked(answer)):
-                paces.note_looked(engine, search)
+            case AnswerChanged(answer, is_over=True) if answer != self._before.answer and (search := looked(answer)):
+                self._stats.note_looked(self._engine, search)
             case SurveyProgress():
-                reading.is_read = True
+                self._is_read = True
             case KeyframesChosen():
-                reading.chosen_at = reading.measured_at = time.monotonic()
+                self._chosen_at = self._measured_at = time.monotonic()
             case FactsMeasured():
-                reading.measured_at = time.monotonic()
+                self._measured_at = time.monotonic()
             case Answered(analysis) | Finished(analysis):
-                _note(analysis, [one for one in analysis.requests if one.key not in noted], paces, engine)
-                noted |= {one.key for one in analysis.requests}
-                if reading.is_read and isinstance(event, Finished):
-                    took = analysis.seconds_by_stage.get("survey", 0.0) - task.done.seconds_by_stage.get("survey", 0.0)
-                    _note_reading(analysis, reading, paces, took)
+                self._note_answers(analysis)
+                if self._is_read and isinstance(event, Finished):
+                    self._note_survey(analysis)
             case _:
                 pass
-        yield event
 
+    def _note_answers(self, analysis: Analysis) -> None:
+        results = [one for one in analysis.requests if one.key not in self._noted]
+        self._noted |= {one.key for one in results}
+        in_flight = analysis.layout.in_flight if analysis.layout else None
+        if run := observed(results, in_flight or 1):
+            max_model_len = analysis.engine.max_model_len if analysis.engine else None
+            self._stats.note_asked(self._engine, run, in_flight=in_flight, max_model_len=max_model_len)
 
-def _note(analysis: Analysis, results: list[ChunkResult], paces: TimingStats, engine: str) -> None:
-    in_flight = analysis.layout.in_flight if analysis.layout else None
-    if run := observed(results, in_flight or 1):
-        max_model_len = analysis.engine.max_model_len if analysis.engine else None
-        paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
-
-
-def _note_reading(analysis: Analysis, reading: _Reading, paces: TimingStats, took: float) -> None:
-    selection, readable = analysis.request.selection, analysis.decode.readable_seconds
-    seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
-    facts = reading.measured_at - reading.chosen_at
-    if seconds > 0 and took > 0:
-        survey = SurveyTiming(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), round(facts, 3))
-        paces.note_survey(survey)
+    def _note_survey(self, analysis: Analysis) -> None:
+        selection, readable = analysis.request.selection, analysis.decode.readable_seconds
+        seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
+        took = analysis.seconds_by_stage.get("survey", 0.0) - self._before.seconds_by_stage.get("survey", 0.0)
+        if seconds > 0 and took > 0:
+            facts = round(self._measured_at - self._chosen_at, 3)
+            survey = SurveyTiming(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), facts)
+            self._stats.note_survey(survey)

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class Orchestrator:
         self._run = run
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._asker = PartAsker(run, ImagePrefetch(self._preparing))
-        self._layout = run.task.done.layout
+        self._layout = run.task.done.state.layout
         self._failures: dict[int, AppError] = {}
         self._opening_end: float | None = None
 
@@ -54,7 +55,8 @@ class Orchestrator:
         """Return the answers so far, for another run to continue from."""
         before = self._run.task.done
         fresh = tuple(self._asker.results[number] for number in sorted(self._asker.results))
-        return EarlierResults(self._layout, (*fresh, *before.results), before.again - self._asker.results.keys())
+        state = replace(before.state, layout=self._layout, results=(*fresh, *before.state.results))
+        return replace(before, state=state, again=before.again - self._asker.results.keys())
 
     def run(self, opening_seconds: float | None) -> None:
         """Send all requests.
@@ -66,7 +68,7 @@ class Orchestrator:
             AppError: The error that ended the run, or the first failure of a part after all others were sent.
             EngineEnded: The engine has died.
         """
-        known = self._run.task.done.layout
+        known = self._run.task.done.state.layout
         video = self._run.state.video()
         words = self._asker.builder.usual_words
         layout = known or plan.base_layout(self._run.connection, self._run.task.request, video, words)

@@ -129,8 +129,8 @@ def _run_job(
                 progress.say(t("cli.continuing", answered=run.answered))
             if run.was_finished:
                 progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))
-            for event in run.events(cancel):
-                progress.show(event)
+            for update in run.updates(cancel):
+                progress.show(update)
         return run.result()
 
 

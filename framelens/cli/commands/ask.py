@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from framelens import config
 from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
+from framelens.cli.analysis_options import settle_model
 from framelens.cli.common import (
     MOST_LISTED,
     add_subtitles_option,
@@ -35,6 +36,7 @@ from framelens.cli.progress_lines import open_progress
 from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.evidence import Moments
+from framelens.core.generators import value_of
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
 from framelens.services.analyses import with_named
@@ -126,7 +128,6 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("subtitles_alone")
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
-    from framelens.cli.commands.download import settle  # which knows all models
     from framelens.conversations.conversation import checked_question
     from framelens.conversations.images import read_image
 
@@ -136,7 +137,7 @@ def run(given: argparse.Namespace) -> int:
     files = [read_image(path) for path in given.image]
     if given.yes or (sys.stdin.isatty() and sys.stderr.isatty()):
         given.no_model = False
-        settings = settle(settings, given)
+        settings = settle_model(settings, given)
         if given.no_model:
             raise ConfigError("ask_needs_model")
     cancel = cancel_on_signals()
@@ -209,14 +210,8 @@ def _conversation(
     from framelens.services.asking import FrameOptions
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
-    events = services().asking.begin(about, options, cancel)
-    with open_progress(quiet=given.quiet) as progress, closing(events):
-        while True:
-            try:
-                progress.show(next(events))
-            except StopIteration as end:
-                made: Conversation = end.value
-                return made
+    with open_progress(quiet=given.quiet) as progress:
+        return value_of(services().asking.begin(about, options, cancel), progress.show)
 
 
 def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threading.Event) -> int:
@@ -224,11 +219,12 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
 
     Return the exit code: that of a stop if the user has stopped the answer.
     """
+    from framelens.conversations.conversation import AnswerDraft
     from framelens.conversations.export import answer_document
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
     try:
-        with closing(services().asking.ask(conversation, cancel)) as events:
+        with closing(services().asking.ask(AnswerDraft(conversation), cancel)) as events:
             for event in events:
                 printer.show(event)
     except Cancelled as error:

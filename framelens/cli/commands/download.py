@@ -28,7 +28,7 @@ from framelens.services.container import with_local_model
 from framelens.services.engine_selection import build_engine, confirmed_downloads, export_environment
 from framelens.services.model_names import resolve_named_model
 from framelens.services.model_speed import latest_trials, speed_text
-from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text
+from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 
 _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal."""
@@ -136,8 +136,6 @@ def print_missing(settings: Settings) -> None:
 
 
 def _readiness(settings: Settings) -> Readiness:
-    from framelens.services.readiness import readiness  # which knows all models; a download starts without it
-
     return readiness(settings, build_engine(settings)[0])
 
 

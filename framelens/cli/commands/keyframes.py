@@ -35,7 +35,7 @@ from framelens.cli.report_output import (
     check_output_folder,
     check_typed_output,
 )
-from framelens.core.domain import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo
+from framelens.core.domain import Keyframe, KeyframesChosen, Notice, VideoInfo
 from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
@@ -126,18 +126,15 @@ def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     # Imported here: the slower decoder worker has started by now.
     from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-    from framelens.services.keyframes import consume, frames_that_fit, open_events
+    from framelens.services.keyframes import consume, frames_that_fit, open_updates
 
     selection = parse_selection(given)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
-    events, reused = open_events(settings, path, frames, selection, cancel)
+    updates, reused = open_updates(settings, path, frames, selection, cancel)
     if not reused and not given.json:  # the worker needs longer than this to load its libraries
         threading.Thread(target=import_module, args=("rich.console",), daemon=True).start()
     with open_progress(quiet=given.quiet) as progress:
-        if not reused:
-            progress.show(StageStarted("survey"))
-        video, chosen = consume(events, progress.show)
-
+        video, chosen = consume(updates, progress.show)
     sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if given.json else ""
     deliver(path, video, chosen, given, sha256, reused=reused, cancel=cancel)
     return 0

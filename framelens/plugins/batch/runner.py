@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.codec import Failure
-from framelens.core.domain import Analysis, AnalysisEvent
+from framelens.core.domain import Analysis
 from framelens.core.errors import (
     AppError,
     Cancelled,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 R = TypeVar("R")
-Listener = Callable[[AnalysisEvent], None]
+Listener = Callable[[AnalysisUpdate], None]
 Analyse = Callable[[V, Listener, threading.Event], R]
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -73,7 +74,7 @@ class VideoProgress(Generic[V]):
     """The analysis of a video has an event."""
 
     video: V
-    event: AnalysisEvent
+    update: AnalysisUpdate
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def analyse_video(
     services: Services,
     *,
     cancel: threading.Event | None = None,
-    listener: Listener = lambda event: None,
+    listener: Listener = lambda update: None,
 ) -> VideoResult:
     """Analyse one video as `framelens analyse` does, and store its reports and, last, its result.
 
@@ -127,7 +128,7 @@ def analyse_video(
         batch: Its batch.
         services: The services of this process.
         cancel: Stops the analysis.
-        listener: Called with every event, in this thread.
+        listener: Called with every update, in this thread.
 
     Returns:
         The result, which may be a failure.
@@ -143,8 +144,8 @@ def analyse_video(
         check_file(video.path)
         request = request_for(batch.request, video.path, services, fits=batch.fits_request)
         run = start_run(services.jobs, request, name=printable(video.name), force=batch.repeats)
-        for event in run.events(cancel or threading.Event()):
-            listener(event)
+        for update in run.updates(cancel or threading.Event()):
+            listener(update)
         stored = run.result()
         _raise_if_pending(stored, services)
         analysis, failure, files = stored.analysis, _failure_of(stored, services), {}
@@ -260,8 +261,8 @@ def run_videos(
     waiting, taking, stop = iter(videos), threading.Lock(), threading.Event()
 
     def analyse_one(video: V) -> None:
-        def listener(event: AnalysisEvent) -> None:
-            arrived.put(VideoProgress(video, event))
+        def listener(update: AnalysisUpdate) -> None:
+            arrived.put(VideoProgress(video, update))
 
         arrived.put(VideoBegun(video))
         try:

@@ -302,7 +302,7 @@ class Accounts:
         if now - self._noted_seconds > _NOTE_SECONDS:
             self._noted_seconds = now
             with suppress(StorageError):  # on a full disk
-                self._store.note_time(now)
+                self._store.note_time(lambda: now)
         return now
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +11,16 @@ import pytest
 from framelens.analysis.planning.forecast import (
     EngineThroughput,
     PlannedRequests,
+    StatsRecorder,
     facts_rate,
     fit_throughput,
     looked,
     observed,
-    record_stats,
     survey_rate,
     usual_answer_tokens,
 )
 from framelens.analysis.task import EarlierResults, Task
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -38,7 +39,6 @@ from framelens.core.domain import (
     SurveyProgress,
     Usage,
 )
-from framelens.core.errors import EngineError
 from framelens.core.evidence import Moments, VoteSample
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 from tests.reports.test_reports import analysis
@@ -173,8 +173,14 @@ def paces(tmp_path: Path) -> TimingStats:
     return TimingStats(tmp_path)
 
 
-def test_run_is_timed_by_request_kind_and_forwarded(paces: TimingStats) -> None:
-    assert list(record_stats(run(*results()), TASK, paces, "e")) == list(run(*results()))
+def record(events: Iterable[AnalysisEvent], task: Task, paces: TimingStats) -> None:
+    recorder = StatsRecorder(task, paces, "e")
+    for event in events:
+        recorder.note(event)
+
+
+def test_run_is_timed_by_request_kind(paces: TimingStats) -> None:
+    record(run(*results()), TASK, paces)
     known = paces.of("e")
     assert [(one.requests, one.frames) for one in known.runs[0]] == [(1, 2), (1, 2), (1, 0)]
     assert (known.in_flight, known.max_model_len) == (4, 4096)
@@ -184,8 +190,8 @@ def test_run_is_timed_by_request_kind_and_forwarded(paces: TimingStats) -> None:
 
 def test_what_was_answered_before_a_resume_is_not_counted_again(paces: TimingStats) -> None:
     first, second, summary = results()
-    task = replace(TASK, done=EarlierResults(LAYOUT, (first,)))
-    list(record_stats(run(first, second, summary), task, paces, "e"))
+    task = replace(TASK, done=EarlierResults(AnalysisState(layout=LAYOUT, results=(first,))))
+    record(run(first, second, summary), task, paces)
     assert sum(one.requests for one in paces.of("e").runs[0]) == 2
 
 
@@ -199,7 +205,7 @@ def searched() -> ReportedConversation:
 
 def test_every_picture_that_a_search_asked_about_counts(paces: TimingStats) -> None:
     events = [AnswerChanged(searched()), AnswerChanged(searched(), is_over=True)]
-    assert list(record_stats(iter(events), TASK, paces, "e")) == events
+    record(events, TASK, paces)
     assert paces.of("e").looks == (LookTiming(11, 5.5),)
     paces.note_asked("e", RUN, in_flight=4, max_model_len=8192)
     assert paces.of("e").looks == (LookTiming(11, 5.5),) and paces.of("e").runs == (RUN,)
@@ -207,28 +213,18 @@ def test_every_picture_that_a_search_asked_about_counts(paces: TimingStats) -> N
 
 def test_only_a_new_answer_with_a_search_is_recorded(paces: TimingStats) -> None:
     over = AnswerChanged(searched(), is_over=True)
-    list(record_stats(iter([over]), replace(TASK, done=replace(TASK.done, answer=over.answer)), paces, "e"))
+    record([over], replace(TASK, done=EarlierResults(AnalysisState(answer=over.answer))), paces)
     bare = replace(over.answer, answers=(replace(over.answer.answers[0], searches=()),))
-    list(record_stats(iter([AnswerChanged(bare, is_over=True)]), TASK, paces, "e"))
+    record([AnswerChanged(bare, is_over=True)], TASK, paces)
     assert paces.of("e").looks == () and looked(bare) is None
 
 
 def test_recalled_answers_and_recalled_surveys_tell_nothing(paces: TimingStats) -> None:
     recalled = [replace(one, recalled=True) for one in results()]
-    list(record_stats(run(*recalled, is_read=False), TASK, paces, "e"))
+    record(run(*recalled, is_read=False), TASK, paces)
     assert (paces.of("e").runs, paces.of("e").surveys) == ((), ())
 
 
 def test_of_a_part_of_a_video_that_part_counts(paces: TimingStats) -> None:
-    list(record_stats(run(selection=Selection(start_seconds=3.0, end_seconds=5.0)), TASK, paces, "e"))
+    record(run(selection=Selection(start_seconds=3.0, end_seconds=5.0)), TASK, paces)
     assert paces.of("e").surveys[0].video_seconds == 2.0
-
-
-def test_failed_run_raises_and_records_no_timing(paces: TimingStats) -> None:
-    def failing() -> Iterator[AnalysisEvent]:
-        yield StageStarted("survey")
-        raise EngineError("engine_timeout", base_url="x")
-
-    with pytest.raises(EngineError):
-        list(record_stats(failing(), TASK, paces, "e"))
-    assert paces.of("e").runs == ()

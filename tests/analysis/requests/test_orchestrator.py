@@ -14,6 +14,7 @@ from framelens.analysis.pipeline import analyse
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.request_builder import Introduction, build_context, required_parts
 from framelens.analysis.task import Control, EarlierResults, Task
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
 from framelens.core.errors import EngineError, Paused
 from framelens.i18n import t
@@ -219,7 +220,7 @@ def test_failed_chunk_alone_is_asked_again() -> None:
 def done_of(events: list[Any]) -> EarlierResults:
     results = tuple(event.result for event in events if isinstance(event, ChunkDone))
     layouts = [event.layout for event in events if isinstance(event, Planned)]
-    return EarlierResults(layouts[-1] if layouts else None, results)
+    return EarlierResults(AnalysisState(layout=layouts[-1] if layouts else None, results=results))
 
 
 @pytest.mark.slow
@@ -231,10 +232,10 @@ def test_resumed_run_equals_undisturbed_and_asks_nothing_twice(stopped_after: in
         server.requests.clear()
         control, before = Control(), []
         with pytest.raises(Paused):
-            for event in analyse(
+            for update in analyse(
                 Task(request(frames=24), "job", control, conditions=CONDITIONS), tools(server, 24, in_flight=2)
             ):
-                before.append(event)
+                before.append(update.event)
                 if sum(isinstance(one, ChunkDone) for one in before) == stopped_after:
                     control.pause.set()
         again = finished(run(request(frames=24), tools(server, 24, in_flight=2), done=done_of(before))[0])
@@ -261,7 +262,7 @@ def test_one_part_is_asked_again_in_other_words_and_joined_anew() -> None:
             run(
                 request(frames=12),
                 tools(server, 12),
-                done=EarlierResults(done.layout, done.results, frozenset({number})),
+                done=EarlierResults(done.state, frozenset({number})),
             )[0]
         )
     assert [part_of(body) for body in asked(server)] == [number]

@@ -13,6 +13,7 @@ from app import resources
 from app.panels.analyse.progress import stage_text
 from framelens.core.domain import AnalysisRequest, StageStarted
 from framelens.jobs.snapshot import JobSnapshot
+from tests.updates import after
 
 JOB = JobSnapshot("id", "a.mp4", "2026-01-01", AnalysisRequest(Path("/a.mp4")))
 
@@ -57,7 +58,7 @@ def test_a_job_says_that_it_waits_only_while_it_does() -> None:
     running = JobSnapshot("id", "a.mp4", "2026-01-01", JOB.request, state="running")
     assert stage_text(JOB) == "Waiting for its turn"
     assert stage_text(running) == "Opening the video"
-    assert stage_text(running.apply(StageStarted("survey"))) == "Finding keyframes"
+    assert stage_text(after(running, StageStarted("survey"))) == "Finding keyframes"
 
 
 @pytest.mark.usefixtures("chinese")

@@ -21,6 +21,7 @@ from framelens.video import extractor
 from tests.cards import write_card_video
 from tests.cli.test_main import run as run_command
 from tests.media import COLOURS, cards, moving, write_video
+from tests.updates import events_of
 
 
 @pytest.mark.slow
@@ -31,7 +32,7 @@ def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest
 
     def analysed(template: str) -> Analysis:
         request = AnalysisRequest(path, frames=3, template=template, use_model=False)
-        (done,) = (e for e in run(Task(request, "job")) if isinstance(e, Finished))
+        (done,) = (e for e in events_of(run(Task(request, "job"))) if isinstance(e, Finished))
         return done.analysis
 
     first = analysed("describe")

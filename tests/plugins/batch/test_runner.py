@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from framelens import config
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Probed, StageStarted
 from framelens.core.errors import (
     AppError,
@@ -152,7 +153,7 @@ def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> 
         for event in run_batch(batch, services, workers=1, cancel=threading.Event()):
             events.append(event)
             match event:
-                case VideoProgress(BatchVideo(name="b.mp4"), Probed()):
+                case VideoProgress(BatchVideo(name="b.mp4"), AnalysisUpdate(event=Probed())):
                     for child in decoding_children():
                         child.send_signal(signal.SIGSEGV)
     found = ends(events)

@@ -33,6 +33,7 @@ from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 from tests.llm import floods, scripted
 from tests.test_proof import CARDS, WORDS
+from tests.updates import events_of
 
 __all__ = ["make_engine"]
 KEY = "sk-of-this-test"
@@ -139,7 +140,7 @@ class TestVllm:
         settings = replace(WORDS, base_url=vl, api_key=KEY, data_dir=tmp_path)
         request = AnalysisRequest(write_card_video(tmp_path / "cards.mp4", CARDS), frames=8)
         run = EngineSession(settings, templates.load_templates(None), RemoteEngine(vl, KEY, "my-model")).run
-        *_, last = run(Task(request, "served"))
+        *_, last = events_of(run(Task(request, "served")))
         assert isinstance(last, Finished)
         assert last.analysis.mode == "messages"
         assert [finding.text for finding in last.analysis.chunks[0].findings] == CARDS

@@ -76,8 +76,8 @@ class BatchOutput:
                 self._rows[video.key] = self._progress.begin(printable(video.name))
                 if self._given.json:
                     self._say("", event="begun", key=video.key, path=video.path)
-            case VideoProgress(video, one):
-                self._rows[video.key].show(one)
+            case VideoProgress(video, update):
+                self._rows[video.key].show(update)
             case VideoEnded(video, result, was_done):
                 self._progress.ended(self._rows.pop(video.key, None))
                 if result.error:

@@ -20,14 +20,14 @@ from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.config import Settings
 from framelens.core.codec import to_builtins
-from framelens.core.domain import AnalysisEvent, AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, ConfigError
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.batch.commands.progress import BatchProgress, Row
-from framelens.plugins.batch.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
+from framelens.plugins.batch.runner import BatchHalted, Listener, VideoBegun, VideoEnded, VideoProgress, run_videos
 from framelens.reports.json import writer
 from framelens.services.analyses import is_no_video, raise_without_report, start_run
 from framelens.services.container import open_services, usual_workers
@@ -127,8 +127,8 @@ def _outcomes(
         match event:
             case VideoBegun(item):
                 rows[item.path] = progress.begin(printable(item.path.name))
-            case VideoProgress(item, one):
-                rows[item.path].show(one)
+            case VideoProgress(item, update):
+                rows[item.path].show(update)
             case VideoEnded(item, outcome):
                 progress.ended(rows.pop(item.path))
                 yield outcome
@@ -136,9 +136,7 @@ def _outcomes(
                 raise error
 
 
-def _analyse(
-    batch: SeveralVideos, jobs: Jobs, item: Input, listener: Callable[[AnalysisEvent], None], stop: threading.Event
-) -> Outcome:
+def _analyse(batch: SeveralVideos, jobs: Jobs, item: Input, listener: Listener, stop: threading.Event) -> Outcome:
     """Submit or resume one video's job and wait for it, unless that isn't needed or not possible."""
     given, since = batch.given, time.monotonic()
     try:
@@ -149,8 +147,8 @@ def _analyse(
         if given.skip_done and (known := jobs.finished(request)):
             return Outcome(item.path, "skipped", job=known)
         run = start_run(jobs, request, name=printable(item.path.name), force=given.anew)
-        for event in run.events(stop):
-            listener(event)
+        for update in run.updates(stop):
+            listener(update)
     except ConfigError:
         raise
     except AppError as error:

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from mcp.types import CallToolResult, ImageContent, TextContent
 
 from framelens.conversations.conversation import Turn
+from framelens.core.codec import build
 from framelens.core.domain import Analysis, Finding
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.units import clock
 from framelens.i18n import error_text, notice_text, t
+from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import JobSnapshot, State
 from framelens.plugins.server.mcp import schemas
 from framelens.reports.content.labels import stated_notices
@@ -42,23 +44,9 @@ def failed(error: AppError) -> CallToolResult:
 
 def entry_of(entry: LibraryEntry, state: State, hits: Sequence[Hit] | None = None) -> schemas.Entry:
     """Return a report of the library, with the passages that a search found in it."""
-    passages = [schemas.FoundPassage(kind=hit.kind, seconds=hit.seconds, text=hit.text) for hit in hits or ()]
-    return schemas.Entry(
-        id=entry.id,
-        created=entry.created,
-        state=state,
-        seconds=entry.seconds,
-        frames=entry.num_frames,
-        findings=entry.num_findings,
-        model=entry.model,
-        quoted=schemas.EntryQuoted(
-            name=entry.name,
-            title=entry.title,
-            question=entry.question,
-            path=entry.path,
-            passages=None if hits is None else passages,
-        ),
-    )
+    passages = None if hits is None else [build(schemas.FoundPassage, hit) for hit in hits]
+    quoted = build(schemas.EntryQuoted, entry, passages=passages)
+    return build(schemas.Entry, entry, state=state, frames=entry.num_frames, findings=entry.num_findings, quoted=quoted)
 
 
 def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
@@ -73,7 +61,7 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
     value = schemas.AnalysisResult(
         id=job.id,
         state=job.state,
-        doing=None if job.is_over else stage_text(job),
+        doing=None if job.is_over else doing(job),
         next=None if job.is_over else t("mcp.next.wait"),
         problem=error_text(job.error) if job.error else None,
     )
@@ -119,15 +107,11 @@ def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
     )
 
 
-def stage_text(job: JobSnapshot) -> str:
+def doing(job: JobSnapshot) -> str:
     """Return what an analysis does at the moment, in a few words."""
     progress = job.progress
-    if progress.stage is None:
-        return t(f"library.state.{job.state}")
-    if progress.stage == "engine" and progress.engine_phase:
-        return t(f"engine.phase.{progress.engine_phase.phase}", **progress.engine_phase.values)
-    steps = f" {progress.step}/{progress.total}" if progress.total else ""
-    return t(f"stage.{progress.stage}") + steps
+    steps = f" {progress.step}/{progress.total}" if progress.total and progress.stage != "engine" else ""
+    return (stage_text(progress) or t(f"library.state.{job.state}")) + steps
 
 
 def turn_result(conversation_id: str, turn: Turn) -> schemas.AnswerResult:
@@ -136,20 +120,22 @@ def turn_result(conversation_id: str, turn: Turn) -> schemas.AnswerResult:
     doubts = schemas.Doubts(
         frames_that_do_not_exist=list(turn.unknown_frames) or None, times_without_a_frame=list(turn.own_times) or None
     )
-    return schemas.AnswerResult(
+    cited = (
+        build(
+            schemas.CitedFrame,
+            one,
+            seconds=one.time_seconds,
+            clock=clock(one.time_seconds),
+            report=one.analysis_id,
+        )
+        for one in turn.cited
+    )
+    return build(
+        schemas.AnswerResult,
+        turn,
         conversation=conversation_id,
         question=turn.number,
-        state=turn.state,
-        model=turn.model,
-        cited=[
-            schemas.CitedFrame(
-                number=one.number,
-                seconds=one.time_seconds,
-                clock=clock(one.time_seconds),
-                report=one.analysis_id,
-            )
-            for one in turn.cited
-        ],
+        cited=list(cited),
         pictures_sent=len(turn.attached),
         doubts=doubts if turn.unknown_frames or turn.own_times else None,
         next=t("mcp.next.ask"),

@@ -19,6 +19,7 @@ from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
 from framelens.conversations.conversation import (
     AnswerDone,
+    AnswerDraft,
     AnswerText,
     AskSettings,
     Conversation,
@@ -29,14 +30,16 @@ from framelens.conversations.conversation import (
 )
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.values import Looking
-from framelens.core.analysis_state import AnalysisState
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, EngineProgress, Keyframe, Selection
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError
 from framelens.core.files import is_inside, readable, restored, shown_path
+from framelens.core.generators import value_of
 from framelens.core.images import cropped, smaller
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
+from framelens.i18n.formatting import stage_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.results import result
 from framelens.reports.files import written
@@ -298,7 +301,7 @@ class McpTools:
         await _wait(
             ctx,
             lambda: jobs.snapshot(job_id).is_over,
-            lambda: results.stage_text(jobs.snapshot(job_id)),
+            lambda: results.doing(jobs.snapshot(job_id)),
             stop,
             wait_seconds,
         )
@@ -486,21 +489,12 @@ class _Answer:
         if question.conversation:
             asked = conversations.get(question.conversation)
         else:
-            state = AnalysisState()
-            with closing(
-                asking.begin(question.about, FrameOptions(language(), question.frames, clip), self.cancel)
-            ) as events:
-                while True:
-                    try:
-                        state = state.apply(next(events))
-                        self.doing = t(f"stage.{state.stage}") if state.stage else ""
-                    except StopIteration as end:
-                        asked = end.value
-                        break
+            options = FrameOptions(language(), question.frames, clip)
+            asked = value_of(asking.begin(question.about, options, self.cancel), self._note)
         look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
         asked = asked.asked(question.text, AskSettings(), look=look)
         self.doing = t("mcp.answering")
-        with closing(asking.ask(asked, self.cancel)) as answer:
+        with closing(asking.ask(AnswerDraft(asked), self.cancel)) as answer:
             for event in answer:
                 match event:
                     case AnswerDone(done):
@@ -516,6 +510,9 @@ class _Answer:
                     case EngineProgress(phase, values):
                         self.doing = t(f"engine.phase.{phase}", **values)
         return asked
+
+    def _note(self, update: AnalysisUpdate) -> None:
+        self.doing = stage_text(update.state)
 
 
 async def _wait(

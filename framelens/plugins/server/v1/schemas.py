@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from framelens.api.gate import status_of
 from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
 from framelens.core import domain, units
+from framelens.core.codec import build
 from framelens.core.domain import MOST_FRAMES, AnswerState, ReportedConversation, Strategy
 from framelens.core.errors import AppError
 from framelens.i18n import error_text, notice_text, t
+from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import JobSnapshot, State
 from framelens.plugins.server import webhooks
 from framelens.plugins.server.submissions import FetchState
@@ -187,22 +189,13 @@ class Job(BaseModel):
     def of(cls, job: JobSnapshot) -> Job:
         """Build the value of a job of the queue."""
         progress = job.progress
-        at_work = not job.is_over
-        return cls(
-            id=job.id,
-            name=job.name,
-            state=job.state,
-            created=job.created,
-            template=job.request.template,
-            question=job.request.question,
-            language=job.request.language,
-            is_over=job.is_over,
+        return build(
+            cls,
+            job,
+            job.request,
+            *(() if job.is_over else (progress,)),
             has_report=job.analysis is not None,
             doing=_doing(job),
-            stage=progress.stage if at_work else None,
-            step=progress.step if at_work else 0,
-            total=progress.total if at_work else None,
-            eta_seconds=progress.eta_seconds if at_work else None,
             answer=JobAnswer.of(progress.answer) if progress.answer and progress.answer.answers else None,
             error=problem_of(job.error) if job.error else None,
         )
@@ -210,21 +203,18 @@ class Job(BaseModel):
     @classmethod
     def fetched(cls, fetch: FetchState) -> Job:
         """Build the value of a job whose video is not there yet."""
-        asked = fetch.submission.request
         is_fetching = fetch.state == "fetching"
-        return cls(
+        return build(
+            cls,
+            fetch.submission.request,
+            fetch if is_fetching else None,
             id=fetch.id,
             name=fetch.submission.name or fetch.submission.source.value.partition("?")[0],
-            state=fetch.state,  # type: ignore[arg-type]
+            state=fetch.state,
             created=fetch.created,
-            template=asked.template,
-            question=asked.question,
-            language=asked.language,
             is_over=not is_fetching,
             has_report=False,
             doing=t("api.fetching") if is_fetching else t(f"library.state.{fetch.state}"),
-            received_bytes=fetch.received_bytes if is_fetching else None,
-            size_bytes=fetch.size_bytes if is_fetching else None,
             error=problem_of(fetch.error) if fetch.error else None,
         )
 
@@ -249,12 +239,7 @@ class JobEntry(BaseModel):
     @classmethod
     def of(cls, entry: LibraryEntry, state: State) -> JobEntry:
         """Build the value of an entry of the library."""
-        one = entry
-        return cls(
-            id=one.id, name=one.name, state=state, created=one.created, seconds=one.seconds, template=one.template,
-            title=one.title, question=one.question, language=one.language, model=one.model, frames=one.num_frames,
-            findings=one.num_findings, tags=list(one.tags),
-        )  # fmt: skip
+        return build(cls, entry, state=state, frames=entry.num_frames, findings=entry.num_findings)
 
 
 class JobList(BaseModel):
@@ -294,12 +279,8 @@ class Citation(BaseModel):
     @classmethod
     def of(cls, frame: FrameRef) -> Citation:
         """Build the value of a cited picture."""
-        return cls(
-            number=frame.number,
-            seconds=frame.time_seconds,
-            clock=units.clock(frame.time_seconds),
-            job=frame.analysis_id,
-        )
+        seconds = frame.time_seconds
+        return build(cls, frame, seconds=seconds, clock=units.clock(seconds), job=frame.analysis_id)
 
 
 class Answer(BaseModel):
@@ -320,16 +301,14 @@ class Answer(BaseModel):
     @classmethod
     def of(cls, turn: Turn, spoken: domain.Language, *, is_running: bool) -> Answer:
         """Build the value of a turn of a conversation in this language."""
-        return cls(
-            number=turn.number,
-            question=turn.question,
+        notices = [] if is_running else [notice_text(one, spoken) for one in (turn.why, *turn.notices) if one]
+        return build(
+            cls,
+            turn,
             state="running" if is_running else turn.state,
             text=turn.answer,
             cited=[Citation.of(one) for one in turn.cited],
-            unknown_frames=list(turn.unknown_frames),
-            own_times=list(turn.own_times),
-            notices=[] if is_running else [notice_text(one, spoken) for one in (turn.why, *turn.notices) if one],
-            model=turn.model,
+            notices=notices,
         )
 
 
@@ -363,7 +342,7 @@ class Delivery(BaseModel):
         """Build the value of a stored message."""
         error = webhooks.error_of(row)
         text = error_text(error) if error else None
-        return cls(id=row.id, job=row.job_id, state=row.state, attempts=row.attempts, error=text)  # type: ignore[arg-type]
+        return build(cls, row, job=row.job_id, error=text)
 
 
 class Webhook(BaseModel):
@@ -414,9 +393,4 @@ def problem_of(error: AppError) -> Problem:
 
 def _doing(job: JobSnapshot) -> str:
     """Return what an analysis does at the moment, in a few words."""
-    progress = job.progress
-    if job.is_over or progress.stage is None:
-        return t(f"library.state.{job.state}")
-    if progress.stage == "engine" and progress.engine_phase:
-        return t(f"engine.phase.{progress.engine_phase.phase}", **progress.engine_phase.values)
-    return t(f"stage.{progress.stage}")
+    return (not job.is_over and stage_text(job.progress)) or t(f"library.state.{job.state}")

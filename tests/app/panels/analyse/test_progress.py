@@ -32,6 +32,7 @@ from framelens.core.domain import (
 from framelens.i18n import in_language, t
 from framelens.jobs.snapshot import JobSnapshot, State
 from tests.app import rich
+from tests.updates import after
 
 NONE: frozenset[int] = frozenset()
 
@@ -44,18 +45,18 @@ def incoming(part: PartView) -> object:
 
 def running(parts: int = 4) -> JobSnapshot:
     job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
-    job = job.apply(KeyframesChosen(rich.frames(parts * rich.FRAMES_EACH), rich.whole_decode(parts)))
-    return job.apply(Planned(rich.layout(parts)))
+    job = after(job, KeyframesChosen(rich.frames(parts * rich.FRAMES_EACH), rich.whole_decode(parts)))
+    return after(job, Planned(rich.layout(parts)))
 
 
 def answering(job: JobSnapshot, place: int, text: str) -> JobSnapshot:
     number = 1 + place * rich.FRAMES_EACH
-    return job.apply(ModeChosen(number, "messages")).apply(AnswerDelta(number, text, restart=True))
+    return after(job, ModeChosen(number, "messages"), AnswerDelta(number, text, restart=True))
 
 
 def answered(job: JobSnapshot, place: int, findings: int = 3) -> JobSnapshot:
     part = rich.part(place, findings=findings)
-    return answering(job, place, part.answer).apply(ChunkDone(part))
+    return after(answering(job, place, part.answer), ChunkDone(part))
 
 
 def test_frames_and_answers_are_polled_while_the_job_runs() -> None:
@@ -70,15 +71,15 @@ def test_progress_of_a_job_rises_from_nothing_to_all() -> None:
     shares = [job.share]
     for event in (*stages, ChunkDone(rich.part(0, findings=1)), StageStarted("summary", 1), StageStarted("facts", 8)):
         job = (
-            job.apply(AnswerDelta(1, rich.part(0, findings=1).answer, restart=True))
+            after(job, AnswerDelta(1, rich.part(0, findings=1).answer, restart=True))
             if isinstance(event, ChunkDone)
             else job
         )
-        job = job.apply(event)
+        job = after(job, event)
         shares.append(job.share)
     assert shares == [0.0, 0.0, 0.15, 0.3, 0.4, 0.9, 0.9, 1.0]
     measured = JobSnapshot("job", "a.mp4", "2026-01-01", replace(job.request, use_model=False), state="running")
-    assert [measured.apply(one).share for one in (StageStarted("survey"), StageStarted("facts", 8))] == [0.0, 0.7]
+    assert [after(measured, one).share for one in (StageStarted("survey"), StageStarted("facts", 8))] == [0.0, 0.7]
 
 
 def looking(step: AnswerStep, looked: int = 0, total: int | None = None) -> AnswerChanged:
@@ -115,7 +116,7 @@ def test_progress_with_a_question_never_falls(events: list[tuple[AnalysisEvent, 
     job = JobSnapshot("job", "a.mp4", "2026-01-01", request, state="running")
     shares = [job.share]
     for event, words in events:
-        job = job.apply(event)
+        job = after(job, event)
         shares.append(job.share)
         with in_language("en"):
             assert progress_words(job) == words
@@ -176,12 +177,12 @@ def test_retried_chunk_is_pending_until_answered() -> None:
     job = answering(answered(running(), 0), 0, "anew")
     assert build_views(job, NONE)[0].state == "busy"
     part = replace(rich.part(0, findings=1), answer="anew")
-    assert build_views(job.apply(ChunkDone(part)), NONE)[0].state == "done"
+    assert build_views(after(job, ChunkDone(part)), NONE)[0].state == "done"
 
 
 def test_a_part_that_failed_says_why() -> None:
     notice = Notice("part_failed", {"first": "00:10.000", "last": "00:17.500", "reason": Notice("no_model")}, "error")
-    job = answered(running(), 0).apply(Noticed(notice))
+    job = after(answered(running(), 0), Noticed(notice))
     shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["done", "failed", "waiting", "waiting"]
     assert shown[1].brief.startswith("No model has seen")
@@ -199,5 +200,5 @@ def test_stopped_run_shows_no_pending_chunks() -> None:
 def test_before_the_plan_is_there_the_opening_is_shown() -> None:
     job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
     assert build_views(job, NONE) == []
-    shown = build_views(job.apply(AnswerDelta(1, "first words")), NONE)
+    shown = build_views(after(job, AnswerDelta(1, "first words")), NONE)
     assert [(part.state, incoming(part)) for part in shown] == [("busy", "first words")]

@@ -21,6 +21,7 @@ from framelens.plugins.batch.commands.progress import BatchProgress
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import following, serve
+from tests.updates import shown_by
 
 pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
 _STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b\r\n]+)")
@@ -170,7 +171,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     with BatchProgress(3, quiet=False) as shown:
         for result in results:
             row, other = shown.begin("a.mp4"), shown.begin("b.mp4")
-            row.show(StageStarted("survey", None))
+            shown_by(row.show)(StageStarted("survey", None))
             shown.say(result, terminal)
             shown.ended(row)
             shown.ended(other)

@@ -13,12 +13,15 @@ from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of which Streamlit knows only this folder
 
 from app import page_messages, resources, start_message, streamlit_patches
 from app.error_boundary import show_error
-from framelens import api, config
+from framelens import api, config, registry
 from framelens.analysis.requests.engine_connector import import_engine_client
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import error_text
@@ -106,13 +109,23 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
         await asyncio.to_thread(services.close)
 
 
+# Streamlit's page with the server's address: a browser that opens a page below it would first look for the
+# server there and log two errors.
+_FOUND = "<head><script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
+_PAGE = (Path(st.__file__).with_name("static") / "index.html").read_text(encoding="utf-8").replace("<head>", _FOUND, 1)
+
+
+async def _send_page(_: Request) -> HTMLResponse:
+    return HTMLResponse(_PAGE, headers={"Cache-Control": "no-cache"})
+
+
+_PAGES = ("ask", "library", *(page.name for plugin in registry.used() for page in plugin.pages))
 ENTRY = str(Path(__file__).with_name("entry.py"))
-ROUTES = api.routes(gate, base_path=_base_path)
-_PAGE = Path(st.__file__).with_name("static") / "index.html"
+ROUTES = [*api.routes(gate, base_path=_base_path), *(Route(f"{_base_path}/{name}", _send_page) for name in _PAGES)]
 _MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW)
 MIDDLEWARE = [
     Middleware(api.TrustedProxies, gate=gate),
-    Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE.read_text(encoding="utf-8"))),
+    Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE)),
     Middleware(api.SessionProtection, gate=gate, base_path=_base_path, messages=_MESSAGES),
 ]
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import resources
 from app.components import assets, slots
-from app.formatting import error_words, plain
+from app.components.controls import show_error
 from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
@@ -65,7 +65,7 @@ with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
 body = st.container()
 assets.turn_page(page.url_path, state.job_id or "")  # mounted before the page body, so before a link can be pressed
 if error := resources.installed().error:
-    st.error(plain(error_words(error)), icon=":material/error:")
+    show_error(error)
 else:
     with body:
         page.run()

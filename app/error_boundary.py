@@ -2,10 +2,8 @@
 
 import logging
 
-import streamlit as st
-
 from app import resources
-from app.formatting import error_words, plain
+from app.components import controls
 from framelens.core.errors import AppError, as_app_error
 
 _log = logging.getLogger(__name__)
@@ -23,5 +21,5 @@ def show_error(error: Exception) -> bool:
         _log.error("a page failed", exc_info=error)
     services = resources.installed().services
     app_error = as_app_error(error, services.log_path if services else "")
-    st.error(plain(error_words(app_error)), icon=":material/error:")
+    controls.show_error(app_error)
     return True

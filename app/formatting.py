@@ -30,6 +30,11 @@ def plain(text: str) -> str:
     return (shown + _escaped(text[last:])).replace("\n", "  \n")
 
 
+def joined(*parts: str | None) -> str:
+    """Return facts on one line; empty ones are left out."""
+    return " · ".join(filter(None, parts))
+
+
 def error_words(error: AppError) -> str:
     """Return the text of an error without its leading sign: the page shows an icon."""
     return error_text(error).removeprefix("❌").lstrip()

@@ -6,11 +6,11 @@ The lifespan installs the services before the first page runs; everything here m
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -22,6 +22,7 @@ from framelens.services.access.accounts import COOKIE
 if TYPE_CHECKING:
     from framelens.services.access.accounts import Accounts, LoginSession
     from framelens.services.container import Services
+    from framelens.store.library_index import LibraryEntry
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,9 @@ class Installed:
     after_first_page: Callable[[], None] | None = None
 
 
-class _ScriptRun(threading.local):
-    """The script run of a thread, with its reader's session in a list once it is known; None outside of a run."""
-
-    session: list[LoginSession | None] | None = None
-
-
 _installed = Installed()
-_script_run = _ScriptRun()
+_readers: WeakKeyDictionary[object, LoginSession | None] = WeakKeyDictionary()
+"""Sessions of the readers by the run of a page, for which Streamlit makes an object each. Each picture asks for it."""
 _first_page = threading.Lock()
 _COOKIE = "login_cookie"
 _PAINT_SECONDS = 1.0
@@ -81,16 +77,6 @@ def cookie() -> str:
     return str(st.session_state.get(_COOKIE, ""))
 
 
-@contextmanager
-def one_script_run() -> Iterator[None]:
-    """Look up the reader of a page once for all that is drawn in the block: each picture's address needs them."""
-    _script_run.session = []
-    try:
-        yield
-    finally:
-        _script_run.session = None
-
-
 def login_session(*, uses: bool = False) -> LoginSession | None:
     """Return the session of the page that is drawn; None without accounts.
 
@@ -100,16 +86,13 @@ def login_session(*, uses: bool = False) -> LoginSession | None:
     Raises:
         InputError: "login_needed": there are accounts, and the page's browser is not logged in.
     """
-    services = _installed.services
-    if services is None or get_script_run_ctx(suppress_warning=True) is None:
+    services, context = _installed.services, get_script_run_ctx(suppress_warning=True)
+    if services is None or context is None:
         return None
-    known = _script_run.session
-    if known and not uses:
-        return known[0]
-    session = _find_session(services.accounts, uses=uses)
-    if known is not None:
-        known[:] = [session]
-    return session
+    run = context.parallel_coordinator
+    if uses or run not in _readers:
+        _readers[run] = _find_session(services.accounts, uses=uses)
+    return _readers[run]
 
 
 def _find_session(accounts: Accounts, *, uses: bool) -> LoginSession | None:
@@ -157,6 +140,11 @@ def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:
     size = f"&side={side}" if side else ""
     # The number changes the address when a found frame is chosen and gets its final size.
     return f"{api_url(f'jobs/{job_id}/frames/{frame.frame_index}.jpg')}{size}&n={frame.number}"
+
+
+def cover_url(entry: LibraryEntry | None) -> str:
+    """Return the address of an analysis's picture in the library; "" without one."""
+    return api_url(f"library/{entry.id}.jpg") if entry and entry.has_cover else ""
 
 
 def probe_video(path: Path) -> VideoInfo:

@@ -21,8 +21,6 @@ from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
-from app import resources
-
 _FINISH_SECONDS = 0.05
 """From a request for a fragment, while the last messages of a run are on their way, to the next try."""
 _MOST_ADDRESSES = 32
@@ -37,7 +35,6 @@ def apply() -> None:
     _draw_the_page_to_its_end()
     _finish_callbacks()
     _keep_messages()
-    _look_up_readers_once()
 
 
 class _Addresses:
@@ -166,18 +163,6 @@ def _keep_messages() -> None:
             clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
 
     ForwardMsgQueue.clear = keep  # type: ignore[method-assign]
-
-
-def _look_up_readers_once() -> None:
-    """Tell app.resources when a run of a page begins and ends."""
-    run = ScriptRunner._run_script
-
-    @wraps(run)
-    def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
-        with resources.one_script_run():
-            run(self, rerun_data)
-
-    ScriptRunner._run_script = run_script  # type: ignore[method-assign]
 
 
 def _has_click(rerun_data: RerunData) -> bool:

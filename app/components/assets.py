@@ -6,6 +6,7 @@ fading, keep the video in view, and show page links on a phone.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,6 +49,12 @@ def component(name: str, *parts: str, package: str = __package__) -> ComponentRe
 def sent(key: str, event: str) -> Any:
     """Return what the browser has sent with an event of a component; None if the component has gone meanwhile."""
     return (st.session_state.get(key) or {}).get(event)
+
+
+def sent_about(ids: Container[str], key: str, event: str) -> dict[str, Any]:
+    """Return what the browser has sent with an event about one of these ids; {} if it is about another."""
+    value = sent(key, event)
+    return value if isinstance(value, dict) and value.get("id") in ids else {}
 
 
 def printable_data(data: object) -> object:

@@ -2,7 +2,7 @@
 
 const shown = new WeakMap();
 
-function actionOf(job, { name, words }, report) {
+function actionOf(job, name, words, report) {
   const button = element("button", { type: "button", className: "act", title: words }, iconOf(name));
   button.setAttribute("aria-label", `${words}: ${job.name}`);
   button.addEventListener("click", () => report("act", { id: job.id, action: name }));
@@ -10,7 +10,7 @@ function actionOf(job, { name, words }, report) {
 }
 
 function jobOf(job, report) {
-  const text = element("span", { className: "text" }, element("span", { className: "title", textContent: job.title }));
+  const text = element("span", { className: "text" }, element("span", { className: "title", textContent: job.name }));
   if (job.line) text.append(element("span", { className: "line", textContent: job.line }));
   const icon = iconOf(job.icon);
   icon.setAttribute("aria-hidden", "false");
@@ -20,7 +20,8 @@ function jobOf(job, report) {
   const go = element("button", { type: "button", className: "go", title: job.about }, ...picture, icon, text);
   go.addEventListener("click", () => report("open", { id: job.id }));
   if (job.is_open) go.setAttribute("aria-current", "true");
-  const row = element("div", { className: "job" }, go, ...job.actions.map((action) => actionOf(job, action, report)));
+  const actions = Object.entries(job.actions).map(([name, words]) => actionOf(job, name, words, report));
+  const row = element("div", { className: "job" }, go, ...actions);
   row.classList.toggle("open", job.is_open);
   row.dataset.id = job.id;
   row.setAttribute("role", "listitem");

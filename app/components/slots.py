@@ -1,8 +1,6 @@
 """Places in the pages in which plugins draw (`framelens.registry.SLOTS`)."""
 
-import streamlit as st
-
-from app.formatting import error_words, plain
+from app.components.controls import show_error
 from framelens import registry
 from framelens.core.errors import AppError
 
@@ -13,4 +11,4 @@ def draw(place: str, *given: object) -> None:
         try:
             function(*given)
         except AppError as error:
-            st.error(plain(error_words(error)), icon=":material/error:")
+            show_error(error)

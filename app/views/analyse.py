@@ -13,8 +13,9 @@ import streamlit as st
 
 from app import resources
 from app.components import assets, player
+from app.components.controls import button, show_error, show_refusals
 from app.context import may_change, services
-from app.formatting import error_words, plain, video_facts
+from app.formatting import plain, video_facts
 from app.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, reanalysis, report
@@ -52,9 +53,8 @@ def draw() -> None:
     facts = st.empty() if job else _draw_heading(video_id and _name(video_id))
     with st.container():  # always there: what is below keeps its place, and so an upload continues
         if state.error:
-            st.error(plain(error_words(state.error)), icon=":material/error:")
-        for sentence in state.refused:
-            st.warning(plain(sentence), icon=":material/block:")
+            show_error(state.error)
+        show_refusals(state.refused)
     if job is None:
         _draw_start(video_id, facts)
         return
@@ -111,7 +111,7 @@ def _draw_heading(name: str | None) -> DeltaGenerator:
             facts = st.empty()
         if may_change():
             words, state = t("ui.new"), page_state()
-            st.button(words, key="new", icon=":material/add:", on_click=state.choose_video, args=(None,))
+            button(words, "new", state.choose_video, None, icon="add")
     return facts
 
 
@@ -129,7 +129,7 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
         with st.spinner(t("ui.probing")), st.skeleton(height=_PLAYER_HEIGHT):
             video = resources.probe_video(path)
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         return None
     every = progress.POLL_SECONDS if chat.is_busy() else progress.poll_seconds(job)
     poll = st.fragment(player.draw, run_every=every)

@@ -9,8 +9,9 @@ import streamlit as st
 
 from app import resources
 from app.components import assets, player
+from app.components.controls import button, choose, show_error
 from app.context import may_change, services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.analyse import progress
 from app.panels.ask import chat, composer, start
 from app.state import page_state
@@ -60,13 +61,7 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
         labels = {one: printable(names.get(one, one)) for one in conversation.about}
         if st.session_state.get(chat.SHOWN_KEY) not in labels:
             st.session_state[chat.SHOWN_KEY] = shown
-        shown = st.selectbox(
-            t("ask.page.video"),
-            list(labels),
-            format_func=labels.__getitem__,
-            key=chat.SHOWN_KEY,
-            label_visibility="collapsed",
-        )
+        shown = choose(t("ask.page.video"), labels, chat.SHOWN_KEY, label_visibility="collapsed")
     job = services().jobs.snapshot(shown)
     video_id = video_for(services().videos, services().jobs, job)
     if video_id is None:
@@ -75,16 +70,9 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
     try:
         video = resources.probe_video(job.request.path)
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         return shown
     every = None if job.is_readable and not chat.is_busy() else progress.POLL_SECONDS
     st.fragment(player.draw, run_every=every)(video_id, video, shown, chat.find_search)
-    st.button(
-        t("ask.page.report"),
-        key="ask_report",
-        type="tertiary",
-        icon=":material/description:",
-        on_click=page_state().open_job,
-        args=(shown,),
-    )
+    button(t("ask.page.report"), "ask_report", page_state().open_job, shown, icon="description", kind="tertiary")
     return shown

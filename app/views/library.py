@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import streamlit as st
 
 from app.components import exports, uploader
+from app.components.controls import button, choose, show_error, show_refusals, show_warning
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
 from app.formatting import error_words, plain
@@ -36,10 +37,10 @@ def draw() -> None:
     if may_change():
         _draw_import()  # above all that comes and goes: the uploader keeps its place, and so an upload continues
     if state.error:
-        st.error(plain(error_words(state.error)), icon=":material/error:")
+        show_error(state.error)
     if indexing.task.error:
         why = error_words(indexing.task.error)
-        st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
+        show_warning(t("library.indexing_failed", why=why))
     trash.draw_undo("report")
     with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
@@ -65,20 +66,20 @@ def _draw_actions(entries: Sequence[LibraryEntry]) -> None:
             if entries:
                 ids = tuple(entry.id for entry in entries)
                 words = t("library.choose_page")
-                st.button(words, key="library_all", icon=":material/select_all:", on_click=_choose, args=(ids,))
+                button(words, "library_all", _choose, ids, icon="select_all")
             return
         chosen = tuple(sorted(state.chosen))
         st.markdown(f"**{t('library.chosen', n=len(chosen))}**", width="content")
         _draw_export(chosen)
         if len(chosen) == 2:
             words = t("library.compare")
-            st.button(words, key="library_compare", icon=":material/compare:", on_click=_compare, args=chosen)
+            button(words, "library_compare", _compare, *chosen, icon="compare")
         if may_change():
             _draw_tags(chosen)
         if may_change() and st.button(t("library.delete"), key="library_delete", icon=":material/delete:"):
             trash.ask_to_delete(chosen)
         none = t("library.choose_none")
-        st.button(none, key="library_none", type="tertiary", icon=":material/deselect:", on_click=_choose, args=((),))
+        button(none, "library_none", _choose, (), icon="deselect", kind="tertiary")
 
 
 def _draw_export(chosen: Sequence[str]) -> None:
@@ -96,14 +97,9 @@ def _draw_export(chosen: Sequence[str]) -> None:
             ]
             names = t("facts.list").join(named)
             words = t("library.export_without", n=len(unexportable), total=len(chosen), names=names)
-            st.warning(plain(words), icon=":material/warning:")
-        formats = st.multiselect(
-            t("library.export_formats"),
-            list(FORMATS),
-            default=_PRESET,
-            format_func={name: label(f"ui.download_{name}", name) for name in FORMATS}.__getitem__,
-            key="library_formats",
-        )
+            show_warning(words)
+        labels = {name: label(f"ui.download_{name}", name) for name in FORMATS}
+        formats = choose(t("library.export_formats"), labels, "library_formats", st.multiselect, default=_PRESET)
         has_conversations = st.toggle(t("ui.save_conversations"), value=True, key="library_conversations")
         if formats and len(unexportable) < len(chosen):
             options = {"ids": ",".join(chosen), "formats": ",".join(formats)}
@@ -124,13 +120,7 @@ def _draw_tags(chosen: Sequence[str]) -> None:
             st.caption(t("library.tag_off"))
             with st.container(horizontal=True):
                 for tag in known:
-                    st.button(
-                        plain(tag),
-                        key=f"library_untag_{tag}",
-                        icon=":material/close:",
-                        on_click=library.untag,
-                        args=(chosen, tag),
-                    )
+                    button(plain(tag), f"library_untag_{tag}", library.untag, chosen, tag, icon="close")
 
 
 def _tag(chosen: Sequence[str]) -> None:
@@ -157,8 +147,7 @@ def _draw_import() -> None:
         words = {word: t(f"library.import_{word}") for word in ("choose", "hint")}
         invitation = uploader.Invitation("report", ".json,.zip", **words)
         uploader.draw(invitation, key="library_import", on_uploaded=_import)
-        for sentence in page_state().refused:
-            st.warning(plain(sentence), icon=":material/block:")
+        show_refusals(page_state().refused)
 
 
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:

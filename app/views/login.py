@@ -9,8 +9,9 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component
+from app.components.controls import button, show_error
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from framelens.core.errors import AppError, InputError
 from framelens.i18n import language, t
 
@@ -68,8 +69,8 @@ def _draw_providers() -> str:
             is_verified = st.user.get("email_verified") is not False
             return services().accounts.ticket_for(str(st.user.get("email") or ""), is_verified=is_verified, proof=proof)
         except AppError as error:
-            st.error(plain(error_words(error)), icon=":material/error:")
-            st.button(t("login.other"), key="login_other", icon=":material/logout:", on_click=st.logout)
+            show_error(error)
+            button(t("login.other"), "login_other", st.logout, icon="logout")
             return ""
     names = [name for name, value in st.secrets["auth"].items() if isinstance(value, Mapping)]
     for name in names or [None]:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
+from app.components.controls import Options, choose
 from app.formatting import error_words, plain
 from app.state import FORM, page_state
 from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
@@ -44,27 +45,16 @@ class FrameChoice:
 def draw() -> None:
     """Draw all options. Values survive a change of language."""
     _draw_number()
-    st.radio(
-        t("ui.strategy"),
-        _STRATEGIES,
-        format_func={key: t(f"strategy.{key}") for key in _STRATEGIES}.__getitem__,
-        captions=[t(f"strategy.why.{key}") for key in _STRATEGIES],
-        key="strategy",
-        persist_state="session",
-    )
+    names = {key: t(f"strategy.{key}") for key in _STRATEGIES}
+    captions = [t(f"strategy.why.{key}") for key in _STRATEGIES]
+    choose(t("ui.strategy"), names, "strategy", st.radio, captions=captions, persist_state="session")
     _draw_details()
     st.caption(t("ui.range_part"))
     with st.container(horizontal=True):
         draw_time_range()
     draw_time_range_error()
-    st.selectbox(
-        t("ui.side"),
-        _SIDES,
-        format_func={side: t("ui.side_pixels" if side else "ui.side_auto", n=side) for side in _SIDES}.__getitem__,
-        key="side",
-        help=t("ui.side_help"),
-        persist_state="session",
-    )
+    sides = {side: t("ui.side_pixels" if side else "ui.side_auto", n=side) for side in _SIDES}
+    choose(t("ui.side"), sides, "side", help=t("ui.side_help"), persist_state="session")
 
 
 def read_choice() -> FrameChoice:
@@ -102,16 +92,9 @@ def _draw_number() -> None:
                 t("ui.frames_auto"), True, key="is_automatic", help=t("ui.frames_auto_help"), persist_state="session"
             )
         if not is_automatic():
-            key = _number_key(strategy)
-            st.number_input(
-                t("ui.frames" if is_budget else "ui.frames_most"),
-                1,
-                MOST_FRAMES,
-                int(str(FORM[key])),
-                key=key,
-                help=t("ui.frames_help" if is_budget else "ui.frames_most_help"),
-                persist_state="session",
-            )
+            key, words = _number_key(strategy), "ui.frames" if is_budget else "ui.frames_most"
+            usual, tip = int(str(FORM[key])), t(f"{words}_help")
+            st.number_input(t(words), 1, MOST_FRAMES, usual, key=key, help=tip, persist_state="session")
 
 
 def _number_key(strategy: Strategy) -> str:
@@ -121,16 +104,8 @@ def _number_key(strategy: Strategy) -> str:
 def _draw_details() -> None:
     match _value("strategy"):
         case "every":
-            st.number_input(
-                t("ui.every"),
-                0.04,
-                86_400.0,
-                5.0,
-                step=1.0,
-                format="%g",
-                key="every",
-                persist_state="session",
-            )
+            options: Options = {"step": 1.0, "format": "%g", "key": "every", "persist_state": "session"}
+            st.number_input(t("ui.every"), 0.04, 86_400.0, 5.0, **options)
         case "times":
             st.text_input(t("ui.times"), key="times", placeholder="1.5, 3, 1:07.25", persist_state="session")
         case _:
@@ -151,14 +126,8 @@ def draw_time_range() -> None:
     """Draw two fields, side by side in the open horizontal container."""
     for key, text in zip(_RANGE_KEYS, page_state().range_texts, strict=True):
         st.session_state[key] = text  # drawn on the timeline since the last run
-        st.text_input(
-            t(f"ui.{key}"),
-            key=key,
-            placeholder=t(f"ui.{key}_empty"),
-            on_change=_store_range,
-            max_chars=40,
-            width=_FIELD_WIDTH,
-        )
+        options: Options = {"on_change": _store_range, "max_chars": 40, "width": _FIELD_WIDTH}
+        st.text_input(t(f"ui.{key}"), key=key, placeholder=t(f"ui.{key}_empty"), **options)
 
 
 def draw_time_range_error() -> None:

@@ -5,11 +5,13 @@ Nothing is drawn where the model is on this machine or served elsewhere.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
+from app.components.controls import ButtonKind, button
 from app.context import services
-from app.formatting import plain
+from app.formatting import joined, plain
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import AnalysisRequest, VideoInfo
@@ -56,34 +58,18 @@ def draw(
         if now.model and not wanted:
             st.caption(plain(_why_not(now, now.model)))
         if offer and is_administrator:
-            st.button(
-                plain(_offer_words(offer, video, request)),
-                key="missing_use",
-                type="primary",
-                icon=":material/download:",
-                width="stretch",
-                disabled=services().switcher.switch.is_running,
-                on_click=_use,
-                args=(now if wanted else None, offer, video, on_start),
-            )
+            words = plain(_offer_words(offer, video, request))
+            use = partial(_use, now if wanted else None, offer, video, on_start)
+            is_switching = services().switcher.switch.is_running
+            button(words, "missing_use", use, icon="download", kind="primary", width="stretch", disabled=is_switching)
         with st.container(horizontal=True, gap="small"):
             if is_administrator and registry.has_page("models"):
-                st.button(
-                    t("models.missing.remote"),
-                    key="missing_remote",
-                    icon=":material/lan:",
-                    on_click=page_state().go_to_page,
-                    args=("models", "remote"),
-                )
-            st.button(
-                t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos),
-                key="start_without",
-                icon=":material/visibility_off:",
-                type="secondary" if offer and is_administrator else "primary",
-                disabled=video is None,
-                on_click=on_start,
-                args=(None, False),
-            )
+                words, act = t("models.missing.remote"), page_state().go_to_page
+                button(words, "missing_remote", act, "models", "remote", icon="lan")
+            words = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos)
+            kind: ButtonKind = "secondary" if offer and is_administrator else "primary"
+            is_early = video is None
+            button(words, "start_without", on_start, None, False, icon="visibility_off", kind=kind, disabled=is_early)
 
 
 def _why_not(now: Readiness, model: ModelCandidate) -> str:
@@ -100,7 +86,7 @@ def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: Analysis
     licence = t("models.missing.research") if one.entry and one.entry.is_for_research else one.licence
     seconds = _seconds_of(one, video, request) if video and request else None
     time = t("models.missing.time", time=span(*seconds)) if seconds else ""
-    return " · ".join(filter(None, (t("models.missing.use", model=one.name), place, licence, time)))
+    return joined(t("models.missing.use", model=one.name), place, licence, time)
 
 
 def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:
@@ -157,11 +143,5 @@ def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
     """Draw the button that leads an administrator to the Models page, from which one click leads back."""
     if not current_user().may("administrator") or not registry.has_page("models"):
         return
-    st.button(
-        t("ui.choose_model"),
-        key=key,
-        type="primary" if primary else "secondary",
-        icon=":material/neurology:",
-        on_click=page_state().go_to_page,
-        args=("models",),
-    )
+    kind: ButtonKind = "primary" if primary else "secondary"
+    button(t("ui.choose_model"), key, page_state().go_to_page, "models", icon="neurology", kind=kind)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import report_blocks
+from app.components.controls import button
 from app.components.report_blocks import PartView, Renderer
 from app.context import may_change, services
-from app.formatting import plain, remaining, short_clock
+from app.formatting import joined, plain, remaining, short_clock
 from app.state import page_state
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import ChunkResult, Notice
@@ -66,7 +67,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
     parts = (stage_text(job), _count(job.progress), remaining(job.progress.eta_seconds))
     st.set_page_config(page_title=f"{round(100 * job.share)} % · {job.name} · FrameLens")
-    st.progress(job.share, text=plain(" · ".join(filter(None, parts))))
+    st.progress(job.share, text=plain(joined(*parts)))
     st.caption(plain(_detail(job, is_pausing=is_pausing)) or "&nbsp;")  # always a line: the buttons below don't move
     if may_change():
         _draw_buttons(job, is_pausing=is_pausing)
@@ -95,22 +96,9 @@ def draw_measuring(job_id: str) -> None:
 def _draw_buttons(job: JobSnapshot, *, is_pausing: bool) -> None:
     """Draw Cancel, then Pause where there is something to pause: it comes and goes, and must not move the other."""
     with st.container(horizontal=True):
-        st.button(
-            t("ui.cancel"),
-            key="cancel",
-            icon=":material/stop_circle:",
-            on_click=services().jobs.cancel,
-            args=(job.id,),
-        )
+        button(t("ui.cancel"), "cancel", services().jobs.cancel, job.id, icon="stop_circle")
         if is_pausing or job.can_pause:
-            st.button(
-                t("ui.pause"),
-                key="pause",
-                icon=":material/pause_circle:",
-                disabled=is_pausing,
-                on_click=_pause,
-                args=(job.id,),
-            )
+            button(t("ui.pause"), "pause", _pause, job.id, icon="pause_circle", disabled=is_pausing)
 
 
 def _pause(job_id: str) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.components.controls import Options, button, choose
 from app.context import may_change, services
-from app.formatting import error_words, local_time, plain
+from app.formatting import error_words, joined, local_time, plain
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
 from framelens import registry
@@ -50,29 +51,16 @@ def draw(video: VideoInfo | None) -> None:
                     _draw_plan(video, asked, now)
         # Last, at the edge of the page: what appears above it doesn't move it.
         with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="start_row"):
-            st.text_area(
-                t("ui.question"),
-                key="question",
-                placeholder=t("ui.question_example"),
-                max_chars=MOST_QUESTION,
-                height="content",
-                persist_state="session",
-            )
+            options: Options = {"max_chars": MOST_QUESTION, "height": "content", "persist_state": "session"}
+            st.text_area(t("ui.question"), key="question", placeholder=t("ui.question_example"), **options)
             if now.kind == "ready":
                 _draw_start(video)
 
 
 def _draw_start(video: VideoInfo | None) -> None:
     videos = _num_videos()
-    st.button(
-        t("ui.start" if videos < 2 else "ui.start_all", n=videos),
-        key="start",
-        type="primary",
-        icon=":material/auto_awesome:",
-        disabled=video is None,
-        on_click=_start,
-        args=(None, True),
-    )
+    words, no_video = t("ui.start" if videos < 2 else "ui.start_all", n=videos), video is None
+    button(words, "start", _start, None, True, icon="auto_awesome", kind="primary", disabled=no_video)
 
 
 def draw_found(job: JobSnapshot) -> None:
@@ -81,13 +69,7 @@ def draw_found(job: JobSnapshot) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(plain(t("ui.analysed_before", created=local_time(job.created))))
-        st.button(
-            t("ui.repeat_request"),
-            key="repeat_request",
-            icon=":material/refresh:",
-            on_click=resubmit,
-            args=(job,),
-        )
+        button(t("ui.repeat_request"), "repeat_request", resubmit, job, icon="refresh")
 
 
 def _draw_templates() -> None:
@@ -96,16 +78,8 @@ def _draw_templates() -> None:
     names = {key: one.name.text for key, one in templates.by_key.items() if not one.needs_question}
     if st.session_state.get("template") not in names:
         st.session_state["template"] = next(iter(names))
-    st.pills(
-        t("ui.template"),
-        list(names),
-        required=True,
-        format_func=names.__getitem__,
-        key="template",
-        label_visibility="collapsed",
-        wrap=False,
-        persist_state="session",
-    )
+    options: Options = {"required": True, "label_visibility": "collapsed", "wrap": False, "persist_state": "session"}
+    choose(t("ui.template"), names, "template", st.pills, **options)
     for problem in templates.problems:
         st.caption(f":orange[{plain(error_words(problem))}]")
 
@@ -134,9 +108,7 @@ def _draw_plan(video: VideoInfo, asked: AnalysisRequest | AppError, now: Readine
         if planned:
             draw_estimate(video, *planned, videos=_num_videos())
     if page_state().last_form and page_state().last_form != _form():
-        st.button(
-            t("ui.as_last_time"), key="as_last_time", type="tertiary", icon=":material/history:", on_click=_as_last
-        )
+        button(t("ui.as_last_time"), "as_last_time", _as_last, icon="history", kind="tertiary")
 
 
 def _plan_words(estimate: Estimate, *, is_automatic: bool) -> str:
@@ -146,19 +118,13 @@ def _plan_words(estimate: Estimate, *, is_automatic: bool) -> str:
     part = page_state().range
     where = frame_options.format_stored_range(*part) if part else ""
     time = span(*estimate.whole_seconds) if estimate.whole_seconds else ""
-    return " · ".join(filter(None, (frames, where, time and t("ui.plan_about", time=time))))
+    return joined(frames, where, time and t("ui.plan_about", time=time))
 
 
 def _draw_options() -> None:
     frame_options.draw()
     languages = {FORM["report_language"]: t("ui.as_page")} | {code: t(f"language.{code}") for code in LANGUAGES}
-    st.selectbox(
-        t("ui.report_language"),
-        list(languages),
-        format_func=languages.__getitem__,
-        key="report_language",
-        persist_state="session",
-    )
+    choose(t("ui.report_language"), languages, "report_language", persist_state="session")
 
 
 def _form() -> dict[str, object]:

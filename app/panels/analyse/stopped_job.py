@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import report_blocks
+from app.components.controls import ButtonKind, button, show_error, show_warning
 from app.context import may_change, services
 from app.formatting import error_words, plain
 from app.panels.analyse import missing_model, progress
@@ -45,13 +46,13 @@ def draw(job: JobSnapshot) -> None:
         return
     st.markdown(f"#### {t(f'ui.state_{job.state}')}")
     if job.error and job.state == "failed":
-        st.error(plain(error_words(job.error)), icon=":material/error:")
+        show_error(job.error)
     else:
         st.info(why_stopped(job))
     if kept := _kept(job):
         st.markdown(kept)
     for notice in progress.failures(job.progress).values():
-        st.warning(plain(notice_text(notice)), icon=":material/error:")
+        show_warning(notice_text(notice), "error")
     if not may_change():
         return
     changes = services().jobs.changes(job.id) if job.can_resume and job.progress.results else {}
@@ -93,14 +94,8 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
 
 
 def _draw_with_model(job: JobSnapshot, words: str, now: Readiness, *, primary: bool) -> None:
-    st.button(
-        plain(words),
-        key="continue",
-        type="primary" if primary else "secondary",
-        icon=":material/auto_awesome:",
-        on_click=_resume_with_model,
-        args=(job, now),
-    )
+    kind: ButtonKind = "primary" if primary else "secondary"
+    button(plain(words), "continue", _resume_with_model, job, now, icon="auto_awesome", kind=kind)
 
 
 def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
@@ -130,15 +125,8 @@ def _draw_changes(job: JobSnapshot, changes: Changes) -> None:
         report_blocks.draw_table(heads, change_rows(changes), key="changes")
         st.caption(t("ui.changed_why"))
         with st.container(horizontal=True):
-            st.button(
-                t("ui.changed_continue"),
-                key="continue_changed",
-                type="primary",
-                icon=":material/resume:",
-                on_click=_resume,
-                args=(job.id, True),
-            )
-            st.button(t("ui.changed_cancel"), key="leave_it", on_click=_keep_stopped, args=(job.id,))
+            button(t("ui.changed_continue"), "continue_changed", _resume, job.id, True, icon="resume", kind="primary")
+            button(t("ui.changed_cancel"), "leave_it", _keep_stopped, job.id)
 
 
 def change_rows(changes: Changes) -> list[list[str]]:
@@ -150,28 +138,10 @@ def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
     can_skip_model = isinstance(job.error, EngineError) and job.request.use_model
     with st.container(horizontal=True):
         if can_resume:
-            st.button(
-                t("ui.continue"),
-                key="continue",
-                type="primary",
-                icon=":material/resume:",
-                on_click=_resume,
-                args=(job.id, False),
-            )
+            button(t("ui.continue"), "continue", _resume, job.id, False, icon="resume", kind="primary")
         if can_skip_model:
-            st.button(
-                t("ui.without_model"),
-                key="without_model",
-                on_click=_submit,
-                args=(job, False),
-            )
-        st.button(
-            t("ui.again"),
-            key="again",
-            icon=":material/refresh:",
-            on_click=_submit,
-            args=(job, job.request.use_model),
-        )
+            button(t("ui.without_model"), "without_model", _submit, job, False)
+        button(t("ui.again"), "again", _submit, job, job.request.use_model, icon="refresh")
 
 
 def draw_kept(job: JobSnapshot) -> None:

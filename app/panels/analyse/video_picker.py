@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import resources
 from app.components import slots, uploader
+from app.components.controls import Options, button
 from app.context import services
 from app.formatting import plain
 from app.state import page_state
@@ -36,21 +37,12 @@ def draw() -> None:
     """Draw the ways to choose a video, the upload first because it is the most common."""
     draw_uploader(key="uploader", on_uploaded=_uploaded)
     if services().settings.input_dirs:
-        st.text_input(
-            t("ui.path"),
-            key="path",
-            placeholder=str(services().settings.input_dirs[0] / "video.mp4"),
-            help=t("ui.path_folder"),
-            on_change=_choose_path,
-        )
+        example = str(services().settings.input_dirs[0] / "video.mp4")
+        options: Options = {"help": t("ui.path_folder"), "on_change": _choose_path}
+        st.text_input(t("ui.path"), key="path", placeholder=example, **options)
     slots.draw("analyse.source")
-    st.button(
-        t("ui.use_sample"),
-        key="use_sample",
-        type="tertiary",
-        icon=":material/play_circle:",
-        on_click=lambda: _choose(services().videos.sample),
-    )
+    sample = services().videos.sample
+    button(t("ui.use_sample"), "use_sample", _choose, sample, icon="play_circle", kind="tertiary")
 
 
 def _uploaded(video_ids: list[str], refused: list[str]) -> None:
@@ -74,24 +66,10 @@ def draw_chosen() -> None:
     for video_id in state.video_ids:
         name = _name(video_id)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.button(
-                plain(name),
-                key=f"show-{video_id}",
-                type="tertiary",
-                icon=":material/play_circle:",
-                disabled=video_id == state.video_id,
-                on_click=_show,
-                args=(video_id,),
-            )
-            st.button(
-                t("ui.remove_video"),
-                key=f"leave-{video_id}",
-                type="tertiary",
-                icon=":material/close:",
-                help=plain(t("ui.remove_video_help", name=name)),
-                on_click=_leave_out,
-                args=(video_id,),
-            )
+            words, is_shown = plain(name), video_id == state.video_id
+            button(words, f"show-{video_id}", _show, video_id, icon="play_circle", kind="tertiary", disabled=is_shown)
+            words, tip = t("ui.remove_video"), plain(t("ui.remove_video_help", name=name))
+            button(words, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
 
 
 def _name(video_id: str) -> str:

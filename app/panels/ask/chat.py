@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import exports
+from app.components.controls import button, show_error
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.ask import start, turns
 from app.panels.ask.pictures import Pictures
 from app.panels.library import trash
@@ -60,14 +61,7 @@ def find_search(job_id: str) -> Moments | None:
 
 def draw_head(conversation: Conversation) -> None:
     """Draw the way back to the list, the name, and the menu."""
-    st.button(
-        t("ask.page.all"),
-        key="ask_all",
-        type="tertiary",
-        icon=":material/arrow_back:",
-        on_click=page_state().open_chat,
-        args=(None,),
-    )
+    button(t("ask.page.all"), "ask_all", page_state().open_chat, None, icon="arrow_back", kind="tertiary")
     with st.container(
         horizontal=True, wrap=False, vertical_alignment="center", horizontal_alignment="distribute", key="ask_head"
     ):
@@ -89,17 +83,9 @@ def _draw_menu(conversation: Conversation) -> None:
     if not may_change():
         return
     with st.container(horizontal=True):
-        st.button(
-            t("ask.page.clear"),
-            key=f"{key}_clear",
-            icon=":material/clear_all:",
-            help=t("ask.page.clear_help"),
-            disabled=is_busy or not conversation.current,
-            on_click=_clear,
-            args=(conversation.id,),
-        )
-        words, icon, args = f":red[{t('library.delete')}]", ":material/delete:", (conversation.id,)
-        st.button(words, key=f"{key}_delete", icon=icon, on_click=_delete, args=args)
+        clear, tip, is_blocked = t("ask.page.clear"), t("ask.page.clear_help"), is_busy or not conversation.current
+        button(clear, f"{key}_clear", _clear, conversation.id, icon="clear_all", help=tip, disabled=is_blocked)
+        button(f":red[{t('library.delete')}]", f"{key}_delete", _delete, conversation.id, icon="delete")
 
 
 def _save_button(conversation_id: str, name: str) -> SaveButton:
@@ -166,11 +152,11 @@ def draw_turns(
     turns.draw(turns.ChatView(conversation, Pictures(names), shown, on_open, is_busy))
     if task and task.error and not is_busy:
         with st.container(border=True):
-            st.error(plain(error_words(task.error)), icon=":material/error:")
-            st.button(t("ask.page.retry"), key="ask_retry", icon=":material/refresh:", on_click=task.restart)
+            show_error(task.error)
+            button(t("ask.page.retry"), "ask_retry", task.restart, icon="refresh")
     if conversation.turns and not conversation.current:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(t("ask.page.cleared"), width="content")
             last = conversation.turns[-1].number
             args = (conversation.id, last)
-            st.button(t("ask.page.show_again"), key="ask_show_again", type="tertiary", on_click=turns.switch, args=args)
+            button(t("ask.page.show_again"), "ask_show_again", turns.switch, *args, kind="tertiary")

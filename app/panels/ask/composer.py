@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import uploader
+from app.components.controls import button, choose, removable, show_error, show_refusals
 from app.context import may_change, services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.analyse import frame_options, missing_model
 from app.panels.ask import settings
 from app.panels.report import reanalysis
@@ -53,7 +54,7 @@ def draw(
     is_busy = conversation is not None and services().answers.is_running(conversation.id)
     with st.container(key="ask_composer", gap="xsmall"):
         if error := page_state().ask_error:
-            st.error(plain(error_words(error)), icon=":material/error:")
+            show_error(error)
         if now.kind != "ready":
             missing_model.draw_short(now, key=f"{key}_model")
         elif analysis and conversation is None:
@@ -65,37 +66,31 @@ def draw(
                 reanalysis.draw_entry(analysis)
             if has_player and (part := page_state().range):
                 words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
-                tip, icon = t("ui.player_range_clear"), ":material/close:"
-                st.button(words, key="ask_part", icon=icon, help=tip, on_click=_clear_range)
+                tip = t("ui.player_range_clear")
+                button(words, "ask_part", _clear_range, icon="close", help=tip)
             settings.draw(conversation)
             if now.kind == "ready":
                 _draw_pictures(key)
         begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
+        what = key, conversation, begin
         st.chat_input(
             t("ask.page.question"),
             key=f"{key}_question",
             max_chars=MOST_QUESTION,
             disabled=is_busy or now.kind != "ready",
             on_submit=_submit,
-            args=(key, conversation, begin),
+            args=what,
         )
         if now.kind == "ready" and page_state().asked_pictures.get(key):
-            st.button(
-                t("ask.page.about_images"),
-                key=f"{key}_about_images",
-                type="tertiary",
-                icon=":material/send:",
-                disabled=is_busy,
-                on_click=_submit,
-                args=(key, conversation, begin),
-            )
+            about = t("ask.page.about_images")
+            button(about, f"{key}_about_images", _submit, *what, icon="send", kind="tertiary", disabled=is_busy)
 
 
 def _draw_suggestions(analysis: Analysis, key: str) -> None:
     """Draw questions that the report suggests; one that is pressed is put into the field."""
     with st.container(horizontal=True, wrap=False, gap="small", key="ask_suggested"):
         for place, question in enumerate(suggested_questions(analysis)):
-            st.button(plain(question), key=f"{key}_suggested_{place}", on_click=_fill, args=(key, question))
+            button(plain(question), f"{key}_suggested_{place}", _fill, key, question)
 
 
 def _fill(key: str, question: str) -> None:
@@ -119,16 +114,8 @@ def _draw_pictures(key: str) -> None:
     invitation = uploader.Invitation("picture", "image/*", t("ask.page.add_pictures"), area=_AREA)
     uploader.draw(invitation, key=f"{key}_pictures", on_uploaded=add)
     for upload_id, name in pictures.get(key, {}).items():
-        st.button(
-            plain(name),
-            key=f"{key}_leave_{upload_id}",
-            icon=":material/close:",
-            help=plain(t("ui.remove_video_help", name=name)),
-            on_click=_leave_out,
-            args=(key, upload_id),
-        )
-    for sentence in page_state().refused_pictures:
-        st.warning(plain(sentence), icon=":material/block:")
+        removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
+    show_refusals(page_state().refused_pictures)
 
 
 def _leave_out(key: str, upload_id: str) -> None:
@@ -139,13 +126,8 @@ def _leave_out(key: str, upload_id: str) -> None:
 
 def _draw_kind(key: str) -> None:
     """Draw what the answer may rest on; without a choice it follows from the question."""
-    st.pills(
-        t("ask.page.kind"),
-        _KINDS,
-        format_func={kind: t(f"ask.page.look_{kind}") for kind in _KINDS}.__getitem__,
-        key=f"{key}_kind",
-        label_visibility="collapsed",
-    )
+    kinds = {kind: t(f"ask.page.look_{kind}") for kind in _KINDS}
+    choose(t("ask.page.kind"), kinds, f"{key}_kind", st.pills, label_visibility="collapsed")
 
 
 def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Conversation]) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.components.controls import Options, button
 from app.context import services
 from framelens.conversations.conversation import LIMITS, MOST_SYSTEM_PROMPT, AskSettings
 from framelens.core.errors import InputError
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import AskSettings, Conversation
+    from framelens.conversations.conversation import Conversation
 
 _STEPS = {
     "temperature": 0.05,
@@ -34,38 +35,16 @@ def draw(conversation: Conversation | None) -> None:
     with st.popover(t("ask.page.settings"), icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
         for name, step in _STEPS.items():
             low, high = LIMITS[name]
-            limits = {"low": f"{low:g}", "high": f"{high:g}"}
+            tip = t(f"ask.page.{name}_help", low=f"{low:g}", high=f"{high:g}")
             draw_number = st.slider if name in ("temperature", "top_p") else st.number_input
-            draw_number(
-                t(f"ask.page.{name}"),
-                low,
-                high,
-                getattr(before, name),
-                step,
-                key=f"{key}_{name}",
-                help=t(f"ask.page.{name}_help", **limits),
-            )
-        low, high = LIMITS["seed"]
-        st.number_input(
-            t("ask.page.seed"),
-            int(low),
-            int(high),
-            before.seed,
-            key=f"{key}_seed",
-            help=t("ask.page.seed_help", low=low, high=high),
-            placeholder=t("ask.page.seed_none"),
-        )
-        st.text_area(
-            t("ask.page.system_prompt"),
-            before.system_prompt,
-            max_chars=MOST_SYSTEM_PROMPT,
-            height=_PROMPT_HEIGHT,
-            key=f"{key}_system_prompt",
-            help=t("ask.page.system_prompt_help", most=MOST_SYSTEM_PROMPT),
-        )
-        st.button(
-            t("ask.page.defaults"), key=f"{key}_defaults", icon=":material/restart_alt:", on_click=_reset, args=(key,)
-        )
+            draw_number(t(f"ask.page.{name}"), low, high, getattr(before, name), step, key=f"{key}_{name}", help=tip)
+        low, high = map(int, LIMITS["seed"])
+        options: Options = {"help": t("ask.page.seed_help", low=low, high=high), "placeholder": t("ask.page.seed_none")}
+        st.number_input(t("ask.page.seed"), low, high, before.seed, key=f"{key}_seed", **options)
+        tip = t("ask.page.system_prompt_help", most=MOST_SYSTEM_PROMPT)
+        options = {"max_chars": MOST_SYSTEM_PROMPT, "height": _PROMPT_HEIGHT, "help": tip}
+        st.text_area(t("ask.page.system_prompt"), before.system_prompt, key=f"{key}_system_prompt", **options)
+        button(t("ask.page.defaults"), f"{key}_defaults", _reset, key, icon="restart_alt")
 
 
 def read(conversation: Conversation | None) -> AskSettings:

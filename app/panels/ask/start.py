@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.components.controls import Options, button, choose, removable, show_refusals
 from app.context import services
-from app.formatting import local_time, plain
+from app.formatting import local_time
 from app.panels.analyse import frame_options, video_picker
 from app.panels.library import trash
 from app.panels.work import rows
@@ -32,30 +33,16 @@ def draw_subjects() -> None:
     state = page_state()
     entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_OFFERED)
     labels = {one.id: printable(f"{one.name} · {local_time(one.created)}") for one in entries if one.num_frames}
-    chosen = st.multiselect(
-        t("ask.page.about"),
-        list(labels),
-        format_func=labels.__getitem__,
-        key="ask_about",
-        placeholder=t("ask.page.about_none"),
-        persist_state="session",
-    )
+    options: Options = {"placeholder": t("ask.page.about_none"), "persist_state": "session"}
+    chosen = choose(t("ask.page.about"), labels, "ask_about", st.multiselect, **options)
     with st.expander(t("ask.page.other_video"), icon=":material/movie:", key="ask_other"):
         st.caption(t("ask.page.other_video_how"))
         video_picker.draw_uploader(key="ask_uploader", on_uploaded=_uploaded)
-        st.button(t("ui.use_sample"), key="ask_sample", icon=":material/play_circle:", on_click=_add_sample)
-        for sentence in state.refused:
-            st.warning(plain(sentence), icon=":material/block:")
+        button(t("ui.use_sample"), "ask_sample", _add_sample, icon="play_circle")
+        show_refusals(state.refused)
     for video_id in state.asked_videos:
         name = services().videos.name(video_id)
-        st.button(
-            plain(name),
-            key=f"ask_leave_{video_id}",
-            icon=":material/close:",
-            help=plain(t("ui.remove_video_help", name=name)),
-            on_click=_leave_out,
-            args=(video_id,),
-        )
+        removable(name, f"ask_leave_{video_id}", _leave_out, video_id)
     if len(chosen) + len(state.asked_videos) == 1:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             frame_options.draw_time_range()
@@ -114,21 +101,16 @@ def draw_list(job_id: str | None = None) -> None:
     st.markdown(f"##### {t('ask.page.conversations')}")
     words = ""
     if len(first) > 4:
-        words = st.text_input(
-            t("ask.page.search"),
-            key="ask_search",
-            icon=":material/search:",
-            max_chars=200,
-            label_visibility="collapsed",
-            placeholder=t("ask.page.search"),
-        )
+        label, icon = t("ask.page.search"), ":material/search:"
+        options: Options = {"max_chars": 200, "label_visibility": "collapsed", "placeholder": label}
+        words = st.text_input(label, key="ask_search", icon=icon, **options)
     limit = _LISTED * (1 + st.session_state.get("ask_more", 0))
     found = kept.find(words, analysis_ids=about, limit=limit + 1)
     if not found:
         st.caption(t("ask.page.none_found"))
     rows.draw([_row(one) for one in found[:limit]], key="ask_list", on_open=page_state().open_chat)
     if len(found) > limit:
-        st.button(t("ask.page.more"), key="ask_more_button", type="tertiary", on_click=_show_more)
+        button(t("ask.page.more"), "ask_more_button", _show_more, kind="tertiary")
 
 
 def _show_more() -> None:
@@ -140,14 +122,5 @@ def _row(one: Conversation) -> rows.JobRow:
     videos = ", ".join(entry.name for entry in entries) or t("ask.page.without_video")
     is_running = services().answers.is_running(one.id)
     state = t("ask.page.answering" if is_running else "ask.page.conversation")
-    line = " · ".join((videos, local_time(one.created), *([state] if is_running else [])))
-    return rows.JobRow(
-        id=one.id,
-        name=one.name,
-        title=one.name,
-        line=line,
-        icon="running" if is_running else "chat",
-        state=state,
-        about=f"{one.name} · {line}",
-        is_open=False,
-    )
+    facts = (videos, local_time(one.created), state if is_running else "")
+    return rows.JobRow(one.id, one.name, facts, icon="running" if is_running else "chat", state=state)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.components import report_blocks
+from app.components.controls import button
 from app.components.player import search_strip
 from app.context import may_change, services
-from app.formatting import plain
+from app.formatting import joined, plain
 from app.panels.analyse import frame_options, progress
 from app.panels.ask import settings
 from app.panels.menu import engine
@@ -93,7 +94,7 @@ def _draw_question(view: ChatView, turn: Turn) -> None:
             return
         with st.container(horizontal=True, wrap=False, horizontal_alignment="distribute"):
             st.markdown(plain(turn.question))
-            _draw_action(view, turn, "edit", ":material/edit:", t("ask.page.edit"), _edit)
+            _draw_action(view, turn, "edit", "edit", t("ask.page.edit"), _edit)
         if turn.images:
             images = view.pictures.gallery(turn.images, shown=view.shown)
             report_blocks.draw_answer([images], {}, key=view.key(turn, "images"))
@@ -103,27 +104,12 @@ def _draw_question(view: ChatView, turn: Turn) -> None:
 
 
 def _draw_action(
-    view: ChatView,
-    turn: Turn,
-    name: str,
-    icon: str,
-    label: str,
-    act: Callable[..., None],
-    *more: object,
-    tooltip: str | None = None,
+    view: ChatView, turn: Turn, name: str, icon: str, label: str, act: Callable[..., None], *more: object, tip: str = ""
 ) -> None:
     """Draw a button that calls `act` with the conversation, the turn and `more`; nothing for those who only read."""
     if may_change():
-        st.button(
-            label,
-            key=view.key(turn, name),
-            type="tertiary",
-            icon=icon,
-            help=tooltip,
-            disabled=view.is_busy,
-            on_click=act,
-            args=(view.conversation.id, turn.number, *more),
-        )
+        key, what = view.key(turn, name), (view.conversation.id, turn.number, *more)
+        button(label, key, act, *what, icon=icon, kind="tertiary", help=tip or None, disabled=view.is_busy)
 
 
 def _draw_versions(view: ChatView, turn: Turn) -> None:
@@ -139,15 +125,9 @@ def _draw_versions(view: ChatView, turn: Turn) -> None:
 
 
 def _draw_version(view: ChatView, turn: Turn, name: Literal["previous", "next"], number: int) -> None:
-    st.button(
-        {"previous": "‹", "next": "›"}[name],
-        key=view.key(turn, name),
-        type="tertiary",
-        help=t(f"ask.page.version_{name}"),
-        disabled=view.is_busy or number == turn.number,
-        on_click=switch,
-        args=(view.conversation.id, number),
-    )
+    sign, is_blocked = {"previous": "‹", "next": "›"}[name], view.is_busy or number == turn.number
+    key, tip = view.key(turn, name), t(f"ask.page.version_{name}")
+    button(sign, key, switch, view.conversation.id, number, kind="tertiary", help=tip, disabled=is_blocked)
 
 
 def _draw_editor(view: ChatView, turn: Turn) -> None:
@@ -189,7 +169,7 @@ def look_words(look: Look) -> str:
     """Return what the reader wanted looked at; "" where that was left open."""
     kind = t(f"ask.page.look_{look.kind}") if look.kind != "auto" else ""
     part = frame_options.format_stored_range(look.start_seconds or 0.0, look.end_seconds)
-    return " · ".join(filter(None, (kind, part)))
+    return joined(kind, part)
 
 
 def switch(conversation_id: str, number: int) -> None:
@@ -212,13 +192,9 @@ def _draw_growing(view: ChatView) -> None:
     _draw_reasoning(turn, is_open=not turn.answer)
     _draw_text(replace(view, conversation=now.conversation), turn, is_live=True)
     _draw_notices(turn)
-    st.button(
-        t("ask.page.stop"),
-        key=view.key(turn, "stop"),
-        icon=":material/stop_circle:",
-        disabled=task.state == "cancelling",
-        on_click=services().answers.stop,
-        args=(view.conversation.id,),
+    stop, is_stopping = services().answers.stop, task.state == "cancelling"
+    button(
+        t("ask.page.stop"), view.key(turn, "stop"), stop, view.conversation.id, icon="stop_circle", disabled=is_stopping
     )
 
 
@@ -258,11 +234,11 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
         again = t("ask.page.continue_search" if turn.can_continue else "ask.page.again")
-        _draw_action(view, turn, "again", ":material/refresh:", again, ask_again)
+        _draw_action(view, turn, "again", "refresh", again, ask_again)
         if view.conversation.about:
-            look, tooltip = t("ask.page.look"), t("ask.page.look_help")
+            look, tip = t("ask.page.look"), t("ask.page.look_help")
             closer = ("", _denser(turn.look))
-            _draw_action(view, turn, "look", ":material/zoom_in:", look, ask_again, *closer, tooltip=tooltip)
+            _draw_action(view, turn, "look", "zoom_in", look, ask_again, *closer, tip=tip)
         if turn.model:
             with st.popover(t("ask.page.sent"), icon=":material/info:", type="tertiary", key=view.key(turn, "sent")):
                 _draw_sent(turn)

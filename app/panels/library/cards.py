@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
 from app import resources
-from app.components.assets import component, sent
+from app.components.assets import component, sent_about
+from app.components.report_blocks import Value
 from app.context import may_change, services
-from app.formatting import local_time, short_clock
+from app.formatting import joined, local_time, short_clock
 from app.panels.analyse import frame_options
 from app.panels.library import filters
 from app.panels.report.comparison import template_name
@@ -26,6 +27,7 @@ PAGE = 24
 _FAILED = ("failed", "interrupted", "no_usable_answer")
 _WORDS = ("open", "select", "rename", "rename_done")
 _KINDS = {**dict.fromkeys(("queued", "running"), "running"), **dict.fromkeys(_FAILED, "failed")}
+_KEY = "library_cards"
 _mount = component("library", "icons")
 
 
@@ -69,15 +71,10 @@ def draw(shown: ResultPage) -> None:
     typed = filters.query().words
     words = {word: t(f"library.{word}") for word in _WORDS}
     if not may_change():
-        words["rename"] = ""
+        words["rename"] = ""  # without a word, no name can be changed
     words["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
     library, near = services().jobs.library, shown.near
-    draw_cards(
-        [_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in entries],
-        words=words,
-        key="library_cards",
-        callbacks=CardCallbacks(_open, page_state().choose, _rename),
-    )
+    _draw_cards([_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in entries], words)
     if pages > 1:
         _draw_pages(pages)
 
@@ -90,32 +87,31 @@ def _draw_pages(pages: int) -> None:
     )
 
 
-def _card(entry: LibraryEntry, hits: list[Hit]) -> LibraryCard:
+def _card(entry: LibraryEntry, hits: list[Hit]) -> Value:
     part = frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
-    asked = f"“{entry.question}”" if entry.question else ""
-    kind = template_name(entry.template)
     counts = [t("library.frames", n=entry.num_frames)] if entry.num_frames else []
-    made = local_time(entry.created)
     counts += [t("library.findings", n=entry.num_findings)] if entry.num_findings else []
-    return LibraryCard(
-        id=entry.id,
-        name=entry.name,
-        title=entry.title,
-        cover=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
-        icon=services().jobs.state_of(entry),
-        length=short_clock(entry.seconds) if entry.seconds else "",
-        facts=list(filter(None, (asked, _line(part, base_name(entry.model), *counts), _line(made, kind)))),
-        badges=list(_badges(entry)),
-        is_chosen=entry.id in page_state().chosen,
-        hits=[_hit(hit) for hit in hits],
+    facts = (
+        f"“{entry.question}”" if entry.question else "",
+        joined(part, base_name(entry.model), *counts),
+        joined(local_time(entry.created), template_name(entry.template)),
     )
-
-
-def _line(*parts: str) -> str:
-    return " · ".join(filter(None, parts))
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "title": entry.title,
+        "cover": resources.cover_url(entry),
+        "icon": services().jobs.state_of(entry),
+        "length": short_clock(entry.seconds) if entry.seconds else "",
+        "facts": list(filter(None, facts)),
+        "badges": list(_badges(entry)),
+        "is_chosen": entry.id in page_state().chosen,
+        "hits": list(map(_hit, hits)),
+    }
 
 
 def _badges(entry: LibraryEntry) -> Iterator[tuple[str, str]]:
+    """Yield short texts with their kind: "running", "failed", "tag" or ""; the first is the state."""
     state = services().jobs.state_of(entry)
     yield _KINDS.get(state, ""), t(f"library.state.{state}")
     if entry.mode == "text":
@@ -126,7 +122,8 @@ def _badges(entry: LibraryEntry) -> Iterator[tuple[str, str]]:
         yield "tag", tag
 
 
-def _hit(hit: Hit) -> HitView:
+def _hit(hit: Hit) -> Value:
+    """Convert a hit; its text is in pieces, each with whether it is one of the searched words."""
     pieces, end = [], 0
     for start, stop in hit.marks:
         pieces += [(hit.text[end:start], False), (hit.text[start:stop], True)]
@@ -134,107 +131,26 @@ def _hit(hit: Hit) -> HitView:
     pieces.append((hit.text[end:], False))
     time = short_clock(hit.seconds) if hit.seconds is not None else ""
     kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near")
-    return HitView(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
+    return {"kind": kind, "time": time, "seconds": hit.seconds, "pieces": [piece for piece in pieces if piece[0]]}
 
 
-def _open(job_id: str, seconds: float | None) -> None:
-    page_state().open_job(job_id)
-    page_state().go_to(seconds or 0.0)
-
-
-def _rename(job_id: str, name: str) -> None:
-    with page_state().catching_errors():
-        services().jobs.rename(job_id, name)
-
-
-@dataclass(frozen=True)
-class HitView:
-    """A search hit.
-
-    Attributes:
-        kind: Kind of text in which it was found.
-        time: The time in words.
-        seconds: The time, None where the text has none.
-        pieces: The text in parts, each with whether it is one of the searched words.
-    """
-
-    kind: str
-    time: str
-    seconds: float | None
-    pieces: Sequence[tuple[str, bool]]
-
-
-@dataclass(frozen=True)
-class LibraryCard:
-    """An analysis.
-
-    Attributes:
-        id: Id of the job.
-        name: Name of the video, which can be changed.
-        title: The model's title for the video; "" without one.
-        cover: Address of a picture; "" without one.
-        icon: Name of the state.
-        length: Duration in words.
-        facts: Lines of text.
-        badges: Short texts with their kind: "running", "failed", "tag" or "".
-        is_chosen: Whether it is selected.
-        hits: Where the searched words were found.
-    """
-
-    id: str
-    name: str
-    title: str
-    cover: str
-    icon: str
-    length: str
-    facts: Sequence[str]
-    badges: Sequence[tuple[str, str]]
-    is_chosen: bool
-    hits: Sequence[HitView] = ()
-
-
-@dataclass(frozen=True)
-class CardCallbacks:
-    """Functions to call when a card is used.
-
-    Attributes:
-        on_open: Called with an id and the seconds to go to, None for the start.
-        on_choose: Called with an id and whether it is now selected.
-        on_rename: Called with an id and the new name.
-    """
-
-    on_open: Callable[[str, float | None], None]
-    on_choose: Callable[[str, bool], None]
-    on_rename: Callable[[str, str], None]
-
-
-def draw_cards(cards: Sequence[LibraryCard], *, words: Mapping[str, str], key: str, callbacks: CardCallbacks) -> None:
-    """Draw the cards.
-
-    Args:
-        cards: The cards in their order.
-        words: Labels: open, open_at, select, rename, rename_done; without one for rename, no name can be changed.
-        key: The widget key.
-        callbacks: Functions to call when a card is used.
-    """
-    ids = {card.id for card in cards}
-
-    def read(name: str) -> dict[str, Any]:
-        value = sent(key, name)
-        return value if isinstance(value, dict) and value.get("id") in ids else {}
+def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
+    sent = partial(sent_about, {str(card["id"]) for card in cards}, _KEY)
 
     def opened() -> None:
-        if value := read("open"):
+        if value := sent("open"):
             seconds = value.get("seconds")
-            callbacks.on_open(value["id"], float(seconds) if isinstance(seconds, int | float) else None)
+            page_state().open_job(value["id"])
+            page_state().go_to(float(seconds) if isinstance(seconds, int | float) else 0.0)
 
     def chosen() -> None:
-        if value := read("choose"):
-            callbacks.on_choose(value["id"], bool(value.get("is_chosen")))
+        if value := sent("choose"):
+            page_state().choose(value["id"], bool(value.get("is_chosen")))
 
     def renamed() -> None:
-        if value := read("rename"):
-            callbacks.on_rename(value["id"], str(value.get("name", "")))
+        if value := sent("rename"):
+            with page_state().catching_errors():
+                services().jobs.rename(value["id"], str(value.get("name", "")))
 
-    data = {"entries": [asdict(card) for card in cards], "words": dict(words)}
-    _mount(key=key, data=data, on_open_change=opened, on_choose_change=chosen, on_rename_change=renamed)
+    data = {"entries": cards, "words": words}
+    _mount(key=_KEY, data=data, on_open_change=opened, on_choose_change=chosen, on_rename_change=renamed)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import streamlit as st
 
+from app.components.controls import Options, button, choose, show_warning
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import error_words
 from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
@@ -40,15 +41,8 @@ def query() -> LibraryQuery:
         now = datetime.now(UTC).replace(second=0, microsecond=0)  # stable for a minute, since every rerun computes it
         since = (now - timedelta(days=days)).isoformat(timespec="milliseconds")
     states = (filter_value("state"),) if filter_value("state") else ()
-    return LibraryQuery(
-        filter_value("q"),
-        states,
-        filter_value("model"),
-        filter_value("template"),
-        filter_value("in"),
-        filter_value("tag"),
-        since=since,
-    )
+    model, template, spoken, tag = map(filter_value, ("model", "template", "in", "tag"))
+    return LibraryQuery(filter_value("q"), states, model, template, spoken, tag, since=since)
 
 
 def order() -> Order:
@@ -87,7 +81,7 @@ def _draw_meaning() -> None:
     if semantic_index is None:
         return
     if error := semantic_index.task.error or semantic_index.query_error:
-        st.warning(plain(t("library.meaning_failed", why=error_words(error))), icon=":material/warning:")
+        show_warning(t("library.meaning_failed", why=error_words(error)))
     elif semantic_index.num_left:
         st.caption(t("library.indexing_meaning", n=semantic_index.num_left))
 
@@ -100,17 +94,13 @@ def draw() -> None:
         about = [t("library.search_help")]
         if services().semantic_index is None:
             about.append(t("library.no_meaning"))
-        st.text_input(
-            t("library.search"),
-            key="library_q",
-            type="search",
-            live=_PAUSE,
-            placeholder=t("library.search_example"),
-            help="\n\n".join(about),
-            width=_SEARCH_WIDTH,
-            on_change=_store_filter,
-            args=("q",),
-        )
+        shown: Options = {
+            "placeholder": t("library.search_example"),
+            "help": "\n\n".join(about),
+            "width": _SEARCH_WIDTH,
+        }
+        stored: Options = {"live": _PAUSE, "on_change": _store_filter, "args": ("q",)}
+        st.text_input(t("library.search"), key="library_q", type="search", **shown, **stored)
         _choice("sort", {one: t(f"library.order.{one}") for one in _orders()}, width=160)
     if library.is_plain:
         st.caption(t("library.plain"))
@@ -125,7 +115,7 @@ def draw() -> None:
                 _choice(name, _labels(name, counts, _labeller(name)))
             _choice("made", {one: t(f"library.time.{one}") for one in _DAYS})
         if is_set:
-            st.button(t("library.clear"), key="library_clear", icon=":material/close:", on_click=_clear)
+            button(t("library.clear"), "library_clear", _clear, icon="close")
 
 
 def _labeller(name: str) -> Callable[[str], str]:
@@ -155,15 +145,8 @@ def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -
     shown = {value: printable(labels.get(value, value)) for value in values}
     if is_filter:
         shown[""] = t("library.time.all" if name == "made" else "library.any")
-    st.selectbox(
-        t(f"library.{label}"),
-        values,
-        format_func=shown.__getitem__,
-        key=f"library_{name}",
-        width=width or "stretch",
-        on_change=_store_filter,
-        args=(name,),
-    )
+    options: Options = {"width": width or "stretch", "on_change": _store_filter, "args": (name,)}
+    choose(t(f"library.{label}"), shown, f"library_{name}", **options)
 
 
 def _sync_widget(name: str, value: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.components import decision
+from app.components.controls import button
 from app.context import may_change, services
 from app.formatting import local_time, plain
 from app.state import page_state
@@ -78,9 +79,8 @@ def draw_undo(kind: TrashKind) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(t(f"library.deleted_{kind}", n=len(ids)), width="content")
         undo, close = t("library.undo"), t("library.undo_close")
-        st.button(undo, key=f"{kind}_undo_deletion", icon=":material/undo:", on_click=_restore, args=(ids, kind))
-        key, icon = f"{kind}_undo_close", ":material/close:"
-        st.button("", key=key, icon=icon, type="tertiary", help=close, on_click=offer_undo, args=(kind, ()))
+        button(undo, f"{kind}_undo_deletion", _restore, ids, kind, icon="undo")
+        button("", f"{kind}_undo_close", offer_undo, kind, (), icon="close", kind="tertiary", help=close)
 
 
 def _restore(ids: Sequence[str], kind: TrashKind = "report") -> None:
@@ -116,7 +116,7 @@ def _draw_entry(entry: TrashEntry) -> None:
         line = t("library.trash_line", time=local_time(entry.deleted), days=entry.days_left)
         st.caption(f"{t('ask.page.conversation')} · {line}" if entry.kind == "conversation" else line)
         restore, key = t("library.restore"), f"library_restore_{entry.id}"
-        st.button(restore, key=key, icon=":material/undo:", on_click=_restore, args=((entry.id,),))
+        button(restore, key, _restore, (entry.id,), icon="undo")
         icon = ":material/delete_forever:"
         if st.button(t("library.purge"), key=f"library_purge_{entry.id}", icon=icon, type="tertiary"):
             _ask_to_purge([entry])

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component
+from app.components.controls import Options, choose
 from app.context import LANGUAGE_KEY, default_language, services
 from app.formatting import plain
 from app.panels.menu import engine
@@ -50,18 +51,10 @@ def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> Del
 
 def draw_language() -> None:
     """Draw the switch of the language. It is drawn first, so that everything after it is in the new language."""
-    default = default_language()
-    st.segmented_control(
-        "Language · 语言",
-        LANGUAGES,
-        default=default,
-        format_func={code: t(f"language.{code}", default) for code in LANGUAGES}.__getitem__,
-        key=LANGUAGE_KEY,
-        required=True,
-        label_visibility="collapsed",
-        bind="query-params",
-        on_change=_send_choices,
-    )
+    usual = default_language()
+    labels = {code: t(f"language.{code}", usual) for code in LANGUAGES}
+    options: Options = {"default": usual, "required": True, "label_visibility": "collapsed", "bind": "query-params"}
+    choose("Language · 语言", labels, LANGUAGE_KEY, st.segmented_control, on_change=_send_choices, **options)
 
 
 def _send_choices() -> None:

@@ -8,9 +8,10 @@ import streamlit as st
 
 from app import comparison
 from app.components.assets import component
+from app.components.controls import button, choose, show_error
 from app.components.report_blocks import Value
 from app.context import may_change, services
-from app.formatting import error_words, local_time, plain
+from app.formatting import joined, local_time, plain
 from app.panels.analyse import missing_model
 from app.panels.menu.engine import short_model_name
 from app.state import CHOOSING, page_state
@@ -35,13 +36,7 @@ _MOST_OFFERED = 60
 def draw_entry() -> None:
     """Draw the button that starts a comparison."""
     if page_state().other_job_id is None:
-        st.button(
-            t("ui.compare"),
-            key="compare",
-            help=t("ui.compare_help"),
-            on_click=page_state().compare_with,
-            args=(CHOOSING,),
-        )
+        button(t("ui.compare"), "compare", page_state().compare_with, CHOOSING, help=t("ui.compare_help"))
 
 
 def draw(job: JobSnapshot) -> None:
@@ -53,16 +48,16 @@ def draw(job: JobSnapshot) -> None:
         with st.container(horizontal=True, width="content"):
             if other_id != CHOOSING:
                 again = t("ui.compare_other")
-                st.button(again, key="compare_other", on_click=state.compare_with, args=(CHOOSING,))
+                button(again, "compare_other", state.compare_with, CHOOSING)
             end = t("ui.compare_end")
-            st.button(end, key="compare_end", icon=":material/close:", on_click=state.compare_with, args=(None,))
+            button(end, "compare_end", state.compare_with, None, icon="close")
     if other_id == CHOOSING:
         _draw_choice(job)
         return
     try:
         other = services().jobs.snapshot(other_id or "")
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         return
     if not other.is_readable or not other.analysis or not job.analysis:
         st.info(t("ui.compare_not_ready"))
@@ -83,21 +78,10 @@ def _draw_choice(job: JobSnapshot) -> None:
         return
     labels = {one.id: printable(_label(job.analysis, one)) for one in found}
     ids = list(labels)
-    chosen = st.selectbox(
-        t("ui.compare_with"),
-        ids,
-        index=ids.index(job.follows) if job.follows in ids else 0,
-        format_func=labels.__getitem__,
-        key="compare_choice",
-    )
-    st.button(
-        t("ui.compare_start"),
-        key="compare_start",
-        type="primary",
-        icon=":material/compare:",
-        on_click=page_state().compare_with,
-        args=(chosen,),
-    )
+    first = ids.index(job.follows) if job.follows in ids else 0
+    chosen = choose(t("ui.compare_with"), labels, "compare_choice", index=first)
+    words, compare = t("ui.compare_start"), page_state().compare_with
+    button(words, "compare_start", compare, chosen, icon="compare", kind="primary")
 
 
 def _draw_ask_model_in_use(job: JobSnapshot) -> None:
@@ -108,14 +92,8 @@ def _draw_ask_model_in_use(job: JobSnapshot) -> None:
     now = missing_model.ready()
     if now.kind == "ready":
         model = short_model_name(services().engine.status().model)
-        st.button(
-            plain(t("ui.compare_ask", model=model)),
-            key="compare_ask",
-            type="primary",
-            icon=":material/auto_awesome:",
-            on_click=_ask_the_same,
-            args=(job,),
-        )
+        words = plain(t("ui.compare_ask", model=model))
+        button(words, "compare_ask", _ask_the_same, job, icon="auto_awesome", kind="primary")
     else:
         missing_model.draw_short(now, key="compare_choose")
 
@@ -136,12 +114,7 @@ def draw_other_model(*, key: str) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(t("ui.compare_models"), width="content")
-        st.button(
-            t("ui.use_another_model"),
-            key=key,
-            icon=":material/neurology:",
-            on_click=_go_to_models,
-        )
+        button(t("ui.use_another_model"), key, _go_to_models, icon="neurology")
 
 
 def _go_to_models() -> None:
@@ -164,7 +137,7 @@ def _label(analysis: Analysis, other: JobSnapshot) -> str:
     kind = template_name(made.request.template)
     parts = [model_name(made), kind, made.request.question[:40]]
     parts += [t("ui.compare_shared", n=shared), local_time(other.created)]
-    return " · ".join(filter(None, parts))
+    return joined(*parts)
 
 
 def model_name(analysis: Analysis) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.components import player, report_blocks
 from app.components.assets import component
+from app.components.controls import button
 from app.context import services
 from app.formatting import plain
 from app.panels.analyse import frame_options
@@ -33,27 +34,14 @@ def draw_way_back(job: JobSnapshot) -> None:
     except AppError:  # it was cleaned away
         return
     about = frame_options.format_selection(previous.request.selection) or t("ui.whole_video")
-    st.button(
-        t("ui.earlier_report"),
-        key="way_back",
-        type="tertiary",
-        help=plain(t("ui.earlier_report_help", about=about)),
-        icon=":material/arrow_back:",
-        on_click=page_state().open_job,
-        args=(previous.id,),
-    )
+    words, about = t("ui.earlier_report"), plain(t("ui.earlier_report_help", about=about))
+    button(words, "way_back", page_state().open_job, previous.id, icon="arrow_back", kind="tertiary", help=about)
 
 
 def draw_entry(analysis: Analysis) -> None:
     """Draw the button that starts editing."""
-    st.button(
-        t("ui.edit_these"),
-        key="edit_frames",
-        help=t("ui.edit_frames_help"),
-        disabled=page_state().edits_of(analysis.id) is not None,
-        on_click=_begin,
-        args=(analysis,),
-    )
+    words, tip, is_open = t("ui.edit_these"), t("ui.edit_frames_help"), page_state().edits_of(analysis.id) is not None
+    button(words, "edit_frames", _begin, analysis, help=tip, disabled=is_open)
 
 
 def draw_bar(job: JobSnapshot, edits: Edits) -> None:
@@ -63,16 +51,9 @@ def draw_bar(job: JobSnapshot, edits: Edits) -> None:
         changed = t("ui.edits_made", removed=len(edits.removed), added=len(edits.added))
         st.markdown(f"**{t('ui.edits_count', n=count)}** · {changed}", width="content")
         with st.container(horizontal=True, width="content"):
-            st.button(t("ui.edits_discard"), key="edits_leave", on_click=_leave)
-            st.button(
-                t("ui.edits_ask"),
-                key="edits_ask",
-                type="primary",
-                icon=":material/auto_awesome:",
-                disabled=not edits.num_changes or not 1 <= count <= MOST_FRAMES,
-                on_click=_ask_about_frames,
-                args=(job, edits),
-            )
+            button(t("ui.edits_discard"), "edits_leave", _leave)
+            words, is_blocked = t("ui.edits_ask"), not edits.num_changes or not 1 <= count <= MOST_FRAMES
+            button(words, "edits_ask", _ask, job, edits, icon="auto_awesome", kind="primary", disabled=is_blocked)
 
 
 def draw_cards(job: JobSnapshot, edits: Edits) -> None:
@@ -108,7 +89,7 @@ def _leave() -> None:
     page_state().edits = None
 
 
-def _ask_about_frames(job: JobSnapshot, edits: Edits) -> None:
+def _ask(job: JobSnapshot, edits: Edits) -> None:
     state = page_state()
     selection = _selection(job.request.selection, edits.times)
     request = replace(job.request, frames=len(edits.times), selection=selection)

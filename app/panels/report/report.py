@@ -7,7 +7,7 @@ A file is written only when its button in the export menu is pressed: a report w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import report_blocks
+from app.components.controls import button
 from app.context import may_change, services
 from app.formatting import local_time, plain
 from app.panels.analyse import progress, request_form, stopped_job
@@ -73,7 +74,8 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
     if broken := unusable(analysis):
         with _noticed("error", broken):
             if not job.is_imported and may_change():
-                _draw_help("unusable_again", "ui.repeat_request", ":material/refresh:", request_form.resubmit, job)
+                again = t("ui.repeat_request")
+                button(again, "unusable_again", request_form.resubmit, job, icon="refresh", kind="tertiary")
                 _draw_models("unusable_model", "ui.use_another_model")
         return
     if any(one.key == "text_mode" for one in analysis.notices):
@@ -100,14 +102,10 @@ def _noticed(level: str, words: str, full: str = "") -> Iterator[None]:
         yield
 
 
-def _draw_help(key: str, words: str, icon: str, act: Callable[..., None], *arguments: object) -> None:
-    st.button(t(words), key=key, icon=icon, type="tertiary", on_click=act, args=arguments)
-
-
 def _draw_models(key: str, words: str) -> None:
     """Draw the button that leads to the Models page, if a plugin has it."""
     if registry.has_page("models"):
-        _draw_help(key, words, ":material/neurology:", page_state().go_to_page, "models")
+        button(t(words), key, page_state().go_to_page, "models", icon="neurology", kind="tertiary")
 
 
 def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:

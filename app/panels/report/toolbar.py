@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.components import exports, slots
 from app.components.assets import component
+from app.components.controls import button
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change
 from app.panels.analyse import request_form
@@ -46,7 +47,7 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
             slots.draw("report.actions", job, reported)
         if may_change():
             choose = page_state().choose_video
-            st.button(":material/add:", key="new", help=t("ui.new"), on_click=choose, args=(None,))
+            button(":material/add:", "new", choose, None, help=t("ui.new"))
 
 
 def _draw_copy(analysis: Analysis) -> None:
@@ -63,26 +64,11 @@ def _draw_more(job: JobSnapshot, *, has_video: bool) -> None:
     reanalysis.draw_way_back(job)
     if not may_change():
         return
-    st.button(
-        t("ui.ask_again"),
-        key="ask_again",
-        icon=":material/edit:",
-        type="tertiary",
-        disabled=not has_video,
-        help=None if has_video else t("ui.ask_again_without_video"),
-        on_click=request_form.reopen_form,
-        args=(job,),
-    )
+    why, act = None if has_video else t("ui.ask_again_without_video"), request_form.reopen_form
+    button(t("ui.ask_again"), "ask_again", act, job, icon="edit", kind="tertiary", disabled=not has_video, help=why)
     if job.is_imported:
         return
-    st.button(
-        t("ui.repeat_request"),
-        key="repeat",
-        icon=":material/refresh:",
-        type="tertiary",
-        on_click=request_form.resubmit,
-        args=(job,),
-    )
+    button(t("ui.repeat_request"), "repeat", request_form.resubmit, job, icon="refresh", kind="tertiary")
     comparison.draw_other_model(key="another_model")
 
 

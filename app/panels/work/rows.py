@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import resources
-from app.components.assets import component, sent
+from app.components.assets import component, sent_about
 from app.context import services
+from app.formatting import joined
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.i18n import t
@@ -78,45 +79,36 @@ def progress_words(job: JobSnapshot) -> str:
 
 
 @dataclass(frozen=True)
-class RowAction:
-    """A button of a row.
-
-    Attributes:
-        name: One of icons.js: first, pause, cancel.
-        words: Its label.
-    """
-
-    name: str
-    words: str
-
-
-@dataclass(frozen=True)
 class JobRow:
     """A row.
 
     Attributes:
         id: Id of the job.
-        name: Name of the video, for screen readers.
-        title: First line.
-        line: Second line, which distinguishes the analysis from others like it.
+        name: First line.
+        facts: Second line, which distinguishes the analysis from others like it.
         icon: Name of a state.
         state: The state in words.
-        about: Everything, shown as a tooltip.
+        more: Facts for the tooltip, which has the others, too.
         is_open: Whether it is the open analysis.
-        actions: Its buttons.
+        actions: Labels of its buttons by the names of their icons: first, pause, cancel.
         picture: Address of a small picture, "" for none.
     """
 
     id: str
     name: str
-    title: str
-    line: str
+    facts: Sequence[str]
     icon: str
     state: str
-    about: str
-    is_open: bool
-    actions: Sequence[RowAction] = ()
+    more: Sequence[str] = ()
+    is_open: bool = False
+    actions: Mapping[str, str] = field(default_factory=dict)
     picture: str = ""
+
+    @property
+    def value(self) -> dict[str, object]:
+        """Return it as the browser gets it."""
+        about = dict.fromkeys((self.name, self.state, *self.facts, *self.more))
+        return vars(self) | {"line": joined(*self.facts), "about": joined(*about)}
 
 
 @dataclass(frozen=True)
@@ -153,17 +145,13 @@ def draw(
     """
     by_id = {job.id: job for job in jobs}
 
-    def read(name: str) -> dict[str, Any]:
-        value = sent(key, name)
-        return value if isinstance(value, dict) and value.get("id") in by_id else {}
-
     def opened() -> None:
-        if value := read("open"):
+        if value := sent_about(by_id, key, "open"):
             on_open(value["id"])
 
     def acted() -> None:
-        value = read("act")
-        if value and value.get("action") in {one.name for one in by_id[value["id"]].actions}:
+        value = sent_about(by_id, key, "act")
+        if value and value.get("action") in by_id[value["id"]].actions:
             on_act(value["id"], value["action"])
 
-    _mount(key=key, data={"jobs": [asdict(job) for job in jobs]}, on_open_change=opened, on_act_change=acted)
+    _mount(key=key, data={"jobs": [job.value for job in jobs]}, on_open_change=opened, on_act_change=acted)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import resources
+from app.components.controls import button
 from app.context import may_change, services
-from app.formatting import local_time, plain, remaining
+from app.formatting import joined, local_time, plain, remaining
 from app.panels.analyse import frame_options
 from app.panels.report.comparison import template_name
 from app.panels.work import rows
-from app.panels.work.rows import JobRow, RowAction, RowGroup
+from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
 from framelens import registry
 from framelens.i18n import t
@@ -52,17 +53,12 @@ def _draw(was_moving: bool) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
             st.markdown(f"**{t('ui.work')}**", width="content")
             if len(running) + len(waiting) > 1 and may_change():
-                st.button(
-                    t("ui.queue_cancel_all"),
-                    key="queue_cancel_all",
-                    type="tertiary",
-                    icon=":material/close:",
-                    on_click=services().jobs.cancel_all,
-                )
+                words, cancel = t("ui.queue_cancel_all"), services().jobs.cancel_all
+                button(words, "queue_cancel_all", cancel, icon="close", kind="tertiary")
         if len(running) + len(waiting) > 1:
             count = t("ui.queue_count", n=len(running) + len(waiting))
             left = remaining(rows.seconds_left((*running, *waiting)))
-            st.caption(plain(" · ".join(filter(None, (count, left)))))
+            st.caption(plain(joined(count, left)))
         rows.draw(drawn, key="work_rows", on_open=open_row, on_act=rows.run_action)
 
 
@@ -91,15 +87,14 @@ def _live_row(job: JobSnapshot, place: int) -> JobRow:
     found = (*job.progress.keyframes, *job.progress.found)
     actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
     return JobRow(
-        id=job.id,
-        name=job.name,
-        title=job.name,
-        line=" · ".join(filter(None, (state, part, asked))),
+        job.id,
+        job.name,
+        (state, part, asked),
         icon="queued" if place else "running",
         state=state,
-        about=" · ".join(filter(None, (job.name, state, part, asked, job.model))),
+        more=(job.model,),
         is_open=job.id == page_state().job_id,
-        actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel") if may_change()],
+        actions={name: t(f"ui.queue_{name}") for name in (*actions, "cancel") if may_change()},
         picture=resources.picture_url(job.id, found[0], rows.PICTURE_SIDE) if found else "",
     )
 
@@ -109,15 +104,13 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
     words = t(f"library.state.{state}")
     part = frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
     asked = entry.question or entry.title or template_name(entry.template)
-    line = " · ".join(filter(None, ("" if state == "done" else words, part, asked, local_time(entry.created))))
     return JobRow(
-        id=entry.id,
-        name=entry.name,
-        title=entry.name,
-        line=line,
+        entry.id,
+        entry.name,
+        ("" if state == "done" else words, part, asked, local_time(entry.created)),
         icon=state,
         state=words,
-        about=" · ".join(filter(None, (entry.name, words, part, asked, entry.model, local_time(entry.created)))),
+        more=(entry.model,),
         is_open=entry.id == page_state().job_id,
-        picture=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
+        picture=resources.cover_url(entry),
     )

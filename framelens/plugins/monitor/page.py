@@ -14,7 +14,7 @@ import streamlit as st
 from app.components import charts
 from app.components.charts import Chart, Series
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import error_words, joined, plain
 from app.panels.menu.engine import COLOURS, draw_engines, short_model_name
 from framelens.core.roles import requires
 from framelens.engine.hardware import cpu_name, installed_vllm
@@ -120,30 +120,21 @@ def _draw_queue(samples: Sequence[Sample]) -> None:
 
 def _line(job: JobSnapshot) -> str:
     stage = t(f"stage.{job.progress.stage}") if job.progress.stage else ""
-    return " · ".join(part for part in (job.name, stage) if part)
+    return joined(job.name, stage)
 
 
 def _draw_heading(name: str, number: str = "", about: str = "") -> None:
     """Draw the heading of a section, with the number and the name of its subject."""
     words = f"{t(f'system.head_{name}')} {number}".strip()
-    st.markdown(f"##### {plain(' · '.join(filter(None, (words, about))))}")
+    st.markdown(f"##### {plain(joined(words, about))}")
 
 
 def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart]) -> None:
     span = span_seconds(samples)
-    charts.draw(
-        drawn,
-        ages(samples),
-        key=f"system-{name}",
-        span_seconds=span,
-        gap_seconds=LONGEST_INTERVAL_SECONDS,
-        words={
-            "first": t("system.minutes_ago", n=round(span / 60)),
-            "last": t("system.now"),
-            "ago": t("system.seconds_ago", n="{n}"),
-            "none": "–",
-        },
-    )
+    words = {"first": t("system.minutes_ago", n=round(span / 60)), "last": t("system.now"), "none": "–"}
+    words["ago"] = t("system.seconds_ago", n="{n}")
+    scale = {"span_seconds": span, "gap_seconds": LONGEST_INTERVAL_SECONDS}
+    charts.draw(drawn, ages(samples), key=f"system-{name}", words=words, **scale)
 
 
 def ages(samples: Sequence[Sample]) -> list[float]:
@@ -159,28 +150,14 @@ def span_seconds(samples: Sequence[Sample]) -> float:
 
 def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
-    now = samples[-1].machine
-    parts = [
-        Series(_word(f"part_{part}"), [one.machine.parts.get(part, 0) for one in samples]) for part in PROCESS_ROLES
-    ]
-    others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
+    now, kept = samples[-1].machine, [one.machine for one in samples]
+    parts = [Series(_word(f"part_{part}"), [one.parts.get(part, 0) for one in kept]) for part in PROCESS_ROLES]
+    others = [max(0, one.memory_used_bytes - sum(one.parts.values())) for one in kept]
+    parts.append(Series(_word("part_others"), others))
+    note, busy = t("system.processors", name=processor, n=now.processors), [one.cpu_share for one in kept]
     return [
-        Chart(
-            _word("cpu"),
-            [Series("", [one.machine.cpu_share for one in samples])],
-            unit="share",
-            top=1.0,
-            note=t("system.processors", name=processor, n=now.processors),
-            wide=True,
-        ),
-        Chart(
-            _word("memory"),
-            [*parts, Series(_word("part_others"), others)],
-            unit="bytes",
-            top=now.memory_bytes,
-            stacked=True,
-            wide=True,
-        ),
+        Chart(_word("cpu"), [Series("", busy)], unit="share", top=1.0, note=note, wide=True),
+        Chart(_word("memory"), parts, unit="bytes", top=now.memory_bytes, stacked=True, wide=True),
     ]
 
 
@@ -195,35 +172,14 @@ def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
         return _word("not_reported") if value is None else words
 
     limit = "" if card.watts_limit is None else t("system.power_limit", n=round(card.watts_limit))
+    busy, memory = line(lambda one: one.busy_share), line(lambda one: one.memory_used_bytes)
+    warm, power = line(lambda one: one.celsius), line(lambda one: one.watts)
+    used = note(card.memory_used_bytes)
     return [
-        Chart(
-            _word("card_busy"),
-            line(lambda one: one.busy_share),
-            unit="share",
-            top=1.0,
-            note=note(card.busy_share),
-        ),
-        Chart(
-            _word("card_memory"),
-            line(lambda one: one.memory_used_bytes),
-            unit="bytes",
-            top=card.memory_bytes,
-            note=note(card.memory_used_bytes),
-        ),
-        Chart(
-            _word("card_temperature"),
-            line(lambda one: one.celsius),
-            words="{n} °C",
-            top=100.0,
-            note=note(card.celsius),
-        ),
-        Chart(
-            _word("card_power"),
-            line(lambda one: one.watts),
-            words="{n} W",
-            top=card.watts_limit,
-            note=note(card.watts, limit),
-        ),
+        Chart(_word("card_busy"), busy, unit="share", top=1.0, note=note(card.busy_share)),
+        Chart(_word("card_memory"), memory, unit="bytes", top=card.memory_bytes, note=used),
+        Chart(_word("card_temperature"), warm, words="{n} °C", top=100.0, note=note(card.celsius)),
+        Chart(_word("card_power"), power, words="{n} W", top=card.watts_limit, note=note(card.watts, limit)),
     ]
 
 
@@ -237,29 +193,15 @@ def load_charts(samples: Sequence[Sample]) -> list[Chart]:
     def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
         return Series(_word(name), [value(one) if one else None for one in history], sparse)
 
+    requests = line("running", lambda one: one.running), line("waiting", lambda one: one.waiting)
+    tokens = line("read", lambda one: one.read_per_second), line("written", lambda one: one.written_per_second)
+    found = line("cache_found", lambda one: one.prefix_share, sparse=True)
+    wait = line("first_token", lambda one: one.first_token_seconds, sparse=True)
     return [
-        Chart(
-            _word("requests"),
-            [line("running", lambda one: one.running), line("waiting", lambda one: one.waiting)],
-        ),
-        Chart(
-            _word("tokens"),
-            [line("read", lambda one: one.read_per_second), line("written", lambda one: one.written_per_second)],
-        ),
-        Chart(
-            _word("cache"),
-            [
-                line("cache_used", lambda one: one.cache_share),
-                line("cache_found", lambda one: one.prefix_share, sparse=True),
-            ],
-            unit="share",
-            top=1.0,
-        ),
-        Chart(
-            _word("first_token"),
-            [line("first_token", lambda one: one.first_token_seconds, sparse=True)],
-            words=t("system.seconds", n="{n}"),
-        ),
+        Chart(_word("requests"), requests),
+        Chart(_word("tokens"), tokens),
+        Chart(_word("cache"), [line("cache_used", lambda one: one.cache_share), found], unit="share", top=1.0),
+        Chart(_word("first_token"), [wait], words=t("system.seconds", n="{n}")),
     ]
 
 

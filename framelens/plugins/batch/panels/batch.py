@@ -10,9 +10,10 @@ import streamlit as st
 
 from app import resources
 from app.components import exports
+from app.components.controls import button, show_error
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
-from app.formatting import error_words, local_time, plain, remaining, short_clock
+from app.formatting import error_words, joined, local_time, plain, remaining, short_clock
 from app.panels.work import rows
 from app.state import page_state
 from framelens.core.domain import AnalysisRequest
@@ -67,10 +68,10 @@ def _draw() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
             st.markdown(f"#### {plain(batch.shown_name)}")
-            st.caption(plain(" · ".join(filter(None, (local_time(batch.created), str(batch.folder or ""))))))
-        st.button(t("ui.new"), key="new", icon=":material/add:", on_click=lambda: state.choose_video(None))
+            st.caption(plain(joined(local_time(batch.created), str(batch.folder or ""))))
+        button(t("ui.new"), "new", lambda: state.choose_video(None), icon="add")
     if state.error:
-        st.error(plain(error_words(state.error)), icon=":material/error:")
+        show_error(state.error)
     poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(batch) else None)
     poll(batch.id)
 
@@ -84,15 +85,8 @@ def _draw_back(job_id: str) -> None:
     except AppError:
         return
     if any(one.job_id == job_id for one in batch.videos):
-        st.button(
-            plain(batch.shown_name),
-            key="back_to_batch",
-            type="tertiary",
-            icon=":material/arrow_back:",
-            help=t("batch.page.back"),
-            on_click=page_state().open_batch,
-            args=(batch.id,),
-        )
+        words, act, tip = plain(batch.shown_name), page_state().open_batch, t("batch.page.back")
+        button(words, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
 
 
 def _is_working(batch: Batch) -> bool:
@@ -117,11 +111,11 @@ def _draw_progress(batch_id: str) -> None:
     st.progress(ended / total if total else 1.0)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         left = remaining(_seconds_left(statuses))
-        st.markdown(plain(" · ".join(filter(None, (counts_text(counts, total), left)))))
+        st.markdown(plain(joined(counts_text(counts, total), left)))
         with st.container(horizontal=True, gap="small", width="content"):
             _draw_actions(batch, statuses)
     if error := batches().error_of(batch_id):
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
     _draw_table(batch.id, statuses)
     if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
         st.session_state["batch_worked"] = ""
@@ -143,9 +137,9 @@ def _draw_actions(batch: Batch, statuses: Sequence[VideoStatus]) -> None:
 
     is_working = batches().is_submitting(batch.id) or any(one.state in ("queued", "running") for one in statuses)
     if may_change() and is_working:
-        st.button(t("batch.page.stop"), key="batch_stop", icon=":material/stop:", on_click=cancel)
+        button(t("batch.page.stop"), "batch_stop", cancel, icon="stop")
     elif may_change() and batches().can_continue(batch, statuses):
-        st.button(t("batch.page.continue"), key="batch_continue", icon=":material/refresh:", on_click=proceed)
+        button(t("batch.page.continue"), "batch_continue", proceed, icon="refresh")
     if any(one.is_over for one in statuses):
         url = exports.export_url(f"batches/{batch.id}.zip")
         exports.draw([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
@@ -188,7 +182,7 @@ def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
 def _row(status: VideoStatus) -> dict[str, str]:
     entry = status.entry
     return {
-        "picture": resources.api_url(f"library/{entry.id}.jpg") if entry and entry.has_cover else "",
+        "picture": resources.cover_url(entry),
         "video": status.video.name,
         "says": _reason(status) or (entry.title or _brief(entry.id, status.state) if entry else ""),
         "length": short_clock(entry.seconds) if entry and entry.seconds else "",

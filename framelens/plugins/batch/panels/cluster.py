@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
+from app.components.controls import button, follow, show_error
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError
@@ -34,7 +35,6 @@ from framelens.services.engine_selection import export_environment
 from framelens.services.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80
-_POLL_SECONDS = 1.0
 ClusterCheck = BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]]
 _ADDRESS, _MODEL = "cluster_address", "cluster_folder"
 
@@ -56,7 +56,7 @@ def draw_plan(catalogue: Catalogue) -> None:
         plan = plan_cluster(hardware, model, catalogue)
         blocks = cluster_commands(plan, network)
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         return
     layout = plan.layout
     sizes = {"tensor": layout.tensor, "pipeline": layout.pipeline, "copies": layout.copies}
@@ -71,21 +71,11 @@ def _draw_machines(catalogue: Catalogue) -> tuple[ClusterHardware, str]:
     entries = [entry.id for entry in catalogue.by_id.values() if entry.engine == "vllm"]
     model = st.selectbox(t("models.page.calculation_model"), entries, key="cluster_model", accept_new_options=True)
     nodes, cards, memory = st.columns(3)
-    hardware = ClusterHardware(
-        int(nodes.number_input(t("cluster.page_nodes"), 1, 1000, 2, key="cluster_nodes")),
-        int(cards.number_input(t("cluster.page_cards"), 1, 64, 8, key="cluster_cards")),
-        GpuCard(
-            float(
-                memory.selectbox(
-                    t("cluster.page_memory"),
-                    CARD_SIZES_GIB,
-                    index=CARD_SIZES_GIB.index(_USUAL_GIB),
-                    key="cluster_memory",
-                )
-            )
-        ),
-    )
-    return hardware, model or entries[0]
+    num_nodes = int(nodes.number_input(t("cluster.page_nodes"), 1, 1000, 2, key="cluster_nodes"))
+    num_cards = int(cards.number_input(t("cluster.page_cards"), 1, 64, 8, key="cluster_cards"))
+    usual = CARD_SIZES_GIB.index(_USUAL_GIB)
+    gib = float(memory.selectbox(t("cluster.page_memory"), CARD_SIZES_GIB, usual, key="cluster_memory"))
+    return ClusterHardware(num_nodes, num_cards, GpuCard(gib)), model or entries[0]
 
 
 def _draw_network() -> ClusterNetwork:
@@ -113,23 +103,18 @@ def draw_check() -> None:
     right.text_input(
         t("cluster.check_model"), key=_MODEL, placeholder="/models/Qwen2.5-VL-72B", persist_state="session"
     )
-    is_running = cluster_check().is_running
-    st.fragment(_draw_task, run_every=_POLL_SECONDS if is_running else None)(is_running)
+    follow(cluster_check(), _draw_task)
 
 
-def _draw_task(did_run: bool) -> None:
+def _draw_task() -> None:
     task = cluster_check()
-    if task.is_running != did_run:
-        st.rerun()
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button(
-            t("cluster.check"), key="cluster_check", icon=":material/network_check:", disabled=did_run, on_click=_start
-        )
-        if did_run:
-            st.button(t("cluster.check_stop"), key="cluster_check_stop", on_click=task.cancel)
+        button(t("cluster.check"), "cluster_check", _start, icon="network_check", disabled=task.is_running)
+        if task.is_running:
+            button(t("cluster.check_stop"), "cluster_check_stop", task.cancel)
             st.caption(plain(t("cluster.check_runs", address=task.subject)))
     if task.state == "failed" and task.error:
-        st.error(plain(error_words(task.error)), icon=":material/error:")
+        show_error(task.error)
     elif task.result:
         _draw_found(*task.result)
 

@@ -38,12 +38,11 @@ def _row(batch: Batch) -> JobRow:
     counts = counts_text(counts_of(statuses), len(statuses))
     is_over = all(one.is_over for one in statuses)
     return JobRow(
-        id=f"batch-{batch.id}",
-        name=batch.shown_name,
-        title=batch.shown_name,
-        line=counts,
+        f"batch-{batch.id}",
+        batch.shown_name,
+        (counts,),
         icon="batch" if is_over else "running",
         state=counts,
-        about=" · ".join((batch.shown_name, counts, local_time(batch.created))),
+        more=(local_time(batch.created),),
         is_open=batch.id == page_state().batch_id and page_state().job_id is None,
     )

@@ -8,8 +8,9 @@ import streamlit as st
 
 from app import resources
 from app.components import report_blocks
+from app.components.controls import button, follow, show_error, show_warning
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.menu.engine import draw_phase, short_model_name
 from app.state import page_state
 from framelens.core.domain import VideoInfo
@@ -31,7 +32,6 @@ from framelens.store.model_records import Measured
 if TYPE_CHECKING:
     from framelens.analysis.planning.benchmark_result import BenchmarkResult
 
-_POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
 _DEFAULT_FRAMES, _MAX_FRAMES = 16, 256
 """Frames to estimate for, at first and at most."""
@@ -49,8 +49,7 @@ def draw(choice: ModelChoice, proposal: Proposal | None, here: HardwareProfile, 
         return
     is_open = _is_open(choice.model)
     with st.expander(t("models.benchmark.title"), icon=":material/speed:", expanded=is_open):
-        is_running = tasks_of(services()).benchmark.is_running
-        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(proposal, here, wanted, is_running)
+        follow(tasks_of(services()).benchmark, _draw, proposal, here, wanted)
 
 
 def _is_open(model: str) -> bool:
@@ -63,21 +62,19 @@ def latest(model: str, here: HardwareProfile) -> Measured | None:
     return latest_trials(services().settings.data_dir, here.device).get(model)
 
 
-def _draw(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, did_run: bool) -> None:
+def _draw(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings) -> None:
     benchmark, id_ = tasks_of(services()).benchmark, proposal.entry.id
-    if benchmark.is_running != did_run:
-        st.rerun()
-    if did_run:
+    if benchmark.is_running:
         words = t("models.benchmark.running", model=short_model_name(benchmark.subject))
         st.markdown(f":material/progress_activity: {plain(words)}")
         if benchmark.progress:
             draw_phase(benchmark.progress)
         cancel = t("models.benchmark.cancel")
-        st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=benchmark.cancel)
+        button(cancel, "trial_cancel", benchmark.cancel, icon="close")
     else:
         _draw_offer(proposal, here, wanted)
         if benchmark.subject == id_ and benchmark.state == "failed" and benchmark.error:
-            st.error(plain(error_words(benchmark.error)), icon=":material/error:")
+            show_error(benchmark.error)
         elif benchmark.subject == id_ and benchmark.state == "cancelled":
             st.caption(t("models.benchmark.cancelled"))
     if measured := latest(id_, here):
@@ -98,17 +95,11 @@ def _draw_offer(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings
     if ends:
         st.info(plain(t("models.benchmark.ends", model=short_model_name(status.model))), icon=":material/info:")
     elif needed > free:
-        st.warning(plain(t("models.benchmark.too_little", **amounts)), icon=":material/memory:")
+        show_warning(t("models.benchmark.too_little", **amounts), "memory")
     if running:
         st.caption(t("models.benchmark.waits", n=running))
-    st.button(
-        t("models.benchmark.begin"),
-        key="trial_begin",
-        icon=":material/play_arrow:",
-        disabled=wanted.config is None or is_changing() or (needed > free and not ends),
-        on_click=_begin,
-        args=(proposal, wanted),
-    )
+    is_blocked = wanted.config is None or is_changing() or (needed > free and not ends)
+    button(t("models.benchmark.begin"), "trial_begin", _begin, proposal, wanted, icon="play_arrow", disabled=is_blocked)
 
 
 def _expected_seconds(proposal: Proposal, here: HardwareProfile) -> float:

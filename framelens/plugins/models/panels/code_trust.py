@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.components.controls import button, show_error, show_warning
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from framelens.core.errors import AppError
 from framelens.core.units import human_size
 from framelens.i18n import t
@@ -34,7 +35,7 @@ def draw(choice: ModelChoice, on_trusted: Callable[[], None]) -> None:
     try:
         found = find_code(services().settings.data_dir, choice.model, choice.folder)
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         return
     if found.state == "none":
         return
@@ -42,7 +43,7 @@ def draw(choice: ModelChoice, on_trusted: Callable[[], None]) -> None:
     with st.expander(title, icon=":material/code:", expanded=found.state != "trusted"):
         _draw_facts(found)
         if found.state == "trusted":
-            st.button(t("models.page.code_withdraw"), key="model_code_withdraw", on_click=_withdraw, args=(found,))
+            button(t("models.page.code_withdraw"), "model_code_withdraw", _withdraw, found)
         else:
             _draw_confirmation(found, on_trusted)
 
@@ -53,7 +54,7 @@ def _draw_facts(found: ModelCode) -> None:
     revision = t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
     st.caption(plain(revision))
     if found.state == "changed":
-        st.warning(plain(t("models.code_changes", files=", ".join(found.changes))), icon=":material/difference:")
+        show_warning(t("models.code_changes", files=", ".join(found.changes)), "difference")
     for one in code.references:
         values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
         st.caption(plain(t("models.code_reference", **values)))
@@ -67,13 +68,13 @@ def _draw_confirmation(found: ModelCode, on_trusted: Callable[[], None]) -> None
     try:
         found.code.check(found.model)
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         return
     st.warning(t("models.page.code_risk"), icon=":material/warning:")
     st.caption(plain(t("models.code_hash", hash=found.code.digest)))
     st.text_input(t("models.page.code_type", n=SHORT), key=_HASH, autocomplete="off")
     label = t("models.page.code_allow")
-    st.button(label, key="model_code_allow", icon=":material/key:", on_click=_allow, args=(found, on_trusted))
+    button(label, "model_code_allow", _allow, found, on_trusted, icon="key")
 
 
 def _allow(found: ModelCode, on_trusted: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from app.components.controls import button, show_error, show_warning
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
@@ -53,7 +54,7 @@ def _draw(was_changing: bool) -> None:
         if status.state == "starting" and status.phase:
             draw_phase(status.phase)
         if error := _engine_error(status):
-            st.error(plain(error_words(error)), icon=":material/error:")
+            show_error(error)
         for notice in services().engine_notices:
             st.caption(plain(notice_text(notice)))
         _draw_buttons(status)
@@ -110,24 +111,12 @@ def _draw_buttons(status: EngineStatus) -> None:
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(services().settings, services().engine)
-            st.button(
-                _start_words(now) if not is_remote else t("models.page.connect"),
-                key="model_start",
-                icon=":material/play_arrow:",
-                disabled=is_blocked or not now.has_room,
-                on_click=_on_start,
-                args=(now,),
-            )
+            words = t("models.page.connect") if is_remote else _start_words(now)
+            button(words, "model_start", _on_start, now, icon="play_arrow", disabled=is_blocked or not now.has_room)
         elif not is_remote:
             is_busy = bool(services().jobs.running())
-            st.button(
-                t("models.page.stop"),
-                key="model_stop",
-                icon=":material/stop:",
-                disabled=is_blocked or is_busy,
-                help=t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}"),
-                on_click=_on_stop,
-            )
+            words, tip = t("models.page.stop"), t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}")
+            button(words, "model_stop", _on_stop, icon="stop", disabled=is_blocked or is_busy, help=tip)
 
 
 def _start_words(now: Readiness) -> str:
@@ -171,18 +160,10 @@ def _draw_download() -> None:
         if download.progress:
             draw_phase(download.progress)
         with st.container(horizontal=True, gap="small"):
-            st.button(
-                t(f"models.page.download_{'pause' if running else 'continue'}"),
-                key="model_download_pause" if running else "model_download_continue",
-                icon=":material/pause:" if running else ":material/play_arrow:",
-                on_click=download.cancel if running else download.restart,
-            )
-            st.button(
-                t("models.page.download_cancel"),
-                key="model_download_cancel",
-                icon=":material/close:",
-                on_click=download.forget,
-            )
+            name, act = ("pause", download.cancel) if running else ("continue", download.restart)
+            words, icon = t(f"models.page.download_{name}"), "pause" if running else "play_arrow"
+            button(words, f"model_download_{name}", act, icon=icon)
+            button(t("models.page.download_cancel"), "model_download_cancel", download.forget, icon="close")
 
 
 def _draw_switch() -> None:
@@ -195,7 +176,7 @@ def _draw_switch() -> None:
         st.caption(plain(t("models.page.switch_done", **names)))
         if switch.result:
             words = t("models.page.switch_not_kept", **names, reason=error_words(switch.result))
-            st.warning(plain(words), icon=":material/warning:")
+            show_warning(words)
     elif state == "cancelled":
         st.info(plain(t("models.page.switch_cancelled", **names)), icon=":material/info:")
     elif state == "failed":
@@ -207,9 +188,4 @@ def _draw_switch() -> None:
             st.markdown(f"**{plain(t('models.page.switching', **names))}**")
             words = t(f"models.page.switch_{change.phase}", **names, n=len(services().jobs.running()))
             st.markdown(f":material/progress_activity: {plain(words)}")
-            st.button(
-                t("models.page.switch_cancel"),
-                key="model_switch_cancel",
-                icon=":material/close:",
-                on_click=switch.cancel,
-            )
+            button(t("models.page.switch_cancel"), "model_switch_cancel", switch.cancel, icon="close")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.components import charts, report_blocks
+from app.components.controls import show_warning
 from app.formatting import plain
 from framelens.core.units import GIB, gib_text
 from framelens.i18n import t
@@ -87,7 +88,7 @@ def _draw_controls(shape: Shape, device: Device, here: HardwareProfile) -> tuple
         pipeline = second[2].selectbox(t("models.page.calculation_pp"), (1, 2, 4), key="sum_pp")
         if ways_to_divide(shape, tensor)[0] != tensor:
             words = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
-            st.warning(plain(words), icon=":material/warning:")
+            show_warning(words)
     size = _draw_size(st.columns(3)[0], device, here)
     plan = Plan(
         max_model_len=length,

@@ -6,13 +6,13 @@ The settings are checked as they are typed. Before the switch the form shows wha
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import get_args
 
 import streamlit as st
 
 from app.components import charts
+from app.components.controls import Options, button, choose, show_error, show_warning
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.menu.engine import short_model_name
 from framelens.core.check_findings import CheckFinding, Fix, Severity
 from framelens.core.errors import AppError
@@ -20,7 +20,6 @@ from framelens.core.model_hub import chosen_hub
 from framelens.core.units import gib_text
 from framelens.i18n import language, notice_text, sentences, t
 from framelens.models.catalogue import Catalogue
-from framelens.models.catalogue_parser import Engine
 from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
@@ -63,7 +62,7 @@ def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
     try:
         choice = find_model(name or "", catalogue)
     except AppError as error:
-        st.error(plain(error_words(error)), icon=":material/error:")
+        show_error(error)
         _draw_suggestions(catalogue, place)
         return
     with st.container(border=True):
@@ -79,7 +78,7 @@ def _draw_suggestions(catalogue: Catalogue, place: HardwareProfile) -> None:
             st.caption(t("models.page.suggested"), width="content")
         for one in best:
             key = f"model_suggested_{one.entry.id}"
-            st.button(plain(one.entry.name), key=key, on_click=fill_form, args=(one.entry.id, catalogue, place))
+            button(plain(one.entry.name), key, fill_form, one.entry.id, catalogue, place)
 
 
 # ---- model -----------------------------------------------------------------------------------------------------------
@@ -136,17 +135,11 @@ def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwarePro
     if choice.entry and proposal is None:
         why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
         words = t("models.page.nothing_fits", machine=place.words(), why=why)
-        st.warning(plain(words), icon=":material/memory:")
-    engine = st.segmented_control(
-        t("models.page.engine"),
-        get_args(Engine),
-        format_func={"vllm": "vLLM", "transformers": "transformers serve"}.__getitem__,
-        help=t("models.page.engine_help"),
-        key=ENGINE,
-        required=True,
-        default=None if ENGINE in st.session_state else "vllm",
-        persist_state="session",
-    )
+        show_warning(words, "memory")
+    engines = {"vllm": "vLLM", "transformers": "transformers serve"}
+    default = None if ENGINE in st.session_state else "vllm"
+    options: Options = {"help": t("models.page.engine_help"), "required": True, "persist_state": "session"}
+    engine = choose(t("models.page.engine"), engines, ENGINE, st.segmented_control, default=default, **options)
     wanted = _draw_config(choice, proposal, place, engine or "vllm")
     _draw_apply(catalogue, choice, place, wanted)
     if wanted.engine == "vllm":
@@ -179,7 +172,7 @@ def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: Hardware
     except AppError as error:
         wanted = ModelSettings(choice.model, text, engine, None)
         if not _checked_findings(wanted):  # one of the findings is this error, with its fix
-            st.error(plain(error_words(error)), icon=":material/error:")
+            show_error(error)
         return wanted
     wanted = ModelSettings(choice.model, text, engine, settings.vllm_config)
     if engine == "vllm" and choice.entry:
@@ -201,7 +194,7 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
         about += f" · {t('models.page.free_part', **values)}"
         st.caption(plain(about))
     else:
-        st.warning(plain(about), icon=":material/memory:")
+        show_warning(about, "memory")
     parts = [
         charts.BarPart(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes)) for one in sum_.terms
     ]
@@ -215,33 +208,15 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
     """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
     running = len(services().jobs.running())
     if running:
-        st.segmented_control(
-            t("models.page.running", n=running),
-            (False, True),
-            format_func={False: t("models.page.finish_first"), True: t("models.page.pause_now")}.__getitem__,
-            default=False,
-            required=True,
-            key=_PAUSING,
-            help=t("models.page.running_help"),
-        )
+        labels = {False: t("models.page.finish_first"), True: t("models.page.pause_now")}
+        words, tip = t("models.page.running", n=running), t("models.page.running_help")
+        choose(words, labels, _PAUSING, st.segmented_control, default=False, required=True, help=tip)
     with st.container(horizontal=True, gap="small"):
-        st.button(
-            t(f"models.page.{'use' if choice.folder else 'use_download'}"),
-            key="model_use",
-            type="primary",
-            disabled=wanted.config is None or is_changing(),
-            on_click=_use,
-            args=(wanted,),
-        )
-        st.button(
-            t("models.page.check"),
-            key="model_check",
-            icon=":material/rule:",
-            help=t("models.page.check_help"),
-            disabled=wanted.written is None,
-            on_click=_check,
-            args=(wanted,),
-        )
+        words = t(f"models.page.{'use' if choice.folder else 'use_download'}")
+        is_blocked = wanted.config is None or is_changing()
+        button(words, "model_use", _use, wanted, kind="primary", disabled=is_blocked)
+        words, tip = t("models.page.check"), t("models.page.check_help")
+        button(words, "model_check", _check, wanted, icon="rule", help=tip, disabled=wanted.written is None)
     findings, state = _checked_findings(wanted), form_state()
     apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
     if findings is not None:
@@ -250,7 +225,7 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
         allowed = Fix({"trust_remote_code": True})
         code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
     if state.error:
-        st.error(plain(error_words(state.error)), icon=":material/error:")
+        show_error(state.error)
 
 
 def _checked_findings(wanted: ModelSettings) -> tuple[CheckFinding, ...] | None:
@@ -304,10 +279,5 @@ def _draw_findings(
         show, icon = _DRAWN[finding.severity]
         show(plain(notice_text(finding.notice)), icon=icon)
         if finding.fix:
-            st.button(
-                plain(notice_text(finding.fix.notice)),
-                key=f"model_fix_{place}",
-                icon=":material/build:",
-                on_click=on_fix,
-                args=(with_fix(wanted, finding.fix),),
-            )
+            words = plain(notice_text(finding.fix.notice))
+            button(words, f"model_fix_{place}", on_fix, with_fix(wanted, finding.fix), icon="build")

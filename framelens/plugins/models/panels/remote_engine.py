@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from app.components.controls import button, follow, show_error
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.errors import AppError
@@ -12,7 +13,6 @@ from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.remote_query import RemoteEngineReport
 from framelens.plugins.models.tasks import query_remote_engine, switch_to_remote_engine, tasks_of
 
-_POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 
 
@@ -21,43 +21,25 @@ def draw() -> None:
     is_open = page_state().open_section == "remote"
     with st.expander(t("models.remote.title"), icon=":material/lan:", expanded=is_open):
         st.caption(t("models.remote.about"))
-        st.text_input(
-            t("models.remote.url"),
-            key=_URL,
-            placeholder="http://192.168.1.20:8000/v1",
-            persist_state="session",
-        )
+        example = "http://192.168.1.20:8000/v1"
+        st.text_input(t("models.remote.url"), key=_URL, placeholder=example, persist_state="session")
         left, right = st.columns(2)
         left.text_input(t("models.remote.model"), key=_MODEL, persist_state="session",
                         placeholder=t("models.remote.model_example"))  # fmt: skip
         right.text_input(t("models.remote.key"), key=_KEY, type="password", persist_state="session")
-        is_running = tasks_of(services()).remote_query.is_running
-        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(is_running)
+        follow(tasks_of(services()).remote_query, _draw)
 
 
-def _draw(did_run: bool) -> None:
+def _draw() -> None:
     query = tasks_of(services()).remote_query
-    if query.is_running != did_run:
-        st.rerun()
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
-        st.button(
-            t("models.remote.test"),
-            key="elsewhere_test",
-            icon=":material/network_check:",
-            disabled=is_incomplete or did_run,
-            on_click=_test,
-        )
-        st.button(
-            t("models.remote.use"),
-            key="elsewhere_use",
-            type="primary",
-            disabled=is_incomplete or is_changing(),
-            on_click=_use,
-        )
+        words, is_blocked = t("models.remote.test"), is_incomplete or query.is_running
+        button(words, "elsewhere_test", _test, icon="network_check", disabled=is_blocked)
+        button(t("models.remote.use"), "elsewhere_use", _use, kind="primary", disabled=is_incomplete or is_changing())
     if error := st.session_state.get(_ERROR) or (query.error if query.state == "failed" else None):
-        st.error(plain(error_words(error)), icon=":material/error:")
-    elif did_run and query.progress:
+        show_error(error)
+    elif query.is_running and query.progress:
         draw_phase(query.progress)
     elif query.result:
         _draw_answer(query.result)

@@ -4,8 +4,9 @@ from base64 import b64encode
 
 import streamlit as st
 
+from app.components.controls import Options, button, follow, show_error
 from app.context import services
-from app.formatting import error_words, plain
+from app.formatting import plain
 from app.panels.menu.engine import draw_phase, short_model_name
 from framelens.i18n import language, t
 from framelens.llm.vision_check import VisionCard
@@ -16,7 +17,6 @@ from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.tasks import start_vision_check, tasks_of
 from framelens.store.model_records import Measured
 
-_POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
 """Picture sizes offered, in pixels."""
 _CARD_WIDTH = 150
@@ -27,24 +27,20 @@ def draw() -> None:
     """Draw the check of the engine in use, and its latest stored outcome."""
     outcome = vision_checks.last_check(services().settings)
     check = tasks_of(services()).vision_check
-    is_open, is_running = check.state != "idle", check.is_running
-    with st.expander(t("models.vision_check.title"), icon=":material/visibility:", expanded=is_open):
-        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(outcome, is_running)
+    with st.expander(t("models.vision_check.title"), icon=":material/visibility:", expanded=check.state != "idle"):
+        follow(check, _draw, outcome)
 
 
-def _draw(outcome: Measured | None, did_run: bool) -> None:
+def _draw(outcome: Measured | None) -> None:
     check = tasks_of(services()).vision_check
-    if check.is_running != did_run:
-        st.rerun()
-    if did_run:
+    if check.is_running:
         if check.progress:
             draw_phase(check.progress)
-        st.button(t("models.benchmark.cancel"), key="sight_cancel", icon=":material/close:",
-                  on_click=check.cancel)  # fmt: skip
+        button(t("models.benchmark.cancel"), "sight_cancel", check.cancel, icon="close")
         return
     _draw_offer()
     if check.state == "failed" and check.error and check.subject == services().engine.status().model:
-        st.error(plain(error_words(check.error)), icon=":material/error:")
+        show_error(check.error)
     if outcome:
         _draw_outcome(outcome)
 
@@ -54,24 +50,14 @@ def _draw_offer() -> None:
     default_size = vision_checks.usual_size(services().settings)
     sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
     running = len(services().jobs.running())
-    size = st.segmented_control(
-        t("models.vision_check.size"),
-        list(sizes),
-        default=f"{default_size[0]} × {default_size[1]}",
-        required=True,
-        key=_SIZE,
-        help=t("models.vision_check.size_help"),
-    )
+    words, default = t("models.vision_check.size"), f"{default_size[0]} × {default_size[1]}"
+    options: Options = {"default": default, "required": True, "help": t("models.vision_check.size_help")}
+    size = st.segmented_control(words, list(sizes), key=_SIZE, **options)
     if running:
         st.caption(t("models.vision_check.waits", n=running))
-    st.button(
-        t("models.vision_check.begin"),
-        key="sight_begin",
-        icon=":material/visibility:",
-        disabled=bool(running) or is_switching() or tasks_of(services()).benchmark.is_running,
-        on_click=_begin,
-        args=(sizes.get(size or "", default_size),),
-    )
+    words, chosen = t("models.vision_check.begin"), sizes.get(size or "", default_size)
+    is_blocked = bool(running) or is_switching() or tasks_of(services()).benchmark.is_running
+    button(words, "sight_begin", _begin, chosen, icon="visibility", disabled=is_blocked)
 
 
 def _begin(size: tuple[int, int]) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app import resources
+from app.components.controls import button, choose
 from app.context import services
 from app.formatting import local_time
 from app.state import page_state
@@ -27,21 +28,9 @@ def draw(job: JobSnapshot, analysis: Analysis) -> None:
         st.caption(t("share.not_public"))
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.selectbox(
-            t("share.lifetime"),
-            list(LIFETIMES),
-            index=list(LIFETIMES).index(_USUAL),
-            format_func={name: t(f"share.lifetime_{name}") for name in LIFETIMES}.__getitem__,
-            key=_LIFETIME_KEY,
-            width=160,
-        )
-        st.button(
-            t("share.make"),
-            key="share_make",
-            icon=":material/link:",
-            on_click=_make,
-            args=(job.id, bool(analysis.conversations)),
-        )
+        lifetimes = {name: t(f"share.lifetime_{name}") for name in LIFETIMES}
+        choose(t("share.lifetime"), lifetimes, _LIFETIME_KEY, index=list(LIFETIMES).index(_USUAL), width=160)
+        button(t("share.make"), "share_make", _make, job.id, bool(analysis.conversations), icon="link")
     rows = shares_of(services().store, job.id)
     new: SharedReport | None = st.session_state.get(_NEW_KEY)
     if new and any(row.id == new.row.id for row in rows):
@@ -62,14 +51,7 @@ def _draw_new(new: SharedReport) -> None:
 def _draw_row(row: ShareRow) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.caption(t("share.until", created=local_time(row.created), expires=local_time(row.expires)), width="content")
-        st.button(
-            t("share.revoke"),
-            key=f"share_revoke_{row.id}",
-            type="tertiary",
-            icon=":material/link_off:",
-            on_click=_revoke,
-            args=(row,),
-        )
+        button(t("share.revoke"), f"share_revoke_{row.id}", _revoke, row, icon="link_off", kind="tertiary")
 
 
 def _make(job_id: str, conversations: bool) -> None:

@@ -175,8 +175,8 @@ def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
         time.sleep(0.01)
     page.run()
     rows = queue_rows(page)
-    assert [row["title"] for row in rows] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4"]
-    assert [[one["name"] for one in row["actions"]] for row in rows] == [
+    assert [row["name"] for row in rows] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4"]
+    assert [[*row["actions"]] for row in rows] == [
         ["pause", "cancel"],
         ["cancel"],
         ["cancel"],

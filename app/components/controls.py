@@ -1,0 +1,83 @@
+"""Buttons and choices as the pages use them, and the sentences about what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import streamlit as st
+
+from app.formatting import error_words, plain
+from framelens.core.background_task import BackgroundTask
+from framelens.core.errors import AppError
+from framelens.i18n import t
+
+ButtonKind = Literal["primary", "secondary", "tertiary"]
+"""How much a button stands out."""
+Options = dict[str, Any]
+"""Options of a widget."""
+_POLL_SECONDS = 1.0
+
+
+def button(
+    words: str,
+    key: str,
+    act: Callable[..., Any],
+    *arguments: object,
+    icon: str = "",
+    kind: ButtonKind = "secondary",
+    **options: Any,
+) -> None:
+    """Draw a button.
+
+    Args:
+        words: Its label, in Markdown.
+        key: The widget key.
+        act: Called when it is pressed, before the page is drawn again.
+        *arguments: What `act` is called with.
+        icon: Name of a Material symbol, "" for none.
+        kind: How much it stands out.
+        **options: Others of `st.button`.
+    """
+    symbol = f":material/{icon}:" if icon else None
+    st.button(words, key=key, type=kind, icon=symbol, on_click=act, args=arguments, **options)
+
+
+def removable(name: str, key: str, act: Callable[..., Any], *arguments: object) -> None:
+    """Draw a button with the name of a file that takes it away."""
+    button(plain(name), key, act, *arguments, icon="close", help=plain(t("ui.remove_video_help", name=name)))
+
+
+def choose(
+    words: str, labels: Mapping[Any, str], key: str, draw: Callable[..., Any] = st.selectbox, **options: Any
+) -> Any:
+    """Draw a choice of values by their labels and return what is chosen; `options` are others of `draw`."""
+    return draw(words, list(labels), format_func=labels.__getitem__, key=key, **options)
+
+
+def follow(task: BackgroundTask[Any, Any], draw: Callable[..., None], *arguments: object) -> None:
+    """Draw what a task does, again and again while it runs; the whole page is drawn when it begins or ends."""
+    was_running = task.is_running
+
+    def draw_task() -> None:
+        if task.is_running != was_running:
+            st.rerun()
+        draw(*arguments)
+
+    st.fragment(draw_task, run_every=_POLL_SECONDS if was_running else None)()
+
+
+def show_error(reason: AppError) -> None:
+    """Show why something failed."""
+    st.error(plain(error_words(reason)), icon=":material/error:")
+
+
+def show_warning(words: str, icon: str = "warning") -> None:
+    """Show a sentence, literally, that something may be wrong, with this Material symbol."""
+    st.warning(plain(words), icon=f":material/{icon}:")
+
+
+def show_refusals(sentences: Iterable[str]) -> None:
+    """Show why files were refused."""
+    for sentence in sentences:
+        show_warning(sentence, "block")

@@ -42,6 +42,7 @@ export default drawnAfterRelease(({ data, parentElement }) => {
   if (drawn.get(parentElement) === now) return;
   drawn.set(parentElement, now);
   const error = parentElement.querySelector(".error");
+  error.classList.toggle("narrow", data.width === "content");
   const groups = data.groups.map(({ caption, items }) => {
     const group = element("div", { className: "group" }, ...items.map((item) => buttonOf(item, data, error)));
     group.setAttribute("role", "group");

@@ -46,5 +46,5 @@ def export_url(path: str, **options: str) -> str:
 def draw(groups: Sequence[SaveGroup], *, key: str, width: Literal["stretch", "content"] = "stretch") -> None:
     """Draw the buttons."""
     words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
-    data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key()}
+    data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key(), "width": width}
     _mount(key=key, data=data, width=width)

@@ -16,7 +16,6 @@ from framelens.core.files import one_line
 from framelens.i18n import label, t
 from framelens.library.bulk_operations import MOST_EXPORTED
 from framelens.reports.formats import FORMATS
-from framelens.store.library_index import LibraryEntry
 
 _POLL_SECONDS = 2.0
 _PRESET = ("html", "json")
@@ -45,7 +44,7 @@ def draw() -> None:
     with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
         shown = cards.found()
-        _draw_actions(shown.entries)
+        _draw_actions(shown)
         cards.draw(shown)
     trash.draw()
 
@@ -58,13 +57,15 @@ def _draw_indexing(previous: int) -> None:
     st.caption(t("library.indexing", n=left))
 
 
-def _draw_actions(entries: Sequence[LibraryEntry]) -> None:
-    """Draw the buttons of the selection; without one, the button that selects the whole page."""
+def _draw_actions(shown: cards.ResultPage) -> None:
+    """Draw the buttons of the selection; without one, the number of results, their order, and a button for all."""
     state = page_state()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not state.chosen:
-            if entries:
-                ids = tuple(entry.id for entry in entries)
+            if shown.entries:
+                st.caption(cards.count_words(shown), width="content")
+                filters.draw_order()
+                ids = tuple(entry.id for entry in shown.entries)
                 words = t("library.choose_page")
                 button(words, "library_all", _choose, ids, icon="select_all")
             return

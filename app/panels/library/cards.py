@@ -38,11 +38,15 @@ class ResultPage:
     Attributes:
         entries: Its entries.
         total: Number of results on all pages.
+        number: Number of this page, from 1.
+        pages: Number of all pages.
         near: For each entry found by meaning, the place in it that matches.
     """
 
     entries: list[LibraryEntry]
     total: int
+    number: int
+    pages: int
     near: dict[str, int]
 
 
@@ -51,40 +55,40 @@ def found() -> ResultPage:
     library, query = services().jobs.library, filters.query()
     near = {one.job_id: one.place for one in filters.near()}
     total = library.count(query, near=list(near))
-    page = min(filters.page(), max(1, -(-total // PAGE)))
-    order = filters.order()
-    entries = library.find(query, order=order, offset=(page - 1) * PAGE, limit=PAGE, near=list(near))
-    return ResultPage(entries, total, near)
+    pages = max(1, -(-total // PAGE))
+    number = min(filters.page(), pages)
+    offset = (number - 1) * PAGE
+    entries = library.find(query, order=filters.order(), offset=offset, limit=PAGE, near=list(near))
+    return ResultPage(entries, total, number, pages, near)
+
+
+def count_words(shown: ResultPage) -> str:
+    """Return how many results there are, and which of them are on the page."""
+    first = (shown.number - 1) * PAGE + 1
+    key = "library.count" if shown.pages == 1 else "library.count_range"
+    return t(key, first=first, last=first + len(shown.entries) - 1, total=shown.total)
 
 
 def draw(shown: ResultPage) -> None:
-    """Draw the number of results, the cards, and the page buttons."""
-    entries, total = shown.entries, shown.total
-    if not entries:
+    """Draw the cards and the page buttons."""
+    if not shown.entries:
         is_empty = not any(services().jobs.library.choices()["state"])
         st.info(t("library.empty" if is_empty else "library.none"), icon=":material/search_off:")
         return
-    pages = -(-total // PAGE)
-    first = (min(filters.page(), pages) - 1) * PAGE + 1
-    key = "library.count" if pages == 1 else "library.count_range"
-    st.caption(t(key, first=first, last=first + len(entries) - 1, total=total))
     typed = filters.query().words
     words = {word: t(f"library.{word}") for word in _WORDS}
     if not may_change():
         words["rename"] = ""  # without a word, no name can be changed
     words["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
     library, near = services().jobs.library, shown.near
-    _draw_cards([_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in entries], words)
-    if pages > 1:
-        _draw_pages(pages)
+    _draw_cards([_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in shown.entries], words)
+    if shown.pages > 1:
+        key = f"library_page_{shown.number}_{shown.pages}"  # a new one for each, so that the widget follows the address
 
+        def turn() -> None:
+            page_state().set_filter("page", str(st.session_state[key]))
 
-def _draw_pages(pages: int) -> None:
-    page = min(filters.page(), pages)
-    key = f"library_page_{page}_{pages}"  # one for each page, so that the widget follows the address
-    st.pagination(
-        pages, default=page, key=key, on_change=lambda: page_state().set_filter("page", str(st.session_state[key]))
-    )
+        st.pagination(shown.pages, default=shown.number, key=key, on_change=turn)
 
 
 def _card(entry: LibraryEntry, hits: list[Hit]) -> Value:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import streamlit as st
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COLUMNS = {"in": "language"}
-_SEARCH_WIDTH = 640  # pixels; on a narrower phone it fills the width and pushes its neighbour below
+_ORDER_WIDTH = 116
 _PAUSE = "300ms"
 """Pause in typing after which the list updates; Enter updates it at once."""
 
@@ -89,19 +89,12 @@ def _draw_meaning() -> None:
 def draw() -> None:
     """Draw the search box and the filters, which are folded away while none is set."""
     library = services().jobs.library
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        _sync_widget("q", page_state().filter_value("q"))
-        about = [t("library.search_help")]
-        if services().semantic_index is None:
-            about.append(t("library.no_meaning"))
-        shown: Options = {
-            "placeholder": t("library.search_example"),
-            "help": "\n\n".join(about),
-            "width": _SEARCH_WIDTH,
-        }
-        stored: Options = {"live": _PAUSE, "on_change": _store_filter, "args": ("q",)}
-        st.text_input(t("library.search"), key="library_q", type="search", **shown, **stored)
-        _choice("sort", {one: t(f"library.order.{one}") for one in _orders()}, width=160)
+    _sync_widget("q", page_state().filter_value("q"))
+    tip, example = t("library.search_help"), t("library.search_example")
+    if services().semantic_index is None:
+        tip += f"\n\n{t('library.no_meaning')}"
+    stored: Options = {"key": "library_q", "live": _PAUSE, "on_change": _store_filter, "args": ("q",)}
+    st.text_input(t("library.search"), type="search", placeholder=example, help=tip, **stored)
     if library.is_plain:
         st.caption(t("library.plain"))
     if page_state().filter_value("q"):
@@ -116,6 +109,12 @@ def draw() -> None:
             _choice("made", {one: t(f"library.time.{one}") for one in _DAYS})
         if is_set:
             button(t("library.clear"), "library_clear", _clear, icon="close")
+
+
+def draw_order() -> None:
+    """Draw the choice of the order, without its label."""
+    labels = {one: t(f"library.order.{one}") for one in _orders()}
+    _choice("sort", labels, width=_ORDER_WIDTH, label_visibility="collapsed")
 
 
 def _labeller(name: str) -> Callable[[str], str]:
@@ -133,7 +132,7 @@ def _labels(name: str, counts: Mapping[str, int], label: Callable[[str], str]) -
     return {value: f"{label(value)} ({count})" for value, count in counts.items()}
 
 
-def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -> None:
+def _choice(name: str, labels: Mapping[str, str], **more: Any) -> None:
     """Draw a select box whose value goes into the address; a filter also offers all values."""
     is_filter = name in _FILTERS
     values = ["", *labels] if is_filter else list(labels)
@@ -145,7 +144,7 @@ def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -
     shown = {value: printable(labels.get(value, value)) for value in values}
     if is_filter:
         shown[""] = t("library.time.all" if name == "made" else "library.any")
-    options: Options = {"width": width or "stretch", "on_change": _store_filter, "args": (name,)}
+    options: Options = {"on_change": _store_filter, "args": (name,), **more}
     choose(t(f"library.{label}"), shown, f"library_{name}", **options)
 
 

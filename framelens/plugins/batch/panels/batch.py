@@ -156,7 +156,7 @@ def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
 def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
     """Draw a row for each video, which can be sorted and searched; a click opens the report."""
     shown = [_row(one) for one in statuses]
-    names = {"video": t("batch.video"), "says": t("batch.says"), "length": t("batch.length"), "state": t("batch.state")}
+    names = {name: t(f"batch.{name}") for name in ("video", "state", "length", "says")}
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
     columns["state"] = st.column_config.TextColumn(names["state"], width=150)
     columns["says"] = st.column_config.TextColumn(names["says"], width="large")

@@ -3,7 +3,7 @@
 Updates don't flicker: only the points, the numbers and the scale are drawn again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,29 +83,14 @@ def _round(line: Series) -> dict[str, object]:
     return {**vars(line), "values": [None if one is None else float(f"{one:.4g}") for one in line.values]}
 
 
-@dataclass(frozen=True)
-class BarPart:
-    """One part of the sum.
-
-    Attributes:
-        label: Its name.
-        amount: Its size.
-        words: The size in words.
-    """
-
-    label: str
-    amount: float
-    words: str
-
-
-def draw_stacked_bar(parts: Sequence[BarPart], *, available: float, about: str, key: str) -> None:
-    """Draw the bar.
+def draw_stacked_bar(parts: Iterable[tuple[str, float, str]], *, available: float, about: str, key: str) -> None:
+    """Draw a bar as long as the parts together, or as the available amount, whose end is marked.
 
     Args:
-        parts: The parts in their order.
-        available: The available amount. The bar is as long as this or as the sum, whichever is more; a mark
-            shows the end of the available amount.
+        parts: Name, size, and size in words of each part.
+        available: The available amount.
         about: The whole in a sentence.
         key: The widget key.
     """
-    _mount_bar(key=key, data={"parts": [vars(part) for part in parts], "there": available, "about": about})
+    shown = [{"label": label, "amount": amount, "words": words} for label, amount, words in parts]
+    _mount_bar(key=key, data={"parts": shown, "there": available, "about": about})

@@ -13,7 +13,7 @@ from framelens.core.errors import AppError
 from framelens.i18n import t
 
 ButtonKind = Literal["primary", "secondary", "tertiary"]
-"""How much a button stands out."""
+"""Weight of a button on the page."""
 Options = dict[str, Any]
 """Options of a widget."""
 _POLL_SECONDS = 1.0
@@ -36,7 +36,7 @@ def button(
         act: Called when it is pressed, before the page is drawn again.
         *arguments: What `act` is called with.
         icon: Name of a Material symbol, "" for none.
-        kind: How much it stands out.
+        kind: Its weight on the page.
         **options: Others of `st.button`.
     """
     symbol = f":material/{icon}:" if icon else None

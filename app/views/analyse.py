@@ -49,8 +49,8 @@ def draw() -> None:
         return
     video_id = video_for(services().videos, services().jobs, job) if job else state.video_id
     if job or video_id:
-        st.set_page_config(page_title=f"{job.name if job else _name(video_id or '')} · FrameLens")
-    facts = st.empty() if job else _draw_heading(video_id and _name(video_id))
+        st.set_page_config(page_title=f"{job.name if job else video_picker.name_of(video_id or '')} · FrameLens")
+    facts = st.empty() if job else _draw_heading(video_id and video_picker.name_of(video_id))
     with st.container():  # always there: what is below keeps its place, and so an upload continues
         if state.error:
             show_error(state.error)
@@ -113,13 +113,6 @@ def _draw_heading(name: str | None) -> DeltaGenerator:
             words, state = t("ui.new"), page_state()
             button(words, "new", state.choose_video, None, icon="add")
     return facts
-
-
-def _name(video_id: str) -> str:
-    try:
-        return services().videos.name(video_id)
-    except AppError:  # it was removed; _draw_video reports that
-        return video_id
 
 
 def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:

@@ -64,7 +64,7 @@ def draw_chosen() -> None:
     st.markdown(f"**{t('ui.chosen_videos', n=len(state.video_ids))}**")
     st.caption(t("ui.chosen_how"))
     for video_id in state.video_ids:
-        name = _name(video_id)
+        name = name_of(video_id)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             words, is_shown = plain(name), video_id == state.video_id
             button(words, f"show-{video_id}", _show, video_id, icon="play_circle", kind="tertiary", disabled=is_shown)
@@ -72,10 +72,11 @@ def draw_chosen() -> None:
             button(words, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
 
 
-def _name(video_id: str) -> str:
+def name_of(video_id: str) -> str:
+    """Return the name of a video, or its id if it was removed, which what is done with it reports."""
     try:
         return services().videos.name(video_id)
-    except AppError:  # it was removed; submitting reports that
+    except AppError:
         return video_id
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from app.context import services
 from app.formatting import error_words, plain
 from framelens.core.domain import EngineProgress
+from framelens.engine.hardware import installed_vllm
 from framelens.i18n import t
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "ready": "green",
     "failed": "red",
 }
+_NAMES = {"vllm": "vLLM", "transformers": "transformers serve", "remote": ""}
 _LOG_LINES = 80
 _AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "total")}
 
@@ -78,6 +80,20 @@ def short_model_name(model: str) -> str:
 
 def _is_path(model: str) -> bool:
     return PureWindowsPath(model).anchor != "" or model.startswith((".", "~")) or "\\" in model
+
+
+def facts(status: EngineStatus) -> list[str]:
+    """List the engine with its version, its device or address, and the context length, as far as they are known."""
+    info, installed, settings = status.info, installed_vllm(), services().settings
+    known = [f"{_NAMES[status.kind]} {info.version if info else ''}".strip()]
+    if status.kind == "vllm" and installed:
+        known.append(installed[0].upper())
+    if status.kind == "remote" and len(services().engine.statuses()) == 1:
+        known.append(urlsplit(settings.base_url).netloc)
+    length = info.max_model_len if info else None
+    if length := length or (settings.vllm_config.get("max_model_len") if status.kind == "vllm" else None):
+        known.append(t("models.context", n=length))
+    return list(filter(None, known))
 
 
 def _sight(status: EngineStatus) -> list[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -15,9 +14,9 @@ from app.components import charts
 from app.components.charts import Chart, Series
 from app.context import services
 from app.formatting import error_words, joined, plain
-from app.panels.menu.engine import COLOURS, draw_engines, short_model_name
+from app.panels.menu.engine import COLOURS, draw_engines, facts, short_model_name
 from framelens.core.roles import requires
-from framelens.engine.hardware import cpu_name, installed_vllm
+from framelens.engine.hardware import cpu_name
 from framelens.engine.system_metrics import PROCESS_ROLES, GpuSample
 from framelens.i18n import t
 from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
@@ -71,7 +70,7 @@ def _draw_engine(samples: Sequence[Sample]) -> None:
     _draw_heading("engine")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.badge(t(f"ui.engine_{status.state}"), color=COLOURS[status.state])
-        for fact in _facts(status):
+        for fact in (short_model_name(status.model), *facts(status)):
             st.badge(plain(fact), color="gray")
     draw_engines()
     if words := _no_load_reason(status, samples[-1]):
@@ -89,21 +88,6 @@ def _no_load_reason(status: EngineStatus, now: Sample) -> str:
     if now.load == "not_running" and status.phase:
         return t(f"engine.phase.{status.phase.phase}", **status.phase.values)
     return t(f"system.engine_unavailable.{now.load}")
-
-
-def _facts(status: EngineStatus) -> list[str]:
-    """List the model, its engine with version, the device or address, and the context length."""
-    installed = installed_vllm()
-    name = {"vllm": "vLLM", "transformers": "transformers serve"}.get(status.kind, "")
-    version = status.info.version if status.info else ""
-    facts = [short_model_name(status.model), f"{name} {version}".strip()]
-    if status.kind == "vllm" and installed:
-        facts.append(installed[0].upper())
-    if status.kind == "remote" and status.info and len(services().engine.statuses()) == 1:
-        facts.append(urlsplit(status.info.base_url).netloc)
-    if status.info and status.info.max_model_len:
-        facts.append(t("models.context", n=status.info.max_model_len))
-    return [fact for fact in facts if fact]
 
 
 def _draw_queue(samples: Sequence[Sample]) -> None:

@@ -1,18 +1,15 @@
 """Model in use: its state with the actions for it, its log, and the download or switch in progress or its outcome."""
 
-from urllib.parse import urlsplit
-
 import streamlit as st
 
 from app.components.controls import button, show_error, show_warning
 from app.context import services
 from app.formatting import error_words, plain
-from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
+from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, facts, short_model_name, state_words
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import human_size
 from framelens.engine.base import EngineStatus
-from framelens.engine.hardware import installed_vllm
 from framelens.i18n import notice_text, t
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
@@ -22,7 +19,6 @@ from framelens.services.readiness import Readiness, readiness
 _POLL_SECONDS = 2.0
 """Interval between two polls."""
 _LOG_LINES = 200
-_KIND = {"vllm": "vLLM", "transformers": "transformers serve", "remote": ""}
 
 
 def draw() -> None:
@@ -81,21 +77,11 @@ def _engine_error(status: EngineStatus) -> AppError | None:
 
 
 def _facts(status: EngineStatus) -> list[str]:
-    """List vision support, engine, device or address, and context length; none about vision where the start failed."""
-    info, installed = status.info, installed_vllm()
-    facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}")]
+    """List vision support, and what else is known of the engine; nothing about vision where the start failed."""
+    sight = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}")]
     if kept := last_check(services().settings):
-        facts.append(t(f"models.vision_check.short_{kept['verdict']}"))
-    facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
-    if status.kind == "vllm" and installed:
-        facts.append(installed[0].upper())
-    if status.kind == "remote" and len(services().engine.statuses()) == 1:
-        facts.append(urlsplit(services().settings.base_url).netloc)
-    length = info.max_model_len if info else None
-    length = length or (None if status.kind != "vllm" else services().settings.vllm_config.get("max_model_len"))
-    if length:
-        facts.append(t("models.context", n=length))
-    return [fact for fact in facts if fact]
+        sight.append(t(f"models.vision_check.short_{kept['verdict']}"))
+    return [*sight, *facts(status)]
 
 
 def _sight(status: EngineStatus) -> str:

@@ -195,9 +195,7 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
         st.caption(plain(about))
     else:
         show_warning(about, "memory")
-    parts = [
-        charts.BarPart(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes)) for one in sum_.terms
-    ]
+    parts = [(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes)) for one in sum_.terms]
     charts.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
 
 

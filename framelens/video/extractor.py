@@ -41,7 +41,7 @@ from framelens.video.keyframes.strategies import (
     Thumbnails,
     WorkerRequest,
     in_shots,
-    wishes_of,
+    targets_of,
     with_damaged,
 )
 from framelens.video.subtitles.discovery import CAPTIONED_CODECS, files_beside
@@ -141,8 +141,8 @@ def extract_named(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    wishes, decode = wishes_of(known, options, readable(path.name))
-    request = WorkerRequest("named", path, options, have_text=tuple(texts), wishes=tuple(wishes), edges=known.edges)
+    targets, decode = targets_of(known, options, readable(path.name))
+    request = WorkerRequest("named", path, options, have_text=tuple(texts), targets=tuple(targets), edges=known.edges)
     return _decoded(request, lambda message: _placed(message, decode, known), texts, cancel)
 
 

@@ -152,7 +152,7 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent 
 
     assert request.options
     if request.task == "named":
-        yield pipeline.fetch(reader, request.wishes, request.edges, request.options.max_side)
+        yield pipeline.fetch(reader, request.targets, request.edges, request.options.max_side)
         return
     yield from pipeline.run(reader, request.options)
 

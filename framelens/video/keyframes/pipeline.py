@@ -162,10 +162,10 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
     if strategies.is_whole(selection):
         yield known
     yield strategies.Thumbnails(strategies.in_shots(clip.keyframes(survey.thumbnails()), known.decode.shots))
-    wishes, decode = strategies.wishes_of(known, options, clip.info.name)
+    targets, decode = strategies.targets_of(known, options, clip.info.name)
     if opening is not None and begins.keyframes:
-        wishes = wishes[opening.frames :]
-    rest = fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
+        targets = targets[opening.frames :]
+    rest = fetch(clip, targets, known.edges, max_side, after=begins.keyframes)
     keyframes = strategies.in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
     numbers = (*begins.damaged, *rest.damaged)
     yield KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, known.damaged, numbers))
@@ -174,8 +174,8 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> strategies.Fetched:
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
     start = clip.first[1]
-    wishes = strategies.evenly(start, start + opening.seconds, opening.frames)
-    found = fetch(clip, wishes, clip.edges, max_side)
+    targets = strategies.evenly(start, start + opening.seconds, opening.frames)
+    found = fetch(clip, targets, clip.edges, max_side)
     return replace(
         found, keyframes=strategies.in_shots(found.keyframes, clip.moved(survey.shots_until(opening.seconds)))
     )
@@ -183,26 +183,26 @@ def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> str
 
 def fetch(
     reader: FrameReader,
-    wishes: Sequence[strategies.Wish],
+    targets: Sequence[strategies.FrameTarget],
     edges: Sequence[tuple[int, float]],
     max_side: int,
     *,
     after: Sequence[Keyframe] = (),
 ) -> strategies.Fetched:
-    """Return the wished frames without a survey, each once, numbered from after the keyframes in `after`.
+    """Return the wanted frames without a survey, each once, numbered from after the keyframes in `after`.
 
-    Wishes and edges come from the Known of the video.
+    Targets and edges come from the Known of the video.
     """
     found: list[Keyframe] = []
     damaged: list[int] = []
     number, last_index = len(after), after[-1].frame_index if after else -1
-    pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
-    for picture, wish in zip(pictures, wishes, strict=True):
-        if picture.index <= last_index:  # two wishes for one frame, or an earlier one in place of a damaged one
+    pictures = pictures_at(reader.info, reader.name, [target.time_seconds for target in targets], edges=edges)
+    for picture, target in zip(pictures, targets, strict=True):
+        if picture.index <= last_index:  # two targets for one frame, or an earlier one in place of a damaged one
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
-        found.append(Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg))
+        found.append(Keyframe(number, picture.index, picture.time_seconds, target.reason, 1, width, height, jpeg))
         damaged += [number] if picture.is_damaged else []
     return strategies.Fetched(tuple(found), tuple(damaged))
 

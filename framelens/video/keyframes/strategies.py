@@ -30,7 +30,7 @@ class SurveyFacts:
 
 
 @dataclass(frozen=True)
-class Wish:
+class FrameTarget:
     """Wanted frame: the one shown at `time_seconds`."""
 
     time_seconds: float
@@ -44,32 +44,32 @@ SAME_SECONDS = 1e-5
 LONG_SECONDS = 1.0
 """A frame that is shown for longer, since no other follows, is a still picture: a range that begins within this time
 begins with the frame, although the frame is earlier."""
-_MOST_WISHES = 100_000
-"""Most wishes: a file whose header claims years must not fill memory. Far fewer frames than this are kept, so the exact
-value has no effect."""
+_MOST_TARGETS = 100_000
+"""Most targets: a file whose header claims years must not fill memory. Far fewer frames than this are kept, so the
+exact value has no effect."""
 
-Times = Callable[[Selection, SurveyFacts, int], list[Wish]]
+Times = Callable[[Selection, SurveyFacts, int], list[FrameTarget]]
 
 
-def uniform(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[Wish]:
+def uniform(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[FrameTarget]:
     """Return the middle of each of `frames` equal parts."""
     return evenly(surveyed.start_seconds, surveyed.end_seconds, frames)
 
 
-def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[Wish]:
+def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[FrameTarget]:
     """Return the middle of each of `frames` equal parts of [start, end); none for no frames."""
     step = (end_seconds - start_seconds) / max(1, frames)
-    return [Wish(start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
+    return [FrameTarget(start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
 
 
-def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
+def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
     """Return the start of the range and each `every_seconds` after it."""
-    step = max(selection.every_seconds or 1.0, (surveyed.end_seconds - surveyed.start_seconds) / _MOST_WISHES)
+    step = max(selection.every_seconds or 1.0, (surveyed.end_seconds - surveyed.start_seconds) / _MOST_TARGETS)
     times = (surveyed.start_seconds + place * step for place in count())
-    return [Wish(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
+    return [FrameTarget(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
 
 
-def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[Wish]:
+def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[FrameTarget]:
     """Return the first frame of each shot; after a gradual transition, the one where it is over.
 
     Shots of SHORT_SECONDS or less are left out if there are more shots than frames.
@@ -77,18 +77,18 @@ def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[Wi
     shots = surveyed.shots
     if len(shots) > frames:
         shots = [one for one in shots if one.end_seconds - one.start_seconds > SHORT_SECONDS] or shots
-    return [Wish(shot.start_seconds, "shot") for shot in shots]
+    return [FrameTarget(shot.start_seconds, "shot") for shot in shots]
 
 
-def codec(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
+def codec(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
     """Return each frame that the codec stored whole."""
-    return [Wish(time, "codec") for time in surveyed.whole_frames]
+    return [FrameTarget(time, "codec") for time in surveyed.whole_frames]
 
 
-def times(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
+def times(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
     """Return the given times that lie in the range, sorted and each once."""
     inside = (t for t in selection.times_seconds if surveyed.start_seconds <= t < surveyed.end_seconds)
-    return [Wish(time, "asked") for time in sorted(set(inside))]
+    return [FrameTarget(time, "asked") for time in sorted(set(inside))]
 
 
 TIMES: dict[Strategy, Times] = {
@@ -100,12 +100,12 @@ TIMES: dict[Strategy, Times] = {
 }
 
 
-def thinned(wishes: Sequence[Wish], frames: int) -> list[Wish]:
-    """Return at most `frames` of the wishes, evenly among them, with the first and, of two or more, the last."""
-    if len(wishes) <= frames:
-        return list(wishes)
-    step = (len(wishes) - 1) / max(1, frames - 1)
-    return [wishes[round(place * step)] for place in range(frames)]
+def thinned(targets: Sequence[FrameTarget], frames: int) -> list[FrameTarget]:
+    """Return at most `frames` of the targets, evenly among them, with the first and, of two or more, the last."""
+    if len(targets) <= frames:
+        return list(targets)
+    step = (len(targets) - 1) / max(1, frames - 1)
+    return [targets[round(place * step)] for place in range(frames)]
 
 
 Span = tuple[float, float]
@@ -140,7 +140,7 @@ class WorkerRequest:
         options: For "extract", "named" and "facts".
         keyframes: For "facts", in time order; the file isn't read.
         have_text: For these three, keys of the pictures whose text is known (`picture_key`).
-        wishes: Frames for "named".
+        targets: Frames for "named".
         edges: (index, seconds) of frames that a seek for "named" must find before its results are trusted.
         times_seconds: Frames for "pictures".
         seeks: For "pictures", seek to the frames instead of decoding the file from its start.
@@ -158,7 +158,7 @@ class WorkerRequest:
     options: ExtractOptions | None = None
     keyframes: tuple[Keyframe, ...] = ()
     have_text: tuple[str, ...] = ()
-    wishes: tuple[Wish, ...] = ()
+    targets: tuple[FrameTarget, ...] = ()
     edges: tuple[tuple[int, float], ...] = ()
     times_seconds: tuple[float, ...] = ()
     seeks: bool = True
@@ -173,7 +173,7 @@ class WorkerRequest:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Frames that were fetched for wishes; the numbers of their shots are not set.
+    """Frames that were fetched for targets; the numbers of their shots are not set.
 
     `damaged` are the numbers of those that their decoder reported as damaged.
     """
@@ -206,8 +206,8 @@ class Known:
     damaged: tuple[Span, ...]
 
 
-def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wish], DecodeSummary]:
-    """Return the wishes in time order, and the summary with the notices about them.
+def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[FrameTarget], DecodeSummary]:
+    """Return the targets in time order, and the summary with the notices about them.
 
     Args:
         known: Results of the survey.

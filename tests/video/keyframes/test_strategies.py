@@ -14,7 +14,7 @@ from framelens.core.errors import AppError
 from framelens.video import extractor
 from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes.options import ExtractOptions, Opening
-from framelens.video.keyframes.strategies import TIMES, Known, SurveyFacts, Wish, WorkerRequest, thinned
+from framelens.video.keyframes.strategies import TIMES, FrameTarget, Known, SurveyFacts, WorkerRequest, thinned
 from framelens.video.worker import events_of
 from framelens.video.worker_pool import MESSAGES
 from tests.kinds import KINDS
@@ -24,7 +24,7 @@ SURVEYED = SurveyFacts(0.0, 10.0, (Shot(1, 0.0, 4.0), Shot(2, 4.0, 10.0)), (0.0,
 
 
 def asked(selection: Selection, surveyed: SurveyFacts = SURVEYED, frames: int = 4) -> list[float]:
-    return [wish.time_seconds for wish in TIMES[selection.strategy](selection, surveyed, frames)]
+    return [target.time_seconds for target in TIMES[selection.strategy](selection, surveyed, frames)]
 
 
 def test_every_strategy_that_can_be_named_exists() -> None:
@@ -51,8 +51,8 @@ def test_a_range_begins_at_its_own_first_frame() -> None:
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 9])
 def test_too_many_are_thinned_evenly(frames: int) -> None:
-    kept = thinned([Wish(float(place), "interval") for place in range(9)], frames)
-    times = [wish.time_seconds for wish in kept]
+    kept = thinned([FrameTarget(float(place), "interval") for place in range(9)], frames)
+    times = [target.time_seconds for target in kept]
     assert len(times) == frames and times == sorted(set(times)) and times[0] == 0
     assert frames == 1 or times[-1] == 8
 

@@ -10,6 +10,7 @@ by hand. `serve` is the program of other workers, too, which have requests and m
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import queue
 import sys
@@ -52,10 +53,15 @@ _QUALITY = 80
 
 
 def _load() -> None:
-    """Import everything that a request may need, except the libraries of text recognition, a process of its own."""
+    """Import everything that a request may need, except the libraries of text recognition, a process of its own.
+
+    What is loaded stays, so the search for unreachable objects leaves it out from then on.
+    """
     sandbox.has_landlock()  # looks for the C library, which takes longer than to enter the sandbox
     from framelens.video.features import text_recognition  # noqa: F401
     from framelens.video.keyframes import pipeline  # noqa: F401
+
+    gc.freeze()
 
 
 _further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -91,20 +91,26 @@ class DetailedGlance(Glance):
 def glance_at(levels: Image) -> Glance:
     """Return the Glance of a picture from its `levels`, as Picture.levels returns them."""
     flat = levels.reshape(3, -1)
-    mean, deviation = cv2.meanStdDev(flat[0])
+    mean = cv2.sumElems(flat[0])[0] / NUM_CELLS
     return Glance(
         levels=flat,
         spread=np.sort(flat, axis=1, kind="stable"),  # for bytes this is a radix sort, three times faster
         cells=flat * np.float32(1 / 255),
-        brightness=float(mean[0, 0]) / 255,
-        contrast=float(deviation[0, 0]) / 255,
+        brightness=mean / 255,
+        contrast=math.sqrt(_variance(flat[0])) / 255,
     )
 
 
 def look_at(glance: Glance, luma: Image) -> DetailedGlance:
     """Return the DetailedGlance of the same picture; `luma` has LUMA_SIZE."""
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
-    return DetailedGlance(**vars(glance), sharpness=float(deviation[0, 0]) ** 2, edges=_edges(luma), luma=luma)
+    return DetailedGlance(
+        **vars(glance), sharpness=_variance(cv2.Laplacian(luma, cv2.CV_16S)), edges=_edges(luma), luma=luma
+    )
+
+
+def _variance(values: cv2.typing.MatLike) -> float:
+    """Return the variance of whole numbers, for which these sums are exact and faster than cv2.meanStdDev."""
+    return cv2.norm(values, cv2.NORM_L2SQR) / values.size - (cv2.sumElems(values)[0] / values.size) ** 2
 
 
 def _edges(luma: Image) -> NDArray[np.float32]:
@@ -134,9 +140,12 @@ def distance(one: Glance, other: Glance) -> float:
 
 def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the `distance` between each of many pictures (n x 3 x cells) and one (3 x cells)."""
-    cells = np.abs(many - one).sum(axis=1)
+    apart = many - one
+    cells = np.abs(apart, out=apart).sum(axis=1)
+    mean = cells.mean(axis=1)
     busiest = max(1, cells.shape[1] // _BUSIEST_SHARE)
-    return np.asarray((cells.mean(axis=1) + np.partition(cells, -busiest, axis=1)[:, -busiest:].mean(axis=1)) / 2)
+    cells.partition(cells.shape[1] - busiest, axis=1)
+    return np.asarray((mean + cells[:, -busiest:].mean(axis=1)) / 2)
 
 
 def blocks_of(look: DetailedGlance) -> Blocks:

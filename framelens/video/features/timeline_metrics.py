@@ -12,11 +12,12 @@ import math
 from collections import deque
 from copy import copy
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from framelens.core.domain import Measures, Stretch, StretchType
-from framelens.video.features.frame_signature import DetailedGlance
+from framelens.video.features.frame_signature import NUM_CELLS, DetailedGlance, Glance
 
 MOST_STEPS = 600  # 150 s at the first step.
 _FIRST_STEP_SECONDS = 0.25  # two samples
@@ -39,7 +40,7 @@ needs longer ones, such as the 2 s of ffmpeg's blackdetect, and finds them among
 _DIM = 0.12
 """Most brightness of a black picture, as in frame_signature; it locates the edges to the frame."""
 _FROZEN_SECONDS = 1.0  # shortest frozen segment.
-_APART = 3.5 / 255
+_APART = 3.5
 """A cell that is further from its value at the segment's start has changed; coding alone moved none by more than 3 of
 255."""
 _STIRS = 0.015 / 255
@@ -59,23 +60,22 @@ class TimelineMeter:
     def __init__(self) -> None:
         self._steps = _Steps()
         self._black, self._still, self._flashes = Blackness(), Stillness(), Flashes()
-        self._before: tuple[float, NDArray[np.float32]] | None = None
+        self._before: tuple[float, DetailedGlance] | None = None
 
     def take(self, time_seconds: float, look: DetailedGlance, *, burst: float) -> None:
         """Record a sample, about eight a second; `burst` is how much new content it has, 0 … 1."""
-        luma = look.cells[0]
-        before_seconds, before = self._before or (time_seconds, luma)
-        moved = float(np.abs(luma - before).mean())
+        before_seconds, before = self._before or (time_seconds, look)
+        moved = _moved(before, look)
         motion = min(1.0, moved / max(time_seconds - before_seconds, _LEAST_SECONDS))
-        self._before = time_seconds, luma
+        self._before = time_seconds, look
         self._steps.add(time_seconds, burst, (motion, look.brightness, look.sharpness, colourfulness(look)))
         self._black.take(time_seconds, look.is_black)
         self._still.take(time_seconds, look, moved)
 
     def still(self, from_seconds: float, until_seconds: float, look: DetailedGlance) -> None:
         """Record a frame that is shown for long: nothing changes until the next one."""
-        _, before = self._before or (from_seconds, look.cells[0])
-        for seconds, moved in ((from_seconds, float(np.abs(look.cells[0] - before).mean())), (until_seconds, 0.0)):
+        _, before = self._before or (from_seconds, look)
+        for seconds, moved in ((from_seconds, _moved(before, look)), (until_seconds, 0.0)):
             self._black.take(seconds, look.is_black)
             self._still.take(seconds, look, moved)
 
@@ -91,15 +91,20 @@ class TimelineMeter:
         return self._steps.measures(end_seconds), tuple(sorted(found, key=lambda one: one.start_seconds))
 
 
+def _moved(before: Glance, after: Glance) -> float:
+    """Return the mean absolute difference of the cells' luma, 0 … 1."""
+    return cv2.norm(before.levels[0], after.levels[0], cv2.NORM_L1) / (255 * NUM_CELLS)
+
+
 def colourfulness(look: DetailedGlance) -> float:
     """Return the colourfulness after Hasler & Suesstrunk; 1 is "extremely colourful".
 
     It is computed from the cells' means, so colours in areas smaller than a cell count as their mixture.
     """
     axes = _AXES @ (look.cells[1:] - np.float32(_NEUTRAL))
-    means = axes.mean(axis=1)
-    spread = float(np.vdot(axes, axes)) / axes.shape[1] - float(means @ means)
-    return (math.sqrt(max(0.0, spread)) + 0.3 * math.hypot(*means.tolist())) / _EXTREMELY_COLOURFUL
+    means = [cv2.mean(axis)[0] for axis in axes]
+    spread = cv2.norm(axes, cv2.NORM_L2SQR) / NUM_CELLS - means[0] ** 2 - means[1] ** 2
+    return (math.sqrt(max(0.0, spread)) + 0.3 * math.hypot(*means)) / _EXTREMELY_COLOURFUL
 
 
 class _Steps:
@@ -215,13 +220,13 @@ class Stillness(Spans):
 
     def __init__(self) -> None:
         super().__init__("frozen", _FROZEN_SECONDS)
-        self._anchor: NDArray[np.float32] | None = None
+        self._anchor: DetailedGlance | None = None
         self._stirring: list[float] = []
 
     def take(self, time_seconds: float, look: DetailedGlance, moved: float) -> None:
         """Record a sample; `moved` is the cells' mean absolute luma difference to the previous one, 0 … 1."""
         self._stirring = [*self._stirring, time_seconds] if moved > _STIRS else []
-        if self._anchor is None or look.is_black or np.abs(look.cells - self._anchor).max() > _APART:
+        if self._anchor is None or look.is_black or _furthest(self._anchor, look) > _APART:
             self._begin(time_seconds, look)
         elif len(self._stirring) == _STIRRED_SAMPLES:
             self.off(self._stirring[0])
@@ -232,9 +237,14 @@ class Stillness(Spans):
     def _begin(self, time_seconds: float, look: DetailedGlance) -> None:
         self.off(time_seconds)
         self._stirring = []
-        self._anchor = None if look.is_black else look.cells
+        self._anchor = None if look.is_black else look
         if self._anchor is not None:
             self.on(time_seconds)
+
+
+def _furthest(one: Glance, other: Glance) -> float:
+    """Return the largest difference of a cell's level, 0 … 255."""
+    return cv2.norm(one.levels, other.levels, cv2.NORM_INF)
 
 
 class Flashes(Spans):

@@ -126,7 +126,7 @@ class RarityModel:
 
     def rarity(self, blocks: Blocks) -> NDArray[np.float32]:
         """Return for each cell 0 if common, else the natural logarithm of how much rarer, summed over channels."""
-        return np.asarray(self._table.reshape(-1)[self._places(blocks)].sum(axis=0), np.float32)
+        return np.asarray(self._table.take(self._places(blocks)).sum(axis=0), np.float32)
 
     def _places(self, blocks: Blocks) -> NDArray[np.intp]:
         """Return the distinct indices of the blocks' values in the flat tables."""
@@ -257,9 +257,9 @@ def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> 
         item.jpeg(max_side)
 
 
-_RAW_BYTES = 144 << 20
-"""Most memory for raw pictures. On two minutes of 720p, 48 MiB take 0.2 s more of the processor for JPEGs and 85 MB
-less memory, 192 MiB 0.2 s less and 37 MB more (docs/benchmarks/keyframes.md, Speed)."""
+_RAW_BYTES = 192 << 20
+"""Most memory for raw pictures. On two minutes of 720p, 144 MiB take 0.1 s more of the processor for JPEGs and 37 MB
+less memory (docs/benchmarks/keyframes.md, Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs."""
 _SPARE_OPENINGS = 64

@@ -102,13 +102,13 @@ class NoveltyTracker:
         if before is None:
             return self._first()
         before = self._relit_before(before, blocks)
-        steps = np.abs(blocks - before)
+        steps = cv2.absdiff(blocks, before)
         plain = WEIGHTS @ steps
         novelty = self._novelty_of(blocks, before, plain)
         confirmed = self._waiting * (plain < _STILL_LEVELS)
         self._waiting = novelty
         self._held = self._held * np.where(steps.sum(axis=0) < _STILL_LEVELS, np.float32(_STAYS), np.float32(_PASSES))
-        total, total_confirmed = float(novelty.sum()), float(confirmed.sum())
+        total, total_confirmed = cv2.sumElems(novelty)[0], cv2.sumElems(confirmed)[0]
         self._hold(confirmed, total_confirmed)
         if self._usual.is_far_exceeded(total):
             self._hold(novelty, total)
@@ -127,8 +127,8 @@ class NoveltyTracker:
         return np.asarray(arrival.novelty * self._usual_confirmed.share(arrival.total), np.float32)
 
     def _novelty_of(self, blocks: Blocks, before: Blocks, plain: Cells) -> Cells:
-        novelty = np.clip(np.maximum(WEIGHTS @ _outside(blocks, before), plain - self._floor), 0, _MAX_NOVELTY)
-        novelty[WEIGHTS @ np.abs(blocks - self._gone) < _AS_BEFORE_LEVELS] = 0
+        novelty = np.minimum(np.maximum(_outside(blocks, before), plain - self._floor), _MAX_NOVELTY)
+        novelty[WEIGHTS @ cv2.absdiff(blocks, self._gone) < _AS_BEFORE_LEVELS] = 0
         self._gone = np.where(novelty > _MIN_NOVELTY, before, self._gone)
         return np.asarray(novelty, np.float32)
 
@@ -140,7 +140,7 @@ class NoveltyTracker:
 
     def _relit_before(self, before: Blocks, blocks: Blocks) -> Blocks:
         """Return the previous sample relit to the brightness of this one, if both show the same picture."""
-        means = float(blocks[0].mean() + 1) / float(before[0].mean() + 1)
+        means = (cv2.mean(blocks[0])[0] + 1) / (cv2.mean(before[0])[0] + 1)
         if abs(means - 1) < _OTHER_LIGHT / 2 or not _are_alike(before[0], blocks[0]):
             return before
         gain = float(np.median((blocks[0] + 1) / (before[0] + 1)))
@@ -162,16 +162,17 @@ class NoveltyTracker:
             self._usual_confirmed.settle(self._num)
 
 
-def _outside(blocks: Blocks, before: Blocks) -> Blocks:
-    """Return how far each value lies outside the previous range of the cells around it."""
-    image = np.ascontiguousarray(before.T).reshape(CELL_SIZE[1], CELL_SIZE[0], 4)
-    highest = np.asarray(cv2.dilate(image, _REACH)).reshape(-1, 4).T
-    lowest = np.asarray(cv2.erode(image, _REACH)).reshape(-1, 4).T
-    return np.asarray(np.maximum(0, np.maximum(blocks - highest, lowest - blocks)), np.float32)
+def _outside(blocks: Blocks, before: Blocks) -> Cells:
+    """Return how far each cell lies outside the previous range of the cells around it, by all channels."""
+    image = cv2.transpose(before).reshape(CELL_SIZE[1], CELL_SIZE[0], 4)
+    now = cv2.transpose(blocks)
+    highest = cv2.dilate(image, _REACH).reshape(now.shape)
+    lowest = cv2.erode(image, _REACH).reshape(now.shape)
+    return np.asarray(np.maximum(np.maximum(now - highest, lowest - now), 0) @ WEIGHTS, np.float32)
 
 
 def _are_alike(one: Cells, other: Cells) -> bool:
-    one, other = one - one.mean(), other - other.mean()
+    one, other = one - np.float32(cv2.mean(one)[0]), other - np.float32(cv2.mean(other)[0])
     spread = float(np.sqrt((one @ one) * (other @ other)))
     return spread > 0 and float(one @ other) > _SAME_PICTURE * spread
 

@@ -72,7 +72,8 @@ def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
             movement[number] = np.median([distances(one[None], other)[0] for one, other in pairwise(own)])
         past = numbers < number - 1
         if past.any():
-            near = np.min([distances(cells[past], one) for one in own], axis=0)
+            earlier = cells[past]
+            near = np.min([distances(earlier, one) for one in own], axis=0)
             near -= np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
             if near.min() <= 0:
                 scenes[number] = scenes[numbers[past][near.argmin()]]

@@ -45,8 +45,10 @@ _LONG_SHARE = 8.0
 """A frame that is shown this many times as long as usual is a still picture."""
 _MOST_LOOSE = 256  # bounds memory.
 _T = TypeVar("_T")
-_DEPTH = 6
-"""Most frames that wait: enough while one frame takes long to examine, few compared with those the decoder holds."""
+_DEPTH = 1
+"""Most batches of frames that wait, besides the one that is examined and the one that is decoded."""
+_BATCH_FRAMES, _BATCH_BYTES = 6, 8 << 20
+"""Most frames of a batch, and their decoded bytes: few compared with those that the decoder holds."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ class Survey:
     def events(self) -> Iterator[SurveyProgress | KeyframeFound | OpeningRead]:
         """Decode everything; yield progress a few times a second, and pictures to show meanwhile."""
         reported = float("-inf")
-        for picture in ahead(self._reader.frames()):
-            yield from self._provisional_events(self._take(picture))
+        for picture, glance in self._glanced():
+            yield from self._provisional_events(self._take(picture, glance))
             if picture.time_seconds >= self._opening_until:
                 self._opening_until = inf
                 yield OpeningRead()
@@ -101,7 +103,7 @@ class Survey:
                 reported = time.monotonic()
                 yield SurveyProgress(picture.time_seconds, self._duration)
         if self._damaged is not None and not self._is_any_clean:  # the file has nothing better
-            yield from self._provisional_events(self._look(self._damaged))
+            yield from self._provisional_events(self._look(self._damaged, glance_at(self._damaged.levels())))
         num_after, seconds_after = self._reader.tail
         self._num_frames += num_after
         self._end_seconds += seconds_after
@@ -110,6 +112,11 @@ class Survey:
         fresh = self._settle(self._detector.flush())
         yield from self._provisional_events([*fresh, *self.collector.finish()])
         yield SurveyProgress(self._end_seconds, self._duration)
+
+    def _glanced(self) -> Iterator[tuple[Picture, Glance]]:
+        """Yield the frames with their glances, those of a batch taken together: code that is used again runs faster."""
+        for pictures in ahead(_batches(self._reader.frames())):
+            yield from zip(pictures, [glance_at(one.levels()) for one in pictures], strict=True)
 
     def _hold(self) -> None:
         """Show the last frame until the sound or the range ends."""
@@ -152,7 +159,7 @@ class Survey:
             is_composited=self._reader.changes.is_composited,
         )
 
-    def _take(self, picture: Picture) -> list[Candidate]:
+    def _take(self, picture: Picture, glance: Glance) -> list[Candidate]:
         self._num_frames = picture.index + 1
         self._end_seconds = picture.time_seconds + picture.duration_seconds
         self._num_damaged_parts += picture.is_damaged and not self._was_damaged
@@ -162,7 +169,7 @@ class Survey:
             self._shown = None
             return []
         self._is_any_clean = True
-        return self._look(picture)
+        return self._look(picture, glance)
 
     def _meter_still(self, until_seconds: float) -> None:
         """Measure the last frame as a still picture if no other follows for long."""
@@ -173,9 +180,8 @@ class Survey:
         if until_seconds - picture.time_seconds > max(LONG_SECONDS, _LONG_SHARE * usual):
             self._meter.still(picture.time_seconds, until_seconds, look_at(glance, picture.luma()))
 
-    def _look(self, picture: Picture) -> list[Candidate]:
+    def _look(self, picture: Picture, glance: Glance) -> list[Candidate]:
         self._times.append(picture.time_seconds)
-        glance = glance_at(picture.levels())
         self._meter_still(picture.time_seconds)
         self._shown = picture, glance
         self.suspects.push(picture, glance)
@@ -279,6 +285,19 @@ class Survey:
 
 def _reason(index: int, opens: int | None) -> Reason:
     return "first" if index == 0 else "even" if opens is None else "shot"
+
+
+def _batches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
+    """Yield the pictures in lists, the first one alone, so that it is shown at once."""
+    most, batch = 1, list[Picture]()
+    for picture in pictures:
+        batch.append(picture)
+        if len(batch) >= most:
+            yield batch
+            most = max(1, min(_BATCH_FRAMES, _BATCH_BYTES // max(1, picture.num_bytes)))
+            batch = []
+    if batch:
+        yield batch
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:

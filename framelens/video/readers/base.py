@@ -6,6 +6,7 @@ A reader makes one sequential pass over upright pictures with exact times. Nothi
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData, SideDataContainer, Type
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
@@ -292,8 +294,14 @@ def reformatted(frame: VideoFrame, size: tuple[int, int] | None = None, **option
 
 def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
     """Return a view of a plane of a planar frame, without the padding of its lines."""
-    kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
-    return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
+    kind = _sample_type(frame.format.name)
+    strides = (plane.line_size, kind.itemsize)
+    return np.ndarray((plane.height, plane.width), kind, cast(Any, plane), strides=strides)
+
+
+@cache
+def _sample_type(format_name: str) -> np.dtype[Any]:
+    return np.dtype(np.uint16 if VideoFormat(format_name).components[0].bits > 8 else np.uint8)
 
 
 def _unnamed(cls: type[Type], value: object) -> Type:

@@ -84,7 +84,7 @@ def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None)
 def with_known_matrix(frame: VideoFrame) -> VideoFrame:
     """Return the frame, with the usual matrix in place of a tag that can't be read or can't be true."""
     given = frame.colorspace
-    if given not in _MATRICES | ({_RGB} if frame.format.is_rgb else _OWN_MATRICES):
+    if given not in _MATRICES and given not in ({_RGB} if frame.format.is_rgb else _OWN_MATRICES):
         frame.colorspace = _BT2020_MATRIX if given == _BT2020_CONSTANT else _UNKNOWN
     return frame
 

@@ -12,11 +12,13 @@ place: along a line in any direction, or from or to the centre. An object that m
 cells back again.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import cv2
@@ -104,6 +106,8 @@ STEP_SECONDS = 0.07
 """Least distance of two samples."""
 _LENGTHS_SECONDS = (0.45, 0.75, 1.1, 1.6)
 """Usual lengths of transitions in editing programs; a shorter one is detected as a cut."""
+_NUM_SHORT = 2
+"""Lengths that are read at every sample. The others are read at every second one, since they hold many."""
 _LEAST_CHANGE, _SURE_CHANGE = 0.033, 0.055
 """Mean difference of the two pictures, 0..1 a channel. Below the first value only another take is looked for (see
 below); from the second value on, movement within one picture can't reach it. In between, as for two shots of one room,
@@ -180,8 +184,8 @@ class GradualDetector:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, Glance]] = deque()
         self._jumps: deque[float] = deque()  # from the sample before to each sample
-        self._calm: deque[bool] = deque()  # whether each sample shows the pattern that was there some samples before
         self._stretches: deque[list[MovingStretch]] = deque([] for _ in range(_CALM_SAMPLES))
+        self._reads_all = False
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
 
@@ -191,14 +195,13 @@ class GradualDetector:
             return None
         self._jumps.append(_distance(self._samples[-1][1], glance) if self._samples else 0.0)
         self._samples.append((time_seconds, glance))
-        past = self._samples[-1 - _CALM_SAMPLES][1] if len(self._samples) > _CALM_SAMPLES else None
-        self._calm.append(past is not None and likeness(past, glance) > _CALM)
         while time_seconds - self._samples[0][0] > _LENGTHS_SECONDS[-1] + 7 * STEP_SECONDS:
             self._samples.popleft()
             self._jumps.popleft()
-            self._calm.popleft()
         self._stretches.append([])
-        readings = (*map(self._read, _LENGTHS_SECONDS), *self._read_moving())
+        self._reads_all = not self._reads_all
+        lengths = _LENGTHS_SECONDS if self._reads_all else _LENGTHS_SECONDS[:_NUM_SHORT]
+        readings = (*map(self._read, lengths), *self._read_moving())
         fresh = (one for one in readings if one and one.start_seconds >= self._done_seconds)
         found = reduce(_better, fresh, None)
         done = None
@@ -221,12 +224,16 @@ class GradualDetector:
     def _read(self, length_seconds: float) -> Gradual | None:
         """Return the transition of this length that ends now, if the samples show one."""
         end, last = self._samples[-1]
-        place = next(n for n, sample in enumerate(self._samples) if sample[0] >= end - length_seconds - 1e-6)
+        place = bisect_left(self._samples, end - length_seconds - 1e-6, key=itemgetter(0))
         start, first = self._samples[place]
+        if end - start < 0.8 * length_seconds or len(self._samples) - place < _LEAST_MIXED + 2:
+            return None
         apart = _apart(first, last)
-        if apart < _LEAST_RETAKE or end - start < 0.8 * length_seconds:
+        if apart < _LEAST_RETAKE:
             return None
         jump = max(islice(self._jumps, place + 1, None)) / apart
+        if jump > _CUT_SHARE and apart >= _SURE_CHANGE:
+            return None
         middle = self._samples[(place + len(self._samples)) // 2][1]
         is_retake = apart < _SURE_CHANGE and jump < _LARGEST_JUMP_RETAKE and _may_be_retake(first, middle, last)
         if apart < _LEAST_CHANGE and not is_retake:
@@ -235,13 +242,11 @@ class GradualDetector:
         is_other = apart >= _LEAST_CHANGE and alike <= _MOST_ALIKE
         if not is_other and not (is_retake and alike <= _MOST_ALIKE_RETAKE):
             return None
-        if jump > _CUT_SHARE and apart >= _SURE_CHANGE:
+        if _is_empty(first) or _is_empty(last):
             return None
         inside = list(islice(self._samples, place, None))
-        if len(inside) < _LEAST_MIXED + 2 or _is_empty(first) or _is_empty(last):
-            return None
         if apart >= _SURE_CHANGE and alike <= _MOST_ALIKE_MOVING:
-            self._stretches[-1].append(MovingStretch(inside, self._calm[place]))
+            self._stretches[-1].append(MovingStretch(inside, self._is_calm(place)))
         moved = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
         moved -= first.cells
         mixture = _unmixed(moved.reshape(len(moved), -1)) if is_other else None
@@ -252,13 +257,19 @@ class GradualDetector:
         wipe = find_wipe(moved) if is_other else None
         return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
+    def _is_calm(self, place: int) -> bool:
+        """Return whether a sample shows the pattern that was there some samples before."""
+        if place < _CALM_SAMPLES:
+            return False
+        return likeness(self._samples[place - _CALM_SAMPLES][1], self._samples[place][1]) > _CALM
+
     def _read_moving(self) -> Iterator[Gradual]:
         """Yield the dissolves between a calm shot and one that moves or flashes, in the stretches that ended before.
 
         The calm shot must be known for some samples beyond the transition.
         """
         for stretch in self._stretches.popleft():
-            for calm, is_calm in ((0, stretch.is_calm_before), (-1, self._calm[-1])):
+            for calm, is_calm in ((0, stretch.is_calm_before), (-1, self._is_calm(len(self._samples) - 1))):
                 found = _find_calm(stretch.samples, calm) if is_calm else None
                 if found is not None:
                     yield found

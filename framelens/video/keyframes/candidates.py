@@ -258,8 +258,8 @@ def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> 
 
 
 _RAW_BYTES = 192 << 20
-"""Most memory for raw pictures. On two minutes of 720p, 144 MiB take 0.1 s more of the processor for JPEGs and 37 MB
-less memory (docs/benchmarks/keyframes.md, Speed)."""
+"""Most memory for raw pictures. On two minutes of 720p, 144 MiB lead to fifteen more JPEGs, and to 28 MB less memory
+(docs/benchmarks/keyframes.md, Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs."""
 _SPARE_OPENINGS = 64

@@ -145,7 +145,7 @@ def test_cards_of_one_frame_each_are_all_found(tmp_path: Path, chosen: Chosen) -
 
 
 @pytest.mark.parametrize(("frames", "max_side"), [(0, 1280), (4, 1)])
-def test_impossible_wishes_are_a_mistake_of_the_caller(card_video: Path, frames: int, max_side: int) -> None:
+def test_impossible_options_are_a_mistake_of_the_caller(card_video: Path, frames: int, max_side: int) -> None:
     with pytest.raises(ValueError, match="at least"):
         next(extract(card_video, ExtractOptions(frames, max_side=max_side)))
 

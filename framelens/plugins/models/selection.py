@@ -60,7 +60,7 @@ class ModelSettings:
 
     @property
     def named(self) -> dict[str, str]:
-        """Return the keyword arguments for `wiring.chosen`."""
+        """Return the keyword arguments for `with_local_model`."""
         return {"model": self.model, "vllm_config": self.vllm_config, "engine": self.engine}
 
     @property

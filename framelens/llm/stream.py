@@ -6,9 +6,9 @@ A request runs as a task on the loop of `framelens.http_client.client`, because 
 waits for a token. Cancelling closes the connection, and vLLM then aborts the request.
 """
 
+import asyncio
 import logging
 import threading
-import time
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -172,16 +172,30 @@ def stream_pieces(
 
 
 async def _gathered(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[list[AIMessageChunk]]:
-    """Yield the chunks in groups, since each one passed between threads costs processor time."""
+    """Yield the chunks in groups, since each one passed between threads costs time; the last waits for no other."""
     group: list[AIMessageChunk] = []
-    shown = 0.0
-    async for chunk in chunks:
-        group.append(chunk)
-        if (chunk.text or _reasoning(chunk)) and time.monotonic() - shown >= _GATHER_SECONDS:
-            yield group
-            group, shown = [], time.monotonic()
-    if group:
-        yield group
+    has_text = asyncio.Event()
+
+    async def receive() -> None:
+        async for chunk in chunks:
+            group.append(chunk)
+            if chunk.text or _reasoning(chunk):
+                has_text.set()
+
+    receiving = asyncio.create_task(receive())
+    receiving.add_done_callback(lambda _: has_text.set())
+    try:
+        while not receiving.done() or group:
+            await has_text.wait()
+            has_text.clear()
+            if group:
+                taken, group[:] = list(group), []
+                yield taken
+            await asyncio.wait({receiving}, timeout=_GATHER_SECONDS)
+        receiving.result()
+    finally:
+        receiving.cancel()
+        await asyncio.wait({receiving})
 
 
 def _reasoning(chunk: AIMessageChunk) -> str:

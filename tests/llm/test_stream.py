@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -82,6 +83,23 @@ def test_simultaneous_pieces_are_merged_without_loss() -> None:
         seen, _ = all_of(chat_of(server))
     assert "".join(seen) == "".join(words)
     assert len(seen) < len(words)
+
+
+def test_pieces_before_a_silence_are_shown(going: threading.Event) -> None:
+    words = ["1: red", "; ", "2: blue"]
+
+    def pausing(body: dict[str, Any]) -> Iterator[str]:
+        yield from words
+        going.wait(60)
+        yield "."
+
+    going.clear()
+    with serve(pausing) as server, closing(stream_pieces(chat_of(server), QUESTION)) as pieces:
+        seen = ""
+        while seen != "".join(words):
+            seen += next(pieces).text
+        going.set()
+        assert next(pieces).text == "."
 
 
 def test_an_engine_that_counts_nothing_has_no_usage() -> None:

@@ -45,7 +45,6 @@ def server(going: threading.Event) -> Iterator[Server]:
             yield "x"
             return
         yield {"reasoning_content": "Two frames are red."}
-        time.sleep(0.1)  # pieces that come at once are passed on together, the last ones with those after them
         yield "Red [1], "
         going.wait(60)
         yield f"then blue [2] and [9]. {HOSTILE}"

@@ -112,8 +112,9 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
 
 # Streamlit's page with the server's address: a browser that opens a page below it would first look for the
 # server there and log two errors.
-_FOUND = "<head><script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
-_PAGE = (Path(st.__file__).with_name("static") / "index.html").read_text(encoding="utf-8").replace("<head>", _FOUND, 1)
+_BASE_SCRIPT = "<head><script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
+_INDEX = Path(st.__file__).with_name("static") / "index.html"
+_PAGE = _INDEX.read_text(encoding="utf-8").replace("<head>", _BASE_SCRIPT, 1)
 
 
 async def _send_page(_: Request) -> HTMLResponse:

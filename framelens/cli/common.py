@@ -187,7 +187,7 @@ def finding_text(finding: CheckFinding) -> str:
 
 
 def finding_lines(findings: Iterable[CheckFinding], good: str = "") -> Iterator[str]:
-    """Return a line for each finding and one for each fix.
+    """Yield a line for each finding and one for each fix.
 
     Args:
         findings: The findings.

@@ -368,7 +368,7 @@ class AnswerDraft:
 
     @property
     def turn(self) -> Turn:
-        """Return the current turn with what there is of the answer."""
+        """Return the current turn with its partial answer."""
         return self.conversation.last
 
     @turn.setter

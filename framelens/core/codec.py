@@ -23,8 +23,9 @@ T = TypeVar("T")
 Other = TypeVar("Other")
 _SIZE = struct.Struct(">Q")
 _MOST_BYTES = 2 << 30
-_FIELDS = ("__struct_fields__", "__dataclass_fields__", "model_fields")
 """Larger than any message of an intact process."""
+_FIELDS = ("__struct_fields__", "__dataclass_fields__", "model_fields")
+"""Where msgspec, dataclasses and pydantic keep the names of a class's fields."""
 _reading = threading.Lock()
 _were_read: set[object] = set()
 

@@ -27,8 +27,12 @@ def show_same(one: bytes, other: bytes) -> bool:
     cells = [_cells_of(jpeg) for jpeg in (one, other)]
     if cells[0] is None or cells[1] is None:
         return True
-    is_other = abs(cells[0] - cells[1]).max(axis=2) > _OTHER_LEVELS
-    return int(is_other.sum()) < _OTHER_CELLS
+    return are_same(abs(cells[0] - cells[1]).max(axis=2))
+
+
+def are_same(apart: NDArray[np.int16]) -> bool:
+    """Return whether two pictures are the same, by the largest difference of levels in each of 32 x 18 cells."""
+    return int((apart > _OTHER_LEVELS).sum()) < _OTHER_CELLS
 
 
 def _cells_of(jpeg: bytes) -> NDArray[np.int16] | None:

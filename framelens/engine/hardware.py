@@ -14,6 +14,8 @@ from typing import Literal
 import psutil
 
 Device = Literal["gpu", "cpu"]
+LEAST_SHM_BYTES = 1_000_000_000
+"""Shared memory below which processes that divide a model may fail."""
 # Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an
 # unknown processor.
 _CPU_FEATURES = (

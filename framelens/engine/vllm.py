@@ -38,10 +38,10 @@ _PICKLE_FORMATS = ("pt", "npcache")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
 _TRACED = {"mode": 2, "backend": "eager"}
 _STREAM_INTERVAL = 4
+"""Tokens per streamed piece; see `fit_arguments`."""
 _NO_MEDIA: dict[str, object] = {"allowed_media_domains": ["none.invalid"]}
 """No name that ends in "invalid" exists (RFC 2606), so pictures come as data alone; an empty list would allow all."""
 _GUARD = "framelens.engine.engine_guard.Guard"
-"""Tokens per streamed piece; see `fit_arguments`."""
 _HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
 _MARKS: tuple[tuple[str, str], ...] = (

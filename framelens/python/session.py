@@ -17,6 +17,7 @@ from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, par
 from framelens.config import Settings
 from framelens.core.domain import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
 from framelens.core.errors import Cancelled, ConfigError, StorageError
+from framelens.core.files import typed_path
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds
@@ -676,7 +677,7 @@ def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOp
 
 
 def _file(path: PathLike) -> Path:
-    return Path(path).expanduser().absolute()
+    return Path(typed_path(str(path))).absolute()
 
 
 def _subtitles(path: PathLike | None) -> Path | None:

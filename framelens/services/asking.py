@@ -16,7 +16,7 @@ from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
 from framelens.core.errors import Cancelled, ConfigError, InputError
-from framelens.core.files import readable, storable
+from framelens.core.files import readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
 from framelens.video.files import check_file
 
@@ -91,11 +91,11 @@ class Asking:
 
         if options.subtitles and len(about) > 1:
             raise ConfigError("subtitles_of_several")
-        if options.subtitles and not (about and Path(about[0]).expanduser().exists()):
+        if options.subtitles and not (about and Path(typed_path(about[0])).exists()):
             raise ConfigError("subtitles_alone")
         found = []
         for one in about:
-            path = Path(one).expanduser().absolute()
+            path = Path(typed_path(one)).absolute()
             analysis_id = "" if path.exists() else self._analysis_named(one)
             found.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
         return started(found, options.language)
@@ -107,7 +107,7 @@ class Asking:
         except InputError as error:
             if error.key != "job_unknown":
                 raise
-            path = Path(about).expanduser().absolute()
+            path = Path(typed_path(about)).absolute()
             if not path.suffix and path.name == about:
                 raise InputError("ask_about_unknown", given=about) from error
         return ""

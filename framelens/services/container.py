@@ -27,7 +27,7 @@ from framelens.core.roles import LOCAL_USER, as_user, requires
 from framelens.core.wall_clock import latest_time
 from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.store.accounts import AccountStore
-from framelens.store.database import Store
+from framelens.store.database import Store, open_store
 from framelens.store.fs_utils import ProcessLock, disk_errors, log_to
 from framelens.store.upload_limits import UploadLimits
 from framelens.store.video_repository import VideoRepository
@@ -250,7 +250,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
-    store = Store(settings.data_dir / "framelens.sqlite")
+    store = open_store(settings.data_dir)
     templates = load_templates(settings.template_dir)
     shared = SharedParts(store)
     switcher = EngineSwitcher(EngineSession(settings, templates, shared=shared))

@@ -52,15 +52,17 @@ class ModelRecords(Generic[T]):
 
     def all(self) -> dict[str, T]:
         """Return all records, the one that changed last at the end."""
-        if not self._data_dir.is_dir():
-            return {}
-        query = "SELECT name, document FROM model_records WHERE kind = ? ORDER BY rowid"
-        with closing(open_store(self._data_dir)) as store:
-            return self._valid(store.select(query, self._kind))
+        return self._read("kind = ? ORDER BY rowid", self._kind)
 
     def of(self, name: str) -> T | None:
         """Return a record, or None."""
-        return self.all().get(name)
+        return self._read("kind = ? AND name = ?", self._kind, name).get(name)
+
+    def _read(self, condition: str, *values: str) -> dict[str, T]:
+        if not self._data_dir.is_dir():
+            return {}
+        with closing(open_store(self._data_dir)) as store:
+            return self._valid(store.select(f"SELECT name, document FROM model_records WHERE {condition}", *values))
 
     def save(self, name: str, record: T | None) -> None:
         """Save a record in place of an earlier one; None removes it."""

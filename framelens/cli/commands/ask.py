@@ -36,6 +36,7 @@ from framelens.cli.progress_lines import open_progress
 from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.evidence import Moments
+from framelens.core.files import typed_path
 from framelens.core.generators import value_of
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
@@ -353,7 +354,7 @@ def _list(given: argparse.Namespace) -> None:
 
     library = services().jobs.library
     about: list[str] | None = None
-    if given.texts and (path := Path(given.texts[0]).expanduser().absolute()).is_file():
+    if given.texts and (path := Path(typed_path(given.texts[0])).absolute()).is_file():
         about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
     elif given.texts:
         about = [library.resolve_id(given.texts[0])]

@@ -27,7 +27,7 @@ class BatchRepository:
         self._rows = BatchStore(store)
 
     def add(self, batch: Batch) -> Batch:
-        """Store a new batch and return it; with a folder of results, it has the id of the one before."""
+        """Store a new batch and return it; with a folder of results, it has the id of the earlier one."""
         created = datetime.now(UTC).isoformat(timespec="microseconds")
         batch = replace(batch, created=created, user_id=current_user().id)
         folder = str(storable(batch.folder)) if batch.folder else ""

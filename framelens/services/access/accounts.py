@@ -30,7 +30,7 @@ from framelens.core.wall_clock import latest_time
 from framelens.services.access.login_limits import LoginLimiter
 from framelens.store.accounts import AccountRow, AccountStore, SessionRow
 from framelens.store.audit import AuditLog
-from framelens.store.database import Store
+from framelens.store.database import Store, open_store
 from framelens.store.video_repository import drop_unfinished_uploads
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ def check_start(settings: Settings, address: str) -> None:
     """
     if settings.access.insecure:
         return
-    store = Store(settings.data_dir / "framelens.sqlite")
+    store = open_store(settings.data_dir)
     try:
         if not AccountStore(store).exist():
             raise ConfigError("accounts_needed", address=address)

@@ -11,8 +11,6 @@ from av.video.stream import VideoStream
 from framelens.video.readers.base import side_data_of
 
 _TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
-_NO_TIME = "00:00:00:00"
-"""What encoders write into every file that was given no timecode."""
 
 
 def timecode_of(container: InputContainer, stream: VideoStream, first: VideoFrame) -> str:
@@ -22,11 +20,15 @@ def timecode_of(container: InputContainer, stream: VideoStream, first: VideoFram
         if name.lower() == "timecode" and (found := _TIMECODE.fullmatch(value.strip())):
             return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{found[5]}"
     header = side_data_of(first).get(Type.GOP_TIMECODE)
-    code = "" if header is None else _group_timecode(int.from_bytes(bytes(header)[:8], "little"))
-    return "" if code == _NO_TIME else code
+    return "" if header is None else _group_timecode(int.from_bytes(bytes(header)[:8], "little"))
 
 
 def _group_timecode(bits: int) -> str:
-    """Return the 25 bits `time_code` of a group of pictures (ISO/IEC 13818-2, 6.3.8) as text."""
+    """Return the 25 bits `time_code` of a group of pictures (ISO/IEC 13818-2, 6.3.8) as text; "" for zeros.
+
+    Encoders write zeros into every file that was given no timecode.
+    """
     hours, minutes, seconds, pictures = bits >> 19 & 31, bits >> 13 & 63, bits >> 6 & 63, bits & 63
+    if not (hours or minutes or seconds or pictures):
+        return ""
     return f"{hours:02}:{minutes:02}:{seconds:02}{';' if bits >> 24 & 1 else ':'}{pictures:02}"

@@ -20,7 +20,7 @@ from framelens.video.readers.base import reformatted, side_data_of
 Image = NDArray[np.uint8]
 _Table = NDArray[np.float32]
 _PQ, _HLG = 16, 18
-_TRANSFERS = {_PQ: "PQ", _HLG: "HLG"}
+HDR_TRANSFERS = {_PQ: "PQ", _HLG: "HLG"}
 """By their codes in ITU-T H.273."""
 _UNKNOWN, _BT709 = 2, 1
 _WIDEST_SD, _TALLEST_SD = 1024, 576
@@ -72,7 +72,7 @@ def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None)
     Dolby Vision is named where it is all there is: without a base that other players can show.
     """
     colours = colours_of(frame)
-    if dolby_vision_profile in _WITHOUT_BASE and frame.color_trc not in _TRANSFERS:
+    if dolby_vision_profile in _WITHOUT_BASE and frame.color_trc not in HDR_TRANSFERS:
         return UNMAPPED_RANGE
     if frame.color_trc == _PQ:
         is_dynamic = Type.DYNAMIC_HDR_PLUS in side_data_of(frame)
@@ -93,7 +93,7 @@ def matrix_of(frame: VideoFrame) -> int:
     """Return the code of the matrix from YCbCr to RGB in ITU-T H.273; without a tag, the usual one."""
     if frame.colorspace != _UNKNOWN:
         return frame.colorspace
-    if frame.color_trc in _TRANSFERS or frame.color_primaries == _BT2020_MATRIX:
+    if frame.color_trc in HDR_TRANSFERS or frame.color_primaries == _BT2020_MATRIX:
         return _BT2020_MATRIX
     is_hd = frame.width > _WIDEST_SD or frame.height > _TALLEST_SD
     return _BT709 if is_hd else frame.colorspace
@@ -101,7 +101,7 @@ def matrix_of(frame: VideoFrame) -> int:
 
 def colours_of(frame: VideoFrame) -> str:
     """Return the names of the transfer and gamut that `converted` maps, such as "HLG, BT.2020"; else ""."""
-    names = (_TRANSFERS.get(frame.color_trc), _GAMUTS.get(frame.color_primaries))
+    names = (HDR_TRANSFERS.get(frame.color_trc), _GAMUTS.get(frame.color_primaries))
     return ", ".join(name for name in names if name)
 
 
@@ -111,7 +111,7 @@ def needs_mapping(frame: VideoFrame) -> bool:
 
 
 def _is_wide(frame: VideoFrame) -> bool:
-    return frame.color_trc in _TRANSFERS or frame.color_primaries in _GAMUTS
+    return frame.color_trc in HDR_TRANSFERS or frame.color_primaries in _GAMUTS
 
 
 def converted(frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
@@ -156,7 +156,7 @@ def _mapped(wide: NDArray[np.uint16], frame: VideoFrame) -> Image:
         # HDR without primaries is BT.2020, the only gamut of BT.2100.
         matrix = _FROM_P3 if frame.color_primaries in (11, 12) else _FROM_BT2020
         light = np.maximum(cv2.transform(light, np.array(matrix, np.float32)), 0)
-    if frame.color_trc in _TRANSFERS:
+    if frame.color_trc in HDR_TRANSFERS:
         light *= _compression(light.max(axis=2, keepdims=True))
     codes = np.minimum(light * 65535 + 0.5, 65535).astype(np.uint16)
     return np.asarray(_srgb()[codes][..., ::-1])

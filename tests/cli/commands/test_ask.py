@@ -103,6 +103,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert run("--rename", "latest", "红色", data=data).returncode == 0
     assert "红色" in run("--list", "latest", data=data).stdout
     assert "红色" in run("--list", video, data=data).stdout
+    assert "红色" in run("--list", video.as_uri(), data=data).stdout
     deleted = run("--delete", "latest", data=data)
     assert deleted.returncode == 0
     assert f"framelens library restore {document['id']}" in deleted.stderr
@@ -133,6 +134,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
         (["VIDEO", "Q", "--continue", "latest"], 2, "Leave out"),
         (["VIDEO", "Q", "--start", "9", "--end", "4"], 2, "end"),
         (["gone.mp4", "Q"], 3, "There is no file"),
+        (["~nobodyhere/gone.mp4", "Q"], 3, "There is no file"),
         (["nothing", "Q"], 6, "neither a file nor an analysis"),
         (["--continue", "nothing", "Q"], 6, "not known here"),
         (["VIDEO", "Q", "--base-url", "http://127.0.0.1:9/v1"], 4, "127.0.0.1:9"),

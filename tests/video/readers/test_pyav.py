@@ -270,6 +270,7 @@ def test_timecode_of_a_track_or_tag_is_read(suffix: str, code: str, read: str, p
         (".m2v", Fraction(30000, 1001), "01:00:00;02", "01:00:00;02"),
         (".ts", Fraction(25), "23:59:59:24", "23:59:59:24"),
         (".mpg", Fraction(25), "00:00:00:00", ""),
+        (".mpg", Fraction(30000, 1001), "00:00:00;00", ""),
     ],
 )
 def test_timecode_of_a_group_of_pictures_is_read(

@@ -21,13 +21,13 @@ from framelens.core.domain import Notice
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.files import new_id
 from framelens.core.units import gib_text
+from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.i18n import t
 from framelens.plugins.batch.cluster import node_probe
 from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster
 
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
-_LEAST_SHM_BYTES = 1_000_000_000  # as in framelens.plugins.models.preflight.memory_rules
 _LEAST_MEGABYTES_PER_SECOND = 100.0
 """About a gigabit. A pipeline sends some MB of activations for every batch of tokens."""
 _MOST_MILLISECONDS = 5.0  # within one room it is far below one
@@ -235,7 +235,7 @@ def _machines(facts: ClusterFacts, port: int) -> Iterator[Notice]:
         if not node.is_port_free:
             yield Notice("cluster_port", {"host": _name(node), "port": port}, "error")
     for node in facts.nodes:
-        if node.shm_bytes < _LEAST_SHM_BYTES:
+        if node.shm_bytes < LEAST_SHM_BYTES:
             yield Notice("cluster_shm", {"host": _name(node), "free": gib_text(node.shm_bytes)}, "warning")
 
 

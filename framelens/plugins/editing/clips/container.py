@@ -9,7 +9,8 @@ from typing import Self
 
 import av
 import av.error
-from av.container import OutputContainer
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
@@ -18,6 +19,11 @@ from framelens.plugins.editing.clips.messages import ClipBytes
 from framelens.video.limits import move_on
 
 _PIECE_BYTES = 1 << 18
+
+
+def sound_streams(container: InputContainer) -> list[AudioStream]:
+    """List the sound tracks of a video that have a decoder."""
+    return [one for one in container.streams.audio if one.codec_context is not None]
 
 
 class _Pieces:

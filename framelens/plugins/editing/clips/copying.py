@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import VideoError
 from framelens.core.units import clock
-from framelens.plugins.editing.clips.container import ClipContainer
+from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
 from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
@@ -56,7 +56,7 @@ class _Copy:
         self._info, self._request, self._container, self._stream = info, request, container, stream
         self._unit = stream.time_base or Fraction(1, 1000)
         self._nominal = 1 / float(stream.average_rate or 25)
-        self._sound = [one for one in container.streams.audio if one.codec_context is not None]
+        self._sound = sound_streams(container)
         self._shown: list[int] = []
         self._end = self._reached = 0.0
 

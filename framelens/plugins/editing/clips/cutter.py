@@ -10,9 +10,11 @@ import numpy as np
 
 from framelens.core.errors import ConfigError, DecodeError
 from framelens.core.files import cut_to_bytes, name_limit
+from framelens.core.images import are_same
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.messages import (
     MESSAGES,
+    WORKER,
     ClipBytes,
     ClipMode,
     ClipPictures,
@@ -28,11 +30,8 @@ FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": 
 """FFmpeg's names of the containers of clips, by the ending of a file."""
 ENCODED_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that take H.264 and AAC."""
-_WORKER = "framelens.plugins.editing.clips.worker"
 _SAME_SECONDS = 0.0015
 """Between the time of a picture and that in the clip: containers round to a millisecond, and both ends do."""
-_OTHER_LEVELS, _OTHER_CELLS = 16, 6
-"""As of framelens.core.images: pictures whose levels differ by more in so many cells aren't the same."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,8 @@ def cut_clip(
     """
     check_file(path)
     if start_seconds < 0 or (end_seconds is not None and end_seconds <= start_seconds):
-        raise ConfigError("clip_range_empty", start=f"{start_seconds:g}", end=f"{end_seconds:g}")
+        end = "…" if end_seconds is None else f"{end_seconds:g}"
+        raise ConfigError("clip_range_empty", start=f"{start_seconds:g}", end=end)
     check_clip_suffix(output, mode)
     request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()])
     with storage_errors("clip_not_written", output), atomic_write(output) as target:
@@ -108,7 +108,7 @@ def cut_clip(
         target.flush()
         times = made.times_seconds
         check = ClipRequest("check", Path(target.name), mode, last_seconds=times[-1])
-        with DecoderWorker(check, module=_WORKER, messages=MESSAGES) as child:
+        with DecoderWorker(check, module=WORKER, messages=MESSAGES) as child:
             read = next(one for one in child.events(cancel) if isinstance(one, ClipPictures))
         if not _is_right(made, read, mode):
             raise DecodeError("clip_differs", name=printable(path.name))
@@ -127,7 +127,7 @@ def _written(
 ) -> ClipPictures:
     size = 0
     made: ClipPictures | None = None
-    with DecoderWorker(request, module=_WORKER, messages=MESSAGES) as child:
+    with DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
         for message in child.events(cancel):
             match message:
                 case ClipBytes(offset, data) if 0 <= offset <= size:
@@ -158,4 +158,4 @@ def _is_right(made: ClipPictures, read: ClipPictures, mode: ClipMode) -> bool:
 def _show_same(one: bytes, other: bytes) -> bool:
     levels = (np.frombuffer(data, np.uint8).reshape(3, -1).astype(np.int16) for data in (one, other))
     first, second = levels
-    return int((abs(first - second).max(axis=0) > _OTHER_LEVELS).sum()) < _OTHER_CELLS
+    return are_same(abs(first - second).max(axis=0))

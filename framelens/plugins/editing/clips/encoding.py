@@ -17,7 +17,6 @@ from typing import Any
 
 import av
 import av.error
-from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.video.frame import PictureType, VideoFrame
@@ -26,7 +25,7 @@ from av.video.stream import VideoStream
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.units import clock
-from framelens.plugins.editing.clips.container import ClipContainer
+from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
 from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
 from framelens.video.files import printable
@@ -36,6 +35,7 @@ from framelens.video.readers import open_reader
 from framelens.video.readers.base import side_data_of
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import open_video
+from framelens.video.readers.tone_mapping import HDR_TRANSFERS
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _ENCODERS = {
@@ -44,8 +44,6 @@ _ENCODERS = {
     "mpeg4": {"qmin": "2", "qmax": "4"},
 }
 """Encoders in the order in which they are tried, with options for a quality at which no difference is seen."""
-_HDR_TRANSFERS = (16, 18)
-"""PQ and HLG, as in ITU-T H.273."""
 _MOST_UNITS = 1_000_000
 """Parts of a second; a finer clock is rounded to microseconds."""
 _WHOLE_SECONDS = 0.1
@@ -74,7 +72,7 @@ def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipP
     container, stream = open_video(info.path)
     with container, ClipContainer(request.format, printable(info.name)) as clip:
         track = _Track(info, request, clip, stream, first)
-        sounds = [SoundTrack(info, clip.container, one) for one in _sounds(container)]
+        sounds = [SoundTrack(info, clip.container, one) for one in sound_streams(container)]
         clip.begin()
         end = _end_of(request) + _WHOLE_SECONDS  # the last picture may be shown until then
         ready = [one.packets(track.start_seconds, end) for one in sounds]
@@ -87,10 +85,6 @@ def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipP
                 yield ClipProgress(track.end_seconds)
         yield from clip.rest()
     yield track.result()
-
-
-def _sounds(container: InputContainer) -> list[Any]:
-    return [one for one in container.streams.audio if one.codec_context is not None]
 
 
 # ---- pictures
@@ -228,7 +222,7 @@ def _end_of(request: ClipRequest) -> float:
 
 
 def _format_of(frame: VideoFrame, source: VideoStream) -> str:
-    if source.codec_context.color_trc in _HDR_TRANSFERS:
+    if source.codec_context.color_trc in HDR_TRANSFERS:
         return "yuv420p10le"
     return "yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p"
 

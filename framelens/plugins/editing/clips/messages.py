@@ -9,6 +9,8 @@ from framelens.video import limits
 from framelens.video.files import confined_folders
 
 ClipMode = Literal["fast", "exact"]
+WORKER = "framelens.plugins.editing.clips.worker"
+"""Module of the worker's program."""
 MEMORY_BYTES = 3 << 30
 """An encoder holds some forty pictures beside those of the decoder; with 4K that is 1.5 GB."""
 

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from framelens.core.errors import DecodeError
-from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.messages import WORKER, ClipBytes, ClipPictures, ClipProgress, ClipRequest
 from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.readers import FIRST_READER, open_reader
 from framelens.video.readers.base import Picture
 from framelens.video.seeking import pictures_at
 from framelens.video.worker import serve
-
-MODULE = "framelens.plugins.editing.clips.worker"
 
 
 def files_of(request: ClipRequest) -> list[Path]:
@@ -65,4 +63,4 @@ def _pictures(pictures: list[Picture], times: list[float], num_damaged: int) -> 
 
 
 if __name__ == "__main__":
-    serve(ClipRequest, MODULE, files_of, messages_of)
+    serve(ClipRequest, WORKER, files_of, messages_of)

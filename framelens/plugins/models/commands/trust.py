@@ -25,7 +25,7 @@ from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trus
 from framelens.plugins.models.trust.remote_code import SHORT
 from framelens.services.engine_selection import export_environment
 from framelens.store.audit import AuditLog
-from framelens.store.database import Store
+from framelens.store.database import open_store
 
 
 def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:
@@ -140,7 +140,7 @@ def _ask(found: ModelCode) -> str:
 
 @contextmanager
 def _audit(settings: config.Settings) -> Iterator[AuditLog]:
-    store = Store(settings.data_dir / "framelens.sqlite")
+    store = open_store(settings.data_dir)
     try:
         yield AuditLog(store)
     finally:

@@ -1,4 +1,4 @@
-"""Rules about the division among devices, and about length, cache and memory: what is needed against what there is.
+"""Rules about the division among devices, and about length, cache and memory: what is needed against the machine.
 
 Exact, and so able to stop a start: the number of heads and of devices, the length against the model's own, the cache of
 one request against a cache of fixed size, weights against cards that are smaller. Everything else rests on the estimate
@@ -12,6 +12,7 @@ from typing import Any
 
 from framelens.core.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB, gib_text
+from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import MemoryNeed, estimate_need, tensor_sizes
@@ -23,7 +24,6 @@ _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
 _REST_TOKENS = 1024
 """Least tokens for question and answer beside the pictures."""
-_MIN_SHM_BYTES = 1_000_000_000
 _TP, _PP = "tensor_parallel_size", "pipeline_parallel_size"
 _NO_RAY = Fix(remove=("distributed_executor_backend",))
 
@@ -91,7 +91,7 @@ def _too_few_nodes(subject: PreflightSubject) -> Values | None:
 
 def _little_shared_memory(subject: PreflightSubject) -> Values | None:
     free = subject.machine.shm_bytes
-    is_little = subject.processes > 1 and free is not None and free < _MIN_SHM_BYTES
+    is_little = subject.processes > 1 and free is not None and free < LEAST_SHM_BYTES
     return {"free": gib_text(free or 0)} if is_little else None
 
 

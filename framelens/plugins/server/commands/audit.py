@@ -9,7 +9,7 @@ from framelens import config
 from framelens.cli.common import MOST_LISTED, add_output_options, use_language, whole_number
 from framelens.i18n import t
 from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
-from framelens.store.database import Store
+from framelens.store.database import open_store
 
 _USUAL_ENTRIES = 100
 
@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    store = Store(settings.data_dir / "framelens.sqlite")
+    store = open_store(settings.data_dir)
     try:
         entries = AuditLog(store).entries(limit=given.limit, actions=given.action, user=given.user)
     finally:

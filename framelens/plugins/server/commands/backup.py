@@ -18,7 +18,7 @@ from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.store.audit import AuditLog
 from framelens.store.backup import backup_bytes, write_backup
-from framelens.store.database import Store
+from framelens.store.database import DATABASE, open_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,12 +38,12 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     check_typed_output("backup", given.target)
     target, videos = _file(given.target), not given.no_videos
-    if (settings.data_dir / "framelens.sqlite").exists():
+    if (settings.data_dir / DATABASE).exists():
         size = human_size(backup_bytes(settings.data_dir, videos=videos))
         print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)
     manifest = write_backup(settings.data_dir, target, videos=videos)
     if manifest.is_current:  # opening an older store would migrate it
-        with closing(Store(settings.data_dir / "framelens.sqlite")) as store:
+        with closing(open_store(settings.data_dir)) as store:
             AuditLog(store).record("backup", object_name=target.name)
     if given.json:
         found = {"path": str(target), "bytes": target.stat().st_size, "files": len(manifest.files), "videos": videos}

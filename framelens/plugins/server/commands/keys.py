@@ -19,7 +19,7 @@ from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
 from framelens.services.access.accounts import Accounts
 from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.audit import AuditLog
-from framelens.store.database import Store
+from framelens.store.database import Store, open_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    store = Store(settings.data_dir / "framelens.sqlite")
+    store = open_store(settings.data_dir)
     try:
         given.act(given, store, settings)
     finally:

@@ -17,7 +17,7 @@ from framelens.core.roles import Role
 from framelens.i18n import t
 from framelens.services.access.accounts import Accounts
 from framelens.store.accounts import AccountRow
-from framelens.store.database import Store
+from framelens.store.database import open_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    store = Store(settings.data_dir / "framelens.sqlite")
+    store = open_store(settings.data_dir)
     try:
         given.act(given, Accounts(store, settings.access))
     finally:

@@ -34,7 +34,7 @@ from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, EngineProgress, Keyframe, Selection
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError
-from framelens.core.files import is_inside, readable, restored, shown_path
+from framelens.core.files import is_inside, readable, restored, shown_path, typed_path
 from framelens.core.generators import value_of
 from framelens.core.images import cropped, smaller
 from framelens.core.units import clock
@@ -354,7 +354,7 @@ class McpTools:
     def _allowed(self, text: str) -> Path:
         if "\0" in text:
             raise InputError("path_empty")
-        path = Path(text).expanduser().absolute()
+        path = Path(typed_path(text)).absolute()
         real = self._inside(path)
         if real is None:
             folders = ", ".join(map(shown_path, self._roots))

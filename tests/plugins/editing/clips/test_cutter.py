@@ -210,8 +210,8 @@ def refusal(error: pytest.ExceptionInfo[AppError]) -> str:
     return error.value.key
 
 
-@pytest.mark.parametrize("times", [(2.0, 2.0), (3.0, 2.0), (-1.0, 2.0)])
-def test_empty_range_is_refused_before_the_video_is_read(folder: Path, times: tuple[float, float]) -> None:
+@pytest.mark.parametrize("times", [(2.0, 2.0), (3.0, 2.0), (-1.0, 2.0), (-1.0, None)])
+def test_empty_range_is_refused_before_the_video_is_read(folder: Path, times: tuple[float, float | None]) -> None:
     path = folder / "not_a_video.mp4"
     path.write_bytes(b"nothing")
     with pytest.raises(ConfigError) as error:

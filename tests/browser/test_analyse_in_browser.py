@@ -11,7 +11,15 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from framelens.reports.formats import FORMATS
-from tests.browser.conftest import App, Visit, choose_language, choose_sample, expect_report, open_details
+from tests.browser.conftest import (
+    App,
+    Visit,
+    choose_language,
+    choose_sample,
+    expect_report,
+    open_details,
+    wait_until_still,
+)
 from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser
@@ -210,6 +218,41 @@ def test_language_change_keeps_choices_and_position(app: App, visit: Visit, clip
     page.reload()
     expect(page.get_by_role("button", name="不用模型，直接分析")).to_be_visible()
     video_of(page)
+
+
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return at?.tagName === "BUTTON" ? at.innerText : "";
+}"""  # the whole page can have the focus, too: it scrolls
+
+
+def press_by_keyboard(page: Page, words: str, most: int = 60) -> None:
+    """Go to a button with the tab key alone, and press it with the return key."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if words in page.evaluate(FOCUSED):
+            page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"{words} was not reached")
+
+
+def test_keyboard_alone_leads_from_video_to_pdf(app: App, visit: Visit, clip: Path) -> None:
+    page = visit.page
+    page.goto(app.url)
+    page.locator("button.choose:not(:empty)").first.wait_for()
+    wait_until_still(page, page.get_by_role("button", name="Choose videos"))
+    with page.expect_file_chooser() as choice:
+        press_by_keyboard(page, "Choose videos")
+    choice.value.set_files(clip)
+    video_of(page).wait_for()
+    wait_until_still(page, page.get_by_role("button", name="Analyse without a model"))
+    press_by_keyboard(page, "Analyse without a model")
+    expect_report(page)
+    wait_until_still(page, page.get_by_role("button", name="PDF").first)
+    with page.expect_download() as download:
+        press_by_keyboard(page, "PDF")
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
 
 
 def test_report_without_model_seeks_player(app: App, visit: Visit) -> None:

@@ -51,7 +51,7 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|clip .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|clip .+ --from .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
@@ -99,6 +99,7 @@ ELSEWHERE = {
     r"framelens keys .+ --user .+": "wants an account; tests/plugins/server/commands/test_users.py runs it",
     r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/commands/test_trust.py has one",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
+    r"framelens clip (?!.* --from ).+": "wants a model's report; tests/plugins/editing/commands/test_clip.py has one",
     r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/commands/test_checks.py takes less",
 }
 _PROGRAMS = re.compile(

@@ -1,15 +1,18 @@
 """Cutter of clips: has a sandboxed worker write the file, and another one read it again before it gets its name."""
 
+import os
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from framelens.core.errors import ConfigError, DecodeError
-from framelens.core.files import cut_to_bytes, name_limit
+from framelens.cli.report_output import ROOM_FOR_NUMBER
+from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError
+from framelens.core.files import cut_to_bytes, is_same_file, name_key, name_limit, numbered, safe_file_name
 from framelens.core.images import are_same
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.messages import (
@@ -21,6 +24,8 @@ from framelens.plugins.editing.clips.messages import (
     ClipProgress,
     ClipRequest,
 )
+from framelens.plugins.editing.clips.pieces import Piece
+from framelens.reports.content.labels import one_line
 from framelens.reports.files import atomic_write
 from framelens.store.fs_utils import storage_errors
 from framelens.video.files import check_file, printable
@@ -30,6 +35,8 @@ FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": 
 """FFmpeg's names of the containers of clips, by the ending of a file."""
 ENCODED_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that take H.264 and AAC."""
+_TITLE_BYTES = 80
+"""Of a title in a name, so that it fits with its times into 140 bytes, which every file system allows."""
 _SAME_SECONDS = 0.0015
 """Between the time of a picture and that in the clip: containers round to a millisecond, and both ends do."""
 
@@ -61,12 +68,84 @@ def suffix_of(path: Path, mode: ClipMode) -> str:
     return suffix if suffix in FORMATS else ".mkv"
 
 
-def clip_name(path: Path, mode: ClipMode, start_seconds: float, end_seconds: float | None, folder: Path) -> str:
-    """Return the name of a clip that fits in a folder, such as "talk_00-12.500_00-20.000.mp4"."""
+def clip_name(
+    path: Path, mode: ClipMode, start_seconds: float, end_seconds: float | None, folder: Path, *, title: str = ""
+) -> str:
+    """Return the name of a clip that fits in a folder, such as "talk_00-12.500_00-20.000.mp4".
+
+    Args:
+        path: The video.
+        mode: How it is cut.
+        start_seconds: Start of the range.
+        end_seconds: Its end, None for that of the video.
+        folder: The folder.
+        title: What is in it, in place of the video's name.
+    """
     times = (start_seconds, end_seconds)
     start, end = ("end" if one is None else clock(one).replace(":", "-") for one in times)
     rest = f"_{start}_{end}{suffix_of(path, mode)}"
-    return cut_to_bytes(path.stem, name_limit(folder) - len(rest.encode())) + rest
+    if words := re.sub(r"[/\\]", "_", one_line(title)):
+        return safe_file_name(cut_to_bytes(words, _TITLE_BYTES).strip() + rest)
+    return cut_to_bytes(path.stem, name_limit(folder) - len(rest.encode()) - ROOM_FOR_NUMBER) + rest
+
+
+@dataclass(frozen=True)
+class CutPiece:
+    """A piece of a video, and its clip or why there is none."""
+
+    piece: Piece
+    clip: VideoClip | None
+    error: AppError | None = None
+
+
+def cut_pieces(
+    path: Path,
+    pieces: Iterable[Piece],
+    folder: Path,
+    *,
+    mode: ClipMode = "exact",
+    overwrites: bool = False,
+    on_progress: Callable[[float], None] = lambda _: None,
+    cancel: threading.Event | None = None,
+) -> Iterator[CutPiece]:
+    """Cut several clips into a folder and yield each; one that can't be cut doesn't keep the others from it.
+
+    Two clips of one name, and one whose name a file in the folder has, get a number.
+
+    Args:
+        path: The video.
+        pieces: The pieces.
+        folder: The folder; it is made.
+        mode: How they are cut.
+        overwrites: Files in the folder are replaced; never the video.
+        on_progress: Called with the seconds of the video that were written.
+        cancel: Setting it raises Cancelled within half a second.
+
+    Raises:
+        StorageError: A clip can't be written.
+        Cancelled: `cancel` was set.
+    """
+    given: set[str] = set()
+
+    def is_free(target: Path) -> bool:
+        if name_key(target.name) in given:
+            return False
+        return not os.path.lexists(target) or (overwrites and not is_same_file(target, path))
+
+    for piece in pieces:
+        edges = (piece.start_seconds, piece.end_seconds)
+        name = Path(clip_name(path, mode, *edges, folder, title=piece.name))
+        targets = (folder / f"{stem}{name.suffix}" for stem in numbered(name.stem))
+        target = next(filter(is_free, targets))
+        given.add(name_key(target.name))
+        try:
+            clip = cut_clip(path, *edges, target, mode=mode, on_progress=on_progress, cancel=cancel)
+        except (Cancelled, StorageError):
+            raise
+        except AppError as error:
+            yield CutPiece(piece, None, error)
+        else:
+            yield CutPiece(piece, clip)
 
 
 def cut_clip(

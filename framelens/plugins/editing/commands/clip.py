@@ -1,6 +1,6 @@
-"""Command `framelens clip VIDEO`: writes a range of a video as a file of its own.
+"""Command `framelens clip VIDEO`: writes ranges of a video, or what its report is about, as files of their own.
 
-It prints where the clip really begins and ends, and how many frames it has.
+It prints where each clip really begins and ends, and how many frames it has.
 """
 
 from __future__ import annotations
@@ -8,32 +8,53 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens import config
-from framelens.cli.common import cancel_on_signals, use_language
+from framelens.cli.common import cancel_on_signals, use_language, worst_exit_code
 from framelens.cli.progress_lines import Throttle
-from framelens.cli.report_output import add_overwrite_option, check_output_file, check_typed_output, names_folder
+from framelens.cli.report_output import (
+    add_overwrite_option,
+    check_output_file,
+    check_output_folder,
+    check_typed_output,
+    names_folder,
+)
+from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, shown_path, typed_path
 from framelens.core.units import clock
-from framelens.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.editing.clips.messages import ClipMode
+from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
 from framelens.services.keyframes import parse_seconds
 from framelens.store.fs_utils import log_to
-from framelens.video.files import check_file
+from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
-    from framelens.plugins.editing.clips.cutter import VideoClip
+    from framelens.core.domain import Analysis
+    from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip
+
+_KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
+OnProgress = Callable[[float], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("video", metavar="VIDEO", help=t("cli.clip_video"))
-    parser.add_argument("--from", dest="start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.clip_from"))
+    parser.add_argument("--from", dest="start", type=parse_seconds, metavar="T", help=t("cli.clip_from"))
     parser.add_argument("--to", dest="end", type=parse_seconds, metavar="T", help=t("cli.clip_to"))
+    for kind in _KINDS:
+        parser.add_argument(f"--{kind}", type=parse_numbers, metavar="N,N…", help=t(f"cli.clip_{kind}"))
+        parser.add_argument(f"--all-{kind}s", action="store_true", help=t(f"cli.clip_all_{kind}s"))
+    parser.add_argument("--report", type=Path, metavar="FILE", help=t("cli.clip_report"))
+    margin = t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}")
+    parser.add_argument("--margin", type=parse_seconds, default=MARGIN_SECONDS, metavar="S", help=margin)
     parser.add_argument("--mode", choices=get_args(ClipMode), default="exact", help=t("cli.clip_mode"))
-    parser.add_argument("--output", type=Path, metavar="FILE", help=t("cli.clip_output"))
+    parser.add_argument("--output", type=Path, metavar="FILE|DIR", help=t("cli.clip_output"))
     parser.add_argument("--json", action="store_true", help=t("cli.clip_json"))
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
@@ -41,29 +62,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Cut the clip, print what it holds and return the exit code.
+    """Cut the clips, print what they hold and return the exit code.
 
     Raises:
-        AppError: An option is wrong, the range can't be cut out, or the clip can't be written.
+        AppError: An option is wrong, the report can't be read, the range can't be cut out, or a clip can't be written.
     """
-    from framelens.plugins.editing.clips.cutter import cut_clip
-
     settings = config.load()
     use_language(given, settings)
     log_to(settings.data_dir)
+    _check_options(given)
     cancel = cancel_on_signals()
     path = absolute(Path(typed_path(given.video)))
     check_file(path)
-    output = _output(given, path)
     throttle = Throttle()
 
     def show(seconds: float) -> None:
         if not given.quiet and throttle.is_due():
             print(t("cli.clip_progress", time=clock(seconds, digits=0)), file=sys.stderr, flush=True)
 
-    clip = cut_clip(path, given.start, given.end, output, mode=given.mode, on_progress=show, cancel=cancel)
-    _say(clip, given)
+    if any(_is_asked(given, kind) for kind in _KINDS):
+        return _cut_pieces(_pieces(given, path, cancel), path, given, show, cancel)
+    from framelens.plugins.editing.clips.cutter import cut_clip
+
+    output = _output(given, path)
+    clip = cut_clip(path, given.start or 0.0, given.end, output, mode=given.mode, on_progress=show, cancel=cancel)
+    if given.json:
+        _print_json(_document(clip, given.start or 0.0, given.end))
+    else:
+        print(_done(clip))
     return 0
+
+
+def _is_asked(given: argparse.Namespace, kind: PieceKind) -> bool:
+    return bool(getattr(given, kind) or getattr(given, f"all_{kind}s"))
+
+
+def _check_options(given: argparse.Namespace) -> None:
+    """Raise ConfigError if options contradict each other."""
+    from_report = [f"--{kind}" for kind in _KINDS if _is_asked(given, kind)]
+    if from_report and not (given.start is None and given.end is None):
+        raise ConfigError("clip_range_and_report", option=from_report[0])
+    if given.report and not from_report:
+        raise ConfigError("clip_report_alone")
 
 
 def _output(given: argparse.Namespace, path: Path) -> Path:
@@ -78,18 +118,126 @@ def _output(given: argparse.Namespace, path: Path) -> Path:
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(str(named))))
     if names_folder(str(named)):
-        output /= clip_name(path, given.mode, given.start, given.end, output)
+        output /= clip_name(path, given.mode, given.start or 0.0, given.end, output)
     check_clip_suffix(output, given.mode)
     check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
     return output
 
 
-def _say(clip: VideoClip, given: argparse.Namespace) -> None:
+# ---- what a report is about
+
+
+def _pieces(given: argparse.Namespace, path: Path, cancel: threading.Event) -> list[Piece]:
+    """Return the pieces that are asked for, findings with their margin.
+
+    Raises:
+        InputError: There is no report on this video, or it doesn't have them.
+    """
+    analysis = _analysis(given, path, cancel)
+    known = list(pieces_of(analysis, given.margin))
+    return [
+        piece
+        for kind in _KINDS
+        if _is_asked(given, kind)
+        for piece in chosen(known, kind, None if getattr(given, f"all_{kind}s") else getattr(given, kind), path.name)
+    ]
+
+
+def _analysis(given: argparse.Namespace, path: Path, cancel: threading.Event) -> Analysis:
+    """Return the report in the file given, which must be on this video, or the newest one in the data folder."""
+    if given.report:
+        from framelens.library.bulk_operations import reports_in
+
+        analysis = next(iter(reports_in([absolute(Path(typed_path(str(given.report))))])))
+        if analysis.sha256 and analysis.sha256 != sha256_of(path, cancel):
+            raise InputError("clip_other_video", report=shown_path(given.report), name=path.name)
+        return analysis
+    from framelens.services.container import open_library
+    from framelens.services.transcripts import report_ids
+
+    with open_library(config.load()) as services:
+        ids = report_ids(services.jobs, services.switcher.session.extractions, path)
+        found = services.reports.get(ids[0]) if ids else None
+    if found is None:
+        raise InputError("clip_without_report", name=path.name)
+    return found
+
+
+def _cut_pieces(
+    pieces: list[Piece], path: Path, given: argparse.Namespace, show: OnProgress, cancel: threading.Event
+) -> int:
+    from framelens.plugins.editing.clips.cutter import cut_pieces
+
+    folder = _folder(given, pieces)
+    cuts = (
+        cut_pieces(path, pieces, folder, mode=given.mode, overwrites=given.overwrite, on_progress=show, cancel=cancel)
+        if folder
+        else _cut_one(pieces[0], path, given, show, cancel)
+    )
+    codes, rows = [0], []
+    for place, cut in enumerate(cuts, start=1):
+        codes += [cut.error.exit_code] if cut.error else []
+        rows.append(_row(cut))
+        if cut.error:
+            name = t(f"clip.kind_{cut.piece.kind}"), cut.piece.number
+            print(f"{name[0]} {name[1]}: {error_text(cut.error)}", file=sys.stderr, flush=True)
+        elif cut.clip and not given.json:
+            with suppress(BrokenPipeError):
+                print(f"{place}/{len(pieces)} {_done(cut.clip)}", flush=True)
     if given.json:
-        times = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
-        asked = {"asked_start_seconds": given.start, "asked_end_seconds": given.end}
-        document = {"path": str(clip.path), "mode": clip.mode, **times, **asked, "num_frames": clip.num_frames}
-        print(json.dumps(document, ensure_ascii=False, indent=2))
-        return
+        _print_json(rows)
+    return worst_exit_code(codes)
+
+
+def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
+    """Return the folder for the clips, None if the only one has a file of its own.
+
+    Raises:
+        ConfigError: --output names a file for several clips.
+    """
+    named = given.output or Path.cwd()
+    check_typed_output("--output", named)
+    path = absolute(Path(typed_path(str(named))))
+    if len(pieces) == 1 and path.suffix and not names_folder(str(named)):
+        return None
+    check_output_folder("--output", path)
+    if path.suffix and not path.is_dir():
+        raise ConfigError("output_not_folder", option="--output", given=shown_path(path))
+    return path
+
+
+def _cut_one(
+    piece: Piece, path: Path, given: argparse.Namespace, show: OnProgress, cancel: threading.Event
+) -> Iterator[CutPiece]:
+    from framelens.plugins.editing.clips.cutter import CutPiece, cut_clip
+
+    edges = (piece.start_seconds, piece.end_seconds)
+    yield CutPiece(
+        piece, cut_clip(path, *edges, _output(given, path), mode=given.mode, on_progress=show, cancel=cancel)
+    )
+
+
+# ---- what is printed
+
+
+def _row(cut: CutPiece) -> dict[str, object]:
+    piece = cut.piece
+    head = {"kind": piece.kind, "number": piece.number, "name": piece.name}
+    if cut.clip is None:
+        return {**head, "error": error_text(cut.error) if cut.error else ""}
+    return head | _document(cut.clip, piece.start_seconds, piece.end_seconds)
+
+
+def _document(clip: VideoClip, start_seconds: float, end_seconds: float | None) -> dict[str, object]:
+    times = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
+    asked = {"asked_start_seconds": start_seconds, "asked_end_seconds": end_seconds}
+    return {"path": str(clip.path), "mode": clip.mode, **times, **asked, "num_frames": clip.num_frames}
+
+
+def _done(clip: VideoClip) -> str:
     values = {"start": clock(clip.start_seconds), "end": clock(clip.end_seconds), "count": clip.num_frames}
-    print(t(f"cli.clip_done_{clip.mode}", path=shown_path(clip.path), **values))
+    return t(f"cli.clip_done_{clip.mode}", path=shown_path(clip.path), **values)
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2))

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 from framelens.core.domain import Analysis, Language
 from framelens.i18n import in_language
-from framelens.plugins.editing.timeline.markers import chapters_of, has_model_chapters
-from framelens.reports.content.labels import finding_text, one_line, remarks, seconds_of, times_of
+from framelens.plugins.editing.clips.pieces import pieces_of
+from framelens.reports.content.labels import one_line, remarks
 from framelens.reports.content.provenance import aigc_text
-from framelens.reports.content.searches import interval_issues
 from framelens.reports.json.encoding import json_text
 from framelens.reports.subtitles import SHORTEST_SECONDS
 
@@ -41,21 +40,5 @@ def write(analysis: Analysis, language: Language) -> bytes:
 
 def _segments(analysis: Analysis) -> Iterator[_Segment]:
     """Yield the segments in seconds from the first picture, each long enough to be seen."""
-    for start, end, name in _spans(analysis):
-        yield start, max(end, start + SHORTEST_SECONDS), name
-
-
-def _spans(analysis: Analysis) -> Iterator[_Segment]:
-    for chapter in chapters_of(analysis) if has_model_chapters(analysis) else ():
-        yield chapter.start_seconds, chapter.end_seconds, chapter.title
-    for conversation in analysis.all_conversations:
-        searches = (search for answer in conversation.answers for search in answer.searches if not search.video)
-        for search in searches:
-            for one in search.moments.intervals:
-                doubts = ", ".join(interval_issues(one))
-                name = " ".join(filter(None, (one_line(search.moments.thing), doubts and f"⚠️ {doubts}")))
-                yield one.first.time_seconds, (one.after or one.last).time_seconds, name
-    times = times_of(analysis.keyframes)
-    for finding in analysis.findings:
-        if (seconds := seconds_of(finding, times)) and (text := finding_text(finding)):
-            yield min(seconds), max(seconds), text
+    for one in pieces_of(analysis):
+        yield one.start_seconds, max(one.end_seconds or 0.0, one.start_seconds + SHORTEST_SECONDS), one.label

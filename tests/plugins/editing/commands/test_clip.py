@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from framelens import config
 from framelens.cli import main
+from framelens.core.domain import Analysis
+from framelens.reports.formats import FORMATS
+from framelens.services.container import open_library
+from framelens.video.files import sha256_of
 from tests.media import cards, write_video
+from tests.reports.content.test_labels import rich
 
 
 @pytest.fixture
@@ -67,3 +73,71 @@ def test_wrong_options_end_in_a_sentence(
 def test_missing_video_is_named(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("none.mp4", "--to", "1", "--language", "en") == 3
     assert "none.mp4" in capsys.readouterr().err
+
+
+# ---- what a report is about
+
+
+def report_on(video: Path) -> Analysis:
+    """Three findings and two chapters in nine seconds."""
+    return rich(sha256=sha256_of(video))
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
+    return write_video(tmp_path / "film.mp4", cards(["red", "green", "blue"], 30), rate=10)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir() if one.suffix == ".mp4")
+
+
+@pytest.mark.slow
+def test_finding_of_the_stored_report_is_cut(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_library(config.load()) as services:
+        services.reports.add(report_on(film))
+    assert run(film, "--finding", "1", "--language", "en") == 0
+    clip = film.with_name("A man walks by._00-00.000_00-02.500.mp4")
+    assert clip.is_file() and "1/1" in capsys.readouterr().out
+    assert run(film, "--finding", "3", "--margin", "0", "--output", "back.mkv", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["kind"], row["number"], row["start_seconds"], row["end_seconds"]) == ("finding", 3, 6.5, 8.0)
+    assert row["path"] == str(film.with_name("back.mkv")) and row["num_frames"] == 15
+
+
+@pytest.mark.slow
+def test_all_findings_and_a_chapter_go_into_a_folder(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film.with_name("report.json").write_bytes(FORMATS["json"].write(report_on(film), "en"))
+    words = ["--all-findings", "--chapter", "2", "--report", "report.json", "--output", "cut/", "--language", "en"]
+    assert run(film, *words) == 0
+    assert names(film.parent / "cut") == [
+        "A man walks by._00-00.000_00-02.500.mp4",
+        "He comes back._00-04.500_00-09.000.mp4",
+        "He is back_00-04.000_00-09.000.mp4",
+        "Nothing more._00-00.000_00-03.000.mp4",
+    ]
+    assert capsys.readouterr().out.count(" frames") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--finding", "9", "--report", "report.json"], 6, "no finding 9 with a time; the last one is 3"),
+        (["--all-intervals", "--report", "report.json"], 6, "no interval that could be cut out"),
+        (["--finding", "1", "--report", "other.json"], 6, "about another file"),
+        (["--finding", "1", "--report", "none.json"], 6, "none.json"),
+        (["--finding", "1"], 6, "no report on film.mp4"),
+        (["--finding", "1", "--from", "2"], 2, "--from and --to"),
+        (["--report", "report.json"], 2, "--all-findings"),
+        (["--all-findings", "--report", "report.json", "--output", "one.mp4"], 2, "one.mp4"),
+    ],
+)
+def test_what_cannot_be_cut_of_a_report_is_said(
+    film: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    film.with_name("report.json").write_bytes(FORMATS["json"].write(report_on(film), "en"))
+    film.with_name("other.json").write_bytes(FORMATS["json"].write(rich(), "en"))
+    assert run(film, *words, "--language", "en") == code
+    assert said in capsys.readouterr().err and names(film.parent) == ["film.mp4"]

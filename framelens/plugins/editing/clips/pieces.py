@@ -1,0 +1,112 @@
+"""Pieces of a video that a report is about: findings, chapters and intervals that were found, each to be cut out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from framelens.core.domain import Analysis
+from framelens.core.errors import ConfigError, InputError
+from framelens.i18n import t
+from framelens.plugins.editing.timeline.markers import chapters_of, has_model_chapters
+from framelens.reports.content.labels import issues, one_line, seconds_of, times_of
+from framelens.reports.content.searches import interval_issues
+
+PieceKind = Literal["finding", "chapter", "interval"]
+MARGIN_SECONDS = 2.0
+"""Before and after what a report names by single pictures, so that a clip of it can be understood; chosen by hand."""
+_MOST_NUMBERS = 10_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A range of a video with a name.
+
+    Attributes:
+        kind: What it is in the report, "" for a range that a user has chosen.
+        number: Its place among those of its kind, from 1; findings are counted as in the report.
+        name: One line: the finding, the title of the chapter, or what was searched for.
+        start_seconds: Its start, from the first picture of the video.
+        end_seconds: Its end, None for that of the video; that of a finding is its last picture's time.
+        doubts: What could not be verified.
+    """
+
+    kind: PieceKind | Literal[""]
+    number: int
+    name: str
+    start_seconds: float
+    end_seconds: float | None
+    doubts: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return its name, and what could not be verified."""
+        return f"{self.name} ⚠️ {self.doubts}".strip() if self.doubts else self.name
+
+
+def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece]:
+    """Yield the chapters of a model, the intervals that were found, and the findings with a time.
+
+    Args:
+        analysis: The report.
+        margin_seconds: What is added before and after findings, within the video.
+    """
+    chapters = chapters_of(analysis) if has_model_chapters(analysis) else ()
+    for number, chapter in enumerate(chapters, start=1):
+        yield Piece("chapter", number, chapter.title, chapter.start_seconds, chapter.end_seconds)
+    answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)
+    searches = [search for answer in answers for search in answer.searches if not search.video]
+    found = [(search.moments.thing, one) for search in searches for one in search.moments.intervals]
+    for number, (thing, one) in enumerate(found, start=1):
+        doubts = ", ".join(interval_issues(one))
+        yield Piece("interval", number, one_line(thing), one.first.time_seconds, one.end_seconds, doubts)
+    times = times_of(analysis.keyframes)
+    video_seconds = max(analysis.decode.readable_seconds, analysis.video.duration_seconds_from_header or 0.0)
+    for number, finding in enumerate(analysis.findings, start=1):
+        doubts = t("report.unverified", issues=", ".join(issues(finding))) if finding.issues else ""
+        if (seconds := seconds_of(finding, times)) and (text := one_line(finding.text)):
+            start, end = max(0.0, min(seconds) - margin_seconds), max(seconds)
+            yield Piece("finding", number, text, start, max(end, min(end + margin_seconds, video_seconds)), doubts)
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """Parse numbers and ranges separated by commas, such as "1,4-6", in their order and each once.
+
+    Raises:
+        ConfigError: The text is something else, or has more than 10,000 numbers.
+    """
+    numbers: list[int] = []
+    for word in text.split(","):
+        first, _, last = (part.strip() for part in word.partition("-"))
+        edges = (first, last or first)
+        if not all(one.isascii() and one.isdecimal() and len(one) < 8 for one in edges):
+            raise ConfigError("clip_numbers", given=text[:80])
+        found = range(int(edges[0]), int(edges[1]) + 1)
+        if not found or not found[0] or len(numbers) + len(found) > _MOST_NUMBERS:
+            raise ConfigError("clip_numbers", given=text[:80])
+        numbers += found
+    return tuple(dict.fromkeys(numbers))
+
+
+def chosen(pieces: Iterable[Piece], kind: PieceKind, numbers: Sequence[int] | None, video: str) -> list[Piece]:
+    """Return the pieces of a kind with these numbers, or all of them by time.
+
+    Args:
+        pieces: All pieces of a report.
+        kind: The kind.
+        numbers: Their numbers, None for all.
+        video: Name of the video, for messages.
+
+    Raises:
+        InputError: The report has none of this kind, or not all of these.
+    """
+    known = {piece.number: piece for piece in pieces if piece.kind == kind}
+    if not known:
+        raise InputError("clip_none_of_kind", kind=t(f"clip.kind_{kind}"), name=video)
+    if numbers is None:
+        return sorted(known.values(), key=lambda piece: (piece.start_seconds, piece.number))
+    if missing := [number for number in numbers if number not in known]:
+        values = {"kind": t(f"clip.kind_{kind}"), "number": missing[0], "last": max(known), "name": video}
+        raise InputError("clip_number_unknown", **values)
+    return [known[number] for number in numbers]

@@ -1,0 +1,105 @@
+"""Pieces of a report: which there are, how they are chosen, and the names of their clips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.files import name_limit
+from framelens.plugins.editing.clips.cutter import clip_name, cut_pieces
+from framelens.plugins.editing.clips.pieces import Piece, PieceKind, chosen, parse_numbers, pieces_of
+from tests.media import cards, write_video
+from tests.reports.content.test_labels import rich
+from tests.reports.test_questions import asked
+
+pytestmark = pytest.mark.usefixtures("english")
+
+
+def test_findings_have_the_times_of_the_frames_they_cite() -> None:
+    findings = [one for one in pieces_of(rich()) if one.kind == "finding"]
+    assert [(one.number, one.start_seconds, one.end_seconds) for one in findings] == [
+        (1, 0.5, 0.5),
+        (2, 0.5, 1.0),
+        (3, 6.5, 8.0),
+    ]
+    assert findings[0].label == "A man walks by." and findings[2].label.startswith("He comes back. ⚠️")
+
+
+def test_finding_without_a_time_keeps_its_number_from_others() -> None:
+    first, last = rich().chunks
+    bare = replace(first, findings=(replace(first.findings[0], frames=(99,)), first.findings[1]))
+    found = [one.number for one in pieces_of(replace(rich(), chunks=(bare, last))) if one.kind == "finding"]
+    assert found == [2, 3]
+
+
+def test_chapters_and_intervals_keep_their_own_edges() -> None:
+    chapters = [one for one in pieces_of(rich(), 5.0) if one.kind == "chapter"]
+    assert [(one.name, one.start_seconds, one.end_seconds) for one in chapters] == [
+        ("He comes", 0.0, 4.0),
+        ("He is back", 4.0, 9.0),
+    ]
+    intervals, widened = ([one for one in pieces_of(asked(), by) if one.kind == "interval"] for by in (0.0, 5.0))
+    assert intervals and intervals == widened
+
+
+def test_findings_are_widened_within_the_video() -> None:
+    findings = [one for one in pieces_of(rich(), 2.0) if one.kind == "finding"]
+    assert [(one.start_seconds, one.end_seconds) for one in findings] == [(0.0, 2.5), (0.0, 3.0), (4.5, 9.0)]
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("3", (3,)), ("1,4-6", (1, 4, 5, 6)), ("2, 2,1-2", (2, 1))])
+def test_numbers_are_parsed_in_their_order(text: str, numbers: tuple[int, ...]) -> None:
+    assert parse_numbers(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "0", "a", "3-1", "-2", "1,,2", "1.5", "1-99999999999", "1-9999,1-9999", "٣"])
+def test_other_texts_are_no_numbers(text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_numbers(text)
+    assert error.value.key == "clip_numbers"
+
+
+@pytest.mark.parametrize(("kind", "numbers", "key"), [("finding", (4,), "unknown"), ("interval", None, "kind")])
+def test_what_a_report_lacks_is_named(kind: PieceKind, numbers: tuple[int, ...] | None, key: str) -> None:
+    with pytest.raises(InputError) as error:
+        chosen(pieces_of(rich()), kind, numbers, "clip.mp4")
+    assert key in error.value.key and error.value.values["name"] == "clip.mp4"
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("50 km/h at the gate", "50 km_h at the gate_00-01.000_00-02.500.mp4"),
+        ('../../etc: "x"', "_.._etc_ _x__00-01.000_00-02.500.mp4"),
+        ("two\nlines", "two lines_00-01.000_00-02.500.mp4"),
+        ("con", "con_00-01.000_00-02.500.mp4"),
+        (" ", "talk_00-01.000_00-02.500.mp4"),
+        ("长" * 90, "长" * 26 + "_00-01.000_00-02.500.mp4"),
+    ],
+)
+def test_names_from_titles_are_safe(tmp_path: Path, title: str, name: str) -> None:
+    made = clip_name(Path("talk.mkv"), "exact", 1.0, 2.5, tmp_path, title=title)
+    assert made == name and len(made.encode()) <= min(140, name_limit(tmp_path))
+
+
+@pytest.mark.slow
+def test_clips_of_one_name_count_up_and_keep_files(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "talk.mp4", cards(["red", "green"], 10))
+    taken = tmp_path / "cut" / "Gate_00-00.000_00-00.200.mp4"
+    taken.parent.mkdir()
+    taken.write_text("mine")
+    pieces = [Piece("finding", 1, "gate", 0.0, 0.2), Piece("finding", 2, "Gate", 0.0, 0.2)]
+    cuts = [*cut_pieces(video, [*pieces, Piece("finding", 3, "late", 50.0, 51.0), pieces[0]], taken.parent)]
+    assert [one.clip and one.clip.path.name for one in cuts] == [
+        "gate_00-00.000_00-00.200.mp4",
+        "Gate_00-00.000_00-00.200-2.mp4",
+        None,
+        "gate_00-00.000_00-00.200-3.mp4",
+    ]
+    assert cuts[2].error and cuts[2].error.key == "clip_behind_end" and taken.read_text() == "mine"

@@ -274,11 +274,14 @@ def _by_page(made: _Deployment, film: Path) -> tuple[str, int]:
         page.on("requestfailed", lambda one: failed.append(one.url) if one.method == "PATCH" else None)
         page.locator("input[type=file]").set_input_files(film)
         while waiting:
-            percent = page.locator(".percent").first.inner_text(timeout=5000).removesuffix(" %")
+            percent = next(iter(page.locator(".percent").all_inner_texts()), "100 %").removesuffix(" %")
             if percent.isdecimal() and int(percent) >= waiting[0][0]:
                 waiting.pop(0)[1]()
             page.wait_for_timeout(50)
-        page.locator("video").wait_for(timeout=600_000)
+        video, trouble = page.locator("video"), page.locator(".trouble:not(:empty)")
+        video.or_(trouble).first.wait_for(timeout=600_000)
+        if said := trouble.all_inner_texts():
+            raise RuntimeError(f"the upload waits for its user: {said}")
         video_id = page.url.partition("video=")[2].partition("&")[0]
     return video_id, len(failed)
 
@@ -338,15 +341,16 @@ def _follow(
 
 
 def _read(api: httpx.Client, address: str, headers: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the id and the job of each event. Raises _Late if the next one is not there in time."""
-    fields, end = dict[str, str](), time.monotonic() + _LONGEST_WAIT
+    """Yield the id and the job of each event. Raises _Late if the job waits, and the next one is not there in time."""
+    fields, end = dict[str, str](), float("inf")
     with api.stream("GET", address, headers=headers, timeout=_LONGEST_WAIT) as answer:
         answer.raise_for_status()
         for line in answer.iter_lines():
             name, _, value = line.partition(": ")
             fields[name] = value
             if not line and "data" in fields:
-                yield fields["id"], json.loads(fields["data"])
-                fields, end = {}, time.monotonic() + _LONGEST_WAIT
+                job = json.loads(fields["data"])
+                yield fields["id"], job
+                fields, end = {}, time.monotonic() + _LONGEST_WAIT if job["stage"] == "ask" else float("inf")
             elif time.monotonic() > end:  # only comments, which keep the connection open
                 raise _Late

@@ -101,6 +101,8 @@ async def _check(request: Request, services: Services, probes: CapacityLimiter) 
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
     if upload.purpose != "video":  # it is checked where it is read
         return Response(status_code=204)
+    if upload.is_complete:  # the request that brought its end may not have come to this
+        await run_in_threadpool(services.videos.finish, upload.id)
     path = await run_in_threadpool(services.videos.path, upload.id)
     if is_subtitle_name(path.name):  # what is wrong with it, the report says with the line
         return Response(status_code=204)

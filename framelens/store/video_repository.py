@@ -174,10 +174,11 @@ class VideoRepository:
             InputError: "upload_unknown".
         """
         sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
-        if sidecar and _is_visible(sidecar) and self._part(upload_id).exists():
+        if sidecar and _is_visible(sidecar):
             purpose = sidecar.get("purpose", "video")  # records of earlier versions name none
-            offset = self._part(upload_id).stat().st_size
-            return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], offset, purpose)
+            with suppress(FileNotFoundError):  # it was finished meanwhile
+                offset = self._part(upload_id).stat().st_size
+                return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], offset, purpose)
         video = read_json(self._record(upload_id))
         if video and _is_visible(video) and video["origin"] == "upload":
             return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
@@ -201,7 +202,7 @@ class VideoRepository:
                 yield PartialUpload(upload, file, self._parts)
 
     def finish(self, upload_id: str) -> str:
-        """Turn a complete upload for a video into one and return its id; calling it twice is harmless.
+        """Turn a complete upload for a video into one and return its id; calling it twice, or at once, is harmless.
 
         Raises:
             InputError: "upload_unknown" or "upload_incomplete".
@@ -211,10 +212,11 @@ class VideoRepository:
             raise InputError(
                 "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
             )
-        with disk_errors(self._folder):
-            if upload.purpose == "video" and self._part(upload_id).exists():
-                sidecar = read_json(self._parts / f"{upload_id}.json") or {}
-                self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
+        if upload.purpose == "video" and self._part(upload_id).exists():
+            with self._alone(upload_id, waits=True), disk_errors(self._folder):
+                if self._part(upload_id).exists():  # else another request has finished it meanwhile
+                    sidecar = read_json(self._parts / f"{upload_id}.json") or {}
+                    self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
                 _drop_part(self._parts / f"{upload_id}.json")
         return upload_id
 
@@ -543,12 +545,16 @@ class VideoRepository:
         return self._parts / f"{upload_id}.part"
 
     @contextmanager
-    def _alone(self, upload_id: str) -> Iterator[None]:
-        """Hold an upload against other requests, also to other processes on the same data folder."""
+    def _alone(self, upload_id: str, *, waits: bool = False) -> Iterator[None]:
+        """Hold an upload against other requests, also to other processes on the same data folder.
+
+        Raises:
+            InputError: "upload_busy": another one has it, unless this one `waits`.
+        """
         lock = FileLock(self._parts / f"{upload_id}.lock", mode=0o600)
         with disk_errors(self._parts):
             try:
-                lock.acquire(blocking=False)
+                lock.acquire(blocking=waits)
             except Timeout as error:
                 raise InputError("upload_busy", id=upload_id) from error
         try:

@@ -7,6 +7,7 @@ import http.client
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -149,6 +150,25 @@ def test_a_check_lets_a_video_pass(client: TestClient, services: Services, tmp_p
     send(client, url, 0, data)
     assert client.post(f"{url}/check").status_code == 204
     assert services.videos.path(url.rsplit("/", 1)[-1]).read_bytes() == data
+
+
+def test_check_finishes_what_a_broken_request_left(client: TestClient, services: Services, tmp_path: Path) -> None:
+    data = write_video(tmp_path / "clip.mp4", moving(5)).read_bytes()
+    video = (url := create(client, len(data))).rsplit("/", 1)[-1]
+    with services.videos.part(video, 0) as part:
+        part.write(data)  # all has arrived, and the app was killed
+    assert client.head(url).headers["upload-offset"] == str(len(data))
+    assert client.post(f"{url}/check").status_code == 204
+    assert services.videos.path(video).read_bytes() == data
+
+
+def test_requests_that_finish_an_upload_at_once(client: TestClient, services: Services) -> None:
+    video = create(client, 3).rsplit("/", 1)[-1]
+    with services.videos.part(video, 0) as part:
+        part.write(b"abc")
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(services.videos.finish, [video] * 8)) == {video}
+    assert services.videos.path(video).read_bytes() == b"abc"
 
 
 def test_a_check_lets_subtitles_pass(client: TestClient, services: Services) -> None:

@@ -66,7 +66,7 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
         "FRAMELENS_DATA_DIR": str(app.data_dir),
         "FAKE_GO": str(app.go),
         "VLLM_MODEL_PATH": model or str(folder / "no-model"),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT)))),
     }
     options = ["--server.headless=true", f"--server.port={port}", *more_options]
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / script), *options]

@@ -14,6 +14,7 @@ from tests.reverse_proxy import NGINX
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.skipif(NGINX is None, reason="no nginx (apt-get install nginx-light)")
+@pytest.mark.usefixtures("no_text_reading")
 def test_uploads_and_events_survive_a_killed_proxy(tmp_path: Path) -> None:
     lines = list(proxy.run(Scale(0.01, tmp_path)))
     assert len(lines) == 4

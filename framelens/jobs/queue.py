@@ -26,7 +26,7 @@ from framelens.core.roles import current_user, requires, sees
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
-from framelens.jobs.search_index import SearchIndexer
+from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from framelens.store.audit import AuditLog

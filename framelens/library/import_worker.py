@@ -18,7 +18,7 @@ from framelens.core.codec import Failure, receive, send
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES
-from framelens.jobs.search_index import about, passages
+from framelens.jobs.library_entries import about, passages
 from framelens.jobs.snapshot import imported_job
 from framelens.reports.format import ReportFormat
 from framelens.reports.formats import FORMATS

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens.core.errors import AppError
-from framelens.jobs.search_index import Backfill
+from framelens.jobs.library_entries import Backfill
 from framelens.store.library_index import LibraryIndex, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]

@@ -64,8 +64,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
-    # Library entries, made from the documents by framelens.jobs.search_index whenever `state` is no longer that of the
-    # job or `form` is not the newest. A number is never reused: it is the key of the words.
+    # Library entries, made from the documents by framelens.jobs.library_entries whenever `state` is no longer that of
+    # the job or `form` is not the newest. A number is never reused: it is the key of the words.
     """
     CREATE TABLE entries (
         number INTEGER PRIMARY KEY AUTOINCREMENT,

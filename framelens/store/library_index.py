@@ -1,8 +1,8 @@
 """Searchable index of stored analyses (SQLite FTS5): listed, filtered, searched and tagged.
 
-Every stored analysis is listed at once; its details come from its entry, which framelens.jobs.search_index writes. FTS5
-indexes whole analyses, so that the words may be in different passages of one; the passages are determined only for the
-few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
+Every stored analysis is listed at once; its details come from its entry, which framelens.jobs.library_entries writes.
+FTS5 indexes whole analyses, so that the words may be in different passages of one; the passages are determined only for
+the few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """
 
 import json

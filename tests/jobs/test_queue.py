@@ -31,8 +31,8 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
 from framelens.core.roles import User, as_user
+from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.queue import Jobs
-from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock

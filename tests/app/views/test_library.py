@@ -19,7 +19,7 @@ from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES
-from framelens.jobs.search_index import SearchIndexer
+from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.snapshot import to_row
 from framelens.services.container import Services
 from framelens.store.library_index import LibraryIndex

@@ -45,6 +45,7 @@ from framelens.store.fs_utils import (
     sync_folder,
     write_json,
 )
+from framelens.store.migrations import MIGRATIONS
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -122,7 +123,7 @@ class BackupManifest:
     @property
     def is_current(self) -> bool:
         """Return whether its database is of the version that this FrameLens writes."""
-        return self.schema == len(database.MIGRATIONS)
+        return self.schema == len(MIGRATIONS)
 
     @property
     def size_bytes(self) -> int:
@@ -387,7 +388,7 @@ def _manifest(source: Path, archive: zipfile.ZipFile) -> BackupManifest:
     try:
         record = json.loads(archive.read(_MANIFEST))
         newest, form = (int(record[name]) for name in ("schema", "form"))
-        if newest > len(database.MIGRATIONS) or form > _FORMAT:
+        if newest > len(MIGRATIONS) or form > _FORMAT:
             raise InputError("backup_newer", path=shown_path(source), version=str(record["framelens"]))
         manifest: BackupManifest = from_builtins(record, BackupManifest)
     except (ValueError, TypeError, KeyError) as error:

@@ -9,8 +9,9 @@ import pytest
 
 from framelens.core.errors import InputError
 from framelens.store.conversations import ConversationRow, ConversationStore
-from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.database import Row, Store
 from framelens.store.library_index import LibraryIndex
+from framelens.store.migrations import MIGRATIONS
 from framelens.store.trash import Trash
 
 

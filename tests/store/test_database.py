@@ -15,8 +15,9 @@ from framelens.core.errors import StorageError
 from framelens.core.roles import User, as_user
 from framelens.store import database
 from framelens.store import database as store_module
-from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock
+from framelens.store.migrations import MIGRATIONS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")

@@ -13,7 +13,8 @@ import pytest
 
 from framelens.store.audit import AuditLog
 from framelens.store.backup import check_backup, write_backup
-from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.database import Row, Store
+from framelens.store.migrations import MIGRATIONS
 from framelens.store.video_repository import VideoRepository
 from tests.killing import killed_at_each_step
 from tests.store.test_backup import files_of, fill

@@ -10,8 +10,9 @@ import pytest
 from framelens.core.errors import StorageError
 from framelens.core.roles import User, as_user
 from framelens.store import library_index as library_module
-from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from framelens.store.migrations import MIGRATIONS
 from framelens.store.tokenizer import places, terms_of
 
 

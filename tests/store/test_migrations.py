@@ -17,7 +17,8 @@ import pytest
 
 from framelens.core.errors import StorageError
 from framelens.store import database
-from framelens.store.database import MIGRATIONS, Store
+from framelens.store.database import Store
+from framelens.store.migrations import MIGRATIONS
 
 VERSIONS = range(1, len(MIGRATIONS) + 1)
 
@@ -130,8 +131,8 @@ def test_newer_store_is_refused_unchanged(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from framelens.store import database
-statements, left = database._statements, int(sys.argv[2])
+from framelens.store import database, migrations
+statements, left = migrations._statements, int(sys.argv[2])
 def counted(script):
     global left
     for one in statements(script):
@@ -139,7 +140,7 @@ def counted(script):
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
         yield one
-database._statements = counted
+migrations._statements = counted
 database.Store(Path(sys.argv[1]))
 """
 

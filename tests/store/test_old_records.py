@@ -17,7 +17,8 @@ from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.models.trust.code_trust import TrustRecord, trusted_code
 from framelens.store.backup import restore_backup, write_backup
-from framelens.store.database import DATABASE, MIGRATIONS, open_store
+from framelens.store.database import DATABASE, open_store
+from framelens.store.migrations import MIGRATIONS
 from framelens.store.model_records import (
     KnownTimings,
     ModelRecords,

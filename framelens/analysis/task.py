@@ -1,15 +1,10 @@
-"""Input of one analysis run (request, stop events, results of an earlier run), and the cache keys of its answers.
+"""Input of one analysis run: the request, stop events, and the results of an earlier run."""
 
-A key is "<settings>.<form>.<content>", three digests: the request with the settings that answers depend on; the form
-of the request; and the frames, or the text that is joined. Answers with different settings never share a report.
-"""
-
-import hashlib
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from framelens.analysis.result_keys import is_about
 from framelens.core.analysis_state import AnalysisState, in_order
 from framelens.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Keyframe, Notice
 from framelens.core.errors import AppError
@@ -74,18 +69,6 @@ class Task:
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
-def part_key(
-    request: AnalysisRequest, conditions: Mapping[str, str], frames: Sequence[Keyframe], *, side: int, is_whole: bool
-) -> str:
-    """Return the key of an answer about `frames`, sent with a longer side of `side` pixels at most."""
-    return f"{_settings(request, conditions)}.{_digest([side, is_whole])}.{_content(frames)}"
-
-
-def join_key(request: AnalysisRequest, conditions: Mapping[str, str], prompt: str) -> str:
-    """Return the key of an answer that joins the parts quoted in `prompt`."""
-    return f"{_settings(request, conditions)}.join.{_digest(prompt)}"
-
-
 def merge_answers(
     done: EarlierResults, fresh: Sequence[ChunkResult], frames: Sequence[Keyframe]
 ) -> tuple[ChunkResult, ...]:
@@ -108,7 +91,7 @@ def merge_answers(
         if number not in new
         and not held & set(result.frames)
         and all(result.settings == one.settings for one in fresh)
-        and _is_about(result, by_number)
+        and is_about(result, by_number)
     }
     together = {**left, **new}
     if parts and all(together.get(number) == result for number, result in parts.items()):
@@ -119,21 +102,3 @@ def merge_answers(
 def facts_incomplete(error: AppError) -> Notice:
     """Return the notice of a report that lacks facts because of `error`."""
     return Notice("facts_incomplete", {"reason": as_notice(error)})
-
-
-def _is_about(result: ChunkResult, by_number: Mapping[int, Keyframe]) -> bool:
-    if not all(number in by_number for number in result.frames):
-        return False
-    return result.key.rpartition(".")[2] == _content([by_number[number] for number in result.frames])
-
-
-def _settings(request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
-    return _digest([request.template, request.question, request.language, dict(sorted(conditions.items()))])
-
-
-def _content(frames: Sequence[Keyframe]) -> str:
-    return _digest([[frame.number, frame.frame_index, frame.time_seconds, frame.jpeg_sha256] for frame in frames])
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]

@@ -23,7 +23,7 @@ from framelens.analysis.prompts import prompts
 from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.request_executor import EngineRequest, RunContext
-from framelens.analysis.task import join_key, part_key
+from framelens.analysis.result_keys import join_key, part_key
 from framelens.core.domain import (
     AnalysisEvent,
     AnswerDelta,

@@ -47,6 +47,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What is not given a data folder must not find the one of this machine's user.
 _user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = _user_data.name
+# A small model gains nothing from a second core, and its threads would wait for each other when both are busy, many times
+# as long as they compute. Set for all, since what a module shares begins before the environment of its first test.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
 
 
 # A shell that starts the tests in the background has them ignore it, and what they start would ignore it, too.
@@ -150,9 +154,7 @@ def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     if request.node.get_closest_marker("engine"):
-        # A small model gains nothing from a second core, and its threads would wait for each other when both are busy.
         monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(config, "REPOSITORY", tmp_path)
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from framelens.engine.local_engine import LocalEngine
 from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_language, expect_report, running, wait_until_still
 from tests.cards import write_card_video
+from tests.conftest import ready
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 COLOURS = ["gray"] * 3 + ["red"] * 2 + ["white"] * 4 + ["blue"] * 2 + ["gray"] * 3
@@ -33,12 +35,14 @@ def seeing_app(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def bare_app(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The same without any plugin."""
-    folder = tmp_path_factory.mktemp("bare")
+def bare_app(vl_engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The same without any plugin, at the engine that runs already."""
+    folder, endpoint = tmp_path_factory.mktemp("bare"), ready(vl_engine)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAMELENS_PLUGINS", "")
-        with running("app/main.py", folder, model=str(tiny_vl)) as app:
+        patch.setenv("FRAMELENS_BASE_URL", endpoint.base_url)
+        patch.setenv("FRAMELENS_API_KEY", endpoint.api_key)
+        with running("app/main.py", folder, model=endpoint.model) as app:
             yield app
 
 

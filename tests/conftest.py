@@ -47,8 +47,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What is not given a data folder must not find the one of this machine's user.
 _user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = _user_data.name
-# A small model gains nothing from a second core, and its threads would wait for each other when both are busy, many times
-# as long as they compute. Set for all, since what a module shares begins before the environment of its first test.
+# A small model gains nothing from a second core, and its threads would wait for each other when both are busy, twenty
+# times as long as they compute. Set for all: what a module shares begins before the environment of its first test.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
 

@@ -69,6 +69,7 @@ if error := resources.installed().error:
 else:
     with body:
         page.run()
+        slots.draw("page.dialog")
     with listed:
         work.draw()
         slots.draw("sidebar")

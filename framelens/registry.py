@@ -26,7 +26,7 @@ BUILT_IN = ("batch", "editing", "models", "monitor", "server")
 GROUP = "framelens.plugins"
 SLOTS = (
     *("analyse.page", "analyse.several", "analyse.source", "cli.several", "models.extra"),
-    *("report.actions", "report.files", "sidebar", "work.groups"),
+    *("page.dialog", "range.action", "report.actions", "report.files", "sidebar", "work.groups"),
 )
 """Places in which the pages, and one command, call functions of plugins.
 
@@ -37,6 +37,9 @@ SLOTS = (
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
 - models.extra(catalogue): draws on the Models page.
+- page.dialog(): draws a dialog over the page if one was asked for.
+- range.action(): returns what can be done with a range of a video, an `app.components.ranges.RangeAction`, whose button
+  is at each finding, chapter, interval and search hit, and at a range drawn in the player.
 - report.actions(job, analysis): draws in the menu of a report.
 - report.files(job, analysis): draws below the files of a report, where the user may change something.
 - sidebar(): draws below the list of work.

@@ -22,13 +22,13 @@ const RENDERERS = {
   },
 
   // Items of a list, or rows of a table of findings: pictures, times, text and labelled fields.
-  rows({ rows }, { marks }) {
-    const made = rows.map(({ pictures, lead, line, fields }) => {
+  rows({ rows }, { marks, notify }) {
+    const made = rows.map(({ pictures, lead, line, fields, range }) => {
       const row = element("div", { className: "row" });
       const body = element("div", { className: "said" });
       if (pictures.length) row.append(element("div", { className: "pictures" }, ...pictures.map(pictureOf)));
       if (lead.length) (pictures.length ? body : row).append(element("div", { className: "lead" }, ...spansOf(lead, marks)));
-      body.append(element("p", {}, ...spansOf(line, marks), ...fieldsOf(fields)));
+      body.append(element("p", {}, ...spansOf(line, marks), ...fieldsOf(fields)), ...rangeButtons(range, line[0]?.text, notify));
       row.append(body);
       row.classList.toggle("plain", !pictures.length);
       row.classList.toggle("loose", !pictures.length && !lead.length);
@@ -39,11 +39,11 @@ const RENDERERS = {
   },
 
   // Chapters: a picture each, with time and title.
-  cards({ rows }, { marks }) {
-    const made = rows.map(({ picture, lead, title, line }) => {
+  cards({ rows }, { marks, notify }) {
+    const made = rows.map(({ picture, lead, title, line, range }) => {
       const about = element("p", {}, ...(title ? [element("strong", { textContent: `${title} ` })] : []), ...spansOf(line, marks));
       const card = element("div", { className: "card" }, ...(picture ? [pictureOf(picture)] : []));
-      card.append(element("div", { className: "lead" }, ...spansOf(lead, marks)), about);
+      card.append(element("div", { className: "lead" }, ...spansOf(lead, marks)), about, ...rangeButtons(range, title, notify));
       card.setAttribute("role", "listitem");
       return card;
     });
@@ -91,6 +91,7 @@ const RENDERERS = {
       if (time) about.append(chipOf(time, goingTo(picture, notify)));
       about.append(element("span", { textContent: why }));
       if (look) about.append(chipOf(look, () => notify("look", picture.number)));
+      about.append(...rangeButtons(picture.range, title, notify));
       const one = element("div", { className: "one" }, pictureOf(picture, notify), about);
       one.setAttribute("role", "listitem");
       return one;
@@ -99,9 +100,10 @@ const RENDERERS = {
   },
 
   // Pictures of a conversation; those that aren't of the video in the player move nothing.
-  thumbnails({ pictures }) {
+  thumbnails({ pictures }, { notify }) {
     const made = pictures.map((picture) => {
-      const figure = element("figure", {}, pictureOf(picture), element("figcaption", { textContent: picture.title }));
+      const caption = element("figcaption", { textContent: picture.title });
+      const figure = element("figure", {}, pictureOf(picture), caption, ...rangeButtons(picture.range, picture.title, notify));
       figure.setAttribute("role", "listitem");
       return figure;
     });

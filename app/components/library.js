@@ -69,13 +69,14 @@ function beginNaming(heading, entry, words, report) {
   field.select();
 }
 
+// A hit, and the button of its range beside it.
 function hitOf(hit, entry, words, report) {
   const line = element("button", { type: "button", className: "hit" });
   line.append(element("span", { className: "where", textContent: [hit.time, hit.kind].filter(Boolean).join(" · ") }));
   line.append(...hit.pieces.map(([text, isFound]) => (isFound ? element("mark", { textContent: text }) : text)));
   if (hit.time) line.title = fill(words.open_at, { time: hit.time });
   line.addEventListener("click", () => report("open", { id: entry.id, seconds: hit.seconds }));
-  return line;
+  return element("div", { className: "found" }, line, ...rangeButtons(hit.range, hit.pieces.map(([text]) => text).join(""), report));
 }
 
 function entryOf(entry, words, report) {

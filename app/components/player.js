@@ -89,6 +89,7 @@ class Player {
       change: button(() => this.handwork.toggle(this.current)),
       undo: button(() => this.handwork.do("undo")),
       range: button(() => this.range.toggleDrawing()),
+      act: button(() => this.report("act", { start: this.range.closed[0], end: this.range.closed[1] })),
       clear: button(() => this.range.clear()),
       zoom_out: button(() => this.view.zoom(2, this.now)),
       zoom_in: button(() => this.view.zoom(1 / 2, this.now)),
@@ -342,6 +343,7 @@ class Player {
       tools[name].title = hint;
       tools[name].setAttribute("aria-label", hint);
     };
+    say(tools.act, this.data.range_action, Boolean(range && this.data.range_action));
     sign("clear", "×", words.range_clear, Boolean(range));
     sign("zoom_out", "−", words.zoom_out, this.duration > 0);
     sign("zoom_in", "+", words.zoom_in, this.duration > 0);

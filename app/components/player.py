@@ -9,12 +9,14 @@ there, are sent to the page.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent
+from app.components.ranges import act_on_sent, range_action
 from app.context import services
 from app.state import Edits, page_state
 from framelens.analysis.planning.time_parsing import has_range
@@ -72,11 +74,17 @@ def draw(
         "editing": edits is not None,
         "can_undo": bool(edits and edits.steps),
         "seen": edits.seen if edits else 0,
+        "range_action": action.words if (action := range_action()) else "",
         # The browser fills in the placeholders.
         "words": {word: t(f"ui.player_{word}", **_PLACEHOLDERS) for word in _WORDS},
     }
     _mount(
-        key=_KEY, data=data, on_seek_change=_store_position, on_range_change=_store_range, on_edit_change=_store_edits
+        key=_KEY,
+        data=data,
+        on_seek_change=_store_position,
+        on_range_change=_store_range,
+        on_edit_change=_store_edits,
+        on_act_change=partial(act_on_sent, _KEY, job_id=job_id or "", video_id=video_id),
     )
 
 

@@ -14,7 +14,9 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent
+from app.components.ranges import RangeAction, VideoRange, act_on_sent
 from framelens.core.domain import Keyframe
+from framelens.core.evidence import Interval
 from framelens.core.images import smaller
 from framelens.i18n import t
 from framelens.reports.content.document import (
@@ -151,10 +153,29 @@ class Action:
 class Renderer:
     """Converter of blocks to values for the browser. `frames` are those of the job, whose pictures are shown."""
 
-    def __init__(self, job_id: str, frames: Iterable[Keyframe], actions: Mapping[str, Action] | None = None) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        frames: Iterable[Keyframe],
+        actions: Mapping[str, Action] | None = None,
+        *,
+        range_action: RangeAction | None = None,
+        intervals: Iterable[Interval] = (),
+    ) -> None:
+        """Create a renderer.
+
+        Args:
+            job_id: The job.
+            frames: Its frames.
+            actions: Buttons by the anchors of headings.
+            range_action: What can be done with a range of the video, None if nothing can.
+            intervals: Those of the answers in the report; the picture of each is that of its first frame.
+        """
         self._job_id = job_id
         self._frames = {frame.number: frame for frame in frames}
         self._actions = actions or {}
+        self._range_action = range_action
+        self._intervals = {one.first.time_seconds: one for one in intervals}
 
     @property
     def marks(self) -> dict[str, float]:
@@ -238,17 +259,26 @@ class Renderer:
 
     def _finding(self, item: FindingItem) -> Value:
         cited = [self._frames[number] for number in item.frames if number in self._frames]
+        times = [frame.time_seconds for frame in cited]
         return {
             "pictures": [self.picture(frame) for frame in cited[:_MAX_PICTURES]],
             "lead": spans(item.times),
             "line": spans(item.line),
             "fields": [{"label": label, "text": value} for label, value in item.fields],
+            "range": self._range(times, is_cited=True),
         }
+
+    def _range(self, times: Sequence[float], *, is_cited: bool = False) -> Value | None:
+        """Return the range from the first to the last of these times, None if nothing can be done with it."""
+        if not (self._range_action and times):
+            return None
+        return VideoRange(min(times), max(times), job_id=self._job_id, is_cited=is_cited).value(self._range_action)
 
     def _chapter(self, card: ChapterCard) -> Value:
         picture = self._picture(card.picture) if card.picture else None
         text = spans((Span(card.text, "said"),)) if card.text else []
-        return {"picture": picture, "lead": spans(card.times), "title": card.title, "line": text}
+        edges = self._range([span.at_seconds for span in card.times if span.at_seconds is not None])
+        return {"picture": picture, "lead": spans(card.times), "title": card.title, "line": text, "range": edges}
 
     def _cited(self, line: Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""
@@ -258,7 +288,9 @@ class Renderer:
     def _thumbnail(self, block: PictureBlock) -> Value:
         """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
         title = block.caption or block.alt
-        moves = {} if block.at_seconds is None else {"seconds": block.at_seconds, "plays": True}
+        moves: Value = {} if block.at_seconds is None else {"seconds": block.at_seconds, "plays": True}
+        if found := self._intervals.get(-1.0 if block.at_seconds is None else block.at_seconds):
+            moves["range"] = self._range([found.first.time_seconds, found.end_seconds])
         if frame := self._frames.get(block.number):
             return {**self.picture(frame), **moves, "title": title}
         data = base64.b64encode(smaller(block.jpeg, _SIDES[0])).decode("ascii")
@@ -298,14 +330,15 @@ def spans(line: Iterable[Span]) -> list[Value]:
 def draw(
     shown: Iterable[ReportPiece], renderer: Renderer, *, key: str, on_action: Callable[[int], None] | None = None
 ) -> None:
-    """Draw the pieces of a report; `on_action` is called with the number of a button that was pressed."""
+    """Draw the pieces of a report; `on_action` is called with the number of a heading's button that was pressed."""
 
     def notify() -> None:
         number = sent(key, "retry")
         if on_action and isinstance(number, int):
             on_action(number)
 
-    _mount(key=key, data={"blocks": renderer.values(shown), "marks": renderer.marks}, on_retry_change=notify)
+    data = {"blocks": renderer.values(shown), "marks": renderer.marks}
+    _mount(key=key, data=data, on_retry_change=notify, on_act_change=partial(act_on_sent, key))
 
 
 def draw_values(values: Sequence[Value], renderer: Renderer, *, key: str) -> None:
@@ -335,7 +368,13 @@ def draw_answer(
             on_action(action, number)
 
     data = {"blocks": list(values), "marks": dict(marks)}
-    _mount(key=key, data=data, on_open_change=partial(act, "open"), on_look_change=partial(act, "look"))
+    _mount(
+        key=key,
+        data=data,
+        on_open_change=partial(act, "open"),
+        on_look_change=partial(act, "look"),
+        on_act_change=partial(act_on_sent, key),
+    )
 
 
 def paragraph(line: Line, tone: str = "plain") -> Value:

@@ -35,6 +35,15 @@ function clock(seconds, digits = 0) {
   return (hours ? [hours, ...parts] : parts).join(":") + fraction;
 }
 
+// The button at a range of the video, which asks the page to do what a plugin does with it; none without such a plugin.
+function rangeButtons(range, name, notify) {
+  if (!range) return [];
+  const button = element("button", { type: "button", className: "range-action", textContent: range.words });
+  button.setAttribute("aria-label", [range.words, name].filter(Boolean).join(": "));
+  button.addEventListener("click", () => notify("act", { ...range, name }));
+  return [button];
+}
+
 // Frames are edited through the player, which alone notifies the server: kind is "add" or "remove".
 function editFrames(kind, seconds) {
   window.dispatchEvent(new CustomEvent("framelens:edit", { detail: { kind, seconds } }));

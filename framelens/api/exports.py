@@ -57,7 +57,7 @@ _ZIP = "application/zip"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ARCHIVES = ("frames", "sheet", "everything")
 """Files of a report beside its formats."""
-_GONE = 499
+GONE = 499
 """Status for a client that left before the answer."""
 
 
@@ -287,7 +287,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 async def respond(request: Request, write: Callable[[], Export]) -> Response:
     """Return the answer with what `write` returns; see `run_in_turn`."""
     made = await run_in_turn(request, write)
-    return made.response() if made else Response(status_code=_GONE)
+    return made.response() if made else Response(status_code=GONE)
 
 
 async def _send_report(request: Request, services: Services) -> Response:
@@ -331,7 +331,7 @@ async def _send_several(request: Request, services: Services) -> Response:
     options = {"conversations": has_conversations, "appendix": request.query_params.get("appendix") == "1"}
     path = await run_in_turn(request, partial(_several, services.jobs, services.reports, ids, formats, **options))
     if path is None:
-        return Response(status_code=_GONE)
+        return Response(status_code=GONE)
     return OpenFileResponse(
         os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)),
         path,

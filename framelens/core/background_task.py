@@ -61,13 +61,18 @@ def cancelled_by(event: threading.Event, work: Callable[[], T]) -> Callable[[], 
     return cancellable
 
 
+def cancel_event() -> threading.Event | None:
+    """Return the event of `cancelled_by`, for work that another thread or process does; None outside of it."""
+    return _cancel.get()
+
+
 def check_cancelled() -> None:
     """End work whose result is no longer wanted.
 
     Raises:
         Cancelled: The event of `cancelled_by` is set.
     """
-    event = _cancel.get()
+    event = cancel_event()
     if event is not None and event.is_set():
         raise Cancelled
 

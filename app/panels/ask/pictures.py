@@ -7,9 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from app import resources
+from app.components.ranges import VideoRange, range_action
 from app.components.report_blocks import Renderer, Value
 from app.context import services
-from framelens.core.domain import Keyframe
+from framelens.core.domain import Keyframe, ReportedSearch
 from framelens.core.errors import InputError
 from framelens.core.units import clock
 from framelens.i18n import t
@@ -31,7 +32,13 @@ class Pictures:
         self._keyframes = cache(_keyframes)
 
     def gallery(
-        self, pictures: Iterable[FrameRef], *, shown: str, can_look: bool = False, plays: bool = False
+        self,
+        pictures: Iterable[FrameRef],
+        *,
+        shown: str,
+        can_look: bool = False,
+        plays: bool = False,
+        found: ReportedSearch | None = None,
     ) -> Value:
         """Return pictures as a value for the browser.
 
@@ -40,8 +47,14 @@ class Pictures:
             shown: The analysis whose video is in the player; a click on a frame of another one notifies the page.
             can_look: Give each frame a button that looks closer.
             plays: A click on a frame plays the video from there.
+            found: The search whose intervals begin with these frames; each gets the button of a range.
         """
-        values = [self._value(one, shown, can_look=can_look) | {"plays": plays} for one in pictures]
+        more = {"plays": plays}
+        ranges = _ranges(found) if found else {}
+        values = [
+            self._value(one, shown, can_look=can_look) | more | {"range": ranges.get(one.time_seconds)}
+            for one in pictures
+        ]
         return {"kind": "gallery", "pictures": values}
 
     def _value(self, one: FrameRef, shown: str, *, can_look: bool) -> Value:
@@ -65,6 +78,15 @@ class Pictures:
             return {"src": _url(one)}
         frame = self._keyframes(one.analysis_id).get(one.time_seconds)
         return Renderer(one.analysis_id, ()).picture(frame) if frame else {"src": ""}
+
+
+def _ranges(found: ReportedSearch) -> dict[float, Value]:
+    """Return the intervals of a search, by their first frames' times, for an action of a plugin if there is one."""
+    action, moments = range_action(), found.moments
+    if action is None:
+        return {}
+    intervals = {one.first.time_seconds: one.end_seconds for one in moments.intervals}
+    return {start: VideoRange(start, end, job_id=moments.analysis_id).value(action) for start, end in intervals.items()}
 
 
 def _keyframes(analysis_id: str) -> dict[float, Keyframe]:

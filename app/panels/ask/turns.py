@@ -279,7 +279,7 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     for one in results:
         video = one.search.moments.analysis_id
         yield report_blocks.paragraph(one.found)
-        yield gallery([frames[video, at] for at in one.starts if (video, at) in frames], plays=True)
+        yield gallery([frames[video, at] for at in one.starts if (video, at) in frames], plays=True, found=one.search)
         yield report_blocks.paragraph(one.looked, "quiet")
     if rest:
         yield report_blocks.prose(rest, live=is_live) | {"bare": True}

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent_about
+from app.components.ranges import VideoRange, act_on_sent, range_action
 from app.components.report_blocks import Value
 from app.context import may_change, services
 from app.formatting import joined, local_time, short_clock
@@ -110,7 +111,7 @@ def _card(entry: LibraryEntry, hits: list[Hit]) -> Value:
         "facts": list(filter(None, facts)),
         "badges": list(_badges(entry)),
         "is_chosen": entry.id in page_state().chosen,
-        "hits": list(map(_hit, hits)),
+        "hits": [_hit(hit, entry) for hit in hits],
     }
 
 
@@ -126,7 +127,7 @@ def _badges(entry: LibraryEntry) -> Iterator[tuple[str, str]]:
         yield "tag", tag
 
 
-def _hit(hit: Hit) -> Value:
+def _hit(hit: Hit, entry: LibraryEntry) -> Value:
     """Convert a hit; its text is in pieces, each with whether it is one of the searched words."""
     pieces, end = [], 0
     for start, stop in hit.marks:
@@ -135,7 +136,11 @@ def _hit(hit: Hit) -> Value:
     pieces.append((hit.text[end:], False))
     time = short_clock(hit.seconds) if hit.seconds is not None else ""
     kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near")
-    return {"kind": kind, "time": time, "seconds": hit.seconds, "pieces": [piece for piece in pieces if piece[0]]}
+    edges = None
+    if hit.seconds is not None and entry.path != str(UNKNOWN_PATH) and (action := range_action()):
+        edges = VideoRange(hit.seconds, hit.seconds, job_id=entry.id, is_cited=True).value(action)
+    shown = [piece for piece in pieces if piece[0]]
+    return {"kind": kind, "time": time, "seconds": hit.seconds, "pieces": shown, "range": edges}
 
 
 def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
@@ -157,4 +162,11 @@ def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
                 services().jobs.rename(value["id"], str(value.get("name", "")))
 
     data = {"entries": cards, "words": words}
-    _mount(key=_KEY, data=data, on_open_change=opened, on_choose_change=chosen, on_rename_change=renamed)
+    _mount(
+        key=_KEY,
+        data=data,
+        on_open_change=opened,
+        on_choose_change=chosen,
+        on_rename_change=renamed,
+        on_act_change=partial(act_on_sent, _KEY),
+    )

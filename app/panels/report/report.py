@@ -18,6 +18,7 @@ import streamlit as st
 
 from app.components import report_blocks
 from app.components.controls import button
+from app.components.ranges import range_action
 from app.context import may_change, services
 from app.formatting import local_time, plain
 from app.panels.analyse import progress, request_form, stopped_job
@@ -25,6 +26,7 @@ from app.panels.report import toolbar
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
+from framelens.core.evidence import Interval
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
@@ -168,7 +170,13 @@ def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
     """Draw the blocks of the document or of a tab, a page at a time, with a search where there are many."""
     reported = services().reports.get(job.id, conversations=job.is_imported) or analysis
     pieces = _pieces(job, analysis, name, reported)
-    renderer = report_blocks.Renderer(job.id, analysis.keyframes, _actions(analysis, pieces))
+    renderer = report_blocks.Renderer(
+        job.id,
+        analysis.keyframes,
+        _actions(analysis, pieces),
+        range_action=range_action() if _has_player(job) else None,
+        intervals=_intervals(reported),
+    )
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
     first = _draw_pages(name, len(found))
     retry = partial(_retry, job.id)
@@ -184,7 +192,7 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         name: The tab.
         reported: The analysis with its conversations.
     """
-    has_player = video_for(services().videos, services().jobs, job) is not None  # which has the timeline
+    has_player = _has_player(job)  # which has the timeline
     asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(f"{_PIECES_KEY}_{name}")
     if kept is None or kept[0] is not analysis or kept[1] != asked:
@@ -196,6 +204,18 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, list(report_blocks.pieces(blocks)))
     pieces: list[report_blocks.ReportPiece] = kept[2]
     return pieces
+
+
+def _has_player(job: JobSnapshot) -> bool:
+    return video_for(services().videos, services().jobs, job) is not None
+
+
+def _intervals(analysis: Analysis) -> Iterator[Interval]:
+    """Yield the intervals that were found in this video for the answers of a report."""
+    for conversation in analysis.all_conversations:
+        for answer in conversation.answers:
+            for search in answer.searches:
+                yield from search.moments.intervals if not search.video else ()
 
 
 def _is_not_said_above(block: Block) -> bool:

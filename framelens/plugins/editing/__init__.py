@@ -7,5 +7,11 @@ PLUGIN = Plugin(
     "editing",
     commands={"clip": f"{_HERE}.commands.clip"},
     formats=f"{_HERE}.formats:FORMATS",
+    slots={
+        "page.dialog": (f"{_HERE}.panels.clips:draw_dialog",),
+        "range.action": (f"{_HERE}.panels.clips:action",),
+        "report.actions": (f"{_HERE}.panels.clips:draw_entry",),
+    },
+    routes=f"{_HERE}.routes:routes",
     messages=f"{_HERE}.messages",
 )

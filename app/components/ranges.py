@@ -1,0 +1,75 @@
+"""Ranges of videos that pages show, and the button at each by which a plugin does something with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.components.assets import sent
+from framelens import registry
+
+Value = dict[str, object]
+
+
+@dataclass(frozen=True)
+class VideoRange:
+    """A range of a video.
+
+    Attributes:
+        start_seconds: Its start, from the first picture.
+        end_seconds: Its end.
+        name: What is in it, "" if that has no name.
+        job_id: The analysis of the video, "" if there is none.
+        video_id: The video without an analysis.
+        is_cited: The edges are those of frames that show what it is about, and not of its own.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    name: str = ""
+    job_id: str = ""
+    video_id: str = ""
+    is_cited: bool = False
+
+    def value(self, action: RangeAction) -> Value:
+        """Return it as a value for the browser, with the words of its button; the name is that of what is beside it."""
+        edges = {"start": self.start_seconds, "end": self.end_seconds, "cited": self.is_cited}
+        return {"words": action.words, **edges, "job": self.job_id}
+
+
+@dataclass(frozen=True)
+class RangeAction:
+    """What a plugin does with a range: the words of its button, and a function that is called when it is pressed."""
+
+    words: str
+    act: Callable[[VideoRange], None]
+
+
+def range_action() -> RangeAction | None:
+    """Return the action of the first plugin that has one."""
+    return next((make() for make in registry.in_slot("range.action")), None)
+
+
+def act_on_sent(key: str, *, job_id: str = "", video_id: str = "") -> None:
+    """Do what the pressed button of a range is for, and draw the page again.
+
+    Args:
+        key: Key of the component whose event "act" has it.
+        job_id: The analysis, where the range doesn't name it.
+        video_id: The video without an analysis.
+    """
+    action, found = range_action(), _range_of(sent(key, "act"), job_id, video_id)
+    if action and found:
+        action.act(found)
+        st.rerun()  # the component may be in a fragment, but what the action shows is not
+
+
+def _range_of(value: object, job_id: str, video_id: str) -> VideoRange | None:
+    match value:
+        case {"start": int() | float() as start, "end": int() | float() as end, **more} if 0 <= start <= end < math.inf:
+            name, job = str(more.get("name") or ""), str(more.get("job") or "") or job_id
+            return VideoRange(start, end, name, job, "" if job else video_id, bool(more.get("cited")))
+    return None

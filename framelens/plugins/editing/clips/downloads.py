@@ -1,0 +1,178 @@
+"""Clips to download: a single one unchanged, several as a ZIP; each is written on request and deleted when sent."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZIP_STORED, ZipFile
+
+from framelens.core.background_task import cancel_event, check_cancelled
+from framelens.core.domain import Analysis
+from framelens.core.errors import InputError, StorageError
+from framelens.core.files import safe_file_name, safe_stem
+from framelens.i18n import error_text, labelled, t
+from framelens.plugins.editing.clips.cutter import CutPiece, cut_pieces
+from framelens.plugins.editing.clips.messages import ClipMode
+from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
+from framelens.services.playback import video_for
+from framelens.store.fs_utils import disk_errors
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
+
+MOST_PIECES = 100
+MOST_SECONDS = 3600.0
+"""Of all pieces of a download, encoded again: minutes of work, and a connection that waits for it."""
+_KINDS: dict[str, PieceKind] = {"f": "finding", "c": "chapter", "i": "interval"}
+_PIECE = re.compile(r"(?:([fci])(\d{1,6})|r)@(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)?")
+_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm"}
+_OTHER_TYPE = "video/x-matroska"
+
+
+@dataclass(frozen=True)
+class ClipOrder:
+    """Order of clips for a download.
+
+    Attributes:
+        subject: Id of the job or of the video.
+        path: The video.
+        name: Its name as the user knows it.
+        pieces: The pieces, in their order.
+        mode: How they are cut.
+    """
+
+    subject: str
+    path: Path
+    name: str
+    pieces: tuple[Piece, ...]
+    mode: ClipMode
+
+    def check(self) -> None:
+        """Raise InputError if this is too much for a download."""
+        if not 1 <= len(self.pieces) <= MOST_PIECES:
+            raise InputError("clip_number_of_pieces", count=len(self.pieces), most=MOST_PIECES)
+        total = sum((one.end_seconds or one.start_seconds) - one.start_seconds for one in self.pieces)
+        if self.mode == "exact" and total > MOST_SECONDS:
+            raise InputError("clip_too_long", minutes=round(total / 60), most=round(MOST_SECONDS / 60))
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """A temporary file for a user, its name and its media type."""
+
+    path: Path
+    name: str
+    mime: str
+
+
+def piece_text(piece: Piece) -> str:
+    """Return a piece as `parse_pieces` reads it, such as "f3@10.5-20" for a finding and "r@10.5-" for a range."""
+    name = f"{piece.kind[0]}{piece.number}" if piece.kind else "r"
+    end = "" if piece.end_seconds is None else _seconds(piece.end_seconds)
+    return f"{name}@{_seconds(piece.start_seconds)}-{end}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+
+
+def parse_pieces(text: str, analysis: Analysis | None) -> tuple[Piece, ...]:
+    """Parse pieces separated by commas; those of a report have its names.
+
+    Raises:
+        InputError: One is not a piece.
+    """
+    names = {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
+    pieces = []
+    for word in text.split(",")[: MOST_PIECES + 1]:
+        found = _PIECE.fullmatch(word.strip())
+        if not found:
+            raise InputError("clip_piece_unknown", given=word[:80])
+        letter, number, start, end = found.groups()
+        kind = _KINDS[letter] if letter else ""
+        key = (kind, int(number or 0))
+        pieces.append(Piece(*key, names.get(key, ""), float(start), float(end) if end else None))
+    return tuple(pieces)
+
+
+def order_of_job(services: Services, job_id: str, pieces: str, mode: ClipMode) -> ClipOrder:
+    """Return an order for pieces of the video of a job.
+
+    Raises:
+        InputError: The job is unknown, its video can't be read here, or a piece is not one.
+    """
+    job = services.jobs.snapshot(job_id)
+    video_id = video_for(services.videos, services.jobs, job)
+    if video_id is None:
+        raise InputError("clip_without_video", name=job.name)
+    analysis = services.reports.get(job_id)
+    return ClipOrder(job_id, services.videos.path(video_id), job.name, parse_pieces(pieces, analysis), mode)
+
+
+def order_of_video(services: Services, video_id: str, pieces: str, mode: ClipMode) -> ClipOrder:
+    """Return an order for ranges of a video without a report. Raises InputError."""
+    videos = services.videos
+    return ClipOrder(video_id, videos.path(video_id), videos.name(video_id), parse_pieces(pieces, None), mode)
+
+
+def write(order: ClipOrder) -> ClipFile:
+    """Write what is ordered into a temporary file that only this user of the system can read.
+
+    Raises:
+        InputError: It is too much, or no piece can be cut out.
+        StorageError: There is no room for it.
+        Cancelled: The client has left.
+    """
+    order.check()
+    with _scratch() as folder:
+        try:
+            cuts = cut_pieces(order.path, order.pieces, folder, mode=order.mode, cancel=cancel_event())
+            made = _one(next(cuts), order) if len(order.pieces) == 1 else _zipped(cuts, order, folder)
+        except StorageError as error:
+            raise StorageError("disk_full_now", folder=str(folder.parent), reason=error.values["reason"]) from error
+        descriptor, kept = tempfile.mkstemp(prefix="framelens-", suffix=made.path.suffix)
+        os.close(descriptor)
+        made.path.chmod(0o600)
+        made.path.replace(kept)
+    return ClipFile(Path(kept), made.name, made.mime)
+
+
+def _one(cut: CutPiece, order: ClipOrder) -> ClipFile:
+    if cut.error or cut.clip is None:
+        raise cut.error or InputError("clip_without_pictures", name=order.name)
+    path = cut.clip.path
+    name = path.name if cut.piece.name else safe_stem(order.name) + path.name.removeprefix(order.path.stem)
+    return ClipFile(path, safe_file_name(name), _TYPES.get(path.suffix, _OTHER_TYPE))
+
+
+def _zipped(cuts: Iterator[CutPiece], order: ClipOrder, folder: Path) -> ClipFile:
+    """Write the clips into a ZIP, each deleted when it is in it, with a list of those that are left out."""
+    target = folder / "clips.zip"
+    left_out: list[str] = []
+    errors = []
+    with ZipFile(target, "w", ZIP_STORED) as archive:
+        for cut in cuts:
+            check_cancelled()
+            if cut.clip:
+                archive.write(cut.clip.path, cut.clip.path.name)
+                cut.clip.path.unlink()
+            elif cut.error:
+                errors.append(cut.error)
+                left_out.append(labelled(cut.piece.label, error_text(cut.error)))
+        if left_out:
+            archive.writestr(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")))
+    if len(errors) == len(order.pieces):
+        raise errors[0]
+    return ClipFile(target, f"{safe_stem(order.name)}.clips.zip", "application/zip")
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with disk_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix="framelens-") as folder:
+        yield Path(folder)

@@ -1,0 +1,75 @@
+"""Routes of the page to clips: pieces of the video of a job, or of a video without one, as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, get_args
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from framelens.api.exports import GONE, run_in_turn
+from framelens.api.gate import Gate
+from framelens.api.responses import OpenFileResponse
+from framelens.core.errors import InputError
+from framelens.plugins.editing.clips.messages import ClipMode
+from framelens.services.container import Services
+
+if TYPE_CHECKING:
+    from framelens.plugins.editing.clips.downloads import ClipOrder
+
+_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
+
+
+def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
+    """List the routes below `prefix`; `&lang=` is the language of the page.
+
+    `?pieces=` has the pieces as `framelens.plugins.editing.clips.downloads.parse_pieces` reads them, `&mode=` how they
+    are cut.
+    """
+    return [
+        gate.route(f"{prefix}/jobs/{{id}}/clips", _send_of_job, "GET", role="viewer"),
+        gate.route(f"{prefix}/videos/{{id}}/clips", _send_of_video, "GET", role="viewer"),
+    ]
+
+
+async def _send_of_job(request: Request, services: Services) -> Response:
+    from framelens.plugins.editing.clips.downloads import order_of_job
+
+    job_id, asked = request.path_params["id"], _asked(request)
+    return await respond(request, services, lambda: order_of_job(services, job_id, *asked))
+
+
+async def _send_of_video(request: Request, services: Services) -> Response:
+    from framelens.plugins.editing.clips.downloads import order_of_video
+
+    video_id, asked = request.path_params["id"], _asked(request)
+    return await respond(request, services, lambda: order_of_video(services, video_id, *asked))
+
+
+def _asked(request: Request) -> tuple[str, ClipMode]:
+    """Return the pieces as text, and the mode. Raises InputError."""
+    asked = request.query_params.get("mode", "exact")
+    mode = next((one for one in _MODES if one == asked), None)
+    if mode is None:
+        raise InputError("clip_mode_unknown", given=asked[:40], known=", ".join(_MODES))
+    return request.query_params.get("pieces", ""), mode
+
+
+async def respond(request: Request, services: Services, order: Callable[[], ClipOrder]) -> Response:
+    """Return the answer with the clips of an order, written in its turn; see `framelens.api.exports.run_in_turn`."""
+    from framelens.plugins.editing.clips.downloads import ClipFile, write
+
+    def written() -> ClipFile:
+        made = order()
+        file = write(made)
+        services.jobs.audit.record("export", made.subject, made.name)
+        return file
+
+    file = await run_in_turn(request, written)
+    if file is None:
+        return Response(status_code=GONE)
+    descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    return OpenFileResponse(descriptor, file.path, media_type=file.mime, filename=file.name, is_temporary=True)

@@ -1,0 +1,48 @@
+"""Ranges that the browser sends, and the buttons that lists of findings, chapters and intervals have for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.components.ranges import RangeAction, VideoRange, _range_of
+from app.components.report_blocks import Renderer, pieces
+from framelens.core.domain import Analysis
+from framelens.reports.content.builder import sections
+from tests.reports.content.test_labels import rich
+
+ACTION = RangeAction("Clip", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "x", {}, {"start": 1.0}, {"start": "1", "end": 2}, {"start": 2, "end": 1}, {"start": -1, "end": 1}],
+)
+def test_other_values_are_ignored(value: object) -> None:
+    assert _range_of(value, "job", "") is None
+
+
+def test_a_sent_range_names_its_analysis_or_its_video() -> None:
+    sent = {"start": 1, "end": 2.5, "name": "x", "cited": True}
+    assert _range_of(sent, "job", "video") == VideoRange(1, 2.5, "x", "job", "", True)
+    assert _range_of(sent, "", "video") == VideoRange(1, 2.5, "x", "", "video", True)
+    assert _range_of({**sent, "job": "other"}, "job", "") == VideoRange(1, 2.5, "x", "other", "", True)
+
+
+def ranges(made: Analysis, action: RangeAction | None) -> list[tuple[object, ...]]:
+    named = sections(made)
+    listed = [*named["chapters"](), *named["findings"]()]
+    values = Renderer("job", made.keyframes, range_action=action).values(pieces(listed))
+    rows = [row for value in values for row in value.get("rows", ())]  # type: ignore[attr-defined]
+    return [(one["start"], one["end"], one["cited"], one["words"]) for row in rows if (one := row["range"])]
+
+
+@pytest.mark.usefixtures("english")
+def test_chapters_and_findings_have_the_button() -> None:
+    assert ranges(rich(), ACTION) == [
+        (0.0, 4.0, False, "Clip"),
+        (4.0, 9.0, False, "Clip"),
+        (0.5, 0.5, True, "Clip"),
+        (0.5, 1.0, True, "Clip"),
+        (6.5, 8.0, True, "Clip"),
+    ]
+    assert ranges(rich(), None) == []

@@ -1,0 +1,81 @@
+"""Clips as a reader saves them in a real browser: of a finding, of what is drawn on the timeline, and of a report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import av
+import pytest
+from playwright.sync_api import Page, expect
+
+from framelens import config
+from framelens.services.container import open_library
+from framelens.video.files import sha256_of
+from tests.browser.conftest import App, Visit, wait_until_still
+from tests.media import cards, write_video
+from tests.reports.content.test_labels import rich
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("film")
+    return write_video(folder / "film.mp4", cards(["red", "green", "blue"], 90), rate=30)
+
+
+def open_report(page: Page, app: App, film: Path) -> None:
+    """Open a report on the film, which is in the data folder of the running app."""
+    settings = config.load({"FRAMELENS_DATA_DIR": str(app.data_dir), "VLLM_MODEL_PATH": str(film.with_name("none"))})
+    with open_library(settings) as services:
+        upload = services.videos.create_upload(film.name, film.stat().st_size)
+        with services.videos.part(upload.id, 0) as part:
+            part.write(film.read_bytes())
+        video_id, sha256 = services.videos.finish(upload.id), sha256_of(film)
+        made = rich(sha256=sha256, id="film123456")
+        job_id = services.reports.add(replace(made, video=replace(made.video, name="film.mp4")))
+        services.videos.keep_copy_of(sha256, video_id)
+    page.goto(f"{app.url}?job={job_id}")
+    wait_until_still(page, page.locator("video"))
+
+
+def num_frames(data: bytes) -> int:
+    with av.open(BytesIO(data)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, film: Path) -> None:
+    page = visit.page
+    open_report(page, app, film)
+    page.get_by_role("button", name="Clip: A man walks by.").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Start", exact=True)).to_have_value("00:00.000")
+    dialog.get_by_label("Start", exact=True).fill("0:01")
+    dialog.get_by_label("End", exact=True).fill("1.5")
+    dialog.get_by_label("End", exact=True).press("Enter")
+    page.wait_for_timeout(1000)
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Save clip").press("Enter")
+    assert saved.value.suggested_filename == "film_00-01.000_00-01.500.mp4"
+    assert num_frames(saved.value.path().read_bytes()) == 15
+    dialog.get_by_label("End", exact=True).fill("0:00")
+    dialog.get_by_label("End", exact=True).press("Enter")
+    expect(dialog.get_by_text("is empty")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Save clip")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.locator(".strip[role=slider]").focus()
+    for key in ("Home", "i", "ArrowRight", "o"):
+        page.keyboard.press(key)
+    page.locator(".tools").get_by_role("button", name="Clip", exact=True).press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Start", exact=True)).to_have_value("00:00.000")
+    page.keyboard.press("Escape")
+    page.locator(".st-key-report_menu button:visible").first.press("Enter")
+    page.get_by_role("button", name="Clips …").press("Enter")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save 3 clips (ZIP)").press("Enter")
+    with ZipFile(saved.value.path()) as archive:
+        assert len(archive.namelist()) == 3
+    assert visit.complaints == []

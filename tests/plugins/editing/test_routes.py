@@ -1,0 +1,116 @@
+"""Clips that the page saves: of a finding, of a range, of several at once, and what can't be saved."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import av
+import pytest
+from starlette.testclient import TestClient
+
+from framelens.api import AllowedHosts, Gate
+from framelens.core.domain import Analysis
+from framelens.plugins.editing.clips.downloads import parse_pieces, piece_text
+from framelens.plugins.editing.clips.pieces import Piece, pieces_of
+from framelens.plugins.editing.routes import routes
+from framelens.services.container import Services
+from framelens.video.files import sha256_of
+from tests.media import cards, write_video
+from tests.reports.content.test_labels import rich
+
+
+def test_every_route_has_its_role() -> None:
+    assert [one.roles for one in routes(Gate(AllowedHosts()), "/api")] == [  # type: ignore[attr-defined]
+        {"GET /api/jobs/{id}/clips": "viewer"},
+        {"GET /api/videos/{id}/clips": "viewer"},
+    ]
+
+
+def test_pieces_are_written_as_they_are_read() -> None:
+    pieces = tuple(replace(one, doubts="") for one in pieces_of(rich(), 0.25))
+    assert parse_pieces(",".join(map(piece_text, pieces)), rich()) == pieces
+    assert [piece_text(one) for one in (*pieces[-2:], Piece("", 0, "", 1 / 3, None))] == [
+        "f2@0.25-1.25",
+        "f3@6.25-8.25",
+        "r@0.333333-",
+    ]
+
+
+@pytest.fixture
+def video_id(services: Services, tmp_path: Path) -> str:
+    film = write_video(tmp_path / "film.mp4", cards(["red", "green", "blue"], 30), rate=10).read_bytes()
+    upload = services.videos.create_upload("my film?.mp4", len(film))
+    with services.videos.part(upload.id, 0) as part:
+        part.write(film)
+    return services.videos.finish(upload.id)
+
+
+@pytest.fixture
+def job_id(services: Services, video_id: str) -> str:
+    path = services.videos.path(video_id)
+    made: Analysis = replace(rich(), sha256=sha256_of(path))
+    job = services.reports.add(replace(made, id="film123456", video=replace(made.video, name="my film?.mp4")))
+    services.videos.keep_copy_of(made.sha256, video_id)
+    return job
+
+
+def num_frames(data: bytes) -> int:
+    with av.open(BytesIO(data)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+@pytest.mark.slow
+def test_finding_and_range_are_saved(client: TestClient, job_id: str, video_id: str, tmp_path: Path) -> None:
+    answer = client.get(f"/api/jobs/{job_id}/clips?pieces=f1@1-2.5")
+    assert answer.status_code == 200 and answer.headers["Content-Type"] == "video/mp4"
+    assert "A%20man%20walks%20by._00-01.000_00-02.500.mp4" in answer.headers["Content-Disposition"]
+    assert num_frames(answer.content) == 15
+    whole = client.get(f"/api/videos/{video_id}/clips?pieces=r@0-&mode=fast")
+    assert num_frames(whole.content) == 90 and "my%20film__00-00.000_end" in whole.headers["Content-Disposition"]
+    assert not [*Path(tmp_path).rglob("framelens-*")]
+
+
+@pytest.mark.slow
+def test_several_are_a_zip_with_what_is_left_out(client: TestClient, job_id: str) -> None:
+    answer = client.get(f"/api/jobs/{job_id}/clips?pieces=f1@0-1,c2@4-5,f1@0-1,r@50-51&lang=en")
+    assert answer.headers["Content-Type"] == "application/zip"
+    with ZipFile(BytesIO(answer.content)) as archive:
+        names = archive.namelist()
+        assert names[:3] == [
+            "A man walks by._00-00.000_00-01.000.mp4",
+            "He is back_00-04.000_00-05.000.mp4",
+            "A man walks by._00-00.000_00-01.000-2.mp4",
+        ]
+        assert num_frames(archive.read(names[1])) == 10
+        assert len(names) == 4 and b"00:09.000" in archive.read(names[3])
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("pieces=f1@0-1&mode=smart", 400),
+        ("pieces=", 400),
+        ("pieces=x@0-1", 400),
+        ("pieces=r@-1-2", 400),
+        ("pieces=r@2-1", 400),
+        ("pieces=r@0-9999", 400),
+        ("pieces=" + ",".join(["r@0-1"] * 101), 400),
+        ("pieces=" + ",".join(["f1@0-1"] * 5000), 400),
+    ],
+)
+def test_what_cannot_be_saved_is_said(client: TestClient, job_id: str, query: str, status: int) -> None:
+    english, chinese = (client.get(f"/api/jobs/{job_id}/clips?{query}&lang={one}") for one in ("en", "zh"))
+    assert english.status_code == chinese.status_code == status
+    assert re.search("[一-鿿]", chinese.json()["error"]) and not re.search("[一-鿿]", english.json()["error"])
+
+
+def test_video_that_is_elsewhere_is_said(client: TestClient, services: Services) -> None:
+    job_id = services.reports.add(replace(rich(), id="elsewhere1"))
+    answer = client.get(f"/api/jobs/{job_id}/clips?pieces=f1@0-1&lang=en")
+    assert answer.json()["key"] == "clip_without_video"
+    assert client.get("/api/jobs/unknown12345/clips?pieces=f1@0-1").status_code == 404
+    assert client.get("/api/videos/unknown12345/clips?pieces=r@0-1").status_code == 404

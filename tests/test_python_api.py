@@ -217,7 +217,7 @@ def test_call_and_the_texts_in_its_errors_have_one_language(tmp_path: Path, monk
         said.append(t("error.cancelled"))
         raise framelens.InputError("path_missing", path=t("error.cancelled"))
 
-    monkeypatch.setattr("framelens.video.files.check_file", check_file)
+    monkeypatch.setattr("framelens.python.session.check_file", check_file)
     events = framelens.Session(data_dir=tmp_path, language="zh").analyse_events("a.mp4")
     with in_language("en"):
         with pytest.raises(framelens.InputError) as raised:

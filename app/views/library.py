@@ -14,7 +14,7 @@ from app.panels.library import cards, filters, trash
 from app.state import page_state
 from framelens.core.files import one_line
 from framelens.i18n import label, t
-from framelens.library.bulk_operations import MOST_EXPORTED
+from framelens.library.bulk_operations import MOST_EXPORTED, reports_of
 from framelens.reports.formats import FORMATS
 
 _POLL_SECONDS = 2.0
@@ -152,8 +152,6 @@ def _draw_import() -> None:
 
 
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
-    from framelens.library.bulk_operations import reports_of
-
     state = page_state()
     state.refused = tuple(refused)
     ids: list[str] = []

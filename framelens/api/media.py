@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
+from framelens.conversations.conversation import FrameRef
 from framelens.conversations.repository import ConversationRepository
 from framelens.core.errors import InputError
 from framelens.core.files import shown_path
@@ -146,8 +147,6 @@ async def _stored_picture(request: Request, services: Services) -> Response:
 
 
 def _kept_picture(conversations: ConversationRepository, sha256: str) -> bytes:
-    from framelens.conversations.conversation import FrameRef
-
     for jpeg in conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
         return jpeg
     raise InputError("picture_unknown", id=sha256[:64])

@@ -13,6 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import httpx
+
 from framelens.core.errors import EngineError, RequestTooLarge
 from framelens.core.refusals import is_refusal, read_json, refused, said_in
 from framelens.http_client.client import on_request_loop, request_loop
@@ -88,8 +90,6 @@ class EmbeddingModel:
     async def _vectors(
         self, engine: EngineClient, parts: Sequence[Mapping[str, object]], seconds: float
     ) -> AsyncIterator[tuple[int, list[float]]]:
-        import httpx
-
         async def embed(place: int) -> tuple[int, list[float]]:
             messages = [{"role": "user", "content": [parts[place]]}]
             body = {"messages": messages, "encoding_format": "float", **({"model": self.model} if self.model else {})}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from framelens.core.errors import EngineError
+from framelens.core.errors import EngineError, ImageRejected, PicturesRefused, RequestTooLarge
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -75,7 +75,6 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     """
     import httpx
 
-    from framelens.core.errors import ImageRejected, PicturesRefused, RequestTooLarge
     from framelens.core.refusals import is_refusal, read_json, refused
     from framelens.http_client.client import short_request
 

@@ -9,6 +9,7 @@ from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import is_same_file
 from framelens.python.messages import checked_language, localised
+from framelens.reports.files import written
 from framelens.reports.formats import FORMATS as _FORMATS
 from framelens.reports.formats import files_of, format_of
 
@@ -71,7 +72,6 @@ def save_report(
         InputError: The file is no report, or the report would be empty in this format.
         StorageError: A file can't be written.
     """
-    from framelens.reports.files import written
     from framelens.store.fs_utils import storage_errors
 
     with localised(_language_of(analysis, language)):

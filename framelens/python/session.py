@@ -13,14 +13,26 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
 from framelens import config
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
+from framelens.conversations.images import read_image
 from framelens.core.domain import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
 from framelens.core.errors import Cancelled, ConfigError, StorageError
-from framelens.core.files import typed_path
+from framelens.core.files import readable, typed_path
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language
-from framelens.services.keyframes import build_selection, parse_interval, parse_seconds
+from framelens.services.keyframes import (
+    build_selection,
+    consume,
+    frames_that_fit,
+    open_updates,
+    parse_interval,
+    parse_seconds,
+)
+from framelens.store.fs_utils import end_log, log_to
+from framelens.video.files import check_file
+from framelens.video.worker_pool import worker_ready, worker_started
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import AskEvent, Conversation, Look
@@ -194,8 +206,6 @@ class Session:
         self._has_log = False
 
     def __enter__(self) -> Self:
-        from framelens.video.worker_pool import worker_ready
-
         self._opened.enter_context(worker_ready())
         return self
 
@@ -254,9 +264,6 @@ class Session:
             ConfigError: The arguments contradict each other.
             Cancelled: `cancel` was set.
         """
-        from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-        from framelens.services.keyframes import consume, frames_that_fit, open_updates
-
         language = checked_language(language, self._language)
         with localised(language):
             with self._lock:
@@ -343,9 +350,7 @@ class Session:
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, or another thread closed the session.
         """
-        from framelens.core.files import readable
         from framelens.services.analyses import build_request, is_expected, raise_without_report, start_run
-        from framelens.video.files import check_file
 
         _check_texts(question=question, template=template)
         language = checked_language(language, self._language)
@@ -453,7 +458,6 @@ class Session:
             Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
         """
         from framelens.conversations.conversation import AnswerDraft, AskSettings, Conversation, Look, checked_question
-        from framelens.conversations.images import read_image
         from framelens.services.asking import FrameOptions
 
         _check_names("Session.ask_events", settings, AnswerOptions)
@@ -512,8 +516,6 @@ class Session:
 
     def _open_log(self) -> None:
         """Send the log to the data folder until the session is closed, once; the caller holds the lock."""
-        from framelens.store.fs_utils import end_log, log_to
-
         if not self._has_log:
             self._opened.callback(end_log, log_to(self._settings.data_dir))
             self._has_log = True
@@ -644,7 +646,6 @@ def _own_session(
         TypeError: The function has no argument of such a name.
     """
     _check_names(name, options, kind)
-    from framelens.video.worker_pool import worker_started
 
     given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
     with worker_started(), closing(Session(**cast(SessionOptions, given))) as session:

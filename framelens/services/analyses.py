@@ -17,6 +17,8 @@ from framelens.config import Settings
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
 from framelens.services.engine_session import open_planner
+from framelens.video.extractor import probe
+from framelens.video.subtitles.discovery import check_subtitle_file
 
 if TYPE_CHECKING:
     from framelens.core.analysis_state import AnalysisUpdate
@@ -82,8 +84,6 @@ def build_request(
     )
 
     def fit() -> int:
-        from framelens.video.extractor import probe
-
         return open_planner(settings).held_frames(probe(path), request, templates.find(template))
 
     most, adapts = frame_limit(frames, selection.strategy, AUTO, fit)
@@ -93,7 +93,6 @@ def build_request(
 def _checked(subtitles: Path | None) -> Path | None:
     if subtitles is None:
         return None
-    from framelens.video.subtitles.discovery import check_subtitle_file
 
     return check_subtitle_file(subtitles)
 

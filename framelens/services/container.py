@@ -5,11 +5,10 @@ Only this module knows which store, video repository, queue and engine session a
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
@@ -22,13 +21,16 @@ from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
 from framelens.core.errors import StorageError
-from framelens.core.redaction import redact
-from framelens.core.roles import LOCAL_USER, as_user, requires
+from framelens.core.roles import LOCAL_USER, as_user
 from framelens.core.wall_clock import latest_time
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.services.answers import Answers
+from framelens.services.asking import Asking
 from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
+from framelens.services.stored_reports import StoredReports
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store, open_store
-from framelens.store.fs_utils import ProcessLock, disk_errors, log_to
+from framelens.store.fs_utils import ProcessLock, log_to
 from framelens.store.upload_limits import UploadLimits
 from framelens.store.video_repository import VideoRepository
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from framelens.services.access.accounts import Accounts
     from framelens.services.answers import Answers
     from framelens.services.asking import Asking
+    from framelens.services.model_switch import ModelSwitch
     from framelens.services.stored_reports import StoredReports
     from framelens.video.stills import Stills
 
@@ -58,7 +61,6 @@ class Closing(Protocol):
 
 ClosingT = TypeVar("ClosingT", bound=Closing)
 SAMPLE = Path(str(files("framelens") / "samples" / "sample.mp4"))
-_CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays
 _MOST_WORKERS = 16  # analyses at a time, each with a decoder
 
 
@@ -139,22 +141,23 @@ class Services:
     @property
     def asking(self) -> Asking:
         """Return what questions about videos need."""
-        from framelens.services.asking import Asking
-
         return Asking(self.jobs, self.switcher, self.templates, self.shared)
+
+    @property
+    def model_switch(self) -> ModelSwitch:
+        """Return the switch to another model."""
+        from framelens.services.model_switch import ModelSwitch
+
+        return ModelSwitch(self.switcher, self.jobs, self.templates, self.shared)
 
     @property
     def reports(self) -> StoredReports:
         """Return the stored reports with the conversations about them."""
-        from framelens.services.stored_reports import StoredReports
-
         return StoredReports(self.store, self.jobs, self.conversations)
 
     @property
     def answers(self) -> Answers:
         """Return the answers that are being written."""
-        from framelens.services.answers import Answers
-
         return self.part("answers", lambda services: Answers(services.asking, services.jobs, services.conversations))
 
     def resume(self) -> None:
@@ -185,54 +188,6 @@ class Services:
         self.store.close()
 
 
-def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
-    """Return `settings` with another local model.
-
-    Args:
-        settings: The settings to change.
-        model: Value of VLLM_MODEL_PATH, as in `.env`.
-        vllm_config: Value of VLLM_CONFIG.
-        engine: Value of FRAMELENS_ENGINE.
-
-    Raises:
-        ConfigError: A value is not valid.
-    """
-    named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
-    read = config.load(named, Path(os.devnull))
-    return replace(
-        settings,
-        model_path=read.model_path,
-        model_chosen=True,
-        vllm_config=read.vllm_config,
-        engine=read.engine,
-        base_url="",
-    )
-
-
-@requires("administrator")
-def choose_local_model(services: Services, model: str, vllm_config: str) -> None:
-    """Use this local model from the next analysis on.
-
-    That analysis starts the model and, if this is confirmed, downloads it. Wait up to two seconds for the change, which
-    running analyses delay.
-
-    Raises:
-        AppError: The model cannot be used, or a switch or benchmark is running.
-    """
-    settings = with_local_model(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
-    session = EngineSession(settings, services.templates, shared=services.shared)
-    services.switcher.begin(session, on_end=partial(keep_choice, services, settings), starts=False)
-    services.switcher.switch.wait(_CHANGE_SECONDS)
-
-
-def keep_choice(services: Services, settings: Settings, is_done: bool) -> None:
-    """Record the choice and save it for the next start, if the switch to it is done."""
-    if is_done:
-        services.jobs.audit.record("switch", object_name=redact(settings.base_url or settings.model_path))
-        with disk_errors(settings.data_dir):
-            config.keep_choice(settings)
-
-
 def open_services(settings: Settings | None = None, *, adopts: bool = True, workers: int | None = None) -> Services:
     """Build all services; nothing heavy starts before it is needed.
 
@@ -245,7 +200,6 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from framelens.jobs.engine_switcher import EngineSwitcher  # other commands do without
     from framelens.jobs.queue import Jobs  # other commands do without
 
     settings = settings or config.load()

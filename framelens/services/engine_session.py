@@ -27,12 +27,17 @@ from framelens.analysis.prompts.templates import Templates, digest
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task
 from framelens.config import Settings
+from framelens.conversations.answer_queue import AnswerQueues
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
+from framelens.engine.model_resolution import resolve_model
 from framelens.services import engine_selection
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.model_records import RequestTiming, TimingStats
+from framelens.video import files
+from framelens.video.stills import Stills
+from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
     from framelens.conversations.answer_queue import AnswerQueues
@@ -75,15 +80,11 @@ class SharedParts:
     @_once
     def queues(self) -> AnswerQueues:
         """Return the questions that wait for the engine in use, or for each of several."""
-        from framelens.conversations.answer_queue import AnswerQueues
-
         return AnswerQueues()
 
     @_once
     def stills(self) -> Stills:
         """Return the frames of videos by time."""
-        from framelens.video.stills import Stills
-
         return Stills()
 
     def close(self) -> None:
@@ -282,9 +283,6 @@ def build_transcription(settings: Settings) -> Transcription:
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
-    from framelens.video import files
-    from framelens.video.subtitles.discovery import digest_beside
-
     known = {"app": f"{version('framelens')} ({files.version()})"}
     if beside := digest_beside(request.path, request.subtitles):
         known["subtitles"] = beside
@@ -353,8 +351,6 @@ class ModelAnswers:
 
 def _weights(settings: Settings) -> Path | None:
     """Return the folder of the model, None if it is not on this machine."""
-    from framelens.engine.model_resolution import resolve_model
-
     try:
         return resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong

@@ -12,6 +12,7 @@ from framelens.config import Settings
 from framelens.core.analysis_state import AnalysisUpdate, updates
 from framelens.core.domain import AnalysisRequest, KeyframesChosen, Probed, Selection, StageStarted, Strategy, VideoInfo
 from framelens.core.errors import ConfigError
+from framelens.video.extractor import probe
 from framelens.video.keyframes.options import ExtractOptions
 
 T = TypeVar("T")
@@ -102,7 +103,6 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
     """
     from framelens.analysis.prompts.templates import built_in
     from framelens.services.engine_session import open_planner
-    from framelens.video.extractor import probe
 
     request = AnalysisRequest(path)
     template = built_in()[request.template]

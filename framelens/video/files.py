@@ -15,6 +15,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import blake2b, sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
@@ -221,8 +222,6 @@ def check_file(path: Path) -> None:
 
 def picture_key(jpeg: bytes) -> str:
     """Return a key of 16 hex digits for a picture: the same for the same bytes."""
-    from hashlib import blake2b  # slow to import, and rarely needed by a decoder worker
-
     return blake2b(jpeg, digest_size=_KEY_BYTES).hexdigest()
 
 
@@ -238,8 +237,6 @@ def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashP
         VideoError: The file can't be read.
         Cancelled: `cancel` was set.
     """
-    from hashlib import sha256
-
     check_file(path)
     digest, last = sha256(), HashProgress(0, max(1, input_status(path).st_size))
     try:
@@ -270,8 +267,6 @@ def _decoder_version() -> bytes:
 @cache
 def version() -> str:
     """Return the version of this package's results: 16 hex digits that change with the sources and the decoder."""
-    from hashlib import sha256
-
     folder = Path(__file__).parent
     digest = sha256(_decoder_version())
     for path in [folder.parent / "core" / "domain.py", *sorted(folder.rglob("*.py"))]:

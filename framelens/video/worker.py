@@ -37,8 +37,10 @@ from framelens.core.errors import AppError, DecodeError
 from framelens.video import limits, sandbox
 from framelens.video.files import confine, picture_key, printable
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole
+from framelens.video.readers import damage, open_reader
 from framelens.video.readers.base import FrameReader, Picture, as_jpeg
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
+from framelens.video.subtitles.discovery import files_beside, folders_beside
 
 if TYPE_CHECKING:
     from framelens.video.features.text_recognition import TextReading
@@ -106,7 +108,6 @@ def files_of(request: WorkerRequest) -> list[Path]:
     """Return what a request needs to read: the video, or also its folder's list and the subtitles beside it."""
     if request.task != "subtitles":
         return [request.path]
-    from framelens.video.subtitles.discovery import files_beside, folders_beside
 
     beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
     given = [request.subtitles] if request.subtitles else []
@@ -118,7 +119,6 @@ def events_of(
 ) -> Iterator[VideoEvent | Known | Thumbnails | Fetched | Transcript | SoundPiece]:
     """Yield the events of a request, without limits on time or memory; `reading` is closed. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
-    from framelens.video.readers import open_reader
 
     task = request.task
     if task == "facts":
@@ -224,8 +224,6 @@ def serve(
         files_of: Returns what a request needs to read.
         begin: Starts the processes that a request needs, before the sandbox, and returns its messages.
     """
-    from framelens.video.readers import damage
-
     damage.watch()
     faulthandler.enable()
     output = limits.private_output()

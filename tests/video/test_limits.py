@@ -55,9 +55,9 @@ def test_zeros_behind_a_raw_stream_cost_a_notice(tmp_path: Path) -> None:
 
 def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -> None:
     program = (
-        "import framelens.video.worker as child, framelens.video.readers as readers\n"
+        "import framelens.video.worker as child\n"
         "def greedy(path, **_):\n    return bytearray(1 << 40)\n"
-        "readers.open_reader = greedy\nchild.main()"
+        "child.open_reader = greedy\nchild.main()"
     )
     request = to_json(WorkerRequest("probe", moving_video))
     pipe = subprocess.PIPE

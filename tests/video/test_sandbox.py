@@ -45,14 +45,14 @@ FORBIDDEN = {
 def attempt(program: str, video: Path, other: Path) -> str:
     """Return the error of a worker's decoder that runs `program` in place of opening `video`, or "done"."""
     worker = (
-        "import framelens.video.worker as worker, framelens.video.readers as readers, os, sys\n"
+        "import framelens.video.worker as worker, os, sys\n"
         f"OTHER = {str(other)!r}\n"
         f"def hostile(path, **_):\n"
         f"    try:\n        {program}\n"
         "    except (OSError, ValueError) as error:\n        print(type(error).__name__, file=sys.stderr)\n"
         "    else:\n        print('done', file=sys.stderr)\n"
         "    sys.stderr.flush()\n    os._exit(0)\n"
-        "readers.open_reader = hostile\nworker.main()"
+        "worker.open_reader = hostile\nworker.main()"
     )
     return run_worker(worker, video).splitlines()[-1]
 

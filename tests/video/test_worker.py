@@ -16,7 +16,7 @@ from framelens.core.codec import to_json
 from framelens.core.domain import KeyframesChosen, Probed, Selection, SurveyProgress
 from framelens.core.errors import Cancelled, DecodeError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.video import readers
+from framelens.video import worker
 from framelens.video.extractor import extract, probe
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
@@ -121,10 +121,10 @@ def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
 def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -> None:
     request = to_json(WorkerRequest("probe", moving_video))
     program = (
-        "import framelens.video.worker as child, framelens.video.readers as readers\n"
-        "opened = readers.open_reader\n"
+        "import framelens.video.worker as child\n"
+        "opened = child.open_reader\n"
         "def noisy(path, **_):\n    print('noise', flush=True)\n    return opened(path)\n"
-        "readers.open_reader = noisy\nchild.main()"
+        "child.open_reader = noisy\nchild.main()"
     )
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as child:
@@ -143,13 +143,13 @@ def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -
 def test_in_a_range_every_frame_may_be_wanted(
     moving_video: Path, monkeypatch: pytest.MonkeyPatch, selection: Selection, decodes_all: bool
 ) -> None:
-    opened, asked = readers.open_reader, []
+    opened, asked = worker.open_reader, []
 
     def noted(path: Path, *, every_frame: bool) -> FrameReader:
         asked.append(every_frame)
         return opened(path, every_frame=every_frame)
 
-    monkeypatch.setattr(readers, "open_reader", noted)
+    monkeypatch.setattr(worker, "open_reader", noted)
     request = WorkerRequest("extract", moving_video, ExtractOptions(2, selection, read_text=False))
     assert any(isinstance(event, KeyframesChosen) for event in events_of(request))
     assert asked[0] is decodes_all

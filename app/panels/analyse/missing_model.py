@@ -20,7 +20,6 @@ from framelens.core.units import human_size
 from framelens.core.vllm_arguments import config_text
 from framelens.i18n import t
 from framelens.i18n.formatting import span
-from framelens.services.container import choose_local_model
 from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.model_speed import measured_run
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
@@ -107,7 +106,7 @@ def _use(
     """Choose the model, if it isn't the one of the settings, and start the analysis of the chosen video with it."""
     with page_state().catching_errors():
         if now is None:
-            choose_local_model(services(), one.model, config_text(one.config or {}))
+            services().model_switch.choose_local(one.model, config_text(one.config or {}))
         if video:
             on_start(now or ready(), True)
 

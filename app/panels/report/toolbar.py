@@ -19,6 +19,7 @@ from framelens.core.domain import Analysis
 from framelens.i18n import label, language, t
 from framelens.reports.format import Use
 from framelens.reports.formats import FORMATS
+from framelens.reports.text.markdown import without_pictures
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
@@ -52,8 +53,6 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
 
 def _draw_copy(analysis: Analysis) -> None:
     """Draw the button that copies the short report as Markdown, without its pictures."""
-    from framelens.reports.text.markdown import without_pictures
-
     words = {"copy": t("ui.copy"), "copied": t("ui.copied")}
     _mount_copy(
         key="copy_report", data={"text": without_pictures(analysis, language()), "words": words}, width="content"

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import registry
+from framelens.analysis.planning.estimate import details, headline
+from framelens.analysis.prompts.prompts import exact_prompt
 from framelens.analysis.prompts.templates import Templates, load_templates
 from framelens.cli.analysis_options import (
     add_analysis_options,
@@ -135,8 +137,6 @@ def _run_job(
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
-    from framelens.analysis.prompts.prompts import exact_prompt
-
     for role, text in exact_prompt(request, templates.find(request.template), (), 1):
         print(f"[{role}]\n{text}\n")
     return 0
@@ -150,8 +150,6 @@ def _show_plans(
     given: argparse.Namespace,
 ) -> int:
     """Print the plan of each video, with its path if there are several, and errors as sentences."""
-    from framelens.analysis.planning.estimate import details, headline
-
     codes = [0]
     for item in inputs.items:
         try:

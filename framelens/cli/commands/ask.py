@@ -33,7 +33,9 @@ from framelens.cli.common import (
     wide_console,
 )
 from framelens.cli.progress_lines import open_progress
-from framelens.core.domain import Selection
+from framelens.conversations.images import read_image
+from framelens.conversations.retrieval.values import Looking
+from framelens.core.domain import EngineProgress, Noticed, Selection
 from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.evidence import Moments
 from framelens.core.files import typed_path
@@ -41,6 +43,7 @@ from framelens.core.generators import value_of
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
 from framelens.services.analyses import with_named
+from framelens.services.asking import FrameOptions
 from framelens.services.container import open_library, open_services
 from framelens.services.keyframes import build_selection, parse_seconds
 from framelens.video.worker_pool import worker_started
@@ -130,7 +133,6 @@ def run(given: argparse.Namespace) -> int:
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
     from framelens.conversations.conversation import checked_question
-    from framelens.conversations.images import read_image
 
     if question or not given.conversation:
         checked_question(question)
@@ -208,7 +210,6 @@ def _conversation(
     """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
-    from framelens.services.asking import FrameOptions
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
     with open_progress(quiet=given.quiet) as progress:
@@ -250,8 +251,6 @@ class _Printer:
     def show(self, event: object) -> None:
         """Print one event."""
         from framelens.conversations.conversation import AnswerDone, AnswerText, MomentsSearched, Queued
-        from framelens.conversations.retrieval.values import Looking
-        from framelens.core.domain import EngineProgress, Noticed
 
         match event:
             case AnswerText(text, restart) if self._streams:

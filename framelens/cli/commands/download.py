@@ -24,10 +24,10 @@ from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import LANGUAGES, t
 from framelens.services import hardware_profile
-from framelens.services.container import with_local_model
 from framelens.services.engine_selection import build_engine, confirmed_downloads, export_environment
 from framelens.services.model_names import resolve_named_model
 from framelens.services.model_speed import latest_trials, speed_text
+from framelens.services.model_switch import with_local_model
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 
 _STEP = 0.05

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import config
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.cli import terminal
 from framelens.cli.common import (
@@ -40,7 +41,11 @@ from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, notice_text, t
+from framelens.reports import files
+from framelens.reports.files import TABLE_NAME, atomic_write
+from framelens.services.keyframes import consume, frames_that_fit, open_updates
 from framelens.store.fs_utils import log_to, storage_errors
+from framelens.video.extractor import full_pictures
 from framelens.video.files import check_file
 from framelens.video.worker_pool import worker_started
 
@@ -125,8 +130,6 @@ def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     # Imported here: the slower decoder worker has started by now.
-    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-    from framelens.services.keyframes import consume, frames_that_fit, open_updates
 
     selection = parse_selection(given)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
@@ -152,8 +155,6 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Itera
         check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
-        from framelens.reports.files import TABLE_NAME  # rarely needed
-
         check_typed_output("--output", given.output)
         check_output_folder("--output", given.output)
         for folder in (given.output, *folders):
@@ -189,7 +190,6 @@ def deliver(
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
-        from framelens.reports.files import atomic_write
         from framelens.reports.graphics import contact_sheet
 
         with storage_errors("sheet_not_written", given.sheet), atomic_write(given.sheet) as target:
@@ -206,9 +206,6 @@ def deliver(
 
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
-    from framelens.reports import files
-    from framelens.video.extractor import full_pictures
-
     def say(other: Keyframe) -> None:
         notice = Notice("full_size_differs", {"number": other.number})
         print(notice_text(notice), file=sys.stderr)

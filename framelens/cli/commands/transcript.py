@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from framelens import config, i18n
+from framelens.analysis.inputs.transcription import cues_between
 from framelens.cli.common import add_output_options, add_subtitles_option, use_language
 from framelens.core.domain import Analysis
 from framelens.core.files import absolute, typed_path
@@ -17,7 +18,7 @@ from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.services.container import Services, open_library
 from framelens.services.keyframes import parse_seconds
-from framelens.services.transcripts import report_ids
+from framelens.services.transcripts import report_ids, transcript_of
 from framelens.video.files import check_file
 
 
@@ -36,9 +37,6 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         InputError: The video can't be read, or has neither subtitles nor a report with speech.
     """
-    from framelens.analysis.inputs.transcription import cues_between
-    from framelens.services.transcripts import transcript_of
-
     settings = config.load()
     use_language(given, settings)
     with open_library(settings) as services:

@@ -96,7 +96,7 @@ ACTIONS = (
     ("analyst", "services.jobs.cancel_all()"),
     ("analyst", "services.jobs.library.tag([job], 'x')"),
     ("analyst", "services.conversations.keep_images([])"),
-    ("administrator", "container.choose_local_model(services, 'a/b', '{\"trust_remote_code\": true}')"),
+    ("administrator", "services.model_switch.choose_local('a/b', '{\"trust_remote_code\": true}')"),
     ("administrator", "services.switcher.stop_engine()"),
     ("administrator", "system.draw()"),
 )
@@ -105,10 +105,9 @@ ACTIONS = (
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
     from framelens.plugins.monitor import page as system
-    from framelens.services import container
 
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
-    names = {"services": services, "container": container, "job": job, "system": system}
+    names = {"services": services, "job": job, "system": system}
     low: Role = "viewer" if role == "analyst" else "analyst"
     with as_user(User("1", "eve", low)), pytest.raises(InputError, match=f"role_{role}"):
         eval(action, names)

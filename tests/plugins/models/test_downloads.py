@@ -13,7 +13,7 @@ import pytest
 from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import AppError, Cancelled, ModelNotFound
 from framelens.engine.base import Launcher
-from framelens.plugins.models.tasks import download_and_switch, tasks_of
+from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services
 from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher
@@ -60,7 +60,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def begin(services: Services, model: str = "org/model") -> None:
-    download_and_switch(services, replace(services.settings, model_path=model), pausing=False)
+    tasks_of(services).download_and_switch(replace(services.settings, model_path=model), pausing=False)
 
 
 def test_the_switch_follows_when_the_model_is_here(services: Services, hub: Hub) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
@@ -62,7 +63,6 @@ def run(given: argparse.Namespace) -> int:
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
     from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals
@@ -39,7 +40,6 @@ def run(given: argparse.Namespace) -> int:
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
     from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress

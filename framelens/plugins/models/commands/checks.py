@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from framelens import config
+from framelens.analysis.planning import benchmark_result
 from framelens.cli import terminal
 from framelens.cli.common import (
     cancel_on_signals,
@@ -36,6 +37,7 @@ from framelens.core.units import gib_number
 from framelens.i18n import language, t
 from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
+from framelens.plugins.models.benchmark import planning
 from framelens.plugins.models.benchmark.measurements import try_model
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
@@ -179,8 +181,6 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
     document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
     if sys.stderr.isatty():
         terminal.redraw("")
-    from framelens.analysis.planning import benchmark_result
-    from framelens.plugins.models.benchmark import planning  # the planner, which the other subcommands don't need
 
     trial = benchmark_result.parse_result(document)
     coming = planning.estimate_analysis(trial, given.frames) if trial else None

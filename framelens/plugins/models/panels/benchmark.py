@@ -13,18 +13,20 @@ from app.context import services
 from app.formatting import plain
 from app.panels.menu.engine import draw_phase, short_model_name
 from app.state import page_state
+from framelens.analysis.planning.benchmark_result import parse_result
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import AppError
 from framelens.core.units import gib_number
 from framelens.i18n import t
-from framelens.i18n.formatting import exactly
+from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
 from framelens.plugins.models.benchmark import measurements
 from framelens.plugins.models.benchmark.dummy_model import check_entry
+from framelens.plugins.models.benchmark.planning import estimate_analysis
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import ModelChoice, ModelSettings
-from framelens.plugins.models.tasks import start_benchmark, tasks_of
+from framelens.plugins.models.tasks import tasks_of
 from framelens.services.hardware_profile import HardwareProfile
 from framelens.services.model_speed import latest_trials
 from framelens.store.model_records import Measured
@@ -111,15 +113,13 @@ def _expected_seconds(proposal: Proposal, here: HardwareProfile) -> float:
 
 def _begin(proposal: Proposal, wanted: ModelSettings) -> None:
     with form_state().catching_errors():
-        start_benchmark(services(), proposal, wanted.written or {})
+        tasks_of(services()).start_benchmark(proposal, wanted.written or {})
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------
 
 
 def _draw_measured(measured: Measured) -> None:
-    from framelens.analysis.planning.benchmark_result import parse_result
-
     trial = parse_result(measured)
     if trial is None:
         return
@@ -146,9 +146,6 @@ def _draw_measured(measured: Measured) -> None:
 
 def _draw_estimate(trial: BenchmarkResult) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
-    from framelens.i18n.formatting import span
-    from framelens.plugins.models.benchmark.planning import estimate_analysis
-
     number = st.number_input(
         t("models.benchmark.frames"), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
         persist_state="session",

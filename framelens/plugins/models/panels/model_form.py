@@ -31,9 +31,9 @@ from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
-from framelens.plugins.models.tasks import download_and_switch
-from framelens.services.container import with_local_model
+from framelens.plugins.models.tasks import tasks_of
 from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.model_switch import with_local_model
 from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
 
 _NUM_SUGGESTED = 4
@@ -263,7 +263,7 @@ def _use(wanted: ModelSettings) -> None:
     with state.catching_errors():
         settings = with_local_model(services().settings, **wanted.named)
         before, after = map(short_model_name, (services().engine.status().model, wanted.model))
-        download_and_switch(services(), settings, pausing=bool(st.session_state.get(_PAUSING)))
+        tasks_of(services()).download_and_switch(settings, pausing=bool(st.session_state.get(_PAUSING)))
         st.toast(plain(t("models.page.switching", before=before, after=after)), icon=":material/progress_activity:")
 
 

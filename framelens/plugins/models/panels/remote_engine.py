@@ -11,7 +11,7 @@ from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.remote_query import RemoteEngineReport
-from framelens.plugins.models.tasks import query_remote_engine, switch_to_remote_engine, tasks_of
+from framelens.plugins.models.tasks import tasks_of
 
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 
@@ -64,7 +64,7 @@ def _fields() -> dict[str, str]:
 def _test() -> None:
     st.session_state[_ERROR] = None
     try:
-        query_remote_engine(services(), **_fields())
+        tasks_of(services()).query_remote_engine(**_fields())
     except AppError as error:
         st.session_state[_ERROR] = error
 
@@ -73,6 +73,6 @@ def _use() -> None:
     """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        switch_to_remote_engine(services(), **_fields(), pausing=False)
+        tasks_of(services()).switch_to_remote_engine(**_fields(), pausing=False)
     except AppError as error:
         st.session_state[_ERROR] = error

@@ -14,7 +14,7 @@ from framelens.llm.vision_check import draw as draw_card
 from framelens.plugins.models import vision_checks
 from framelens.plugins.models.panels.current_model import is_switching
 from framelens.plugins.models.panels.form_state import form_state
-from framelens.plugins.models.tasks import start_vision_check, tasks_of
+from framelens.plugins.models.tasks import tasks_of
 from framelens.store.model_records import Measured
 
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
@@ -62,7 +62,7 @@ def _draw_offer() -> None:
 
 def _begin(size: tuple[int, int]) -> None:
     with form_state().catching_errors():
-        start_vision_check(services(), size)
+        tasks_of(services()).start_vision_check(size)
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.codec import Failure
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import (
     AppError,
     Cancelled,
@@ -33,16 +33,18 @@ from framelens.core.errors import (
     as_app_error,
 )
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, files_of
-from framelens.services.analyses import is_expected, is_no_video, raise_without_report, start_run
+from framelens.services.analyses import AnalysisRun, is_expected, is_no_video, raise_without_report, start_run
 from framelens.services.container import Services
 from framelens.store.fs_utils import storage_errors
 from framelens.video.files import check_file, printable
 from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
+    from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
 
 V = TypeVar("V")
@@ -143,9 +145,7 @@ def analyse_video(
     try:
         check_file(video.path)
         request = request_for(batch.request, video.path, services, fits=batch.fits_request)
-        run = start_run(services.jobs, request, name=printable(video.name), force=batch.repeats)
-        for update in run.updates(cancel or threading.Event()):
-            listener(update)
+        run = followed_run(services.jobs, request, listener, cancel or threading.Event(), force=batch.repeats)
         stored = run.result()
         _raise_if_pending(stored, services)
         analysis, failure, files = stored.analysis, _failure_of(stored, services), {}
@@ -177,6 +177,24 @@ def analyse_video(
     )
     results.save(result, analysis)
     return result
+
+
+def followed_run(
+    jobs: Jobs, request: AnalysisRequest, listener: Listener, cancel: threading.Event, *, force: bool
+) -> AnalysisRun:
+    """Start, resume or find the analysis of a video, as `start_run` does, and return it when it is over.
+
+    Args:
+        jobs: The queue.
+        request: The analysis.
+        listener: Called with every update, in this thread.
+        cancel: Stops the analysis.
+        force: As in `start_run`, which says what is raised.
+    """
+    run = start_run(jobs, request, name=printable(request.path.name), force=force)
+    for update in run.updates(cancel):
+        listener(update)
+    return run
 
 
 def _raise_if_pending(job: JobSnapshot, services: Services) -> None:
@@ -241,6 +259,29 @@ def run_batch(
             yield VideoEnded(video, done[video.key], was_done=True)
     waiting = chain((one for one in batch.videos if one.key not in done), filter(is_missing, arriving))
     yield from run_videos(waiting, analyse, workers=workers, cancel=cancel)
+
+
+def recorded(
+    events: Iterable[BatchEvent[BatchVideo, VideoResult]], batch: Batch, batches: BatchRepository
+) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
+    """Yield the events of a run, and store what has become of each video, for the page.
+
+    Args:
+        events: Those of this machine or of a cluster.
+        batch: The batch, as it is stored; videos that have arrived since then are added.
+        batches: Where it is stored.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    places = {one.key: place for place, one in enumerate(batch.videos)}
+    for event in events:
+        if isinstance(event, VideoEnded):
+            video, result = event.video, event.result
+            failure = None if result.job_id else result.failure
+            place = places.setdefault(video.key, len(places))
+            batches.save_video(batch.id, place, replace(video, job_id=result.job_id, failure=failure))
+        yield event
 
 
 def run_videos(

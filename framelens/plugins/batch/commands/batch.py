@@ -66,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
     from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
-    from framelens.plugins.batch.runner import run_batch
+    from framelens.plugins.batch.runner import recorded, run_batch
     from framelens.services.container import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
@@ -90,13 +90,13 @@ def run(given: argparse.Namespace) -> int:
             BatchProgress(len(batch.videos), quiet=given.quiet) as progress,
             progress.notices(services, is_asked=request.use_model and not given.ray),
         ):
-            output = BatchOutput(given, batch, progress, batches)
+            output = BatchOutput(given, batch, progress)
             output.begin()
             if given.ray:
                 events = on_ray.events(batch, cancel, progress)
             else:
                 events = run_batch(batch, services, workers=workers, cancel=cancel)
-            for event in events:
+            for event in recorded(events, batch, batches):
                 output.show(event)
         left = output.tally.num_left and not output.tally.error
         return output.finish(batch, was_stopped=cancel.is_set() or bool(left))

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from framelens.core.codec import Failure, to_builtins
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress, Row
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
@@ -29,19 +27,12 @@ class BatchOutput:
         given: The command's options `json` and `quiet`.
         batch: The batch.
         progress: The rows on the terminal.
-        batches: Where the batch is stored, so that the page finds it.
 
     Attributes:
         tally: What has happened so far.
     """
 
-    def __init__(
-        self,
-        given: argparse.Namespace,
-        batch: Batch,
-        progress: BatchProgress,
-        batches: BatchRepository,
-    ) -> None:
+    def __init__(self, given: argparse.Namespace, batch: Batch, progress: BatchProgress) -> None:
         self._given = given
         self._batch = batch
         self._folder = Results(batch).folder
@@ -49,8 +40,6 @@ class BatchOutput:
         self._rows: dict[str, Row] = {}
         self._since = time.monotonic()
         self._exit_codes = [0]
-        self._batches = batches
-        self._places = {one.key: place for place, one in enumerate(batch.videos)}
         self.tally = BatchTally(batch.videos)
 
     def begin(self) -> None:
@@ -83,7 +72,6 @@ class BatchOutput:
                 if result.error:
                     self._exit_codes.append(result.error.exit_code)
                 self._progress.show_remaining(self.tally.seconds_left)
-                self._remember(video, result)
                 self._say_ended(video, result, was_done=was_done)
             case VideoStopped(video):
                 self._rows.pop(video.key).remove()
@@ -122,12 +110,6 @@ class BatchOutput:
         )
         self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
         return code
-
-    def _remember(self, video: BatchVideo, result: VideoResult) -> None:
-        """Store what has become of a video, for the page."""
-        failure = None if result.job_id else result.failure
-        place = self._places.setdefault(video.key, len(self._places))
-        self._batches.save_video(self._batch.id, place, replace(video, job_id=result.job_id, failure=failure))
 
     def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
         tally, error, left = self.tally, result.error, self.tally.seconds_left

@@ -27,9 +27,17 @@ from framelens.i18n.formatting import span
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.batch.commands.progress import BatchProgress, Row
-from framelens.plugins.batch.runner import BatchHalted, Listener, VideoBegun, VideoEnded, VideoProgress, run_videos
+from framelens.plugins.batch.runner import (
+    BatchHalted,
+    Listener,
+    VideoBegun,
+    VideoEnded,
+    VideoProgress,
+    followed_run,
+    run_videos,
+)
 from framelens.reports.json import writer
-from framelens.services.analyses import is_no_video, raise_without_report, start_run
+from framelens.services.analyses import is_no_video, raise_without_report
 from framelens.services.container import open_services, usual_workers
 from framelens.video.files import check_file, printable
 from framelens.video.inputs import Input
@@ -146,9 +154,7 @@ def _analyse(batch: SeveralVideos, jobs: Jobs, item: Input, listener: Listener, 
         request = batch.request(item.path)
         if given.skip_done and (known := jobs.finished(request)):
             return Outcome(item.path, "skipped", job=known)
-        run = start_run(jobs, request, name=printable(item.path.name), force=given.anew)
-        for update in run.updates(stop):
-            listener(update)
+        run = followed_run(jobs, request, listener, stop, force=given.anew)
     except ConfigError:
         raise
     except AppError as error:

@@ -42,8 +42,9 @@ MARKED_FIXTURES = {
 """Each fixture that starts an engine or a browser, with the marker of the tests that use it."""
 ENGINE_PROGRAMS = ("vllm.entrypoints", "transformers_dtype_patch")
 _running: list[pytest.Item] = []
-# Otherwise each of the many commands that the tests start would compile all that it imports.
+# Otherwise each of the many commands that the tests start would compile all that it imports, and each worker the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # What is not given a data folder must not find the one of this machine's user.
 _user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = _user_data.name

@@ -172,6 +172,7 @@ def test_wrong_types_are_named(video: Path) -> None:
             call()
 
 
+@pytest.mark.slow
 def test_no_report_replaces_the_video(video: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())

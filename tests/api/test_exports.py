@@ -59,6 +59,7 @@ def test_missing_video_exports_stored_frames() -> None:
     assert kept == [frame.jpeg for frame in done.keyframes]
 
 
+@pytest.mark.slow
 def test_every_format_of_a_report_is_sent(client: TestClient, services: Services) -> None:
     job_id = services.jobs.import_report(analysis())
     for name in (*FORMATS, "sheet", "frames", "everything"):

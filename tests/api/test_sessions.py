@@ -254,6 +254,7 @@ def test_unknown_name_costs_as_much_as_a_known_one(people: Accounts) -> None:
         assert hasher.compared == number
 
 
+@pytest.mark.slow
 def test_guesses_are_limited_per_account_on_loopback_too(open_app: Open, people: Accounts) -> None:
     for name in (NAME, "nobody"):
         client = open_app()

@@ -99,6 +99,7 @@ def test_from_any_folder_no_statistics_are_gathered(page: App) -> None:
     assert settings["client"]["showErrorDetails"] == "none"
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_page_are_part_of_the_package(tmp_path: Path) -> None:
     pytest.importorskip("setuptools", minversion="77")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
@@ -167,6 +168,7 @@ def test_headers_limit_framing_and_sources(page: App) -> None:
         assert "unsafe-eval" not in policy
 
 
+@pytest.mark.slow
 def test_page_opens_under_configured_network_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMELENS_INSECURE", "on")
     options = ("--server.address=0.0.0.0", "--browser.serverAddress=frames.example.org")

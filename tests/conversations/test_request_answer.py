@@ -25,7 +25,7 @@ from tests.conversations.test_real_engine import session as engine_session
 from tests.conversations.test_when import COLOURS, looking, session
 from tests.llm.scripted import Behave, Refuse, Server, has_pictures, serve
 
-pytestmark = pytest.mark.usefixtures("no_text_reading")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_text_reading")]
 WHEN = "When does a red card appear?"
 DESCRIBED = json.dumps({"findings": [{"frames": [1], "text": "A card."}], "title": "Cards", "overview": []})
 
@@ -129,7 +129,6 @@ def markdown(job: JobSnapshot) -> str:
     return FORMATS["markdown"].write(job.analysis, "en").decode()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wish", ["pause", "cancel"])
 def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server:
@@ -151,7 +150,6 @@ def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> Non
     assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.0 –")
 
 
-@pytest.mark.slow
 def test_interrupted_program_continues_the_search(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server:
         with services_on(server, tmp_path) as services:
@@ -188,7 +186,6 @@ def test_failed_answer_is_named_first_and_asked_again(video: Path, tmp_path: Pat
     assert sum("findings" in json.dumps(one.get("response_format")) for one in server.requests) == 1
 
 
-@pytest.mark.slow
 def test_failed_description_leaves_the_answer(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if "findings" in json.dumps(body.get("response_format")):
@@ -266,7 +263,6 @@ def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> 
     assert "which card follows it?" in content[-1]["text"] and "was seen 2 times" in content[-1]["text"]
 
 
-@pytest.mark.slow
 def test_two_searches_in_one_question(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server, session(server, tmp_path) as one:
         turn = one.ask(video, "Is there a red card, and when does a purple card appear?").last

@@ -56,6 +56,7 @@ def until_working(pool: EnginePool, number: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_videos_are_spread_and_each_stays_where_it_is(servers: list[Server], pool: EnginePool) -> None:
     first = {str(video): address_of(pool, str(video)) for video in range(30)}
     assert set(first.values()) == {server.base_url for server in servers}
@@ -73,6 +74,7 @@ def test_videos_at_work_are_spread_evenly(servers: list[Server], pool: EnginePoo
     assert freed and ready(pool.for_video(lambda: "new")).base_url == freed.base_url
 
 
+@pytest.mark.slow
 def test_only_videos_of_a_dead_engine_move(servers: list[Server], pool: EnginePool) -> None:
     before = {str(video): address_of(pool, str(video)) for video in range(30)}
     servers[0].dead.set()

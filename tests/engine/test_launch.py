@@ -180,6 +180,7 @@ def test_weights_are_counted() -> None:
     assert other is not None and other.values == {"done": 60, "total": 120}
 
 
+@pytest.mark.slow
 def test_transformers_is_pinned_to_folder_on_loopback() -> None:
     pytest.importorskip("accelerate")
     launcher = transformers_launcher("org/model")

@@ -86,6 +86,7 @@ def test_no_compression_is_asked_for(engine: scripted.Server) -> None:
     assert engine.headers[0]["accept-encoding"] == "identity"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [chat, embed, speak])
 @pytest.mark.parametrize("flood", [floods.ENDLESS_ERROR, floods.BOMB_ERROR])
 def test_endless_error_is_still_that_error(

@@ -66,6 +66,7 @@ def report(site: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_example_adds_a_format_a_command_and_a_page(site: Path) -> None:
     headlines = listed(site)["headlines"]
     assert (headlines["version"], headlines["state"]) == ("1.0", "on")
@@ -81,6 +82,7 @@ def test_example_adds_a_format_a_command_and_a_page(site: Path) -> None:
     assert "headlines" in run("--help", site=site).stdout
 
 
+@pytest.mark.slow
 def test_source_gives_a_video_in_place_of_a_file(site: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "framelens" / "samples" / "sample.mp4", tmp_path / "sample.mp4")
     words = ("keyframes", f"newest:{tmp_path}", "--frames", 2, "--json", "--quiet")
@@ -99,6 +101,7 @@ def test_plugins_are_switched_off_by_name(site: Path) -> None:
     assert refused.returncode == 2 and "headlines" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -132,6 +135,7 @@ FORMATS = {
 """
 
 
+@pytest.mark.slow
 def test_what_a_plugin_breaks_is_its_own(site: Path, tmp_path: Path) -> None:
     package = tmp_path / "broken_one"
     package.mkdir()

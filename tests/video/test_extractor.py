@@ -170,6 +170,7 @@ def test_cut_between_skipped_frames_is_placed_exactly(folder: Path, chosen: Chos
     assert result.decode.frames_decoded == sum(lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["auto", "uniform"])
 def test_an_automatic_number_suits_shots_and_length(tmp_path: Path, strategy: Strategy) -> None:
     """One frame for each shot and 1.5 for the square root of the seconds; "auto" repeats no still picture."""

@@ -56,7 +56,7 @@ def picture(keyframe: Keyframe) -> np.ndarray:
     return cells(np.asarray(image, np.uint8))
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3, 5))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 5))])
 @pytest.mark.parametrize(("codec", "pixel_format", "suffix"), FILES)
 def test_keyframes_show_no_damage(tmp_path: Path, codec: str, pixel_format: str, suffix: str, seed: int) -> None:
     whole = written(tmp_path / f"whole{suffix}", codec, pixel_format)

@@ -13,6 +13,7 @@ from framelens.i18n import LANGUAGES, t
 from tests.harness import Job, Outcome, outcomes
 from tests.hostile import FILES, NUM_FRAMES
 
+pytestmark = pytest.mark.slow
 _SELECTIONS = (Selection(), Selection("every", every_seconds=0.05), Selection(start_seconds=0.5))
 _MEGABYTES = 300
 _MOST_MEGABYTES = 1.5e9 / 2**20
@@ -51,7 +52,6 @@ def _selections(name: str) -> tuple[Selection, ...]:
     return _SELECTIONS[:1] if name in _LARGE_PICTURES else _SELECTIONS
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_it_ends_in_a_sentence_or_in_frames(name: str, judged: Judged) -> None:
     for outcome in judged[name]:
@@ -83,7 +83,6 @@ def test_a_lie_about_the_whole_costs_no_frame(name: str, judged: Judged) -> None
     assert judged[name][0].frames_decoded == NUM_FRAMES
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_the_harness_itself_notices_a_hang(tmp_path: Path) -> None:
     """A file that can never be opened, so that it is known that the other tests could fail."""

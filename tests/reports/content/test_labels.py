@@ -308,7 +308,7 @@ def text_in(name: str, data: bytes) -> str:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name == "pdf" else [])
+        pytest.param(name, marks=pytest.mark.slow if name in ("pdf", "docx") else [])
         for name in sorted(FORMATS.keys() - WITHOUT_FINDINGS)
     ],
 )

@@ -8,8 +8,11 @@ analysis.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.navigation.page import StreamlitPage
 
 from app import resources
 from app.components import assets, slots
@@ -29,6 +32,16 @@ PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
     *((one.name, one.icon, draw, one.role) for one, draw in registry.pages()),
 )
 
+
+def _page_of(name: str, icon: str, draw: Callable[[], None], _: registry.Role) -> StreamlitPage:
+    """Return a page for the navigation; one of a plugin whose icon Streamlit doesn't know has none."""
+    make = partial(st.Page, draw, title=label(f"ui.page_{name}", name), url_path=name, default=draw is analyse.draw)
+    try:
+        return make(icon=icon)
+    except StreamlitAPIException:
+        return make()
+
+
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
 assets.draw_styles()
 needs_login = login.is_needed()
@@ -42,10 +55,7 @@ if needs_login:
 state = page_state()
 open_pages = [one for one in PAGES if current_user().may(one[3])]
 names = [name for name, *_ in open_pages]
-pages = [
-    st.Page(draw, title=label(f"ui.page_{name}", name), icon=icon, url_path=name, default=draw is analyse.draw)
-    for name, icon, draw, _ in open_pages
-]
+pages = [_page_of(*one) for one in open_pages]
 page = st.navigation(pages, position="hidden")
 st.set_page_config(page_title=f"{page.title} · FrameLens")
 if state.pop_opened() and page is not pages[0]:

@@ -121,7 +121,7 @@ async def _send_page(_: Request) -> HTMLResponse:
     return HTMLResponse(_PAGE, headers={"Cache-Control": "no-cache"})
 
 
-_PAGES = ("ask", "library", *(page.name for plugin in registry.used() for page in plugin.pages))
+_PAGES = (*registry.PAGES[1:], *registry.page_names())
 ENTRY = str(Path(__file__).with_name("entry.py"))
 ROUTES = [*api.routes(gate, base_path=_base_path), *(Route(f"{_base_path}/{name}", _send_page) for name in _PAGES)]
 _MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW)

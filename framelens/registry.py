@@ -5,18 +5,20 @@ of the plugins that are switched on: the built-in ones of `framelens.plugins`, a
 point in the group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated
 by commas; without it all are used, and with an empty value none.
 
-A plugin that can't be loaded is left out, and its `PluginState` says why; everything else works.
+A plugin that can't be loaded is left out, and its `PluginState` says why; so is a part of one that can't be used, which
+`left_out` names. Everything else works.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from framelens import config
 from framelens.core.errors import AppError, InputError
@@ -24,6 +26,8 @@ from framelens.core.errors import AppError, InputError
 BUILT_IN = ("batch", "editing", "models", "monitor", "server")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
+PAGES = ("analyse", "ask", "library")
+"""Names of the application's own pages."""
 SLOTS = (
     *("analyse.page", "analyse.several", "analyse.source", "cli.several", "models.extra"),
     *("page.dialog", "range.action", "report.actions", "report.files", "sidebar", "work.groups"),
@@ -46,7 +50,10 @@ SLOTS = (
 - work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
 """
 Role = Literal["viewer", "analyst", "administrator"]
+ValueT = TypeVar("ValueT")
 log = logging.getLogger(__name__)
+_left_out: dict[tuple[str, str], str] = {}
+"""Why a part of a plugin is left out, by the plugin's name and what the part is."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,11 @@ class Page:
     icon: str
     draw: str
     role: Role = "viewer"
+
+    def __post_init__(self) -> None:
+        """Check the name, which is part of an address."""
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):
+            raise ValueError(f"the name of a page has small letters, digits, - and _: {self.name!r}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,24 @@ class Plugin:
     resume: str = ""
     messages: str = ""
     version: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the types, which the author of a plugin may not have had checked, and the places."""
+        for one in fields(self):
+            if not _is_a(getattr(self, one.name), str(one.type)):
+                raise TypeError(f"{one.name} must be {one.type}, not {getattr(self, one.name)!r}")
+        if unknown := self.slots.keys() - set(SLOTS):
+            raise ValueError(f"slots: no place is called {', '.join(sorted(unknown))}")
+
+
+def _is_a(value: object, kind: str) -> bool:
+    """Return whether a value has the type that a field of Plugin names."""
+    if kind.startswith("Mapping[str, "):
+        values = value.items() if isinstance(value, Mapping) else [(None, None)]
+        return all(isinstance(name, str) and _is_a(one, kind[13:-1]) for name, one in values)
+    if kind.startswith("Sequence["):
+        return isinstance(value, list | tuple) and all(_is_a(one, kind[9:-1]) for one in value)
+    return isinstance(value, Page if kind == "Page" else str)
 
 
 @dataclass(frozen=True)
@@ -165,8 +195,53 @@ def _state(name: str, version: str, find: Callable[[], Any]) -> PluginState:
     except Exception as error:  # noqa: BLE001 - a faulty plugin is left out, whatever is wrong with it
         return PluginState(name, version, None, f"{type(error).__name__}: {error}")
     if not isinstance(plugin, Plugin):
-        return PluginState(name, version, None, f"a {type(plugin).__name__} instead of a Plugin")
+        return PluginState(name, version, None, f"{type(plugin).__name__} instead of a Plugin")
+    if plugin.name != name:
+        return PluginState(name, version, None, f"its Plugin is called {plugin.name!r}")
     return PluginState(name, version or plugin.version, plugin)
+
+
+def leave_out(plugin: Plugin, part: str, reason: str | Exception) -> None:
+    """Name a part of a plugin that isn't used, and why: in the log, and for `left_out`."""
+    said = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
+    if (plugin.name, part) not in _left_out:  # pages ask again and again
+        log.warning("plugin %s: %s is left out: %s", plugin.name, part, said, exc_info=not isinstance(reason, str))
+    _left_out[plugin.name, part] = said
+
+
+def left_out(name: str) -> dict[str, str]:
+    """Return what this process has left out of a plugin so far, with the reasons."""
+    return {part: reason for (owner, part), reason in _left_out.items() if owner == name}
+
+
+def load_all() -> None:
+    """Load what plugins of others name, so that `left_out` has all that can't be used."""
+    for plugin in (one for one in used() if one.name not in BUILT_IN):
+        drawn = [page.draw for _, page in _pages() if page in plugin.pages]
+        placed = [one for places in plugin.slots.values() for one in places]
+        alone = [one for one in (plugin.launch_checks, plugin.routes, plugin.resume) if one]
+        for reference in (*drawn, *placed, *alone, *plugin.sources.values()):
+            loaded(plugin, reference)
+
+
+def first_of(
+    kind: str, named: Iterable[tuple[Plugin, str, ValueT]], taken: Container[str] = ()
+) -> Iterator[tuple[Plugin, str, ValueT]]:
+    """Yield what plugins name, but leave out a name that is taken or that another plugin has.
+
+    Args:
+        kind: What is named, such as "page".
+        named: The plugin, the name, and what it names.
+        taken: Names of the core's own.
+    """
+    owners: dict[str, Plugin] = {}
+    for plugin, name, value in named:
+        if name in taken or name in owners:
+            owner = "FrameLens" if name in taken else owners[name].name
+            leave_out(plugin, f"{kind} {name}", f"{owner} has this name")
+        else:
+            owners[name] = plugin
+            yield plugin, name, value
 
 
 def load(reference: str) -> Any:
@@ -181,11 +256,11 @@ def load(reference: str) -> Any:
 
 
 def loaded(plugin: Plugin, reference: str) -> Any | None:
-    """Return the object that a plugin names, or None if it can't be loaded; the reason goes to the log."""
+    """Return the object that a plugin names, or None if it can't be loaded and is left out."""
     try:
         return load(reference)
-    except Exception:
-        log.exception("plugin %s: %s can't be loaded", plugin.name, reference)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
+        leave_out(plugin, reference, error)
         return None
 
 
@@ -200,7 +275,8 @@ def in_slot(place: str) -> Iterator[Callable[..., Any]]:
 def guarded(plugin: Plugin, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of a plugin whose unexpected errors name the plugin; the built-in ones are unchanged.
 
-    Such an error is the InputError "plugin_failed", with its traceback in the log.
+    Such an error is the InputError "plugin_failed", with its traceback in the log. What a generator yields is returned
+    as a list.
     """
     if plugin.name in BUILT_IN:
         return function
@@ -208,7 +284,8 @@ def guarded(plugin: Plugin, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*given: Any, **options: Any) -> Any:
         try:
-            return function(*given, **options)
+            found = function(*given, **options)
+            return list(found) if isinstance(found, Iterator) else found
         except AppError:
             raise
         except Exception as error:
@@ -220,19 +297,29 @@ def guarded(plugin: Plugin, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def source_of(typed: str) -> Callable[[str], Path] | None:
     """Return the function of a plugin that reads what was typed in place of a file, if there is one."""
-    for plugin in used() if ":" in typed else ():
-        for beginning, reference in plugin.sources.items():
-            if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
-                return guarded(plugin, lambda word, read=read: Path(read(word)))
+    named = ((plugin, *source) for plugin in used() if ":" in typed for source in plugin.sources.items())
+    for plugin, beginning, reference in first_of("source", named):
+        if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
+            return guarded(plugin, lambda word, read=read: Path(read(word)))
     return None
+
+
+def _pages() -> Iterator[tuple[Plugin, Page]]:
+    named = ((plugin, page.name, page) for plugin in used() for page in plugin.pages)
+    for plugin, _, page in first_of("page", named, PAGES):
+        yield plugin, page
+
+
+def page_names() -> tuple[str, ...]:
+    """Return the names of the pages of plugins."""
+    return tuple(page.name for _, page in _pages())
 
 
 def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
     """Yield the pages of plugins with the functions that draw them."""
-    for plugin in used():
-        for page in plugin.pages:
-            if (draw := loaded(plugin, page.draw)) is not None:
-                yield page, draw
+    for plugin, page in _pages():
+        if (draw := loaded(plugin, page.draw)) is not None:
+            yield page, guarded(plugin, draw)
 
 
 def resume(services: Any) -> None:
@@ -241,15 +328,19 @@ def resume(services: Any) -> None:
         if plugin.resume and (continues := loaded(plugin, plugin.resume)):
             try:
                 continues(services)
-            except Exception:
-                log.exception("plugin %s: %s failed", plugin.name, plugin.resume)
+            except Exception as error:  # noqa: BLE001 - the application starts without it
+                leave_out(plugin, plugin.resume, error)
 
 
 def has_page(name: str) -> bool:
     """Return whether a plugin has this page, so that a button may lead to it."""
-    return any(page.name == name for plugin in used() for page in plugin.pages)
+    return name in page_names()
 
 
-def command_modules() -> dict[str, str]:
-    """Return the module of each command of plugins by its name."""
-    return {name: module for plugin in used() for name, module in plugin.commands.items()}
+def commands(taken: Container[str]) -> Iterator[tuple[Plugin, str, str]]:
+    """Yield the commands of plugins: the plugin, the command's name, and its module.
+
+    Args:
+        taken: Names of the core's own commands.
+    """
+    return first_of("command", ((plugin, *one) for plugin in used() for one in plugin.commands.items()), taken)

@@ -1,14 +1,25 @@
 """Places in the pages in which plugins draw (`framelens.registry.SLOTS`)."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from app.components.controls import show_error
 from framelens import registry
 from framelens.core.errors import AppError
 
 
-def draw(place: str, *given: object) -> None:
-    """Let plugins draw in a place; what one can't is said there, and the rest of the page is drawn."""
+def draw(place: str, *given: object) -> bool:
+    """Let plugins draw in a place until one says that it has drawn all of it, and return whether one has.
+
+    What a plugin can't draw is said there, and the rest of the page is drawn.
+    """
+    return any(bool(drawn) for drawn in results(place, *given))
+
+
+def results(place: str, *given: object) -> Iterator[Any]:
+    """Yield what the functions of plugins for a place return; the error of one is shown."""
     for function in registry.in_slot(place):
         try:
-            function(*given)
+            yield function(*given)
         except AppError as error:
             show_error(error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import resources
-from app.components import assets, player
+from app.components import assets, player, slots
 from app.components.controls import button, show_error, show_refusals
 from app.context import may_change, services
 from app.formatting import plain, video_facts
@@ -20,7 +20,6 @@ from app.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, reanalysis, report
 from app.state import page_state
-from framelens import registry
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
 from framelens.i18n import t
@@ -41,7 +40,7 @@ def draw() -> None:
     """Draw the page before, during or after an analysis, as the ids in the address bar say."""
     state = page_state()
     job = _open_job()
-    if any(draw_page(job) for draw_page in registry.in_slot("analyse.page")):
+    if slots.draw("analyse.page", job):
         return
     if job is None and not may_change():
         st.markdown("## FrameLens")

@@ -40,5 +40,14 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
 
 
 def _routes_of(plugin: registry.Plugin, gate: Gate, prefix: str) -> list[BaseRoute]:
-    made = registry.loaded(plugin, plugin.routes) if plugin.routes else None
-    return list(made(gate, prefix)) if made else []
+    """Return the routes of a plugin, none if it can't make them."""
+    if not plugin.routes:
+        return []
+    try:
+        made = list(registry.load(plugin.routes)(gate, prefix))
+        if wrong := [one for one in made if not isinstance(one, BaseRoute)]:
+            raise TypeError(f"{wrong[0]!r} is no route of Starlette")
+    except Exception as error:  # noqa: BLE001 - the application starts without them
+        registry.leave_out(plugin, plugin.routes, error)
+        return []
+    return made

@@ -3,6 +3,8 @@
 The exit codes are in the text cli.exit_codes, which the help and the manual page print.
 """
 
+from __future__ import annotations
+
 import argparse
 import errno
 import logging
@@ -12,8 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from itertools import chain, pairwise
-from types import ModuleType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from framelens import i18n
 from framelens.cli import terminal
@@ -21,6 +22,9 @@ from framelens.cli.parser import SHORT, Parser
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
 from framelens.i18n import LANGUAGES, error_text, in_language, label, t
+
+if TYPE_CHECKING:
+    from framelens.registry import Plugin
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
@@ -94,7 +98,7 @@ def _run(argv: Sequence[str] | None) -> int:
             return _fail(error)
         if given is None:
             return 0
-        if given.language:
+        if getattr(given, "language", None):  # a plugin's command may have no such option
             i18n.set_language(given.language)
         if getattr(given, "verbose", False):
             from framelens.store.fs_utils import log_to_terminal  # rarely needed
@@ -150,38 +154,52 @@ def build_parser(*, only: str | None = None) -> Parser:
     parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
     known = {name: f"framelens.cli.commands.{name}" for name in _COMMANDS}
-    if only not in (*known, *chain(*_ALIASES.values()), *_WITHOUT_PLUGINS):
+    of_core = (*known, *chain(*_ALIASES.values()))
+    owners: dict[str, Plugin] = {}
+    if only not in (*of_core, *_WITHOUT_PLUGINS):
         from framelens import registry  # reads settings and finds the plugins
 
-        known |= {name: place for name, place in registry.command_modules().items() if name not in known}
+        for plugin, name, place in registry.commands(of_core):
+            known[name], owners[name] = place, plugin
     for name, place in known.items():
         aliases = _ALIASES.get(name, ())
         command = commands.add_parser(
             name, aliases=aliases, help=label(_COMMANDS.get(name, f"cli.{name}_command"), name)
         )
         will_run = only in (name, *aliases)
-        if (only is None or will_run) and (module := _module_of(name, place, will_run=will_run)):
-            command.set_defaults(command=module.run)
-            module.add_arguments(command)
+        if only is None or will_run:
+            if name in owners:
+                _add_of_plugin(command, place, owners[name], will_run=will_run)
+            else:
+                _add(command, place)
             command.passes_unknown = parser.passes_unknown
     return parser
 
 
-def _module_of(name: str, place: str, *, will_run: bool) -> ModuleType | None:
-    """Return the module of a command, or None for one of a plugin that is faulty and will not run.
+def _add(command: Parser, place: str) -> None:
+    """Give a command the arguments of its module, and what runs it."""
+    module = import_module(place)
+    command.set_defaults(command=module.run)
+    module.add_arguments(command)
+
+
+def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: bool) -> None:
+    """Give a command of a plugin its arguments and what runs it; one that is faulty and will not run gets none.
 
     Raises:
         ConfigError: "plugin_failed", if it will run.
     """
+    from framelens import registry
+
     try:
-        return import_module(place)
+        _add(command, place)
     except Exception as error:
-        if name in _COMMANDS:
-            raise
-        log.exception("the command %s can't be loaded", name)
+        registry.leave_out(plugin, place, error)
         if will_run:
-            raise ConfigError("plugin_failed", name=name, reason=f"{type(error).__name__}: {error}") from error
-        return None
+            reason = f"{type(error).__name__}: {error}"
+            raise ConfigError("plugin_failed", name=plugin.name, reason=reason) from error
+    else:
+        command.set_defaults(command=registry.guarded(plugin, command.get_default("command")))
 
 
 class _Version(argparse.Action):

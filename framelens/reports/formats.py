@@ -4,8 +4,7 @@ To add a format, write a module with a `write` function and add one entry to FOR
 report can be imported on another machine; every other format can be generated from it there.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +16,6 @@ from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
 from framelens.reports.format import ReportFormat, lazy
 
-log = logging.getLogger(__name__)
 FORMATS: dict[str, ReportFormat] = {
     "html": ReportFormat(".html", "text/html", "read", lazy("framelens.reports.text.html:write"), has_appendix=True),
     "markdown": ReportFormat(
@@ -70,15 +68,27 @@ FORMATS: dict[str, ReportFormat] = {
 def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
     """Yield the formats of plugins by name; one that takes another's name or suffix is left out."""
     suffixes = {form.suffix for form in FORMATS.values()}
+    for plugin, name, form in registry.first_of("format", _named(), FORMATS):
+        if form.suffix in suffixes:
+            registry.leave_out(plugin, f"format {name}", f"another format has the suffix {form.suffix}")
+            continue
+        suffixes.add(form.suffix)
+        fits = _without_failures(registry.guarded(plugin, form.fits))
+        yield name, replace(form, write=registry.guarded(plugin, form.write), fits=fits)
+
+
+def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
+    """Yield each format of a plugin that is one."""
     for plugin in registry.used():
         found = registry.loaded(plugin, plugin.formats) if plugin.formats else {}
+        if not isinstance(found, Mapping | None):
+            registry.leave_out(plugin, plugin.formats, f"{type(found).__name__} instead of a mapping")
+            continue
         for name, form in (found or {}).items():
-            if name in FORMATS or form.suffix in suffixes:
-                log.warning("plugin %s: the format %s (%s) is another one's", plugin.name, name, form.suffix)
-                continue
-            suffixes.add(form.suffix)
-            fits = _without_failures(registry.guarded(plugin, form.fits))
-            yield name, replace(form, write=registry.guarded(plugin, form.write), fits=fits)
+            if isinstance(form, ReportFormat):
+                yield plugin, str(name), form
+            else:
+                registry.leave_out(plugin, f"format {name}", f"{type(form).__name__} instead of a ReportFormat")
 
 
 def _without_failures(fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:

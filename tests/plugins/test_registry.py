@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,25 +123,116 @@ def test_faulty_plugin_is_named_and_left_out(site: Path, tmp_path: Path, source:
 
 
 FAULTS = """
-from framelens.registry import Plugin
-PLUGIN = Plugin("broken", commands={"broken": "broken_one.no_such_module"}, formats="broken_one:FORMATS")
+from framelens.registry import Page, Plugin
+PLUGIN = Plugin(
+    "broken",
+    commands={"broken": "broken_one.no_such_module", "analyze": "broken_one", "fails": "broken_one"},
+    formats="broken_one:FORMATS",
+    pages=(Page("library", ":material/home:", "broken_one:fail"), Page("lost", ":material/home:", "broken_one:lost")),
+    sources={"broken:": "broken_one:fail"},
+    slots={"sidebar": ("broken_one:fail",), "work.groups": ("broken_one:gone",)},
+    routes="broken_one:fail",
+    resume="broken_one:fail",
+    launch_checks="broken_one:fail",
+    messages="broken_one.no_messages",
+)
 def fail(*_, **__):
     raise ZeroDivisionError("by zero")
+def add_arguments(parser):
+    pass
+run = fail
 from framelens.reports.format import ReportFormat
 FORMATS = {
     "broken": ReportFormat(".broken", "text/plain", "read", fail),
     "json": ReportFormat(".taken", "text/plain", "read", fail),
     "unfit": ReportFormat(".unfit", "text/plain", "read", fail, fits=fail),
+    "alien": "a name",
 }
 """
 
 
-@pytest.mark.slow
-def test_what_a_plugin_breaks_is_its_own(site: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def broken_site(site: Path, tmp_path: Path) -> Path:
+    """A folder of packages with the example and a plugin whose parts are all faulty."""
     package = tmp_path / "broken_one"
     package.mkdir()
     (package / "__init__.py").write_text(FAULTS)
-    installed(site, "broken", package, "broken = broken_one:PLUGIN")
+    return installed(site, "broken", package, "broken = broken_one:PLUGIN")
+
+
+@pytest.mark.slow
+def test_faulty_parts_are_named_and_left_out(broken_site: Path) -> None:
+    states = listed(broken_site)
+    assert states["broken"]["state"] == "on" and states["headlines"]["left_out"] == {}
+    assert states["broken"]["left_out"] == {
+        "broken_one.no_such_module": "ModuleNotFoundError: No module named 'broken_one.no_such_module'",
+        "command analyze": "FrameLens has this name",
+        "page library": "FrameLens has this name",
+        "broken_one:lost": "AttributeError: module 'broken_one' has no attribute 'lost'",
+        "broken_one:gone": "AttributeError: module 'broken_one' has no attribute 'gone'",
+        "format json": "FrameLens has this name",
+        "format alien": "str instead of a ReportFormat",
+    }
+
+
+@pytest.mark.slow
+def test_faulty_command_and_source_name_their_plugin(broken_site: Path) -> None:
+    for words in (("fails",), ("keyframes", "broken:here")):
+        failed = run(*words, site=broken_site)
+        assert failed.returncode == 6 and "broken" in failed.stderr and "ZeroDivisionError" in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
+SERVE = """
+import json
+from framelens import api, config, registry
+from framelens.services.launch_checks import LaunchChecks, launch_checks
+assert api.routes(api.Gate(api.AllowedHosts.for_server(None)))
+assert "headlines" in [page.name for page, _ in registry.pages()]
+registry.resume(None)
+assert isinstance(launch_checks(config.load()), LaunchChecks)
+print(json.dumps(list(registry.left_out("broken"))))
+"""
+
+
+@pytest.mark.slow
+def test_application_starts_beside_a_faulty_plugin(broken_site: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE],
+        cwd=broken_site.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(broken_site)))},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"broken_one:fail", "page library", "broken_one:lost"} <= set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"slots": {"sidebar": "module:draw"}}, "slots must be Mapping"),
+        ({"slots": {"sidebr": ("module:draw",)}}, "no place is called sidebr"),
+        ({"commands": ["headlines"]}, "commands must be Mapping"),
+        ({"pages": ("headlines",)}, "pages must be Sequence"),
+        ({"formats": None}, "formats must be str"),
+    ],
+)
+def test_wrong_types_are_named(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=reason):
+        registry.Plugin("other", **given)
+
+
+def test_name_of_a_page_can_be_part_of_an_address() -> None:
+    with pytest.raises(ValueError, match="name of a page"):
+        registry.Page("a/b", "", "module:draw")
+
+
+@pytest.mark.slow
+def test_what_a_plugin_breaks_is_its_own(broken_site: Path) -> None:
+    site = broken_site
     options = ("export", "--json-file", report(site), "--overwrite", "--output", site.parent / "out/", "--format")
     failed = run(*options, "broken", site=site)
     assert failed.returncode not in (0, 1) and "broken" in failed.stderr and "ZeroDivisionError" in failed.stderr

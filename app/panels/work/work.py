@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import resources
+from app.components import slots
 from app.components.controls import button
 from app.context import may_change, services
 from app.formatting import joined, local_time, plain, remaining
@@ -17,7 +18,6 @@ from app.panels.report.comparison import template_name
 from app.panels.work import rows
 from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
-from framelens import registry
 from framelens.i18n import t
 from framelens.store.library_index import LibraryEntry, LibraryQuery
 
@@ -40,7 +40,7 @@ def _draw(was_moving: bool) -> None:
     running, waiting = services().jobs.all_running(), services().jobs.waiting()
     if page_state().opened or was_moving != bool(running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
-    groups = [group for listed in registry.in_slot("work.groups") for group in listed()]
+    groups = [group for listed in slots.results("work.groups") for group in listed]
     drawn = list(_rows(running, waiting, groups))
     if not drawn:
         return

@@ -19,6 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the plugins and return the exit code."""
+    from framelens.cli.main import build_parser
+
+    build_parser()  # loads all commands
+    registry.load_all()
     found = [_described(state) for state in registry.states()]
     if given.json:
         json.dump({"plugins": found}, sys.stdout, ensure_ascii=False, indent=2)
@@ -35,12 +39,14 @@ def run(given: argparse.Namespace) -> int:
 def _described(state: registry.PluginState) -> dict[str, Any]:
     from importlib.metadata import version
 
+    adds = _additions(state.plugin) if state.plugin else {}
     return {
         "name": state.name,
         "version": state.version or version("framelens"),
         "state": "faulty" if state.fault else "on" if state.plugin else "off",
         "fault": state.fault,
-        "adds": _additions(state.plugin) if state.plugin else {},
+        "adds": adds,
+        "left_out": registry.left_out(state.name),
     }
 
 
@@ -49,7 +55,7 @@ def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
     formats = registry.loaded(plugin, plugin.formats) if plugin.formats else None
     named = {
         "commands": list(plugin.commands),
-        "formats": list(formats or ()),
+        "formats": list(formats) if isinstance(formats, Mapping) else [],
         "pages": [page.name for page in plugin.pages],
         "sources": list(plugin.sources),
         "slots": list(plugin.slots),
@@ -64,4 +70,6 @@ def _said(one: Mapping[str, Any]) -> str:
         return t("cli.plugins_faulty", reason=one["fault"])
     if one["state"] == "off":
         return t("cli.plugins_off")
-    return "; ".join(t(f"cli.plugins_{kind}", names=", ".join(names)) for kind, names in one["adds"].items())
+    added = [t(f"cli.plugins_{kind}", names=", ".join(names)) for kind, names in one["adds"].items()]
+    without = [t("cli.plugins_faulty", reason=f"{part} ({why})") for part, why in one["left_out"].items()]
+    return "; ".join((*added, *without))

@@ -37,6 +37,7 @@ from framelens.video.readers.pyav import (
     open_video,
     presentation_of,
 )
+from framelens.video.readers.restarts import ContinuousClocks
 from framelens.video.readers.transparency import decoder_of
 
 _BACK_SECONDS = (0, 1, 5)
@@ -250,15 +251,18 @@ class AccurateSeeker(OpenedFile):
         """Return (timestamps of all frames, of those stored whole), both rising."""
         shown, whole, last_dts = [], [], None
         is_avi = self._container.format.name == "avi"
+        clocks = ContinuousClocks(self._container)
         for packet in self._packets(*self._container.streams.audio):
             move_on()
             if packet.size == 0:
                 continue
+            clocks.follow(packet)
             if packet.stream is not self._stream:
                 self._note_sound(packet)
                 continue
             disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
             disordered |= is_avi and last_dts is not None and packet.dts != last_dts + 1  # a frame is shown again
+            disordered |= clocks.have_restarted  # seeks go to a time of one of several clocks
             if packet.pts is None or disordered or packet.is_corrupt or not self._unit:
                 raise InaccurateSeekError
             last_dts = packet.dts
@@ -359,7 +363,6 @@ class SeekReader(FrameReader):
     def __init__(self, video: VideoInfo, start_seconds: float) -> None:
         """Open the file and seek. Raises InaccurateSeekError if that can't be done to the frame."""
         self.info = video
-        self.declared_seconds: float | None = None
         self._jumper = AccurateSeeker(video)
         try:
             self.changes = self._jumper.presentation.changes

@@ -21,6 +21,7 @@ from framelens.core.errors import DecodeError
 from framelens.video.files import printable
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import open_video
+from framelens.video.readers.restarts import continuous
 
 RATE = 16_000
 """Samples a second, one channel of 16 bit: the input of speech models."""
@@ -123,7 +124,7 @@ def seek(container: InputContainer, container_seconds: float) -> None:
 
 def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Yield the frames of a sound track from the current place on; damaged ones are left out."""
-    packets = container.demux(stream)
+    packets = continuous(container.demux(stream), container)
     while True:
         move_on()
         try:

@@ -62,9 +62,11 @@ class Clip(WrappedReader):
         self.whole_frames: list[float] = []
         self.damaged: list[Span] = []
         self.info = replace(reader.info, duration_seconds_from_header=self._length(end_seconds))
-        # A range that ends before the file must not be reported as a truncated file.
-        if end_seconds is not None:
-            self.declared_seconds = None
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """Return the reader's; None if the range ends before the file, which then isn't a truncated one."""
+        return self._reader.declared_seconds if self._end == float("inf") else None
 
     @property
     def tail(self) -> tuple[int, float]:

@@ -142,8 +142,6 @@ class FrameReader(OpenedFile, Protocol):
     Attributes:
         name: The reader's key in framelens.video.readers.READERS.
         info: The metadata of the file.
-        declared_seconds: The end of the video according to the file, on the time axis of the container; None if the
-            file doesn't say.
         changes: What was done to the pictures that were shown until now.
         mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
         loses_alpha: Whether the file announces an alpha channel that the decoder leaves out.
@@ -151,10 +149,14 @@ class FrameReader(OpenedFile, Protocol):
 
     name: str
     info: VideoInfo
-    declared_seconds: float | None
     changes: PictureChanges
     mapped_colours: str = ""
     loses_alpha: bool = False
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """Return the end of the video according to the file, on the time axis of the container; None if unknown."""
+        return None
 
     @property
     def num_damaged(self) -> int:
@@ -199,7 +201,7 @@ class WrappedReader(FrameReader):
     """Base of a FrameReader that changes what another one reads."""
 
     def __init__(self, reader: FrameReader) -> None:
-        self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
+        self.name, self.info = reader.name, reader.info
         self.changes, self.mapped_colours = reader.changes, reader.mapped_colours
         self.loses_alpha = reader.loses_alpha
         self._reader = reader
@@ -207,6 +209,11 @@ class WrappedReader(FrameReader):
     def close(self) -> None:
         """Close the other reader."""
         self._reader.close()
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """Return the end of the video according to the file."""
+        return self._reader.declared_seconds
 
     @property
     def num_damaged(self) -> int:

@@ -102,8 +102,6 @@ class CvReader(base.FrameReader):
             raise DecodeError("video_no_frames", name=printable(path.name), codec=self._codec())
         self._first: tuple[base.Image, float] | None = first
         self.info = self._describe(first[0], rate)
-        # OpenCV computes its number of frames from a duration that a late start makes too long.
-        self.declared_seconds: float | None = None
 
     def close(self) -> None:
         """Release the file."""

@@ -42,6 +42,7 @@ from framelens.video.readers.packets import (
     NalUnits,
 )
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
+from framelens.video.readers.restarts import ContinuousClocks
 from framelens.video.readers.timecodes import timecode_of
 from framelens.video.readers.transparency import announces_alpha, decoder_of, has_alpha
 from framelens.video.subtitles.discovery import is_subtitle_name
@@ -94,7 +95,6 @@ class AvReader(base.FrameReader):
     name = "pyav"
     num_damaged = 0
     reached_seconds = 0.0
-    declared_seconds: float | None = None
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         """Open `path` and decode its first frame.
@@ -118,6 +118,7 @@ class AvReader(base.FrameReader):
             self._rate = _frame_rate(self._stream)
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
+            self._declared_until: float | None = None
             self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
             self._has_guessed_times = self._counts_fields = self._announces_alpha = False
             self._empty_slots = EmptySlots() if self._has_slots() else None
@@ -135,6 +136,7 @@ class AvReader(base.FrameReader):
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
             self._sound_seconds = 0.0
+            self._clocks = ContinuousClocks(self._container)
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
@@ -145,7 +147,7 @@ class AvReader(base.FrameReader):
                 self._counts_fields = rate != self._rate
                 self._nominal_seconds = 1 / float(self._rate or 25)
             self._begin_skipping()
-            self.declared_seconds = self._declared()
+            self._declared_until = self._declared()
             self.info = self._describe()
             self.mapped_colours = tone_mapping.colours_of(self._first) if self._first else ""
             self.loses_alpha = self._announces_alpha and self._first is not None and not has_alpha(self._first)
@@ -156,6 +158,11 @@ class AvReader(base.FrameReader):
     def close(self) -> None:
         """Close the container."""
         self._container.close()
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """Return the end according to the file; None if it doesn't say, or has no single clock that it could mean."""
+        return None if self._clocks.have_restarted else self._declared_until
 
     @property
     def is_variable_frame_rate(self) -> bool:
@@ -244,7 +251,7 @@ class AvReader(base.FrameReader):
     def _is_moved(self, time: float, raw: float | None) -> bool:
         """Return whether a frame can't be shown at its time, since a later frame already was: the time is wrong.
 
-        A clock that falls back by a second or more was restarted.
+        A time that falls back by a second or more is no such frame's; its packets kept their order.
         """
         offset = time - (raw or 0.0)
         if raw is not None and self._offset is not None and _SAME_SECONDS < offset - self._offset < 1.0:
@@ -328,6 +335,7 @@ class AvReader(base.FrameReader):
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
             move_on()
+            self._clocks.follow(packet)
             self._note_reach(packet)
             if packet.stream.index != self._stream.index:  # only this shows the stream of the last, empty packet
                 continue

@@ -1,0 +1,92 @@
+"""Clocks of containers that start again in the middle: recordings that were joined without rewriting their times.
+
+Every stream continues where it ended. FFmpeg's command does the same with the formats that allow such jumps. FFmpeg
+takes a clock that falls back in a transport stream for one that ran over, and adds 26 hours; that is a jump forward.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from av.container import InputContainer
+from av.format import Flags
+from av.packet import Packet
+
+_FALLS_SECONDS = 1.0
+"""A decoding time that falls back by more belongs to another clock; a shorter step is a fault of the muxer."""
+_JUMPS_SECONDS = 10.0
+"""A jump forward by more does, too, in a format that allows it; a shorter one is a gap. The value is FFmpeg's."""
+_USUAL_STEPS = 4.0
+"""A jump is longer than the longest step before by this factor: slides may stand for longer than ten seconds."""
+_ALSO_JOINED = frozenset({"flv", "live_flv"})
+"""Formats without FFmpeg's mark for such jumps, which are joined often: recordings of live streams."""
+
+
+@dataclass
+class _Clock:
+    """One stream's clock: `end` and `shown` are where its packets end, in ticks, by decoding and presentation."""
+
+    shift: int = 0
+    last: int | None = None
+    end: int = 0
+    shown: int = 0
+    longest: int = 0
+
+
+class ContinuousClocks:
+    """Clocks of the streams of one container. `follow` every packet in the order of the file.
+
+    Attributes:
+        have_restarted: Whether a clock has started again.
+    """
+
+    def __init__(self, container: InputContainer) -> None:
+        allows = int(container.format.flags) & cast(int, Flags.ts_discont.value)
+        self._may_jump = bool(allows) or container.format.name in _ALSO_JOINED
+        self._clocks: defaultdict[int, _Clock] = defaultdict(_Clock)
+        self._reached = 0.0
+        self.have_restarted = False
+
+    def follow(self, packet: Packet[Any]) -> None:
+        """Move the times of a packet so that its stream's clock goes on where it was before it started again."""
+        time = packet.pts if packet.dts is None else packet.dts
+        if time is None or not packet.size:
+            return
+        clock, unit = self._clocks[packet.stream.index], float(packet.time_base)
+        if self._restarts(clock, time + clock.shift, unit):
+            self.have_restarted = True
+            shown = time if packet.pts is None else packet.pts
+            clock.shift = clock.shown - shown
+            clock.last = None
+        _move(packet, clock.shift)
+        time += clock.shift
+        if clock.last is not None:
+            clock.longest = max(clock.longest, time - clock.last)
+        clock.last, clock.end = time, time + (packet.duration or 0)
+        clock.shown = max(clock.shown, (packet.pts or time) + (packet.duration or 0))
+        self._reached = max(self._reached, clock.end * unit)
+
+    def _restarts(self, clock: _Clock, time: int, unit: float) -> bool:
+        if clock.last is None:
+            return False
+        if (clock.last - time) * unit > _FALLS_SECONDS:
+            return True
+        least = max(_JUMPS_SECONDS, _USUAL_STEPS * clock.longest * unit)
+        return self._may_jump and clock.longest > 0 and time * unit - max(self._reached, clock.end * unit) > least
+
+
+def _move(packet: Packet[Any], shift: int) -> None:
+    if shift:
+        packet.pts = None if packet.pts is None else packet.pts + shift
+        packet.dts = None if packet.dts is None else packet.dts + shift
+
+
+def continuous(packets: Iterable[Packet[Any]], container: InputContainer) -> Iterator[Packet[Any]]:
+    """Yield the packets of a container with times that go on where a clock starts again."""
+    clocks = ContinuousClocks(container)
+    for packet in packets:
+        clocks.follow(packet)
+        yield packet

@@ -1,0 +1,71 @@
+"""Recordings that were joined byte by byte: the clock starts again in the middle."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from framelens.core.domain import VideoInfo
+from framelens.video.audio.decoder import pieces
+from framelens.video.readers import open_reader
+from framelens.video.seeking import pictures_at
+from tests.media import moving, solid, with_sound, write_video
+
+_REORDERED = {"preset": "ultrafast", "bf": "3", "g": "25"}
+
+
+def _part(path: Path, start_seconds: float, count: int = 50, seed: int = 1) -> bytes:
+    write_video(path, moving(count, seed=seed), start_seconds=start_seconds, options=_REORDERED)
+    return path.read_bytes()
+
+
+def _read(path: Path) -> tuple[VideoInfo, list[tuple[int, float]]]:
+    with open_reader(path, every_frame=False) as reader:
+        shown = [(picture.index, picture.time_seconds) for picture in reader.frames()]
+        skipped, seconds = reader.tail
+        assert reader.num_damaged == 0
+        assert reader.declared_seconds is None
+        return reader.info, [*shown, (shown[-1][0] + skipped, shown[-1][1] + seconds)]
+
+
+@pytest.mark.parametrize("start", [0.0, 500.0, 3000.0])
+@pytest.mark.parametrize("second", [0.0, 500.0, 1000.0])
+def test_joined_recordings_go_on_where_the_first_ends(start: float, second: float, tmp_path: Path) -> None:
+    if start == second == 0.0:
+        second = 1.0  # falls back by a second
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(_part(tmp_path / "1.ts", start) + _part(tmp_path / "2.ts", second, seed=2))
+    info, frames = _read(joined)
+    assert all(time == pytest.approx(index / 25, abs=0.0015) for index, time in frames)
+    assert frames[-1] == (99, pytest.approx(3.96, abs=0.0015))
+    assert [one.index for one in pictures_at(info, "pyav", [1.0, 3.0])] == [25, 75]
+
+
+def test_joined_flv_goes_on_where_the_first_ends(tmp_path: Path) -> None:
+    header = 13  # bytes of an FLV before its first tag
+    joined = tmp_path / "joined.flv"
+    joined.write_bytes(_part(tmp_path / "1.flv", 0.0) + _part(tmp_path / "2.flv", 0.0, seed=2)[header:])
+    _, frames = _read(joined)
+    assert frames[-1] == (99, pytest.approx(3.96, abs=0.0015))
+
+
+def test_sound_of_joined_recordings_stays_with_the_pictures(tmp_path: Path) -> None:
+    parts = []
+    for name, start in (("1", 2000.0), ("2", 0.0)):
+        silent = write_video(tmp_path / f"{name}.silent.ts", moving(75), start_seconds=0.0)
+        whole = with_sound(silent, tmp_path / f"{name}.ts", sound=(start + 2.0, start + 3.0), picture_start=start)
+        parts.append(whole.read_bytes())
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(parts))
+    with open_reader(joined) as reader:
+        info = reader.info
+    starts = [one.start_seconds for one in pieces(info, 0.0, None)]
+    assert all(0.0 <= one <= 6.0 for one in starts)
+
+
+def test_slides_that_stand_for_long_are_no_restart(tmp_path: Path) -> None:
+    times = [15.0 * number for number in range(6)]
+    path = write_video(tmp_path / "slides.ts", [solid((40 * n, 90, 90)) for n in range(6)], times=times)
+    with open_reader(path) as reader:
+        shown = [picture.time_seconds for picture in reader.frames()]
+    assert [after - before for before, after in pairwise(shown)] == pytest.approx([15.0] * 5, abs=0.001)

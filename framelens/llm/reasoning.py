@@ -14,31 +14,36 @@ from dataclasses import dataclass
 from typing import Literal
 
 _NAMES = (
-    r"(?:\w+[:_])?(?:think|thinking|thoughts?|thought_process|reasoning|scratchpad|cot|reflection|analysis|思考"
-    r"|think_never_used_\w+)(?::\w+)?"
+    r"(?:\w+[:_])?(?:think|thinking|thoughts?|(?:thought|thinking)_process|reason|reasoning|rationale|scratchpad|cot"
+    r"|reflection|analysis|inner_(?:monologue|thoughts)|思考|think_never_used_\w+)(?::\w+)?"
 )
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
 _ROWS: tuple[tuple[Literal["open", "close", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
     ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[THINK\]|<\|START_THINKING\|>|<unused94>(?:thought)?"
-             rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"),
+             rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"
+             r"|\bHere are my reasoning steps:"),
     ("close", rf"< ?/ ?{_NAMES} ?>|◁/think▷|\[/THINK\]|<\|END_THINKING\|>|<unused95>"
-              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|\bHere(?: is|'s) my response:"),
+              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|\bHere(?: is|'s) my response:"
+              r"|\[BEGIN FINAL RESPONSE\]|(?:<\|end\|>)?<\|begin\|>assistant<\|content\|>"),
     # gpt-oss: <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
     ("channel", r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
                 r"<\|message\|>|<\|channel>thought\b"),
     ("close", r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
               r"<\|message\|>|<channel\|>|\bassistantfinal(?=\W|[A-Z\u4e00-\u9fff])"),
     ("end", r"<\|(?:end|call)\|>"),  # of a channel; elsewhere, Phi's mark at the end of an answer
-    ("drop", r"(?:<\|im_start\|>|<\|start_header_id\|>)(?:assistant)?(?:<\|end_header_id\|>)?|\[(?:BOS|EOS)\]"),
+    ("drop", r"(?:<\|im_start\|>|<\|(?:start_header_id|header_start)\|>)(?:assistant)?"
+             r"(?:<\|(?:end_header_id|header_end)\|>)?|<role>ASSISTANT</role>|\[(?:BOS|EOS|END FINAL RESPONSE)\]"),
     ("drop", rf"(?:\A|(?<=\n)|(?<=>))<{_WRAPPERS}(?::\w+)?>|</{_WRAPPERS}(?::\w+)?>(?=\s*(?:\Z|\n|<))"),
     ("drop", r"<details type=[\"']?reasoning\b[\s\S]*?</details>|\[e~\[|\]~!?b\](?:ai\b)?"),
     ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
-    ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn)>(?:model\n)?"),
+    ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn|end_of_utterance)>(?:model\n)?"),
 )  # fmt: skip
 _MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
-_MAY_HAVE_MARKS = re.compile(r"[<◁]|\[e~|\]~|\[/?(?:THINK|INST|BOS|EOS)|assistantfinal|Here(?: i|')s my", re.IGNORECASE)
+_MAY_HAVE_MARKS = re.compile(
+    r"[<◁]|\[e~|\]~|\[/?(?:THINK|INST|BOS|EOS|BEGIN F|END F)|assistantfinal|Here(?: i|')s my|Here are my", re.IGNORECASE
+)
 """A quick look, as answers are split again and again while they grow."""
 _UNFINISHED = re.compile(
     r"(?:<[/|｜\w:▁ ]{0,60}|◁/?\w{0,8}|\[/?[A-Za-z]{0,5}|\bassistant\w{0,5}|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
@@ -114,7 +119,7 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     found = list(_MARK.finditer(text)) if _MAY_HAVE_MARKS.search(text) else []
     if not found:
         return
-    inside, start = "", 0
+    inside, start, shown = "", 0, -1
     strings = _strings(text, 0)
     for match in found:
         kind = (match.lastgroup or "").rstrip("0123456789")
@@ -122,8 +127,11 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
             continue
         if kind in ("open", "close", "channel") and _is_quoted(text, match, is_answer=not inside):
             continue
+        if kind == "close" and not inside and shown >= 0 and _goes_on(text, shown, match):
+            continue
         if kind in ("open", "channel"):
             if inside or not _begins(text, start, match.start()):
+                shown = match.end()
                 continue
             inside = kind
         elif kind == "close" or (kind == "end" and inside == "channel"):
@@ -144,6 +152,13 @@ def _strings(text: str, start: int) -> list[tuple[int, int]]:
     """Return the ranges of the strings if the text from `start` on is JSON; a line break in a string ends it."""
     opening = _JSON_START.match(text, start)
     return [match.span() for match in _STRING.finditer(text, opening.end())] if opening else []
+
+
+def _goes_on(text: str, shown: int, match: re.Match[str]) -> bool:
+    """Return whether a sentence goes on after a pair of marks in it, the first of which ends at `shown`."""
+    return "\n" not in text[shown : match.start()] and (
+        text[match.end() : match.end() + 1] in tuple(_QUOTES) or bool(_WITHIN.match(text, match.end()))
+    )
 
 
 def _is_quoted(text: str, match: re.Match[str], *, is_answer: bool) -> bool:

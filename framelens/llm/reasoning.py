@@ -127,7 +127,7 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
             continue
         if kind in ("open", "close", "channel") and _is_quoted(text, match, is_answer=not inside):
             continue
-        if kind == "close" and not inside and shown >= 0 and _goes_on(text, shown, match):
+        if kind == "close" and not inside and shown >= 0 and _continues(text, shown, match):
             continue
         if kind in ("open", "channel"):
             if inside or not _begins(text, start, match.start()):
@@ -154,8 +154,8 @@ def _strings(text: str, start: int) -> list[tuple[int, int]]:
     return [match.span() for match in _STRING.finditer(text, opening.end())] if opening else []
 
 
-def _goes_on(text: str, shown: int, match: re.Match[str]) -> bool:
-    """Return whether a sentence goes on after a pair of marks in it, the first of which ends at `shown`."""
+def _continues(text: str, shown: int, match: re.Match[str]) -> bool:
+    """Return whether a sentence continues after a pair of marks in it, the first of which ends at `shown`."""
     return "\n" not in text[shown : match.start()] and (
         text[match.end() : match.end() + 1] in tuple(_QUOTES) or bool(_WITHIN.match(text, match.end()))
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from av.container import InputContainer
 from av.format import Flags
 from av.packet import Packet
+from av.stream import Stream
 
 _FALLS_SECONDS = 1.0
 """A decoding time that falls back by more belongs to another clock; a shorter step is a fault of the muxer."""
@@ -23,6 +24,8 @@ _USUAL_STEPS = 4.0
 """A jump is longer than the longest step before by this factor: slides may stand for longer than ten seconds."""
 _ALSO_JOINED = frozenset({"flv", "live_flv"})
 """Formats without FFmpeg's mark for such jumps, which are joined often: recordings of live streams."""
+
+_Stream = TypeVar("_Stream", bound=Stream)
 
 
 @dataclass
@@ -51,7 +54,7 @@ class ContinuousClocks:
         self.have_restarted = False
 
     def follow(self, packet: Packet[Any]) -> None:
-        """Move the times of a packet so that its stream's clock goes on where it was before it started again."""
+        """Move the times of a packet so that its stream's clock continues where it was before it started again."""
         time = packet.pts if packet.dts is None else packet.dts
         if time is None or not packet.size:
             return
@@ -84,8 +87,8 @@ def _move(packet: Packet[Any], shift: int) -> None:
         packet.dts = None if packet.dts is None else packet.dts + shift
 
 
-def continuous(packets: Iterable[Packet[Any]], container: InputContainer) -> Iterator[Packet[Any]]:
-    """Yield the packets of a container with times that go on where a clock starts again."""
+def continuous(packets: Iterable[Packet[_Stream]], container: InputContainer) -> Iterator[Packet[_Stream]]:
+    """Yield the packets of a container with times that continue where a clock starts again."""
     clocks = ContinuousClocks(container)
     for packet in packets:
         clocks.follow(packet)

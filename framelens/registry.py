@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar
 from framelens import config
 from framelens.core.errors import AppError, InputError
 
-BUILT_IN = ("batch", "editing", "models", "monitor", "server")
+BUILT_IN = ("batch", "editing", "models", "monitor", "server", "speech")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
@@ -92,6 +92,8 @@ class Plugin:
         sources: Functions by the beginning of what they read, such as "camera:". Each takes what was typed in place of
             a file and returns the path of a video on this machine; an AppError says why there is none.
         launch_checks: Function from settings to the `LaunchChecks` of a local engine, "" for none.
+        recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None; ""
+            for none.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
         resume: Function from the services that continues what earlier processes of the application left, "" for none.
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
@@ -105,6 +107,7 @@ class Plugin:
     slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     launch_checks: str = ""
+    recogniser: str = ""
     routes: str = ""
     resume: str = ""
     messages: str = ""

@@ -406,6 +406,15 @@ class SoundPiece:
     wav: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """Transcript of one piece that ends at `end_seconds`; `num_dropped` segments were hallucinations."""
+
+    end_seconds: float
+    cues: tuple[Cue, ...]
+    num_dropped: int = 0
+
+
 Outcome = Literal["done", "without_model", "no_usable_answer"]
 """What a finished analysis is: "without_model" if it has only measurements, "no_usable_answer" if a model was asked and
 nothing that it wrote can be used."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core.domain import Cue, SoundPiece
+from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.refusals import is_refusal, read_json, refused, said_in
 from framelens.http_client.client import request_loop
@@ -58,15 +58,6 @@ class SpeechModel:
     model: str
     language: str = ""
     timeout_seconds: float = 600.0
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """Transcript of one piece that ends at `end_seconds`; `num_dropped` segments were hallucinations."""
-
-    end_seconds: float
-    cues: tuple[Cue, ...]
-    num_dropped: int
 
 
 def transcribe(

@@ -118,10 +118,8 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     return folder
 
 
-def build_speech_engine(settings: Settings) -> Engine | None:
-    """Build the engine that transcribes speech, None if no model for that is set."""
-    if not (settings.speech_base_url or settings.speech_model_path):
-        return None
+def build_speech_engine(settings: Settings) -> Engine:
+    """Build the engine that transcribes speech: the server of the settings, or vLLM with their model."""
     if settings.speech_base_url:
         from framelens.engine.remote_engine import RemoteEngine
 

@@ -33,6 +33,7 @@ from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
 from framelens.engine.model_resolution import resolve_model
 from framelens.services import engine_selection
+from framelens.services.recognition import build_recogniser, local_recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.model_records import RequestTiming, TimingStats
 from framelens.video import files
@@ -271,14 +272,9 @@ def expected_room(settings: Settings) -> RequestCapacity:
 
 
 def build_transcription(settings: Settings) -> Transcription:
-    """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
+    """Build the reader of subtitles, which also transcribes speech if there is a model for that."""
     surveys = ExtractionStore(settings.data_dir / "surveys")
-    return Transcription(
-        engine_selection.build_speech_engine(settings),
-        surveys,
-        language=settings.speech_language,
-        timeout_seconds=settings.timeout_seconds,
-    )
+    return Transcription(build_recogniser(settings), surveys, language=settings.speech_language)
 
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
@@ -309,8 +305,10 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
 
 def _speech_name(settings: Settings) -> str:
     """Return a text that identifies the model for speech with the language it listens for; "" without one."""
-    parts = [part for part in (settings.speech_base_url, settings.speech_model_path) if part]
-    return " ".join([*parts, settings.speech_language]).strip() if parts else ""
+    named = [part for part in (settings.speech_base_url, settings.speech_model_path) if part]
+    if not settings.speech_base_url and (local := local_recogniser(settings)):
+        named = [local.name] if local.is_available() else []
+    return " ".join([*named, settings.speech_language]).strip() if named else ""
 
 
 def _engine_version(settings: Settings) -> str:

@@ -1,15 +1,21 @@
-"""Transcripts of videos with or without a report. Speech is transcribed by analyses alone."""
+"""Transcripts of videos with or without a report."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.analysis.inputs.transcription import Found, OnProgress, Transcription
 from framelens.core.domain import Analysis, Language, Notice, Transcript
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import readable
 from framelens.jobs.queue import Jobs
-from framelens.video.extractor import subtitles_of
+from framelens.video.extractor import probe, subtitles_of
 from framelens.video.files import check_file
 from framelens.video.subtitles.discovery import check_subtitle_file
+
+Hear = Callable[[Path], Found]
+"""Transcribes what is said in a video. Raises AppErrors."""
 
 
 def report_ids(jobs: Jobs, extractions: ExtractionCache, path: Path) -> list[str]:
@@ -20,7 +26,11 @@ def report_ids(jobs: Jobs, extractions: ExtractionCache, path: Path) -> list[str
 
 
 def transcript_of(
-    path: Path | None, analysis: Analysis | None, language: Language, subtitles: Path | None = None
+    path: Path | None,
+    analysis: Analysis | None,
+    language: Language,
+    subtitles: Path | None = None,
+    hear: Hear | None = None,
 ) -> tuple[Transcript, tuple[Notice, ...]]:
     """Return the subtitles given, else the transcript in a report, else the subtitles in the file and beside it.
 
@@ -29,6 +39,7 @@ def transcript_of(
         analysis: The report on it, None without one.
         language: Language of the subtitles that are preferred.
         subtitles: Subtitle file to use before all others.
+        hear: Used for a video without any of these; None to transcribe nothing.
 
     Returns:
         The transcript, and notices about the subtitles.
@@ -36,6 +47,7 @@ def transcript_of(
     Raises:
         ConfigError: Subtitles are given for a video that can't be read.
         InputError: There is neither a transcript nor a readable subtitle, or the file can't be read.
+        AppError: What `hear` raises.
     """
     if subtitles:
         if path is None:
@@ -47,7 +59,55 @@ def transcript_of(
     if path:
         check_file(path)
         found, notices = subtitles_of(path, language, given=subtitles)
+        if not found and hear:
+            found, more = hear(path)
+            notices = (*notices, *more)
         if found:
             return found, notices
     name = readable(path.name) if path else analysis.video.name if analysis else ""
     raise InputError("no_transcript", name=name)
+
+
+def hear_video(
+    path: Path,
+    transcription: Transcription,
+    extractions: ExtractionCache,
+    *,
+    span: tuple[float, float | None] = (0.0, None),
+    prepare: Callable[[], object],
+    on_start: Callable[[float, float], object],
+    on_progress: OnProgress,
+    cancel: threading.Event,
+) -> Found:
+    """Transcribe a video, or return the transcript that is cached; None without a speech model.
+
+    Args:
+        path: The video.
+        transcription: The transcriber.
+        extractions: Reader of videos, which knows the hashes of files.
+        span: Start, and end or None for that of the video.
+        prepare: Called if the video has sound, before the model is used.
+        on_start: Called with the seconds where the work begins and where the sound ends, if anything is to be heard.
+        on_progress: See Transcription.
+        cancel: Ends it within half a second; another call continues where it ended.
+
+    Raises:
+        InputError: The video has no sound.
+        AppError: The model can't be used, or the video can't be read.
+        Cancelled: `cancel` was set.
+    """
+    info = probe(path)
+    if not info.has_audio:
+        raise InputError("no_sound", name=readable(path.name))
+    if transcription.recogniser is None:
+        return None, ()
+    prepare()
+    end = span[1] if span[1] is not None else info.duration_seconds_from_header or 0.0
+    return transcription.hear(
+        info,
+        span,
+        sha256=lambda: extractions.sha256(path),
+        cancel=cancel,
+        on_start=lambda start: on_start(start, max(start, end)),
+        on_progress=on_progress,
+    )

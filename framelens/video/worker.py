@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from framelens.video.features.text_recognition import TextReading
 
 Task = TypeVar("Task", bound=FileTask)
+T = TypeVar("T")
 _LIKELY = ("first", "shot")
 """Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""
 _STILLS_NICENESS = 10
@@ -86,20 +87,20 @@ def _request(kind: type[Task]) -> tuple[Task, bytes]:
     return request, bytes(data)
 
 
-def _further_requests() -> Iterator[tuple[float, int]]:
-    """Yield the lines of standard input after the first, as they arrive."""
+def further_requests(kind: type[T]) -> Iterator[T]:
+    """Yield the lines of standard input after the first, as they arrive; see `DecoderWorker.ask`."""
     rest = b""
     while True:
         with limits.waiting():
             rest += _further_input.get()
         *lines, rest = rest.split(b"\n")
         for line in lines:
-            yield from_json(line, tuple[float, int])
+            yield from_json(line, kind)
 
 
 def _end_with_parent() -> None:
     # os.read instead of sys.stdin.read: a lock held by this thread would abort a normal exit of the interpreter.
-    while read := os.read(sys.stdin.fileno(), 4096):
+    while read := os.read(sys.stdin.fileno(), 65536):
         _further_input.put(read)
     os._exit(0)
 
@@ -143,7 +144,7 @@ def events_of(
             return
         if task == "stills":
             limits.lower_priority(_STILLS_NICENESS)
-            yield from stills(reader, _further_requests())
+            yield from stills(reader, further_requests(tuple[float, int]))
             return
         from framelens.video.keyframes import pipeline
 

@@ -8,6 +8,7 @@ times and plumbing; it understands nothing.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
@@ -35,8 +36,25 @@ def mark(seconds: float) -> str:
 
 def save_speech_model(folder: Path) -> None:
     """Write the checkpoint into `folder`; the same files every time."""
+    _save(folder, ["<|en|>", *[END] * (_PROMPT - 2), *_spoken()[1:]])  # the first time is the prompt's own last token
+
+
+def save_for_ctranslate2(folder: Path) -> None:
+    """Write a model with the same answer into `folder` as faster-whisper reads it.
+
+    With so few words CTranslate2 takes it for one that knows English only, whose prompt is the start alone.
+    """
+    from ctranslate2.converters import TransformersConverter
+
+    with TemporaryDirectory() as checkpoint:
+        _save(Path(checkpoint), _spoken())
+        TransformersConverter(checkpoint, copy_files=["tokenizer.json"]).convert(str(folder), quantization="int8")
+
+
+def _save(folder: Path, answer: list[str]) -> None:
+    """Write a checkpoint; `answer` has the successor of each position of the prompt and of the answer."""
     tokenizer = _tokenizer()
-    model = _model(tokenizer)
+    model = _model(tokenizer, [*answer, END])
     model.to(torch.bfloat16).save_pretrained(folder)
     WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
 
@@ -51,7 +69,7 @@ def _tokenizer() -> WhisperTokenizer:
     return tokenizer
 
 
-def _model(tokenizer: WhisperTokenizer) -> WhisperForConditionalGeneration:
+def _model(tokenizer: WhisperTokenizer, tokens: list[str]) -> WhisperForConditionalGeneration:
     torch.manual_seed(SEED)
     number = tokenizer.convert_tokens_to_ids
     config = WhisperConfig(
@@ -77,13 +95,11 @@ def _model(tokenizer: WhisperTokenizer) -> WhisperForConditionalGeneration:
     with torch.no_grad():
         words = torch.nn.functional.normalize(torch.randn(len(tokenizer), WIDTH))
         model.model.decoder.embed_tokens.weight.copy_(words)
-        answer = [number(token) for token in _answer()]
+        answer = [number(token) for token in tokens]
         answer += [number(END)] * (SPOKEN_POSITIONS - len(answer))
         model.model.decoder.embed_positions.weight.copy_(20 * words[answer])
     return model
 
 
-def _answer() -> list[str]:
-    """Return the successor of each position of the prompt and of the answer; the language is what follows the start."""
-    spoken = [token for word, start, end in SAID for token in (mark(start), f"\u0120{word}", mark(end))]
-    return ["<|en|>", *[END] * (_PROMPT - 2), *spoken[1:], END]  # the first time is the prompt's own last token
+def _spoken() -> list[str]:
+    return [token for word, start, end in SAID for token in (mark(start), f"\u0120{word}", mark(end))]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from framelens.core.domain import Cue, SoundPiece
+from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError, EngineTimeout
-from framelens.llm.speech import SpeechModel, Spoken, transcribe
+from framelens.llm.speech import SpeechModel, transcribe
 from tests.llm.speaking import Asked, Behave, SpeechServer, heard, serve
 from tests.spoken import RATE, Sound, quiet, tone
 

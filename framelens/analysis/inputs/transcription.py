@@ -1,7 +1,7 @@
 """Transcript of a video: its subtitles if it has some, else the output of a speech model.
 
 A failure costs the transcript and adds a notice, but never ends the analysis. Transcripts are cached by the content of
-the file, so that nothing is transcribed twice. Frames are not looked at.
+the file, piece by piece, so that nothing is transcribed twice, not even after a crash. Frames are not looked at.
 """
 
 from __future__ import annotations
@@ -12,26 +12,34 @@ import logging
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
+from framelens.analysis.inputs.recognisers import Recogniser, SpeechModelName
 from framelens.core.codec import from_json, to_json
-from framelens.core.domain import AnalysisRequest, Cue, Notice, SoundPiece, Transcript, VideoInfo
+from framelens.core.domain import AnalysisRequest, Cue, Notice, Spoken, Transcript, VideoInfo
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.units import clock
 from framelens.i18n import as_notice
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import may_have_subtitles, sound_pieces, subtitles_of
 
-if TYPE_CHECKING:
-    from framelens.engine.base import Endpoint, Engine
-
 log = logging.getLogger(__name__)
 _FORM = 2
 """Version of the cached form; another number invalidates all entries."""
 Found = tuple[Transcript | None, tuple[Notice, ...]]
 OnProgress = Callable[[float, tuple[Cue, ...]], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PartlyHeard:
+    """Transcript of a recording up to `reached_seconds`, as it is cached before the end."""
+
+    reached_seconds: float
+    cues: tuple[Cue, ...] = ()
+    num_dropped: int = 0
 
 
 def cues_between(transcript: Transcript | None, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
@@ -46,22 +54,15 @@ class Transcription:
     """Transcriber, called once per analysis in a thread of its own; several may run at the same time.
 
     Args:
-        engine: Engine of the speech model; None if none is set. It is started when there is sound to transcribe, and
-            stopped after the last user.
+        recogniser: The speech model; None if there is none. It is made ready when there is sound to transcribe.
         surveys: Store of the cached transcripts.
         language: Spoken language (ISO 639-1); "" lets the model detect it.
-        timeout_seconds: Longest wait for an answer of the speech model.
     """
 
-    def __init__(
-        self, engine: Engine | None, surveys: ExtractionStore, *, language: str = "", timeout_seconds: float = 600.0
-    ) -> None:
-        self._engine = engine
+    def __init__(self, recogniser: Recogniser | None, surveys: ExtractionStore, *, language: str = "") -> None:
+        self.recogniser = recogniser
         self._surveys = surveys
         self._language = language
-        self._timeout_seconds = timeout_seconds
-        self._lock = threading.Lock()
-        self._users = 0
 
     def transcribe(
         self,
@@ -80,8 +81,7 @@ class Transcription:
             request: Request of the analysis.
             sha256: Returns the file's SHA-256; called only if there is sound to transcribe.
             cancel: Event that stops the work.
-            after: Called before the engine is started and may block: two engines must not measure the free memory of a
-                GPU at the same moment.
+            after: Called before an engine is started, see Recogniser.
             on_progress: Called piece by piece with the second up to which all is transcribed, and the new cues.
 
         Raises:
@@ -114,85 +114,106 @@ class Transcription:
         after: Callable[[], object] | None,
         on_progress: OnProgress,
     ) -> Found:
-        if self._engine is None or not request.use_model:
-            key = "sound_not_analysed" if self._engine is None else "sound_not_wanted"
+        if self.recogniser is None or not request.use_model:
+            key = "sound_not_analysed" if self.recogniser is None else "sound_not_wanted"
             return None, (Notice(key, {}, "info"),)
-        model = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
-        content = sha256()
-        whole, key = (self._key(content, model, *span) for span in ((0.0, None), _span(request)))
+        selection = request.selection
+        span = selection.start_seconds, selection.end_seconds
+        return self.hear(info, span, sha256=sha256, cancel=cancel, after=after, on_progress=on_progress)
+
+    def hear(
+        self,
+        info: VideoInfo,
+        span: tuple[float, float | None],
+        *,
+        sha256: Callable[[], str],
+        cancel: threading.Event,
+        after: Callable[[], object] | None = None,
+        on_start: Callable[[float], object] = lambda start_seconds: None,
+        on_progress: OnProgress = lambda reached_seconds, cues: None,
+    ) -> Found:
+        """Transcribe the sound in [start, end) seconds, from where an earlier run of any process has stopped.
+
+        Args:
+            info: Metadata of the video.
+            span: Start, and end or None for that of the video.
+            sha256: See `transcribe`.
+            cancel: See `transcribe`.
+            after: See `transcribe`.
+            on_start: Called with the second where the work begins, if there is sound that isn't transcribed.
+            on_progress: See `transcribe`; the first call has what earlier runs have transcribed.
+
+        Raises:
+            AppError: There is no model, it can't be used, or the sound can't be decoded.
+            Cancelled: `cancel` was set.
+        """
+        assert self.recogniser is not None
+        model, content = self.recogniser.model(cancel), sha256()
+        whole, key = (self._key(content, model, *one) for one in ((0.0, None), span))
         for known in dict.fromkeys((whole, key)):
-            if (kept := _unpacked(self._surveys.get(known))) is not None:
+            if (kept := self._kept(known, Found)) is not None:  # type: ignore[arg-type]  # mypy takes no tuple as a class
                 return kept
-        start, end = _span(request)
-        pieces = sound_pieces(info.path, start_seconds=start, end_seconds=end, cancel=cancel)
+        part_key = self._key(content, model, *span, "part")
+        before = self._kept(part_key, PartlyHeard) or PartlyHeard(span[0])
+        if before.cues:
+            on_progress(before.reached_seconds, before.cues)
+        pieces = sound_pieces(info.path, start_seconds=before.reached_seconds, end_seconds=span[1], cancel=cancel)
+
+        def note(part: PartlyHeard, new: tuple[Cue, ...]) -> None:
+            self._surveys.put(part_key, to_json(part).encode())
+            on_progress(part.reached_seconds, new)
+
         try:
             first = next(pieces, None)
             if first is None:  # silence: the model is not needed
-                return Transcript("speech", model, ()), ()
-            with self._ready(cancel, after) as endpoint:
-                found, is_whole = self._listen(chain([first], pieces), endpoint, cancel, on_progress)
+                found, is_whole = _found(before, model.label), True
+            else:
+                on_start(before.reached_seconds)
+                with self.recogniser.ready(self._language, cancel, after) as listener:
+                    heard = listener.listen(chain([first], pieces), cancel)
+                    found, is_whole = _collect(heard, before, listener.label, note)
         finally:
             pieces.close()
         if is_whole:
             self._surveys.put(key, to_json(found).encode())
+            self._surveys.drop(part_key)
         return found
 
-    def _listen(
-        self, pieces: Iterator[SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
-    ) -> tuple[Found, bool]:
-        """Transcribe up to the end or a failure; return the result and whether it is complete."""
-        from framelens.llm.speech import SpeechModel, transcribe
-
-        model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
-        cues: list[Cue] = []
-        notices: list[Notice] = []
-        reached, num_dropped = 0.0, 0
-        try:
-            for spoken in transcribe(pieces, model, cancel=cancel):
-                cues += spoken.cues
-                reached, num_dropped = spoken.end_seconds, num_dropped + spoken.num_dropped
-                on_progress(reached, spoken.cues)
-        except Cancelled:
-            raise
-        except AppError as error:
-            if not reached:
-                raise
-            notices.append(Notice("speech_incomplete", {"until": clock(reached), "reason": as_notice(error)}))
-        if num_dropped:
-            notices.append(Notice("speech_not_believed", {"count": num_dropped}, "info"))
-        is_whole = not any(notice.key == "speech_incomplete" for notice in notices)
-        return (Transcript("speech", endpoint.model, tuple(cues)), tuple(notices)), is_whole
-
-    @contextmanager
-    def _ready(self, cancel: threading.Event, after: Callable[[], object] | None) -> Iterator[Endpoint]:
-        """Yield the endpoint of the started engine; the last user stops it."""
-        assert self._engine is not None
-        if after is not None:
-            with suppress(AppError):
-                after()
-        with self._lock:
-            self._users += 1
-        try:
-            yield self._engine.ensure_ready(lambda progress: None, cancel)
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    self._engine.stop()
-
-    def _key(self, sha256: str, model: str, start_seconds: float, end_seconds: float | None) -> str:
-        described = ["speech", _FORM, sha256, model, self._language, start_seconds, end_seconds]
+    def _key(
+        self, sha256: str, model: SpeechModelName, start_seconds: float, end_seconds: float | None, *more: str
+    ) -> str:
+        described = ["speech", _FORM, sha256, model.key, self._language, start_seconds, end_seconds, *more]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
+    def _kept(self, key: str, kind: type[T]) -> T | None:
+        """Return what is cached, None if it is missing or damaged."""
+        data = self._surveys.get(key)
+        try:
+            return from_json(data, kind) if data else None
+        except ValueError:
+            log.warning("a kept transcript cannot be read", exc_info=True)
+            return None
 
-def _span(request: AnalysisRequest) -> tuple[float, float | None]:
-    return request.selection.start_seconds, request.selection.end_seconds
 
-
-def _unpacked(data: bytes | None) -> Found | None:
-    """Parse a cached transcript; return None if it is missing or damaged."""
+def _collect(
+    heard: Iterator[Spoken], before: PartlyHeard, label: str, note: Callable[[PartlyHeard, tuple[Cue, ...]], None]
+) -> tuple[Found, bool]:
+    """Collect what is heard up to the end or a failure; return the result and whether it is complete."""
+    part, failure = before, None
     try:
-        return from_json(data, Found) if data else None  # type: ignore[arg-type]  # mypy takes no tuple as a class
-    except ValueError:
-        log.warning("a kept transcript cannot be read", exc_info=True)
-        return None
+        for spoken in heard:
+            part = PartlyHeard(spoken.end_seconds, (*part.cues, *spoken.cues), part.num_dropped + spoken.num_dropped)
+            note(part, spoken.cues)
+    except Cancelled:
+        raise
+    except AppError as error:
+        if part is before:
+            raise
+        failure = Notice("speech_incomplete", {"until": clock(part.reached_seconds), "reason": as_notice(error)})
+    transcript, notices = _found(part, label)
+    return (transcript, (failure, *notices) if failure else notices), failure is None
+
+
+def _found(part: PartlyHeard, label: str) -> Found:
+    dropped = Notice("speech_not_believed", {"count": part.num_dropped}, "info")
+    return Transcript("speech", label, part.cues), (dropped,) if part.num_dropped else ()

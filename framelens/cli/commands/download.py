@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
         folder = found.folder.absolute()
     else:
         folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
-        show = (lambda _: None) if given.quiet else _progress_printer()
+        show = (lambda _: None) if given.quiet else progress_printer()
         try:
             download(found.hub_id, show, cancel_on_signals(), hub=hub, folder=folder, allow_pickle=allow_pickle)
         finally:
@@ -85,7 +85,7 @@ def _hub(given: argparse.Namespace) -> ModelHub:
     return chosen if given.hub in (None, chosen.kind) else hub_of(given.hub)
 
 
-def _progress_printer() -> Callable[[EngineProgress], None]:
+def progress_printer() -> Callable[[EngineProgress], None]:
     """Return a progress listener: one changing line in a terminal, occasional lines elsewhere."""
     shown_share = -1.0
 

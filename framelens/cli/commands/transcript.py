@@ -1,17 +1,22 @@
-"""Command `framelens transcript VIDEO`: prints the speech or subtitles of a video with their times; no model is asked.
+"""Command `framelens transcript VIDEO`: prints the speech or subtitles of a video with their times.
 
-Times count from the first picture, as those of reports do.
+Times count from the first picture, as those of reports do. A video without subtitles and without a report is
+transcribed, if there is a speech model. No vision-language model is asked.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from framelens import config, i18n
 from framelens.analysis.inputs.transcription import cues_between
-from framelens.cli.common import add_output_options, add_subtitles_option, use_language
+from framelens.cli.common import add_output_options, add_subtitles_option, cancel_on_signals, use_language
 from framelens.core.domain import Analysis
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
@@ -21,6 +26,9 @@ from framelens.services.keyframes import parse_seconds
 from framelens.services.transcripts import report_ids, transcript_of
 from framelens.video.files import check_file
 
+if TYPE_CHECKING:
+    from framelens.analysis.inputs.transcription import Found
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
@@ -28,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
     add_subtitles_option(parser)
+    parser.add_argument("--yes", action="store_true", help=t("cli.transcript_yes"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.transcript_quiet"))
     add_output_options(parser, None)
 
 
@@ -35,13 +45,18 @@ def run(given: argparse.Namespace) -> int:
     """Print a line for each passage, or one JSON object, and return the exit code.
 
     Raises:
-        InputError: The video can't be read, or has neither subtitles nor a report with speech.
+        InputError: The video can't be read, or there is nothing to print: no subtitles, and no speech model or sound.
+        AppError: The speech model can't be used.
+        Cancelled: The user stopped it; the next run continues there.
     """
     settings = config.load()
     use_language(given, settings)
+    cancel = cancel_on_signals()
     with open_library(settings) as services:
         path, analysis = _named(given.video, services)
-        transcript, notices = transcript_of(path, analysis, i18n.language(), given.subtitles)
+        transcript, notices = transcript_of(
+            path, analysis, i18n.language(), given.subtitles, lambda file: _hear(file, services, given, cancel)
+        )
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
@@ -53,6 +68,35 @@ def run(given: argparse.Namespace) -> int:
         for cue in cues:
             print(f"{clock(cue.start_seconds)}  {' '.join(cue.text.split())}")
     return 0
+
+
+def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: threading.Event) -> Found:
+    """Transcribe the video by the model that the settings mean."""
+    from framelens.cli.listening import ListeningLines, settle_speech
+    from framelens.services.engine_selection import export_environment
+    from framelens.services.recognition import local_recogniser
+    from framelens.services.transcripts import hear_video
+
+    export_environment(services.settings)
+    session = services.switcher.session
+    recogniser, local = session.transcription.recogniser, local_recogniser(services.settings)
+    pace = recogniser.pace() if recogniser else None
+    lines = ListeningLines(local.name if local else services.settings.speech_model_path, pace)
+
+    def prepare() -> None:
+        if local:
+            settle_speech(local, cancel, confirmed=given.yes, quiet=given.quiet)
+
+    return hear_video(
+        path,
+        session.transcription,
+        session.extractions,
+        span=(given.start, given.end),
+        prepare=prepare,
+        on_start=(lambda *_: None) if given.quiet else lines.begin,
+        on_progress=(lambda *_: None) if given.quiet else lines.note,
+        cancel=cancel,
+    )
 
 
 def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]:

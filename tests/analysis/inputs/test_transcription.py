@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from framelens.analysis.inputs.recognisers import EngineRecogniser
 from framelens.analysis.inputs.transcription import Transcription, cues_between
 from framelens.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
 from framelens.core.errors import Cancelled, EngineError
@@ -62,7 +63,8 @@ def listen(
     path: Path, engine: Engine | None, tmp_path: Path, sha256: Callable[[], str] = lambda: "ab", **more: Any
 ) -> Found:
     request = AnalysisRequest(path, selection=more.pop("selection", Selection()), use_model=more.pop("use_model", True))
-    hearing = Transcription(engine, ExtractionStore(tmp_path / "surveys"))
+    recogniser = EngineRecogniser(engine) if engine else None
+    hearing = Transcription(recogniser, ExtractionStore(tmp_path / "surveys"))
     return hearing.transcribe(probe(path), request, sha256=sha256, cancel=more.pop("cancel", threading.Event()), **more)
 
 
@@ -146,7 +148,7 @@ def test_a_bug_or_a_missing_digest_fails_no_analysis(spoken_video: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_partial_transcript_is_used_but_not_cached(tmp_path: Path, server: SpeechServer) -> None:
+def test_partial_transcript_is_used_and_continued_later(tmp_path: Path, server: SpeechServer) -> None:
     sound = np.concatenate([quiet(1), tone(0.5), quiet(2.5), tone(0.8)])
     spoken_video = write_spoken(tmp_path / "two.mkv", seconds=5, sound=sound)
     first = next(sound_pieces(spoken_video)).wav  # several are asked about at the same time, in any order
@@ -160,8 +162,13 @@ def test_partial_transcript_is_used_but_not_cached(tmp_path: Path, server: Speec
     assert [one.key for one in notices] == ["speech_incomplete"]
     assert "00:01.7" in notice_text(notices[0], "en") and "out of order" in notice_text(notices[0], "en")
     server.behave = whole
-    again, _ = listen(spoken_video, CountingEngine(server), tmp_path)
-    assert again is not None and len(again.cues) == 2
+    asked, reported = len(server.requests), []
+    again, notices = listen(
+        spoken_video, CountingEngine(server), tmp_path, on_progress=lambda *news: reported.append(news)
+    )
+    assert again is not None and len(again.cues) == 2 and notices == ()
+    assert len(server.requests) == asked + 1 and reported[0] == (pytest.approx(1.7, abs=0.03), transcript.cues)
+    assert listen(spoken_video, CountingEngine(server), tmp_path)[0] == again and len(server.requests) == asked + 1
 
 
 def test_what_was_not_believed_is_counted_in_a_notice(tmp_path: Path, server: SpeechServer) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from framelens.cli.main import main
 from tests.cards import write_card_video
+from tests.spoken import tone, write_spoken
 
 CUES = "1\n00:00:00,500 --> 00:00:01,500\nRed\ncard.\n\n2\n00:00:02,000 --> 00:00:03,000\nBlue.\n"
 
@@ -39,8 +40,20 @@ def test_named_subtitles_come_before_all_others(film: Path, tmp_path: Path, caps
 
 
 @pytest.mark.slow
-def test_video_without_words_names_the_speech_model(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_video_without_words_and_sound_says_so(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcript", str(film), "--language", "zh"]) == 6
     out = capsys.readouterr()
-    assert out.out == "" and "film.mp4" in out.err and "FRAMELENS_SPEECH_MODEL_PATH" in out.err
+    assert out.out == "" and "film.mp4" in out.err and "声音" in out.err
     assert main(["transcript", str(film.with_name("none.mp4"))]) == 3
+
+
+@pytest.mark.slow
+def test_sound_without_a_speech_model_names_what_to_install(
+    film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framelens.registry.used", tuple)
+    path = write_spoken(film.with_name("spoken.mkv"), sound=tone(2))
+    assert main(["transcript", str(path)]) == 6
+    out = capsys.readouterr()
+    assert "framelens[speech]" in out.err and "FRAMELENS_SPEECH_MODEL_PATH" in out.err
+    assert len(out.err.splitlines()) == 1

@@ -1,0 +1,120 @@
+"""Recognisers of speech: what `framelens.analysis.inputs.transcription` asks of one, and that of an engine.
+
+A plugin may bring another one, see `framelens.registry.Plugin.recogniser`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from framelens.core.domain import SoundPiece, Spoken
+from framelens.core.errors import AppError
+
+if TYPE_CHECKING:
+    from framelens.engine.base import Engine
+
+
+@dataclass(frozen=True)
+class SpeechModelName:
+    """Name of a speech model.
+
+    Attributes:
+        label: What a report calls it.
+        key: Identifies it also among models with the same label; transcripts are cached by it.
+    """
+
+    label: str
+    key: str
+
+
+Pieces = Iterable[SoundPiece]
+
+
+@dataclass(frozen=True)
+class SpeechListener:
+    """A speech model that is ready.
+
+    Attributes:
+        label: What a report calls it.
+        listen: Transcribes the pieces of one video in time order. All sound up to the end of what is yielded is
+            transcribed by then. Raises AppErrors, and Cancelled when the event is set.
+    """
+
+    label: str
+    listen: Callable[[Pieces, threading.Event], Iterator[Spoken]]
+
+
+class Recogniser(Protocol):
+    """A speech model, used by several threads."""
+
+    def model(self, cancel: threading.Event) -> SpeechModelName:
+        """Return the name of the model, starting an engine if only that knows it. Raises AppErrors."""
+
+    def ready(
+        self, language: str, cancel: threading.Event, after: Callable[[], object] | None
+    ) -> AbstractContextManager[SpeechListener]:
+        """Hold the model ready within a context; the last user ends it.
+
+        Args:
+            language: Spoken language (ISO 639-1), "" to detect it.
+            cancel: Ends the wait.
+            after: Called before a process is started and may block: two engines must not measure the free memory of a
+                GPU at the same moment.
+
+        Raises:
+            AppError: The model can't be used.
+            Cancelled: `cancel` was set.
+        """
+
+    def pace(self) -> float | None:
+        """Return the expected time of a second of sound in seconds, None if it is unknown."""
+
+
+class EngineRecogniser:
+    """Recogniser of a server with OpenAI's transcription endpoint, such as vLLM with a Whisper model.
+
+    Args:
+        engine: Its engine. It is started when there is sound to transcribe, and stopped after the last user.
+        timeout_seconds: Longest wait for an answer.
+    """
+
+    def __init__(self, engine: Engine, *, timeout_seconds: float = 600.0) -> None:
+        self._engine = engine
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def model(self, cancel: threading.Event) -> SpeechModelName:
+        """Return the name of the model; a remote engine is asked for it."""
+        name = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
+        return SpeechModelName(name, name)
+
+    @contextmanager
+    def ready(
+        self, language: str, cancel: threading.Event, after: Callable[[], object] | None
+    ) -> Generator[SpeechListener, None, None]:
+        """Start the engine; see Recogniser."""
+        from framelens.llm.speech import SpeechModel, transcribe
+
+        if after is not None:
+            with suppress(AppError):
+                after()
+        with self._lock:
+            self._users += 1
+        try:
+            endpoint = self._engine.ensure_ready(lambda progress: None, cancel)
+            model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, language, self._timeout_seconds)
+            yield SpeechListener(endpoint.model, lambda pieces, cancel: transcribe(pieces, model, cancel=cancel))
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._engine.stop()
+
+    def pace(self) -> float | None:
+        """Return None."""
+        return None

@@ -1,0 +1,79 @@
+"""Speech in commands: asking for the download of a model, and progress with the time that is left."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from framelens.analysis.inputs.listening_forecast import ListeningForecast
+from framelens.cli.commands.download import progress_printer
+from framelens.cli.progress_lines import Throttle
+from framelens.core.domain import Cue
+from framelens.core.units import clock, human_size
+from framelens.i18n import t
+from framelens.i18n.formatting import span
+
+if TYPE_CHECKING:
+    from framelens.services.recognition import LocalRecogniser
+
+
+def settle_speech(local: LocalRecogniser, cancel: threading.Event, *, confirmed: bool, quiet: bool = False) -> None:
+    """Download the model of speech if it is missing and the user confirms that, in a terminal or before.
+
+    Raises:
+        AppError: It isn't here and not confirmed, or can't be downloaded.
+        Cancelled: The user stopped it.
+    """
+    if local.download_bytes() == 0:
+        return
+    size = human_size(local.download_bytes() or 0) if local.download_bytes() else "?"
+    if confirmed or (sys.stdin.isatty() and sys.stderr.isatty() and _is_wanted(local.name, size)):
+        local.confirm_download()
+    local.fetch((lambda _: None) if quiet else progress_printer(), cancel)
+    if sys.stderr.isatty() and not quiet:
+        print(file=sys.stderr)  # ends the progress line
+
+
+def _is_wanted(name: str, size: str) -> bool:
+    print(t("cli.speech_download", model=name, size=size), end=" ", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+
+
+class ListeningLines:
+    """Lines on standard error about a transcription.
+
+    Args:
+        label: What transcribes.
+        pace: Expected seconds of work for a second of sound, None if it is unknown.
+    """
+
+    def __init__(self, label: str, pace: float | None) -> None:
+        self._label = label
+        self._pace = pace
+        self._forecast = ListeningForecast(0.0, 0.0, pace)
+        self._throttle = Throttle()
+        self._end = ""
+
+    def begin(self, start_seconds: float, end_seconds: float) -> None:
+        """Print what will be done, and how long it probably takes."""
+        self._end = _short(end_seconds)
+        self._forecast = ListeningForecast(start_seconds, end_seconds, self._pace)
+        length = _short(end_seconds - start_seconds)
+        self._say(t("cli.speech_begins", model=self._label, length=length))
+
+    def note(self, reached_seconds: float, _: tuple[Cue, ...]) -> None:
+        """Print how far it is, every few seconds."""
+        self._forecast.reach(reached_seconds, time.monotonic())
+        if self._throttle.is_due():
+            self._say(t("cli.speech_reached", reached=_short(reached_seconds), end=self._end))
+
+    def _say(self, text: str) -> None:
+        left = self._forecast.seconds_left()
+        more = [] if left is None else [t("cli.speech_left", time=span(left, left))]
+        print(" · ".join([text, *more]), file=sys.stderr, flush=True)
+
+
+def _short(seconds: float) -> str:
+    return clock(seconds, digits=0, form="m")

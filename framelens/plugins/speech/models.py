@@ -1,0 +1,146 @@
+"""Whisper models that faster-whisper reads: their names, their folders, and what a download costs.
+
+They are in the format of CTranslate2, which is no pickle: loading one runs no code of it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import threading
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from framelens.core.domain import ProgressListener
+from framelens.core.errors import EngineError, ModelNotFound
+from framelens.core.model_hub import is_offline
+from framelens.core.units import human_size
+from framelens.engine.downloads.hub import download
+from framelens.engine.hub_cache import find_in_cache
+from framelens.engine.model_resolution import resolve_model
+
+_HUB_IDS = {
+    "tiny": "Systran/faster-whisper-tiny",
+    "tiny.en": "Systran/faster-whisper-tiny.en",
+    "base": "Systran/faster-whisper-base",
+    "base.en": "Systran/faster-whisper-base.en",
+    "small": "Systran/faster-whisper-small",
+    "small.en": "Systran/faster-whisper-small.en",
+    "medium": "Systran/faster-whisper-medium",
+    "medium.en": "Systran/faster-whisper-medium.en",
+    "large-v3": "Systran/faster-whisper-large-v3",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+}
+"""Those of faster-whisper 1.2."""
+SIZES = tuple(_HUB_IDS)
+_MB = 1_000_000
+_BYTES = {"tiny": 78, "base": 148, "small": 486, "medium": 1530, "large-v3": 3090, "large-v3-turbo": 1620}
+"""Megabytes of a download: the weights, two bytes for each parameter, and the tokenizer."""
+_OF_CTRANSLATE2 = re.compile(r".*/faster-(?:distil-)?whisper-.*|.*whisper.*-ct2", re.IGNORECASE)
+_SPEC = b"WhisperSpec\0"
+_NEEDED = ("config.json", "model.bin", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class WhisperReference:
+    """A model by name.
+
+    Attributes:
+        name: As a person calls it: a size, or the name of a folder.
+        hub_id: Where it is downloaded from, "" for a folder.
+        folder: Its folder, None if it isn't on this machine.
+    """
+
+    name: str
+    hub_id: str
+    folder: Path | None
+
+    @property
+    def download_bytes(self) -> int | None:
+        """Return the size of the download, 0 if it is here, None if it is unknown."""
+        if self.folder is not None:
+            return 0
+        size = _BYTES.get(self.name.removesuffix(".en"))
+        return size * _MB if size else None
+
+    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+        """Download the model and return its folder.
+
+        Raises:
+            ModelNotFound: It can't be downloaded.
+            StorageError: The disk is full.
+            Cancelled: `cancel` was set.
+        """
+        # Any *.bin counts as a pickle there; CTranslate2 reads a format of its own, see check_folder.
+        return download(self.hub_id, on_progress, cancel, allow_pickle=True)
+
+
+def is_installed() -> bool:
+    """Return whether faster-whisper is installed. It isn't imported."""
+    return find_spec("faster_whisper") is not None and find_spec("ctranslate2") is not None
+
+
+def check_installed(model: str) -> None:
+    """Raise EngineError("speech_not_installed") without faster-whisper; `model` is the one that was asked for."""
+    if not is_installed():
+        raise EngineError("speech_not_installed", model=model)
+
+
+def find_model(name: str) -> WhisperReference | None:
+    """Find the model that a name means: a size, a folder, or an id on a hub; None if faster-whisper can't read it.
+
+    No network is used.
+    """
+    if hub_id := _HUB_IDS.get(name):
+        return WhisperReference(name, hub_id, find_in_cache(hub_id, _is_whole))
+    try:
+        found = resolve_model(name)
+    except ModelNotFound:
+        return None
+    if found.folder is not None:
+        if not _is_whisper(found.folder):
+            return None
+        return WhisperReference(found.name.rpartition("/")[2], found.hub_id or "", found.folder)
+    if found.hub_id and _OF_CTRANSLATE2.fullmatch(found.hub_id):
+        return WhisperReference(found.hub_id.rpartition("/")[2], found.hub_id, find_in_cache(found.hub_id, _is_whole))
+    return None
+
+
+def absent_error(model: WhisperReference) -> ModelNotFound:
+    """Return the error that a model isn't here and its download not confirmed."""
+    if is_offline():
+        return ModelNotFound("model_offline", model=model.hub_id)
+    size = model.download_bytes
+    return ModelNotFound(
+        "speech_model_absent", model=model.name, id=model.hub_id, size=human_size(size) if size else "?"
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ModelNotFound unless a folder has all files of a Whisper model for CTranslate2."""
+    missing = [name for name in _NEEDED if not (folder / name).is_file()]
+    if not any(folder.glob("vocabulary.*")):
+        missing.append("vocabulary.json")
+    if missing:
+        raise ModelNotFound("speech_model_incomplete", folder=str(folder), files=", ".join(missing))
+    if not _is_whisper(folder):
+        raise ModelNotFound("speech_model_other", folder=str(folder))
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        check_folder(folder)
+    except ModelNotFound:
+        return False
+    return True
+
+
+def _is_whisper(folder: Path) -> bool:
+    """Return whether the weights begin as CTranslate2 writes those of a Whisper model: version, length, name."""
+    try:
+        with (folder / "model.bin").open("rb") as file:
+            head = file.read(6 + len(_SPEC))
+    except OSError:
+        return False
+    return len(head) == 6 + len(_SPEC) and struct.unpack_from("<H", head, 4)[0] == len(_SPEC) and head.endswith(_SPEC)

@@ -1,0 +1,73 @@
+"""Request and messages of the speech worker, which its parent and it share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from framelens.core.codec import Failure
+
+WORKER = "framelens.plugins.speech.recognition.worker"
+"""Module of the worker's program."""
+Device = Literal["cpu", "cuda"]
+STUCK_SECONDS = 1800.0
+"""Half a minute of speech takes a large model minutes on two cores, if it has to try several times."""
+
+
+@dataclass(frozen=True)
+class SpeechRequest:
+    """A task of a speech worker: load a model, then transcribe the pieces that follow.
+
+    Attributes:
+        path: Folder of the model.
+        memory_bytes: Limit of memory.
+        language: Spoken language (ISO 639-1), "" to detect it.
+        device: What computes.
+        threads: Threads on a CPU.
+        confined: Folders below which no link is followed; a model is in none.
+        stuck_seconds: Time without progress after which the worker ends.
+    """
+
+    path: Path
+    memory_bytes: int
+    language: str = ""
+    device: Device = "cpu"
+    threads: int = 2
+    confined: tuple[Path, ...] = ()
+    stuck_seconds: float = STUCK_SECONDS
+
+
+@dataclass(frozen=True)
+class SoundSent:
+    """Sound of [start_seconds, end_seconds): 16 kHz, one channel, 16 bit; without samples, there is no more."""
+
+    start_seconds: float
+    end_seconds: float
+    samples: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class ModelLoaded:
+    """The model is ready."""
+
+    device: Device
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word on the time axis of the recording. `ends_segment` is true of the last one of a segment of the model."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+    ends_segment: bool = False
+
+
+@dataclass(frozen=True)
+class WordsHeard:
+    """Answer to each SoundSent: the words of all speech that ended before `end_seconds` and wasn't sent yet."""
+
+    end_seconds: float
+    words: tuple[Word, ...]
+
+
+MESSAGES = (ModelLoaded, WordsHeard, Failure)

@@ -1,0 +1,77 @@
+"""Packing of speech into windows: silence between passages is left out, and times are mapped back.
+
+A Whisper model reads half a minute at a time, however little is said in it. So passages of speech are put together up
+to that length, and cut at pauses alone.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 16_000
+Samples = NDArray[np.float32]
+WINDOW_SAMPLES = 30 * RATE
+
+
+@dataclass(frozen=True)
+class SpeechPassage:
+    """Speech without a longer pause, from `start_seconds` of the recording on."""
+
+    start_seconds: float
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class Window:
+    """Passages in time order that the model reads together."""
+
+    passages: tuple[SpeechPassage, ...]
+
+    @property
+    def samples(self) -> Samples:
+        """Return the sound of all passages."""
+        return np.concatenate([one.samples for one in self.passages])
+
+    def times(self, start_seconds: float, end_seconds: float) -> tuple[float, float]:
+        """Return [start, end) of a word in the recording; the word lies in the passage that holds its middle.
+
+        Args:
+            start_seconds: Start of the word in `samples`.
+            end_seconds: Its end there.
+        """
+        starts = [0.0]
+        for one in self.passages:
+            starts.append(starts[-1] + len(one.samples) / RATE)
+        index = min(bisect_right(starts, (start_seconds + end_seconds) / 2), len(self.passages)) - 1
+        first, last = starts[index], starts[index + 1]
+        shift = self.passages[index].start_seconds - first
+        return tuple(round(min(max(one, first), last) + shift, 3) for one in (start_seconds, end_seconds))  # type: ignore[return-value]
+
+
+class Packer:
+    """Streaming packer: `push` passages of at most WINDOW_SAMPLES in order, then `finish`."""
+
+    def __init__(self) -> None:
+        self._held: list[SpeechPassage] = []
+
+    @property
+    def held_from_seconds(self) -> float | None:
+        """Return the start of what isn't in a window yet, None if nothing is held."""
+        return self._held[0].start_seconds if self._held else None
+
+    def push(self, passage: SpeechPassage) -> Iterator[Window]:
+        """Add a passage; yield the window that it doesn't fit in any more."""
+        if sum(len(one.samples) for one in self._held) + len(passage.samples) > WINDOW_SAMPLES:
+            yield from self.finish()
+        self._held.append(passage)
+
+    def finish(self) -> Iterator[Window]:
+        """Yield what is held."""
+        if self._held:
+            yield Window(tuple(self._held))
+            self._held = []

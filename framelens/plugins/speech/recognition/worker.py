@@ -1,0 +1,147 @@
+"""Speech worker: a sandboxed process that loads a Whisper model and transcribes the sound that it is sent.
+
+It is started by framelens.plugins.speech.recogniser and works as framelens.video.worker does. It decodes no file: its
+sound is plain samples. On a CPU it enters the sandbox before it reads the model; a graphics card's driver needs files
+and devices that the sandbox refuses, so there the model is loaded before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from framelens.core.errors import InputError
+from framelens.plugins.speech.recognition.messages import (
+    WORKER,
+    ModelLoaded,
+    SoundSent,
+    SpeechRequest,
+    Word,
+    WordsHeard,
+)
+from framelens.plugins.speech.recognition.packing import RATE, Packer, SpeechPassage, Window
+from framelens.video import limits
+from framelens.video.worker import further_requests, serve
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+_log = logging.getLogger(__name__)
+_NICENESS = 10
+"""As that of text recognition: the page goes first."""
+_SURE = 0.5
+"""Probability of a language that is kept for the rest of the recording; as faster-whisper's own threshold."""
+_SHORTEST_SPEECH_MS = 250
+"""Silero's own default, which faster-whisper sets to none: a click is no word."""
+
+
+def files_of(request: SpeechRequest) -> list[Path]:
+    """Return what a request needs to read: the folder's list, and its files."""
+    return [request.path, *(one for one in request.path.iterdir() if one.is_file())]
+
+
+def begin(request: SpeechRequest) -> Iterator[ModelLoaded | WordsHeard]:
+    """Start a request; see framelens.video.worker.serve."""
+    limits.lower_priority(_NICENESS)
+    if request.device == "cuda":
+        try:
+            return messages_of(request, _load(request, "cuda", "float16"))
+        except (RuntimeError, ValueError) as error:  # a library of CUDA is missing, or its memory is full
+            _log.warning("the graphics card can't be used for speech: %s", error)
+    return messages_of(request, None)
+
+
+def messages_of(request: SpeechRequest, loaded: WhisperModel | None) -> Iterator[ModelLoaded | WordsHeard]:
+    """Yield the messages of a request. Raises AppErrors."""
+    try:
+        model = loaded or _load(request, "cpu", "int8")
+    except (RuntimeError, ValueError, OSError) as error:
+        name, reason = request.path.name, f"{type(error).__name__}: {error}"
+        raise InputError("speech_model_unusable", model=name, reason=reason) from error
+    if request.language not in ("", *model.supported_languages):
+        raise InputError("speech_language_unknown", model=request.path.name, language=request.language)
+    yield ModelLoaded("cuda" if loaded else "cpu")
+    yield from heard(further_requests(SoundSent), WindowReader(model, request.language).words, passages_of)
+
+
+def _load(request: SpeechRequest, device: str, compute_type: str) -> WhisperModel:
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(str(request.path), device=device, compute_type=compute_type, cpu_threads=request.threads)
+
+
+def heard(
+    sound: Iterable[SoundSent],
+    read: Callable[[Window], list[Word]],
+    find: Callable[[SoundSent], Iterable[SpeechPassage]],
+) -> Iterator[WordsHeard]:
+    """Yield the answer to each part of a recording, in its order.
+
+    Args:
+        sound: The parts; the last one is empty.
+        read: Returns the words in a window.
+        find: Returns the passages with speech in a part.
+    """
+    packer = Packer()
+    for part in sound:
+        words: list[Word] = []
+        for passage in find(part):
+            for window in packer.push(passage):
+                words += read(window)
+        if not part.samples:
+            for window in packer.finish():
+                words += read(window)
+        held = packer.held_from_seconds
+        yield WordsHeard(part.end_seconds if held is None else held, tuple(words))
+        if not part.samples:
+            return
+
+
+def passages_of(part: SoundSent) -> Iterator[SpeechPassage]:
+    """Yield the passages with speech in a part, by the silero model in faster-whisper's package."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    samples = np.frombuffer(part.samples, "<i2").astype(np.float32) / np.float32(32768)
+    if not len(samples):
+        return
+    for one in get_speech_timestamps(samples, VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS)):
+        yield SpeechPassage(part.start_seconds + one["start"] / RATE, samples[one["start"] : one["end"]])
+        limits.move_on()
+
+
+class WindowReader:
+    """Reader of windows in their order. A language that was detected with some certainty is kept.
+
+    Args:
+        model: The model.
+        language: Spoken language, "" to detect it.
+    """
+
+    def __init__(self, model: Any, language: str) -> None:
+        self._model = model
+        self._language = language
+
+    def words(self, window: Window) -> list[Word]:
+        """Return the words in a window, on the time axis of the recording."""
+        segments, info = self._model.transcribe(
+            window.samples,
+            language=self._language or None,
+            word_timestamps=True,
+            condition_on_previous_text=False,  # a sentence that is repeated by mistake ends with its window
+        )
+        if info.language_probability >= _SURE:
+            self._language = info.language
+        words: list[Word] = []
+        for segment in segments:
+            limits.move_on()
+            said = [one for one in segment.words if one.word.strip()]
+            words += [Word(*window.times(one.start, one.end), one.word, ends_segment=one is said[-1]) for one in said]
+        return words
+
+
+if __name__ == "__main__":
+    serve(SpeechRequest, WORKER, files_of, begin)

@@ -1,0 +1,48 @@
+"""Speech is packed into windows of half a minute, and words get back the times of the recording."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from framelens.plugins.speech.recognition.messages import SoundSent, Word
+from framelens.plugins.speech.recognition.packing import RATE, WINDOW_SAMPLES, Packer, SpeechPassage, Window
+from framelens.plugins.speech.recognition.worker import heard
+
+
+def passage(start: float, seconds: float) -> SpeechPassage:
+    return SpeechPassage(start, np.zeros(round(seconds * RATE), np.float32))
+
+
+def test_windows_are_full_and_cut_between_passages() -> None:
+    packer = Packer()
+    pushed = [window for at in range(0, 100, 10) for window in packer.push(passage(at, 8))]
+    windows = [*pushed, *packer.finish()]
+    assert [len(one.passages) for one in windows] == [3, 3, 3, 1]
+    assert all(len(one.samples) <= WINDOW_SAMPLES for one in windows)
+    assert packer.held_from_seconds is None and list(packer.finish()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ((0.5, 1.0), (10.5, 11.0)),
+        ((3.5, 4.5), (53.5, 54.5)),
+        ((2.9, 3.4), (53.0, 53.4)),  # its middle is in the second passage
+        ((2.4, 3.1), (12.4, 13.0)),
+        ((5.0, 9.0), (55.0, 55.0)),  # beyond what was heard
+    ],
+)
+def test_words_lie_where_they_were_said(said: tuple[float, float], found: tuple[float, float]) -> None:
+    assert Window((passage(10, 3), passage(53, 2))).times(*said) == found
+
+
+def test_all_that_is_reported_reached_was_read() -> None:
+    parts = [*(SoundSent(at, at + 20.0, b"x") for at in (0.0, 20.0, 40.0)), SoundSent(60.0, 60.0)]
+    said = {0.0: [passage(5.0, 12)], 20.0: [passage(25.0, 12)], 40.0: []}
+
+    def read(window: Window) -> list[Word]:
+        return [Word(one.start_seconds, one.start_seconds + 1, " x") for one in window.passages]
+
+    answers = list(heard(parts, read, lambda part: said.get(part.start_seconds, [])))
+    assert [(one.end_seconds, len(one.words)) for one in answers] == [(5.0, 0), (5.0, 0), (5.0, 0), (60.0, 2)]

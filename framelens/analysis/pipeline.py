@@ -12,6 +12,7 @@ raised: nothing is lost.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -22,6 +23,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.analysis.inputs.listening_forecast import ListeningForecast
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline_state import Frames, PipelineState, wait_for
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity
@@ -38,12 +40,14 @@ from framelens.core.domain import (
     AnswerChanged,
     Answered,
     ChunkResult,
+    Cue,
     EngineInfo,
     EngineReady,
     FactsMeasured,
     FileHashed,
     Finished,
     Heard,
+    HearingProgress,
     KeyframesChosen,
     Notice,
     Noticed,
@@ -232,13 +236,28 @@ class _Run:
             raise
 
     def _hear(self, digest: Future[str], engine: Future[Opened] | None) -> None:
+        video, end = self.state.video(), self.request.selection.end_seconds
+        end = end if end is not None else video.duration_seconds_from_header or 0.0
+        forecast = ListeningForecast(end, None)
+
+        def begin(start_seconds: float, pace: float | None) -> None:
+            nonlocal forecast
+            forecast = ListeningForecast(end, pace)
+            note(start_seconds)
+
+        def note(seconds: float, cues: tuple[Cue, ...] = ()) -> None:
+            self.state.add_cues(seconds, cues)
+            forecast.reach(seconds, time.monotonic())
+            self.state.emit(HearingProgress(seconds, max(end, seconds), forecast.seconds_left()))
+
         transcript, notices = self.tools.transcription.transcribe(
-            self.state.video(),
+            video,
             self.request,
             sha256=digest.result,
             cancel=self.state.stop,
             after=engine.result if engine else None,
-            on_progress=self.state.add_cues,
+            on_start=begin,
+            on_progress=note,
         )
         for notice in notices:
             self.state.emit(Noticed(notice))

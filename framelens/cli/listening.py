@@ -46,20 +46,19 @@ class ListeningLines:
 
     Args:
         label: What transcribes.
-        pace: Expected seconds of work for a second of sound, None if it is unknown.
     """
 
-    def __init__(self, label: str, pace: float | None) -> None:
+    def __init__(self, label: str) -> None:
         self._label = label
-        self._pace = pace
-        self._forecast = ListeningForecast(0.0, 0.0, pace)
+        self._forecast = ListeningForecast(0.0, None)
         self._throttle = Throttle()
         self._end = ""
 
-    def begin(self, start_seconds: float, end_seconds: float) -> None:
+    def begin(self, start_seconds: float, end_seconds: float, pace: float | None) -> None:
         """Print what will be done, and how long it probably takes."""
         self._end = _short(end_seconds)
-        self._forecast = ListeningForecast(start_seconds, end_seconds, self._pace)
+        self._forecast = ListeningForecast(end_seconds, pace)
+        self._forecast.reach(start_seconds, time.monotonic())
         length = _short(end_seconds - start_seconds)
         self._say(t("cli.speech_begins", model=self._label, length=length))
 

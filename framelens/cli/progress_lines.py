@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import Noticed
-from framelens.i18n import notice_text, t
-from framelens.i18n.formatting import stage_text
+from framelens.i18n import notice_text
+from framelens.i18n.formatting import beside_text, stage_text
 
 if TYPE_CHECKING:
     from framelens.cli.progress import Progress
@@ -21,8 +21,7 @@ _SECONDS = 5.0
 
 def describe(state: AnalysisState, name: str = "") -> str:
     """Return what is done at the moment in one line, which begins with the video's name if there are several."""
-    hashing = t("stage.hashing", percent=state.hashing.percent) if state.hashing else ""
-    return " · ".join(filter(None, (name, stage_text(state), hashing)))
+    return " · ".join(filter(None, (name, stage_text(state), *beside_text(state))))
 
 
 class ProgressLines:

@@ -48,6 +48,7 @@ class AnalysisState:
             progress.
         seconds_by_stage: Duration of the stages that have ended.
         hashing: How much of a large file was read for its SHA-256, until that is known.
+        hearing: How much of the sound was transcribed, until all is.
         header: Set once there is a report.
     """
 
@@ -77,6 +78,7 @@ class AnalysisState:
     counted_since: tuple[float, float] | None = None
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
     hashing: domain.HashProgress | None = None
+    hearing: domain.HearingProgress | None = None
     header: ReportHeader | None = None
 
     @classmethod
@@ -160,7 +162,9 @@ class AnalysisState:
                 known = tuple(by_number[number] for number in sorted(by_number))
                 return replace(self, facts=known)._stepped("facts", len(known))
             case domain.Heard(transcript):
-                return replace(self, transcript=transcript, is_heard=True)
+                return replace(self, transcript=transcript, is_heard=True, hearing=None)
+            case domain.HearingProgress():
+                return replace(self, hearing=event)
             case domain.EngineProgress():
                 return replace(self, engine_phase=event)
             case domain.EngineReady(engine):

@@ -951,6 +951,15 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class HearingProgress:
+    """The sound is transcribed up to `reached_seconds` of `end_seconds`; `seconds_left` is None if unknown."""
+
+    reached_seconds: float
+    end_seconds: float
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
 class Heard:
     """The transcript is known; None if there are no subtitles and no speech."""
 
@@ -977,6 +986,7 @@ AnalysisEvent = (
     | EngineProgress
     | EngineReady
     | FileHashed
+    | HearingProgress
     | Heard
     | AnswerChanged
     | Planned

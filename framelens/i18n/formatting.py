@@ -59,6 +59,21 @@ def stage_text(state: AnalysisState) -> str:
     return t(f"stage.{state.stage}") if state.stage else ""
 
 
+def beside_text(state: AnalysisState) -> list[str]:
+    """Return what is done beside the stage: reading the file, and transcribing its sound."""
+    found = []
+    if state.hashing:
+        found.append(t("stage.hashing", percent=state.hashing.percent))
+    if state.hearing:
+        reached, end = (
+            clock(one, digits=0, form="m") for one in (state.hearing.reached_seconds, state.hearing.end_seconds)
+        )
+        found.append(t("stage.hearing", reached=reached, end=end))
+        if (left := state.hearing.seconds_left) is not None:
+            found.append(t("stage.hearing_left", time=span(left, left)))
+    return found
+
+
 def mark(frame: Keyframe) -> str:
     """Return the mark before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
     return t("prompt.mark", number=frame.number, time=clock(frame.time_seconds))

@@ -75,7 +75,7 @@ def hear_video(
     *,
     span: tuple[float, float | None] = (0.0, None),
     prepare: Callable[[], object],
-    on_start: Callable[[float, float], object],
+    on_start: Callable[[float, float, float | None], object],
     on_progress: OnProgress,
     cancel: threading.Event,
 ) -> Found:
@@ -87,7 +87,7 @@ def hear_video(
         extractions: Reader of videos, which knows the hashes of files.
         span: Start, and end or None for that of the video.
         prepare: Called if the video has sound, before the model is used.
-        on_start: Called with the seconds where the work begins and where the sound ends, if anything is to be heard.
+        on_start: As that of Transcription, with the end of the sound in seconds in between.
         on_progress: See Transcription.
         cancel: Ends it within half a second; another call continues where it ended.
 
@@ -108,6 +108,6 @@ def hear_video(
         span,
         sha256=lambda: extractions.sha256(path),
         cancel=cancel,
-        on_start=lambda start: on_start(start, max(start, end)),
+        on_start=lambda start, pace: on_start(start, max(start, end), pace),
         on_progress=on_progress,
     )

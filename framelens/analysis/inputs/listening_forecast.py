@@ -10,26 +10,24 @@ class ListeningForecast:
     """Forecast for one recording.
 
     Args:
-        start_seconds: Start of the range.
-        end_seconds: Its end.
+        end_seconds: Its end, or that of the range.
         pace: Expected seconds of work for a second of sound, None if it is unknown.
     """
 
-    def __init__(self, start_seconds: float, end_seconds: float, pace: float | None) -> None:
-        self._reached = start_seconds
+    def __init__(self, end_seconds: float, pace: float | None) -> None:
         self._end = end_seconds
         self._pace = pace
-        self._first: tuple[float, float] | None = None  # when, and the second of the recording
-        self._worked = 0.0
+        self._began: tuple[float, float] | None = None  # when, and the second of the recording
+        self._reached = self._worked = 0.0
 
     def reach(self, reached_seconds: float, now: float) -> None:
         """Note that all is transcribed up to a second of the recording, at a time in seconds.
 
-        The first one is where the work begins, which an earlier run may have brought further than the start.
+        The first call says where the work begins.
         """
+        self._began = self._began or (now, reached_seconds)
         self._reached = reached_seconds
-        self._first = self._first or (now, reached_seconds)
-        self._worked = now - self._first[0]
+        self._worked = now - self._began[0]
 
     def seconds_left(self) -> float | None:
         """Return the seconds that the rest takes, None while nothing is known about the pace."""
@@ -37,7 +35,7 @@ class ListeningForecast:
         return None if pace is None else max(0.0, self._end - self._reached) * pace
 
     def _present_pace(self) -> float | None:
-        covered = self._reached - self._first[1] if self._first else 0.0
+        covered = self._reached - self._began[1] if self._began else 0.0
         if covered <= 0:
             return self._pace
         measured = self._worked / covered

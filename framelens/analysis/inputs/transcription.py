@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _FORM = 2
 """Version of the cached form; another number invalidates all entries."""
 Found = tuple[Transcript | None, tuple[Notice, ...]]
+OnStart = Callable[[float, float | None], object]
 OnProgress = Callable[[float, tuple[Cue, ...]], None]
 T = TypeVar("T")
 
@@ -72,6 +73,7 @@ class Transcription:
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None = None,
+        on_start: OnStart = lambda start_seconds, pace: None,
         on_progress: OnProgress = lambda reached_seconds, cues: None,
     ) -> Found:
         """Return the transcript, or None, and the notices for the report.
@@ -82,6 +84,7 @@ class Transcription:
             sha256: Returns the file's SHA-256; called only if there is sound to transcribe.
             cancel: Event that stops the work.
             after: Called before an engine is started, see Recogniser.
+            on_start: See `hear`.
             on_progress: Called piece by piece with the second up to which all is transcribed, and the new cues.
 
         Raises:
@@ -94,7 +97,7 @@ class Transcription:
                 given = request.subtitles
                 transcript, notices = subtitles_of(info.path, request.language, given=given, cancel=cancel)
             if transcript is None and info.has_audio:
-                transcript, more = self._speech(info, request, sha256, cancel, after, on_progress)
+                transcript, more = self._speech(info, request, sha256, cancel, after, on_start, on_progress)
                 notices = (*notices, *more)
             return transcript, notices
         except Cancelled:
@@ -112,6 +115,7 @@ class Transcription:
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None,
+        on_start: OnStart,
         on_progress: OnProgress,
     ) -> Found:
         if self.recogniser is None or not request.use_model:
@@ -119,7 +123,9 @@ class Transcription:
             return None, (Notice(key, {}, "info"),)
         selection = request.selection
         span = selection.start_seconds, selection.end_seconds
-        return self.hear(info, span, sha256=sha256, cancel=cancel, after=after, on_progress=on_progress)
+        return self.hear(
+            info, span, sha256=sha256, cancel=cancel, after=after, on_start=on_start, on_progress=on_progress
+        )
 
     def hear(
         self,
@@ -129,7 +135,7 @@ class Transcription:
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None = None,
-        on_start: Callable[[float], object] = lambda start_seconds: None,
+        on_start: OnStart = lambda start_seconds, pace: None,
         on_progress: OnProgress = lambda reached_seconds, cues: None,
     ) -> Found:
         """Transcribe the sound in [start, end) seconds, from where an earlier run of any process has stopped.
@@ -140,7 +146,8 @@ class Transcription:
             sha256: See `transcribe`.
             cancel: See `transcribe`.
             after: See `transcribe`.
-            on_start: Called with the second where the work begins, if there is sound that isn't transcribed.
+            on_start: Called if there is sound that isn't transcribed, with the second where the work begins, and with
+                the expected seconds of work for a second of sound, None if that is unknown.
             on_progress: See `transcribe`; the first call has what earlier runs have transcribed.
 
         Raises:
@@ -155,8 +162,6 @@ class Transcription:
                 return kept
         part_key = self._key(content, model, *span, "part")
         before = self._kept(part_key, PartlyHeard) or PartlyHeard(span[0])
-        if before.cues:
-            on_progress(before.reached_seconds, before.cues)
         pieces = sound_pieces(info.path, start_seconds=before.reached_seconds, end_seconds=span[1], cancel=cancel)
 
         def note(part: PartlyHeard, new: tuple[Cue, ...]) -> None:
@@ -168,7 +173,9 @@ class Transcription:
             if first is None:  # silence: the model is not needed
                 found, is_whole = _found(before, model.label), True
             else:
-                on_start(before.reached_seconds)
+                on_start(before.reached_seconds, self.recogniser.pace())
+                if before.cues:
+                    on_progress(before.reached_seconds, before.cues)
                 with self.recogniser.ready(self._language, cancel, after) as listener:
                     heard = listener.listen(chain([first], pieces), cancel)
                     found, is_whole = _collect(heard, before, listener.label, note)

@@ -79,9 +79,8 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
 
     export_environment(services.settings)
     session = services.switcher.session
-    recogniser, local = session.transcription.recogniser, local_recogniser(services.settings)
-    pace = recogniser.pace() if recogniser else None
-    lines = ListeningLines(local.name if local else services.settings.speech_model_path, pace)
+    local = local_recogniser(services.settings)
+    lines = ListeningLines(local.name if local else services.settings.speech_model_path)
 
     def prepare() -> None:
         if local:

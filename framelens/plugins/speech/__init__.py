@@ -7,5 +7,6 @@ PLUGIN = Plugin(
     "speech",
     commands={"speech": f"{_HERE}.commands.speech"},
     recogniser=f"{_HERE}.recogniser:recogniser",
+    slots={"models.extra": (f"{_HERE}.panel:draw",)},
     messages=f"{_HERE}.messages",
 )

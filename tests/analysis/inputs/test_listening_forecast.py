@@ -8,20 +8,20 @@ from framelens.analysis.inputs.listening_forecast import ListeningForecast
 
 
 def test_before_the_start_the_expected_pace_counts() -> None:
-    assert ListeningForecast(0, 600, 0.5).seconds_left() == 300
-    assert ListeningForecast(0, 600, None).seconds_left() is None
+    assert ListeningForecast(600, 0.5).seconds_left() == 300
+    assert ListeningForecast(600, None).seconds_left() is None
 
 
 @pytest.mark.parametrize("expected", [None, 0.01, 5.0])
 def test_after_a_minute_of_work_only_the_measured_pace_counts(expected: float | None) -> None:
-    forecast = ListeningForecast(0, 1000, expected)
+    forecast = ListeningForecast(1000, expected)
     forecast.reach(0, now=50.0)
     forecast.reach(100, now=110.0)
     assert forecast.seconds_left() == pytest.approx(900 * 0.6)
 
 
 def test_what_an_earlier_run_did_is_no_measure_of_speed() -> None:
-    forecast = ListeningForecast(0, 1000, None)
+    forecast = ListeningForecast(1000, None)
     forecast.reach(900, now=0.0)
     assert forecast.seconds_left() is None
     forecast.reach(950, now=100.0)

@@ -65,7 +65,7 @@ def test_noise_and_silence_have_no_words(tmp_path: Path, settings: config.Settin
 def test_of_digital_silence_no_process_is_started(tmp_path: Path, settings: config.Settings) -> None:
     started: list[float] = []
     path = write_spoken(tmp_path / "silent.mkv", seconds=1, sound=quiet(60))
-    transcript, _ = hear(path, settings, on_start=started.append)
+    transcript, _ = hear(path, settings, on_start=lambda start, pace: started.append(start))
     assert transcript is not None and transcript.cues == () and started == []
 
 
@@ -81,10 +81,10 @@ def test_cancelled_work_continues_where_it_ended(spoken_film: Path, settings: co
         hear(spoken_film, settings, cancel=cancel, on_progress=stop)
     assert workers() == []
     started = list[float]()
-    transcript, _ = hear(spoken_film, settings, on_start=started.append)
+    transcript, _ = hear(spoken_film, settings, on_start=lambda start, pace: started.append(start))
     assert started == [first[-1]] and started[0] > 20
     assert transcript is not None and [one.text for one in transcript.cues] == ["one", "two", "three"] * 3
-    again = hear(spoken_film, settings, on_start=started.append)
+    again = hear(spoken_film, settings, on_start=lambda start, pace: started.append(start))
     assert again[0] == transcript and len(started) == 1
 
 

@@ -12,9 +12,9 @@ from framelens.core.codec import Failure, to_builtins
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.commands.progress import BatchProgress, Row
+from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.results import Results, VideoResult
-from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
+from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
 from framelens.plugins.batch.summary import counts_text, error_form, state_text, summarise, write_summary
 from framelens.plugins.batch.tally import BatchTally
 from framelens.video.files import printable
@@ -37,7 +37,6 @@ class BatchOutput:
         self._batch = batch
         self._folder = Results(batch).folder
         self._progress = progress
-        self._rows: dict[str, Row] = {}
         self._since = time.monotonic()
         self._exit_codes = [0]
         self.tally = BatchTally(batch.videos)
@@ -60,23 +59,17 @@ class BatchOutput:
     def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
         """Print one event of the run."""
         self.tally.apply(event)
+        self._progress.show(event)
         match event:
-            case VideoBegun(video):
-                self._rows[video.key] = self._progress.begin(printable(video.name))
-                if self._given.json:
-                    self._say("", event="begun", key=video.key, path=video.path)
-            case VideoProgress(video, update):
-                self._rows[video.key].show(update)
+            case VideoBegun(video) if self._given.json:
+                self._say("", event="begun", key=video.key, path=video.path)
             case VideoEnded(video, result, was_done):
-                self._progress.ended(self._rows.pop(video.key, None))
                 if result.error:
                     self._exit_codes.append(result.error.exit_code)
                 self._progress.show_remaining(self.tally.seconds_left)
                 self._say_ended(video, result, was_done=was_done)
-            case VideoStopped(video):
-                self._rows.pop(video.key).remove()
-                if self._given.json:
-                    self._say("", event="stopped", key=video.key, path=video.path)
+            case VideoStopped(video) if self._given.json:
+                self._say("", event="stopped", key=video.key, path=video.path)
             case BatchHalted(error):
                 self._exit_codes.append(error.exit_code)
                 if self._given.json:

@@ -6,7 +6,8 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.progress import Task, TimeRemainingColumn
 from rich.text import Text
@@ -16,6 +17,8 @@ from framelens.cli.common import engine_notices_said
 from framelens.cli.progress import ProgressRow, open_bar
 from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.i18n import t
+from framelens.plugins.batch.runner import BatchEvent, VideoBegun, VideoEnded, VideoProgress, VideoStopped
+from framelens.video.files import printable
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
@@ -31,6 +34,7 @@ class BatchProgress:
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._is_quiet, self._throttle = quiet, Throttle()
+        self._rows: dict[Path, Row] = {}
         is_drawn = sys.stderr.isatty() and not quiet
         self._bar = open_bar(terminal.console(to_errors=True), _TimeLeftColumn(), is_drawn=is_drawn, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
@@ -48,17 +52,24 @@ class BatchProgress:
         """Return whether rows are drawn."""
         return not self._bar.disable
 
-    def begin(self, name: str) -> Row:
-        """Add and return a row, which displays the events passed to it."""
+    def show(self, event: BatchEvent[Any, Any]) -> None:
+        """Show an event: a row for each video that runs, and how many have ended."""
+        match event:
+            case VideoBegun(video):
+                self._rows[video.path] = self._row(printable(video.path.name))
+            case VideoProgress(video, update):
+                self._rows[video.path].show(update)
+            case VideoStopped(video):
+                self._rows.pop(video.path).remove()
+            case VideoEnded(video):
+                if row := self._rows.pop(video.path, None):  # one that was done before has none
+                    row.remove()
+                self._bar.advance(self._whole)
+
+    def _row(self, name: str) -> Row:
         if self.is_drawn:
             return ProgressRow(self._bar, name)
         return ProgressLines(quiet=self._is_quiet, name=name, throttle=self._throttle)
-
-    def ended(self, row: Row | None) -> None:
-        """Count one analysis as finished and remove its row."""
-        if row:
-            row.remove()
-        self._bar.advance(self._whole)
 
     def show_remaining(self, seconds: float | None) -> None:
         """Show the remaining time of all, in place of what the number of those that have ended suggests."""

@@ -26,16 +26,8 @@ from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.plugins.batch.commands.progress import BatchProgress, Row
-from framelens.plugins.batch.runner import (
-    BatchHalted,
-    Listener,
-    VideoBegun,
-    VideoEnded,
-    VideoProgress,
-    followed_run,
-    run_videos,
-)
+from framelens.plugins.batch.commands.progress import BatchProgress
+from framelens.plugins.batch.runner import BatchHalted, Listener, VideoEnded, followed_run, run_videos
 from framelens.reports.json import writer
 from framelens.services.analyses import is_no_video, raise_without_report
 from framelens.services.container import open_services, usual_workers
@@ -129,16 +121,11 @@ def run(
 def _outcomes(
     batch: SeveralVideos, jobs: Jobs, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
-    rows: dict[Path, Row] = {}
     workers = batch.given.jobs or usual_workers(batch.settings)
     for event in run_videos(inputs, partial(_analyse, batch, jobs), workers=workers, cancel=cancel):
+        progress.show(event)
         match event:
-            case VideoBegun(item):
-                rows[item.path] = progress.begin(printable(item.path.name))
-            case VideoProgress(item, update):
-                rows[item.path].show(update)
-            case VideoEnded(item, outcome):
-                progress.ended(rows.pop(item.path))
+            case VideoEnded(_, outcome):
                 yield outcome
             case BatchHalted(error):
                 raise error

@@ -18,6 +18,8 @@ from rich.console import Console
 from framelens.cli import terminal as terminal_module
 from framelens.core.domain import StageStarted
 from framelens.plugins.batch.commands.progress import BatchProgress
+from framelens.plugins.batch.runner import VideoBegun, VideoEnded, VideoProgress
+from framelens.video.inputs import Input
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import following, serve
@@ -167,14 +169,16 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=terminal, force_terminal=True, width=60, color_system=None)
     monkeypatch.setattr(terminal_module, "console", lambda **_: console)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    first, second = Input(Path("a.mp4")), Input(Path("b.mp4"))
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
     with BatchProgress(3, quiet=False) as shown:
         for result in results:
-            row, other = shown.begin("a.mp4"), shown.begin("b.mp4")
-            shown_by(row.show)(StageStarted("survey", None))
+            for one in (first, second):
+                shown.show(VideoBegun(one))
+            shown_by(lambda update: shown.show(VideoProgress(first, update)))(StageStarted("survey", None))
             shown.say(result, terminal)
-            shown.ended(row)
-            shown.ended(other)
+            for one in (first, second):
+                shown.show(VideoEnded(one, None))
     assert (
         screen(terminal.getvalue()) == [result.rstrip() for result in results] or screen(terminal.getvalue()) == results
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -40,6 +41,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # those of Ray
 ]
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
+NO_TEXT = ROOT / "tests" / "no_text"
 VIDEOS = 6
 
 
@@ -60,7 +62,7 @@ def clips(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[LocalCluster]:
     (folder / "data").mkdir()
-    variables = {"PYTHONPATH": str(ROOT / "tests" / "no_text"), "NCCL_SOCKET_IFNAME": "wrong0"}
+    variables = {"PYTHONPATH": str(NO_TEXT), "NCCL_SOCKET_IFNAME": "wrong0"}
     with local_cluster(folder / "data", variables) as started:
         yield started
 
@@ -81,8 +83,10 @@ def batch_of(clips: Path, data: Path, **settings: str) -> Batch:
 def whole(folder: Path, clips: Path) -> tuple[Batch, Results]:
     """A batch, and its results on this machine."""
     batch = batch_of(clips, folder / "own")
-    with opened(folder / "own") as services:
-        ran(batch, services, workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(NO_TEXT), prepend=os.pathsep)
+        with opened(folder / "own") as services:
+            ran(batch, services, workers=1)
     return batch, Results(batch)
 
 

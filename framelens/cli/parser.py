@@ -1,10 +1,12 @@
 """Parser of the command line: texts in the user's language, suggestions for typing errors, and short options."""
 
 import argparse
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
@@ -27,6 +29,9 @@ SHORT = {
 }
 """Short options: the same letter has the same meaning in every command."""
 _OURS = "cli.argparse."
+_DASH = re.compile("[-‐-―−－]")
+_DASHES = re.compile("(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
+"""One dash, or those that word processors and web pages write for two, and the name of an option."""
 _WIDE = r"\u2e80-\u9fff\uff00-\uffef"
 _ENDS = "，。、；：？！）】》”’"  # marks that can't begin a line
 _BEGINS = "（【《“‘"  # marks that can't end a line
@@ -63,6 +68,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse arguments like the base class, or intermixed ones; exit if one is unknown."""
+        if slips := self._dash_slips(args or ()):
+            self.error(self._unknown(slips))
         given, unknown = self._parse_intermixed(args, namespace) if self.is_intermixed else self._parse(args, namespace)
         if unknown and not self.passes_unknown:
             self.error(self._unknown(unknown))
@@ -86,11 +93,25 @@ class Parser(argparse.ArgumentParser):
         line = catalogue(i18n.language())[f"{_OURS}error"] % {"prog": self.prog, "message": message}
         self.exit(2, f"{line}{t('cli.see_help', command=self.prog)}\n")
 
+    def _dash_slips(self, words: Iterable[str]) -> list[str]:
+        """Return the words that are long options but for their dashes, up to "--", which ends the options.
+
+        One dash begins a short option with its value, and dashes of word processors begin a file's name.
+        """
+        options = takewhile(lambda word: word != "--", words)
+        parts = ((word, _DASHES.match(word.partition("=")[0])) for word in options)
+        return [word for word, found in parts if found and self._is_slip(word, found[1])]
+
+    def _is_slip(self, word: str, name: str) -> bool:
+        known = self._option_string_actions
+        is_meant = f"--{name}" in known or (f"-{name}" in known and not word.startswith("-"))
+        return is_meant and not os.path.lexists(word)
+
     def _unknown(self, words: Sequence[str]) -> str:
         """Return the message about unknown arguments, with the options of similar names."""
         message = catalogue(i18n.language())[f"{_OURS}unrecognized"] % " ".join(words)
         known = [name for name in self._option_string_actions if name.startswith("--")]
-        names = (word.partition("=")[0] for word in words if word.startswith("-"))
+        names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")
         meant = list(dict.fromkeys(one for name in names if (one := closest(name, known))))
         return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
 

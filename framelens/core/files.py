@@ -26,6 +26,7 @@ _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 """Devices of Windows, with any extension."""
+_QUOTED = re.compile(r"""(["'])(.+)\1|[“”„«‘「](?P<other>.+)[”“»’」]""")
 _FILE_ADDRESS = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/))", re.IGNORECASE)
 """Scheme and machine of a file's address (RFC 8089)."""
 # ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
@@ -99,11 +100,58 @@ def local_path(text: str) -> str:
     return path.lstrip("/") if os.name == "nt" else path
 
 
-def typed_path(text: str) -> str:
-    """Return the path that a user typed, with the home folder in place of "~"; no text raises an error."""
+def typed_path(text: str, folder: Path | None = None) -> str:
+    """Return the path that a user typed, with the home folder in place of "~"; no text raises an error.
+
+    Where nothing has that name, it is what the text means in other spellings: between quotation marks, with letters
+    composed in another way, with the separators of Windows, or with escapes as in an address.
+
+    Args:
+        text: What was typed.
+        folder: Folder from which a relative path counts; the working directory by default.
+    """
     if os.name == "nt":  # "C:\clips\" loses its closing mark to the backslash and arrives as C:\clips"
         text = text.rstrip('"')
-    return os.path.expanduser(local_path(text))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+    path = _from(folder, text)
+    return path if os.path.lexists(path) else next(filter(os.path.lexists, _other_spellings(text, folder)), path)
+
+
+def _from(folder: Path | None, text: str) -> str:
+    path = os.path.expanduser(local_path(text))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+    return os.path.join(folder, path) if folder else path  # noqa: PTH118 - keeps a name as it is
+
+
+def _other_spellings(text: str, folder: Path | None) -> Iterator[str]:
+    """Yield what a text that names nothing may mean."""
+    quoted = _QUOTED.fullmatch(text.strip())
+    plain = (quoted[2] or quoted["other"]) if quoted else text.strip()
+    for spelling in (plain, plain.replace("\\", "/"), unquote(plain, errors="surrogateescape")):
+        if spelling:
+            path = _from(folder, spelling)
+            yield path
+            yield _composed_as_stored(path)
+
+
+def _composed_as_stored(path: str) -> str:
+    """Return the path with each name as its folder has it, where letters are composed in another way."""
+    if path.isascii():
+        return path
+    anchor, *parts = Path(path).parts if Path(path).anchor else ("", *Path(path).parts)
+    found = Path(anchor)
+    for part in parts:
+        below = found / part
+        if not os.path.lexists(below):
+            try:
+                same = [one for one in found.iterdir() if _composed(one.name) == _composed(part)]
+            except OSError:
+                return path
+            below = same[0] if same else below
+        found = below
+    return str(found)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 # An address that became a path has lost one of its two slashes.

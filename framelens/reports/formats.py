@@ -115,6 +115,12 @@ def format_of(file_name: str) -> str | None:
     return max(fitting, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
+def format_named(text: str) -> str:
+    """Return the format that a user names, also by its suffix or in capital letters; else `text`."""
+    name = text.strip().lower()
+    return name if name in FORMATS else format_of(f".{name.removeprefix('.')}") or text
+
+
 def files_of(
     name: str, analysis: Analysis, language: Language, file_name: str, *, appendix: bool = False
 ) -> Iterator[ReportFile]:

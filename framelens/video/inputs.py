@@ -1,7 +1,10 @@
 """Video files named by a user: single files, folders, lists of paths, and patterns that no shell has expanded."""
 
+import codecs
+import errno
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +16,8 @@ from framelens.video.files import is_video_name, printable
 
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
 """Suffixes of files that list one path a line; a playlist is one, too."""
+_CONCATENATED = re.compile(r"file\s+(.+)")
+"""A line of the lists that FFmpeg joins."""
 _MOST_LIST_BYTES = 64 << 20
 """Limit for one list: a million paths of 64 bytes."""
 
@@ -90,7 +95,7 @@ def _listed(word: str) -> Iterator[Input]:
     try:
         if path.stat().st_size > _MOST_LIST_BYTES:
             raise VideoError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+        names = _lines_of(path.read_bytes())
     except OSError as error:
         reason = error.strerror or str(error)
         yield Input(path.absolute(), VideoError("list_unreadable", path=printable(path), reason=reason))
@@ -98,13 +103,27 @@ def _listed(word: str) -> Iterator[Input]:
     except AppError as error:
         yield Input(path.absolute(), error)
         return
-    names = [os.fsdecode(line.strip()) for line in lines]
+    if any("\0" in name for name in names):
+        reason = os.strerror(errno.EILSEQ)
+        yield Input(path.absolute(), VideoError("list_unreadable", path=printable(path), reason=reason))
+        return
     if not (names := [name for name in names if name and not name.startswith("#")]):
         yield Input(path.absolute(), VideoError("list_empty", path=printable(path)))
-    for name in names:
-        beside = os.path.join(path.absolute().parent, typed_path(name))  # noqa: PTH118 - keeps a name as it is
-        is_here = os.path.lexists(beside) or not os.path.lexists(name)
+    for line in names:
+        name = line if os.path.lexists(line) else _CONCATENATED.sub(r"\1", line)
+        beside = typed_path(name, path.absolute().parent)
+        is_here = os.path.lexists(beside) or not os.path.lexists(typed_path(name))
         yield from _expand(beside if is_here and not address_in(name) else name)
+
+
+def _lines_of(data: bytes) -> list[str]:
+    """Return the lines of a list; those of PowerShell are UTF-16, and names in other encodings are kept as they are."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or data[:4096].count(0) > len(data[:4096]) // 8:
+        from framelens.video.subtitles.discovery import decoded  # few lists need it
+
+        return [line.strip() for line in decoded(data).text.splitlines()]
+    lines = data.removeprefix(codecs.BOM_UTF8).splitlines()
+    return [os.fsdecode(line.strip()) for line in lines]
 
 
 def _expand(word: str) -> Iterator[Input]:

@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from framelens.cli.commands import export
 from framelens.cli.main import build_parser, main
 from framelens.cli.parser import SHORT, Parser
 
@@ -30,6 +31,11 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         (["ask", "--temprature", "1", "q"], "--temperature", "framelens ask"),
         (["analyse", "x", "--format", "pfd"], "'pdf'", "framelens analyse"),
         (["keyframes", "x", "--strategy", "Scene"], "'scenes'", "framelens keyframes"),
+        (["keyframes", "x", "–frames", "8"], "--frames", "framelens keyframes"),
+        (["keyframes", "x", "—json"], "--json", "framelens keyframes"),
+        (["keyframes", "x", "-json"], "--json", "framelens keyframes"),
+        (["keyframes", "x", "-output", "y"], "--output", "framelens keyframes"),
+        (["analyse", "x", "-no-model"], "--no-model", "framelens analyse"),
     ],
 )
 def test_a_typing_error_is_answered_with_the_right_word(
@@ -92,6 +98,11 @@ def test_short_options_mean_the_same_in_every_command() -> None:
     assert options == {*SHORT.items(), ("--help", "-h")}
 
 
+def test_dash_of_a_word_processor_begins_no_file_name(capsys: pytest.CaptureFixture[str]) -> None:
+    line, _ = refused(capsys, "keyframes", "x", "–n", "8")
+    assert "unrecognized arguments: –n" in line
+
+
 def test_short_options_may_be_written_together() -> None:
     given = build_parser(only="analyse").parse_args(["analyse", "a.mp4", "-qyn8", "-fpdf", "-o", "r.pdf"])
     assert (given.quiet, given.yes, given.frames, given.format, given.output) == (True, True, 8, "pdf", "r.pdf")
@@ -132,3 +143,10 @@ def test_a_choice_of_numbers_is_checked() -> None:
     parser = Parser("x")
     parser.add_argument("--number", type=int, choices=(1, 20))
     assert parser.parse_args(["--number", "20"]) == argparse.Namespace(number=20)
+
+
+@pytest.mark.parametrize(("typed", "name"), [("PDF", "pdf"), ("md", "markdown"), (".docx", "docx"), (" srt ", "srt")])
+def test_format_is_known_by_its_suffix_and_in_capitals(typed: str, name: str) -> None:
+    given = build_parser(only="analyse").parse_args(["analyse", "x", "--format", typed])
+    assert given.format == name
+    assert export.formats(f"{typed},html") == [name, "html"]

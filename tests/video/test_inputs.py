@@ -101,3 +101,34 @@ def test_address_of_a_local_file_is_its_path(folder: Path) -> None:
     (folder / "play.m3u").write_text(f"#EXTM3U\n{address}\n")
     for word in (address, address.replace("file:///", "file://localhost/"), "play.m3u"):
         assert names(resolve([word], reads_lists=True)) == ["sub/clip [1].mp4"], word
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ['"b.mp4"', "'b.mp4'", "“b.mp4”", "b.mp4 ", "sub\\z.mov", "sub/clip%20[1].mp4", "cafe\u0301.mp4", "~/b.mp4"],
+)
+def test_other_spellings_name_the_file_that_exists(typed: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "caf\u00e9.mp4").write_bytes(b"x")
+    [item] = resolve([typed]).items
+    assert item.path.is_file(), typed
+    (folder / "list.txt").write_text(f"{typed}\n")
+    [item] = resolve(["list.txt"], reads_lists=True).items
+    assert item.path.is_file(), typed
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8"])
+def test_list_of_any_unicode_encoding_is_read(encoding: str, folder: Path) -> None:
+    (folder / "片段.mp4").write_bytes(b"x")
+    (folder / "list.txt").write_bytes("b.mp4\r\n片段.mp4\r\n".encode(encoding))
+    assert names(resolve(["list.txt"], reads_lists=True)) == ["b.mp4", "片段.mp4"]
+
+
+def test_list_of_ffmpeg_is_read(folder: Path) -> None:
+    (folder / "list.txt").write_text("file 'sub/clip [1].mp4'\nfile b.mp4\n")
+    assert names(resolve(["list.txt"], reads_lists=True)) == ["sub/clip [1].mp4", "b.mp4"]
+
+
+def test_list_that_is_no_text_is_an_error_of_its_own(folder: Path) -> None:
+    (folder / "list.txt").write_bytes(b"b.mp4\nx\0y.mp4\n" + b"z" * 100)
+    assert keys(resolve(["list.txt"], reads_lists=True)) == ["list_unreadable"]

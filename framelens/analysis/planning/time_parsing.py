@@ -4,10 +4,15 @@ It doesn't check whether the video has a frame at a time; decoding does.
 """
 
 import math
+import re
+import unicodedata
 
 from framelens.core.domain import Notice, Selection
 from framelens.core.errors import InputError
 from framelens.core.units import clock
+
+_SUBTITLE_TIME = re.compile(r"(?<![\d:.])(\d\d:[0-5]\d:[0-5]\d),(\d{3})(?![\d:.])")
+"""A time as SubRip writes it, whose comma separates no times."""
 
 
 def parse_seconds(text: str) -> float:
@@ -16,7 +21,8 @@ def parse_seconds(text: str) -> float:
     Raises:
         ValueError: The text is something else.
     """
-    parts = text.strip().split(":")
+    plain = unicodedata.normalize("NFKC", text).strip()
+    parts = _SUBTITLE_TIME.sub(r"\1.\2", plain).split(":")
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
@@ -27,12 +33,13 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_times(text: str) -> tuple[float, ...]:
-    """Parse one or more times separated by commas, Chinese ones included.
+    """Parse one or more times separated by commas, Chinese ones included; "00:01:02,500" of subtitles is one time.
 
     Raises:
         ValueError: One of them is not a time, or there is none.
     """
-    return tuple(parse_seconds(part) for part in text.replace("，", ",").strip().removesuffix(",").split(","))
+    plain = unicodedata.normalize("NFKC", text).replace("、", ",").strip().removesuffix(",")
+    return tuple(parse_seconds(part) for part in _SUBTITLE_TIME.sub(r"\1.\2", plain).split(","))
 
 
 def has_range(selection: Selection) -> bool:

@@ -23,7 +23,7 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, is_same_file
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, bundle
+from framelens.reports.formats import FORMATS, bundle, format_named
 from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
@@ -56,7 +56,7 @@ def formats(text: str) -> list[str]:
     Raises:
         ConfigError: A name is unknown.
     """
-    names = list(FORMATS) if text == ALL else [one.strip() for one in text.split(",") if one.strip()]
+    names = list(FORMATS) if text == ALL else [format_named(one) for one in text.split(",") if one.strip()]
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
         raise ConfigError("formats_unknown", given=", ".join(unknown) or text, known=", ".join((*FORMATS, ALL)))

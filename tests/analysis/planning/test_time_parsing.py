@@ -7,7 +7,11 @@ from framelens.core.domain import Notice, Selection
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("75.5", 75.5), ("1:15.5", 75.5), (" 0:01:15.5 ", 75.5), ("1:00:00", 3600.0), ("0", 0.0)]
+    ("text", "expected"),
+    [
+        *(("75.5", 75.5), ("1:15.5", 75.5), (" 0:01:15.5 ", 75.5), ("1:00:00", 3600.0), ("0", 0.0)),
+        *(("00:01:15,500", 75.5), ("0：01：15.5", 75.5), ("７５", 75.0)),
+    ],
 )
 def test_a_time_is_seconds_or_a_clock(text: str, expected: float) -> None:
     assert parse_seconds(text) == expected
@@ -19,7 +23,9 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         parse_seconds(text)
 
 
-@pytest.mark.parametrize("text", ["1.5,3,1:07.25", "1.5， 3，1:07.25 ,"])
+@pytest.mark.parametrize(
+    "text", ["1.5,3,1:07.25", "1.5， 3，1:07.25 ,", "1.5、3、1：07.25", "00:00:01,500,3,00:01:07,250"]
+)
 def test_several_times_have_commas_between_them(text: str) -> None:
     assert parse_times(text) == (1.5, 3.0, 67.25)
 

@@ -23,7 +23,7 @@ from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
-from framelens.reports.formats import FORMATS
+from framelens.reports.formats import FORMATS, format_named
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
@@ -44,7 +44,9 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `framelens watch` has, too."""
     add_analysis_options(parser)
     parser.add_argument("--output", metavar="DIR", help=t("cli.batch_output"))
-    parser.add_argument("--format", action="append", choices=sorted(FORMATS), help=t("cli.batch_format"))
+    parser.add_argument(
+        "--format", action="append", type=format_named, choices=sorted(FORMATS), help=t("cli.batch_format")
+    )
     parser.add_argument("--json", action="store_true", help=t("cli.batch_json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 

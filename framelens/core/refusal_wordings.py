@@ -45,7 +45,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_count", rf"(?:number|count|amount) of {_PICTURE}\b.{{0,60}}?(?:exceed\w*|more than|over|great\w*|larg\w*"
                       rf"|less|at most|max\w*|limit|<=?|:)\D{{0,60}}?{_COUNT}"),
     ("picture_count", rf"{_PICTURE} (?:count|number|quantity|limit)\b.{{0,60}}?(?:exceed\w*|limit|max\w*|more than"
-                      rf"|over)\D{{0,40}}?{_COUNT}"),
+                      rf"|over|less than|at most|up to|<=?)\D{{0,40}}?{_COUNT}"),
+    ("picture_count", rf"(?:more than|exceeds) (?P<limit>\d{{1,4}}) {_PICTURE}\b(?!-)"),
     ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\bonly {_COUNT} (?:are|is|can|were|may)\b)"),
     ("picture_count", rf"max\w*[_ ](?:num\w*(?: of)?[_ ])?{_PICTURE}\w*(?: per \w+)?(?: is| are)?\W{{1,4}}"
                       rf"{_COUNT}"),
@@ -60,7 +61,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("single_picture", rf"(?:only|supports?|maximum of) (?:supports? |accepts? )?(?:an? )?"
                        rf"(?:single|one|1)[ -]{_PICTURE}\b"
                        rf"|(?:one|single) {_PICTURE} (?:per|at a time|only)|more than one {_PICTURE}"
-                       r"|multiple images (?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
+                       r"|multi(?:ple|-)[ -]?images? (?:\w+ )?(?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
                        r"multi(?:ple|-)[ -]?images?\b"),
     ("picture_count", rf"too many {_PICTURE}\b|图[片像]?(?:数量|张数)?(?:过多|太多)"),
     # A model or server without pictures.
@@ -74,6 +75,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"(?:only supports?|supports? only) text|text-only|only text (?:content |inputs? )?(?:is|are)\b"),
     ("pictures", r"\bmmproj\b|no (?:vision|image) (?:support|encoder|processor|projector)"),
     ("pictures", r"missing data required for image"),
+    ("pictures", r"\b(?:vision|image|multi-?modal)[\w -]{0,16} (?:is |was )?not (?:loaded|installed|present)"),
     ("pictures", r"image_url is only supported by|image_url[\"'`]* (?:\w+ ){0,3}(?:not|n't) (?:supported|allowed)"),
     ("pictures", r"only \W?\[.{0,80}?support image|unexpected item type in content"),
     ("pictures", r"(?:unsupported|unknown|unexpected|invalid|unrecognized)[\w ]* (?:type|variant|part|field)\W.{0,30}?"
@@ -89,7 +91,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"[仅只]支持(?:纯)?(?:文本|文字)"),
     ("pictures", r"[非不]是?(?:多模态|视觉)模型"),
     # A single picture.
-    ("image", r"failed to load image|cannot identify image|invalid base64"
+    ("image", r"(?:illegal|invalid) base64|failed to load image|cannot identify image"
               r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
               r"|image (?:format|type) is (?:illegal|invalid|not supported|unsupported)"
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
@@ -112,7 +114,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"tokens_limit_reached|max size: \d+ tokens|request too large for (?:model|gpt|\S+ in organization)"
                 r"|reduce (?:the length|your message size)"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
-              r"|exceeded your current quota|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
+              r"|exceeded (?:your current|\w+'s|the|my) quota"
+              r"|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
               r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
               r"|free tier\b.{0,40}?\bexhausted|free_?tier_?only|(?:monthly|weekly|usage|spend) (?:usage )?limit"
@@ -120,7 +123,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"无可用渠道|no available channel|model[ .]?access[ .]?denied"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
               r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"),
-    ("busy", r"rate[-_ ]?limit|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
+    ("busy", r"rate[-_ ]?limit|high traffic|no healthy (?:deployment|upstream)s?"
+             r"|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
              r"(?:second|min|hour|day)|\b[RTQ]P[MS]\b|over(?:loaded|_capacity| capacity)|at capacity|throttl"
              r"|tier capacity exceeded"
              r"|temporarily (?:unavailable|overloaded)|(?:server|engine|model|system)(?: is)? (?:too )?busy"
@@ -135,7 +139,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     # The number of bytes.
     ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big|long)"),
     ("bytes", r"too large body|TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
-    ("bytes", r"length limit exceeded|larger than max\b"),
+    ("bytes", r"length limit exceeded|larger than max\b|status(?: code)? 413\b"),
     ("bytes", r"(?:body|payload|request|message|total)(?: (?:body|payload|image))?(?: size| length)?\b.{0,40}?"
               r"(?:exceed\w*|larger than|over|beyond)\b.{0,40}?(?:[KM]i?B\b|bytes|max\w* (?:body |request )?size)"),
     ("bytes", r"max(?:imum)?[_ ](?:request|body|payload)[_ ]?(?:body[_ ])?(?:size|length)"),
@@ -157,11 +161,12 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
-              r"|(?:\bun|\bnot )supported model\b|no model named|model is required"),
+              r"|(?:\bun|\bnot )supported model\b|no model named|model is required"
+              r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),
     ("format", r"response_format|json_schema"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
-                r"|max_tokens must be at least 1, got -"),
+                r"|max_tokens must be at least 1, got -|max_tokens \(-\d+\) must be"),
     ("context", r"\btoken limit\b|`inputs`|context shift is disabled"
                 r"|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
     ("value", r"\binput should be\b|max_tokens\W* is not supported"),
@@ -172,7 +177,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
     ("context", r"(?:上下文|输入|提示词?|内容|文本|消息|会话|对话|tokens?|prompt\w*).{0,20}?"
                 r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
-    ("context", r"kv cache (?:is )?full|> ?max_position_embeddings"),
+    ("context", r"kv cache (?:is )?full|(?:>|exceeds) ?max_position_embeddings"
+                r"|mismatch in `?\w+`? token count"),
     ("context", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),
 )  # fmt: skip
 _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (

@@ -26,10 +26,11 @@ _JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080)))
 _TELEMETRY = re.compile(
     r"\b(?:SrtCnt|FrameCnt|DiffTime|latitude|longitude|altitude|rel_alt|abs_alt|focal_len|ct|fnum|shutter)\s*[:=]"
     r"|\bGPS\s*[(:]|\bHOME\s*\(|\bBAROMETER\s*:|\bISO\s*[:=]?\s*\d+.*\b(?:EV|SS|Shutter|F/)|\bF/[\d.]+,\s*SS\s"
-    r"|\b(?:H\.S|V\.S|D|H)\s+-?[\d.]+\s?m(?:/s)?\b",
+    r"|\b(?:H\.S|V\.S|D|H)\s+-?[\d.]+\s?m(?:/s)?\b|#xywh=\d",
     re.IGNORECASE,
 )
-"""Names and forms that DJI, Autel and other drones, and dash cameras, write into subtitles."""
+"""Names and forms that DJI, Autel and other drones, and dash cameras, write into subtitles, and web players into the
+WebVTT of their preview pictures."""
 _MARKS = r"[\d:;.,/\\\-+\sTZ°NSEWUCGM]*"
 _CLOCK = re.compile(rf"{_MARKS}\d[:;/.]\d{_MARKS}|(?:TC|TCR|REC)?[\s:]*\d\d(?:[:;.]\d\d){{2,3}}")
 """A text of digits, marks of times and dates, and letters of directions and time zones alone."""

@@ -26,7 +26,7 @@ _TIMING_OF_CLOCKS = re.compile(
 """Times with anything between them: too doubtful for times without hours or fractions, which speech may contain."""
 _TWO_CLOCKS = re.compile(rf"\W*{_CLOCK}\W.*?\b{_CLOCK}")
 _STANDARD_ARROW = "-->"
-_NUMBERS = re.compile(r"[\d\s:,.-]*")  # the number of a cue and a time that was cut off
+_NUMBERS = re.compile(r"[\d\s:,.#-]*")  # the number of a cue and a time that was cut off
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
 _TAG = re.compile(
     r"</?(?:[bicspuv]|lang|ruby|r[tp]|font|span|div|em|strong|big|small|br|center|su[bp])\b[^<>\n]{0,200}>"
@@ -49,8 +49,9 @@ _COMMA_TIMES = re.compile(r"\s*(\d+:\d+:\d+(?:[.,:]\d+)?)\s*,\s*(\d+:\d+:\d+(?:[
 _COLON_FRACTION = re.compile(r"^(\d+:\d+:\d+):(?=\d+$)")
 """A colon before hundredths."""
 _TENTHS = re.compile(r"\s*\[(\d+)\]\[(\d*)\](.*)")
+_STARTS = re.compile(r"\s*(\d{1,2}:\d\d:\d\d)(?:,\d)?[:=]\s*(\D.*)")
 _RATE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:fps)?\s*", re.IGNORECASE)
-_LYRIC = re.compile(r"\[(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]")
+_LYRIC = re.compile(r"\[(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.,:]\d{1,3})?)\]")
 _LYRIC_OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
 _SYNC = re.compile(r"<sync[^>]*?start\s*=\s*[\"']?(\d+)(?:[^>]*?\bend\s*=\s*[\"']?(\d+))?[^>]*>", re.IGNORECASE)
 _SAMI_HEAD = re.compile(r"<(style|title|head)\b.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
@@ -230,7 +231,7 @@ def _num_repeated(before: Block, block: Block) -> int:
     return max((count for count in range(1, len(first) + 1) if first[:count] == last[-count:]), default=0)
 
 
-# ---- ASS, SAMI, MicroDVD, MPL2 and lyrics ----------------------------------------------------------------------
+# ---- ASS, SAMI, MicroDVD, MPL2, TMPlayer and lyrics ------------------------------------------------------------------
 
 
 def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
@@ -342,6 +343,15 @@ def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
             yield Unread(number, line)
 
 
+def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+    """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, which have no end."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _STARTS.match(line):
+            yield clock_seconds(found[1]), 0.0, _piped(found[2])
+        elif _TWO_CLOCKS.match(line):
+            yield Unread(number, line)
+
+
 def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     """Yield the lines of lyrics, `[minutes:seconds]text`, each shown until the next one.
 
@@ -353,7 +363,7 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     for line in text.splitlines():
         words = plain(_WORD_TIME.sub("", _LYRIC.sub("", line)))
         for hours, minutes, seconds in _LYRIC.findall(line):
-            start = 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds.replace(":", "."))
+            start = 3600 * int(hours or 0) + 60 * int(minutes) + float(re.sub("[,:]", ".", seconds))
             timed.append((start - earlier, 0.0, words))
     yield from _shown_until_next(sorted(timed))
 
@@ -375,6 +385,8 @@ READERS: dict[str, Reader] = {
     ".scc": read_scc,
 }
 """Readers by the ending of a file."""
+_TMPLAYER = "TMPlayer"
+"""A form without an ending of its own."""
 
 _BEGINNINGS = (
     (re.compile(r"WEBVTT\b"), ".vtt"),
@@ -384,6 +396,7 @@ _BEGINNINGS = (
     (re.compile(r"Scenarist_SCC"), ".scc"),
     (re.compile(r"\{(?:\d+|DEFAULT)\}\{\d*\}"), ".sub"),
     (re.compile(r"\[\d+\]\[\d*\]"), ".mpl"),
+    (re.compile(r"\d{1,2}:\d\d:\d\d(?:,\d)?[:=]\s*\D"), _TMPLAYER),
     (re.compile(r"(?:\d+\s*\n)?\s*\d+:\d+:\d+[,.]\d+\s*-->"), ".srt"),
 )
 """How files of a form begin, and the ending of that form."""
@@ -392,4 +405,5 @@ _BEGINNINGS = (
 def reader_of(suffix: str, text: str) -> Reader:
     """Return the reader for a text, by how it begins or else by the ending of its file: players don't trust endings."""
     begun = text.lstrip()
-    return READERS[next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)]
+    readers = READERS | {_TMPLAYER: read_starts}
+    return readers[next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)]

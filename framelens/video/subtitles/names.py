@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal
 
+from framelens.video.files import VIDEO_SUFFIXES
+
 Extent = Literal["full", "hearing", "machine", "partial"]
 """What of the speech subtitles contain, best first: all, with sounds, as a machine heard it, a part."""
 
@@ -86,7 +88,7 @@ _LANGUAGES = {name: code for code, names in _NAMES.items() for name in (code, *n
 _SECOND = {"英": "en", "日": "ja", "韩": "ko", "韓": "ko", "法": "fr", "德": "de", "俄": "ru", "西": "es"}
 """Letters of the second language in names such as 简日 and 中英双语."""
 _PAIRS = {
-    **dict.fromkeys(("双语", "雙語", "bilingual"), ("zh", "en")),
+    **dict.fromkeys(("双语", "雙語", "双字", "bilingual"), ("zh", "en")),
     **dict.fromkeys(("jpsc", "jptc"), ("ja", "zh")),
     **dict.fromkeys(("scjp", "tcjp"), ("zh", "ja")),
     **{f"{own}{letter}": ("zh", code) for own in "中简繁簡" for letter, code in _SECOND.items()},
@@ -98,22 +100,29 @@ _QUALIFIERS = frozenset(
         *("us", "uk", "gb", "hk", "tw", "cn", "br", "mx", "mo", "sg", "dialog", "dialogue", "normal", "text"),
         *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整", "dubtitle", "synced"),
         *("hong", "kong", "taiwan", "china", "canada", "mexico", "spain", "france", "embedded", "utf"),
+        *("united", "states", "kingdom", "latinoamérica", "latinoamericano", "and", "官方", "official"),
         *("srt", "ass", "vtt", "utf8", "tiny", "base", "small", "medium", "large", "turbo"),
     )
 )
 """Words that say nothing about language or extent: scripts, regions, names of subtitles, and sizes of Whisper."""
+_REGIONS = frozenset({"gb", "uk"})
+"""Regions after a language that are names of another one by themselves: Chinese in GB, and Ukrainian."""
 _NUMBERED = ("", "track", "v")
 """Words before a number that say nothing either: film.2.srt, film_track3_[eng].srt, film.v2.en.srt."""
 _FLAGS: dict[str, Extent] = {
-    **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired"), "hearing"),
+    **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired", "closedcaptions"), "hearing"),
     **dict.fromkeys(
-        ("auto", "asr", "ai", "generated", "machine", "translated", "whisper", "subgen", "自动", "機翻", "机翻"),
+        ("auto", "asr", "ai", "generated", "machine", "translated", "whisper", "subgen"),
+        "machine",
+    ),
+    **dict.fromkeys(
+        ("自动", "自动生成", "自動生成", "機翻", "机翻", "机器翻译"),
         "machine",
     ),
     **dict.fromkeys(
         (
             *("forced", "foreign", "signs", "songs", "sign", "lyrics", "karaoke", "commentary", "comments"),
-            *("danmaku", "弹幕", "彈幕", "强制", "特效"),
+            *("danmaku", "弹幕", "彈幕", "强制", "特效", "forzado", "forzati", "forcé", "forcés", "erzwungen"),
         ),
         "partial",
     ),
@@ -122,8 +131,9 @@ _HINDI_OR_HEARING = "hi"
 _EXTENTS: tuple[Extent, ...] = ("full", "hearing", "machine", "partial")
 _LONGEST_UNKNOWN = 10
 """Characters of the last word after a dot that may be unknown, as in film.en.fixed.srt."""
+_VIDEO_ENDINGS = tuple(sorted(VIDEO_SUFFIXES))
 _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
-_ENDINGS = re.compile(r"(?:双语|雙語|字幕|特效)+$")
+_ENDINGS = re.compile(r"(?:双语|雙語|双字|字幕|特效)+$")
 _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
 """A language and YouTube's ID of a track with a name, as in film.en-eEY6OEpapPo.vtt."""
 _JOINTS = re.compile(r"[-_]+")
@@ -156,8 +166,10 @@ class _Words:
         self.is_default |= word in ("default", "默认")
         if word == _HINDI_OR_HEARING:
             self.has_hi = True
-        elif word in _FLAGS:
-            self.extents.append(_FLAGS[word])
+        elif self.languages and word in _REGIONS:
+            return True
+        elif flag := _FLAGS.get(word) or _FLAGS.get(_ENDINGS.sub("", word)):
+            self.extents.append(flag)
         elif pair := _PAIRS.get(_ENDINGS.sub("", word) or word):
             self.languages += pair
         elif code := _LANGUAGES.get(_ENDINGS.sub("", word)):
@@ -191,6 +203,10 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
     if not name.startswith(video) or name[len(video)].isalnum():
         return None
     rest = name[len(video) :]
+    if (ending := next(filter(rest.startswith, _VIDEO_ENDINGS), "")) and rest[len(ending) :][:1] in (".", ""):
+        rest = rest[len(ending) :]
+        if not rest:
+            return NameTags(is_default=True)
     if not (tags := parse_tags(rest)) and rest[0] == ".":
         known, _, last = rest[1:].rpartition(".")  # an unknown word before the language is about another video
         if 0 < len(last) <= _LONGEST_UNKNOWN:

@@ -5,6 +5,8 @@ Source: W3C Timed Text Markup Language 2 (timing, section 12; parameters, sectio
 
 from __future__ import annotations
 
+import html
+import html.entities
 import re
 from collections.abc import Callable, Iterator, Mapping
 from xml.etree import ElementTree
@@ -14,6 +16,7 @@ from framelens.video.subtitles.cues import Found, Unread, clock_seconds, plain, 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
 _OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DEFAULT_FRAME_RATE = 30.0
+_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)(\w+;)?")
 _TIMES = ("begin", "end", "dur")
 _Read = Callable[[str], float | None]
 
@@ -25,7 +28,9 @@ def read_ttml(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         ValueError: It is no TTML.
     """
     try:
-        root = ElementTree.fromstring(text.lstrip("\ufeff \n\r\t"))  # text: the declared encoding doesn't count
+        root = ElementTree.fromstring(
+            _AMPERSAND.sub(_as_xml, text.lstrip("\ufeff \n\r\t"))
+        )  # text: the declared encoding doesn't count
     except ElementTree.ParseError as error:
         raise ValueError(str(error)) from error
     if _local(root.tag) != "tt":
@@ -33,6 +38,11 @@ def read_ttml(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     yield from _timed(
         root, 0.0, None, _reader({_local(name): value for name, value in root.attrib.items()}, frame_rate)
     )
+
+
+def _as_xml(found: re.Match[str]) -> str:
+    """Return an entity of HTML as its character, and an ampersand that begins none as XML writes it."""
+    return html.unescape(found[0]) if found[1] and found[1] in html.entities.html5 else f"&amp;{found[1] or ''}"
 
 
 def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
@@ -53,7 +63,7 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
             if len(parts) == 4 and counts_frames:
                 return timecode_seconds([int(part) for part in parts], rate, drops=drops)
             frames = float(parts.pop()) / rate if len(parts) == 4 else 0.0
-            return clock_seconds(":".join(parts)) + frames if len(parts) == 3 else None
+            return clock_seconds(":".join(parts)) + frames if 1 <= len(parts) <= 3 else None
         except ValueError:
             return None
 

@@ -318,3 +318,29 @@ def test_marks_and_odd_ends_of_encodings_are_read(encoding: str) -> None:
         assert not isinstance(found, Unread)
         cues.add(found)
     assert [one.text.rstrip("\ufffd ") for one in cues.in_order()] == ["one", "two"]
+
+
+@pytest.mark.parametrize("suffix", [".sub", ".srt"])
+def test_forms_of_starts_alone_are_read(suffix: str) -> None:
+    text = "00:00:01:Hello|you\n00:00:04=It is\n"
+    assert list(reader_of(suffix, text)(text, 0.0)) == [(1.0, 0.0, "Hello you"), (4.0, 0.0, "It is")]
+
+
+def test_fractions_of_lyrics_may_follow_a_comma() -> None:
+    assert read(".lrc", "[00:01,50]One\n[00:03,000]Two\n") == [(1.5, 3.0, "One"), (3.0, 0.0, "Two")]
+
+
+def test_numbers_of_cues_with_a_sign_are_no_text() -> None:
+    text = "#1\n00:00:01,000 --> 00:00:02,000\nA\n\n#2\n00:00:03,000 --> 00:00:04,000\nB\n"
+    assert read(".srt", text) == [(1.0, 2.0, "A"), (3.0, 4.0, "B")]
+
+
+@pytest.mark.parametrize(("written", "shown"), [("A&nbsp;B", "A B"), ("A & B", "A & B"), ("A &amp; &eacute;", "A & é")])
+def test_ttml_with_entities_of_html_is_read(written: str, shown: str) -> None:
+    text = f'<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="1.5" end="0:02">{written}</p></div></body></tt>'
+    assert read(".ttml", text) == [(1.5, 2.0, shown)]
+
+
+def test_parts_of_preview_pictures_are_no_speech() -> None:
+    cues = [Cue(at, at + 5, f"sprite.jpg#xywh={160 * at},0,160,90") for at in range(4)]
+    assert not is_speech(cues)

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from framelens.core.domain import Language
 from framelens.core.errors import ConfigError
+from framelens.core.links import S3Access, SourceSettings
 from framelens.core.model_hub import parse_hub
 from framelens.core.redaction import is_secret, redact, remember_secret
 
@@ -48,39 +49,6 @@ _PASSED_ON = (
     *("HF_", "HUGGING_FACE_", "MODELSCOPE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_"),
     *("HTTP_", "HTTPS_", "NO_PROXY", "FRAMELENS_HUB"),
 )
-
-
-@dataclass(frozen=True)
-class S3Access:
-    """Access to S3, in the variables of the AWS tools; without a key, buckets are read anonymously.
-
-    Attributes:
-        endpoint: Address of a server other than Amazon's, "" for Amazon's.
-    """
-
-    endpoint: str = ""
-    region: str = "us-east-1"
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
-    session_token: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
-class SourceSettings:
-    """What programs may let the server fetch or send to.
-
-    Attributes:
-        urls: Beginnings of the addresses from which videos may be fetched.
-        private_networks: Networks that are not public and may be reached all the same.
-        most_bytes: Largest video.
-        most_seconds: Longest time to fetch one.
-    """
-
-    urls: tuple[str, ...] = ()
-    private_networks: tuple[str, ...] = ()
-    most_bytes: int = 20 * 1000**3
-    most_seconds: float = 3600.0
-    s3: S3Access = S3Access()
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,16 @@ from typing import Any, Literal, TypeVar
 from framelens import config
 from framelens.core.errors import AppError, InputError
 
-BUILT_IN = ("batch", "editing", "models", "monitor", "server", "speech")
+BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
-    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "models.extra"),
+    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "link.page", "models.extra"),
     *("page.dialog", "range.action", "report.actions", "report.files", "sidebar", "work.groups"),
 )
-"""Places in which the pages, and one command, call functions of plugins.
+"""Places in which pages, commands and services call functions of plugins.
 
 - analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job is None without one.
 - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
@@ -40,6 +40,9 @@ SLOTS = (
 - analyse.source(): draws one more way to choose a video, below the drop area.
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
+- doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.check_findings`).
+- link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
+  "url_no_video" if it has none.
 - models.extra(catalogue): draws on the Models page.
 - page.dialog(): draws a dialog over the page if one was asked for.
 - range.action(): returns what can be done with a range of a video, an `app.components.ranges.RangeAction`, whose button

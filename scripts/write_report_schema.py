@@ -15,10 +15,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "reference" / "report.schema.json"
+LEFT_OUT = {"conversations", "link"}
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a written report, in which only `conversations` may be left out."""
+    """Return the JSON Schema (draft 2020-12) of a written report, in which only `LEFT_OUT` may be missing."""
     import msgspec
 
     from framelens.reports.json.schema import FORMAT_VERSION, ReportForm
@@ -27,7 +28,7 @@ def schema() -> dict[str, Any]:
     for part in parts.values():
         part["description"] = cleandoc(part["description"])
         if "properties" in part:
-            part["required"] = [name for name in part["properties"] if name != "conversations"]
+            part["required"] = [name for name in part["properties"] if name not in LEFT_OUT]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:framelens:report:{FORMAT_VERSION}",

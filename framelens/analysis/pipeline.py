@@ -57,6 +57,7 @@ from framelens.core.errors import AppError, Cancelled, EngineError, Paused, Vide
 from framelens.core.files import readable
 from framelens.core.generators import value_of
 from framelens.i18n import as_notice, in_language
+from framelens.store.video_repository import link_of
 from framelens.video.keyframes.options import ExtractOptions
 
 if TYPE_CHECKING:
@@ -426,6 +427,7 @@ class _Run:
             app_version=version("framelens"),
             conditions=self.task.conditions,
             field_names=field_names,
+            link=link_of(self.request.path),
         )
         state = replace(state.with_stage_timed(), results=results, engine=engine, header=header)
         return _without_pending(state, notices)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens.cli import terminal
+from framelens.cli.running import running
 from framelens.core.domain import Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.redaction import redact
@@ -167,7 +168,7 @@ def worst_exit_code(exit_codes: Iterable[int]) -> int:
 
 def cancel_on_signals() -> threading.Event:
     """Return an event that SIGINT or SIGTERM sets; a second signal ends the process at once."""
-    cancel = threading.Event()
+    cancel = running().cancel
 
     def stop(number: int, _frame: object) -> None:
         if cancel.is_set():  # second signal

@@ -17,7 +17,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NoReturn
 
 from framelens import i18n
-from framelens.cli import terminal
+from framelens.cli import running, terminal
 from framelens.cli.parser import SHORT, Parser
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
@@ -104,6 +104,7 @@ def _run(argv: Sequence[str] | None) -> int:
             from framelens.store.fs_utils import log_to_terminal  # rarely needed
 
             log_to_terminal()
+        running.begin(quiet=getattr(given, "quiet", False))
         try:
             return int(given.command(given))
         except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 from framelens.core import domain
+from framelens.core.links import Link
 from framelens.core.units import seconds_left
 
 _LEAST_ETA_SECONDS = 0.5
@@ -24,6 +25,7 @@ class ReportHeader:
     app_version: str
     conditions: Mapping[str, str] = field(default_factory=dict)
     field_names: Mapping[str, str] = field(default_factory=dict)
+    link: Link | None = None
 
 
 @dataclass(frozen=True)

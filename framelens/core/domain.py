@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from framelens.core.evidence import Moments
+from framelens.core.links import Link
 from framelens.core.units import counted
 
 Language = Literal["zh", "en"]
@@ -659,6 +660,7 @@ class Analysis:
         answer: The conversation that began with the question of the request, with the answer to it alone; None without
             a question, and before it was asked.
         conversations: Conversations about it that a report has, the oldest first; not stored with it.
+        link: Where the video was fetched from; None for any other file.
     """
 
     id: str
@@ -682,6 +684,7 @@ class Analysis:
     field_names: Mapping[str, str] = field(default_factory=dict)
     answer: ReportedConversation | None = None
     conversations: tuple[ReportedConversation, ...] = ()
+    link: Link | None = None
 
     def __repr__(self) -> str:
         counts = f"{counted(len(self.keyframes), 'keyframe')}, {counted(len(self.findings), 'finding')}"

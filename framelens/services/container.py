@@ -188,6 +188,12 @@ class Services:
         self.store.close()
 
 
+def open_videos(settings: Settings) -> VideoRepository:
+    """Open the videos of the data folder alone. Raises StorageError."""
+    uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)
+    return VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads)
+
+
 def open_services(settings: Settings | None = None, *, adopts: bool = True, workers: int | None = None) -> Services:
     """Build all services; nothing heavy starts before it is needed.
 
@@ -209,7 +215,6 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     shared = SharedParts(store)
     switcher = EngineSwitcher(EngineSession(settings, templates, shared=shared))
 
-    uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)
     jobs = Jobs(
         store,
         ProcessLock(settings.data_dir / "running"),
@@ -226,7 +231,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         switcher=switcher,
         jobs=jobs,
         templates=templates,
-        videos=VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads),
+        videos=open_videos(settings),
         log_path=log_path,
         shared=shared,
         semantic_index=_semantic_index(settings, jobs),

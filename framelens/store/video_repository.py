@@ -16,27 +16,29 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
-from framelens.core.errors import InputError, StorageError, VideoError
+from framelens.core.codec import from_builtins, to_builtins
+from framelens.core.errors import Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import (
     address_in,
     is_inside,
     local_path,
     make_private_folder,
-    private_opener,
     safe_file_name,
     shown_name,
     shown_path,
 )
+from framelens.core.links import Link
 from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
 from framelens.core.wall_clock import earliest_time
+from framelens.store.arriving_video import ArrivingVideo
 from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
 from framelens.store.upload_limits import (
     HELD_SECONDS,
@@ -51,6 +53,7 @@ Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _KEPT_FREE_BYTES = 64 * 2**20
 """Space left free, since a full disk breaks more than an upload."""
+_POLL_SECONDS = 0.2
 _USUAL_LIMITS = UploadLimits()
 
 
@@ -130,7 +133,6 @@ class VideoRepository:
         self.input_dirs = input_dirs
         self._limits = limits
         self._creating = threading.Lock()  # what one upload reserves, the next one finds
-        self._incoming: dict[str, _Reserved] = {}
         with disk_errors(folder):
             make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
@@ -213,7 +215,7 @@ class VideoRepository:
                 "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
             )
         if upload.purpose == "video" and self._part(upload_id).exists():
-            with self._alone(upload_id, waits=True), disk_errors(self._folder):
+            with self._alone(upload_id, threading.Event()), disk_errors(self._folder):
                 if self._part(upload_id).exists():  # else another request has finished it meanwhile
                     sidecar = read_json(self._parts / f"{upload_id}.json") or {}
                     self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
@@ -247,51 +249,72 @@ class VideoRepository:
             if self.upload(upload_id).purpose != "video":
                 _drop_part(self._part(upload_id))
 
+    @requires("analyst")
     @contextmanager
-    def incoming(self, name: str) -> Iterator[tuple[str, BinaryIO]]:
-        """Open a file for a video whose bytes arrive from elsewhere; it becomes one, like an upload, without an error.
+    def arriving(self, link: str, cancel: threading.Event) -> Iterator[ArrivingVideo]:
+        """Open what has arrived of the video at a link, alone: who fetches the same one waits.
 
-        Nothing is reserved for it before `expect`.
-
-        Yields:
-            The id that the video will have, and the file.
-        """
-        video_id, shown = secrets.token_urlsafe(24), shown_name(name)
-        part = self._part(video_id)
-        try:
-            with disk_errors(self._parts):
-                with open(part, "xb", opener=private_opener) as file:
-                    yield video_id, file
-                self._publish(video_id, shown, part.stat().st_size, current_user().id)
-        finally:
-            with self._creating:
-                self._incoming.pop(video_id, None)
-            part.unlink(missing_ok=True)
-
-    def expect(self, video_id: str, name: str, size_bytes: int, arrived_bytes: int) -> None:
-        """Reserve the bytes of a video that arrives from elsewhere, in place of those reserved for it before.
+        What has arrived is kept until the video is whole, as long as it can be continued.
 
         Args:
-            video_id: Its id.
-            name: Its name, for errors.
-            size_bytes: Its size; where that is unknown, what it has by the next call.
-            arrived_bytes: How much has been written.
+            link: The address, without what signs it.
+            cancel: Ends the wait.
+
+        Raises:
+            Cancelled: `cancel` was set while another one fetched it.
+        """
+        part_id = self._id_of(Path(f"link:{link}"))
+        with self._alone(part_id, cancel), disk_errors(self._parts):
+            try:
+                with ArrivingVideo(part_id, self._part(part_id), self._reserve) as arriving:
+                    yield arriving
+            finally:
+                self._part(part_id).with_suffix(".lock").unlink(missing_ok=True)
+
+    def _reserve(self, part_id: str, record: dict[str, Any], arrived_bytes: int) -> None:
+        """Keep room for a video that arrives; `record` says how much, in place of what its last one said.
 
         Raises:
             InputError: "upload_too_large".
             StorageError: "disk_full" or "upload_quota".
         """
         with self._creating:
-            self._incoming.pop(video_id, None)
-            self.check_room(name, size_bytes, arrived_bytes)
-            self._incoming[video_id] = _Reserved(current_user().id, size_bytes, 0)
+            self.check_room(record["name"], record["size_bytes"], arrived_bytes, part_id)
+            write_json(self._parts / f"{part_id}.json", record | {"user_id": current_user().id, "purpose": "video"})
 
-    def _publish(self, video_id: str, name: str, size_bytes: int, user_id: str) -> None:
-        """Turn a complete part into a video of this user. Raises OSError."""
+    @requires("analyst")
+    def keep_arrived(self, arriving: ArrivingVideo, name: str, link: Link, version: str) -> str:
+        """Turn a whole file that has arrived from a link into a video and return its id.
+
+        Args:
+            arriving: The file.
+            name: The name to show.
+            link: Where it was fetched.
+            version: What the server calls this content, "" if it doesn't; see `linked`.
+        """
+        video_id, user_id = secrets.token_urlsafe(24), current_user().id
+        size_bytes = arriving.close()
+        more = {"link": to_builtins(link), "link_id": arriving.id, "version": version}
+        with disk_errors(self._folder):
+            self._publish(video_id, shown_name(name), size_bytes, user_id, part=self._part(arriving.id), **more)
+        arriving.drop()
+        return video_id
+
+    def linked(self, link: str) -> dict[str, str]:
+        """Map the versions of the user's videos that were fetched from this link to their ids, the newest last."""
+        part_id = self._id_of(Path(f"link:{link}"))
+        records = ((path.stem, read_json(path) or {}) for path in sorted(self._folder.glob("*.json"), key=_modified))
+        found = ((video_id, one) for video_id, one in records if one.get("link_id") == part_id and one["version"])
+        return {one["version"]: video_id for video_id, one in found if _is_visible(one) and Path(one["path"]).is_file()}
+
+    def _publish(
+        self, video_id: str, name: str, size_bytes: int, user_id: str, *, part: Path | None = None, **more: object
+    ) -> None:
+        """Turn a complete part, by default that of this id, into a video of this user. Raises OSError."""
         place = self._folder / video_id / safe_file_name(name)
         place.parent.mkdir(mode=0o700, exist_ok=True)
-        self._register(video_id, "upload", name, place, size_bytes, user_id)
-        self._part(video_id).replace(place)
+        self._register(video_id, "upload", name, place, size_bytes, user_id, **more)
+        (part or self._part(video_id)).replace(place)
 
     def attach(self, video_id: str, upload_id: str, name: str) -> None:
         """Put a complete upload into the folder of an uploaded video, under `name`; it is deleted with the video.
@@ -316,19 +339,20 @@ class VideoRepository:
             source.parent.rmdir()
             write_json(self._record(upload_id), record | {"path": str(place)})
 
-    def check_room(self, name: str, size_bytes: int, arrived_bytes: int = 0) -> None:
+    def check_room(self, name: str, size_bytes: int, arrived_bytes: int = 0, part_id: str = "") -> None:
         """Check that the disk, and what the user may upload, have room for a video beside the unfinished uploads.
 
         Args:
             name: Its name, for errors.
             size_bytes: Its size.
             arrived_bytes: How much of it is on the disk.
+            part_id: Id of its own part, whose room is not counted.
 
         Raises:
             InputError: "upload_too_large".
             StorageError: "disk_full" or "upload_quota".
         """
-        unfinished, user_id = [*self._unfinished(), *self._arriving()], current_user().id
+        unfinished, user_id = self._unfinished(part_id), current_user().id
         used = sum(one.size_bytes for one in (*unfinished, *self._uploaded()) if one.user_id == user_id)
         self._limits.check_bytes(name, size_bytes, used)
         with disk_errors(self._folder):
@@ -506,7 +530,14 @@ class VideoRepository:
         return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[:40]
 
     def _register(
-        self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int, user_id: str | None = None
+        self,
+        video_id: str,
+        origin: Origin,
+        name: str,
+        path: Path,
+        size_bytes: int,
+        user_id: str | None = None,
+        **more: object,
     ) -> str:
         owner = current_user().id if user_id is None else user_id
         record = {
@@ -517,7 +548,7 @@ class VideoRepository:
             "user_id": owner,
         }
         with disk_errors(self._folder):
-            write_json(self._record(video_id), record)
+            write_json(self._record(video_id), record | more)
         return video_id
 
     def _note_on_upload(self, path: Path, note: dict[str, str]) -> None:
@@ -545,27 +576,33 @@ class VideoRepository:
         return self._parts / f"{upload_id}.part"
 
     @contextmanager
-    def _alone(self, upload_id: str, *, waits: bool = False) -> Iterator[None]:
+    def _alone(self, upload_id: str, cancel: threading.Event | None = None) -> Iterator[None]:
         """Hold an upload against other requests, also to other processes on the same data folder.
 
-        Raises:
-            InputError: "upload_busy": another one has it, unless this one `waits`.
+        With `cancel`, wait until it is free or that is set.
         """
         lock = FileLock(self._parts / f"{upload_id}.lock", mode=0o600)
         with disk_errors(self._parts):
-            try:
-                lock.acquire(blocking=waits)
-            except Timeout as error:
-                raise InputError("upload_busy", id=upload_id) from error
+            while True:
+                try:
+                    lock.acquire(blocking=False)
+                    break
+                except Timeout as error:
+                    if cancel is None:
+                        raise InputError("upload_busy", id=upload_id) from error
+                if cancel.wait(_POLL_SECONDS):
+                    raise Cancelled
         try:
             yield
         finally:
             lock.release()
 
-    def _unfinished(self) -> list[_Reserved]:
-        """List what the unfinished uploads reserve."""
+    def _unfinished(self, without: str = "") -> list[_Reserved]:
+        """List what the unfinished uploads, and the videos that arrive from links, reserve."""
         found = []
         for path in self._parts.glob("*.json"):
+            if path.stem == without:
+                continue
             record, part = read_json(path), path.with_suffix(".part")
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if record:
@@ -575,13 +612,6 @@ class VideoRepository:
                     missing = 0 if has_stopped else max(0, size_bytes - state.st_size)
                     found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
         return found
-
-    def _arriving(self) -> Iterator[_Reserved]:
-        """Yield what the videos reserve that arrive from elsewhere."""
-        for video_id, one in tuple(self._incoming.items()):
-            with suppress(FileNotFoundError):  # it was finished meanwhile
-                missing = one.size_bytes - self._part(video_id).stat().st_size
-                yield replace(one, missing_bytes=max(0, missing))
 
     def _drop_attached(self, folder: Path) -> None:
         """Delete the folder of a video with the uploads that were attached to it."""
@@ -612,6 +642,12 @@ class VideoRepository:
                     _drop_part(part)
 
 
+def link_of(video: Path) -> Link | None:
+    """Return the link from which a video in this file was fetched, None for any other file."""
+    record = read_json(video.parent.with_suffix(".json")) if _ID.fullmatch(video.parent.name) else None
+    return from_builtins(record["link"], Link) if record and "link" in record else None
+
+
 def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
     """Delete the unfinished uploads of a deleted user, and so free what they reserve. Raises StorageError."""
     parts = data_dir / "videos" / "parts"
@@ -626,6 +662,12 @@ def _drop_part(path: Path) -> None:
     """Delete the files of an unfinished upload, one of which is given."""
     for suffix in (".part", ".json", ".lock"):
         path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _modified(path: Path) -> float:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _is_visible(record: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import config
+from framelens import config, registry
 from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
 from framelens.cli.analysis_options import settle_model
@@ -40,6 +40,7 @@ from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.evidence import Moments
 from framelens.core.files import typed_path
 from framelens.core.generators import value_of
+from framelens.core.links import is_link
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
 from framelens.services.analyses import with_named
@@ -166,7 +167,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _split(texts: list[str]) -> tuple[list[str], str]:
     """Return what the question is about, and the question: the last text, unless that is the only one and a video."""
-    if not texts or (len(texts) == 1 and _VIDEO.search(texts[0])):
+    if not texts or (len(texts) == 1 and (_VIDEO.search(texts[0]) or is_link(texts[0]))):
         return texts, ""
     return texts[:-1], texts[-1]
 
@@ -212,6 +213,7 @@ def _conversation(
         return services().conversations.get(given.conversation)
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
+    about = [str(read(one)) if (read := registry.source_of(one)) else one for one in about]
     with open_progress(quiet=given.quiet) as progress:
         return value_of(services().asking.begin(about, options, cancel), progress.show)
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from framelens import config
+from framelens import config, registry
 from framelens.cli.common import finding_lines, finding_text, use_language
 from framelens.core.check_findings import CheckFinding, worst_first
 from framelens.core.errors import AppError, ConfigError
@@ -54,7 +54,8 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     export_environment(settings)
     facts = gather_facts(settings, fault)
-    findings = worst_first((*run_checks(facts, settings), sandbox_finding(check_sandbox())))
+    of_plugins = (finding for checks in registry.in_slot("doctor.checks") for finding in checks(settings))
+    findings = worst_first((*run_checks(facts, settings), sandbox_finding(check_sandbox()), *of_plugins))
     if fault is None:
         findings = _add_preflight(findings, settings)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))

@@ -1,9 +1,10 @@
 """What the plugin keeps for as long as the services are open: the jobs of programs, and the messages about them."""
 
-from framelens.plugins.server.outbound import Outbound
+from framelens.http_client.outbound import Outbound
 from framelens.plugins.server.submissions import Submissions
 from framelens.plugins.server.webhooks import Webhooks
 from framelens.services.container import Services
+from framelens.services.links import LinkFetcher
 
 
 def submissions_of(services: Services) -> Submissions:
@@ -23,5 +24,5 @@ def resume(services: Services) -> None:
 
 
 def _submissions(opened: Services) -> Submissions:
-    outbound = Outbound(opened.settings.sources)
-    return Submissions(opened.store, opened.videos, opened.jobs, outbound, opened.log_path)
+    links = LinkFetcher(opened.videos, opened.settings.sources)
+    return Submissions(opened.store, opened.videos, opened.jobs, links, opened.log_path)

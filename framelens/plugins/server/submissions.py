@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote, urlsplit
 
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure, from_json, to_json
@@ -22,7 +21,7 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
 from framelens.core.files import new_id
 from framelens.core.roles import as_user, current_user, require
-from framelens.plugins.server.outbound import Outbound
+from framelens.services.links import FetchProgress, LinkFetcher
 from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
 from framelens.store.accounts import AccountStore
 from framelens.store.api_records import ApiKeyRow, ApiStore, SubmissionRow
@@ -37,8 +36,6 @@ _STOP_SECONDS = 2.0
 _AT_A_TIME = 4
 """Videos that are fetched at the same time; others wait."""
 _NOT_YET = Path("-")
-_EXPECTED_BYTES = 64 << 20
-"""Reserved at a time for a video whose size its server doesn't say."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +91,16 @@ class Submissions:
         store: The store.
         videos: Where the videos are kept.
         jobs: The queue.
-        outbound: What fetches videos.
+        links: What fetches videos.
         log_path: The log file, which errors name.
     """
 
-    def __init__(self, store: Store, videos: VideoRepository, jobs: Jobs, outbound: Outbound, log_path: Path) -> None:
+    def __init__(self, store: Store, videos: VideoRepository, jobs: Jobs, links: LinkFetcher, log_path: Path) -> None:
         self._records = ApiStore(store)
         self._accounts = AccountStore(store)
         self._videos = videos
         self._jobs = jobs
-        self._outbound = outbound
+        self._links = links
         self._log_path = log_path
         self._room = threading.Semaphore(_AT_A_TIME)
         self._fetches = BackgroundTasks[tuple[int, int | None], None]("fetch")
@@ -120,7 +117,7 @@ class Submissions:
         source = submission.source
         check_subtitles(self._videos, submission.subtitles)
         if source.type == "url":
-            self._outbound.check_source(source.value)
+            self._links.check(source.value)
         else:
             path, _ = self._path_of(source)  # refused before anything is stored
             self._attach(submission, path)
@@ -231,20 +228,11 @@ class Submissions:
     ) -> tuple[Path, str]:
         if submission.source.type != "url":  # a submission that the end of the program interrupted
             return self._path_of(submission.source)
-        url = submission.source.value
-        name = submission.name or unquote(urlsplit(url).path).rpartition("/")[2] or urlsplit(url).netloc
 
-        expected = 0
+        def progressed(now: FetchProgress) -> None:
+            report((now.received_bytes, now.size_bytes))
 
-        def progressed(received: int, size: int | None) -> None:
-            nonlocal expected
-            if received >= expected != size:
-                expected = size or received + _EXPECTED_BYTES
-                self._videos.expect(video_id, name, expected, received)
-            report((received, size))
-
-        with self._videos.incoming(name) as (video_id, file):
-            self._outbound.fetch(url, file, progressed, cancel)
+        video_id = self._links.fetch(submission.source.value, progressed, cancel, name=submission.name)
         self._jobs.audit.record("upload", video_id, self._videos.name(video_id))
         path = self._videos.path(video_id)
         self._attach(submission, path)

@@ -26,7 +26,7 @@ from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.files import new_id
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.plugins.server.outbound import Outbound
+from framelens.http_client.outbound import Outbound
 from framelens.store.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:

@@ -106,6 +106,10 @@ def head(analysis: Analysis) -> Iterator[Block]:
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     about = (one_line(analysis.video.name), length, labels.local_minute(analysis.created))
     yield Paragraph(plain(" · ".join(about)), "quiet")
+    if link := analysis.link:
+        source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))
+        named = map(one_line, filter(None, (link.title, link.uploader, source)))
+        yield Paragraph(plain(" · ".join(named)), "quiet")
 
 
 def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS) -> Iterator[Block]:

@@ -73,6 +73,9 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     video, decode, engine = analysis.video, analysis.decode, analysis.engine
     yield "file", f"{video.name} ({video.size_bytes:,} B)"
     yield "sha256", analysis.sha256
+    if link := analysis.link:
+        yield "link", " · ".join(filter(None, (link.url, link.title, link.uploader)))
+        yield "retrieved", link.retrieved
     yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width} × {video.height}"
     if picture := _picture(video, decode):
         yield "picture", picture

@@ -196,6 +196,7 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         field_names={field.key: field.name for field in form.fields},
         answer=_conversation(form.answer, pictures) if form.answer and form.answer.answers else None,
         conversations=tuple(_conversation(one, pictures) for one in form.conversations or ()),
+        link=form.link or None,
     )
 
 

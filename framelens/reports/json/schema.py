@@ -28,6 +28,7 @@ from framelens.core.domain import (
     Transcript,
     Usage,
 )
+from framelens.core.links import Link
 
 FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when one is added."""
@@ -288,7 +289,7 @@ class ConversationForm(Struct, frozen=True):
 
 
 class ReportForm(Struct, frozen=True, kw_only=True):
-    """A whole analysis of a video. Missing values are null or empty; only `conversations` may be left out.
+    """A whole analysis of a video. Missing values are null or empty; only `conversations` and `link` may be left out.
 
     Reports of earlier versions have no `state`.
     """
@@ -343,6 +344,13 @@ class ReportForm(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     conversations: tuple[ConversationForm, ...] | UnsetType = UNSET
+    link: Annotated[
+        Link | UnsetType | None,
+        Meta(
+            description="Where the video was fetched from: the address without what signs it, title and uploader if its"
+            " page names them, and when it was fetched, in UTC. Left out for a video that was no link."
+        ),
+    ] = UNSET
 
 
 class ChosenForm(Struct, frozen=True):

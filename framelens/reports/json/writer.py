@@ -73,7 +73,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         conversations=(),
     )
     conversations = tuple(_conversation(one, pictures=pictures) for one in analysis.conversations)
-    return structs.replace(form, conversations=conversations or UNSET)
+    return structs.replace(form, conversations=conversations or UNSET, link=analysis.link or UNSET)
 
 
 def _conversation(conversation: ReportedConversation, *, pictures: bool) -> schema.ConversationForm:

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from framelens import config
 from framelens.api import Gate, routes
-from framelens.config import SourceSettings
+from framelens.core.links import SourceSettings
 from framelens.plugins.server import api_keys
 from framelens.services.container import Services, open_services
 from framelens.store.api_records import ApiStore

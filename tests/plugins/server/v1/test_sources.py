@@ -14,10 +14,11 @@ from starlette.testclient import TestClient
 from framelens.api import Gate
 from framelens.core.codec import to_json
 from framelens.core.domain import AnalysisRequest
-from framelens.plugins.server import api_keys, submissions
+from framelens.plugins.server import api_keys
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.services.container import Services
+from framelens.store import arriving_video
 from framelens.store.api_records import ApiStore, SubmissionRow
 from framelens.store.upload_limits import UploadLimits
 from tests.loopback import Handler, listening
@@ -168,7 +169,7 @@ def test_the_end_of_the_program_keeps_a_fetch(
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch, going: threading.Event) -> Iterator[str]:
     """The address of a server that doesn't say how long its video is, and sends a million bytes of it."""
-    monkeypatch.setattr(submissions, "_EXPECTED_BYTES", 1000)
+    monkeypatch.setattr(arriving_video, "_EXPECTED_BYTES", 1000)
 
     class Endless(Handler):
         def do_GET(self) -> None:
@@ -189,7 +190,7 @@ def test_video_of_unknown_size_stays_within_the_quota(api: TestClient, allow: Al
     services.videos._limits = UploadLimits(100_000, 9)
     job = ended_job(api, submit(api, f"{endless}/a.mp4"))
     assert (job["state"], job["error"]["key"]) == ("failed", "upload_too_large")
-    assert list(services.videos._parts.iterdir()) == [] and services.videos._incoming == {}
+    assert list(services.videos._parts.iterdir()) == []
 
 
 def test_videos_fetched_at_once_share_the_quota(
@@ -199,10 +200,10 @@ def test_videos_fetched_at_once_share_the_quota(
     services.videos._limits = UploadLimits(1500, 9)
     going.clear()
     first = submit(api, f"{endless}/a.mp4")
-    while not services.videos._incoming:
+    while not list(services.videos._parts.glob("*.json")):
         time.sleep(0.01)
     second = ended_job(api, submit(api, f"{endless}/b.mp4"))
     assert (second["state"], second["error"]["key"]) == ("failed", "upload_quota")
     going.set()
     ended_job(api, first)
-    assert services.videos._incoming == {}
+    assert list(services.videos._parts.iterdir()) == []

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-from framelens.config import S3Access
-from framelens.plugins.server.s3 import presigned_url
+from framelens.core.links import S3Access
+from framelens.http_client.s3 import presigned_url
 
 # "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)"
 EXAMPLE = S3Access(access_key="AKIAIOSFODNN7EXAMPLE", secret_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")

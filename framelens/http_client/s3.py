@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from framelens.config import S3Access
+    from framelens.core.links import S3Access
 
 _VALID_SECONDS = 900
 """A request begins within this time; the transfer may take longer."""

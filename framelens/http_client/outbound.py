@@ -1,4 +1,4 @@
-"""Requests that programs make the server send: videos fetched from listed addresses, and messages to webhooks.
+"""Requests to addresses that users and programs name: videos that are fetched, and messages to webhooks.
 
 They go to public addresses and to networks that the settings list (`framelens.http_client.addresses`). Proxies are not
 used, since a proxy would resolve the name again. No redirect is followed without the same checks.
@@ -7,41 +7,67 @@ used, since a proxy would resolve the name again. No redirect is followed withou
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from framelens.core.errors import Cancelled, InputError
+from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
+from framelens.http_client import s3
 from framelens.http_client.addresses import AddressGuard
-from framelens.plugins.server import s3
 
 if TYPE_CHECKING:
     import httpx
 
-    from framelens.config import SourceSettings
     from framelens.http_client.limits import Excess
 
 _PORTS = {"http": 80, "https": 443}
+_ANSWERED = (200, 206, 304, 416)
+"""The file, a part of it, that it is unchanged, and that it has no such part."""
+_POLL_SECONDS = 0.1
 _IDLE_SECONDS = 30.0
 """How long a server may send nothing."""
 _MOST_REDIRECTS = 5
 _MOST_SHOWN = 200  # characters of an address in an error
 
 
+@dataclass(frozen=True)
+class ResponseHead:
+    """The head of the answer to a GET request.
+
+    Attributes:
+        url: The address that answered, after redirects.
+        status: 200, 206, 304 or 416.
+        headers: Its headers; names in small letters.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+
+
+Receive = Callable[[ResponseHead], Callable[[bytes], object] | None]
+"""Returns what takes the body of an answer piece by piece until it returns False; None for a body that isn't wanted."""
+
+
 class Outbound:
-    """Client for requests that programs ask for. Safe to use from several threads, not from an event loop.
+    """Client for requests that users and programs ask for. Safe to use from several threads, not from an event loop.
 
     Args:
         settings: The addresses that may be reached.
+        is_open: Videos may be fetched from every public address, not only from listed ones: the operator asks.
     """
 
-    def __init__(self, settings: SourceSettings) -> None:
-        self._settings = settings
-        self._guard = AddressGuard(settings.private_networks)
+    def __init__(self, settings: SourceSettings, *, is_open: bool = False) -> None:
+        self.settings = settings
+        self.guard = AddressGuard(settings.private_networks)
+        self._is_open = is_open
 
     def check_source(self, url: str) -> None:
         """Check that videos may be fetched from this address; nothing is resolved.
@@ -49,10 +75,12 @@ class Outbound:
         Raises:
             InputError: "url_invalid", "url_none_allowed" or "url_not_allowed".
         """
-        _checked(url, ("http", "https", "s3"))
-        if not self._settings.urls:
+        _checked(url, SCHEMES)
+        if self._is_open:
+            return
+        if not self.settings.urls:
             raise InputError("url_none_allowed", url=url[:_MOST_SHOWN])
-        if not any(_is_below(url, one) for one in self._settings.urls):
+        if not any(_is_below(url, one) for one in self.settings.urls):
             raise InputError("url_not_allowed", url=url[:_MOST_SHOWN])
 
     def resolve(self, url: str) -> str:
@@ -62,13 +90,14 @@ class Outbound:
             InputError: "url_invalid", "host_unknown" or "address_private".
         """
         parts = _checked(url, tuple(_PORTS))
-        return self._guard.resolve(parts.hostname or "", parts.port or _PORTS[parts.scheme])
+        return self.guard.resolve(parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
     def post(self, url: str, body: bytes, headers: dict[str, str], most_seconds: float) -> int:
         """Send a POST request, follow no redirect, and return the status of the answer.
 
         Raises:
-            InputError: What `resolve` raises, "url_unreachable" or "url_too_slow".
+            InputError: What `resolve` raises, "url_unreachable", "url_silent", "url_insecure" or
+                "url_too_slow".
         """
 
         async def status() -> int:
@@ -79,60 +108,55 @@ class Outbound:
         with _faults_named(url, most_seconds):
             return asyncio.run(status())
 
-    def fetch(
-        self,
-        url: str,
-        file: BinaryIO,
-        on_progress: Callable[[int, int | None], None],
-        cancel: threading.Event,
+    def get(
+        self, url: str, receive: Receive, cancel: threading.Event, *, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Write the file at a listed address (http, https or s3) to `file`.
+        """Get what is at an address that `check_source` accepts (http, https or s3).
 
         Args:
             url: The address.
-            file: Where the bytes go.
-            on_progress: Called with the bytes so far and the announced size, None if that is unknown.
-            cancel: Ends the fetch at the next bytes once it is set, within half a minute at most.
+            receive: Called with the head of the answer.
+            cancel: Ends the request within 0.1 s once it is set, and within `receive` at its end.
+            headers: Further headers.
 
         Raises:
-            InputError: What `check_source` and `resolve` raise, "url_refused", "url_redirects", "url_too_large",
-                "url_too_slow", "url_cut_off" or "url_unreachable".
+            InputError: What `check_source` and `resolve` raise, "url_refused", "url_denied", "url_busy",
+                "url_redirects", "url_too_large", "url_too_slow", "url_insecure", "url_silent" or
+                "url_unreachable".
             Cancelled: `cancel` was set.
-            OSError: `file` could not be written.
+            Exception: What `receive` or what it returns raises.
         """
 
         async def received() -> None:
-            async with self._opened(url) as response:
-                size = response.headers.get("content-length", "")
-                total, count = (int(size) if size.isdecimal() else None), 0
-                on_progress(0, total)
+            async with self._opened(url, headers) as (at, response):
+                write = receive(ResponseHead(at, response.status_code, response.headers))
+                if write is None:
+                    return
                 async for piece in response.aiter_raw():
                     if cancel.is_set():
                         raise Cancelled
-                    count += len(piece)
-                    file.write(piece)
-                    on_progress(count, total)
-            if total is not None and count < total:
-                raise InputError("url_cut_off", url=_shown(url), received=count, total=total)
+                    if write(piece) is False:
+                        return
 
-        with _faults_named(url, self._settings.most_seconds, self._settings.most_bytes):
-            asyncio.run(received())
+        with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
+            asyncio.run(_unless_cancelled(received(), cancel))
 
     @asynccontextmanager
-    async def _opened(self, url: str) -> AsyncIterator[httpx.Response]:
-        """Yield the answer to a GET request; each redirect is checked like the address itself."""
+    async def _opened(self, url: str, headers: Mapping[str, str] | None) -> AsyncIterator[tuple[str, httpx.Response]]:
+        """Yield the answer to a GET request and its address; each redirect is checked like the first one."""
         at = url
         for _ in range(_MOST_REDIRECTS):
             self.check_source(at)
-            target = s3.presigned_url(at, self._settings.s3) if at.startswith("s3://") else at
-            response = await self._send("GET", target)
+            target = s3.presigned_url(at, self.settings.s3) if at.startswith("s3://") else at
+            response = await self._send("GET", target, headers=dict(headers or {}))
             try:
-                if response.status_code == 200:
-                    yield response
+                if response.status_code in _ANSWERED:
+                    yield at, response
                     return
                 if not (response.is_redirect and not at.startswith("s3://")):
-                    raise InputError("url_refused", url=_shown(url), status=response.status_code)
-                at = urljoin(at, response.headers["location"])
+                    raise _refusal(url, response)
+                at = typed_link(urljoin(at, response.headers["location"]))
+                _checked(at, tuple(_PORTS))
             finally:
                 await response.aclose()
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
@@ -144,9 +168,33 @@ class Outbound:
         from framelens.http_client.client import PooledClient, request_timeout  # pages and commands start without it
 
         _checked(url, tuple(_PORTS))
-        client = PooledClient(trust_env=False, resolve=self._guard.resolve)
+        client = PooledClient(trust_env=False, resolve=self.guard.resolve)
         asked = client.build_request(method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS))
         return await client.send(asked, stream=True)
+
+
+async def _unless_cancelled(work: Coroutine[Any, Any, None], cancel: threading.Event) -> None:
+    """Wait for work, or raise Cancelled soon after the event is set."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=_POLL_SECONDS))[0]:
+            if cancel.is_set():
+                raise Cancelled
+        await task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})  # its connection is closed by then
+
+
+def _refusal(url: str, response: httpx.Response) -> InputError:
+    """Return the error for a status that is no answer."""
+    status, wait = response.status_code, response.headers.get("retry-after", "").strip()
+    about: dict[str, Any] = {"url": _shown(url), "status": status}
+    if status in (401, 403, 407):
+        return InputError("url_denied", **about)
+    if status == 429 or (status == 503 and wait):
+        return InputError("url_busy", wait=wait[:40] if wait.isdecimal() else "60", **about)
+    return InputError("url_refused", **about)
 
 
 @contextmanager
@@ -166,7 +214,17 @@ def _faults_named(url: str, most_seconds: float, most_bytes: int = 2**20) -> Ite
         with response_limits(ResponseLimits(most_bytes, most_seconds, is_raw=True, error=error)):
             yield
     except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        if isinstance(fault, httpx.TimeoutException):
+            raise InputError("url_silent", url=_shown(url), seconds=round(_IDLE_SECONDS)) from fault
+        if _is_of_tls(fault):
+            raise InputError("url_insecure", url=_shown(url), reason=reason_of(fault)[:_MOST_SHOWN]) from fault
         raise InputError("url_unreachable", url=_shown(url), reason=reason_of(fault)[:_MOST_SHOWN]) from fault
+
+
+def _is_of_tls(fault: BaseException | None) -> bool:
+    while fault is not None and not isinstance(fault, ssl.SSLError):
+        fault = fault.__cause__ or fault.__context__
+    return fault is not None
 
 
 def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
@@ -186,12 +244,12 @@ def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
 def _is_below(url: str, listed: str) -> bool:
     """Return whether an address is one of those that a listed beginning covers.
 
-    Scheme, host and port must be equal ("*." at the beginning of a listed host is any name below it), and the
+    Scheme, host and port must be equal ("*" is any host, and "*." at the beginning of one any name below it), and the
     path must begin with whole names of the listed one.
     """
     given, allowed = urlsplit(url), urlsplit(listed)
     host, named = (given.hostname or ""), (allowed.hostname or "")
-    is_host = host.endswith(named[1:]) if named.startswith("*.") else host == named
+    is_host = named == "*" or (host.endswith(named[1:]) if named.startswith("*.") else host == named)
     port = _PORTS.get(given.scheme)
     if given.scheme != allowed.scheme or not is_host or (given.port or port) != (allowed.port or port):
         return False

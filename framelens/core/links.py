@@ -1,0 +1,99 @@
+"""Links to videos: where a video was fetched from, and which addresses may be fetched."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit, urlunsplit
+
+SCHEMES = ("http", "https", "s3")
+_SIGNED = re.compile(
+    r"(?:^|[-_])(?:sig|sign|signature|token|auth|authorization|credentials?|policy|key|key-pair-id|expires?|secret|"
+    r"password|passwd|pwd|session|hmac|jwt)(?:$|[-_])|^x-(?:amz|goog|oss|cos|ms)-|^(?:accesskey|awsaccesskey|ossaccess)|"
+    r"(?:access|secret|api)_?key|token$|signature$",
+    re.IGNORECASE,
+)
+"""Names of query parameters that hold a signature, a key, or how long it is valid."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a video was fetched from.
+
+    Attributes:
+        url: The address, without what signs it.
+        title: The title that its page gives, "" for a file.
+        uploader: Who put it there, as its page says, "" if it doesn't.
+        retrieved: When it was fetched, in UTC as ISO 8601.
+    """
+
+    url: str
+    title: str = ""
+    uploader: str = ""
+    retrieved: str = ""
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """Access to S3, in the variables of the AWS tools; without a key, buckets are read anonymously.
+
+    Attributes:
+        endpoint: Address of a server other than Amazon's, "" for Amazon's.
+    """
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """What may be fetched from addresses, or sent to them.
+
+    Attributes:
+        urls: Beginnings of the addresses from which others than the operator may have videos fetched.
+        private_networks: Networks that are not public and may be reached all the same.
+        most_bytes: Largest video.
+        most_seconds: Longest time to fetch one.
+    """
+
+    urls: tuple[str, ...] = ()
+    private_networks: tuple[str, ...] = ()
+    most_bytes: int = 20 * 1000**3
+    most_seconds: float = 3600.0
+    s3: S3Access = S3Access()
+
+
+def is_link(text: str) -> bool:
+    """Return whether a text that a user typed is a link to a video, and not a path."""
+    return text.strip().partition("://")[0].lower() in SCHEMES
+
+
+def typed_link(text: str) -> str:
+    """Return the address that a user typed in ASCII, without the part that only a browser uses.
+
+    >>> typed_link(" https://例子.example/视频 1.mp4#t=3 ")
+    'https://xn--fsqu00a.example/%E8%A7%86%E9%A2%91%201.mp4'
+    """
+    scheme, separator, rest = text.strip().partition("://")
+    try:
+        parts = urlsplit(f"{scheme.lower()}{separator}{rest}")
+        host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    except (UnicodeError, ValueError):  # the fetch says what is wrong
+        return text.strip()
+    path, query = (quote(part, safe="/%:@!$&'()*+,;=-._~?[]") for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, host, path, query, ""))
+
+
+def unsigned(url: str) -> str:
+    """Return an address without what signs it: the same for each new signature, and safe to show.
+
+    >>> unsigned("https://host/a.mp4?id=7&X-Amz-Signature=ab&token=c")
+    'https://host/a.mp4?id=7'
+    """
+    parts = urlsplit(url)
+    kept = [one for one in parts.query.split("&") if one and not _SIGNED.search(one.partition("=")[0])]
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "&".join(kept), ""))

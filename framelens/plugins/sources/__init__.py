@@ -1,0 +1,14 @@
+"""Plugin for sources: videos from links, and from pages that yt-dlp knows."""
+
+from framelens.registry import Plugin
+
+_HERE = "framelens.plugins.sources"
+PLUGIN = Plugin(
+    "sources",
+    sources={f"{scheme}://": f"{_HERE}.typed:fetched" for scheme in ("http", "https", "s3")},
+    slots={
+        "doctor.checks": (f"{_HERE}.checks:checks",),
+        "link.page": (f"{_HERE}.ytdlp:find",),
+    },
+    messages=f"{_HERE}.messages",
+)

@@ -1,0 +1,14 @@
+"""Words about a fetch, for the command line and the page."""
+
+from framelens.core.units import clock, human_size
+from framelens.i18n import t
+from framelens.services.links import FetchProgress
+
+
+def progress_words(now: FetchProgress) -> str:
+    """Return what has arrived of a video, of how much, and how long the video is."""
+    received = human_size(now.received_bytes)
+    size = f"{received} / {human_size(now.size_bytes)}" if now.size_bytes else received
+    share = f"{100 * now.received_bytes // now.size_bytes} %" if now.size_bytes else ""
+    length = t("sources.length", length=clock(now.duration_seconds)) if now.duration_seconds else ""
+    return " · ".join(filter(None, (t("sources.fetching", name=now.name), size, share, length)))

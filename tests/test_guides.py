@@ -28,12 +28,10 @@ import psutil
 import pytest
 
 from framelens import config
-from framelens.cli import main
 from framelens.core.model_hub import HubKind
 from framelens.core.vllm_arguments import installed_arguments
 from framelens.engine.base import Endpoint
 from framelens.engine.model_resolution import check_model_folder
-from framelens.services import hardware_profile
 from tests.cards import draw_card, to_jpeg
 from tests.core.test_vllm_arguments import needs_vllm
 from tests.engine.hub_server import Hub, serve
@@ -186,23 +184,6 @@ def test_both_languages_carry_the_same_commands() -> None:
     for guide in GUIDES:
         chinese = guide.with_name(guide.name.replace(".en.", ".zh."))
         assert output(guide.read_text(encoding="utf-8")) == output(chinese.read_text(encoding="utf-8")), guide.name
-
-
-def test_the_settings_by_card_are_what_is_proposed_for_it(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16)
-    monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
-    text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
-    blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
-    assert len(blocks) > 5
-    for block in blocks:
-        asked, *output = block.splitlines()
-        assert main.main([*shlex.split(asked)[1:], "--json"]) == 0
-        best = json.loads(capsys.readouterr().out)[0]
-        proposed = {"VLLM_MODEL_PATH": best["id"], "VLLM_CONFIG": f"'{json.dumps(best['vllm_config'])}'"}
-        proposed |= best["environment"]
-        assert output == [f"export {name}={value}" for name, value in proposed.items()], f"tuning.*.md: {asked}"
 
 
 # ---- where they run --------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from framelens.core.domain import Language, Notice
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, plugin_catalogue, t
 from framelens.i18n.formatting import span
-from framelens.plugins.models.preflight.subject import rule_table
 from framelens.store.fs_utils import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +42,7 @@ def test_no_text_is_empty_and_chinese_is_chinese() -> None:
 
 
 def raised_keys() -> set[tuple[str, str]]:
-    """Every literal key given to an error, a Notice, a CheckFinding or a Rule anywhere in the app."""
+    """Every literal key given to an error, a Notice or a CheckFinding anywhere in the app."""
     found = set()
     for path in [*LIBRARY.rglob("*.py"), *(ROOT / "app").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -57,8 +56,6 @@ def raised_keys() -> set[tuple[str, str]]:
                 found.add((str(path), f"{_table_of(node, 3, 'notice')}.{first.value}"))
             elif name == "CheckFinding":
                 found.add((str(path), f"{_table_of(node, 4, 'error')}.{first.value}"))
-            elif name == "Rule":
-                found.add((str(path), f"{rule_table(first.value)}.{first.value}"))
             elif name == "doctor_finding":
                 found.add((str(path), f"notice.doctor_{first.value}"))
             elif name == "AppError" or name in _error_classes():

@@ -98,16 +98,13 @@ ACTIONS = (
     ("analyst", "services.conversations.keep_images([])"),
     ("administrator", "services.model_switch.choose_local('a/b', '{\"trust_remote_code\": true}')"),
     ("administrator", "services.switcher.stop_engine()"),
-    ("administrator", "system.draw()"),
 )
 
 
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
-    from framelens.plugins.monitor import page as system
-
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
-    names = {"services": services, "job": job, "system": system}
+    names = {"services": services, "job": job}
     low: Role = "viewer" if role == "analyst" else "analyst"
     with as_user(User("1", "eve", low)), pytest.raises(InputError, match=f"role_{role}"):
         eval(action, names)

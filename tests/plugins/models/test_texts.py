@@ -1,6 +1,9 @@
-"""The words of an estimate."""
+"""The words of an estimate and of the checks before a start."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,9 @@ from framelens.i18n import LANGUAGES, t
 from framelens.models.catalogue import built_in
 from framelens.models.memory import estimate_memory
 from framelens.models.serving_plan import Plan
+from framelens.plugins.models import preflight
+from framelens.plugins.models.preflight.subject import rule_table
+from tests.test_i18n import all_texts
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -26,3 +32,12 @@ def test_every_term_says_in_words_what_it_was_made_from(id_: str, language: Lang
         for term in estimate_memory(built_in().by_id[id_].shape, plan).terms:
             assert t(f"models.formula.{term.formula}", language, **term.values)
             assert t(f"models.term.{term.key}", language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_rule_has_its_words(language: Language) -> None:
+    texts = all_texts(language)
+    sources = [path.read_text(encoding="utf-8") for path in Path(preflight.__file__).parent.glob("*.py")]
+    keys = [key for source in sources for key in re.findall(r'\bRule\(\s*"(\w+)"', source)]
+    assert len(keys) > 20
+    assert [key for key in keys if f"{rule_table(key)}.{key}" not in texts] == []

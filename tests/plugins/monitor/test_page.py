@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from app.context import LANGUAGE_KEY
 from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
-from framelens.core.errors import EngineError
+from framelens.core.errors import EngineError, InputError
+from framelens.core.roles import User, as_user
 from framelens.engine.base import EngineStatus
 from framelens.engine.engine_pool import EnginePool
 from framelens.engine.remote_engine import RemoteEngine
@@ -227,3 +228,8 @@ def test_the_time_shown_grows_with_what_there_is_to_show() -> None:
         600.0,
     ]
     assert system.ages([sample(3.0), sample(5.0)]) == [2.0, 0.0]
+
+
+def test_only_administrators_see_the_page() -> None:
+    with as_user(User("1", "eve", "analyst")), pytest.raises(InputError, match="role_administrator"):
+        system.draw()

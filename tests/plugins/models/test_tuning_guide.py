@@ -1,0 +1,29 @@
+"""The settings by card in the tuning guide: those that `framelens models fit` proposes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from framelens.cli import main
+from framelens.services import hardware_profile
+from tests.test_guides import ROOT, fenced
+
+
+def test_the_settings_by_card_are_what_is_proposed_for_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16)
+    monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
+    text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
+    blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
+    assert len(blocks) > 5
+    for block in blocks:
+        asked, *output = block.splitlines()
+        assert main.main([*shlex.split(asked)[1:], "--json"]) == 0
+        best = json.loads(capsys.readouterr().out)[0]
+        proposed = {"VLLM_MODEL_PATH": best["id"], "VLLM_CONFIG": f"'{json.dumps(best['vllm_config'])}'"}
+        proposed |= best["environment"]
+        assert output == [f"export {name}={value}" for name, value in proposed.items()], f"tuning.*.md: {asked}"

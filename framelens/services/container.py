@@ -39,14 +39,10 @@ if TYPE_CHECKING:
     from framelens.analysis.prompts.templates import Templates
     from framelens.conversations.repository import ConversationRepository
     from framelens.engine.base import Engine
-    from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.library.semantic_index import SemanticIndex
     from framelens.services.access.accounts import Accounts
-    from framelens.services.answers import Answers
-    from framelens.services.asking import Asking
     from framelens.services.model_switch import ModelSwitch
-    from framelens.services.stored_reports import StoredReports
     from framelens.video.stills import Stills
 
 T = TypeVar("T")

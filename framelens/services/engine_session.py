@@ -41,13 +41,11 @@ from framelens.video.stills import Stills
 from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
-    from framelens.conversations.answer_queue import AnswerQueues
     from framelens.conversations.retrieval.select import RetrievalTools
     from framelens.engine.base import Engine
     from framelens.llm.cache import AnswerCache
     from framelens.llm.embeddings import EmbeddingModel
     from framelens.store.database import Store
-    from framelens.video.stills import Stills
 
 _SIDE_ON_CPU = 448
 """Longer side of sent frames on a CPU, which needs seconds for a frame: the smallest that keeps captions readable."""

@@ -34,7 +34,7 @@ from framelens.reports.content.searches import found_by_search
 
 if TYPE_CHECKING:
     from app.panels.ask.pictures import Pictures
-    from framelens.conversations.conversation import Conversation, FrameRef, Look, Turn
+    from framelens.conversations.conversation import Conversation, FrameRef, Turn
     from framelens.services.answers import AnswerProgress
 
 _POLL_SECONDS = 0.5

@@ -1,11 +1,13 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests; `make check` runs
 # the linters and the quick tests.
 PYTHON ?= python3
+# As tests/conftest.py sorts the files; by number of tests, those with one test of two minutes would come last.
+IN_ORDER = --no-loadscope-reorder
 # The tests of `make check`: what starts neither an engine nor a browser and is not slow, on all cores.
 QUICK = not engine and not browser and not slow and not thorough
-PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
+PARALLEL = -n auto --dist loadfile $(IN_ORDER)
 # All others: what starts engines on one worker, the rest on another. With a third they wait for each other.
-SHARED = -n 2 --dist loadgroup
+SHARED = -n 2 --dist loadgroup $(IN_ORDER)
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
 

@@ -31,6 +31,8 @@ _BACK_SECONDS = (0.0, 1.0, 5.0, 30.0)
 start."""
 _INTERLEAVED_SECONDS = 2.0
 """Sound of a picture is at most this much before it in the file; not measured."""
+_WITHOUT_TIMES = "avi"
+"""A container without times: after a seek, FFmpeg's are off where pictures were left out. It is read from its start."""
 _LOOKAHEAD = 64
 """Packets behind the range that are read to see which belong to it; codecs reorder at most 16."""
 
@@ -105,7 +107,7 @@ class _Copy:
     def _packets(self, seconds: float | None, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
         """Yield the packets of these streams from a time of the container on, or from the start of the file."""
         try:
-            if seconds is None:
+            if seconds is None or self._info.container == _WITHOUT_TIMES:
                 self._container.seek(self._container.start_time or 0)
             else:
                 self._container.seek(round(seconds / self._unit), stream=self._stream)
@@ -150,7 +152,10 @@ class _Copy:
                     yield from (one for one in sound if _seconds(one) < end)
                     sound = [one for one in sound if _seconds(one) >= end]
                 yield self._noted(packet)
-        yield from map(self._noted, tail[: _num_needed(tail, end)])
+        num = _num_needed(tail, end)
+        yield from map(self._noted, tail[:num])
+        if self._shown and (later := [packet.pts for packet in tail[num:] if (packet.pts or 0) > max(self._shown)]):
+            self._end = float(min(filter(None, later)) * self._unit)  # lengths of packets are guesses at uneven times
         yield from (one for one in sound if self._shown and _seconds(one) < self._end - SAME_SECONDS)
 
     def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:

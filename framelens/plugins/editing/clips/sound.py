@@ -5,6 +5,7 @@ Gaps are filled with silence, so that sound stays with its pictures; what overla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, cast
@@ -24,6 +25,9 @@ _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 
 """Samples a second that AAC knows."""
 _USUAL_RATE = 48_000
 _MOST_CHANNELS = 8
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""By number of channels, where the file doesn't name their places, as PCM in AVI; those that AAC knows."""
+_IS_UNNAMED = re.compile(r"\d+ channels")
 _BITS_A_CHANNEL = 96_000
 _GAP_SECONDS = 0.1
 """Times of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
@@ -40,7 +44,9 @@ class SoundTrack:
         self._info, self._index = info, source.index
         rate, channels = source.codec_context.sample_rate, source.codec_context.layout.nb_channels
         self._rate = rate if rate in _RATES else _USUAL_RATE
-        self._layout = source.codec_context.layout.name if 0 < channels <= _MOST_CHANNELS else "stereo"
+        named = source.codec_context.layout.name
+        is_usual = 0 < channels <= _MOST_CHANNELS and not _IS_UNNAMED.fullmatch(named)
+        self._layout = named if is_usual else _USUAL_LAYOUTS.get(channels, "stereo")
         self._stream = clip.add_stream("aac", rate=self._rate, layout=self._layout)
         self._stream.codec_context.bit_rate = _BITS_A_CHANNEL * min(max(1, channels), _MOST_CHANNELS)
         self._stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})

@@ -123,6 +123,14 @@ def test_fast_clip_states_its_true_start_and_end(folder: Path, tmp_path: Path, n
 
 
 @pytest.mark.slow
+def test_fast_clip_of_uneven_times_ends_where_the_next_begins(folder: Path, tmp_path: Path) -> None:
+    whole = frames_of(path := video(folder, "uneven.mp4"))
+    for last in (40, 55, 70):
+        clip, found = cut(path, whole[30][0], whole[last][0] + 0.001, "fast", tmp_path)
+        assert clip.end_seconds == pytest.approx(whole[found[-1][1] + 1][0], abs=0.002)
+
+
+@pytest.mark.slow
 def test_fast_clip_begins_with_the_last_key_frame_before(folder: Path, tmp_path: Path) -> None:
     with av.open(str(path := video(folder))) as container:
         keys = [float(one.pts * one.time_base) for one in container.demux(video=0) if one.size and one.is_keyframe]
@@ -200,6 +208,26 @@ def test_still_picture_is_cut_where_it_is_asked_for(tmp_path: Path) -> None:
     clip, found = cut(path, 4.0, 16.0, "exact", tmp_path)
     assert (clip.start_seconds, clip.end_seconds) == (4.0, 16.0)
     assert found == [(0.0, 0), (pytest.approx(6.0), 1)]
+
+
+@pytest.mark.slow
+def test_sound_whose_channels_have_no_places_is_encoded(tmp_path: Path) -> None:
+    path = tmp_path / "film.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        container.start_encoding()
+        for image in marked(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        block = av.AudioFrame.from_ndarray(np.full((1, 96_000), 9000, np.int16), format="s16", layout="mono")
+        block.sample_rate, block.pts, block.time_base = 48_000, 0, Fraction(1, 48_000)
+        container.mux([*stream.encode(None), *sound.encode(block)])
+    with av.open(str(path)) as container:
+        assert container.streams.audio[0].codec_context.layout.name == "1 channels"
+    clip, _ = cut(path, 0.5, 1.5, "exact", tmp_path)
+    with av.open(str(clip.path)) as container:
+        assert container.streams.audio[0].codec_context.layout.name == "mono"
 
 
 # ---- what can't be cut

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,33 +16,16 @@ from framelens.i18n import LANGUAGES, error_text
 from framelens.plugins.editing.clips import cutter
 from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_clip, suffix_of
 from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures
-from tests.media import Image, solid, with_sound, write_sound, write_video
+from tests.marked import marked, number_of, uneven_times
+from tests.media import with_sound, write_sound, write_video
 
-COUNT, BITS = 120, 8
+COUNT = 120
 X264 = {"preset": "medium", "g": "24", "bf": "3"}
 OPEN = {**X264, "x264-params": "open-gop=1:keyint=24:scenecut=0"}
 X265 = {"preset": "ultrafast", "x265-params": "keyint=24:bframes=3:open-gop=1:log-level=0"}
 
 
-def marked(count: int = COUNT) -> Iterator[Image]:
-    """Frames with their number in blocks of black and white: above its bits, below the opposite ones."""
-    for number in range(count):
-        image = solid((90, 90, 90))
-        for bit in range(BITS):
-            left, light = 4 + 19 * bit, 255 * (number >> bit & 1)
-            image[8:40, left : left + 16], image[56:88, left : left + 16] = light, 255 - light
-        yield image
-
-
-def number_of(image: Image) -> int:
-    grey = image.mean(axis=2)
-    above, below = ([grey[rows, 8 + 19 * bit : 16 + 19 * bit].mean() for bit in range(BITS)] for rows in PARTS)
-    assert all(abs(one - other) > 80 for one, other in zip(above, below, strict=True))
-    return sum((one > other) << bit for bit, (one, other) in enumerate(zip(above, below, strict=True)))
-
-
-PARTS = (slice(14, 34), slice(62, 82))
-Frames = list[tuple[float, int]]
+Frames = list[tuple[float, int | None]]
 
 
 def frames_of(path: Path) -> Frames:
@@ -54,19 +35,11 @@ def frames_of(path: Path) -> Frames:
         return [(time - read[0][0], number_of(one.to_ndarray(format="rgb24"))) for time, one in read]
 
 
-def uneven() -> list[float]:
-    choose = random.Random(3)
-    times = [0.0]
-    while len(times) < COUNT:
-        times.append(round(times[-1] + choose.choice((0.02, 0.04, 0.04, 0.1, 0.3)), 3))
-    return times
-
-
 VIDEOS: dict[str, dict[str, Any]] = {
     "closed.mp4": {"options": X264},
     "open.mkv": {"options": OPEN},
     "late.mp4": {"options": X264, "start_seconds": 1.4},
-    "uneven.mp4": {"options": X264, "times": uneven()},
+    "uneven.mp4": {"options": X264, "times": uneven_times(COUNT)},
     "hevc.mp4": {"codec": "libx265", "options": X265},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8", "g": "40"}},
     "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12"}},
@@ -82,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def video(folder: Path, name: str = "closed.mp4") -> Path:
     path = folder / name
-    return path if path.exists() else write_video(path, marked(), **VIDEOS[name])
+    return path if path.exists() else write_video(path, marked(COUNT), **VIDEOS[name])
 
 
 def cut(

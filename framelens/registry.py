@@ -98,6 +98,8 @@ class Plugin:
         recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None; ""
             for none.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
+        api: Router of FastAPI with routes for programs, "" for none; the plugin `server` serves them below /api/v1, and
+            each depends on a role of `framelens.api.programs`.
         resume: Function from the services that continues what earlier processes of the application left, "" for none.
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
         version: Version of the package; "" is that of FrameLens.
@@ -112,6 +114,7 @@ class Plugin:
     launch_checks: str = ""
     recogniser: str = ""
     routes: str = ""
+    api: str = ""
     resume: str = ""
     messages: str = ""
     version: str = ""

@@ -13,5 +13,6 @@ PLUGIN = Plugin(
         "report.actions": (f"{_HERE}.panels.clips:draw_entry",),
     },
     routes=f"{_HERE}.routes:routes",
+    api=f"{_HERE}.api:router",
     messages=f"{_HERE}.messages",
 )

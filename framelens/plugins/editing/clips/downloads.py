@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +101,8 @@ def parse_pieces(text: str, analysis: Analysis | None) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def order_of_job(services: Services, job_id: str, pieces: str, mode: ClipMode) -> ClipOrder:
-    """Return an order for pieces of the video of a job.
+def order_of_job(services: Services, job_id: str, pieces: str | Sequence[Piece], mode: ClipMode) -> ClipOrder:
+    """Return an order for pieces of the video of a job, as `parse_pieces` reads them or as they are.
 
     Raises:
         InputError: The job is unknown, its video can't be read here, or a piece is not one.
@@ -111,8 +111,9 @@ def order_of_job(services: Services, job_id: str, pieces: str, mode: ClipMode) -
     video_id = video_for(services.videos, services.jobs, job)
     if video_id is None:
         raise InputError("clip_without_video", name=job.name)
-    analysis = services.reports.get(job_id)
-    return ClipOrder(job_id, services.videos.path(video_id), job.name, parse_pieces(pieces, analysis), mode)
+    if isinstance(pieces, str):
+        pieces = parse_pieces(pieces, services.reports.get(job_id))
+    return ClipOrder(job_id, services.videos.path(video_id), job.name, tuple(pieces), mode)
 
 
 def order_of_video(services: Services, video_id: str, pieces: str, mode: ClipMode) -> ClipOrder:

@@ -15,12 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framelens import registry
+from framelens.api.programs import VIEWER, ServicesDep
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import readable
 from framelens.i18n import language, plugin_catalogue, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
-from framelens.plugins.server.v1.dependencies import VIEWER, ServicesDep
 from framelens.plugins.server.v1.schemas import About, Problem
 from framelens.reports.formats import FORMATS
 from framelens.services.container import Services
@@ -85,6 +86,9 @@ def programs() -> FastAPI:
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)
+    for plugin in registry.used():
+        if plugin.api and (router := registry.loaded(plugin, plugin.api)):
+            app.include_router(router)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(HTTPException, _http_error)

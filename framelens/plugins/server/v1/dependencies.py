@@ -1,17 +1,13 @@
-"""What the routes share: the services, the key of the request, streams that end with the server."""
+"""What the routes share: the key of the request, and streams that end with the server."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.params import Depends as Dependency
 from starlette.concurrency import run_in_threadpool
 
-from framelens.core.roles import Role, require
-from framelens.services.container import Services
 from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.database import Store
 
@@ -19,37 +15,12 @@ _POLL_SECONDS = 0.25
 """How often a stream looks at what it reports."""
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
-
-
 def _key(request: Request) -> ApiKeyRow:
     key: ApiKeyRow = request.state.key
     return key
 
 
-ServicesDep = Annotated[Services, Depends(_services)]
 KeyDep = Annotated[ApiKeyRow, Depends(_key)]
-
-
-@dataclass(frozen=True)
-class _Requirement:
-    """The check that the user of a request has a role, before anything is fetched or stored."""
-
-    role: Role
-
-    async def __call__(self) -> None:
-        require(self.role)
-
-
-VIEWER, ANALYST = Depends(_Requirement("viewer")), Depends(_Requirement("analyst"))
-"""Of which each route names one."""
-
-
-def role_of(dependencies: Sequence[Dependency]) -> Role | None:
-    """Return the role that a route with these dependencies asks for, None if it names none."""
-    return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)
 
 
 async def ticks(store: Store, key: ApiKeyRow, seconds: float | None = None) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from framelens.api import exports
+from framelens.api.programs import ANALYST, BINARY, VIEWER, ServicesDep
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
 from framelens.core.files import one_line
@@ -19,7 +20,7 @@ from framelens.jobs.snapshot import State
 from framelens.library.bulk_operations import remove
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
-from framelens.plugins.server.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
+from framelens.plugins.server.v1.dependencies import KeyDep, ticks
 from framelens.plugins.server.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
 from framelens.reports.formats import FORMATS
 from framelens.services.analyses import build_request
@@ -30,7 +31,6 @@ router = APIRouter(tags=["jobs"])
 _ARCHIVE = "zip"
 """Name of all formats in one file, beside those of FORMATS."""
 _FIELDS = {"every": "every_seconds", "at": "times_seconds", "start": "start_seconds", "end": "end_seconds"}
-_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _MOST_LISTED = 200
 _MOST_OFFSET = 10**9
 
@@ -141,7 +141,7 @@ async def watch_job(
     "/jobs/{job_id}/reports/{name}",
     dependencies=[VIEWER],
     response_class=Response,
-    responses={200: {"description": "The file", "content": _BINARY}},
+    responses={200: {"description": "The file", "content": BINARY}},
 )
 async def get_report(
     job_id: str,

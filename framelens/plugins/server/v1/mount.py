@@ -68,8 +68,8 @@ class _Below(BaseRoute):
         """Return the role of each route of the API by method and path."""
         from fastapi.routing import APIRoute
 
+        from framelens.api.programs import role_of
         from framelens.plugins.server.v1.application import programs
-        from framelens.plugins.server.v1.dependencies import role_of
 
         routes = [one for one in programs().routes if isinstance(one, APIRoute)]
         return {f"{name} {self.path}{one.path}": role_of(one.dependencies) for one in routes for name in one.methods}

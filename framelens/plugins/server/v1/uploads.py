@@ -11,9 +11,9 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from framelens.api import uploads
+from framelens.api.programs import ANALYST, ServicesDep
 from framelens.core.errors import InputError
 from framelens.core.roles import require
-from framelens.plugins.server.v1.dependencies import ANALYST, ServicesDep
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
 from framelens.store.video_repository import Upload
 

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
+from framelens.api.programs import ANALYST, VIEWER, ServicesDep
 from framelens.plugins.server.parts import webhooks_of
-from framelens.plugins.server.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep
+from framelens.plugins.server.v1.dependencies import KeyDep
 from framelens.plugins.server.v1.schemas import NewWebhook, Webhook, WebhookCreated
 from framelens.store.api_records import ApiStore, WebhookRow
 

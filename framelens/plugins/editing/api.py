@@ -1,0 +1,104 @@
+"""Routes of the API for programs to clips: what a report is about, and clips of it or of ranges as a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from framelens.api.programs import BINARY, VIEWER, ServicesDep
+from framelens.core.errors import InputError
+from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOrder, order_of_job
+from framelens.plugins.editing.clips.messages import ClipMode
+from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
+from framelens.plugins.editing.routes import respond
+from framelens.services.container import Services
+
+router = APIRouter(tags=["clips"])
+_Seconds = Annotated[float, Field(ge=0, le=1e7)]
+
+
+class ClipPiece(BaseModel):
+    """Part of a video that its report is about."""
+
+    kind: PieceKind
+    number: int = Field(description="Its place among those of its kind, from 1.")
+    name: str
+    doubts: str = Field(description="What could not be verified, empty if nothing.")
+    start_seconds: float
+    end_seconds: float | None
+
+
+class ClipPieces(BaseModel):
+    """What can be cut out of the video of a job."""
+
+    pieces: list[ClipPiece]
+
+
+class WantedPiece(BaseModel):
+    """Part of a video: of its report, with other times where they are given, or a range."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["finding", "chapter", "interval", "range"] = "range"
+    number: Annotated[int, Field(ge=0, le=1_000_000, description="Of what is in the report.")] = 0
+    start_seconds: _Seconds | None = None
+    end_seconds: _Seconds | None = Field(None, description="By default that of the report's piece, or of the video.")
+
+
+class NewClips(BaseModel):
+    """Order of clips."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pieces: Annotated[list[WantedPiece], Field(min_length=1, max_length=MOST_PIECES)]
+    mode: ClipMode = Field("exact", description="exact: encoded again, to the frame; fast: copied from a key frame on.")
+
+
+@router.get("/jobs/{job_id}/clips", dependencies=[VIEWER])
+def list_clips(job_id: str, services: ServicesDep) -> ClipPieces:
+    """List what can be cut out of the video of a job: chapters, intervals that were found, and findings.
+
+    Findings have two seconds before and after the frames that they cite.
+    """
+    found = _pieces(services, job_id)
+    return ClipPieces(pieces=[ClipPiece.model_validate(vars(one)) for one in found])
+
+
+@router.post(
+    "/jobs/{job_id}/clips",
+    dependencies=[VIEWER],
+    response_class=Response,
+    responses={200: {"description": "The clip, or a ZIP of several", "content": BINARY}},
+)
+async def make_clips(job_id: str, given: NewClips, request: Request, services: ServicesDep) -> Response:
+    """Cut clips out of the video of a job and get the file, or a ZIP of several.
+
+    In a ZIP, a text lists what could not be cut out.
+    """
+    known = await run_in_threadpool(_pieces, services, job_id)
+    wanted = tuple(_wanted(one, known, job_id) for one in given.pieces)
+
+    def order() -> ClipOrder:
+        return order_of_job(services, job_id, wanted, given.mode)
+
+    return await respond(request, services, order)
+
+
+def _pieces(services: Services, job_id: str) -> list[Piece]:
+    analysis = services.reports.get(job_id)
+    if analysis is None:
+        raise InputError("no_report_yet", id=job_id)
+    return list(pieces_of(analysis, MARGIN_SECONDS))
+
+
+def _wanted(one: WantedPiece, known: list[Piece], job_id: str) -> Piece:
+    if one.kind == "range":
+        return Piece("", 0, "", one.start_seconds or 0.0, one.end_seconds)
+    (found,) = chosen(known, one.kind, (one.number,), job_id)
+    start = found.start_seconds if one.start_seconds is None else one.start_seconds
+    end = found.end_seconds if one.end_seconds is None else one.end_seconds
+    return Piece(found.kind, found.number, found.name, start, end)

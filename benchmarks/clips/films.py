@@ -144,7 +144,7 @@ def watch(path: Path, *, is_marked: bool = True) -> Watched:
     """Decode a file from its start to its end."""
     times, numbers, thumbs = [], [], []
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
+        for frame in container.decode(container.streams.best("video")):
             times.append(float((frame.pts or 0) * frame.time_base))
             numbers.append(number_of(frame.to_ndarray(format="rgb24")) if is_marked else None)
             thumbs.append(frame.reformat(64, 36, "gray").to_ndarray()[:, :64])

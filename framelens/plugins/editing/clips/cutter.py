@@ -2,15 +2,18 @@
 
 import os
 import re
+import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from framelens.cli.report_output import ROOM_FOR_NUMBER
+from framelens.core.domain import Cue
 from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError
 from framelens.core.files import cut_to_bytes, is_same_file, name_key, name_limit, numbered, safe_file_name
 from framelens.core.images import are_same
@@ -23,6 +26,7 @@ from framelens.plugins.editing.clips.messages import (
     ClipPictures,
     ClipProgress,
     ClipRequest,
+    ReelPart,
 )
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.reports.content.labels import one_line
@@ -57,6 +61,15 @@ class VideoClip:
     mode: ClipMode
     start_seconds: float
     end_seconds: float
+    num_frames: int
+
+
+@dataclass(frozen=True)
+class Reel:
+    """A file of several clips: the length of each in seconds, and the number of all its pictures."""
+
+    path: Path
+    lengths_seconds: tuple[float, ...]
     num_frames: int
 
 
@@ -104,6 +117,7 @@ def cut_pieces(
     folder: Path,
     *,
     mode: ClipMode = "exact",
+    cues: Iterable[Cue] = (),
     overwrites: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
@@ -117,6 +131,7 @@ def cut_pieces(
         pieces: The pieces.
         folder: The folder; it is made.
         mode: How they are cut.
+        cues: Subtitles that are drawn into the pictures of exact clips, at times of the video.
         overwrites: Files in the folder are replaced; never the video.
         on_progress: Called with the seconds of the video that were written.
         cancel: Setting it raises Cancelled within half a second.
@@ -126,6 +141,7 @@ def cut_pieces(
         Cancelled: `cancel` was set.
     """
     given: set[str] = set()
+    all_cues = tuple(cues)
 
     def is_free(target: Path) -> bool:
         if name_key(target.name) in given:
@@ -139,7 +155,7 @@ def cut_pieces(
         target = next(filter(is_free, targets))
         given.add(name_key(target.name))
         try:
-            clip = cut_clip(path, *edges, target, mode=mode, on_progress=on_progress, cancel=cancel)
+            clip = cut_clip(path, *edges, target, mode=mode, cues=all_cues, on_progress=on_progress, cancel=cancel)
         except (Cancelled, StorageError):
             raise
         except AppError as error:
@@ -155,6 +171,7 @@ def cut_clip(
     output: Path,
     *,
     mode: ClipMode = "exact",
+    cues: Iterable[Cue] = (),
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> VideoClip:
@@ -166,11 +183,12 @@ def cut_clip(
         end_seconds: End of the range; the last picture begins before it. None is the end of the video.
         output: The clip, with an ending of FORMATS.
         mode: "exact" encodes again; "fast" copies from the key frame before the start on, without loss.
+        cues: Subtitles that are drawn into the pictures, at times of the video; for "exact" alone.
         on_progress: Called with the seconds of the video that were written.
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
-        ConfigError: The range is empty, or the ending isn't one of this mode.
+        ConfigError: The range is empty, the ending isn't one of this mode, or subtitles can't be drawn in it.
         VideoError: The file is not a readable video, or the range can't be cut out of it.
         DecodeError: The pictures of the range can't be decoded, or the clip isn't what it should be.
         StorageError: The clip can't be written.
@@ -181,17 +199,89 @@ def cut_clip(
         end = "…" if end_seconds is None else f"{end_seconds:g}"
         raise ConfigError("clip_range_empty", start=f"{start_seconds:g}", end=end)
     check_clip_suffix(output, mode)
-    request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()])
+    shown = _cues_within(cues, start_seconds, end_seconds)
+    if shown and mode != "exact":
+        raise ConfigError("clip_subtitles_fast")
+    request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()], cues=shown)
+    made = _made(request, output, on_progress, cancel)
+    times = made.times_seconds
+    return VideoClip(output, mode, round(made.start_seconds, 6), round(made.end_seconds, 6), len(times))
+
+
+def cut_reel(
+    path: Path,
+    pieces: Sequence[Piece],
+    output: Path,
+    *,
+    cues: Iterable[Cue] = (),
+    has_chapters: bool = False,
+    on_progress: Callable[[float], None] = lambda _: None,
+    cancel: threading.Event | None = None,
+) -> Reel:
+    """Cut exact clips and join them to one file, which is read again like a clip. An existing file is replaced.
+
+    Args:
+        path: The video.
+        pieces: The pieces in the order of the reel, which need not be that of the video.
+        output: The reel, with an ending of ENCODED_SUFFIXES.
+        cues: Subtitles that are drawn into the pictures, at times of the video.
+        has_chapters: Whether each piece is a chapter, named after it.
+        on_progress: Called with the seconds of the reel that were written.
+        cancel: Setting it raises Cancelled within half a second.
+
+    Raises:
+        ConfigError: There are no pieces, one is empty, or the ending isn't one of exact clips.
+        AppError: What `cut_clip` raises for the first piece that can't be cut out.
+    """
+    if not pieces:
+        raise ConfigError("clip_reel_empty")
+    check_clip_suffix(output, "exact")
+    all_cues = tuple(cues)
+    with (
+        storage_errors("clip_not_written", output),
+        tempfile.TemporaryDirectory(prefix=".framelens-", dir=output.parent) as folder,
+    ):
+        parts: list[ReelPart] = []
+        done = 0.0
+        num_frames = 0
+        for number, piece in enumerate(pieces):
+            edges = (piece.start_seconds, piece.end_seconds)
+            target = Path(folder) / f"{number}.mp4"
+
+            def show(seconds: float, start: float = edges[0], before: float = done) -> None:
+                on_progress(before + max(0.0, seconds - start))
+
+            clip = cut_clip(path, *edges, target, cues=all_cues, on_progress=show, cancel=cancel)
+            parts.append(ReelPart(clip.path, clip.end_seconds - clip.start_seconds, piece.label or clock(edges[0])))
+            done += parts[-1].seconds
+            num_frames += clip.num_frames
+        form = FORMATS[output.suffix.lower()]
+        request = ClipRequest("join", path, "exact", format=form, clips=tuple(parts), has_chapters=has_chapters)
+        made = _made(request, output, lambda _: None, cancel)
+    if len(made.times_seconds) != num_frames:
+        output.unlink()
+        raise DecodeError("clip_differs", name=printable(path.name))
+    return Reel(output, tuple(part.seconds for part in parts), num_frames)
+
+
+def _cues_within(cues: Iterable[Cue], start_seconds: float, end_seconds: float | None) -> tuple[Cue, ...]:
+    end = inf if end_seconds is None else end_seconds
+    return tuple(cue for cue in cues if cue.end_seconds > start_seconds and cue.start_seconds < end)
+
+
+def _made(
+    request: ClipRequest, output: Path, on_progress: Callable[[float], None], cancel: threading.Event | None
+) -> ClipPictures:
+    """Have a worker write a file, and another one read it again before it gets its name."""
     with storage_errors("clip_not_written", output), atomic_write(output) as target:
         made = _written(request, target, on_progress, cancel)
         target.flush()
-        times = made.times_seconds
-        check = ClipRequest("check", Path(target.name), mode, last_seconds=times[-1])
+        check = ClipRequest("check", Path(target.name), request.mode, last_seconds=made.times_seconds[-1])
         with DecoderWorker(check, module=WORKER, messages=MESSAGES) as child:
             read = next(one for one in child.events(cancel) if isinstance(one, ClipPictures))
-        if not _is_right(made, read, mode):
-            raise DecodeError("clip_differs", name=printable(path.name))
-    return VideoClip(output, mode, round(made.start_seconds, 6), round(made.end_seconds, 6), len(times))
+        if not _is_right(made, read, request.mode):
+            raise DecodeError("clip_differs", name=printable(request.path.name))
+    return made
 
 
 def check_clip_suffix(output: Path, mode: ClipMode) -> None:
@@ -231,7 +321,7 @@ def _is_right(made: ClipPictures, read: ClipPictures, mode: ClipMode) -> bool:
         return False
     if any(abs(one - other) > _SAME_SECONDS for one, other in zip(wanted, read.times_seconds, strict=True)):
         return False
-    return mode == "fast" or all(map(_show_same, (made.first, made.last), (read.first, read.last)))
+    return not made.first or all(map(_show_same, (made.first, made.last), (read.first, read.last)))
 
 
 def _show_same(one: bytes, other: bytes) -> bool:

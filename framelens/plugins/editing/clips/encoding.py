@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import merge
 from math import inf
@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.units import clock
+from framelens.plugins.editing.clips.captions import captions_of
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
 from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
@@ -48,6 +49,8 @@ _MOST_UNITS = 1_000_000
 """Parts of a second; a finer clock is rounded to microseconds."""
 _WHOLE_SECONDS = 0.1
 """A picture at an edge of the range is kept whole if no more of it is outside; chosen by hand."""
+_FULL_RANGE = 2
+"""AVCOL_RANGE_JPEG of FFmpeg."""
 Timed = tuple[float, "Packet[Any]"]
 
 
@@ -156,6 +159,8 @@ class _Track:
         self._unit = unit if unit.denominator <= _MOST_UNITS and unit.numerator else Fraction(1, _MOST_UNITS)
         self._lengths: dict[int, int] = {}
         self._levels: tuple[bytes, bytes] = (b"", b"")
+        is_full = self._format.startswith("yuvj") or source.codec_context.color_range == _FULL_RANGE
+        self._captions = captions_of(request.cues, self._size, frame, source, is_full=is_full)
         self._stream = self._opened(info, clip, source, frame)
 
     def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream, frame: VideoFrame) -> VideoStream:
@@ -184,25 +189,30 @@ class _Track:
     def packets(self, rest: Iterator[_Shown]) -> Iterator[Timed]:
         """Encode the first picture and the others; yield the packets, each with its time in the clip."""
         shown: _Shown | None = self._first
-        last_levels = b""
+        first_levels = last_levels = b""
         while shown is not None:
             following = next(rest, None)
             begins = max(0.0, shown.picture.time_seconds - self.start_seconds)
             ends = shown.picture.time_seconds + shown.seconds
             if following is None:
                 ends = self._end if ends - self._end > _WHOLE_SECONDS else ends
-                last_levels = shown.picture.levels().tobytes()
             self.end_seconds = ends
-            frame = self._converted(shown.picture.frame, round(begins / self._unit))
+            frame = self._converted(shown.picture, round(begins / self._unit))
+            if following is None or not first_levels:
+                drawn = replace(shown.picture, frame=frame) if self._captions else shown.picture
+                last_levels = drawn.levels().tobytes()
+                first_levels = first_levels or last_levels
             self._lengths[frame.pts or 0] = max(1, round((ends - self.start_seconds) / self._unit) - (frame.pts or 0))
             yield from self._timed(self._stream.encode(frame))
             shown = following
-        self._levels = self._first.picture.levels().tobytes(), last_levels
+        self._levels = first_levels, last_levels
         yield from self._timed(self._stream.encode(None))
 
-    def _converted(self, frame: VideoFrame, pts: int) -> VideoFrame:
+    def _converted(self, picture: AvPicture, pts: int) -> VideoFrame:
         width, height = self._size
-        made = frame.reformat(width, height, self._format)
+        made = picture.frame.reformat(width, height, self._format)
+        if self._captions:
+            made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
         made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE
         return made
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from framelens.core.codec import Failure
+from framelens.core.domain import Cue
 from framelens.video import limits
 from framelens.video.files import confined_folders
 
@@ -16,29 +17,44 @@ MEMORY_BYTES = 3 << 30
 
 
 @dataclass(frozen=True)
+class ReelPart:
+    """A clip that becomes part of a reel: its file, its length and the title of its chapter."""
+
+    path: Path
+    seconds: float
+    title: str
+
+
+@dataclass(frozen=True)
 class ClipRequest:
     """A task of a clip worker.
 
     Attributes:
-        task: "cut" reads a video and writes a clip; "check" reads a clip.
+        task: "cut" reads a video and writes a clip; "check" reads a clip; "join" reads clips and writes a reel.
         path: The file to read.
         mode: How it is, or was, cut.
         start_seconds: Start of the range, from the first picture of the video.
         end_seconds: End of the range, None for that of the video.
         format: FFmpeg's name of the clip's container.
         last_seconds: For "check", when the last picture begins.
+        cues: Subtitles of the video that are drawn into the pictures of an exact clip.
+        clips: For "join", the clips in their order.
+        has_chapters: For "join", whether each is a chapter.
         confined: Folders below which no link is followed; see framelens.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
     """
 
-    task: Literal["cut", "check"]
+    task: Literal["cut", "check", "join"]
     path: Path
     mode: ClipMode
     start_seconds: float = 0.0
     end_seconds: float | None = None
     format: str = ""
     last_seconds: float = 0.0
+    cues: tuple[Cue, ...] = ()
+    clips: tuple[ReelPart, ...] = ()
+    has_chapters: bool = False
     confined: tuple[Path, ...] = field(default_factory=confined_folders)
     memory_bytes: int = MEMORY_BYTES
     stuck_seconds: float = limits.STUCK_SECONDS

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from framelens.core.errors import DecodeError
 from framelens.plugins.editing.clips.messages import WORKER, ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.reports.graphics.fonts import REGULAR
 from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.readers import FIRST_READER, open_reader
@@ -18,11 +19,17 @@ from framelens.video.worker import serve
 
 def files_of(request: ClipRequest) -> list[Path]:
     """Return what a request needs to read."""
-    return [request.path]
+    fonts = [REGULAR] if request.cues else []
+    return [request.path, *fonts, *(one.path for one in request.clips)]
 
 
 def messages_of(request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
     """Yield the messages of a request. Raises AppErrors."""
+    if request.task == "join":
+        from framelens.plugins.editing.clips.joining import joined
+
+        yield from joined(request)
+        return
     with open_reader(request.path) as reader:
         limits.check_size(reader.info)
         info, name = reader.info, reader.name

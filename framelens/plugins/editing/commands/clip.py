@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens import config
-from framelens.cli.common import cancel_on_signals, use_language, worst_exit_code
+from framelens.cli.common import add_subtitles_option, cancel_on_signals, use_language, worst_exit_code
 from framelens.cli.progress_lines import Throttle
 from framelens.cli.report_output import (
     add_overwrite_option,
@@ -25,17 +25,17 @@ from framelens.cli.report_output import (
     names_folder,
 )
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, shown_path, typed_path
+from framelens.core.files import absolute, cut_to_bytes, name_limit, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
 from framelens.services.keyframes import parse_seconds
-from framelens.store.fs_utils import log_to
+from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
-    from framelens.core.domain import Analysis
+    from framelens.core.domain import Analysis, Cue
     from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip
 
 _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{kind}", type=parse_numbers, metavar="N,N…", help=t(f"cli.clip_{kind}"))
         parser.add_argument(f"--all-{kind}s", action="store_true", help=t(f"cli.clip_all_{kind}s"))
     parser.add_argument("--report", type=Path, metavar="FILE", help=t("cli.clip_report"))
+    parser.add_argument("--list", type=Path, metavar="FILE", help=t("cli.clip_list"))
+    parser.add_argument("--reel", nargs="?", const="", metavar="LIST", help=t("cli.clip_reel"))
+    parser.add_argument("--chapters", action="store_true", help=t("cli.clip_chapters"))
+    parser.add_argument("--burn-subtitles", action="store_true", help=t("cli.clip_burn_subtitles"))
+    add_subtitles_option(parser)
     margin = t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}")
     parser.add_argument("--margin", type=parse_seconds, default=MARGIN_SECONDS, metavar="S", help=margin)
     parser.add_argument("--mode", choices=get_args(ClipMode), default="exact", help=t("cli.clip_mode"))
@@ -80,12 +85,17 @@ def run(given: argparse.Namespace) -> int:
         if not given.quiet and throttle.is_due():
             print(t("cli.clip_progress", time=clock(seconds, digits=0)), file=sys.stderr, flush=True)
 
+    if given.list:
+        return _write_list(_pieces(given, path, cancel), path, given)
+    if given.reel is not None:
+        return _cut_reel(path, given, show, cancel)
     if any(_is_asked(given, kind) for kind in _KINDS):
         return _cut_pieces(_pieces(given, path, cancel), path, given, show, cancel)
     from framelens.plugins.editing.clips.cutter import cut_clip
 
     output = _output(given, path)
-    clip = cut_clip(path, given.start or 0.0, given.end, output, mode=given.mode, on_progress=show, cancel=cancel)
+    edges, cues = (given.start or 0.0, given.end), _cues(given, path)
+    clip = cut_clip(path, *edges, output, mode=given.mode, cues=cues, on_progress=show, cancel=cancel)
     if given.json:
         _print_json(_document(clip, given.start or 0.0, given.end))
     else:
@@ -102,8 +112,17 @@ def _check_options(given: argparse.Namespace) -> None:
     from_report = [f"--{kind}" for kind in _KINDS if _is_asked(given, kind)]
     if from_report and not (given.start is None and given.end is None):
         raise ConfigError("clip_range_and_report", option=from_report[0])
-    if given.report and not from_report:
-        raise ConfigError("clip_report_alone")
+    if not from_report and (given.report or given.list or given.reel == ""):
+        option = "--report" if given.report else "--list" if given.list else "--reel"
+        raise ConfigError("clip_report_alone", option=option)
+    if given.reel is not None and (given.list or given.mode != "exact"):
+        raise ConfigError("clip_reel_with", option="--list" if given.list else "--mode fast")
+    if given.chapters and given.reel is None:
+        raise ConfigError("clip_chapters_alone")
+    if given.burn_subtitles and given.mode != "exact":
+        raise ConfigError("clip_subtitles_fast")
+    if given.subtitles and not given.burn_subtitles:
+        raise ConfigError("clip_subtitles_alone")
 
 
 def _output(given: argparse.Namespace, path: Path) -> Path:
@@ -170,7 +189,16 @@ def _cut_pieces(
 
     folder = _folder(given, pieces)
     cuts = (
-        cut_pieces(path, pieces, folder, mode=given.mode, overwrites=given.overwrite, on_progress=show, cancel=cancel)
+        cut_pieces(
+            path,
+            pieces,
+            folder,
+            mode=given.mode,
+            cues=_cues(given, path),
+            overwrites=given.overwrite,
+            on_progress=show,
+            cancel=cancel,
+        )
         if folder
         else _cut_one(pieces[0], path, given, show, cancel)
     )
@@ -213,8 +241,76 @@ def _cut_one(
 
     edges = (piece.start_seconds, piece.end_seconds)
     yield CutPiece(
-        piece, cut_clip(path, *edges, _output(given, path), mode=given.mode, on_progress=show, cancel=cancel)
+        piece,
+        cut_clip(
+            path,
+            *edges,
+            _output(given, path),
+            mode=given.mode,
+            cues=_cues(given, path),
+            on_progress=show,
+            cancel=cancel,
+        ),
     )
+
+
+# ---- lists and reels
+
+
+def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> int:
+    from framelens.plugins.editing.clips import edit_list
+    from framelens.reports.files import atomic_write
+    from framelens.video.extractor import probe
+
+    check_typed_output("--list", given.list)
+    target = absolute(Path(typed_path(str(given.list))))
+    check_output_file("--list", target, inputs=[path], overwrites=given.overwrite)
+    data = edit_list.write(pieces, target, path.name, probe(path).player_start_seconds)
+    with storage_errors("clip_not_written", target), atomic_write(target) as file:
+        file.write(data)
+    print(t("cli.clip_listed", path=shown_path(target), count=len(pieces)))
+    return 0
+
+
+def _cut_reel(path: Path, given: argparse.Namespace, show: OnProgress, cancel: threading.Event) -> int:
+    from framelens.plugins.editing.clips import edit_list
+    from framelens.plugins.editing.clips.cutter import cut_reel
+    from framelens.video.extractor import probe
+
+    named = given.output or Path.cwd()
+    check_typed_output("--output", named)
+    output = absolute(Path(typed_path(str(named))))
+    if names_folder(str(named)):
+        output /= f"{cut_to_bytes(path.stem, name_limit(output) - len('.reel.mp4'))}.reel.mp4"
+    check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
+    listed = absolute(Path(typed_path(given.reel))) if given.reel else None
+    pieces = edit_list.read(listed, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)
+    cues, has_chapters = _cues(given, path), given.chapters
+    reel = cut_reel(path, pieces, output, cues=cues, has_chapters=has_chapters, on_progress=show, cancel=cancel)
+    seconds = sum(reel.lengths_seconds)
+    if given.json:
+        names = ("name", "start_seconds", "end_seconds")
+        rows = [{name: getattr(one, name) for name in names} for one in pieces]
+        head = {"path": str(output), "seconds": round(seconds, 6), "num_frames": reel.num_frames}
+        _print_json({**head, "pieces": rows})
+    else:
+        values = {"count": len(pieces), "time": clock(seconds), "frames": reel.num_frames}
+        print(t("cli.clip_reeled", path=shown_path(output), **values))
+    return 0
+
+
+def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
+    """Return the subtitles to draw: those given, else those of the report or of the video; none unless asked for."""
+    if not given.burn_subtitles:
+        return ()
+    from framelens.i18n import language
+    from framelens.services.transcripts import transcript_of
+
+    analysis = None
+    if not given.subtitles:
+        with suppress(InputError):
+            analysis = _analysis(given, path, threading.Event())
+    return transcript_of(path, analysis, language(), given.subtitles)[0].cues
 
 
 # ---- what is printed

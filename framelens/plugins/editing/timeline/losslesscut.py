@@ -5,7 +5,7 @@ The program opens it beside the video and cuts the segments out, as
 how the segments were made. Times are those of a player.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from framelens.core.domain import Analysis, Language
 from framelens.i18n import in_language
@@ -31,11 +31,14 @@ def write(analysis: Analysis, language: Language) -> bytes:
         segments = sorted(_segments(analysis))
         notes = [f"// {one_line(note)}\n" for note in (*remarks(analysis), aigc_text(analysis)) if note]
     video = analysis.video
-    cuts = [
-        {"start": video.player_seconds(start), "end": video.player_seconds(end), "name": name}
-        for start, end, name in segments
-    ]
-    return "".join(notes).encode() + json_text({"version": _VERSION, "mediaFileName": video.name, "cutSegments": cuts})
+    cuts = [(video.player_seconds(start), video.player_seconds(end), name) for start, end, name in segments]
+    return "".join(notes).encode() + project(video.name, cuts)
+
+
+def project(video: str, segments: Iterable[_Segment]) -> bytes:
+    """Return a project for the file of this name, with segments at a player's times."""
+    cuts = [{"start": start, "end": end, "name": name} for start, end, name in segments]
+    return json_text({"version": _VERSION, "mediaFileName": video, "cutSegments": cuts})
 
 
 def _segments(analysis: Analysis) -> Iterator[_Segment]:

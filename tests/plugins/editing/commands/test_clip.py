@@ -141,3 +141,50 @@ def test_what_cannot_be_cut_of_a_report_is_said(
     film.with_name("other.json").write_bytes(FORMATS["json"].write(rich(), "en"))
     assert run(film, *words, "--language", "en") == code
     assert said in capsys.readouterr().err and names(film.parent) == ["film.mp4"]
+
+
+# ---- reels
+
+
+@pytest.mark.slow
+def test_reel_is_cut_from_an_edited_list(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film.with_name("report.json").write_bytes(FORMATS["json"].write(report_on(film), "en"))
+    words = ["--all-findings", "--report", "report.json", "--list", "list.txt", "--language", "en"]
+    assert run(film, *words) == 0
+    listed = film.with_name("list.txt")
+    assert "3 pieces" in capsys.readouterr().out
+    kept = [line for line in listed.read_text().splitlines() if "Nothing more" not in line]
+    listed.write_text("\n".join(kept).replace("00:02.500", "0:01"))
+    assert run(film, *words) == 2  # it exists
+    assert run(film, "--reel", "list.txt", "--chapters", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["seconds"] == 5.5 and document["num_frames"] == 55 and len(document["pieces"]) == 2
+    assert Path(document["path"]) == film.with_name("film.reel.mp4")
+
+
+@pytest.mark.slow
+def test_reel_of_a_report_has_its_subtitles(film: Path) -> None:
+    film.with_name("report.json").write_bytes(FORMATS["json"].write(report_on(film), "en"))
+    words = ["--finding", "1,3", "--report", "report.json", "--reel", "--burn-subtitles", "--output", "r.mkv"]
+    assert run(film, *words) == 0 and film.with_name("r.mkv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--reel"], 2, "--reel needs to know"),
+        (["--list", "a.txt"], 2, "--list needs to know"),
+        (["--reel", "a.txt", "--mode", "fast"], 2, "--mode fast"),
+        (["--all-findings", "--reel", "--list", "a.txt"], 2, "--list can't"),
+        (["--to", "1", "--chapters"], 2, "--reel"),
+        (["--to", "1", "--mode", "fast", "--burn-subtitles"], 2, "exact"),
+        (["--to", "1", "--subtitles", "a.srt"], 2, "--burn-subtitles"),
+        (["--to", "1", "--burn-subtitles"], 6, "film.mp4"),
+        (["--reel", "none.txt"], 6, "none.txt"),
+    ],
+)
+def test_wrong_options_of_reels_end_in_a_sentence(
+    film: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    assert run(film, *words, "--language", "en") == code
+    assert said in capsys.readouterr().err and names(film.parent) == ["film.mp4"]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from framelens.api.programs import BINARY, VIEWER, ServicesDep
 from framelens.core.errors import InputError
-from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOrder, order_of_job
+from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, order_of_job
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.routes import respond
@@ -56,6 +56,9 @@ class NewClips(BaseModel):
 
     pieces: Annotated[list[WantedPiece], Field(min_length=1, max_length=MOST_PIECES)]
     mode: ClipMode = Field("exact", description="exact: encoded again, to the frame; fast: copied from a key frame on.")
+    reel: bool = Field(False, description="Join the pieces to one file, encoded again.")
+    chapters: bool = Field(False, description="Make each piece of a reel a chapter.")
+    subtitles: bool = Field(False, description="Draw what is said into the pictures that are encoded again.")
 
 
 @router.get("/jobs/{job_id}/clips", dependencies=[VIEWER])
@@ -75,15 +78,17 @@ def list_clips(job_id: str, services: ServicesDep) -> ClipPieces:
     responses={200: {"description": "The clip, or a ZIP of several", "content": BINARY}},
 )
 async def make_clips(job_id: str, given: NewClips, request: Request, services: ServicesDep) -> Response:
-    """Cut clips out of the video of a job and get the file, or a ZIP of several.
+    """Cut clips out of the video of a job and get the file, a ZIP of several, or a reel of all.
 
     In a ZIP, a text lists what could not be cut out.
     """
     known = await run_in_threadpool(_pieces, services, job_id)
     wanted = tuple(_wanted(one, known, job_id) for one in given.pieces)
 
+    how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
+
     def order() -> ClipOrder:
-        return order_of_job(services, job_id, wanted, given.mode)
+        return order_of_job(services, job_id, wanted, how)
 
     return await respond(request, services, order)
 

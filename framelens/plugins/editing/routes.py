@@ -18,7 +18,7 @@ from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.services.container import Services
 
 if TYPE_CHECKING:
-    from framelens.plugins.editing.clips.downloads import ClipOrder
+    from framelens.plugins.editing.clips.downloads import ClipOptions, ClipOrder
 
 _MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 
@@ -27,7 +27,7 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
     """List the routes below `prefix`; `&lang=` is the language of the page.
 
     `?pieces=` has the pieces as `framelens.plugins.editing.clips.downloads.parse_pieces` reads them, `&mode=` how they
-    are cut.
+    are cut. `&reel=1` joins them to one file, with `&chapters=1` as chapters; `&subtitles=1` draws in what is said.
     """
     return [
         gate.route(f"{prefix}/jobs/{{id}}/clips", _send_of_job, "GET", role="viewer"),
@@ -49,13 +49,16 @@ async def _send_of_video(request: Request, services: Services) -> Response:
     return await respond(request, services, lambda: order_of_video(services, video_id, *asked))
 
 
-def _asked(request: Request) -> tuple[str, ClipMode]:
-    """Return the pieces as text, and the mode. Raises InputError."""
+def _asked(request: Request) -> tuple[str, ClipOptions]:
+    """Return the pieces as text, and how they are cut. Raises InputError."""
+    from framelens.plugins.editing.clips.downloads import ClipOptions
+
     asked = request.query_params.get("mode", "exact")
     mode = next((one for one in _MODES if one == asked), None)
     if mode is None:
         raise InputError("clip_mode_unknown", given=asked[:40], known=", ".join(_MODES))
-    return request.query_params.get("pieces", ""), mode
+    reel, chapters, subtitles = (request.query_params.get(name) == "1" for name in ("reel", "chapters", "subtitles"))
+    return request.query_params.get("pieces", ""), ClipOptions(mode, reel, chapters, subtitles)
 
 
 async def respond(request: Request, services: Services, order: Callable[[], ClipOrder]) -> Response:

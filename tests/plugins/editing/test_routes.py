@@ -89,6 +89,17 @@ def test_several_are_a_zip_with_what_is_left_out(client: TestClient, job_id: str
         assert len(names) == 4 and b"00:09.000" in archive.read(names[3])
 
 
+@pytest.mark.slow
+def test_reel_is_one_file_with_chapters(client: TestClient, job_id: str) -> None:
+    answer = client.get(f"/api/jobs/{job_id}/clips?pieces=f1@0-1,c2@4-5.5&reel=1&chapters=1&subtitles=1")
+    assert (
+        answer.headers["Content-Type"] == "video/mp4" and "my%20film_.reel.mp4" in answer.headers["Content-Disposition"]
+    )
+    with av.open(BytesIO(answer.content)) as container:
+        chapters = [one["metadata"]["title"] for one in container.chapters()]
+        assert chapters == ["A man walks by.", "He is back"] and sum(1 for _ in container.decode(video=0)) == 25
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -1,6 +1,6 @@
 """Subtitles drawn into pictures: white with a dark edge, upright as the picture is shown, in the project's own font.
 
-They are drawn into the planes of the encoder's format, so that everything beside the letters stays as it is.
+They are drawn into the planes of the encoder's format, so that nothing but the letters and their edges changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MISSING = "?"
 Mask = NDArray[np.float32]
 
 
-class Captions:
+class CaptionDrawer:
     """Drawer of cues into frames of one size."""
 
     def __init__(
@@ -100,10 +100,10 @@ class Captions:
 
 def captions_of(
     cues: Sequence[Cue], size: tuple[int, int], frame: VideoFrame, source: VideoStream, *, is_full: bool
-) -> Captions | None:
+) -> CaptionDrawer | None:
     """Return a drawer for the frames of a video like this one, None without subtitles."""
     aspect = source.sample_aspect_ratio or Fraction(1)
-    return Captions(cues, size, Orientation.of(frame), aspect, is_full=is_full) if cues else None
+    return CaptionDrawer(cues, size, Orientation.of(frame), aspect, is_full=is_full) if cues else None
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:

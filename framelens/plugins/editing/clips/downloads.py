@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
 from framelens.core.background_task import cancel_event, check_cancelled
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, Cue
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import safe_file_name, safe_stem
 from framelens.i18n import error_text, labelled, t
-from framelens.plugins.editing.clips.cutter import CutPiece, cut_pieces
+from framelens.plugins.editing.clips.cutter import CutPiece, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
 from framelens.services.playback import video_for
@@ -36,6 +36,28 @@ _OTHER_TYPE = "video/x-matroska"
 
 
 @dataclass(frozen=True)
+class ClipOptions:
+    """How the pieces of an order are cut and put together.
+
+    Attributes:
+        mode: How they are cut; a reel is always exact.
+        is_reel: They are joined to one file.
+        has_chapters: Each piece of a reel is a chapter.
+        has_subtitles: What is said is drawn into the pictures.
+    """
+
+    mode: ClipMode = "exact"
+    is_reel: bool = False
+    has_chapters: bool = False
+    has_subtitles: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Return whether the pictures are encoded again."""
+        return self.is_reel or self.mode == "exact"
+
+
+@dataclass(frozen=True)
 class ClipOrder:
     """Order of clips for a download.
 
@@ -44,21 +66,23 @@ class ClipOrder:
         path: The video.
         name: Its name as the user knows it.
         pieces: The pieces, in their order.
-        mode: How they are cut.
+        how: How they are cut and put together.
+        cues: Subtitles of the video, which are drawn in if `how` says so.
     """
 
     subject: str
     path: Path
     name: str
     pieces: tuple[Piece, ...]
-    mode: ClipMode
+    how: ClipOptions
+    cues: tuple[Cue, ...] = ()
 
     def check(self) -> None:
         """Raise InputError if this is too much for a download."""
         if not 1 <= len(self.pieces) <= MOST_PIECES:
             raise InputError("clip_number_of_pieces", count=len(self.pieces), most=MOST_PIECES)
         total = sum((one.end_seconds or one.start_seconds) - one.start_seconds for one in self.pieces)
-        if self.mode == "exact" and total > MOST_SECONDS:
+        if self.how.is_exact and total > MOST_SECONDS:
             raise InputError("clip_too_long", minutes=round(total / 60), most=round(MOST_SECONDS / 60))
 
 
@@ -101,7 +125,7 @@ def parse_pieces(text: str, analysis: Analysis | None) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def order_of_job(services: Services, job_id: str, pieces: str | Sequence[Piece], mode: ClipMode) -> ClipOrder:
+def order_of_job(services: Services, job_id: str, pieces: str | Sequence[Piece], how: ClipOptions) -> ClipOrder:
     """Return an order for pieces of the video of a job, as `parse_pieces` reads them or as they are.
 
     Raises:
@@ -113,13 +137,15 @@ def order_of_job(services: Services, job_id: str, pieces: str | Sequence[Piece],
         raise InputError("clip_without_video", name=job.name)
     if isinstance(pieces, str):
         pieces = parse_pieces(pieces, services.reports.get(job_id))
-    return ClipOrder(job_id, services.videos.path(video_id), job.name, tuple(pieces), mode)
+    said = job.analysis.transcript if job.analysis and how.has_subtitles else None
+    path = services.videos.path(video_id)
+    return ClipOrder(job_id, path, job.name, tuple(pieces), how, said.cues if said else ())
 
 
-def order_of_video(services: Services, video_id: str, pieces: str, mode: ClipMode) -> ClipOrder:
+def order_of_video(services: Services, video_id: str, pieces: str, how: ClipOptions) -> ClipOrder:
     """Return an order for ranges of a video without a report. Raises InputError."""
     videos = services.videos
-    return ClipOrder(video_id, videos.path(video_id), videos.name(video_id), parse_pieces(pieces, None), mode)
+    return ClipOrder(video_id, videos.path(video_id), videos.name(video_id), parse_pieces(pieces, None), how)
 
 
 def write(order: ClipOrder) -> ClipFile:
@@ -133,8 +159,7 @@ def write(order: ClipOrder) -> ClipFile:
     order.check()
     with _scratch() as folder:
         try:
-            cuts = cut_pieces(order.path, order.pieces, folder, mode=order.mode, cancel=cancel_event())
-            made = _one(next(cuts), order) if len(order.pieces) == 1 else _zipped(cuts, order, folder)
+            made = _reel(order, folder) if order.how.is_reel else _clips(order, folder)
         except StorageError as error:
             raise StorageError("disk_full_now", folder=str(folder.parent), reason=error.values["reason"]) from error
         descriptor, kept = tempfile.mkstemp(prefix="framelens-", suffix=made.path.suffix)
@@ -142,6 +167,19 @@ def write(order: ClipOrder) -> ClipFile:
         made.path.chmod(0o600)
         made.path.replace(kept)
     return ClipFile(Path(kept), made.name, made.mime)
+
+
+def _reel(order: ClipOrder, folder: Path) -> ClipFile:
+    target, how = folder / "reel.mp4", order.how
+    cancel = cancel_event()
+    cut_reel(order.path, order.pieces, target, cues=order.cues, has_chapters=how.has_chapters, cancel=cancel)
+    return ClipFile(target, f"{safe_stem(order.name)}.reel.mp4", _TYPES[".mp4"])
+
+
+def _clips(order: ClipOrder, folder: Path) -> ClipFile:
+    mode, cancel = order.how.mode, cancel_event()
+    cuts = cut_pieces(order.path, order.pieces, folder, mode=mode, cues=order.cues, cancel=cancel)
+    return _one(next(cuts), order) if len(order.pieces) == 1 else _zipped(cuts, order, folder)
 
 
 def _one(cut: CutPiece, order: ClipOrder) -> ClipFile:

@@ -103,8 +103,19 @@ def _draw_all(job_id: str) -> None:
     elif len(kept) > MOST_PIECES:
         st.caption(t("clip.most", most=MOST_PIECES, n=len(kept)))
     elif not wrong:
-        url = exports.export_url(f"jobs/{job_id}/clips", pieces=",".join(map(piece_text, kept)), mode=mode)
-        exports.draw([SaveGroup((SaveButton(t("clip.save_all", n=len(kept)), url),))], key="clips_save")
+        exports.draw([SaveGroup(_save_buttons(job_id, kept, mode, analysis))], key="clips_save")
+
+
+def _save_buttons(job_id: str, kept: Sequence[Piece], mode: ClipMode, analysis: Analysis) -> tuple[SaveButton, ...]:
+    """Return the buttons for the clips and for a reel of them, below what can be chosen for the reel."""
+    place, text = f"jobs/{job_id}/clips", ",".join(map(piece_text, kept))
+    clips = SaveButton(t("clip.save_all", n=len(kept)), exports.export_url(place, pieces=text, mode=mode))
+    if len(kept) < 2:
+        return (clips,)
+    names = ("chapters", "subtitles") if analysis.transcript else ("chapters",)
+    with st.container(horizontal=True, gap="medium"):
+        chosen = {name: str(int(st.checkbox(t(f"clip.{name}"), key=f"clips_{job_id}_{name}"))) for name in names}
+    return (clips, SaveButton(t("clip.save_reel"), exports.export_url(place, pieces=text, reel="1", **chosen)))
 
 
 def _draw_list(job_id: str, pieces: Sequence[Piece]) -> tuple[list[Piece], list[str]]:

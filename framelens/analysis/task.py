@@ -84,7 +84,7 @@ def merge_answers(
     by_number = {frame.number: frame for frame in frames}
     new = {result.number: result for result in fresh}
     held = {number for result in fresh for number in result.frames}
-    parts = {result.number: result for result in done.state.results if result.number > 0}
+    parts = {result.number: result for result in done.state.results if result.is_chunk}
     left = {
         number: result
         for number, result in parts.items()

@@ -62,7 +62,7 @@ class Progress:
             case AnswerChanged(conversation, is_over=True) if not self._is_answer_printed:
                 self._is_answer_printed = True
                 self.say(conversation.answers[0].answer)
-            case ChunkDone(result) if result.number > 0:
+            case ChunkDone(result) if result.is_chunk:
                 self._print_answers(state)
             case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True

@@ -209,13 +209,12 @@ class AnalysisState:
     def _answered(self, result: domain.ChunkResult) -> AnalysisState:
         """Add an answer. Answers with other settings, and joins that rest on a replaced part, are dropped."""
         others = [one for one in self.results if one.number != result.number and one.settings == result.settings]
-        is_part = result.number > 0
-        if is_part and any(one.number == result.number and one != result for one in self.results):
-            others = [one for one in others if one.number > 0]
+        if result.is_chunk and any(one.number == result.number and one != result for one in self.results):
+            others = [one for one in others if one.is_chunk]
         answered = replace(self, results=in_order((*others, result)))
-        if not is_part:
+        if not result.is_chunk:
             return answered
-        return answered._stepped("ask", sum(one.number in self.answers for one in answered.results if one.number > 0))
+        return answered._stepped("ask", sum(one.number in self.answers for one in answered.results if one.is_chunk))
 
     def _surveyed(self, seconds: float, duration: float | None) -> AnalysisState:
         """Return the state after a progress report of the survey.

@@ -467,6 +467,11 @@ class ChunkResult:
     key: str = ""
 
     @property
+    def is_chunk(self) -> bool:
+        """Return whether it answers a request about frames; a summary and what merges answers don't."""
+        return self.number > 0
+
+    @property
     def settings(self) -> str:
         """Return the digest of the settings that the answer depends on; only answers with the same share a report."""
         return self.key.partition(".")[0]
@@ -703,7 +708,7 @@ class Analysis:
         """Return the analysis with these answers, joins included, in the order of their numbers."""
         return replace(
             self,
-            chunks=tuple(result for result in results if result.number > 0),
+            chunks=tuple(result for result in results if result.is_chunk),
             summary=next((result for result in results if result.number == 0), None),
             joins=tuple(result for result in results if result.number < 0),
         )

@@ -111,7 +111,7 @@ def about(job: JobSnapshot) -> EntrySummary:
         language=job.request.language,
         mode=analysis.mode if analysis else "",
         num_frames=len(job.progress.keyframes),
-        num_findings=sum(len(result.findings) for result in job.progress.results if result.number > 0),
+        num_findings=sum(len(result.findings) for result in job.progress.results if result.is_chunk),
         sha256=analysis.sha256 if analysis else "",
         path=str(storable(job.request.path)),
         title=one_line(_title(analysis)) if analysis else "",
@@ -137,7 +137,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
         yield from _of_findings("summary", (*whole.overview, *whole.reply), times)
         for chapter in whole.chapters:
             yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
-    for part in (result for result in job.progress.results if result.number > 0):
+    for part in (result for result in job.progress.results if result.is_chunk):
         own = part.findings if part is whole else (*part.findings, *part.overview)
         yield from _of_findings("finding", own, times)
         for subject in part.subjects:

@@ -174,7 +174,7 @@ def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTim
     Cached answers, and those without token counts, are left out.
     """
     measured = [one for one in results if not one.recalled and one.usage.completion_tokens and one.seconds > 0]
-    parts = sorted((one for one in measured if one.number > 0), key=lambda one: one.number)
+    parts = sorted((one for one in measured if one.is_chunk), key=lambda one: one.number)
     joins = [one for one in measured if one.number < 0]
     summary = [one for one in measured if one.number == 0]
     kinds = (parts[:1], parts[1:], joins, summary)
@@ -197,7 +197,7 @@ def _num_looks(found: Moments) -> int:
 def _summed(results: Sequence[ChunkResult], in_flight: int) -> RequestTiming:
     return RequestTiming(
         requests=sum(one.attempts for one in results),
-        frames=sum(len(one.frames) * one.attempts for one in results if one.number > 0),
+        frames=sum(len(one.frames) * one.attempts for one in results if one.is_chunk),
         prompt_tokens=sum(one.usage.prompt_tokens for one in results),
         completion_tokens=sum(one.usage.completion_tokens for one in results),
         at_once=max(1, min(in_flight, len(results))),

@@ -80,7 +80,7 @@ def layout_parts(
         times: Seconds by frame number; a missing frame counts as 0.
         end_seconds: The end of the last part.
     """
-    answered = {chunk.number: chunk for chunk in chunks if chunk.number > 0}
+    answered = {chunk.number: chunk for chunk in chunks if chunk.is_chunk}
     planned = {part[0]: part for part in (layout.parts if layout else ()) if part}
     runs = planned | {number: chunk.frames or planned.get(number, ()) for number, chunk in answered.items()}
     numbers = sorted(runs)

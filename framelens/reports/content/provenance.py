@@ -58,7 +58,7 @@ def _request(name: str, request: ChunkResult) -> Iterator[Block]:
     tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
     cost = t("report.recalled") if request.recalled else exactly(request.seconds)
     again = t("report.attempts", n=request.attempts) if request.attempts > 1 else ""
-    frames = t("plan.frames", n=len(request.frames)) if request.number > 0 else ""
+    frames = t("plan.frames", n=len(request.frames)) if request.is_chunk else ""
     details = ", ".join(filter(None, (frames, request.mode, tokens, cost, again)))
     yield Paragraph((Span(name, "strong"), Span(f" ({details})")))
     yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request))

@@ -11,11 +11,10 @@ from difflib import SequenceMatcher
 from itertools import chain, groupby
 
 from app.components.report_blocks import Renderer, Value, spans
-from framelens.core.domain import Analysis, Finding, Keyframe
+from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.i18n import t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import ChapterCard, Chapters, Heading, Line, Paragraph, Span, plain, words
-from framelens.reports.content.labels import times_of
 from framelens.reports.content.statements import statement
 
 Pieces = list[tuple[str, bool]]

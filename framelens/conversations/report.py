@@ -19,6 +19,7 @@ from framelens.core.domain import (
     ReportedConversation,
     ReportedPicture,
     ReportedSearch,
+    times_of,
 )
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import one_line
@@ -187,7 +188,7 @@ def _keep(
     analysis_id: str,
     repository: ConversationRepository,
 ) -> None:
-    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
+    times = times_of(analysis.keyframes)
     frames = {one.number: _frame(one, analysis_id, times, repository) for one in reported.pictures}
     known = {number: frame for number, frame in frames.items() if frame}
     name = one_line(reported.name) or one_line(analysis.video.name)

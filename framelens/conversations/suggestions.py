@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, times_of
 from framelens.i18n import language, t
-from framelens.reports.content.labels import clocks, one_line, times_of
+from framelens.reports.content.labels import clocks, one_line
 
 MOST = 3
 """Suggested questions."""

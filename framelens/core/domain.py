@@ -7,7 +7,7 @@ presentation timestamps. A repr shows shapes and sizes, never pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -163,6 +163,11 @@ class Keyframe:
         import hashlib  # slow to import, and a decoder worker doesn't need it
 
         return hashlib.sha256(self.jpeg).hexdigest()
+
+
+def times_of(frames: Iterable[Keyframe]) -> dict[int, float]:
+    """Map frame numbers to seconds."""
+    return {frame.number: frame.time_seconds for frame in frames}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import Analysis, Finding, Keyframe
+from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import one_line, readable, storable
 from framelens.core.roles import LOCAL_USER, as_user
@@ -129,7 +129,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     """
     for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
-    times = {frame.number: frame.time_seconds for frame in job.progress.keyframes}
+    times = times_of(job.progress.keyframes)
     yield from _of_answer(job.analysis)
     whole = job.analysis.whole if job.analysis else None
     if whole:

@@ -14,10 +14,10 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from framelens.core.domain import Analysis, Cue, Language, VideoInfo
+from framelens.core.domain import Analysis, Cue, Language, VideoInfo, times_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.reports.content.labels import issues, one_line, remarks, seconds_of, times_of
+from framelens.reports.content.labels import issues, one_line, remarks, seconds_of
 from framelens.reports.content.provenance import aigc_text
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})

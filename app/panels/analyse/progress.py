@@ -17,11 +17,11 @@ from app.context import may_change, services
 from app.formatting import joined, plain, remaining, short_clock
 from app.state import page_state
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import ChunkResult, Notice
+from framelens.core.domain import ChunkResult, Notice, times_of
 from framelens.core.units import clock
 from framelens.i18n import notice_text, sentences, t
 from framelens.i18n.formatting import beside_text
-from framelens.reports.content.labels import layout_parts, part_name, times_of, troubles
+from framelens.reports.content.labels import layout_parts, part_name, troubles
 from framelens.reports.content.questions import answer_to_question
 from framelens.reports.content.statements import unfinished
 

@@ -20,7 +20,7 @@ from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
-from framelens.core.domain import AnswerDelta, AnswerMode, ChunkResult, Notice, Noticed, Usage
+from framelens.core.domain import AnswerDelta, AnswerMode, ChunkResult, Notice, Noticed, Usage, times_of
 from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused
 from framelens.core.refusals import may_be_dying
 from framelens.core.roles import current_user
@@ -213,7 +213,7 @@ class RequestExecutor:
         )
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
-        times = {frame.number: frame.time_seconds for frame in asked.frames}
+        times = times_of(asked.frames)
         state = self._run.state
         return parse_answer(text, asked.scope, self._run.template, times, state.end_seconds(), state.shot_starts())
 

@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 
 from framelens.conversations.retrieval.values import FrameCandidate, Quote, ScoreName
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, times_of
 from framelens.store.tokenizer import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}
@@ -47,7 +47,7 @@ class TimedText:
 
 def passages_of(analysis_id: str, analysis: Analysis) -> Iterator[TimedText]:
     """Yield the cues of the transcript, the writing on keyframes, and the findings at the frames that they cite."""
-    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
+    times = times_of(analysis.keyframes)
     for cue in analysis.transcript.cues if analysis.transcript else ():
         yield TimedText(
             analysis_id, cue.start_seconds - _NEAR_CUE_SECONDS, cue.end_seconds + _NEAR_CUE_SECONDS, cue.text

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core.domain import Analysis
-from framelens.reports.content.labels import field_names, times_of
+from framelens.core.domain import Analysis, times_of
+from framelens.reports.content.labels import field_names
 
 SharedKind = Literal["screen", "field", "finding", "segment"]
 _SHORTEST = 3

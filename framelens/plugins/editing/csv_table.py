@@ -9,10 +9,10 @@ there are only such rows. The format is RFC 4180 in UTF-8, with the byte order m
 
 from collections.abc import Iterator, Mapping
 
-from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation
+from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, times_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.reports.content.labels import field_names, issues, parts_of, times_of
+from framelens.reports.content.labels import field_names, issues, parts_of
 from framelens.reports.content.questions import cited, doubts, why_incomplete
 from framelens.reports.content.searches import interval_issues
 from framelens.reports.text.csv_cells import encode, escape_formula

@@ -17,11 +17,11 @@ from framelens.core.domain import (
     Analysis,
     ChunkResult,
     Finding,
-    Keyframe,
     Layout,
     Notice,
     NoticeValue,
     VideoInfo,
+    times_of,
 )
 from framelens.core.files import base_name, shown_name
 from framelens.core.units import clock, floored
@@ -51,11 +51,6 @@ class RequestPart:
     start_seconds: float
     end_seconds: float
     result: ChunkResult | None
-
-
-def times_of(frames: Iterable[Keyframe]) -> dict[int, float]:
-    """Map frame numbers to seconds."""
-    return {frame.number: frame.time_seconds for frame in frames}
 
 
 def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeVar
 
-from framelens.core.domain import BREAKS, Analysis, Chapter, ChunkResult, Finding
+from framelens.core.domain import BREAKS, Analysis, Chapter, ChunkResult, Finding, times_of
 from framelens.core.files import one_line
 from framelens.i18n import t
 from framelens.reports.content import document as blocks
@@ -123,7 +123,7 @@ def record(analysis: Analysis) -> Iterator[Block]:
         yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
         yield Paragraph(plain(text))
     yield from answer_to_question(analysis.answer, analysis.keyframes, "record-reply")
-    times = labels.times_of(analysis.keyframes)
+    times = times_of(analysis.keyframes)
     for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
         if said:
             yield Heading(2, plain(t(f"report.{name}")), f"record-{name}")
@@ -160,7 +160,7 @@ def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_
 
 
 def _sentences(said: Sequence[Finding], analysis: Analysis, extent: Extent) -> Iterator[Block]:
-    times = labels.times_of(analysis.keyframes)
+    times = times_of(analysis.keyframes)
     for finding in said[: extent.sentences]:
         where = labels.format_times(finding.frames, times)
         within = (Span(" ("), *where, Span(")")) if where else ()
@@ -231,7 +231,7 @@ def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
 
 def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:
     """Return a function that makes the item of a finding, with each picture and each list of times made once."""
-    times, fields = labels.times_of(analysis.keyframes), labels.field_names(analysis)
+    times, fields = times_of(analysis.keyframes), labels.field_names(analysis)
     pictures = {frame.number: picture_of(frame) for frame in analysis.keyframes if frame.jpeg}
     cited = cache(partial(labels.format_times, times=times))
 

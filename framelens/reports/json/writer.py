@@ -11,7 +11,15 @@ from typing import TypeVar
 from msgspec import UNSET, structs
 
 from framelens.core.codec import build
-from framelens.core.domain import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation
+from framelens.core.domain import (
+    Analysis,
+    ChunkResult,
+    Finding,
+    Language,
+    ReportedAnswer,
+    ReportedConversation,
+    times_of,
+)
 from framelens.i18n import in_language, language, t
 from framelens.reports.content.labels import (
     RequestPart,
@@ -21,7 +29,6 @@ from framelens.reports.content.labels import (
     parts_of,
     shareable_settings,
     stated_notices,
-    times_of,
     troubles,
 )
 from framelens.reports.content.provenance import aigc

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, times_of
 from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import t
 from framelens.plugins.editing.timeline.markers import chapters_of, has_model_chapters
-from framelens.reports.content.labels import issues, one_line, seconds_of, times_of
+from framelens.reports.content.labels import issues, one_line, seconds_of
 from framelens.reports.content.searches import interval_issues
 
 PieceKind = Literal["finding", "chapter", "interval"]

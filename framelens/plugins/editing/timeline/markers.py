@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from framelens.core.domain import Analysis, Chapter, DecodeSummary, Language, ReportedAnswer, VideoInfo
+from framelens.core.domain import Analysis, Chapter, DecodeSummary, Language, ReportedAnswer, VideoInfo, times_of
 from framelens.core.evidence import Moments
 from framelens.core.units import clock
 from framelens.i18n import in_language, sentences, t
 from framelens.i18n.formatting import origin
-from framelens.reports.content.labels import ai_label, finding_text, one_line, remarks, seconds_of, shortened, times_of
+from framelens.reports.content.labels import ai_label, finding_text, one_line, remarks, seconds_of, shortened
 from framelens.reports.content.provenance import aigc_text
 from framelens.reports.content.searches import interval_issues
 

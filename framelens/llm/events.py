@@ -3,7 +3,7 @@
 Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
 in a body that is no stream at all. All of these are raised as the client raises its own form of them. An answer is
 complete with [DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream
-is one event. The chunks are brought into one shape by `framelens.llm.chunks`.
+is one event; MiniMax repeats it after its pieces. The chunks are brought into one shape by `framelens.llm.chunks`.
 """
 
 import json
@@ -48,6 +48,7 @@ class EventDecoder:
         self._lines: list[str] = []
         self._num_bare = 0
         self._has_events = self._has_ended = self._has_reason = False
+        self._text = ""
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         """Decode a stream that is read without an event loop; our requests are not."""
@@ -70,7 +71,8 @@ class EventDecoder:
                 return
             if said.lower() in _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
                 continue
-            yield _event(normal_chunk(self._checked(event)))
+            data = self._checked(event)
+            yield _event(self._unrepeated(normal_chunk(data), data))
         if not self._has_events:
             for event in self._bare_events():
                 yield event
@@ -102,6 +104,17 @@ class EventDecoder:
         for choice in choices if isinstance(choices, list) else ():
             self._has_reason = self._has_reason or bool(isinstance(choice, dict) and choice.get("finish_reason"))
         return data
+
+    def _unrepeated(self, chunk: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Return a chunk without what was sent before, if it has a whole message in place of a piece."""
+        for choice in chunk["choices"]:
+            delta = choice["delta"]
+            is_whole = not any(one.get("delta") for one in data["choices"] if isinstance(one, dict))
+            if is_whole and self._text and delta["content"].startswith(self._text):
+                delta["content"] = delta["content"].removeprefix(self._text)
+                delta.pop("reasoning_content", None)
+            self._text += delta["content"]
+        return chunk
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:
         """Yield the events of a body that is no stream."""

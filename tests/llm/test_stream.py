@@ -435,6 +435,7 @@ THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
             event(delta={"content": [THOUGHT]}) + event(delta={"content": [{"type": "text", "text": "red"}]}) + STOP,
             "hm",
         ),
+        (RED + event(message={"role": "assistant", "content": "red"}, finish_reason="stop"), ""),
         (event(delta={"reasoning_content": "hm", "content": ""}) + RED + STOP, "hm"),
         (event(delta={"reasoning": "hm"}) + RED + STOP, "hm"),
         (event(delta={"thinking": "hm"}) + RED + STOP, "hm"),

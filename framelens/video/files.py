@@ -158,9 +158,10 @@ def _opened_below(folder: Path, parts: tuple[str, ...], flags: int) -> int:
 
 VIDEO_SUFFIXES = frozenset(
     (
-        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".insv", ".lrv"),
-        *(".mkv", ".webm", ".ogv", ".ogm", ".avi", ".divx", ".wmv", ".asf", ".flv", ".rm", ".rmvb"),
-        *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".tod", ".mxf"),
+        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3gpp", ".3g2", ".f4v", ".insv", ".lrv", ".360"),
+        *(".mkv", ".mk3d", ".webm", ".ogv", ".ogm", ".avi", ".divx", ".xvid", ".wmv", ".asf", ".flv", ".rm", ".rmvb"),
+        *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".m2p", ".vob", ".vro", ".evo", ".tod"),
+        *(".ts", ".mts", ".m2ts", ".m2t", ".tp", ".trp", ".wtv", ".mxf"),
         *(".dv", ".y4m", ".ivf", ".nut", ".h264", ".264", ".h265", ".265", ".hevc", ".obu", ".mjpeg", ".mjpg", ".dav"),
     )
 )

@@ -131,7 +131,6 @@ _HINDI_OR_HEARING = "hi"
 _EXTENTS: tuple[Extent, ...] = ("full", "hearing", "machine", "partial")
 _LONGEST_UNKNOWN = 10
 """Characters of the last word after a dot that may be unknown, as in film.en.fixed.srt."""
-_VIDEO_ENDINGS = tuple(sorted(VIDEO_SUFFIXES))
 _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
 _ENDINGS = re.compile(r"(?:双语|雙語|双字|字幕|特效)+$")
 _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
@@ -203,10 +202,11 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
     if not name.startswith(video) or name[len(video)].isalnum():
         return None
     rest = name[len(video) :]
-    if (ending := next(filter(rest.startswith, _VIDEO_ENDINGS), "")) and rest[len(ending) :][:1] in (".", ""):
-        rest = rest[len(ending) :]
-        if not rest:
+    ending, _, others = rest[1:].partition(".")
+    if rest[0] == "." and f".{ending}" in VIDEO_SUFFIXES:
+        if not others:
             return NameTags(is_default=True)
+        rest = f".{others}"
     if not (tags := parse_tags(rest)) and rest[0] == ".":
         known, _, last = rest[1:].rpartition(".")  # an unknown word before the language is about another video
         if 0 < len(last) <= _LONGEST_UNKNOWN:

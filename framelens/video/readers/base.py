@@ -4,6 +4,7 @@ A reader makes one sequential pass over upright pictures with exact times. Nothi
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -377,18 +378,29 @@ def is_whole_riff(path: Path) -> bool:
 
 def is_cut_off_mp4(path: Path) -> bool:
     """Return whether an MP4 ends inside the box of a fragment or of its data: FFmpeg leaves out what is missing."""
+    last = deque(_boxes(path), maxlen=1)
+    return any(end > path.stat().st_size and kind in (b"moof", b"mdat") for kind, end in last)
+
+
+def is_fragmented_mp4(path: Path) -> bool:
+    """Return whether an MP4 is stored in fragments, whose times count from where the whole recording began."""
+    return any(kind == b"moof" for kind, _ in _boxes(path))
+
+
+def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield the kinds of the outer boxes of an MP4 and where they end, up to one without a length."""
     with open_input(path) as file:
-        end, place, kind = file.seek(0, os.SEEK_END), 0, b""
-        while place < end:
+        size, place = file.seek(0, os.SEEK_END), 0
+        while place < size:
             file.seek(place)
             head = file.read(16)
-            size, kind = int.from_bytes(head[:4]), head[4:8]
-            if size == 1:
-                size = int.from_bytes(head[8:])
-            if size < 8:  # the box continues to the end, or is none
-                return False
-            place += size
-    return place > end and kind in (b"moof", b"mdat")
+            length, kind = int.from_bytes(head[:4]), head[4:8]
+            if length == 1:
+                length = int.from_bytes(head[8:])
+            if length < 8:  # the box continues to the end, or is none
+                return
+            place += length
+            yield kind, place
 
 
 def begins_like_video(path: Path) -> bool:

@@ -49,6 +49,7 @@ class Presentation:
         aspects: The aspects of the pixels.
         tags: How the container says colours are coded.
         dolby_vision_profile: Of the layer that the container announces; None without one.
+        is_opaque: Whether an alpha channel that the decoder gives means nothing.
         changes: What was done to the pictures that were shown.
     """
 
@@ -57,11 +58,16 @@ class Presentation:
     aspects: PixelAspects = field(default_factory=PixelAspects)
     tags: ColourTags = _UNTAGGED
     dolby_vision_profile: int | None = None
+    is_opaque: bool = False
     changes: base.PictureChanges = field(default_factory=base.PictureChanges)
 
     def crop_of(self, frame: VideoFrame) -> Crop:
         """Return the crop of a frame; one of another size has none."""
         return self.crop if (frame.width, frame.height) == self.size else WHOLE
+
+    def alpha_of(self, frame: VideoFrame) -> base.Image | None:
+        """Return the alpha channel of a frame; None if all of it is opaque."""
+        return None if self.is_opaque else transparency.alpha_of(frame)
 
     def shown_size(self, frame: VideoFrame) -> tuple[int, int]:
         """Return (width, height) of a frame as shown, before it is rotated."""
@@ -94,7 +100,7 @@ class AvPicture:
 
     @cached_property
     def _planes(self) -> tuple[base.Image, ...]:
-        frame, alpha = self.frame, transparency.alpha_of(self.frame)
+        frame, alpha = self.frame, self.presentation.alpha_of(self.frame)
         if alpha is not None:
             image = transparency.composited(_converted(frame, (frame.width, frame.height)), alpha)
             frame = VideoFrame.from_ndarray(base.scaled(image, base.LUMA_SIZE), "bgr24")
@@ -125,7 +131,7 @@ class AvPicture:
         size = base.fitted(*self.presentation.shown_size(self.frame), max_side)
         is_small = size[1] * _LINES_WITHOUT_FIELDS <= self.frame.height
         frame = self.frame if is_small else deinterlacer.uncombed(self.frame, changes)
-        crop, alpha = self.presentation.crop_of(frame), transparency.alpha_of(frame)
+        crop, alpha = self.presentation.crop_of(frame), self.presentation.alpha_of(frame)
         if crop or alpha is not None:
             image = _converted(frame, (frame.width, frame.height))
             if alpha is not None:

@@ -44,7 +44,7 @@ from framelens.video.readers.packets import (
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
 from framelens.video.readers.restarts import ContinuousClocks
 from framelens.video.readers.timecodes import timecode_of
-from framelens.video.readers.transparency import announces_alpha, decoder_of, has_alpha
+from framelens.video.readers.transparency import announces_alpha, decoder_of, has_alpha, lacks_alpha
 from framelens.video.subtitles.discovery import is_subtitle_name
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
@@ -78,6 +78,8 @@ _PACKET_SECONDS = 15.0
 last packet for another one, for minutes; a sleeping disk needs up to ten seconds."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
+_LONGEST_DELAY_SECONDS = 1
+"""Of an encoder of pictures: fragments may begin as late as that."""
 _LONGEST_PRIMING_SECONDS = 0.15
 """Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
 44.1 kHz, rounded up. Players don't show it."""
@@ -461,7 +463,8 @@ class AvReader(base.FrameReader):
                 stream.frames / (stream.average_rate or 25)
             )  # a truncated file's duration is computed from what is left
         if stream.duration:
-            end = float(((stream.start_time or 0) + stream.duration) * self._unit)
+            start = 0 if self._lacks_beginning() else stream.start_time or 0
+            end = float((start + stream.duration) * self._unit)
             sound = max(map(_declared_end, container.streams.audio), default=0.0)
             return sound if sound > end + base.HELD_SECONDS else end
         if container.duration:
@@ -469,6 +472,11 @@ class AvReader(base.FrameReader):
             start = 0 if container.format.name.startswith("matroska") else container.start_time or 0
             return (start + container.duration) / av.time_base
         return None
+
+    def _lacks_beginning(self) -> bool:
+        """Return whether an MP4 has later fragments of a recording alone; its duration is that of the whole one."""
+        is_late = (self._stream.start_time or 0) * self._unit > _LONGEST_DELAY_SECONDS
+        return is_late and self._container.format.name.startswith("mov") and base.is_fragmented_mp4(self._path)
 
     def _describe(self) -> VideoInfo:
         first, stream, container = self._first, self._stream, self._container
@@ -570,7 +578,14 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
     context = stream.codec_context
     aspects.note(context)
     tags = ColourTags(context.colorspace, context.color_primaries, context.color_trc)
-    return Presentation((stream.width, stream.height), header.crop, aspects, tags, header.dolby_vision_profile)
+    return Presentation(
+        (stream.width, stream.height),
+        header.crop,
+        aspects,
+        tags,
+        header.dolby_vision_profile,
+        is_opaque=lacks_alpha(container, stream),
+    )
 
 
 def _set_threads(stream: VideoStream) -> None:

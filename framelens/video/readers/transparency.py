@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 from av.codec.context import CodecContext
+from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
@@ -70,6 +71,14 @@ def announces_alpha(stream: VideoStream, first: Packet[Stream]) -> bool:
     start = memoryview(first)[:_SEARCHED] if first.size else b""  # a file may hold nothing else
     parts = (stream.codec_context.extradata or b"", start)
     return any(_ALPHA_LAYER.search(part) for part in parts)
+
+
+def lacks_alpha(container: InputContainer, stream: VideoStream) -> bool:
+    """Return whether the pictures have no alpha channel although FFmpeg decodes one.
+
+    The fourth byte of uncompressed RGB in AVI is not used (BITMAPINFOHEADER, BI_RGB); most programs write 0 there.
+    """
+    return container.format.name == "avi" and stream.codec_context.name == "rawvideo"
 
 
 def decoder_of(stream: VideoStream) -> VideoCodecContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,21 @@ def test_video_that_ends_inside_a_fragment_is_named(tmp_path: Path) -> None:
     decode = chosen(half, Selection()).decode
     assert decode.frames_decoded == 125
     assert [one.key for one in decode.notices] == ["damaged_frames"]
+
+
+def test_fragments_without_the_first_ones_are_whole(tmp_path: Path) -> None:
+    muxer = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    path = write_video(tmp_path / "late.mp4", moving(150), options={"preset": "ultrafast", "g": "25"}, muxer=muxer)
+    data = path.read_bytes()
+    fragments = [match.start() - 4 for match in re.finditer(b"moof", data)]
+    written = bytearray(data[: fragments[0]] + data[fragments[3] :])
+    for name, place in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16)):  # lengths of the whole, as DASH has them
+        begin = written.index(name) + 4 + place
+        unit = 1000 if name == b"tkhd" else int.from_bytes(written[begin - 4 : begin])
+        written[begin : begin + 4] = (6 * unit).to_bytes(4)
+    path.write_bytes(written)
+    decode = chosen(path, Selection()).decode
+    assert (decode.frames_decoded, decode.notices) == (75, ())
 
 
 # ---- what the number of cores must not change

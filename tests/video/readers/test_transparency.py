@@ -139,3 +139,11 @@ def test_layer_that_is_not_decoded_is_named(tmp_path: Path, kind: int) -> None:
         survey = Survey(reader, frames=2, max_side=160)
         list(survey.events())
         assert ("alpha_lost" in [notice.key for notice in survey.summary().notices]) == (kind == 165)
+
+
+def test_fourth_byte_of_uncompressed_avi_is_no_alpha(tmp_path: Path) -> None:
+    path = write(tmp_path / "capture.avi", "rawvideo", "bgra")
+    with AvReader(path) as reader:
+        shown = next(reader.frames()).upright(1000)
+        assert not reader.changes.is_composited
+    assert shown[6, 6].tolist() == pytest.approx([0, 0, 255], abs=4)  # red in BGR, under what would be transparent

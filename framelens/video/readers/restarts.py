@@ -16,6 +16,8 @@ from av.format import Flags
 from av.packet import Packet
 from av.stream import Stream
 
+from framelens.video.limits import move_on
+
 _FALLS_SECONDS = 1.0
 """A decoding time that falls back by more belongs to another clock; a shorter step is a fault of the muxer."""
 _JUMPS_SECONDS = 10.0
@@ -47,8 +49,7 @@ class ContinuousClocks:
     """
 
     def __init__(self, container: InputContainer) -> None:
-        allows = int(container.format.flags) & cast(int, Flags.ts_discont.value)
-        self._may_jump = bool(allows) or container.format.name in _ALSO_JOINED
+        self._may_jump = _may_jump(container)
         self._clocks: defaultdict[int, _Clock] = defaultdict(_Clock)
         self._reached = 0.0
         self.have_restarted = False
@@ -79,6 +80,25 @@ class ContinuousClocks:
             return True
         least = max(_JUMPS_SECONDS, _USUAL_STEPS * clock.longest * unit)
         return self._may_jump and clock.longest > 0 and time * unit - max(self._reached, clock.end * unit) > least
+
+
+def _may_jump(container: InputContainer) -> bool:
+    allows = int(container.format.flags) & cast(int, Flags.ts_discont.value)
+    return bool(allows) or container.format.name in _ALSO_JOINED
+
+
+def have_clocks_restarted(container: InputContainer, stream: Stream) -> bool:
+    """Return whether the clock of a stream starts again, in formats that are joined so; read all, then seek back."""
+    if not _may_jump(container):
+        return False
+    clocks = ContinuousClocks(container)
+    for packet in container.demux(stream):
+        move_on()
+        clocks.follow(packet)
+        if clocks.have_restarted:
+            return True
+    container.seek(container.start_time or 0)
+    return False
 
 
 def _move(packet: Packet[Any], shift: int) -> None:

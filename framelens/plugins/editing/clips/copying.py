@@ -25,6 +25,7 @@ from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import add_time, open_video
+from framelens.video.readers.restarts import have_clocks_restarted
 
 _BACK_SECONDS = (0.0, 1.0, 5.0, 30.0)
 """Seek targets before the range, tried in order: a seek may end behind the key frame. Then the file is read from its
@@ -41,13 +42,15 @@ def copied(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipPr
     """Yield the bytes of the clip, how far it is, and its pictures.
 
     Raises:
-        VideoError: The file has no times or no key frames, the range is behind its end, or the container of the clip
-            doesn't take its streams.
+        VideoError: The file has no times, no key frames, or a clock that starts again; the range is behind its end, or
+            the container of the clip doesn't take its streams.
     """
     if info.has_guessed_times:
         raise VideoError("clip_without_times", name=printable(info.name))
     container, stream = open_video(info.path)
     with container:
+        if have_clocks_restarted(container, stream):
+            raise VideoError("clip_clock_restarts", name=printable(info.name))
         yield from _Copy(info, request, container, stream).messages()
 
 

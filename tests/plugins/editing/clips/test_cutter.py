@@ -237,6 +237,17 @@ def test_range_behind_the_end_names_the_end(folder: Path, tmp_path: Path, mode: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_copy_of_joined_recordings_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "joined.ts"
+    part = write_video(tmp_path / "part.ts", (solid((90, 90, number)) for number in range(50)), options=X264)
+    path.write_bytes(2 * part.read_bytes())
+    with pytest.raises(VideoError) as error:
+        cut_clip(path, 2.5, 3.0, tmp_path / "clip.mkv", mode="fast")
+    assert refusal(error) == "clip_clock_restarts"
+    clip = cut_clip(path, 2.5, 3.0, tmp_path / "clip.mp4", mode="exact")
+    assert (clip.start_seconds, clip.num_frames) == (pytest.approx(2.48, abs=0.001), 13)
+
+
 @pytest.mark.slow
 def test_nothing_is_left_of_a_clip_that_failed(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "clips"

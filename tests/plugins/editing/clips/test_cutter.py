@@ -17,7 +17,7 @@ from framelens.plugins.editing.clips import cutter
 from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_clip, suffix_of
 from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures
 from tests.marked import marked, number_of, uneven_times
-from tests.media import with_sound, write_sound, write_video
+from tests.media import solid, with_sound, write_sound, write_video
 
 COUNT = 120
 X264 = {"preset": "medium", "g": "24", "bf": "3"}

@@ -215,7 +215,7 @@ def test_a_job_that_an_earlier_version_stored_is_kept() -> None:
     assert job.progress.video is not None and job.error is not None
     assert str(job.request.path) == str(job.progress.video.path) == "/videos/bad\udce9name.mp4"
     stored = json.loads(text)
-    later = dict.fromkeys(("hashing", "answer", "answer_step", "counted_since"))
+    later = dict.fromkeys(("hashing", "answer", "answer_step", "counted_since", "hearing"))
     del stored["progress"]["survey_since"]
     newer = {"user_id": "", "reached": 0.0, "progress": {**stored["progress"], **later}}
     assert json.loads(to_row(job, "").document) == {**stored, **newer}

@@ -275,9 +275,16 @@ def _enlarged(keyframe: Keyframe, full: Keyframe) -> Keyframe:
 
 
 def sound_pieces(
-    path: Path, *, start_seconds: float = 0.0, end_seconds: float | None = None, cancel: threading.Event | None = None
+    path: Path,
+    *,
+    start_seconds: float = 0.0,
+    end_seconds: float | None = None,
+    language: str = "",
+    cancel: threading.Event | None = None,
 ) -> Generator[SoundPiece, None, None]:
     """Yield the sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s, cut at quiet places.
+
+    Of several sound tracks the first in a language (ISO 639-1) is read, else the default one, else the first.
 
     Times count from the first displayed picture. Silence is left out, so a silent video yields nothing, and neither
     does one without a sound track. Memory doesn't grow with the length of the video.
@@ -288,7 +295,8 @@ def sound_pieces(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    with DecoderWorker(WorkerRequest("sound", path, start_seconds=start_seconds, end_seconds=end_seconds)) as child:
+    request = WorkerRequest("sound", path, start_seconds=start_seconds, end_seconds=end_seconds, spoken=language)
+    with DecoderWorker(request) as child:
         yield from (event for event in child.events(cancel) if isinstance(event, SoundPiece))
 
 

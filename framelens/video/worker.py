@@ -140,7 +140,7 @@ def events_of(
         if task == "sound":
             from framelens.video.audio import decoder
 
-            yield from decoder.pieces(reader.info, request.start_seconds, request.end_seconds)
+            yield from decoder.pieces(reader.info, request.start_seconds, request.end_seconds, request.spoken)
             return
         if task == "stills":
             limits.lower_priority(_STILLS_NICENESS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _TRUSTED_SECONDS = 60.0
 """Work after which only what was measured counts."""
+_COVERED_SECONDS = 30.0
+"""Sound before which nothing was measured: a model reads so much at a time, and is loaded before."""
 
 
 class ListeningForecast:
@@ -36,7 +38,7 @@ class ListeningForecast:
 
     def _present_pace(self) -> float | None:
         covered = self._reached - self._began[1] if self._began else 0.0
-        if covered <= 0:
+        if covered < _COVERED_SECONDS:
             return self._pace
         measured = self._worked / covered
         if self._pace is None:

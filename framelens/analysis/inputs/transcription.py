@@ -162,7 +162,13 @@ class Transcription:
                 return kept
         part_key = self._key(content, model, *span, "part")
         before = self._kept(part_key, PartlyHeard) or PartlyHeard(span[0])
-        pieces = sound_pieces(info.path, start_seconds=before.reached_seconds, end_seconds=span[1], cancel=cancel)
+        pieces = sound_pieces(
+            info.path,
+            start_seconds=before.reached_seconds,
+            end_seconds=span[1],
+            language=self._language,
+            cancel=cancel,
+        )
 
         def note(part: PartlyHeard, new: tuple[Cue, ...]) -> None:
             self._surveys.put(part_key, to_json(part).encode())

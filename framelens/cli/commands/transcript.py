@@ -65,6 +65,8 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps({**head, "cues": [asdict(cue) for cue in cues]}, ensure_ascii=False, indent=2))
     else:
         print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
+        if not cues:
+            print(t("report.transcript_nothing"), file=sys.stderr)
         for cue in cues:
             print(f"{clock(cue.start_seconds)}  {' '.join(cue.text.split())}")
     return 0

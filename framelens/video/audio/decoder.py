@@ -1,6 +1,7 @@
 """Decoder of a video's sound on the time axis of its pictures, and its segmenter. Runs in the decoder worker.
 
-Damaged packets are left out. Of several sound tracks the one marked as default is decoded, else the first. Sound is
+Damaged packets are left out. Of several sound tracks the first in the wanted language is
+decoded, else the one marked as default, else the first. Sound is
 cut at quiet places, and silence is dropped.
 """
 
@@ -22,6 +23,7 @@ from framelens.video.files import printable
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import open_video
 from framelens.video.readers.restarts import continuous
+from framelens.video.subtitles.names import language_code
 
 RATE = 16_000
 """Samples a second, one channel of 16 bit: the input of speech models."""
@@ -51,14 +53,16 @@ _BLOCK = RATE
 Block = tuple[float, Samples]
 
 
-def pieces(info: VideoInfo, start_seconds: float, end_seconds: float | None) -> Iterator[SoundPiece]:
+def pieces(
+    info: VideoInfo, start_seconds: float, end_seconds: float | None, language: str = ""
+) -> Iterator[SoundPiece]:
     """Yield the sound of [start_seconds, end_seconds) in pieces; see framelens.video.sound_pieces.
 
     Raises:
         DecodeError: None of the sound can be decoded.
     """
     cutter = AudioSegmenter()
-    for time, samples in _joined(_within(_blocks(info, start_seconds), start_seconds, end_seconds)):
+    for time, samples in _joined(_within(_blocks(info, start_seconds, language), start_seconds, end_seconds)):
         yield from cutter.push(time, samples)
     yield from cutter.finish()
 
@@ -90,10 +94,10 @@ def _within(blocks: Iterator[Block], start_seconds: float, end_seconds: float | 
             yield time + skipped / RATE, wanted
 
 
-def _blocks(info: VideoInfo, start_seconds: float) -> Iterator[Block]:
+def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Block]:
     container, _ = open_video(info.path)
     with container:
-        stream = _stream(container)
+        stream = _stream(container, language)
         if stream is None:
             return
         for other in container.streams:
@@ -109,8 +113,12 @@ def _blocks(info: VideoInfo, start_seconds: float) -> Iterator[Block]:
             raise DecodeError("sound_undecodable", name=name, codec=codec)
 
 
-def _stream(container: InputContainer) -> AudioStream | None:
+def _stream(container: InputContainer, language: str) -> AudioStream | None:
+    """Return the track to decode; `language` is an ISO 639-1 code, "" for any."""
     known = [one for one in container.streams.audio if one.codec_context is not None]
+    if language:
+        spoken = [one for one in known if language_code(one.language or "") == language]
+        known = spoken or known
     return max(known, key=lambda one: bool(one.disposition & Disposition.default), default=None)
 
 

@@ -148,6 +148,7 @@ class WorkerRequest:
         subtitles: For "subtitles", the file to use first.
         start_seconds: Start of the sound.
         end_seconds: End of the sound, None for the end of the video.
+        spoken: Language (ISO 639-1) of the sound track that is preferred, "" for any.
         confined: Folders below which no link is followed; see framelens.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
@@ -166,6 +167,7 @@ class WorkerRequest:
     subtitles: Path | None = None
     start_seconds: float = 0.0
     end_seconds: float | None = None
+    spoken: str = ""
     confined: tuple[Path, ...] = field(default_factory=confined_folders)
     memory_bytes: int = limits.MEMORY_BYTES
     stuck_seconds: float = limits.STUCK_SECONDS

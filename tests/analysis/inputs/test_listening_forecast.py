@@ -26,3 +26,10 @@ def test_what_an_earlier_run_did_is_no_measure_of_speed() -> None:
     assert forecast.seconds_left() is None
     forecast.reach(950, now=100.0)
     assert forecast.seconds_left() == pytest.approx(100)
+
+
+def test_the_time_to_load_a_model_is_no_pace() -> None:
+    forecast = ListeningForecast(1000, 0.5)
+    forecast.reach(0, now=0.0)
+    forecast.reach(1, now=40.0)
+    assert forecast.seconds_left() == pytest.approx(999 * 0.5)

@@ -27,9 +27,9 @@ def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spoken_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 s of voice at 1 s, 32 s and 63 s: each is a window of its own."""
-    sound = np.concatenate([part for _ in range(3) for part in (quiet(1), voice(20), quiet(10))])
-    return write_spoken(tmp_path_factory.mktemp("films") / "film.mkv", seconds=95, sound=sound)
+    """62 s of voice at 1 s, 74 s and 147 s: each is a window of its own."""
+    sound = np.concatenate([part for _ in range(3) for part in (quiet(1), *([voice(15.5)] * 4), quiet(10))])
+    return write_spoken(tmp_path_factory.mktemp("films") / "film.mkv", seconds=219, sound=sound)
 
 
 def voice(seconds: float) -> Sound:

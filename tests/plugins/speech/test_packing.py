@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from framelens.plugins.speech.recognition.messages import SoundSent, Word
-from framelens.plugins.speech.recognition.packing import RATE, WINDOW_SAMPLES, Packer, SpeechPassage, Window
+from framelens.plugins.speech.recognition.packing import MOST_SAMPLES, RATE, Packer, SpeechPassage, Window
 from framelens.plugins.speech.recognition.worker import heard
 
 
@@ -14,13 +14,23 @@ def passage(start: float, seconds: float) -> SpeechPassage:
     return SpeechPassage(start, np.zeros(round(seconds * RATE), np.float32))
 
 
-def test_windows_are_full_and_cut_between_passages() -> None:
+def pack(*passages: SpeechPassage) -> list[Window]:
     packer = Packer()
-    pushed = [window for at in range(0, 100, 10) for window in packer.push(passage(at, 8))]
-    windows = [*pushed, *packer.finish()]
-    assert [len(one.passages) for one in windows] == [3, 3, 3, 1]
-    assert all(len(one.samples) <= WINDOW_SAMPLES for one in windows)
+    windows = [window for one in passages for window in packer.push(one)] + list(packer.finish())
     assert packer.held_from_seconds is None and list(packer.finish()) == []
+    return windows
+
+
+def test_a_window_has_a_minute_of_speech_and_ends_at_a_pause() -> None:
+    windows = pack(*(passage(at, 8) for at in range(0, 200, 10)))
+    assert [len(one.passages) for one in windows] == [8, 8, 4]
+
+
+def test_speech_that_was_cut_in_two_stays_together() -> None:
+    windows = pack(*(passage(at, 25) for at in (0, 25, 50, 75, 101)))
+    assert [len(one.passages) for one in windows] == [4, 1]
+    without_pause = pack(*(passage(at, 25) for at in range(0, 250, 25)))
+    assert all(len(one.samples) <= MOST_SAMPLES for one in without_pause) and len(without_pause) == 3
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import wave
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -113,3 +114,24 @@ def test_cancel_ends_the_child_while_much_is_still_to_come(tmp_path: Path) -> No
         list(pieces)
     assert not psutil.pid_exists(child.pid)
     assert decoding_children() == []
+
+
+@pytest.mark.parametrize(("language", "start"), [("", 1.0), ("en", 1.0), ("zh", 2.0), ("de", 1.0)])
+def test_of_several_tracks_the_wanted_language_is_heard(tmp_path: Path, language: str, start: float) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg4", rate=1)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        speakers = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in "ab"]
+        for speaker, tag in zip(speakers, ("eng", "chi"), strict=True):
+            speaker.metadata["language"] = tag
+        for second in range(4):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+            for number, speaker in enumerate(speakers, 1):
+                sound = tone(1) if second == number else quiet(1)
+                block = av.AudioFrame.from_ndarray(sound.reshape(1, -1), "s16", "mono")
+                block.sample_rate, block.pts = RATE, second * RATE
+                container.mux(speaker.encode(block))
+        container.mux(picture.encode(None))
+    (piece,) = sound_pieces(path, language=language)
+    assert onset(piece) == NEAR(start, abs=0.01)

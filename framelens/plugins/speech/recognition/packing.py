@@ -1,7 +1,7 @@
 """Packing of speech into windows: silence between passages is left out, and times are mapped back.
 
-A Whisper model reads half a minute at a time, however little is said in it. So passages of speech are put together up
-to that length, and cut at pauses alone.
+A Whisper model reads half a minute at a time, however little is said in it. So passages of speech are put together, and
+cut at pauses: within a window faster-whisper goes on from where the last whole sentence ended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 RATE = 16_000
 Samples = NDArray[np.float32]
-WINDOW_SAMPLES = 30 * RATE
+ENOUGH_SAMPLES, MOST_SAMPLES = 60 * RATE, 120 * RATE
+"""A window ends at the first pause after so much speech, and without a pause after the latter. What is interrupted
+begins at a window, so a longer one costs more then; chosen by hand, not tuned."""
+_SAME_SECONDS = 0.05
+"""Passages that are closer belong together: the sound was only cut in two there."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Window:
 
 
 class Packer:
-    """Streaming packer: `push` passages of at most WINDOW_SAMPLES in order, then `finish`."""
+    """Streaming packer: `push` passages of at most half a minute in order, then `finish`."""
 
     def __init__(self) -> None:
         self._held: list[SpeechPassage] = []
@@ -65,10 +69,15 @@ class Packer:
         return self._held[0].start_seconds if self._held else None
 
     def push(self, passage: SpeechPassage) -> Iterator[Window]:
-        """Add a passage; yield the window that it doesn't fit in any more."""
-        if sum(len(one.samples) for one in self._held) + len(passage.samples) > WINDOW_SAMPLES:
+        """Add a passage; yield the window that ends before it."""
+        held = sum(len(one.samples) for one in self._held)
+        if held + len(passage.samples) > MOST_SAMPLES or (held >= ENOUGH_SAMPLES and not self._continues(passage)):
             yield from self.finish()
         self._held.append(passage)
+
+    def _continues(self, passage: SpeechPassage) -> bool:
+        last = self._held[-1]
+        return passage.start_seconds - (last.start_seconds + len(last.samples) / RATE) < _SAME_SECONDS
 
     def finish(self) -> Iterator[Window]:
         """Yield what is held."""

@@ -131,7 +131,6 @@ class WindowReader:
             window.samples,
             language=self._language or None,
             word_timestamps=True,
-            condition_on_previous_text=False,  # a sentence that is repeated by mistake ends with its window
         )
         if info.language_probability >= _SURE:
             self._language = info.language

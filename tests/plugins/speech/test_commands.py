@@ -1,0 +1,74 @@
+"""Speech on the command line: consent, download from a hub on loopback, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.hub_server import Hub, serve
+
+pytestmark = pytest.mark.slow
+MODEL = "Systran/faster-whisper-small"
+
+
+@pytest.fixture
+def hub(whisper_folder: Path) -> Iterator[Hub]:
+    with serve(Hub(MODEL, {one.name: one.read_bytes() for one in whisper_folder.iterdir()})) as served:
+        yield served
+
+
+@pytest.fixture
+def environment(tmp_path: Path, hub: Hub) -> dict[str, str]:
+    own = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "MODELSCOPE_CACHE": str(tmp_path / "ms"),
+        "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
+        "FRAMELENS_SPEECH_MODEL_PATH": "small",
+    }
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "FRAMELENS_"))}
+    return known | own | {"LANG": "C.UTF-8"}
+
+
+def framelens(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "framelens", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_model_is_downloaded_once_and_only_with_consent(
+    spoken_film: Path, environment: dict[str, str], hub: Hub
+) -> None:
+    refused = framelens(environment, "transcript", spoken_film)
+    assert refused.returncode == 4 and "framelens speech --download" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and hub.requests == []
+    done = framelens(environment, "transcript", spoken_film, "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["source"] == "speech" and document["label"] == "Whisper small"
+    assert [one["text"] for one in document["cues"]] == ["one", "two", "three"] * 9
+    assert "3:39" in done.stderr and any("model.bin" in request for request in hub.requests)
+    asked = len(hub.requests)
+    again = framelens(environment, "transcript", spoken_film)
+    assert again.returncode == 0 and len(again.stdout.splitlines()) == 27 and len(hub.requests) == asked
+
+
+def test_the_command_about_speech_downloads_and_says_what_it_has(environment: dict[str, str]) -> None:
+    before = framelens(environment, "speech")
+    assert before.returncode == 0 and "--download" in before.stdout and "faster-whisper" in before.stdout
+    after = framelens(environment, "speech", "--download", "--quiet")
+    assert after.returncode == 0 and "is on this machine" in after.stdout
+    other = framelens(environment, "speech", "gpt2", "--download")
+    assert other.returncode == 2 and "large-v3-turbo" in other.stderr and other.stdout == ""
+
+
+def test_a_video_without_sound_says_so(tmp_path: Path, environment: dict[str, str]) -> None:
+    from tests.spoken import write_spoken
+
+    done = framelens(environment, "transcript", write_spoken(tmp_path / "mute.mkv"))
+    assert done.returncode == 6 and "no sound" in done.stderr and len(done.stderr.splitlines()) == 1

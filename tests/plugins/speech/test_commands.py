@@ -58,7 +58,7 @@ def test_a_model_is_downloaded_once_and_only_with_consent(
     assert again.returncode == 0 and len(again.stdout.splitlines()) == 27 and len(hub.requests) == asked
 
 
-def test_the_command_about_speech_downloads_and_says_what_it_has(environment: dict[str, str]) -> None:
+def test_the_command_downloads_and_says_what_it_has(environment: dict[str, str]) -> None:
     before = framelens(environment, "speech")
     assert before.returncode == 0 and "--download" in before.stdout and "faster-whisper" in before.stdout
     after = framelens(environment, "speech", "--download", "--quiet")

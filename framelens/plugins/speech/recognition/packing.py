@@ -1,7 +1,7 @@
 """Packing of speech into windows: silence between passages is left out, and times are mapped back.
 
 A Whisper model reads half a minute at a time, however little is said in it. So passages of speech are put together, and
-cut at pauses: within a window faster-whisper goes on from where the last whole sentence ended.
+cut at pauses: within a window faster-whisper continues where the last whole sentence ended.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|clip .+ --from .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes (?!\w+://).+|clip .+ --from .+|doctor|plugins|keys (?!.* --user ).+)"
+    r"|framelens cluster plan .+"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
@@ -57,7 +58,7 @@ KINDS = {
     "stored": r"framelens (library|export|backup|audit|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
-    r"((analyse|batch) (?!.*(--no-model|--ray))|ask (?!--)|models sight).*",
+    r"((analyse|batch) (?!\w+://|.*(--no-model|--ray))|ask (?!--|\w+://)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
@@ -75,6 +76,7 @@ KINDS = {
     "parsed": r"python -m vllm\.entrypoints\.openai\.api_server .+",
 }
 ELSEWHERE = {
+    r"framelens \w+ (https|s3)://.+": "wants a server of videos; tests/services/test_links.py has one",
     r"nvidia-smi": "wants an NVIDIA driver",
     r"framelens serve .+ --device cuda.*": "wants an NVIDIA GPU",
     r"ffmpeg -i rtsp://.+": "wants a camera",

@@ -7,6 +7,7 @@ PLUGIN = Plugin(
     "sources",
     sources={f"{scheme}://": f"{_HERE}.typed:fetched" for scheme in ("http", "https", "s3")},
     slots={
+        "analyse.source": (f"{_HERE}.panel:draw",),
         "doctor.checks": (f"{_HERE}.checks:checks",),
         "link.page": (f"{_HERE}.ytdlp:find",),
     },

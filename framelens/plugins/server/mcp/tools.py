@@ -37,6 +37,7 @@ from framelens.core.errors import AppError, ConfigError, InputError, VideoError
 from framelens.core.files import is_inside, readable, restored, shown_path, typed_path
 from framelens.core.generators import value_of
 from framelens.core.images import cropped, smaller
+from framelens.core.links import is_link, typed_link
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
 from framelens.i18n.formatting import stage_text
@@ -48,6 +49,7 @@ from framelens.services.analyses import build_request, start_run
 from framelens.services.asking import Asking, FrameOptions
 from framelens.services.container import Services
 from framelens.services.keyframes import build_selection, parse_seconds
+from framelens.services.links import LinkFetcher, may_name_any
 from framelens.services.transcripts import report_ids, transcript_of
 from framelens.store.fs_utils import storage_errors
 from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
@@ -104,12 +106,14 @@ class McpTools:
         self._roots = roots
         confine(roots)
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._analyses: dict[AnalysisRequest, str] = {}
         self._cancelled: set[str] = set()
         self._answers: dict[_Question, _Answer] = {}
 
     def close(self) -> None:
-        """Stop the answers that are being written and keep the partial texts."""
+        """Stop the answers that are being written, whose partial texts are kept, and the fetches of videos."""
+        self._closing.set()
         for answer in self._answers.values():
             answer.cancel.set()
 
@@ -347,9 +351,18 @@ class McpTools:
         Raises:
             InputError: The file is outside of the folders that may be read.
         """
+        if is_link(video) and not self._roots:
+            return self._fetched(video)
         is_path = Path(video).name != video or bool(Path(video).suffix)
         is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
         return self._allowed(video) if is_path or is_here else None
+
+    def _fetched(self, url: str) -> Path:
+        """Return the file of a video at a link."""
+        videos, settings = self.services.videos, self.services.settings
+        is_open = may_name_any(is_shared=settings.access.insecure)
+        links = LinkFetcher(videos, settings.sources, is_open=is_open)
+        return videos.path(links.fetch(typed_link(url), lambda now: None, self._closing))
 
     def _allowed(self, text: str) -> Path:
         if "\0" in text:

@@ -1,0 +1,104 @@
+"""A link in place of a file on the Analyse page: a text box, and what has arrived of the video."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.components.controls import button, follow, show_error
+from app.context import may_change, services
+from app.formatting import plain
+from app.state import page_state
+from framelens.core.background_task import BackgroundTask, BackgroundTasks
+from framelens.core.errors import InputError
+from framelens.core.links import is_link, typed_link
+from framelens.core.roles import current_user
+from framelens.i18n import t
+from framelens.plugins.sources.words import progress_words
+from framelens.services.links import FetchProgress, LinkFetcher, may_name_any
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
+
+_BOX, _FETCHED = "link", "link_fetched"
+"""Keys of the session: the text box, and the task of the last link."""
+_STOP_SECONDS = 2.0
+
+
+class PageFetches:
+    """The fetches of all sessions, each by its user and its link. All methods are thread-safe."""
+
+    def __init__(self, opened: Services) -> None:
+        self._opened = opened
+        self._tasks = BackgroundTasks[FetchProgress, str]("fetch")
+
+    def start(self, url: str, *, is_open: bool) -> str:
+        """Begin to fetch a video, unless that is done already, and return the key of the task.
+
+        Raises:
+            InputError: The address may not be used.
+        """
+        links = LinkFetcher(self._opened.videos, self._opened.settings.sources, is_open=is_open)
+        links.check(url)
+        key = f"{current_user().id} {url}"
+        self._tasks.start(key, partial(links.fetch, url), progress=FetchProgress(url))
+        return key
+
+    def get(self, key: str) -> BackgroundTask[FetchProgress, str] | None:
+        """Return the task of a key, None if it was forgotten."""
+        return self._tasks.get(key)
+
+    def close(self) -> None:
+        """Stop all fetches; what has arrived is continued when the link is given again."""
+        self._tasks.close(_STOP_SECONDS)
+
+
+def draw() -> None:
+    """Draw the text box, or in its place the fetch that it began; choose the video once it is there.
+
+    Nothing is drawn for users who may fetch from no address.
+    """
+    if not may_change() or not (_may_name_any() or services().settings.sources.urls):
+        return
+    task = _fetches().get(st.session_state.get(_FETCHED, ""))
+    if task and task.state == "done":
+        del st.session_state[_FETCHED]
+        page_state().choose_video(task.result)
+        st.rerun()
+    if task and task.is_running:
+        follow(task, _draw_progress, task)
+        return
+    if task and task.error:
+        show_error(task.error)
+    hint = t("sources.box_hint")
+    st.text_input(t("sources.box"), key=_BOX, placeholder=hint, label_visibility="collapsed", on_change=_begin)
+
+
+def _begin() -> None:
+    typed = st.session_state[_BOX].strip()
+    state = page_state()
+    with state.catching_errors():
+        if not typed:
+            return
+        if not is_link(typed):
+            raise InputError("url_invalid", url=typed[:200])
+        st.session_state[_FETCHED] = _fetches().start(typed_link(typed), is_open=_may_name_any())
+
+
+def _draw_progress(task: BackgroundTask[FetchProgress, str]) -> None:
+    """Draw what has arrived, with a button that stops it."""
+    if now := task.progress:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.caption(plain(progress_words(now)))
+            button(t("ui.cancel"), "link_cancel", task.cancel, icon="close", kind="tertiary")
+        st.progress(min(1.0, now.received_bytes / now.size_bytes) if now.size_bytes else 0.0)
+
+
+def _fetches() -> PageFetches:
+    return services().part("links", PageFetches)
+
+
+def _may_name_any() -> bool:
+    return may_name_any(is_shared=services().settings.access.insecure)

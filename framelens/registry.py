@@ -228,7 +228,7 @@ def load_all() -> None:
     for plugin in (one for one in used() if one.name not in BUILT_IN):
         drawn = [page.draw for _, page in _pages() if page in plugin.pages]
         placed = [one for places in plugin.slots.values() for one in places]
-        alone = [one for one in (plugin.launch_checks, plugin.routes, plugin.resume) if one]
+        alone = [one for one in (plugin.launch_checks, plugin.recogniser, plugin.routes, plugin.resume) if one]
         for reference in (*drawn, *placed, *alone, *plugin.sources.values()):
             loaded(plugin, reference)
 
@@ -268,6 +268,21 @@ def loaded(plugin: Plugin, reference: str) -> Any | None:
     """Return the object that a plugin names, or None if it can't be loaded and is left out."""
     try:
         return load(reference)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
+        leave_out(plugin, reference, error)
+        return None
+
+
+def called(plugin: Plugin, reference: str, *given: object) -> Any | None:
+    """Return what the function that a plugin names returns, or None if it fails and is left out.
+
+    Raises:
+        AppError: The function raised it for the reader.
+    """
+    try:
+        return load(reference)(*given)
+    except AppError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
         leave_out(plugin, reference, error)
         return None

@@ -61,13 +61,9 @@ class LaunchChecks:
 def launch_checks(settings: Settings) -> LaunchChecks:
     """Return the checks of the first plugin that can make some."""
     for plugin in registry.used():
-        if plugin.launch_checks and (make := registry.loaded(plugin, plugin.launch_checks)):
-            try:
-                checks = make(settings)
-                if not isinstance(checks, LaunchChecks):
-                    raise TypeError(f"{type(checks).__name__} instead of LaunchChecks")
-            except Exception as error:  # noqa: BLE001 - without checks no program code of a model runs
-                registry.leave_out(plugin, plugin.launch_checks, error)
-            else:
-                return checks
+        found = registry.called(plugin, plugin.launch_checks, settings) if plugin.launch_checks else None
+        if isinstance(found, LaunchChecks):
+            return found
+        if found is not None:
+            registry.leave_out(plugin, plugin.launch_checks, f"{type(found).__name__} instead of LaunchChecks")
     return LaunchChecks()

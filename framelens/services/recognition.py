@@ -50,8 +50,8 @@ def build_recogniser(settings: Settings) -> Recogniser | None:
 def local_recogniser(settings: Settings) -> LocalRecogniser | None:
     """Return that of the first plugin which transcribes with these settings."""
     for plugin in registry.used():
-        if plugin.recogniser and (make := registry.loaded(plugin, plugin.recogniser)):
-            found: LocalRecogniser | None = registry.guarded(plugin, make)(settings)
+        if plugin.recogniser:
+            found: LocalRecogniser | None = registry.called(plugin, plugin.recogniser, settings)
             if found is not None:
                 return found
     return None

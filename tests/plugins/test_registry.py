@@ -134,6 +134,7 @@ PLUGIN = Plugin(
     routes="broken_one:fail",
     resume="broken_one:fail",
     launch_checks="broken_one:fail",
+    recogniser="broken_one:fail",
     messages="broken_one.no_messages",
 )
 def fail(*_, **__):
@@ -187,10 +188,12 @@ SERVE = """
 import json
 from framelens import api, config, registry
 from framelens.services.launch_checks import LaunchChecks, launch_checks
+from framelens.services.recognition import build_recogniser
 assert api.routes(api.Gate(api.AllowedHosts.for_server(None)))
 assert "headlines" in [page.name for page, _ in registry.pages()]
 registry.resume(None)
 assert isinstance(launch_checks(config.load()), LaunchChecks)
+build_recogniser(config.load())
 print(json.dumps(list(registry.left_out("broken"))))
 """
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +16,10 @@ import pytest
 
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, VideoError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.plugins.editing.clips import cutter
+from framelens.plugins.editing.clips import cutter, encoding
 from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_clip, suffix_of
-from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures
+from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures, ClipRequest
+from framelens.video.readers import open_reader
 from tests.marked import marked, number_of, uneven_times
 from tests.media import solid, with_sound, write_sound, write_video
 
@@ -259,6 +263,24 @@ def test_nothing_is_left_of_a_clip_that_failed(folder: Path, tmp_path: Path) -> 
         cut_clip(write_sound(tmp_path / "song.mp4"), 0.0, 1.0, target / "clip.mp4")
     assert refusal(silent) == "video_audio_only"
     assert not [one for one in target.rglob("*") if one.is_file()]
+
+
+@pytest.mark.slow
+def test_missing_encoder_names_the_other_mode(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_ENCODERS", {"none": {}})
+    with open_reader(path := video(folder)) as reader, pytest.raises(VideoError) as error:
+        list(encoding.encoded(reader.info, ClipRequest("cut", path, "exact", 1.0, 2.0, "mp4")))
+    assert refusal(error) == "clip_without_encoder"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as a full disk would")
+def test_full_disk_is_said_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "framelens.cli.main", "clip", str(video(folder)), "--language", "en", "--quiet"]
+    command = f"ulimit -f 4; exec {shlex.join([*words, '--output', str(tmp_path / 'clip.mp4')])}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 5 and "clip.mp4" in done.stderr, done.stderr
+    assert not [*tmp_path.glob("*.mp4"), *tmp_path.glob(".*.part")]
 
 
 @pytest.mark.slow

@@ -29,6 +29,8 @@ SHORT = {
 }
 """Short options: the same letter has the same meaning in every command."""
 _OURS = "cli.argparse."
+_TO_A_FILE = "analyse"
+"""The command that is meant where a file stands in the place of one."""
 _DASH = re.compile("[-‐-―−－]")
 _DASHES = re.compile("(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
 """One dash, or those that word processors and web pages write for two, and the name of an option."""
@@ -94,25 +96,25 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{line}{t('cli.see_help', command=self.prog)}\n")
 
     def _dash_slips(self, words: Iterable[str]) -> list[str]:
-        """Return the words that are long options but for their dashes, up to "--", which ends the options.
+        """Return the words whose dashes mean something else, up to "--", which ends the options.
 
         One dash begins a short option with its value, and dashes of word processors begin a file's name.
         """
-        options = takewhile(lambda word: word != "--", words)
-        parts = ((word, _DASHES.match(word.partition("=")[0])) for word in options)
-        return [word for word, found in parts if found and self._is_slip(word, found[1])]
+        return [word for word in takewhile(lambda word: word != "--", words) if self._is_slip(word)]
 
-    def _is_slip(self, word: str, name: str) -> bool:
-        known = self._option_string_actions
-        is_meant = f"--{name}" in known or (f"-{name}" in known and not word.startswith("-"))
-        return is_meant and not os.path.lexists(word)
+    def _is_slip(self, word: str) -> bool:
+        known, found = self._option_string_actions, _DASHES.match(word.partition("=")[0])
+        if not found or os.path.lexists(word):
+            return bool(_names_file(word)) and word.partition("=")[0] not in known
+        return f"--{found[1]}" in known or (f"-{found[1]}" in known and not word.startswith("-"))
 
     def _unknown(self, words: Sequence[str]) -> str:
         """Return the message about unknown arguments, with the options of similar names."""
         message = catalogue(i18n.language())[f"{_OURS}unrecognized"] % " ".join(words)
         known = [name for name in self._option_string_actions if name.startswith("--")]
         names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")
-        meant = list(dict.fromkeys(one for name in names if (one := closest(name, known))))
+        files = [name for word in words if (name := _names_file(word))]
+        meant = files or list(dict.fromkeys(one for name in names if (one := closest(name, known))))
         return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -120,7 +122,10 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = list(map(str, action.choices))
-        words = {"value": value, "suggestion": closest(str(value), choices), "choices": ", ".join(choices)}
+        suggestion = closest(str(value), choices)
+        if isinstance(action, argparse._SubParsersAction) and _TO_A_FILE in choices and os.path.lexists(value):
+            suggestion = f"{_TO_A_FILE} {value}"
+        words = {"value": value, "suggestion": suggestion, "choices": ", ".join(choices)}
         meant = "_meant" if words["suggestion"] else ""
         if isinstance(action, argparse._SubParsersAction):
             raise argparse.ArgumentError(None, t(f"cli.command_unknown{meant}", **words))
@@ -133,6 +138,11 @@ class Parser(argparse.ArgumentParser):
             return super()._get_value(action, arg_string)
         except AppError as error:
             raise argparse.ArgumentError(action, error_text(error)) from error
+
+
+def _names_file(word: str) -> str:
+    """Return the name of an existing file that looks like options, so that it doesn't; "" for other words."""
+    return f".{os.sep}{word}" if len(word) > 2 and word.startswith("-") and os.path.lexists(word) else ""
 
 
 def _names_something(action: argparse.Action) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +103,16 @@ def test_short_options_mean_the_same_in_every_command() -> None:
 def test_dash_of_a_word_processor_begins_no_file_name(capsys: pytest.CaptureFixture[str]) -> None:
     line, _ = refused(capsys, "keyframes", "x", "–n", "8")
     assert "unrecognized arguments: –n" in line
+
+
+def test_file_in_place_of_an_option_or_a_command_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-lead.mp4", "a.mp4"):
+        (tmp_path / name).touch()
+    assert f"maybe you meant .{os.sep}-lead.mp4?" in refused(capsys, "keyframes", "-lead.mp4")[0]
+    assert 'maybe you meant "analyse a.mp4"?' in refused(capsys, "a.mp4")[0]
 
 
 def test_short_options_may_be_written_together() -> None:

@@ -30,7 +30,7 @@ SHORT = {
 """Short options: the same letter has the same meaning in every command."""
 _OURS = "cli.argparse."
 _TO_A_FILE = "analyse"
-"""The command that is meant where a file stands in the place of one."""
+"""The command that is meant where a file is in the place of one."""
 _DASH = re.compile("[-‐-―−－]")
 _DASHES = re.compile("(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
 """One dash, or those that word processors and web pages write for two, and the name of an option."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from framelens.core.domain import ProgressListener
 from framelens.core.errors import EngineError, ModelNotFound
-from framelens.core.model_hub import is_offline
+from framelens.core.model_hub import chosen_hub, is_offline
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.hub_cache import find_in_cache
@@ -73,7 +73,12 @@ class WhisperReference:
             Cancelled: `cancel` was set.
         """
         # Any *.bin counts as a pickle there; CTranslate2 reads a format of its own, see check_folder.
-        return download(self.hub_id, on_progress, cancel, allow_pickle=True)
+        try:
+            return download(self.hub_id, on_progress, cancel, allow_pickle=True)
+        except ModelNotFound as error:  # its sentence is about the model of the engine
+            reason = str(error.values.get("reason") or error.key)
+            values = {"model": self.name, "id": self.hub_id, "endpoint": chosen_hub().endpoint, "reason": reason}
+            raise ModelNotFound("speech_download_failed", **values) from error
 
 
 def is_installed() -> bool:

@@ -72,3 +72,9 @@ def test_a_video_without_sound_says_so(tmp_path: Path, environment: dict[str, st
 
     done = framelens(environment, "transcript", write_spoken(tmp_path / "mute.mkv"))
     assert done.returncode == 6 and "no sound" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_hub_without_the_model_is_an_error_about_speech(environment: dict[str, str], hub: Hub) -> None:
+    hub.model = "Someone/else"
+    done = framelens(environment, "speech", "--download", "--quiet")
+    assert done.returncode == 4 and "FRAMELENS_SPEECH_MODEL_PATH" in done.stderr and hub.url in done.stderr

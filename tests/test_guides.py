@@ -49,7 +49,7 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes (?!\w+://).+|clip .+ --from .+|doctor|plugins|keys (?!.* --user ).+)"
+    "alone": r"framelens (keyframes (?!\w+://).+|clip .+ --from .+|doctor|plugins|speech|keys (?!.* --user ).+)"
     r"|framelens cluster plan .+"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
@@ -100,6 +100,7 @@ ELSEWHERE = {
     r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/commands/test_trust.py has one",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
     r"framelens clip (?!.* --from ).+": "wants a model's report; tests/plugins/editing/commands/test_clip.py has one",
+    r"framelens speech .*--download": "wants a speech model; tests/plugins/speech/test_commands.py downloads one",
     r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/commands/test_checks.py takes less",
 }
 _PROGRAMS = re.compile(

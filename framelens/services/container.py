@@ -24,10 +24,7 @@ from framelens.core.errors import StorageError
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.core.wall_clock import latest_time
 from framelens.jobs.engine_switcher import EngineSwitcher
-from framelens.services.answers import Answers
-from framelens.services.asking import Asking
 from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
-from framelens.services.stored_reports import StoredReports
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store, open_store
 from framelens.store.fs_utils import ProcessLock, log_to
@@ -42,7 +39,10 @@ if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
     from framelens.library.semantic_index import SemanticIndex
     from framelens.services.access.accounts import Accounts
+    from framelens.services.answers import Answers
+    from framelens.services.asking import Asking
     from framelens.services.model_switch import ModelSwitch
+    from framelens.services.stored_reports import StoredReports
     from framelens.video.stills import Stills
 
 T = TypeVar("T")
@@ -137,6 +137,8 @@ class Services:
     @property
     def asking(self) -> Asking:
         """Return what questions about videos need."""
+        from framelens.services.asking import Asking
+
         return Asking(self.jobs, self.switcher, self.templates, self.shared)
 
     @property
@@ -149,11 +151,15 @@ class Services:
     @property
     def reports(self) -> StoredReports:
         """Return the stored reports with the conversations about them."""
+        from framelens.services.stored_reports import StoredReports
+
         return StoredReports(self.store, self.jobs, self.conversations)
 
     @property
     def answers(self) -> Answers:
         """Return the answers that are being written."""
+        from framelens.services.answers import Answers
+
         return self.part("answers", lambda services: Answers(services.asking, services.jobs, services.conversations))
 
     def resume(self) -> None:

@@ -27,11 +27,9 @@ from framelens.analysis.prompts.templates import Templates, digest
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task
 from framelens.config import Settings
-from framelens.conversations.answer_queue import AnswerQueues
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
-from framelens.engine.model_resolution import resolve_model
 from framelens.services import engine_selection
 from framelens.services.recognition import build_recogniser, local_recogniser
 from framelens.store.extraction_cache import ExtractionStore
@@ -41,6 +39,7 @@ from framelens.video.stills import Stills
 from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
+    from framelens.conversations.answer_queue import AnswerQueues
     from framelens.conversations.retrieval.select import RetrievalTools
     from framelens.engine.base import Engine
     from framelens.llm.cache import AnswerCache
@@ -79,6 +78,8 @@ class SharedParts:
     @_once
     def queues(self) -> AnswerQueues:
         """Return the questions that wait for the engine in use, or for each of several."""
+        from framelens.conversations.answer_queue import AnswerQueues
+
         return AnswerQueues()
 
     @_once
@@ -348,6 +349,8 @@ class ModelAnswers:
 def _weights(settings: Settings) -> Path | None:
     """Return the folder of the model, None if it is not on this machine."""
     try:
+        from framelens.engine.model_resolution import resolve_model
+
         return resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong
         return None

@@ -81,12 +81,14 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.cli",
         "framelens.cli.main",
         "framelens.cli.parser",
+        "framelens.cli.running",
         "framelens.cli.terminal",
         "framelens.core",
         "framelens.core.domain",
         "framelens.core.errors",
         "framelens.core.evidence",
         "framelens.core.files",
+        "framelens.core.links",
         "framelens.core.units",
     }
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
@@ -133,7 +135,7 @@ def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path:
     found = imported("analyse", video, "--no-model", "--quiet", "--frames", 2, cwd=tmp_path, FRAMELENS_PLUGINS="")
     assert not found & (MODEL | DECODERS)
     ours = {name for name in found if (LIBRARY / f"{name.removeprefix('framelens.').replace('.', '/')}.py").is_file()}
-    assert len(ours) <= 106, sorted(ours)  # what one has to know to follow a video to its report
+    assert len(ours) <= 103, sorted(ours)  # what one has to know to follow a video to its report
 
 
 def test_the_child_imports_nothing_of_the_parent() -> None:

@@ -59,7 +59,8 @@ def page_of(page: AppTest, open_services: Open) -> Callable[..., tuple[AppTest, 
 
 
 def written(page: AppTest) -> str:
-    return texts(page) + json.dumps(parts_shown(page), ensure_ascii=False)
+    """All texts of the page, without the backslashes of Markdown and JSON."""
+    return (texts(page) + json.dumps(parts_shown(page), ensure_ascii=False)).replace("\\", "")
 
 
 def headings(page: AppTest) -> list[str]:

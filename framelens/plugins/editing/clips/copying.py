@@ -64,6 +64,7 @@ class _Copy:
         self._sound = sound_streams(container)
         self._shown: list[int] = []
         self._end = self._reached = 0.0
+        self._begins_open = False
 
     def messages(self) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
         """Yield the bytes of the clip, how far it is, and its pictures."""
@@ -83,7 +84,7 @@ class _Copy:
                     yield ClipProgress(seconds - zero)
             yield from clip.rest()
         times = tuple(float((pts - first) * self._unit) for pts in sorted(self._shown))
-        yield ClipPictures(origin - zero, self._end - zero, times)
+        yield ClipPictures(origin - zero, self._end - zero, times, begins_open=self._begins_open)
 
     # ---- where it begins
 
@@ -152,6 +153,7 @@ class _Copy:
                     break
             elif packet.pts == first or (self._shown and time >= origin):
                 if not self._shown:
+                    self._begins_open = _begins_open(self._stream, bytes(packet))
                     yield from (one for one in sound if _seconds(one) < end)
                     sound = [one for one in sound if _seconds(one) >= end]
                 yield self._noted(packet)
@@ -169,6 +171,25 @@ class _Copy:
 
     def _length(self, packet: Packet[Stream]) -> float:
         return float(packet.duration * packet.time_base) if packet.duration else self._nominal
+
+
+def _begins_open(stream: VideoStream, key_frame: bytes) -> bool:
+    """Return whether a key frame of H.264 is no IDR picture: later pictures may then name some before it.
+
+    Units begin with start codes or, where the decoder's configuration begins with 1 (ISO/IEC 14496-15), with their
+    lengths. The type is the low five bits of a unit's first byte; 5 is a slice of an IDR picture (ITU-T H.264, 7.4.1).
+    """
+    if stream.codec_context.name != "h264":
+        return False
+    setup = stream.codec_context.extradata or b""
+    if setup[:1] != b"\x01":
+        units = [unit[0] & 31 for unit in key_frame.split(b"\0\0\1")[1:] if unit]
+        return 5 not in units
+    units, place, size = [], 0, (setup[4] & 3) + 1
+    while place + size < len(key_frame):
+        units.append(key_frame[place + size] & 31)
+        place += size + int.from_bytes(key_frame[place : place + size], "big")
+    return 5 not in units
 
 
 def _num_needed(tail: Sequence[Packet[Stream]], end_seconds: float) -> int:

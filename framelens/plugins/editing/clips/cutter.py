@@ -55,6 +55,7 @@ class VideoClip:
         start_seconds: Time of the video at which its first picture begins; sooner than asked for in a fast clip.
         end_seconds: Time of the video at which its last picture ends.
         num_frames: Number of its pictures.
+        begins_open: Whether a fast clip begins inside an open group of pictures, where browsers may stop.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class VideoClip:
     start_seconds: float
     end_seconds: float
     num_frames: int
+    begins_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,8 @@ def cut_clip(
     request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()], cues=shown)
     made = _made(request, output, on_progress, cancel)
     times = made.times_seconds
-    return VideoClip(output, mode, round(made.start_seconds, 6), round(made.end_seconds, 6), len(times))
+    start, end = round(made.start_seconds, 6), round(made.end_seconds, 6)
+    return VideoClip(output, mode, start, end, len(times), made.begins_open)
 
 
 def cut_reel(

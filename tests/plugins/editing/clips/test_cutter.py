@@ -100,6 +100,15 @@ def test_fast_clip_states_its_true_start_and_end(folder: Path, tmp_path: Path, n
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "is_open"), [("open.mkv", True), ("closed.mp4", False), ("stream.ts", False), ("vp9.webm", False)]
+)
+def test_fast_clip_says_whether_it_begins_open(folder: Path, tmp_path: Path, name: str, is_open: bool) -> None:
+    clip, _ = cut(video(folder, name), 2.1, 3.3, "fast", tmp_path)
+    assert clip.start_seconds > 0
+    assert clip.begins_open is is_open
+
+
 def test_fast_clip_of_uneven_times_ends_where_the_next_begins(folder: Path, tmp_path: Path) -> None:
     whole = frames_of(path := video(folder, "uneven.mp4"))
     for last in (40, 55, 70):

@@ -113,7 +113,7 @@ def test_in_a_terminal_the_answer_decides(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("https://www.example.org/watch?v=1", "https://www.example.org/watch?v=1 is an address"),
+        ("ftp://www.example.org/watch?v=1", "ftp://www.example.org/watch?v=1 is an address"),
         ("rtsp://admin:secret@10.0.0.2/live", "rtsp://10.0.0.2/live is an address"),
         ("nowhere/clip.mp4", "There is no file"),
     ],

@@ -62,7 +62,7 @@ def test_a_list_may_name_paths_from_the_working_directory(folder: Path) -> None:
 def test_bad_arguments_never_fail_the_others(folder: Path) -> None:
     (folder / "none.txt").write_text("# nothing\n")
     (folder / "empty").mkdir()
-    found = collect(["nowhere/*.mp4", "none.txt", "empty", "https://example.org/a.mp4", "clips/*.mp4"], sha256_of)
+    found = collect(["nowhere/*.mp4", "none.txt", "empty", "rtsp://example.org/a", "clips/*.mp4"], sha256_of)
     assert names(found) == ["a.mp4", "b.mp4"]
     assert [one.error.key for one in found.left_out] == [
         "pattern_without_files", "list_empty", "folder_without_videos", "video_is_address", "video_empty",

@@ -269,6 +269,8 @@ class Survey:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
+        if reader.changes.has_continued_clock:
+            yield Notice("clock_continued", level="info")
         if reader.info.dynamic_range == UNMAPPED_RANGE:
             yield Notice("colours_lost", {"name": UNMAPPED_RANGE})
         if reader.mapped_colours:

@@ -78,10 +78,17 @@ and text formats as videos, and an uploaded file must not make it read other fil
 
 @dataclass
 class PictureChanges:
-    """Changes to pictures besides turning, cropping and scaling; a reader and its pictures share one."""
+    """Changes to pictures besides turning, cropping and scaling, and to their times; a reader and they share one.
+
+    Attributes:
+        is_deinterlaced: Combing was found and removed.
+        is_composited: Transparent parts are shown on white.
+        has_continued_clock: The container's clock started again, and their times continue.
+    """
 
     is_deinterlaced: bool = False
     is_composited: bool = False
+    has_continued_clock: bool = False
 
 
 class Picture(Protocol):

@@ -338,6 +338,7 @@ class AvReader(base.FrameReader):
         for packet in self._packets():
             move_on()
             self._clocks.follow(packet)
+            self.changes.has_continued_clock = self._clocks.have_restarted
             self._note_reach(packet)
             if packet.stream.index != self._stream.index:  # only this shows the stream of the last, empty packet
                 continue

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core.domain import VideoInfo
+from framelens.core.domain import KeyframesChosen, VideoInfo
 from framelens.video.audio.decoder import pieces
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers import open_reader
 from framelens.video.seeking import pictures_at
 from tests.media import moving, solid, with_sound, write_video
@@ -39,6 +41,14 @@ def test_joined_recordings_go_on_where_the_first_ends(start: float, second: floa
     assert all(time == pytest.approx(index / 25, abs=0.0015) for index, time in frames)
     assert frames[-1] == (99, pytest.approx(3.96, abs=0.0015))
     assert [one.index for one in pictures_at(info, "pyav", [1.0, 3.0])] == [25, 75]
+
+
+def test_joined_recording_says_that_its_times_go_on(tmp_path: Path) -> None:
+    parts = [_part(tmp_path / f"{number}.ts", 500.0 * number, seed=number) for number in (2, 1)]
+    for name, data, keys in (("joined.ts", b"".join(parts), ["clock_continued"]), ("one.ts", parts[0], [])):
+        (tmp_path / name).write_bytes(data)
+        found = [one for one in extract(tmp_path / name, ExtractOptions(2)) if isinstance(one, KeyframesChosen)]
+        assert [notice.key for notice in found[0].decode.notices] == keys
 
 
 def test_joined_flv_goes_on_where_the_first_ends(tmp_path: Path) -> None:

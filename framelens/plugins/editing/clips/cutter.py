@@ -206,9 +206,8 @@ def cut_clip(
         raise ConfigError("clip_subtitles_fast")
     request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()], cues=shown)
     made = _made(request, output, on_progress, cancel)
-    times = made.times_seconds
-    start, end = round(made.start_seconds, 6), round(made.end_seconds, 6)
-    return VideoClip(output, mode, start, end, len(times), made.begins_open)
+    times = (round(made.start_seconds, 6), round(made.end_seconds, 6))
+    return VideoClip(output, mode, *times, len(made.times_seconds), made.begins_open)
 
 
 def cut_reel(

@@ -327,7 +327,14 @@ def _row(cut: CutPiece) -> dict[str, object]:
 def _document(clip: VideoClip, start_seconds: float, end_seconds: float | None) -> dict[str, object]:
     times = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
     asked = {"asked_start_seconds": start_seconds, "asked_end_seconds": end_seconds}
-    return {"path": str(clip.path), "mode": clip.mode, **times, **asked, "num_frames": clip.num_frames, "begins_open": clip.begins_open}
+    return {
+        "path": str(clip.path),
+        "mode": clip.mode,
+        **times,
+        **asked,
+        "num_frames": clip.num_frames,
+        "begins_open": clip.begins_open,
+    }
 
 
 def _done(clip: VideoClip) -> str:

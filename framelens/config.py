@@ -297,11 +297,11 @@ def _choice_path(data_dir: Path) -> Path:
 def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
     from dotenv import dotenv_values  # imported late, like platformdirs
 
-    return {
-        key: value
-        for key, value in dotenv_values(path, interpolate=False).items()
-        if value or (value == "" and key in _MAY_BE_EMPTY)
-    }
+    try:
+        found = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("dotenv_unreadable", reason=str(error)) from error
+    return {key: value for key, value in found.items() if value or (value == "" and key in _MAY_BE_EMPTY)}
 
 
 def _vllm_config(text: str) -> dict[str, Any]:

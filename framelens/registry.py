@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from framelens import config
-from framelens.core.errors import AppError, InputError
+from framelens.core.errors import AppError, ConfigError, InputError
 
 BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
@@ -162,8 +162,14 @@ def used() -> tuple[Plugin, ...]:
 
 @cache
 def states() -> tuple[PluginState, ...]:
-    """Find all plugins; the result is kept for the life of the process."""
-    wanted = config.plugin_names()
+    """Find all plugins; the result is kept for the life of the process.
+
+    With a `.env` that can't be read all are used: what reads the settings says what is wrong with it.
+    """
+    try:
+        wanted = config.plugin_names()
+    except ConfigError:
+        wanted = None
     found = [state for name in BUILT_IN if (state := _built_in(name, wanted))]
     known = {state.name for state in found}
     for state in _installed(wanted):

@@ -14,7 +14,7 @@ from pathlib import Path
 from framelens import config, registry
 from framelens.cli.common import finding_lines, finding_text, use_language
 from framelens.core.check_findings import CheckFinding, worst_first
-from framelens.core.errors import AppError, ConfigError
+from framelens.core.errors import AppError
 from framelens.core.redaction import redact, redact_setting
 from framelens.core.units import gib_text, human_size
 from framelens.i18n import LANGUAGES, labelled, t
@@ -100,9 +100,7 @@ def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
         values = config.as_given()
         return config.load(), values, None
     except AppError as error:
-        fault: AppError = error
-    except (OSError, UnicodeDecodeError) as error:
-        fault = ConfigError("dotenv_unreadable", reason=str(error))
+        fault = error
     named = {name: values[name] for name in ("VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR") if name in values}
     return config.load(named, dotenv=Path(os.devnull)), values, fault
 

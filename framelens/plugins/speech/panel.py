@@ -11,6 +11,7 @@ from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import EngineProgress
+from framelens.core.roles import requires
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.i18n.formatting import span
@@ -47,7 +48,7 @@ def _draw_model(local: LocalRecogniser) -> None:
         st.caption(plain(t("speech.pace", time=span(pace * _HOUR, pace * _HOUR))))
     if download.is_running and download.progress:
         draw_phase(download.progress)
-        button(t("speech.stop"), "speech_stop", download.cancel, icon="close")
+        button(t("speech.stop"), "speech_stop", _on_stop, icon="close")
         return
     if download.error:
         show_error(download.error)
@@ -59,8 +60,23 @@ def _draw_model(local: LocalRecogniser) -> None:
 
 
 def _on_download(local: LocalRecogniser) -> None:
-    """Download the model in the background: pressing the button is the consent."""
     with page_state().catching_errors():
-        local.confirm_download()
-        first = EngineProgress("checking", {"model": local.name})
-        _download().start(local.fetch, subject=local.name, progress=first)
+        _begin(local)
+
+
+@requires("administrator")
+def _begin(local: LocalRecogniser) -> None:
+    """Download the model in the background: pressing the button is the consent."""
+    local.confirm_download()
+    first = EngineProgress("checking", {"model": local.name})
+    _download().start(local.fetch, subject=local.name, progress=first)
+
+
+def _on_stop() -> None:
+    with page_state().catching_errors():
+        _stop()
+
+
+@requires("administrator")
+def _stop() -> None:
+    _download().cancel()

@@ -108,12 +108,13 @@ def _draw_progress(batch_id: str) -> None:
     statuses = status_of(batch, services().jobs)
     counts, total = counts_of(statuses), len(statuses)
     ended = sum(one.is_over for one in statuses)
-    st.progress(ended / total if total else 1.0)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         left = remaining(_seconds_left(statuses))
         st.markdown(plain(joined(counts_text(counts, total), left)))
         with st.container(horizontal=True, gap="small", width="content"):
             _draw_actions(batch, statuses)
+    # Between the buttons and the table, whose own buttons are drawn above it while the pointer is on it.
+    st.progress(ended / total if total else 1.0)
     if error := batches().error_of(batch_id):
         show_error(error)
     _draw_table(batch.id, statuses)

@@ -34,8 +34,12 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     page.mouse.click(box["x"] + 120, box["y"] + 120)  # a cell of the second row
     expect(page).to_have_url(re.compile(r"[?&]job="))
     page.get_by_role("button", name="a.mp4 and 2 more").first.click()
+    page.get_by_test_id("stDataFrame").hover()  # its own buttons appear, and cover no other
+    save = page.get_by_role("button", name="Summary and reports")
+    own, other = page.get_by_test_id("stElementToolbarButtonContainer").last.bounding_box(), save.bounding_box()
+    assert own and other and own["y"] >= other["y"] + other["height"]
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Summary and reports").click()
+        save.click()
     with ZipFile(saved.value.path()) as archive:
         names = archive.namelist()
         assert {"summary.html", "summary.md", "summary.json"} < set(names)

@@ -41,3 +41,9 @@ def test_every_rule_has_its_words(language: Language) -> None:
     keys = [key for source in sources for key in re.findall(r'\bRule\(\s*"(\w+)"', source)]
     assert len(keys) > 20
     assert [key for key in keys if f"{rule_table(key)}.{key}" not in texts] == []
+
+
+def test_billions_are_counted_in_chinese_units() -> None:
+    assert t("models.parameters_named", "en", billions=3.754) == "3.75B"
+    assert t("models.parameters_named", "zh", billions=3.754) == "37.5 亿参数（3.75B）"
+    assert t("models.parameters_active", "zh", billions=235.1, active=22.2) == "2350 亿（235B，每个 token 用 22B）"

@@ -48,7 +48,7 @@ class EventDecoder:
         self._lines: list[str] = []
         self._num_bare = 0
         self._has_events = self._has_ended = self._has_reason = False
-        self._text = ""
+        self._pieces: list[str] = []
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         """Decode a stream that is read without an event loop; our requests are not."""
@@ -110,10 +110,10 @@ class EventDecoder:
         for choice in chunk["choices"]:
             delta = choice["delta"]
             is_whole = not any(one.get("delta") for one in data["choices"] if isinstance(one, dict))
-            if is_whole and self._text and delta["content"].startswith(self._text):
-                delta["content"] = delta["content"].removeprefix(self._text)
+            if is_whole and (before := "".join(self._pieces)) and delta["content"].startswith(before):
+                delta["content"] = delta["content"].removeprefix(before)
                 delta.pop("reasoning_content", None)
-            self._text += delta["content"]
+            self._pieces.append(delta["content"])
         return chunk
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:

@@ -348,9 +348,9 @@ class ModelAnswers:
 
 def _weights(settings: Settings) -> Path | None:
     """Return the folder of the model, None if it is not on this machine."""
-    try:
-        from framelens.engine.model_resolution import resolve_model
+    from framelens.engine.model_resolution import resolve_model
 
+    try:
         return resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong
         return None

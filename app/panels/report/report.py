@@ -169,12 +169,13 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
 def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
     """Draw the blocks of the document or of a tab, a page at a time, with a search where there are many."""
     reported = services().reports.get(job.id, conversations=job.is_imported) or analysis
-    pieces = _pieces(job, analysis, name, reported)
+    has_player = video_for(services().videos, services().jobs, job) is not None  # which has the timeline
+    pieces = _pieces(job, analysis, name, reported, has_player=has_player)
     renderer = report_blocks.Renderer(
         job.id,
         analysis.keyframes,
         _actions(analysis, pieces),
-        range_action=range_action() if _has_player(job) else None,
+        range_action=range_action() if has_player else None,
         intervals=_intervals(reported),
     )
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
@@ -183,7 +184,9 @@ def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
 
 
-def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis) -> list[report_blocks.ReportPiece]:
+def _pieces(
+    job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis, *, has_player: bool
+) -> list[report_blocks.ReportPiece]:
     """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again.
 
     Args:
@@ -191,8 +194,8 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         analysis: The analysis as its job has it.
         name: The tab.
         reported: The analysis with its conversations.
+        has_player: Whether the video is beside it, with the timeline.
     """
-    has_player = _has_player(job)  # which has the timeline
     asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(f"{_PIECES_KEY}_{name}")
     if kept is None or kept[0] is not analysis or kept[1] != asked:
@@ -204,10 +207,6 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, list(report_blocks.pieces(blocks)))
     pieces: list[report_blocks.ReportPiece] = kept[2]
     return pieces
-
-
-def _has_player(job: JobSnapshot) -> bool:
-    return video_for(services().videos, services().jobs, job) is not None
 
 
 def _intervals(analysis: Analysis) -> Iterator[Interval]:

@@ -129,8 +129,6 @@ def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
 
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
-    # Imported here: the slower decoder worker has started by now.
-
     selection = parse_selection(given)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
     updates, reused = open_updates(settings, path, frames, selection, cancel)

@@ -1,8 +1,7 @@
 """Decoder of a video's sound on the time axis of its pictures, and its segmenter. Runs in the decoder worker.
 
-Damaged packets are left out. Of several sound tracks the first in the wanted language is
-decoded, else the one marked as default, else the first. Sound is
-cut at quiet places, and silence is dropped.
+Damaged packets are left out. Of several sound tracks the first in the wanted language is decoded, else the one marked
+as default, else the first. Sound is cut at quiet places, and silence is dropped.
 """
 
 import io

@@ -21,7 +21,7 @@ from framelens.reports.graphics.fonts import REGULAR, own
 from framelens.video.readers.geometry import Orientation
 
 _LINES_OF_HEIGHT, _SIGNS_OF_WIDTH = 18, 16
-"""A letter is as high as an eighteenth of the picture, and a sixteenth of its width at most; chosen by hand."""
+"""A letter is as high as an eighteenth of the picture, and a sixteenth of its width at most."""
 _LEAST_PIXELS = 12
 _SHARE_OF_WIDTH = 0.9
 _MOST_LINES = 4

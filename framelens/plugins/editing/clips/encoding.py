@@ -48,7 +48,7 @@ _ENCODERS = {
 _MOST_UNITS = 1_000_000
 """Parts of a second; a finer clock is rounded to microseconds."""
 _WHOLE_SECONDS = 0.1
-"""A picture at an edge of the range is kept whole if no more of it is outside; chosen by hand."""
+"""A picture at an edge of the range is kept whole if no more of it is outside."""
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG of FFmpeg."""
 Timed = tuple[float, "Packet[Any]"]

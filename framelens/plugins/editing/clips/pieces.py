@@ -15,7 +15,7 @@ from framelens.reports.content.searches import interval_issues
 
 PieceKind = Literal["finding", "chapter", "interval"]
 MARGIN_SECONDS = 2.0
-"""Before and after what a report names by single pictures, so that a clip of it can be understood; chosen by hand."""
+"""Before and after what a report names by single pictures, so that a clip of it can be understood."""
 _MOST_NUMBERS = 10_000
 
 

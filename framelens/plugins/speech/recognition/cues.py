@@ -11,7 +11,7 @@ from framelens.plugins.speech.recognition.messages import Word
 # Usual limits of subtitles: two lines of 42 columns, seven seconds.
 _COLUMNS, _SECONDS = 84, 7.0
 _PAUSE_SECONDS = 0.8
-"""Chosen by hand; not tuned: between sentences most speakers pause longer."""
+"""Between sentences most speakers pause longer."""
 _ENDS = (".", "?", "!", "…", "。", "？", "！")
 
 

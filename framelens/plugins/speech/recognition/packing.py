@@ -17,7 +17,7 @@ RATE = 16_000
 Samples = NDArray[np.float32]
 ENOUGH_SAMPLES, MOST_SAMPLES = 60 * RATE, 120 * RATE
 """A window ends at the first pause after so much speech, and without a pause after the latter. What is interrupted
-begins at a window, so a longer one costs more then; chosen by hand, not tuned."""
+begins at a window, so a longer one costs more then."""
 _SAME_SECONDS = 0.05
 """Passages that are closer belong together: the sound was only cut in two there."""
 

@@ -171,9 +171,9 @@ def _start(now: Readiness | None, use_model: bool) -> None:
         if state.folder or len(state.video_ids) > 1:
             _start_several(use_model=use_model)
         elif state.video_id:
-            videos = services().videos
-            request = replace(_request(videos.path(state.video_id)), use_model=use_model)
-            _open(services().jobs.submit(request, name=videos.name(state.video_id)))
+            videos, video_id = services().videos, state.video_id
+            request = replace(_request(videos.path(video_id)), use_model=use_model)
+            _open(services().jobs.submit(request, name=videos.name(video_id)), video_id)
 
 
 def _start_several(*, use_model: bool) -> None:
@@ -195,10 +195,13 @@ def _num_videos() -> int:
     return video_picker.num_videos_in(state.folder) if state.folder else len(state.video_ids)
 
 
-def _open(job_id: str) -> None:
-    state = page_state()
+def _open(job_id: str, video_id: str) -> None:
+    """Show an analysis of a video; a report made elsewhere on the same content plays this one."""
+    state, job = page_state(), services().jobs.snapshot(job_id)
     state.open_job(job_id)
-    state.found_before = job_id if services().jobs.snapshot(job_id).is_complete else ""
+    state.found_before = job_id if job.is_complete else ""
+    if job.is_complete and job.analysis and not video_for(services().videos, services().jobs, job):
+        services().videos.keep_copy_of(job.analysis.sha256, video_id)
 
 
 def reopen_form(job: JobSnapshot) -> None:

@@ -22,6 +22,7 @@ from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
+from framelens.services.playback import video_for
 from framelens.store.model_records import KnownTimings, RequestTiming
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, queue, script, with_bench
@@ -241,5 +242,29 @@ def test_repeated_request_opens_existing_report(page: AppTest, open_services: Op
         ended(replace(services, jobs=jobs), page.query_params["job"])
         page.run()
         assert "The same was analysed" not in texts(page)
+    finally:
+        jobs.close()
+
+
+def test_report_made_elsewhere_plays_the_video_given_here(
+    page: AppTest, open_services: Open, card_video: Path, tmp_path: Path
+) -> None:
+    (far := tmp_path / "far.mp4").write_bytes(card_video.read_bytes())
+    services = open_services(script())
+    jobs = queue(services.store, script(), tmp_path / "second", sha256="ab" * 32)
+    install(services, jobs=jobs)
+    services = replace(services, jobs=jobs)
+    try:
+        with_sample(page)
+        page.button(key="start").click().run()
+        first = ended(services, page.query_params["job"])
+        jobs.remove(first.id)
+        elsewhere = ended(services, jobs.submit(replace(first.request, path=far), name="a.mp4"))
+        assert video_for(services.videos, jobs, elsewhere) is None
+        page.button(key="new").click().run()
+        with_sample(page)
+        page.button(key="start").click().run()
+        assert page.query_params["job"] == elsewhere.id
+        assert video_for(services.videos, jobs, elsewhere) is not None
     finally:
         jobs.close()

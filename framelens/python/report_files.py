@@ -7,7 +7,7 @@ from pathlib import Path
 
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import is_same_file
+from framelens.core.files import is_same_file, typed_path
 from framelens.python.messages import checked_language, localised
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS as _FORMATS
@@ -99,7 +99,7 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
     from framelens.library.bulk_operations import reports_in
 
     with localised(checked_language(language)):
-        return list(reports_in([Path(path).expanduser()]))
+        return list(reports_in([Path(typed_path(str(path)))]))
 
 
 def _language_of(analysis: object, language: Language | None) -> Language:

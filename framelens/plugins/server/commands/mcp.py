@@ -16,7 +16,7 @@ from pathlib import Path
 from framelens import config
 from framelens.cli.common import PORT, use_language, whole_number
 from framelens.core.errors import ConfigError
-from framelens.core.files import shown_path
+from framelens.core.files import shown_path, typed_path
 from framelens.i18n import LANGUAGES, t
 from framelens.plugins.server.listening import open_socket
 from framelens.services.analyses import with_named
@@ -67,7 +67,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _root(folder: Path) -> Path:
-    real = folder.expanduser().resolve()
+    real = Path(typed_path(str(folder))).resolve()
     if not real.is_dir():
         raise ConfigError("mcp_root_missing", path=shown_path(folder))
     return real

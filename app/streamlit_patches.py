@@ -34,6 +34,7 @@ def apply() -> None:
     _stay_on_the_page()
     _draw_the_page_to_its_end()
     _finish_callbacks()
+    _leave_the_state_to_the_next_run()
     _keep_messages()
 
 
@@ -142,6 +143,33 @@ def _finish_callbacks() -> None:
 
     ScriptRunner._maybe_handle_execution_control_request = handle_later  # type: ignore[method-assign]
     SafeSessionState.on_script_will_rerun = call_all  # type: ignore[method-assign]
+
+
+def _leave_the_state_to_the_next_run() -> None:
+    """Keep a run that has been replaced from clearing the session's state, which belongs to its successor.
+
+    A request that comes when a script has just ended stops its runner, and a new one begins at once. Streamlit would
+    let the old one reset buttons and remove widgets meanwhile: the click of the request would be lost, or one of the
+    two would end with an error, because both change the same dictionary.
+    """
+    stop, finish = ScriptRunner.request_stop, ScriptRunner._on_script_finished
+    locks: WeakKeyDictionary[ScriptRunner, threading.Lock] = WeakKeyDictionary()
+
+    @wraps(stop)
+    def stop_before_or_after(self: ScriptRunner) -> None:
+        with locks.setdefault(self, threading.Lock()):
+            stop(self)
+
+    @wraps(finish)
+    def finish_unless_replaced(
+        self: ScriptRunner, ctx: Any, event: Any, premature_stop: bool, run_descriptor: Any
+    ) -> None:
+        with locks.setdefault(self, threading.Lock()):
+            is_replaced = self._requests._state is ScriptRequestType.STOP
+            finish(self, ctx, event, premature_stop or is_replaced, run_descriptor)
+
+    ScriptRunner.request_stop = stop_before_or_after  # type: ignore[method-assign]
+    ScriptRunner._on_script_finished = finish_unless_replaced  # type: ignore[method-assign]
 
 
 def _keep_messages() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -67,3 +69,30 @@ def test_callbacks_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RerunException):
         state.on_script_will_rerun(None)  # not begun, since another request waits
     assert done == [False]
+
+
+def test_replaced_run_leaves_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("request_stop", "_on_script_finished"):
+        monkeypatch.setattr(ScriptRunner, name, getattr(ScriptRunner, name))
+    streamlit_patches._leave_the_state_to_the_next_run()
+    runner = ScriptRunner("", "", SessionState(), None, None, RerunData(), *[None] * 4)  # type: ignore[arg-type]
+    is_clearing, may_go_on, cleared = threading.Event(), threading.Event(), list[bool]()
+
+    def clear(*_: object, **__: object) -> None:
+        is_clearing.set()
+        assert may_go_on.wait(60)
+        cleared.append(runner._requests._state is ScriptRequestType.STOP)
+
+    monkeypatch.setattr(SessionState, "on_script_finished", clear)
+    finish = partial(runner._on_script_finished, MagicMock(), None, False, None)  # type: ignore[arg-type]
+    ends, stops = threading.Thread(target=finish), threading.Thread(target=runner.request_stop)
+    ends.start()
+    assert is_clearing.wait(60)
+    stops.start()
+    stops.join(0.1)
+    may_go_on.set()
+    ends.join()
+    stops.join()
+    assert cleared == [False]  # the request waited
+    finish()
+    assert cleared == [False]  # stopped: a new run has the state

@@ -65,9 +65,10 @@ def _check_port(options: list[str]) -> None:
     port = _given("server.port", options) or (
         config.is_manually_set("server.port") and config.get_option("server.port")
     )
+    host = _given("server.address", options) or str(config.get_option("server.address") or "")
+    config._config_options = None  # Streamlit would report a change when it reads the options for itself
     if not port or not str(port).isdecimal():  # Streamlit names a wrong value
         return
-    host = _given("server.address", options) or str(config.get_option("server.address") or "")
     try:
         _listen(host, int(port)).close()
     except OSError as error:

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from framelens.cli.common import PORT, whole_number
 from framelens.i18n import LANGUAGES, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the argument of this command; framelens.cli.main forwards the unknown ones."""
     parser.description = t("cli.app_command")
+    parser.add_argument("--host", help=t("cli.app_host"))
+    parser.add_argument("--port", type=whole_number(0, PORT), help=t("cli.app_port"))
     parser.add_argument("--insecure", action="store_true", help=t("cli.app_insecure"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
@@ -27,6 +30,8 @@ def run(given: argparse.Namespace) -> int:
     """Serve the page until the process ends, and return the exit code."""
     # -P keeps a file in the working directory from being imported in place of a library.
     command = [sys.executable, "-P", str(application() / "server.py"), *given.unknown]
+    command += [] if given.host is None else ["--server.address", given.host]
+    command += [] if given.port is None else ["--server.port", str(given.port)]
     if given.insecure:
         os.environ["FRAMELENS_INSECURE"] = "on"
     if given.language:

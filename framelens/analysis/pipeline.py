@@ -78,9 +78,16 @@ class Answerer(Protocol):
         """Return whether the answer rests on text on the screen."""
 
     def answer(
-        self, analysis: Analysis, connection: EngineConnection, cancel: threading.Event
+        self,
+        analysis: Analysis,
+        measured: Callable[[], Analysis],
+        connection: EngineConnection,
+        cancel: threading.Event,
     ) -> Generator[AnswerChanged, None, None]:
-        """Answer the question of an analysis, of which the frames are known, and yield the answer as it grows."""
+        """Answer the question of an analysis, of which the frames are known, and yield the answer as it grows.
+
+        What describes frames in words takes their facts from `measured`, which waits for all of them.
+        """
 
 
 class Tools(Protocol):
@@ -333,7 +340,12 @@ class _Run:
             for one in known:
                 wait_for(one, self.state.check)
             report = replace(self._report(self.state.now), answer=None)
-            with closing(answerer.answer(report, connection, self.state.stop)) as events:
+
+            def measured() -> Analysis:
+                self.state.facts(frames)
+                return replace(report, facts=self.state.now.facts)
+
+            with closing(answerer.answer(report, measured, connection, self.state.stop)) as events:
                 for event in events:
                     emit(event)
                     if self.state.is_paused and not (event.is_over or event.answer.answers[0].answer):

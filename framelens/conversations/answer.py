@@ -18,7 +18,7 @@ from framelens.analysis.planning.frame_budget import DEFAULT_CONTEXT
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
 from framelens.conversations.answer_queue import AnswerQueues
-from framelens.conversations.context import ContextBuilder
+from framelens.conversations.context import ContextBuilder, Measured
 from framelens.conversations.conversation import AnswerDraft, AnswerText, AskEvent, Conversation, ReasoningText, Turn
 from framelens.conversations.frames import add_frames
 from framelens.conversations.repository import ConversationRepository
@@ -50,6 +50,7 @@ Connect = Callable[[], Generator[EngineProgress, None, EngineConnection]]
 def converse(
     draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
+    measured: Measured,
     connect: Connect,
     repository: ConversationRepository,
     queues: AnswerQueues,
@@ -66,6 +67,7 @@ def converse(
     Args:
         draft: The conversation; its current turn is the question.
         analyses: What it is about, by id.
+        measured: Waits for their facts, where frames are described in words.
         connect: Starts the engine, or another one if that has failed, and returns the connection.
         repository: Where the conversation is kept.
         queues: Questions to the engines.
@@ -85,7 +87,7 @@ def converse(
         with (
             queues.before(connection.endpoint).joined(draft.conversation.id) as place,
             closing(place.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
-            closing(_prepared(draft, analyses, connection, connect, repository, tools, cancel)) as events,
+            closing(_prepared(draft, analyses, measured, connection, connect, repository, tools, cancel)) as events,
         ):
             yield from waiting
             connected = time.monotonic()
@@ -161,6 +163,7 @@ def _store(repository: ConversationRepository, draft: AnswerDraft, started: floa
 def _prepared(
     draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
+    measured: Measured,
     connection: EngineConnection,
     connect: Connect,
     repository: ConversationRepository,
@@ -180,9 +183,9 @@ def _prepared(
             return
         if draft.turn.answer:  # a search has answered a part of the question
             is_silent = False
-            answering = _answer_rest(rest, draft.conversation, analyses, connection, repository, cancel)
+            answering = _answer_rest(rest, draft.conversation, analyses, measured, connection, repository, cancel)
         else:
-            answering = _answer(draft.conversation, analyses, connection, repository, cancel)
+            answering = _answer(draft.conversation, analyses, measured, connection, repository, cancel)
         with closing(answering):
             for one in answering:
                 is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
@@ -195,7 +198,7 @@ def _prepared(
         yield draft.applied(Noticed(Notice("engine_replaced", {"reason": as_notice(death)}, "info")))
         with closing(connect()) as connecting:
             connection = yield from connecting
-        for one in _answer(draft.conversation, analyses, connection, repository, cancel):
+        for one in _answer(draft.conversation, analyses, measured, connection, repository, cancel):
             yield one if isinstance(one, _Ended) else draft.applied(one)
 
 
@@ -203,6 +206,7 @@ def _answer_rest(
     rest: str,
     conversation: Conversation,
     analyses: Mapping[str, Analysis],
+    measured: Measured,
     connection: EngineConnection,
     repository: ConversationRepository,
     cancel: threading.Event,
@@ -214,7 +218,7 @@ def _answer_rest(
     asked = conversation.with_turn(replace(turn, question=question, answer=""))
     found = f"{turn.answer}\n\n"
     yield AnswerText("\n\n")
-    with closing(_answer(asked, analyses, connection, repository, cancel)) as events:
+    with closing(_answer(asked, analyses, measured, connection, repository, cancel)) as events:
         for event in events:
             if isinstance(event, AnswerText) and event.restart:
                 yield AnswerText(found + event.text, restart=True)
@@ -229,13 +233,14 @@ def _answer_rest(
 def _answer(
     conversation: Conversation,
     analyses: Mapping[str, Analysis],
+    measured: Measured,
     connection: EngineConnection,
     repository: ConversationRepository,
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Ask until the engine takes the request, and yield the answer; a request that it refuses is sent differently."""
     pictures = repository.pictures(conversation.pictures())
-    builder = ContextBuilder(conversation, analyses, pictures, connection)
+    builder = ContextBuilder(conversation, analyses, pictures, connection, measured)
     settings = conversation.last.settings
     retries, attempt = Retries(), 0
     while True:

@@ -7,7 +7,7 @@ prefix stays the same for several questions; a quarter of them stays, and from t
 Their pictures move to the next turn that is sent.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, inf
@@ -73,6 +73,13 @@ class _Costs:
     turns: Sequence[int]
 
 
+Measured = Callable[[], Mapping[str, Analysis]]
+"""Waits for the facts that are still being measured, and returns the analyses of a conversation with them, by id.
+
+It raises Cancelled or Paused where it has to stop waiting, and the AppError for which facts can't be measured.
+"""
+
+
 class ContextBuilder:
     """Builder of the requests for the current question.
 
@@ -81,6 +88,7 @@ class ContextBuilder:
         analyses: What it is about, by id.
         pictures: Its stored pictures by SHA-256.
         connection: The engine.
+        measured: Called once there are frames that can't be sent as pictures.
 
     Attributes:
         fallback: Whether its requests are text.
@@ -92,15 +100,14 @@ class ContextBuilder:
         analyses: Mapping[str, Analysis],
         pictures: Mapping[str, bytes],
         connection: EngineConnection,
+        measured: Measured,
     ) -> None:
         self._branch = conversation.branch()
         self._language = conversation.language
         self._connection = connection
-        with in_language(self._language):
-            self._material = ContextMaterial(self._branch, analyses, pictures)
-        self._pictures = self._material.pictures
-        self._by_age = sorted(self._pictures, key=lambda one: one.age)
-        self._sendable = [one for one in self._by_age if one.jpeg]
+        self._stored = pictures
+        self._measured: Measured | None = measured
+        self._take(analyses)
         held = {one.ref.number for one in self._pictures}
         self._lost = tuple(one.number for one in conversation.pictures() if one.number not in held)
         self.fallback = TextFallback(connection.sight)
@@ -109,6 +116,14 @@ class ContextBuilder:
         self._urls: dict[int, str] = {}
         self._most_tokens = self._sent_tokens = inf
         self._limit: Notice | None = None
+
+    def _take(self, analyses: Mapping[str, Analysis]) -> None:
+        """Take what is known of the videos."""
+        with in_language(self._language):
+            self._material = ContextMaterial(self._branch, analyses, self._stored)
+        self._pictures = self._material.pictures
+        self._by_age = sorted(self._pictures, key=lambda one: one.age)
+        self._sendable = [one for one in self._by_age if one.jpeg]
 
     # ---- what the engine has refused
 
@@ -127,11 +142,19 @@ class ContextBuilder:
     def build(self) -> PreparedRequest:
         """Build the request for the current question.
 
+        Frames that it describes in words are described by all their facts, which it waits for.
+
         Raises:
             ContextExceeded: The question alone doesn't fit.
+            AppError: What `measured` raises.
         """
         with in_language(self._language):
-            return self._build()
+            prepared = self._build()
+            if self._measured and (prepared.use.described or prepared.use.mode == "text"):
+                self._take(self._measured())
+                self._measured = None
+                prepared = self._build()
+            return prepared
 
     def _build(self) -> PreparedRequest:
         *before, asked = self._branch

@@ -6,7 +6,7 @@ Before it is asked, its plan says what it will take, for an estimate.
 import hashlib
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,7 +67,11 @@ class RequestAnswerer:
         return any(kind_in_words(part) == "read" for part in parts_in_words(question))
 
     def answer(
-        self, analysis: Analysis, connection: EngineConnection, cancel: threading.Event
+        self,
+        analysis: Analysis,
+        measured: Callable[[], Analysis],
+        connection: EngineConnection,
+        cancel: threading.Event,
     ) -> Generator[AnswerChanged, None, None]:
         """Answer the question of an analysis, whose job is stored, and yield the answer as it grows.
 
@@ -75,7 +79,8 @@ class RequestAnswerer:
         interrupted continues.
 
         Args:
-            analysis: The analysis, None before it exists.
+            analysis: The analysis, whose facts may be incomplete.
+            measured: Waits for all its facts, and returns it with them.
             connection: The engine.
             cancel: Stops the answer within 0.1 s once it is set.
 
@@ -88,9 +93,17 @@ class RequestAnswerer:
         if draft.turn.state == "complete":
             yield progress.changed(is_over=True)
             return
-        connect = partial(_connected, connection)
-        about = {analysis.id: analysis}
-        with closing(converse(draft, about, connect, self.repository, self.queues, self.tools, cancel)) as events:
+        events = converse(
+            draft,
+            {analysis.id: analysis},
+            lambda: {analysis.id: measured()},
+            partial(_connected, connection),
+            self.repository,
+            self.queues,
+            self.tools,
+            cancel,
+        )
+        with closing(events):
             for event in events:
                 yield progress.after(event)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
-from framelens.core.domain import AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
+from framelens.core.domain import Analysis, AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
 from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.files import readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
@@ -194,19 +194,35 @@ class Asking:
         from framelens.conversations.answer import converse
         from framelens.conversations.repository import ConversationRepository
 
-        analyses, conversation = {}, draft.conversation
-        for one in conversation.about:
-            analysis = self._jobs.snapshot(one).analysis
-            if analysis is None:
-                raise InputError("no_report_yet", id=one)
-            analyses[one] = analysis
+        conversation = draft.conversation
+        analyses = {one: self._analysis(one) for one in conversation.about}
+        measured = partial(self._measured, conversation.about, cancel)
         tools = self._switcher.session.retrieval(self._shared.stills)
         with self._switcher.admitted(Control(cancel=cancel)):
             content = next((one.video.content_key for one in analyses.values()), conversation.id)
             connect = partial(self._connect, content, cancel)
             queues, conversations = self._shared.queues, ConversationRepository(self._shared.store)
-            with closing(converse(draft, analyses, connect, conversations, queues, tools, cancel)) as events:
+            answer = converse(draft, analyses, measured, connect, conversations, queues, tools, cancel)
+            with closing(answer) as events:
                 yield from events
+
+    def _analysis(self, job_id: str) -> Analysis:
+        if (analysis := self._jobs.snapshot(job_id).analysis) is None:
+            raise InputError("no_report_yet", id=job_id)
+        return analysis
+
+    def _measured(self, about: Sequence[str], cancel: threading.Event) -> dict[str, Analysis]:
+        """Return the analyses with these ids once no facts of theirs are being measured. Raises Cancelled."""
+        for one in about:
+            while self._is_measuring(one):
+                if cancel.wait(_POLL_SECONDS):
+                    raise Cancelled
+        return {one: self._analysis(one) for one in about}
+
+    def _is_measuring(self, job_id: str) -> bool:
+        """Return whether a job measures facts and asks no engine, for which it might wait behind this answer."""
+        job = self._jobs.brief(job_id)
+        return not job.is_over and job.progress.stage == "facts"
 
     def _connect(self, content: str, cancel: threading.Event) -> Generator[EngineProgress, None, EngineConnection]:
         """Connect the engine in use, yield its progress and return the connection; it stops with the generator.

@@ -99,7 +99,7 @@ def built(analysis: Analysis, conversation: Conversation, connection: Connection
     engine = cast(EngineConnection, connection or Connection())
     frames = tuple(FrameRef(one.number, one.time_seconds, analysis.id) for one in analysis.keyframes)
     conversation = conversation.with_turn(replace(conversation.turn(1), frames=frames))
-    return ContextBuilder(conversation, {analysis.id: analysis}, {}, engine).build()
+    return ContextBuilder(conversation, {analysis.id: analysis}, {}, engine, lambda: {analysis.id: analysis}).build()
 
 
 def sent(prepared: PreparedRequest) -> list[dict[str, Any]]:
@@ -154,6 +154,25 @@ def test_oldest_pictures_become_descriptions_first(analysis: Analysis) -> None:
     why = Notice("ask_full", {"tokens": 4096})
     assert before.notices[0].values == {"frames": "1–2", "why": why}
     assert [ref.number for ref in before.attached] == [3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("context", [1024, 8192])
+def test_pictures_that_do_not_fit_wait_for_their_facts(analysis: Analysis, context: int) -> None:
+    early, conversation = replace(analysis, facts=analysis.facts[:1]), added(talk(("A", "")), 1, *keyframes(analysis))
+    calls: list[int] = []
+
+    def measured() -> dict[str, Analysis]:
+        calls.append(1)
+        return {analysis.id: analysis}
+
+    engine = cast(EngineConnection, Connection(context))
+    builder = ContextBuilder(conversation, {analysis.id: early}, {}, engine, measured)
+    prepared = [builder.build(), builder.build()]
+    if context == 8192:
+        assert not calls and len(prepared[0].use.pictures) == 8
+    else:
+        assert calls == [1] and prepared[0].use.described
+        assert sent(prepared[0]) == sent(prepared[1]) == sent(build(conversation, analysis, context=context))
 
 
 def test_oldest_turns_are_left_out_after_the_pictures(analysis: Analysis) -> None:
@@ -242,7 +261,8 @@ def build(
     conversation: Conversation, *analyses: Analysis, pictures: dict[str, bytes] | None = None, context: int = 8192
 ) -> PreparedRequest:
     engine = cast(EngineConnection, Connection(context))
-    return ContextBuilder(conversation, {one.id: one for one in analyses}, pictures or {}, engine).build()
+    about = {one.id: one for one in analyses}
+    return ContextBuilder(conversation, about, pictures or {}, engine, lambda: about).build()
 
 
 def test_frames_stay_with_the_turn_that_added_them(analysis: Analysis) -> None:
@@ -316,7 +336,7 @@ def test_model_without_eyes_hears_of_an_image() -> None:
     image = FrameRef(0, 0.0, "", "abc", "photo.png")
     conversation = started([], "en").asked("What is it?", AskSettings(), images=[image])
     blind = cast(EngineConnection, Connection(sight=VisionProbe(False)))
-    prepared = ContextBuilder(conversation, {}, {}, blind).build()
+    prepared = ContextBuilder(conversation, {}, {}, blind, dict).build()
     assert '[image 1 · "photo.png"' in json.dumps(sent(prepared), ensure_ascii=False).replace("\\", "")
     assert prepared.use.described == (1,) and [one.key for one in prepared.notices] == ["text_mode"]
 

@@ -29,8 +29,8 @@ GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
-    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "link.page", "models.extra"),
-    *("page.dialog", "range.action", "report.actions", "report.files", "sidebar", "work.groups"),
+    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "link.page", "mcp.tools"),
+    *("models.extra", "page.dialog", "range.action", "report.actions", "report.files", "sidebar", "work.groups"),
 )
 """Places in which pages, commands and services call functions of plugins.
 
@@ -43,6 +43,7 @@ SLOTS = (
 - doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.check_findings`).
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has none.
+- mcp.tools(): yields functions, each a tool of the MCP server that has its name (`framelens.api.tools`).
 - models.extra(catalogue): draws on the Models page.
 - page.dialog(): draws a dialog over the page if one was asked for.
 - range.action(): returns what can be done with a range of a video, an `app.components.ranges.RangeAction`, whose button

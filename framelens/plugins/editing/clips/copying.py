@@ -1,7 +1,7 @@
 """Fast clips: packets copied from the key frame before the range, without decoding.
 
-Pictures depend on those before and after them. A copy therefore begins with a key frame, without the pictures that are
-shown before it, and ends where no picture is left that one before it needs.
+Pictures depend on those before and after them. A copy therefore begins with a key frame that nothing before it is
+needed for, without the pictures that are shown before it, and ends where no picture is left that one before it needs.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _INTERLEAVED_SECONDS = 2.0
 """Sound of a picture is at most this much before it in the file; not measured."""
 _WITHOUT_TIMES = "avi"
 """A container without times: after a seek, FFmpeg's are off where pictures were left out. It is read from its start."""
+_OPEN_SECONDS = 30.0
+"""How much sooner than at the last key frame a copy may begin where key frames open no closed group of pictures."""
 _LOOKAHEAD = 64
 """Packets behind the range that are read to see which belong to it; codecs reorder at most 16."""
 
@@ -64,7 +66,6 @@ class _Copy:
         self._sound = sound_streams(container)
         self._shown: list[int] = []
         self._end = self._reached = 0.0
-        self._begins_open = False
 
     def messages(self) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
         """Yield the bytes of the clip, how far it is, and its pictures."""
@@ -84,29 +85,35 @@ class _Copy:
                     yield ClipProgress(seconds - zero)
             yield from clip.rest()
         times = tuple(float((pts - first) * self._unit) for pts in sorted(self._shown))
-        yield ClipPictures(origin - zero, self._end - zero, times, begins_open=self._begins_open)
+        yield ClipPictures(origin - zero, self._end - zero, times)
 
     # ---- where it begins
 
     def _key_frame(self) -> int:
-        """Return the time of the last key frame that isn't later than the start of the range."""
+        """Return the time of the last key frame that isn't later than the start of the range and needs none before."""
         name = printable(self._info.name)
         wanted = self._info.start_seconds + self._request.start_seconds + SAME_SECONDS
+        last_open = None
         for back in (*_BACK_SECONDS, None):
             found, is_passed, self._reached = None, False, 0.0
             for packet in self._packets(None if back is None else wanted - back, [self._stream]):
                 self._reached = max(self._reached, _seconds(packet) + self._length(packet))
                 if packet.is_keyframe and not packet.is_discard and _seconds(packet) <= wanted:
-                    found = packet.pts
+                    if _is_closed(self._stream, bytes(packet)):
+                        found = packet.pts
+                    else:
+                        last_open = _seconds(packet)
                 if is_passed := _decoding_seconds(packet) > wanted:
                     break
-            if found is None:
+            if found is None and (last_open is None or (back or 0.0) < _OPEN_SECONDS):
                 continue
             if not is_passed and self._reached <= wanted:
                 end = clock(self._reached - self._info.start_seconds)
                 raise VideoError("clip_behind_end", name=name, end=end)
-            return found
-        raise VideoError("clip_without_key_frame", name=name)
+            if found is not None and (last_open is None or last_open - float(found * self._unit) <= _OPEN_SECONDS):
+                return found
+            break
+        raise VideoError("clip_without_key_frame" if last_open is None else "clip_open_groups", name=name)
 
     def _packets(self, seconds: float | None, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
         """Yield the packets of these streams from a time of the container on, or from the start of the file."""
@@ -153,7 +160,6 @@ class _Copy:
                     break
             elif packet.pts == first or (self._shown and time >= origin):
                 if not self._shown:
-                    self._begins_open = _begins_open(self._stream, bytes(packet))
                     yield from (one for one in sound if _seconds(one) < end)
                     sound = [one for one in sound if _seconds(one) >= end]
                 yield self._noted(packet)
@@ -164,32 +170,37 @@ class _Copy:
         yield from (one for one in sound if self._shown and _seconds(one) < self._end - SAME_SECONDS)
 
     def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:
+        """Note when a picture of the clip is shown; one that needs others before it is no place to seek to."""
         if packet.pts is not None and not packet.is_discard:
             self._shown.append(packet.pts)
             self._end = max(self._end, _seconds(packet) + self._length(packet))
+        if packet.is_keyframe:
+            packet.is_keyframe = _is_closed(self._stream, bytes(packet))
         return packet
 
     def _length(self, packet: Packet[Stream]) -> float:
         return float(packet.duration * packet.time_base) if packet.duration else self._nominal
 
 
-def _begins_open(stream: VideoStream, key_frame: bytes) -> bool:
-    """Return whether a key frame of H.264 is no IDR picture: later pictures may then name some before it.
+def _is_closed(stream: VideoStream, key_frame: bytes) -> bool:
+    """Return whether no picture after a key frame names one before it; of H.264, whether it is an IDR picture.
+
+    HEVC's other key frames say which pictures can't be decoded after them, and those are shown before them.
 
     Units begin with start codes or, where the decoder's configuration begins with 1 (ISO/IEC 14496-15), with their
     lengths. The type is the low five bits of a unit's first byte; 5 is a slice of an IDR picture (ITU-T H.264, 7.4.1).
     """
     if stream.codec_context.name != "h264":
-        return False
+        return True
     setup = stream.codec_context.extradata or b""
     if setup[:1] != b"\x01":
         units = [unit[0] & 31 for unit in key_frame.split(b"\0\0\1")[1:] if unit]
-        return 5 not in units
+        return 5 in units
     units, place, size = [], 0, (setup[4] & 3) + 1
     while place + size < len(key_frame):
         units.append(key_frame[place + size] & 31)
         place += size + int.from_bytes(key_frame[place : place + size], "big")
-    return 5 not in units
+    return 5 in units
 
 
 def _num_needed(tail: Sequence[Packet[Stream]], end_seconds: float) -> int:

@@ -55,7 +55,6 @@ class VideoClip:
         start_seconds: Time of the video at which its first picture begins; sooner than asked for in a fast clip.
         end_seconds: Time of the video at which its last picture ends.
         num_frames: Number of its pictures.
-        begins_open: Whether a fast clip begins inside an open group of pictures, where browsers may stop.
     """
 
     path: Path
@@ -63,7 +62,6 @@ class VideoClip:
     start_seconds: float
     end_seconds: float
     num_frames: int
-    begins_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def cut_clip(
     request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()], cues=shown)
     made = _made(request, output, on_progress, cancel)
     times = (round(made.start_seconds, 6), round(made.end_seconds, 6))
-    return VideoClip(output, mode, *times, len(made.times_seconds), made.begins_open)
+    return VideoClip(output, mode, *times, len(made.times_seconds))
 
 
 def cut_reel(

@@ -87,7 +87,6 @@ class ClipPictures:
         first: Levels of the first picture, 3 x 18 x 32 bytes, b"" if it wasn't decoded.
         last: Levels of the last picture.
         num_damaged: How often damage was found.
-        begins_open: Whether a copy begins inside an open group of pictures.
     """
 
     start_seconds: float
@@ -96,7 +95,6 @@ class ClipPictures:
     first: bytes = b""
     last: bytes = b""
     num_damaged: int = 0
-    begins_open: bool = False
 
 
 MESSAGES = (ClipBytes, ClipProgress, ClipPictures, Failure)

@@ -327,20 +327,12 @@ def _row(cut: CutPiece) -> dict[str, object]:
 def _document(clip: VideoClip, start_seconds: float, end_seconds: float | None) -> dict[str, object]:
     times = {"start_seconds": clip.start_seconds, "end_seconds": clip.end_seconds}
     asked = {"asked_start_seconds": start_seconds, "asked_end_seconds": end_seconds}
-    return {
-        "path": str(clip.path),
-        "mode": clip.mode,
-        **times,
-        **asked,
-        "num_frames": clip.num_frames,
-        "begins_open": clip.begins_open,
-    }
+    return {"path": str(clip.path), "mode": clip.mode, **times, **asked, "num_frames": clip.num_frames}
 
 
 def _done(clip: VideoClip) -> str:
     values = {"start": clock(clip.start_seconds), "end": clock(clip.end_seconds), "count": clip.num_frames}
-    done = t(f"cli.clip_done_{clip.mode}", path=shown_path(clip.path), **values)
-    return f"{done} {t('cli.clip_open')}" if clip.begins_open else done
+    return t(f"cli.clip_done_{clip.mode}", path=shown_path(clip.path), **values)
 
 
 def _print_json(document: object) -> None:

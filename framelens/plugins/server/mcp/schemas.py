@@ -21,6 +21,14 @@ class Result(BaseModel):
     note: str = Field(default="", description="How to treat what is quoted.")
 
 
+class Work(Result):
+    """A result of a tool that may take long; while it works, what it does and what to call next."""
+
+    state: Literal["running", "done"] = "done"
+    doing: str | None = Field(default=None, description="What it does at the moment.")
+    next: FollowUp = None
+
+
 class FoundPassage(BaseModel):
     """A passage of a report that a search found."""
 

@@ -32,7 +32,7 @@ _Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Server(MCPServer):  # type: ignore[misc]
-    """MCP server whose tools are the methods of `McpTools`."""
+    """MCP server whose tools are the methods of `McpTools` and those of other plugins."""
 
     def __init__(self, tools: McpTools, *, version: str) -> None:
         log = logging.getLogger("mcp")
@@ -48,6 +48,7 @@ class Server(MCPServer):  # type: ignore[misc]
                 _tool(tools.look, reads=True),
                 _tool(tools.transcript, reads=True),
                 _tool(tools.report),
+                *(_tool(one.described) for one in tools.of_plugins),
             )
         }
         self._log_path = tools.services.log_path

@@ -4,10 +4,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
+from framelens.api.tools import ToolCall
 from framelens.conversations.conversation import (
     AnswerDone,
     AnswerDraft,
@@ -42,7 +44,10 @@ from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
 from framelens.i18n.formatting import stage_text
 from framelens.plugins.server.mcp import results, schemas
+from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
+from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
+from framelens.registry import in_slot
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of
 from framelens.services.analyses import build_request, start_run
@@ -63,7 +68,6 @@ _MOST_PICTURE_BYTES = 720 << 10
 _MOST_CHARACTERS = 20_000
 """Of a report or transcript in a result. Some clients cut results at 25,000 tokens; a Chinese character may be one."""
 _MOST_FILES = 500  # of a folder, as in all these: chosen by hand; not tuned
-_POLL_SECONDS, _REPORT_SECONDS = 0.1, 5.0  # progress is reported when it changes, else this often
 _FILES_ONLY = ("html", "pdf", "docx")
 """Formats that are no text, or hold pictures in it."""
 _STOP_SECONDS = 10.0
@@ -78,11 +82,10 @@ Region = Annotated[list[float], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
 Text = Annotated[str, Field(max_length=4096)]  # the longest path on Linux
 Time = float | str
-Wait = Annotated[float, Field(ge=0, le=3600)]
 
 
 class McpTools:
-    """The tools: every public method but `close` is one.
+    """The tools: every public method but `close` is one. `of_plugins` has those of other plugins.
 
     Args:
         services: The services.
@@ -110,12 +113,16 @@ class McpTools:
         self._analyses: dict[AnalysisRequest, str] = {}
         self._cancelled: set[str] = set()
         self._answers: dict[_Question, _Answer] = {}
+        begin = partial(ToolCall, services, self._source, self._allowed)
+        self.of_plugins = [PluginTool(one, begin) for find in in_slot("mcp.tools") for one in find()]
 
     def close(self) -> None:
-        """Stop the answers that are being written, whose partial texts are kept, and the fetches of videos."""
+        """Stop the answers that are being written, whose partial texts are kept, fetches, and tools of plugins."""
         self._closing.set()
         for answer in self._answers.values():
             answer.cancel.set()
+        for tool in self.of_plugins:
+            tool.close()
 
     # ---- contents -----------------------------------------------------------------------------------------------
 
@@ -302,7 +309,7 @@ class McpTools:
             jobs.cancel(job_id)
 
         job_id = await asyncio.to_thread(begin)
-        await _wait(
+        await wait_for(
             ctx,
             lambda: jobs.snapshot(job_id).is_over,
             lambda: results.doing(jobs.snapshot(job_id)),
@@ -336,7 +343,7 @@ class McpTools:
             self._answers.pop(asked, None)
             answer.cancel.set()
 
-        await _wait(ctx, answer.made.done, lambda: answer.doing, stop, wait_seconds)
+        await wait_for(ctx, answer.made.done, lambda: answer.doing, stop, wait_seconds)
         if not answer.made.done():
             return result(schemas.AnswerResult(state="running", doing=answer.doing, next=t("mcp.next.wait")))
         self._answers.pop(asked, None)
@@ -435,7 +442,7 @@ class McpTools:
         while job_id in self._cancelled and time.monotonic() < deadline:
             if self.services.jobs.snapshot(job_id).is_over:
                 self._cancelled.remove(job_id)
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _inside(self, path: Path) -> Path | None:
         """Return the real path of a file in the folders that may be read, or None if it lies elsewhere.
@@ -526,22 +533,6 @@ class _Answer:
 
     def _note(self, update: AnalysisUpdate) -> None:
         self.doing = stage_text(update.state)
-
-
-async def _wait(
-    ctx: Context, is_over: Callable[[], bool], doing: Callable[[], str], stop: Callable[[], None], seconds: float
-) -> None:
-    """Report progress until the work is over, at most for some seconds; `stop` it if the call is cancelled."""
-    began, shown, reported = time.monotonic(), "", 0.0
-    try:
-        while not is_over() and (passed := time.monotonic() - began) < seconds:
-            if (now := doing()) != shown or passed > reported + _REPORT_SECONDS:
-                shown, reported = now, passed
-                await ctx.report_progress(round(passed, 3), message=now)
-            await asyncio.sleep(_POLL_SECONDS)
-    except asyncio.CancelledError:
-        stop()
-        raise
 
 
 def _folder(folder: Path) -> schemas.ListResult:

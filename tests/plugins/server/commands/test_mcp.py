@@ -117,7 +117,7 @@ async def test_tools_describe_themselves_in_both_languages(tmp_path: Path) -> No
     for language in ("en", "zh"):
         async with connected(tmp_path, "--language", language) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert [*tools] == ["list", "analyse", "ask", "search", "look", "transcript", "report"]
+        assert [*tools] == ["list", "analyse", "ask", "search", "look", "transcript", "report", "clip"]
         for name, tool in tools.items():
             hints = tool.annotations
             assert (hints.read_only_hint, hints.destructive_hint) == (reading.get(name, False), False)
@@ -283,6 +283,29 @@ async def test_cancelled_call_stops_the_analysis_which_resumes(
             await call
         script.held.set()
         assert (await called(client, "ask", **asked))["state"] == "complete"
+
+
+@pytest.mark.slow
+async def test_clips_are_saved_into_a_folder_of_the_roots(tmp_path: Path, video: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inside = root / "inside.mp4"
+    inside.write_bytes(video.read_bytes())
+    async with connected(tmp_path, "--root", root) as client:
+        asked = {"video": str(inside), "folder": str(root / "cut"), "start": 0.5, "end": "0:01.5"}
+        begun = await called(client, "clip", **asked, wait_seconds=0)
+        assert begun["state"] == "running" and "same arguments" in begun["next"]
+        made = await called(client, "clip", **asked)
+        (path,) = map(Path, made["quoted"]["paths"])
+        assert path.parent == root / "cut" and [*path.parent.iterdir()] == [path]
+        assert made["clips"][0]["frames"] == 10 and made["clips"][0]["mode"] == "exact"
+        again = await called(client, "clip", **asked, mode="fast")
+        assert again["clips"][0]["start"] == 0.0 and Path(again["quoted"]["paths"][0]) != path
+        assert "no report" in await refused(client, "clip", **asked, kind="finding")
+        assert "empty" in await refused(client, "clip", **asked | {"end": 0.5})
+        assert str(root) in await refused(client, "clip", **asked | {"folder": str(tmp_path)})
+        assert str(root) in await refused(client, "clip", **asked | {"video": str(video)})
+        assert "numbers" in await refused(client, "clip", **asked, kind="finding", numbers=["one"])
 
 
 @pytest.mark.slow

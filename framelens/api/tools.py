@@ -1,0 +1,35 @@
+"""What tools of the MCP server share that plugins add; see the slot "mcp.tools" of framelens.registry.
+
+Such a tool is a function. It gets a `ToolCall` and its arguments, whose types are those of its annotations, runs in a
+thread, and returns a pydantic model all of whose fields have defaults. What comes from a video or a model is in its
+field `quoted`. Its texts are `mcp.title.NAME`, `mcp.tool.NAME` and `mcp.argument.ARGUMENT`.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from framelens.core.domain import Analysis
+from framelens.services.container import Services
+
+
+@dataclass
+class ToolCall:
+    """A call of a tool.
+
+    Attributes:
+        services: The services.
+        source: Returns the file and the report that the caller means by a path or an id, at least one of them. The
+            file is None if it may not be opened.
+        folder: Returns a folder or file that the caller names by its path. Raises InputError where it is outside of the
+            folders that may be opened.
+        cancel: It is set when the call is cancelled or the server ends.
+        doing: What the tool does at the moment, in a few words, for the caller.
+    """
+
+    services: Services
+    source: Callable[[str], tuple[Path | None, Analysis | None]]
+    folder: Callable[[str], Path]
+    cancel: threading.Event = field(default_factory=threading.Event)
+    doing: str = ""

@@ -1,0 +1,81 @@
+"""Tools of other plugins: plain functions that get a `framelens.api.tools.ToolCall`, run in a thread."""
+
+import inspect
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Annotated, Any, get_type_hints
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import BaseModel, create_model
+
+from framelens.api.tools import ToolCall
+from framelens.core.background_task import in_thread
+from framelens.i18n import t
+from framelens.plugins.server.mcp import schemas
+from framelens.plugins.server.mcp.results import result
+from framelens.plugins.server.mcp.waiting import Wait, wait_for
+
+_Parameter = inspect.Parameter
+
+
+class PluginTool:
+    """A tool of another plugin. The same call again waits for the first one; cancelling a call stops it.
+
+    Args:
+        function: Its function.
+        begin: Makes the object for a call.
+    """
+
+    def __init__(self, function: Callable[..., BaseModel], begin: Callable[[], ToolCall]) -> None:
+        self._function, self._begin = function, begin
+        hints = get_type_hints(function, include_extras=True)
+        self._schema = create_model(hints["return"].__name__, __base__=(schemas.Work, hints["return"]))
+        self._running: dict[Hashable, tuple[ToolCall, Future[BaseModel]]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def described(self) -> Callable[..., Any]:
+        """Return the function as the SDK takes it: with a context, how long to wait, and a result with a note."""
+
+        async def call(ctx: Context, wait_seconds: float = 45, **given: Any) -> CallToolResult:
+            return await self._call(ctx, wait_seconds, given)
+
+        hints = get_type_hints(self._function, include_extras=True)
+        _, *own = inspect.signature(self._function).parameters.values()
+        parameters = [
+            _Parameter("ctx", _Parameter.KEYWORD_ONLY, annotation=Context),
+            *(one.replace(kind=_Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own),
+            _Parameter("wait_seconds", _Parameter.KEYWORD_ONLY, default=45, annotation=Wait),
+        ]
+        returned = Annotated[CallToolResult, self._schema]
+        call.__name__, call.__doc__ = self._function.__name__, self._function.__doc__
+        call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]
+        call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returned}
+        return call
+
+    async def _call(self, ctx: Context, wait_seconds: float, given: dict[str, Any]) -> CallToolResult:
+        key = repr(sorted(given.items()))
+        with self._lock:
+            work, made = self._running.get(key) or self._started(given)
+            self._running[key] = work, made
+
+        def stop() -> None:
+            self._running.pop(key, None)
+            work.cancel.set()
+
+        await wait_for(ctx, made.done, lambda: work.doing, stop, wait_seconds)
+        if not made.done():
+            return result(self._schema(state="running", doing=work.doing, next=t("mcp.next.wait")))
+        self._running.pop(key, None)
+        return result(self._schema(**made.result().model_dump()))
+
+    def _started(self, given: dict[str, Any]) -> tuple[ToolCall, Future[BaseModel]]:
+        work = self._begin()
+        return work, in_thread("mcp-tool", lambda: self._function(work, **given))
+
+    def close(self) -> None:
+        """Stop what is running."""
+        for work, _ in self._running.values():
+            work.cancel.set()

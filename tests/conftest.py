@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import pytest_timeout
 
-from framelens import config, i18n
+from framelens import config, i18n, registry
 from framelens.core.domain import Language
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.engine_probe import ensure_record
@@ -40,6 +40,8 @@ MARKED_FIXTURES = {
     "browser": "browser",
 }
 """Each fixture that starts an engine or a browser, with the marker of the tests that use it."""
+_PLUGINS = Path(registry.__file__).parent / "plugins"
+DELETED_PLUGINS = [name for name in registry.BUILT_IN if not (_PLUGINS / name / "__init__.py").is_file()]
 ENGINE_PROGRAMS = ("vllm.entrypoints", "transformers_dtype_patch")
 _running: list[pytest.Item] = []
 # Otherwise each of the many commands that the tests start would compile all that it imports, and each worker the tests.
@@ -78,11 +80,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use an engine or a browser, before any are deselected by their marks.
 
+    Skip those of what all plugins add together if the folder of one was deleted.
+
     Files with tests that take long come first: one that is begun last would keep a single core busy at the end.
     """
     for item in items:
         for name in MARKED_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKED_FIXTURES[name])
+        if DELETED_PLUGINS and item.get_closest_marker("every_plugin"):
+            item.add_marker(pytest.mark.skip(f"deleted: {', '.join(DELETED_PLUGINS)}"))
     long = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "browser")))}
     items.sort(key=lambda item: item.path not in long)
 

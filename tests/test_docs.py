@@ -124,6 +124,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.every_plugin
 @each_document
 def test_documented_commands_parse(document: Path) -> None:
     for words in commands(document):
@@ -134,6 +135,7 @@ def test_documented_commands_parse(document: Path) -> None:
             build_parser().parse_args(given)
 
 
+@pytest.mark.every_plugin
 @each_document
 def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     ours = all_options()
@@ -159,6 +161,7 @@ def test_every_make_target_exists(document: Path) -> None:
             assert {word for word in words[1:] if "=" not in word} <= targets, words
 
 
+@pytest.mark.every_plugin
 @each_document
 def test_every_script_exists(document: Path) -> None:
     for words in commands(document):
@@ -248,6 +251,7 @@ def _table_rows(text: str) -> int:
     return len(re.findall(r"^\|", prose(text), re.MULTILINE))
 
 
+@pytest.mark.every_plugin
 @pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "guide").glob("*.md")), ids=lambda path: path.name)
 def test_what_a_guide_quotes_is_written_somewhere(guide: Path) -> None:
     code = guide.suffixes[0].removeprefix(".")

@@ -39,6 +39,7 @@ def bootstrap() -> ModuleType:
     return module
 
 
+@pytest.mark.every_plugin
 def test_every_import_is_declared_and_every_dependency_is_used() -> None:
     command = [sys.executable, "-m", "deptry", "app", "framelens", "--no-ansi"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

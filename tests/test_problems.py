@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from framelens.i18n import catalogue, plugin_catalogue
+
+pytestmark = pytest.mark.every_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = (ROOT / "docs" / "internals" / "problems.md").read_text(encoding="utf-8")

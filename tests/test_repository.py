@@ -49,6 +49,7 @@ def test_changelog_uses_the_sections_of_its_form() -> None:
     assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
+@pytest.mark.every_plugin
 def test_every_path_in_contributing_exists() -> None:
     named = set(re.findall(r"`((?:app|docs|scripts|tests)/[\w./*-]+)", read("CONTRIBUTING.md")))
     assert len(named) > 20

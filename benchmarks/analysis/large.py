@@ -22,7 +22,6 @@ from benchmarks.row import Row
 from framelens.engine.hardware import cpu_flags
 from framelens.models.catalogue import built_in
 from framelens.models.formats import has_bfloat16
-from framelens.plugins.models.benchmark.dummy_model import write_folder
 
 NAME = "shape of Qwen2.5-VL-3B"
 
@@ -50,6 +49,8 @@ _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "vid
 
 def folder(at: Path, model: str = _MODEL) -> Path:
     """Return the folder of a model without weights; make it if it is missing."""
+    from framelens.plugins.models.benchmark.dummy_model import write_folder  # the other parts run without the plugin
+
     write_folder(built_in().by_id[model].config, at)
     for name in _TOKENIZER:
         shutil.copy(TINY / name, at / name)

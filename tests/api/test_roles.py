@@ -37,6 +37,7 @@ def test_every_route_has_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
     assert roles() == ROLES
 
 
+@pytest.mark.every_plugin
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_documents_have_the_tables_of_roles(language: Language) -> None:
     text = DOCUMENTS[language].read_text(encoding="utf-8")

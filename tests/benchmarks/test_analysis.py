@@ -9,10 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from benchmarks.analysis import large, throughput
+from benchmarks.analysis import throughput
 from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
 from benchmarks.analysis.ending import answers_that_end, given_texts
-from benchmarks.analysis.engine import TINY, count_of
+from benchmarks.analysis.engine import count_of
 from benchmarks.analysis.prefix import turned
 from benchmarks.analysis.raw import first_of_another_part, first_text_seconds, raw_seconds
 from benchmarks.analysis.scripted import Delays, serving
@@ -137,12 +137,3 @@ def test_a_row_reports_the_throughput_and_the_bound() -> None:
     row = throughput.row("four", [(10.0, 9.0), (12.0, 12.0), (9.0, 10.0)])
     assert row.value == 1.0 and not row.missed and "throughput 1.00; 10.00 s / 10.00 s" in row.note
     assert throughput.row("four", [(10.0, 9.0)]).missed
-
-
-def test_large_shape_keeps_tokenizer_marks(tmp_path: Path) -> None:
-    tiny = json.loads((TINY / "config.json").read_text(encoding="utf-8"))
-    config = json.loads((large.folder(tmp_path / "large") / "config.json").read_text(encoding="utf-8"))
-    assert config["image_token_id"] == tiny["image_token_id"] and config["tie_word_embeddings"]
-    assert config["eos_token_id"] == tiny["text_config"]["eos_token_id"] and config["num_hidden_layers"] == 36
-    assert (tmp_path / "large" / "tokenizer.json").read_bytes() == (TINY / "tokenizer.json").read_bytes()
-    assert not list((tmp_path / "large").glob("*.safetensors"))

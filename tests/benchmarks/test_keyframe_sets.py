@@ -14,6 +14,8 @@ from benchmarks.keyframes.compose import HALVES, drawn_lots, half_of, is_another
 from benchmarks.keyframes.kinds import HEIGHT, KINDS, WIDTH
 from tests.media import COLOURS, cards, moving, textured, write_video
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def test_no_clip_is_in_both_halves() -> None:
     clips = [Path(f"clip{number}.mp4") for number in range(15)]

@@ -95,24 +95,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "command",
-    [
-        "app",
-        "analyse",
-        "ask",
-        "keyframes",
-        "library",
-        "export",
-        "download",
-        "serve",
-        "keys",
-        "users",
-        "audit",
-        "mcp",
-        "doctor",
-    ],
-)
+@pytest.mark.parametrize("command", ["app", "analyse", "ask", "keyframes", "library", "export", "download", "doctor"])
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
     found = imported(command, "--help", cwd=tmp_path)
     commands = [".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts) for path in COMMANDS]

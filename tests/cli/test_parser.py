@@ -157,7 +157,7 @@ def test_a_choice_of_numbers_is_checked() -> None:
     assert parser.parse_args(["--number", "20"]) == argparse.Namespace(number=20)
 
 
-@pytest.mark.parametrize(("typed", "name"), [("PDF", "pdf"), ("md", "markdown"), (".docx", "docx"), (" srt ", "srt")])
+@pytest.mark.parametrize(("typed", "name"), [("PDF", "pdf"), ("md", "markdown"), (".json", "json"), (" srt ", "srt")])
 def test_format_is_known_by_its_suffix_and_in_capitals(typed: str, name: str) -> None:
     given = build_parser(only="analyse").parse_args(["analyse", "x", "--format", typed])
     assert given.format == name

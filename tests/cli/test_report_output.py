@@ -84,13 +84,13 @@ def test_file_that_appears_meanwhile_is_kept(video: Path, tmp_path: Path) -> Non
     ("name", "asked", "known"),
     [
         ("out.xyz", None, None),
-        ("out.pdf", "docx", None),
+        ("out.pdf", "html", None),
         ("out.md", "json", None),
         ("out.pdf", None, "pdf"),
         ("out.PDF", "pdf", "pdf"),
         ("out.srt", "transcript_srt", "transcript_srt"),
         ("out.transcript.srt", None, "transcript_srt"),
-        ("out", "docx", "docx"),
+        ("out", "html", "html"),
         ("out", None, "markdown"),
     ],
 )

@@ -1,7 +1,7 @@
 """DeepSeek-VL in miniature, in transformers' own classes, through the second engine and the whole application.
 
 In bfloat16, as its weights are stored, the 7B's class is the one that fails over its first picture where nobody
-matches types. What is marked thorough starts the rest: both classes in both types, what fails without that, `serve`.
+matches types. What is marked thorough starts the rest: both classes in both types, what fails without that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx
-import openai
 import pytest
 
 from framelens.analysis.prompts import templates
@@ -37,8 +36,8 @@ from framelens.services.engine_session import EngineSession, conditions
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
 from tests.conftest import ready
+from tests.llm.scripted import say
 from tests.loopback import Handler, listening
-from tests.plugins.server.test_openai_server import say
 from tests.updates import events_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
@@ -168,42 +167,3 @@ def test_start_without_processor_is_refused(models: Path, tmp_path: Path) -> Non
     with pytest.raises(ModelNotFound) as caught, running(transformers_launcher(str(blind)), tmp_path):
         pass
     assert caught.value.key == "model_files_missing" and "image processor" in str(caught.value.values["detail"])
-
-
-@contextmanager
-def serve_command(*options: str) -> Iterator[openai.OpenAI]:
-    """`framelens serve` as its users start it, on a port of its own choice, asked as its users ask."""
-    words = [sys.executable, "-m", "framelens.cli.main", "serve", *options, "--port", "0", "--api-key", "sk-here"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            reported = re.compile(r"FRAMELENS_BASE_URL=(\S+)")
-            address = next(found[1] for line in process.stdout if (found := reported.match(line)))
-            with openai.OpenAI(base_url=address, api_key="sk-here", max_retries=40) as client:
-                yield client
-        finally:
-            process.terminate()
-
-
-@pytest.mark.thorough
-def test_it_is_served_to_programs_that_show_it_pictures(models: Path) -> None:
-    with serve_command("--model-path", str(models / "hybrid"), "--device", "cpu") as client:
-        said = [
-            client.chat.completions.create(model="hybrid", messages=say("What?", *shown), max_tokens=8, temperature=0)
-            for shown in ((), PICTURES)
-        ]
-        assert [len(one.choices[0].message.content or "") for one in said] == [8, 8]
-        used = [one.usage.prompt_tokens for one in said if one.usage]
-        assert used[1] - used[0] == 2 * TOKENS_A_PICTURE
-        with pytest.raises(openai.AuthenticationError):
-            client.with_options(api_key="sk-other").models.list()
-
-
-@pytest.mark.thorough
-def test_it_is_served_for_text_alone(models: Path) -> None:
-    with serve_command("--model-path", str(models / "hybrid"), "--device", "cpu", "--force-type", "text") as client:
-        pieces = client.chat.completions.create(model="hybrid", messages=say("What?"), max_tokens=8, stream=True)
-        assert "".join(piece.choices[0].delta.content or "" for piece in pieces)
-        with pytest.raises(openai.BadRequestError) as caught:
-            client.chat.completions.create(model="hybrid", messages=say("What?", PICTURES[0]))
-        assert caught.value.code == "pictures_not_taken"

@@ -243,3 +243,9 @@ def has_pictures(body: dict[str, Any]) -> bool:
         if isinstance(message["content"], list)
         for part in message["content"]
     )
+
+
+def say(text: str, *pictures: str) -> list[Any]:
+    """The messages of a user who shows pictures and asks about them."""
+    parts = [{"type": "image_url", "image_url": {"url": picture}} for picture in pictures]
+    return [{"role": "user", "content": [*parts, {"type": "text", "text": text}]}]

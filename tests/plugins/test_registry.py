@@ -96,9 +96,9 @@ def test_source_gives_a_video_in_place_of_a_file(site: Path, tmp_path: Path) -> 
 
 def test_plugins_are_switched_off_by_name(site: Path) -> None:
     states = {name: one["state"] for name, one in listed(site, FRAMELENS_PLUGINS="headlines").items()}
-    assert states.pop("headlines") == "on" and set(states.values()) == {"off"}
+    assert states.pop("headlines") == "on" and set(states.values()) <= {"off"}
     assert {one["state"] for one in listed(site, FRAMELENS_PLUGINS="").values()} <= {"off"}
-    refused = run("headlines", report(site), site=site, FRAMELENS_PLUGINS="editing")
+    refused = run("headlines", report(site), site=site, FRAMELENS_PLUGINS="")
     assert refused.returncode == 2 and "headlines" in refused.stderr
 
 

@@ -99,7 +99,7 @@ def test_the_banner_is_before_everything_else_in_markdown() -> None:
     assert lines[2].startswith("> ⚠️ Messages 格式不支持，使用文本模式")
 
 
-@pytest.mark.parametrize("name", ["html", "markdown", "edl", "xml", "otio", "json"])
+@pytest.mark.parametrize("name", ["html", "markdown", "json"])
 def test_the_assumed_encoding_of_subtitles_is_named(name: str) -> None:
     notice = Notice("subtitles_encoding", {"name": "film.srt", "encoding": "Shift-JIS"})
     for language in ("en", "zh"):

@@ -8,8 +8,6 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-from zipfile import ZipFile
 
 import pytest
 from pypdf import PdfReader
@@ -21,9 +19,10 @@ from framelens.reports.content.labels import clocks, span_of
 from framelens.reports.formats import FORMATS, all_files, files_of
 from framelens.reports.json import reader
 from framelens.reports.text.markdown import without_pictures
+from tests.reports.reading import text_of
 
 GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
-READ = ("html", "markdown", "pdf", "docx")
+READ = ("html", "markdown", "pdf")
 SENTENCE = {
     "en": "A man in a red jacket carries a parcel across the yard, stops at the gate and looks around for a while.",
     "zh": "一名穿红色夹克的男子抱着包裹穿过院子，在门口停下，四处张望了一会儿，然后继续往前走，消失在画面右侧。",
@@ -90,14 +89,9 @@ def pdf_of(made: Analysis, language: Language, *, appendix: bool = False) -> Pdf
     return PdfReader(BytesIO(written(made, "pdf", language, appendix=appendix)))
 
 
-def text_of(data: bytes, form: str) -> str:
+def bare_text(data: bytes) -> str:
     """The text of a document without markup and blanks."""
-    if form == "pdf":
-        return "".join("".join(page.extract_text().split()) for page in PdfReader(BytesIO(data)).pages)
-    if form == "docx":
-        with ZipFile(BytesIO(data)) as archive:
-            return "".join("".join(ElementTree.fromstring(archive.read("word/document.xml")).itertext()).split())
-    text = re.sub(r"<style>.*?</style>|<[^>]*>", "", data.decode(), flags=re.DOTALL)
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", "", text_of(data), flags=re.DOTALL)
     return "".join(text.replace("\\", "").replace("&#39;", "'").split())
 
 
@@ -119,22 +113,10 @@ def test_no_section_of_the_pdf_begins_at_the_end_of_a_page(language: Language) -
         assert last.strip() not in {t(f"report.{key}", language) for key in ("summary", "chapters", "findings")}
 
 
-@each_report
-@each_language
-def test_docx_is_short_and_begins_with_pictures(name: str, language: Language) -> None:
-    data = written(MADE[name](language), "docx", language)
-    with ZipFile(BytesIO(data)) as archive:
-        body = archive.read("word/document.xml").decode()
-    before_findings = body.partition(f">{t('report.findings', language)}<")[0]
-    assert "<w:drawing" in before_findings
-    assert 0 < body.count("<w:drawing") <= 40 and "pageBreakBefore" not in body
-    assert len(text_of(data, "docx")) < 6_000  # some two pages
-
-
 @each_language
 @pytest.mark.parametrize("form", READ)
 def test_short_documents_are_in_the_same_order(form: str, language: Language) -> None:
-    text = text_of(written(gallery(language), form, language), form)
+    text = bare_text(written(gallery(language), form, language))
     heads = [t(f"report.{key}", language) for key in ("reply", "summary", "chapters", "findings", "frames")]
     question = "".join(gallery(language).request.question.split())
     places = [text.index(question)]
@@ -152,7 +134,7 @@ def test_short_documents_are_in_the_same_order(form: str, language: Language) ->
 @pytest.mark.parametrize("form", READ)
 def test_record_is_in_the_appendix_alone(form: str, language: Language) -> None:
     made = gallery(language)
-    short, full = (text_of(written(made, form, language, appendix=has), form) for has in (False, True))
+    short, full = (bare_text(written(made, form, language, appendix=has)) for has in (False, True))
     for said in (made.sha256, "VLLM_CONFIG", "00:15.840"):
         assert said not in short and said in full
     assert re.search(r"\d\d:\d\d\.\d{3}", short) is None
@@ -178,7 +160,7 @@ def test_pictures_beside_markdown_are_those_that_it_shows() -> None:
 @pytest.mark.parametrize("form", READ)
 def test_what_is_left_out_is_counted_with_its_doubts(form: str, language: Language) -> None:
     made = large(language)
-    text = text_of(written(made, form, language), form)
+    text = bare_text(written(made, form, language))
     assert text.count(f":{SENTENCE[language][0]}") == 12
     doubtful = sum(bool(one.issues) for one in made.findings)
     unverified = t("report.more_unverified", language, n=doubtful)
@@ -200,7 +182,7 @@ def test_shown_findings_are_spread_over_the_video() -> None:
 @pytest.mark.parametrize("form", READ)
 def test_failure_is_stated_once_below_the_question(form: str, language: Language) -> None:
     made = failed(language)
-    text = text_of(written(made, form, language), form)
+    text = bare_text(written(made, form, language))
     why = t("trouble.repeats", language)
     said = "".join(t("report.answer_unusable", language, why=why).split())
     assert text.count(said) == 1 and text.count("".join(why.split())) == 1 and "whitewhite" not in text

@@ -46,7 +46,7 @@ def test_the_first_plugin_with_checks_is_asked(monkeypatch: pytest.MonkeyPatch) 
         registry.Plugin("none"),
         registry.Plugin("broken", launch_checks="framelens.nothing:checks"),
         registry.Plugin("own", launch_checks=f"{__name__}:own_checks"),
-        registry.Plugin("models", launch_checks="framelens.plugins.models.launch:launch_checks"),
+        registry.Plugin("next", launch_checks="framelens.nothing:checks"),
     )
     monkeypatch.setattr(registry, "used", lambda: plugins)
     assert launch_checks(config.load({})).find(None) == (HINDRANCE,)

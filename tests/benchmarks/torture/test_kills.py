@@ -1,4 +1,4 @@
-"""Analyses and an app that are killed: a hundredth of what `make torture` does, without engines and Ray."""
+"""Analyses that are killed: a hundredth of what `make torture` does, without engines and Ray."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.torture import app_kills, kills
+from benchmarks.torture import kills
 from benchmarks.torture.line import Scale
 from tests.cards import CARDS, write_card_video
 
@@ -17,9 +17,3 @@ def test_killed_analyses_lose_nothing(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "clip.mp4", list(CARDS))
     lines = list(kills.kills_of_analyses(Scale(0.01, tmp_path), video))
     assert [(line.count, line.failed) for line in lines] == [(1, False)] * 3, lines
-
-
-@pytest.mark.slow
-def test_killed_app_loses_nothing(tmp_path: Path) -> None:
-    (line,) = app_kills.run(Scale(0.01, tmp_path))
-    assert (line.count, line.failed) == (1, False), line

@@ -32,6 +32,7 @@ from tests.conftest import ready
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 from tests.llm import floods, scripted
+from tests.llm.scripted import say
 from tests.test_proof import CARDS, WORDS
 from tests.updates import events_of
 
@@ -86,11 +87,6 @@ def closed() -> Iterator[None]:
 def until_ready(address: str) -> None:
     while httpx.get(address.removesuffix("/v1") + "/health").status_code != 200:
         time.sleep(0.05)
-
-
-def say(text: str, *pictures: str) -> list[Any]:
-    parts = [{"type": "image_url", "image_url": {"url": picture}} for picture in pictures]
-    return [{"role": "user", "content": [*parts, {"type": "text", "text": text}]}]
 
 
 PICTURE = data_url(keyframes()[0], 64)

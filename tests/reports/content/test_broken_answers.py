@@ -52,7 +52,7 @@ def test_a_broken_answer_gives_no_headline_and_is_said_first(trouble: str, langu
     assert not [one for one in strong if one.line[0].style == "strong" and "white" in one.line[0].text]
 
 
-@pytest.mark.parametrize("name", ["markdown", "html", "json", "youtube"])
+@pytest.mark.parametrize("name", ["markdown", "html", "json"])
 def test_no_file_takes_its_headline_from_a_loop(name: str) -> None:
     form = FORMATS[name]
     analysis = broken("repeats")

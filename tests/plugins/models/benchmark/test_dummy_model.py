@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.analysis import large
+from benchmarks.analysis.engine import TINY
 from framelens.core.errors import ModelNotFound
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
@@ -90,3 +92,12 @@ def test_the_libraries_read_config_tokenizer_and_processor(tmp_path: Path) -> No
         shape = ENTRIES[folders[folder]].shape
         assert whole and layers == shape.text.layers
         assert side is None if shape.vision is None else side[0] * side[1] == shape.vision.unit_px
+
+
+def test_large_shape_keeps_tokenizer_marks(tmp_path: Path) -> None:
+    tiny = json.loads((TINY / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((large.folder(tmp_path / "large") / "config.json").read_text(encoding="utf-8"))
+    assert config["image_token_id"] == tiny["image_token_id"] and config["tie_word_embeddings"]
+    assert config["eos_token_id"] == tiny["text_config"]["eos_token_id"] and config["num_hidden_layers"] == 36
+    assert (tmp_path / "large" / "tokenizer.json").read_bytes() == (TINY / "tokenizer.json").read_bytes()
+    assert not list((tmp_path / "large").glob("*.safetensors"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from framelens.cli.main import main
+from tests.cli.test_light_commands import test_the_help_of_a_command_imports_no_other as check_help
 from tests.cli.test_parser import refused
 
 
@@ -36,3 +37,9 @@ def test_a_backup_needs_a_file_that_can_be_written(
     monkeypatch.chdir(tmp_path)
     assert main(["backup", place, "--language", "en"]) == 2
     assert reason in capsys.readouterr().err and not Path(place[:1]).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["serve", "keys", "users", "audit", "mcp"])
+def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
+    check_help(command, tmp_path)

@@ -1,0 +1,73 @@
+"""Videos of pages, found by yt-dlp on a server of this machine, and links given to a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from framelens.plugins.sources import ytdlp
+from framelens.store.video_repository import VideoRepository, link_of
+from tests.services.test_links import Fetching, fetch, parts, refusal, served, videos
+from tests.video_server import Served
+
+__all__ = ["fetch", "served", "videos"]
+
+
+def test_the_video_of_a_page_is_fetched(served: Served, fetch: Fetching) -> None:
+    path = fetch(f"{served.url}/page/")
+    assert path.read_bytes() == served.data and path.name == "门口的猫.mp4"
+    link = link_of(path)
+    assert link and (link.url, link.title) == (f"{served.url}/page/", "门口的猫")
+    sent = served.sent
+    assert fetch(f"{served.url}/page/") == path and served.sent - sent < 1000  # the page alone
+
+
+def test_a_page_can_lead_nowhere_private(served: Served, fetch: Fetching) -> None:
+    assert refusal(lambda: fetch(f"{served.url}/inward/")) == "address_private"
+
+
+def test_pages_need_yt_dlp(served: Served, fetch: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ytdlp, "_command", lambda: None)
+    assert refusal(lambda: fetch(f"{served.url}/page/")) == "links_missing"
+
+
+def test_segments_are_fetched_by_yt_dlp(served: Served, fetch: Fetching) -> None:
+    path = fetch(f"{served.url}/segments/film.m3u8")
+    assert path.read_bytes() == served.data and path.suffix == ".ts"
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [("html/", "url_no_video"), ("login/", "url_login"), ("two/", "url_several"), ("hidden/a.mp4", "url_other")],
+)
+def test_each_fault_has_a_sentence(served: Served, fetch: Fetching, path: str, key: str) -> None:
+    assert refusal(lambda: fetch(f"{served.url}/{path}")) == key
+    assert parts(fetch.videos) == [] and not list(fetch.videos._folder.glob("*.json"))
+
+
+@pytest.mark.slow
+def test_a_killed_program_continues(served: Served, videos: VideoRepository, tmp_path: Path) -> None:
+    served.going.clear()
+    settings = {
+        "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
+        "FRAMELENS_PRIVATE_NETWORKS": "127.0.0.0/8",
+    }
+    command = [sys.executable, "-m", "framelens", "keyframes", f"{served.url}/slow/a.mp4"]
+    killed = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    half = len(served.data) // 2
+    while not any(path.stat().st_size > half // 2 for path in videos._parts.glob("*.part")):
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not list(videos._folder.glob("*.json"))
+    served.going.set()
+    sent = served.sent
+    assert Fetching(videos)(f"{served.url}/slow/a.mp4").read_bytes() == served.data
+    assert served.asked[-1][1]["Range"].startswith("bytes=") and sent <= len(served.data)

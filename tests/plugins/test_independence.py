@@ -1,0 +1,18 @@
+"""Tests follow their plugin: without its folder, no other test misses it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+IMPORTED = re.compile(r"^\s*(?:from|import) (?:framelens|tests)\.plugins\.(\w+)", re.MULTILINE)
+
+
+def test_tests_import_no_plugin_but_their_own() -> None:
+    foreign = set()
+    for path in TESTS.rglob("*.py"):
+        own = path.relative_to(TESTS).parts[1] if path.is_relative_to(TESTS / "plugins") else ""
+        imported = set(IMPORTED.findall(path.read_text(encoding="utf-8")))
+        foreign |= {(str(path.relative_to(TESTS)), name) for name in imported - {own}}
+    assert foreign == set()

@@ -142,7 +142,7 @@ def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     of_vllm = {"--tensor-parallel-size", "--pipeline-parallel-size", "--trust-request-mm-kwargs"}
     of_vllm |= {"--mm-processor-cache-gb"}
     of_vllm |= {"--enable-auto-tool-choice", "--tool-call-parser"}
-    theirs = {"--server", "--browser", "--jinja", *of_vllm}
+    theirs = {"--server", "--browser", "--theme", "--jinja", *of_vllm}
     named = set(re.findall(r"`(--[a-z][a-z-]*)", prose(document.read_text(encoding="utf-8"))))
     assert named <= ours | theirs
 

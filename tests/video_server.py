@@ -94,6 +94,47 @@ class _Videos(Handler):
         self._start(200, Content_Length=len(data), **common)
         self._body(data)
 
+    def _typed(self) -> None:
+        """The video, with the type that the last part of the path names."""
+        self._good(type=f"video/{urlsplit(self.path).path.rpartition('.')[2]}")
+
+    def _unversioned(self) -> None:
+        """Parts of the video, and nothing that names its content."""
+        data = self.state.data
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not found:
+            self._noranges()
+            return
+        first, last = int(found[1]), min(int(found[2] or len(data) - 1), len(data) - 1)
+        at = f"bytes {first}-{last}/{len(data)}"
+        self._start(206, Content_Range=at, Content_Length=last + 1 - first, Content_Type="video/mp4")
+        self._body(data[first : last + 1])
+
+    def _changing(self) -> None:
+        """A video that is another one from the tenth request on."""
+        if len(self.state.asked) == 10:
+            self.state.data = self.state.data[::-1]
+        self._good()
+
+    def _moving(self) -> None:
+        """A video that from the tenth request on is said to be in a network that may not be reached."""
+        if len(self.state.asked) < 10:
+            self._good()
+        else:
+            self._start(302, Location="http://10.0.0.1/a.mp4", Content_Length=0)
+
+    def _shaky(self) -> None:
+        """A video whose connection breaks in the middle of every third answer."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if not found or len(self.state.asked) % 3:
+            self._good()
+            return
+        data, first, last = self.state.data, int(found[1]), int(found[2])
+        at = f"bytes {first}-{last}/{len(data)}"
+        self._start(206, ETag=self.state.etag, Content_Range=at, Content_Length=last + 1 - first)
+        self._body(data[first : (first + last) // 2])
+        self.close_connection = True
+
     def _slow(self) -> None:
         """The first half, then nothing until the test goes on; without a range."""
         if self.headers.get("Range"):
@@ -168,6 +209,11 @@ class _Videos(Handler):
     def _page(self) -> None:
         """A page with one video."""
         page = "<!doctype html><html><head><title>门口的猫</title></head><body><video src='/good/cat.mp4'></video>"
+        self._whole(200, page.encode(), Content_Type="text/html; charset=utf-8")
+
+    def _film(self) -> None:
+        """A page with one video that can be read in parts."""
+        page = "<!doctype html><html><head><title>Film</title></head><body><video src='/good/film.mp4'></video>"
         self._whole(200, page.encode(), Content_Type="text/html; charset=utf-8")
 
     def _two(self) -> None:

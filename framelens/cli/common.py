@@ -16,6 +16,7 @@ from framelens.cli import terminal
 from framelens.cli.running import running
 from framelens.core.domain import Selection, Strategy
 from framelens.core.errors import ConfigError
+from framelens.core.links import is_link
 from framelens.core.redaction import redact
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
@@ -45,6 +46,17 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", type=parse_times, metavar="T,T,…", help=t("cli.at"))
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+
+
+def add_overview_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option with which links are read in parts."""
+    parser.add_argument("--overview", action="store_true", help=t("cli.overview"))
+
+
+def check_overview(given: argparse.Namespace, words: Sequence[str]) -> None:
+    """Raise ConfigError for --overview where no word is a link."""
+    if given.overview and not any(map(is_link, words)):
+        raise ConfigError("overview_without_link", given=words[0] if words else t("cli.overview_nothing"))
 
 
 def parse_selection(given: argparse.Namespace) -> Selection:

@@ -104,7 +104,7 @@ def _run(argv: Sequence[str] | None) -> int:
             from framelens.store.fs_utils import log_to_terminal  # rarely needed
 
             log_to_terminal()
-        running.begin(quiet=getattr(given, "quiet", False))
+        running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
         try:
             return int(given.command(given))
         except KeyboardInterrupt:

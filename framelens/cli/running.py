@@ -14,11 +14,13 @@ class RunningCommand:
 
     Attributes:
         quiet: Print no progress.
+        overview: Read links in parts.
         cancel: Set by a signal, once the command handles those.
         fetched: Files of the links that were fetched, by what was typed.
     """
 
     quiet: bool = False
+    overview: bool = False
     cancel: threading.Event = field(default_factory=threading.Event)
     fetched: dict[str, Path] = field(default_factory=dict)
 
@@ -26,9 +28,9 @@ class RunningCommand:
 _running: ContextVar[RunningCommand | None] = ContextVar("running", default=None)
 
 
-def begin(*, quiet: bool) -> None:
+def begin(*, quiet: bool, overview: bool) -> None:
     """Note that a command begins."""
-    _running.set(RunningCommand(quiet))
+    _running.set(RunningCommand(quiet, overview))
 
 
 def running() -> RunningCommand:

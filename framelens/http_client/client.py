@@ -52,7 +52,8 @@ class PooledClient(httpx.AsyncClient):
         trust_env: Use the environment's proxies.
         loop: Loop on which connections are kept; None for that of `request_loop`.
         resolve: resolve(host, port) returns the address to connect to, or raises. The certificate is still checked for
-            the host. No connection is kept then: the next host may have the same address.
+            the host. No connection is kept then, except to `kept_host`: the next host may have the same address.
+        kept_host: The one host, with `resolve`, to which connections are kept.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class PooledClient(httpx.AsyncClient):
         trust_env: bool,
         loop: asyncio.AbstractEventLoop | None = None,
         resolve: Callable[[str, int], str] | None = None,
+        kept_host: str = "",
     ) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS)
-        self._own_loop, self._resolve = loop, resolve
+        self._own_loop, self._resolve, self._kept_host = loop, resolve, kept_host
         with _proxy_errors():
             super().__init__(
                 trust_env=trust_env,
@@ -87,10 +89,10 @@ class PooledClient(httpx.AsyncClient):
         return response
 
     async def _sent(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
-        send = super().send
+        send, is_kept = super().send, not self._resolve or request.url.host == self._kept_host
         if self._resolve:
             await _pin(request, self._resolve)
-        if self._resolve or asyncio.get_running_loop() is not (self._own_loop or request_loop()):
+        if not is_kept or asyncio.get_running_loop() is not (self._own_loop or request_loop()):
             limits = httpx.Limits(max_keepalive_connections=0)
             with _proxy_errors():
                 send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -25,6 +26,7 @@ from framelens.http_client.addresses import AddressGuard
 if TYPE_CHECKING:
     import httpx
 
+    from framelens.http_client.client import PooledClient
     from framelens.http_client.limits import Excess
 
 _PORTS = {"http": 80, "https": 443}
@@ -68,6 +70,29 @@ class Outbound:
         self.settings = settings
         self.guard = AddressGuard(settings.private_networks)
         self._is_open = is_open
+        self._run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+        self._kept: PooledClient | None = None
+
+    @contextmanager
+    def kept_alive(self, url: str) -> Iterator[Outbound]:
+        """Yield a client for one thread whose requests to the host of an address share their connections.
+
+        Raises:
+            InputError: "url_invalid".
+        """
+        from framelens.http_client.client import PooledClient  # pages and commands start without it
+
+        host = _checked(self._target(url), tuple(_PORTS)).hostname or ""
+        with asyncio.Runner() as runner:
+            kept = copy(self)
+            kept._run = runner.run
+            kept._kept = PooledClient(
+                trust_env=False, loop=runner.get_loop(), resolve=self.guard.resolve, kept_host=host
+            )
+            try:
+                yield kept
+            finally:
+                runner.run(kept._kept.aclose())
 
     def check_source(self, url: str) -> None:
         """Check that videos may be fetched from this address; nothing is resolved.
@@ -139,7 +164,7 @@ class Outbound:
                         return
 
         with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
-            asyncio.run(_unless_cancelled(received(), cancel))
+            self._run(_unless_cancelled(received(), cancel))
 
     @asynccontextmanager
     async def _opened(self, url: str, headers: Mapping[str, str] | None) -> AsyncIterator[tuple[str, httpx.Response]]:
@@ -147,8 +172,7 @@ class Outbound:
         at = url
         for _ in range(_MOST_REDIRECTS):
             self.check_source(at)
-            target = s3.presigned_url(at, self.settings.s3) if at.startswith("s3://") else at
-            response = await self._send("GET", target, headers=dict(headers or {}))
+            response = await self._send("GET", self._target(at), headers=dict(headers or {}))
             try:
                 if response.status_code in _ANSWERED:
                     yield at, response
@@ -161,6 +185,10 @@ class Outbound:
                 await response.aclose()
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
 
+    def _target(self, url: str) -> str:
+        """Return the address to request: that of an object in S3 is signed."""
+        return s3.presigned_url(url, self.settings.s3) if url.startswith("s3://") else url
+
     async def _send(
         self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> httpx.Response:
@@ -168,7 +196,7 @@ class Outbound:
         from framelens.http_client.client import PooledClient, request_timeout  # pages and commands start without it
 
         _checked(url, tuple(_PORTS))
-        client = PooledClient(trust_env=False, resolve=self.guard.resolve)
+        client = self._kept or PooledClient(trust_env=False, resolve=self.guard.resolve)
         asked = client.build_request(method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS))
         return await client.send(asked, stream=True)
 

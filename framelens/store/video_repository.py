@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Literal
 from filelock import FileLock, Timeout
 
 from framelens.core.codec import from_builtins, to_builtins
+from framelens.core.domain import Notice
 from framelens.core.errors import Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import (
     address_in,
@@ -283,7 +284,9 @@ class VideoRepository:
             write_json(self._parts / f"{part_id}.json", record | {"user_id": current_user().id, "purpose": "video"})
 
     @requires("analyst")
-    def keep_arrived(self, arriving: ArrivingVideo, name: str, link: Link, version: str) -> str:
+    def keep_arrived(
+        self, arriving: ArrivingVideo, name: str, link: Link, version: str, notice: Notice | None = None
+    ) -> str:
         """Turn a whole file that has arrived from a link into a video and return its id.
 
         Args:
@@ -291,10 +294,12 @@ class VideoRepository:
             name: The name to show.
             link: Where it was fetched.
             version: What the server calls this content, "" if it doesn't; see `linked`.
+            notice: What reports on it say of how it was fetched; see `notice_of`.
         """
         video_id, user_id = secrets.token_urlsafe(24), current_user().id
         size_bytes = arriving.close()
         more = {"link": to_builtins(link), "link_id": arriving.id, "version": version}
+        more |= {"notice": to_builtins(notice)} if notice else {}
         with disk_errors(self._folder):
             self._publish(video_id, shown_name(name), size_bytes, user_id, part=self._part(arriving.id), **more)
         arriving.drop()
@@ -644,8 +649,19 @@ class VideoRepository:
 
 def link_of(video: Path) -> Link | None:
     """Return the link from which a video in this file was fetched, None for any other file."""
-    record = read_json(video.parent.with_suffix(".json")) if _ID.fullmatch(video.parent.name) else None
-    return from_builtins(record["link"], Link) if record and "link" in record else None
+    record = _record_beside(video)
+    return from_builtins(record["link"], Link) if "link" in record else None
+
+
+def notice_of(video: Path) -> Notice | None:
+    """Return what reports say of how the video in this file was fetched, None for nothing."""
+    record = _record_beside(video)
+    return from_builtins(record["notice"], Notice) if "notice" in record else None
+
+
+def _record_beside(video: Path) -> dict[str, Any]:
+    """Return the record of a video in the data folder; an empty one for any other file."""
+    return (read_json(video.parent.with_suffix(".json")) if _ID.fullmatch(video.parent.name) else None) or {}
 
 
 def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:

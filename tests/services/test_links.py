@@ -22,7 +22,8 @@ from framelens.core.links import SourceSettings, typed_link, unsigned
 from framelens.core.roles import User, as_user
 from framelens.http_client import outbound
 from framelens.i18n import LANGUAGES, error_text, in_language
-from framelens.services.links import FetchProgress, LinkFetcher, may_name_any
+from framelens.services.link_transfer import FetchProgress
+from framelens.services.links import LinkFetcher, may_name_any
 from framelens.store import video_repository
 from framelens.store.upload_limits import UploadLimits
 from framelens.store.video_repository import VideoRepository, link_of

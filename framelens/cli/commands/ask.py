@@ -22,8 +22,10 @@ from framelens.cli import terminal
 from framelens.cli.analysis_options import settle_model
 from framelens.cli.common import (
     MOST_LISTED,
+    add_overview_option,
     add_subtitles_option,
     cancel_on_signals,
+    check_overview,
     confirm_deletion,
     in_services,
     print_trashed,
@@ -78,6 +80,7 @@ def add_arguments(parser: Parser) -> None:
     add("--frames", type=parse_frames, metavar="N")
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_overview_option(parser)
     add_subtitles_option(parser)
     parser.add_argument("--look", choices=_LOOKS, help=t("cli.ask_look"))
     for name in _NUMBERS:
@@ -126,6 +129,7 @@ def run(given: argparse.Namespace) -> int:
             _manage(given)
         return 0
     about, question = _split(given.texts)
+    check_overview(given, about)
     question = sys.stdin.read().strip() if question == "-" else question
     if given.conversation and about:
         raise ConfigError("ask_continue_about", given=about[0])

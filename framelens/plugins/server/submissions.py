@@ -21,7 +21,8 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
 from framelens.core.files import new_id
 from framelens.core.roles import as_user, current_user, require
-from framelens.services.links import FetchProgress, LinkFetcher
+from framelens.services.link_transfer import FetchProgress
+from framelens.services.links import LinkFetcher
 from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
 from framelens.store.accounts import AccountStore
 from framelens.store.api_records import ApiKeyRow, ApiStore, SubmissionRow
@@ -40,10 +41,14 @@ _NOT_YET = Path("-")
 
 @dataclass(frozen=True)
 class VideoSource:
-    """Where the video of a submission is: the id of an upload, a path in an allowed folder, or an address."""
+    """Where the video of a submission is: the id of an upload, a path in an allowed folder, or an address.
+
+    With `overview` only I-frames of what is at an address are read, if that is possible.
+    """
 
     type: Literal["upload", "path", "url"]
     value: str
+    overview: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,8 @@ class Submissions:
         def progressed(now: FetchProgress) -> None:
             report((now.received_bytes, now.size_bytes))
 
-        video_id = self._links.fetch(submission.source.value, progressed, cancel, name=submission.name)
+        source = submission.source
+        video_id = self._links.fetch(source.value, progressed, cancel, name=submission.name, overview=source.overview)
         self._jobs.audit.record("upload", video_id, self._videos.name(video_id))
         path = self._videos.path(video_id)
         self._attach(submission, path)

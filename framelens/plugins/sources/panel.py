@@ -17,7 +17,9 @@ from framelens.core.links import is_link, typed_link
 from framelens.core.roles import current_user
 from framelens.i18n import t
 from framelens.plugins.sources.words import progress_words
-from framelens.services.links import FetchProgress, LinkFetcher, may_name_any
+from framelens.services.link_transfer import FetchProgress
+from framelens.services.links import LinkFetcher, may_name_any
+from framelens.services.overview import LEAST_BYTES
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
@@ -34,17 +36,23 @@ class PageFetches:
         self._opened = opened
         self._tasks = BackgroundTasks[FetchProgress, str]("fetch")
 
-    def start(self, url: str, *, is_open: bool) -> str:
-        """Begin to fetch a video, unless that is done already, and return the key of the task.
+    def start(self, url: str, *, is_open: bool, overview: bool = False) -> str:
+        """Begin to fetch a video, or an overview of it, unless that is done already, and return the key of the task.
 
         Raises:
             InputError: The address may not be used.
         """
         links = LinkFetcher(self._opened.videos, self._opened.settings.sources, is_open=is_open)
         links.check(url)
-        key = f"{current_user().id} {url}"
-        self._tasks.start(key, partial(links.fetch, url), progress=FetchProgress(url))
+        key = f"{current_user().id} {'overview' if overview else 'whole'} {url}"
+        self._tasks.start(key, partial(links.fetch, url, overview=overview), progress=FetchProgress(url))
         return key
+
+    def to_overview(self, key: str, *, is_open: bool) -> str:
+        """Stop the fetch of a whole video, begin an overview of it in its place, and return the key of that."""
+        if task := self.get(key):
+            task.cancel()
+        return self.start(key.split(" ", 2)[2], is_open=is_open, overview=True)
 
     def get(self, key: str) -> BackgroundTask[FetchProgress, str] | None:
         """Return the task of a key, None if it was forgotten."""
@@ -92,8 +100,16 @@ def _draw_progress(task: BackgroundTask[FetchProgress, str]) -> None:
     if now := task.progress:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(plain(progress_words(now)))
+            if not now.iframes and (now.size_bytes or 0) >= LEAST_BYTES:
+                button(t("sources.overview"), "link_overview", _to_overview, icon="movie_filter", kind="tertiary")
             button(t("ui.cancel"), "link_cancel", task.cancel, icon="close", kind="tertiary")
-        st.progress(min(1.0, now.received_bytes / now.size_bytes) if now.size_bytes else 0.0)
+        number, wanted = now.iframes or (now.received_bytes, now.size_bytes or 0)
+        st.progress(min(1.0, number / wanted) if wanted else 0.0)
+
+
+def _to_overview() -> None:
+    with page_state().catching_errors():
+        st.session_state[_FETCHED] = _fetches().to_overview(st.session_state[_FETCHED], is_open=_may_name_any())
 
 
 def _fetches() -> PageFetches:

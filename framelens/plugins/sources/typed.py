@@ -11,9 +11,12 @@ from framelens.cli import terminal
 from framelens.cli.progress_lines import Throttle
 from framelens.cli.running import running
 from framelens.core.links import typed_link
+from framelens.i18n import notice_text
 from framelens.plugins.sources.words import progress_words
 from framelens.services.container import open_videos
-from framelens.services.links import FetchProgress, LinkFetcher
+from framelens.services.link_transfer import FetchProgress
+from framelens.services.links import LinkFetcher
+from framelens.store.video_repository import notice_of
 
 _REDRAW_SECONDS = 0.1
 
@@ -30,8 +33,10 @@ def fetched(typed: str) -> Path:
         videos = open_videos(settings)
         with _Line(quiet=command.quiet) as line:
             links = LinkFetcher(videos, settings.sources, is_open=True)
-            video_id = links.fetch(typed_link(typed), line.show, command.cancel)
-        command.fetched[typed] = videos.path(video_id)
+            video_id = links.fetch(typed_link(typed), line.show, command.cancel, overview=command.overview)
+        command.fetched[typed] = path = videos.path(video_id)
+        if (notice := notice_of(path)) and command.overview and not command.quiet:
+            sys.stderr.write(f"{notice_text(notice)}\n")
     return command.fetched[typed]
 
 

@@ -2,13 +2,18 @@
 
 from framelens.core.units import clock, human_size
 from framelens.i18n import t
-from framelens.services.links import FetchProgress
+from framelens.services.link_transfer import FetchProgress
 
 
 def progress_words(now: FetchProgress) -> str:
     """Return what has arrived of a video, of how much, and how long the video is."""
+    if now.iframes:
+        number, wanted = now.iframes
+        what = t("sources.reading", name=now.name, number=number, wanted=wanted)
+    else:
+        what = t("sources.fetching", name=now.name)
     received = human_size(now.received_bytes)
     size = f"{received} / {human_size(now.size_bytes)}" if now.size_bytes else received
     share = f"{100 * now.received_bytes // now.size_bytes} %" if now.size_bytes else ""
     length = t("sources.length", length=clock(now.duration_seconds)) if now.duration_seconds else ""
-    return " · ".join(filter(None, (t("sources.fetching", name=now.name), size, share, length)))
+    return " · ".join(filter(None, (what, size, share, length)))

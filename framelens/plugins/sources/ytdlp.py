@@ -31,7 +31,7 @@ from framelens.core.links import typed_link, unsigned
 from framelens.core.redaction import redact
 from framelens.http_client.outbound import Outbound
 from framelens.plugins.sources.guard_proxy import GuardProxy
-from framelens.services.links import RemoteVideo, Write
+from framelens.services.link_transfer import RemoteVideo, Write
 
 INSTALL = 'pip install "framelens[links]"'
 _OPTIONS = (

@@ -110,7 +110,7 @@ class AvReader(base.FrameReader):
         self._path = path
         self._container = _open_container(path)
         try:
-            self._stream = _video_stream(self._container, path)
+            self._stream = video_stream(self._container, path)
             check_pixels(path.name, self._stream.width, self._stream.height)  # before one is decoded
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
@@ -558,7 +558,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     """
     container = _open_container(path)
     try:
-        stream = _video_stream(container, path)
+        stream = video_stream(container, path)
     except BaseException:
         container.close()
         raise
@@ -628,7 +628,7 @@ def _not_a_video(path: Path) -> VideoError:
     return VideoError(key, name=printable(path.name))
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the video stream marked as default, else the largest one; cover art doesn't count."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:

@@ -17,7 +17,7 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import cancel_on_signals
+from framelens.cli.common import add_overview_option, cancel_on_signals
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import typed_path
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("paths", nargs="+", metavar="FOLDER|LIST|GLOB", help=t("cli.batch_paths"))
     add_batch_options(parser)
+    add_overview_option(parser)
     parser.add_argument("--ray", metavar="ADDRESS", help=t("cli.batch_ray"))
     parser.add_argument("--stop", action="store_true", help=t("cli.batch_ray_stop"))
 

@@ -58,6 +58,7 @@ from framelens.services.links import LinkFetcher, may_name_any
 from framelens.services.transcripts import report_ids, transcript_of
 from framelens.store.fs_utils import storage_errors
 from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
+from framelens.store.video_repository import link_of
 from framelens.video.files import check_file, confine, held_folder, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
@@ -269,13 +270,14 @@ class McpTools:
         start: Time = 0,
         end: Time | None = None,
         use_model: bool = True,
+        overview: bool = False,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnalysisResult]:
         """Analyse a video and wait for its report; cancelling the call stops the analysis."""
         jobs, settings, templates = self.services.jobs, self.services.settings, self.services.templates
 
         def begin() -> str:
-            path = self._file(video)
+            path = self._file(video, overview=overview)
             if path is None:
                 job_id = self._report_id(video)
                 self._end_cancelled(job_id)
@@ -327,13 +329,14 @@ class McpTools:
         frames: Frames | None = None,
         start: Time = 0,
         end: Time | None = None,
+        overview: bool = False,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnswerResult]:
         """Ask a question about videos, or a further one of a conversation; cancelling the call stops the answer."""
         checked_question(question)
         if bool(videos) == bool(conversation):
             raise ConfigError("mcp_ask_about")
-        about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
+        about = tuple(str(self._file(one, overview=overview) or self._report_id(one)) for one in videos)
         continued = self._conversation_id(conversation) if conversation else ""
         asked = _Question(question, about, continued, frames, _range(start, end))
         if (answer := self._answers.get(asked)) is None:
@@ -352,24 +355,36 @@ class McpTools:
 
     # ---- internals ---------------------------------------------------------------------------------------------------
 
-    def _file(self, video: str) -> Path | None:
+    def _file(self, video: str, *, overview: bool = False) -> Path | None:
         """Return the file that the caller names, None if the text can only be the id of a report.
 
         Raises:
-            InputError: The file is outside of the folders that may be read.
+            InputError: The file is outside of the folders that may be read, or the link may not be fetched.
         """
-        if is_link(video) and not self._roots:
-            return self._fetched(video)
+        if is_link(video):
+            videos = self.services.videos
+            url = typed_link(video)
+            return videos.path(self._links().fetch(url, lambda now: None, self._closing, overview=overview))
         is_path = Path(video).name != video or bool(Path(video).suffix)
         is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
         return self._allowed(video) if is_path or is_here else None
 
-    def _fetched(self, url: str) -> Path:
-        """Return the file of a video at a link."""
-        videos, settings = self.services.videos, self.services.settings
-        is_open = may_name_any(is_shared=settings.access.insecure)
-        links = LinkFetcher(videos, settings.sources, is_open=is_open)
-        return videos.path(links.fetch(typed_link(url), lambda now: None, self._closing))
+    def _links(self) -> LinkFetcher:
+        """Return what fetches videos from links: with roots, from listed addresses alone."""
+        settings = self.services.settings
+        is_open = not self._roots and may_name_any(is_shared=settings.access.insecure)
+        return LinkFetcher(self.services.videos, settings.sources, is_open=is_open)
+
+    def _is_from_link(self, path: Path) -> bool:
+        """Return whether this file was fetched from a link that may be fetched here."""
+        is_ours = path.is_relative_to(self.services.settings.data_dir)
+        try:
+            if is_ours and (link := link_of(path)):
+                self._links().check(link.url)
+                return True
+        except InputError:
+            pass
+        return False
 
     def _allowed(self, text: str) -> Path:
         if "\0" in text:
@@ -417,7 +432,9 @@ class McpTools:
 
     def _may_see(self, path: Path) -> bool:
         """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""
-        return not self._roots or (path.is_absolute() and self._inside(restored(path)) is not None)
+        if not self._roots:
+            return True
+        return path.is_absolute() and (self._inside(restored(path)) is not None or self._is_from_link(restored(path)))
 
     def _found(
         self, wanted: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()

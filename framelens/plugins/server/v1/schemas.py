@@ -107,6 +107,13 @@ class UrlSource(Strict):
             examples=["https://media.example.com/videos/door.mp4", "s3://footage/2026/door.mp4"],
         ),
     ]
+    overview: Annotated[
+        bool,
+        Field(
+            description="Read only some of the I-frames, where the server of the video sends parts of it. "
+            "A notice of the report says how much was read, or why the whole was."
+        ),
+    ] = False
 
 
 class NewJob(Strict):

@@ -25,6 +25,7 @@ from PIL import Image
 from framelens.engine.base import Endpoint
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
+from tests.video_server import serving
 
 mcp = pytest.importorskip("mcp")
 jsonschema = pytest.importorskip("jsonschema")  # comes with mcp
@@ -346,6 +347,29 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
         [*COMMAND, "--root", tmp_path / "none"], env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert failed.returncode == 2 and "doesn't exist" in failed.stderr and failed.stdout == ""
+
+
+@pytest.mark.slow
+async def test_with_a_root_only_listed_links_are_fetched(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    monkeypatch.setenv("FRAMELENS_PRIVATE_NETWORKS", "127.0.0.0/8")
+    with serving(video.read_bytes()) as served:
+        url = f"{served.url}/good/cards.mp4"
+        async with connected(tmp_path, "--root", root) as client:
+            assert "FRAMELENS_SOURCE_URLS" in await refused(client, "analyse", video=url, use_model=False)
+            assert served.asked == []
+        async with connected(tmp_path) as client:
+            other = await called(client, "analyse", video=f"{served.url}/named/x", use_model=False)
+        monkeypatch.setenv("FRAMELENS_SOURCE_URLS", f"{served.url}/good/")
+        async with connected(tmp_path, "--root", root) as client:
+            done = await called(client, "analyse", video=url, use_model=False)
+            assert [one["id"] for one in (await called(client, "list"))["reports"]] == [done["id"]]
+            assert (await called(client, "look", video=url, times=[0]))["pictures"]
+            assert "not known" in await refused(client, "look", video=other["id"], times=[0])
+            assert "FRAMELENS_SOURCE_URLS" in await refused(client, "look", video=f"{served.url}/named/x", times=[0])
 
 
 @pytest.mark.slow

@@ -1,0 +1,259 @@
+"""One request for a file of a video, and what its answer makes of it: a file, a part of one, or a page."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from framelens.core.errors import AppError, InputError
+from framelens.core.files import shown_name
+from framelens.core.links import unsigned
+from framelens.http_client.content_range import ContentRange, version_of, version_validator
+from framelens.http_client.outbound import ResponseHead
+from framelens.services.overview import PROBED_BYTES, RangedFile
+from framelens.store.arriving_video import ArrivingVideo
+
+_MOST_PAGE_BYTES = 1 << 20
+_PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
+_PAGES = ("text/html", "application/xhtml+xml")
+_PLAYLISTS = (
+    *("application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"),
+    "application/dash+xml",
+)
+_LIVE = "multipart/x-mixed-replace"
+_OTHERS = ("image/", "audio/", "text/css", "text/javascript", "application/json", "application/pdf", "application/zip")
+_PICTURES_THAT_MOVE = ("image/gif", "image/webp")
+_HEADS: tuple[tuple[re.Pattern[bytes], Literal["html", "playlist"]], ...] = (
+    (re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|script|title|meta)\b", re.I | re.S), "html"),
+    (re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|(?:<\?xml[^>]*>\s*)?<MPD\b)"), "playlist"),
+)
+
+Write = Callable[[bytes], object]
+
+
+@dataclass(frozen=True)
+class RemoteVideo:
+    """A file of a video at an address.
+
+    Attributes:
+        url: The address of the file.
+        headers: Headers that its server wants.
+        title: The title that its page gives, "" without a page.
+        uploader: Who put it there, "" if the page doesn't say.
+        name: Name of the file, "" for what its server says.
+        duration_seconds: Length of the video if its page says it.
+        stream: Writes the file piece by piece, of a video that has no address for the whole; raises AppError.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    uploader: str = ""
+    name: str = ""
+    duration_seconds: float | None = None
+    stream: Callable[[Write, threading.Event], None] | None = None
+
+
+@dataclass(frozen=True)
+class FetchProgress:
+    """Progress of a fetch: the bytes that have arrived, and size and length of the video where they are known.
+
+    For an overview `iframes` are how many I-frames were read, and of how many.
+    """
+
+    name: str
+    received_bytes: int = 0
+    size_bytes: int | None = None
+    duration_seconds: float | None = None
+    iframes: tuple[int, int] | None = None
+
+
+OnProgress = Callable[[FetchProgress], None]
+
+
+@dataclass(frozen=True)
+class WebPage:
+    """A page that a link leads to instead of a video, with the beginning of its text."""
+
+    url: str
+    is_playlist: bool
+    text: bytes
+
+
+class Transfer:
+    """One request for a file, and what its answer makes of it.
+
+    Attributes:
+        headers: Those of the request.
+        name: Name of the file.
+        unchanged: The version that the server still has, of those that are known; "" if it has another one.
+        is_stale: The part that has arrived can't be continued.
+        page: The page in place of a file.
+        is_probe: Only the beginning was asked for, and nothing was kept of it.
+        ranged: The file, if it can be read in parts and that was to be found out.
+        whole_reason: Why it can't be, or not usefully.
+    """
+
+    def __init__(
+        self,
+        part: ArrivingVideo,
+        remote: RemoteVideo,
+        known: Mapping[str, str],
+        on_progress: OnProgress,
+        *,
+        probes: bool = False,
+    ) -> None:
+        self._part, self._remote, self._known, self._on_progress = part, remote, known, on_progress
+        self._first = 0
+        self._page_type, self._is_file = "", False
+        self._text = bytearray()
+        self._answer: ResponseHead | None = None
+        self.name = ""
+        self.unchanged = ""
+        self.is_stale = False
+        self.page: WebPage | None = None
+        self.is_probe = probes
+        self.ranged: RangedFile | None = None
+        self.whole_reason: AppError | None = None
+        self.headers = dict(remote.headers)
+        if probes:
+            self.headers["Range"] = f"bytes=0-{PROBED_BYTES - 1}"
+        elif part.offset:
+            self._first = part.offset - (part.offset == part.size_bytes)  # there is no range after the last byte
+            self.headers["Range"] = f"bytes={self._first}-"
+            self.headers["If-Range"] = version_validator(part.version)
+        elif tags := [version_validator(one) for one in known if one.startswith("etag:")]:
+            self.headers["If-None-Match"] = ", ".join(tags)
+
+    def receive(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
+        """Take the head of the answer and return what takes its body."""
+        self._answer = answer
+        self.name = self._remote.name or _name_in(answer)
+        match answer.status:
+            case 304:
+                tag = answer.headers.get("etag", "")
+                self.unchanged = f"etag:{tag}" if f"etag:{tag}" in self._known else self._only_known()
+                self.is_stale = not self.unchanged
+                return None
+            case 416:
+                self.is_stale = True
+                return None
+            case 206:
+                return self._probe(answer) if self.is_probe else self._continue(answer)
+        if self.is_probe:
+            self.is_probe, self.whole_reason = False, InputError("overview_no_ranges", name=self.name)
+        version = version_of(answer)
+        if version in self._known:
+            self.unchanged = version
+            return None
+        self._check_type(answer)
+        return self._begin
+
+    def check_whole(self, link: str) -> None:
+        """Check that the file has arrived as a whole.
+
+        Raises:
+            InputError: "url_cut_off" or "url_empty".
+        """
+        if self._text:
+            assert self._answer
+            self.page = WebPage(self._answer.url, self._page_type == "playlist", bytes(self._text))
+        if self.page or self.unchanged or self.is_stale or self.is_probe:
+            return
+        part = self._part
+        if part.size_bytes is not None and part.offset < part.size_bytes:
+            raise InputError("url_cut_off", url=link, received=part.offset, total=part.size_bytes)
+        if not part.offset:
+            raise InputError("url_empty", url=link)
+
+    def _only_known(self) -> str:
+        return next(iter(self._known)) if len(self._known) == 1 else ""
+
+    def _continue(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
+        """Continue what has arrived, if the range is what was asked for, of the same file."""
+        part, found = self._part, ContentRange.of(answer)
+        is_same = found and (found.first, found.total) == (self._first, part.size_bytes)
+        if not (part.offset and is_same and version_of(answer, part.size_bytes) in ("", part.version)):
+            self.is_stale = True
+            return None
+        part.proceed(self._first)
+        self._say()
+        return self._write
+
+    def _probe(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
+        """Note whether a file whose beginning is sent can be read in parts; a page is asked for again as a whole."""
+        found = ContentRange.of(answer)
+        self._check_type(answer)
+        if self._page_type or not (found and found.first == 0 and found.total):
+            return None
+        version = version_of(answer, found.total)
+        if version in self._known:
+            self.unchanged = version
+            return None
+        file = RangedFile(answer.url, self.name, found.total, version, dict(self._remote.headers))
+        try:
+            file.check()
+        except InputError as reason:
+            self.whole_reason = reason
+            return None
+
+        def begin(piece: bytes) -> bool:
+            if not any(head.match(piece[:4096]) for head, _ in _HEADS):
+                self.ranged = file
+            return False
+
+        return begin
+
+    def _begin(self, piece: bytes) -> object:
+        """Take bytes of a new file, or of a page in its place."""
+        if not (self._is_file or self._page_type):
+            self._page_type = next((kind for head, kind in _HEADS if head.match(piece[:4096])), "")
+        if self._page_type:
+            self._text += piece
+            return len(self._text) < _MOST_PAGE_BYTES
+        if not self._is_file:
+            assert self._answer
+            length = self._answer.headers.get("content-length", "")
+            self._part.begin(self.name, int(length) if length.isdecimal() else None, version_of(self._answer))
+            self._is_file = True
+            self._say()
+        return self._write(piece)
+
+    def _write(self, piece: bytes) -> object:
+        self._part.write(piece)
+        self._say()
+        return True
+
+    def _say(self) -> None:
+        part = self._part
+        self._on_progress(FetchProgress(self.name, part.offset, part.size_bytes, self._remote.duration_seconds))
+
+    def _check_type(self, answer: ResponseHead) -> None:
+        """Raise InputError for a type that is not that of a video, and note a page."""
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        encoding = answer.headers.get("content-encoding", "").strip().lower()
+        if kind == _LIVE or any(name.startswith("icy-") for name in answer.headers):
+            raise InputError("url_live", url=unsigned(answer.url))
+        if kind in _PAGES or kind in _PLAYLISTS:
+            self._page_type = "html" if kind in _PAGES else "playlist"
+        elif kind.startswith(_OTHERS) and kind not in _PICTURES_THAT_MOVE:
+            raise InputError("url_other", url=unsigned(answer.url), type=kind)
+        if encoding in _PACKED and not self._page_type:
+            raise InputError("url_compressed", url=unsigned(answer.url), encoding=encoding)
+
+
+def _name_in(answer: ResponseHead) -> str:
+    """Return the name of the file that an answer has."""
+    header = Message()
+    header["content-disposition"] = answer.headers.get("content-disposition", "")
+    at = urlsplit(answer.url)
+    name = shown_name(header.get_filename() or unquote(at.path.rstrip("/")).rpartition("/")[2] or at.netloc)
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_named = "." in name[-5:] or not kind.startswith("video/")
+    return name if is_named else f"{name}{mimetypes.guess_extension(kind) or ''}"

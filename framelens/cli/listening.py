@@ -8,8 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from framelens.analysis.inputs.listening_forecast import ListeningForecast
-from framelens.cli.commands.download import progress_printer
-from framelens.cli.progress_lines import Throttle
+from framelens.cli.progress_lines import ProgressLine
 from framelens.core.domain import Cue
 from framelens.core.units import clock, human_size
 from framelens.i18n import t
@@ -31,9 +30,8 @@ def settle_speech(local: LocalRecogniser, cancel: threading.Event, *, confirmed:
     size = human_size(local.download_bytes() or 0) if local.download_bytes() else "?"
     if confirmed or (sys.stdin.isatty() and sys.stderr.isatty() and _is_wanted(local.name, size)):
         local.confirm_download()
-    local.fetch((lambda _: None) if quiet else progress_printer(), cancel)
-    if sys.stderr.isatty() and not quiet:
-        print(file=sys.stderr)  # ends the progress line
+    with ProgressLine(quiet=quiet) as line:
+        local.fetch(line.show_phase, cancel)
 
 
 def _is_wanted(name: str, size: str) -> bool:
@@ -41,37 +39,37 @@ def _is_wanted(name: str, size: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
 
 
-class ListeningLines:
-    """Lines on standard error about a transcription.
+class ListeningProgress:
+    """Words about a transcription.
 
     Args:
         label: What transcribes.
+        line: Where they are shown.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, line: ProgressLine) -> None:
         self._label = label
+        self._line = line
         self._forecast = ListeningForecast(0.0, None)
-        self._throttle = Throttle()
         self._end = ""
 
     def begin(self, start_seconds: float, end_seconds: float, pace: float | None) -> None:
-        """Print what will be done, and how long it probably takes."""
+        """Show what will be done, and how long it probably takes."""
         self._end = _short(end_seconds)
         self._forecast = ListeningForecast(end_seconds, pace)
         self._forecast.reach(start_seconds, time.monotonic())
         length = _short(end_seconds - start_seconds)
-        self._say(t("cli.speech_begins", model=self._label, length=length))
+        self._show(t("cli.speech_begins", model=self._label, length=length))
 
     def note(self, reached_seconds: float, _: tuple[Cue, ...]) -> None:
-        """Print how far it is, every few seconds."""
+        """Show how far it is."""
         self._forecast.reach(reached_seconds, time.monotonic())
-        if self._throttle.is_due():
-            self._say(t("cli.speech_reached", reached=_short(reached_seconds), end=self._end))
+        self._show(t("cli.speech_reached", reached=_short(reached_seconds), end=self._end))
 
-    def _say(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         left = self._forecast.seconds_left()
         more = [] if left is None else [t("cli.speech_left", time=span(left, left))]
-        print(" · ".join([text, *more]), file=sys.stderr, flush=True)
+        self._line.show(" · ".join([text, *more]))
 
 
 def _short(seconds: float) -> str:

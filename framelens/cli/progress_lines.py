@@ -1,15 +1,19 @@
-"""Progress as lines on standard error, for a log file or a pipe; a terminal gets the bars of framelens.cli.progress."""
+"""Progress as lines on standard error, for a log file or a pipe; a terminal gets the bars of framelens.cli.progress.
+
+What isn't an analysis has one line of progress, which a terminal redraws (`ProgressLine`).
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from framelens.cli import terminal
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import Noticed
-from framelens.i18n import notice_text
+from framelens.core.domain import EngineProgress, Noticed
+from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import beside_text, stage_text
 
 if TYPE_CHECKING:
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 5.0
 """Least time between two lines of one stage."""
+_REDRAW_SECONDS = 0.1
+"""Least time between two states of the line on a terminal."""
 
 
 def describe(state: AnalysisState, name: str = "") -> str:
@@ -74,16 +80,58 @@ def open_progress(*, quiet: bool) -> Progress | ProgressLines:
     return Progress()
 
 
-class Throttle:
-    """Limit of lines in time: one is due after `_SECONDS`."""
+class ProgressLine:
+    """Line about one task: redrawn on a terminal until the context ends, elsewhere printed every few seconds.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        quiet: Print nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet, self._is_terminal = quiet, sys.stderr.isatty()
+        self._throttle = Throttle(seconds=_REDRAW_SECONDS if self._is_terminal else _SECONDS)
+        self._step: str | None = None
+        self._is_drawn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def show(self, text: str, step: str = "") -> None:
+        """Show what is done now; the first line of each step at once."""
+        is_new, self._step = step != self._step, step
+        if self._quiet or not self._throttle.is_due(at_once=is_new):
+            return
+        if self._is_terminal:
+            terminal.redraw(text)
+            self._is_drawn = True
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def show_phase(self, now: EngineProgress) -> None:
+        """Show what an engine or a download does now."""
+        self.show(t(f"engine.phase.{now.phase}", **now.values), now.phase)
+
+    def clear(self) -> None:
+        """Remove the line from a terminal, where something else is about to be printed."""
+        if self._is_drawn:
+            terminal.redraw("")
+            self._is_drawn = False
+
+
+class Throttle:
+    """Limit of lines in time: one is due after so many seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float = _SECONDS) -> None:
         self._clock = clock
+        self._seconds = seconds
         self._printed = clock()
 
     def is_due(self, *, at_once: bool = False) -> bool:
         """Return whether a line may be printed now, which then counts as printed."""
-        if not at_once and self._clock() - self._printed < _SECONDS:
+        if not at_once and self._clock() - self._printed < self._seconds:
             return False
         self._printed = self._clock()
         return True

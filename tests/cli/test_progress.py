@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framelens.cli.progress import Progress
-from framelens.cli.progress_lines import ProgressLines, Throttle, open_progress
+from framelens.cli.progress_lines import ProgressLine, ProgressLines, Throttle, open_progress
 from framelens.core.domain import (
     AnalysisRequest,
     Answered,
@@ -22,6 +22,7 @@ from framelens.core.domain import (
     StageStarted,
     SurveyProgress,
 )
+from framelens.i18n import t
 from tests.app import rich
 from tests.updates import shown_by
 
@@ -103,3 +104,24 @@ def test_a_phase_of_the_engine_is_one_line(capsys: pytest.CaptureFixture[str]) -
     for number in range(5):
         show(EngineProgress("ready", {"model": f"m{number}"}))
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_line_in_a_log_begins_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressLine() as line:
+        for step in ("load", "run"):
+            for number in range(3):
+                line.show(f"{step} {number}", step)
+    assert capsys.readouterr().err == "load 0\nrun 0\n"
+    with ProgressLine(quiet=True) as line:
+        line.show("nothing")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_line_on_a_terminal_is_removed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with ProgressLine() as line:
+        line.show("load", "load")
+        line.show_phase(EngineProgress("ready", {"model": "m"}))
+        line.clear()
+        line.clear()
+    assert capsys.readouterr().err.split("\r\033[K") == ["", "load", t("engine.phase.ready", model="m"), ""]

@@ -8,15 +8,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 from framelens import config
-from framelens.cli import terminal
 from framelens.cli.common import cancel_on_signals, use_language
+from framelens.cli.progress_lines import ProgressLine
 from framelens.config import DEFAULT_MODEL_PATH, Settings
-from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled
 from framelens.core.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
 from framelens.core.units import human_size
@@ -29,9 +28,6 @@ from framelens.services.model_names import resolve_named_model
 from framelens.services.model_speed import latest_trials, speed_text
 from framelens.services.model_switch import with_local_model
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
-
-_STEP = 0.05
-"""Share of the whole after which progress is written again, if not to a terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,12 +60,9 @@ def run(given: argparse.Namespace) -> int:
         folder = found.folder.absolute()
     else:
         folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
-        show = (lambda _: None) if given.quiet else progress_printer()
-        try:
-            download(found.hub_id, show, cancel_on_signals(), hub=hub, folder=folder, allow_pickle=allow_pickle)
-        finally:
-            if sys.stderr.isatty() and not given.quiet:
-                print(file=sys.stderr)  # ends the progress line
+        cancel = cancel_on_signals()
+        with ProgressLine(quiet=given.quiet) as line:
+            download(found.hub_id, line.show_phase, cancel, hub=hub, folder=folder, allow_pickle=allow_pickle)
     check_model_folder(folder, allow_pickle=allow_pickle)
     print(t("cli.downloaded", folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
@@ -83,26 +76,6 @@ def _hub(given: argparse.Namespace) -> ModelHub:
         return hub_of("huggingface")
     chosen = chosen_hub()
     return chosen if given.hub in (None, chosen.kind) else hub_of(given.hub)
-
-
-def progress_printer() -> Callable[[EngineProgress], None]:
-    """Return a progress listener: one changing line in a terminal, occasional lines elsewhere."""
-    shown_share = -1.0
-
-    def show(phase: EngineProgress) -> None:
-        nonlocal shown_share
-        done, total = int(str(phase.values["bytes_done"])), int(str(phase.values["bytes_total"]))
-        line, share = t(f"engine.phase.{phase.phase}", **phase.values), done / total if total else 1.0
-        if sys.stderr.isatty():
-            terminal.redraw(line)
-        elif share - shown_share >= _STEP or (share == 1 and shown_share < 1):
-            sys.stderr.write(line + "\n")
-        else:
-            return
-        shown_share = share
-        sys.stderr.flush()
-
-    return show
 
 
 def settle(settings: Settings, given: argparse.Namespace) -> Settings:

@@ -74,7 +74,8 @@ def run(given: argparse.Namespace) -> int:
 
 def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: threading.Event) -> Found:
     """Transcribe the video by the model that the settings mean."""
-    from framelens.cli.listening import ListeningLines, settle_speech
+    from framelens.cli.listening import ListeningProgress, settle_speech
+    from framelens.cli.progress_lines import ProgressLine
     from framelens.services.engine_selection import export_environment
     from framelens.services.recognition import local_recogniser
     from framelens.services.transcripts import hear_video
@@ -82,22 +83,23 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
     export_environment(services.settings)
     session = services.switcher.session
     local = local_recogniser(services.settings)
-    lines = ListeningLines(local.name if local else services.settings.speech_model_path)
 
     def prepare() -> None:
         if local:
             settle_speech(local, cancel, confirmed=given.yes, quiet=given.quiet)
 
-    return hear_video(
-        path,
-        session.transcription,
-        session.extractions,
-        span=(given.start, given.end),
-        prepare=prepare,
-        on_start=(lambda *_: None) if given.quiet else lines.begin,
-        on_progress=(lambda *_: None) if given.quiet else lines.note,
-        cancel=cancel,
-    )
+    with ProgressLine(quiet=given.quiet) as line:
+        progress = ListeningProgress(local.name if local else services.settings.speech_model_path, line)
+        return hear_video(
+            path,
+            session.transcription,
+            session.extractions,
+            span=(given.start, given.end),
+            prepare=prepare,
+            on_start=progress.begin,
+            on_progress=progress.note,
+            cancel=cancel,
+        )
 
 
 def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]:

@@ -9,14 +9,14 @@ import argparse
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens import config
 from framelens.cli.common import add_subtitles_option, cancel_on_signals, use_language, worst_exit_code
-from framelens.cli.progress_lines import Throttle
+from framelens.cli.progress_lines import ProgressLine
 from framelens.cli.report_output import (
     add_overwrite_option,
     check_output_file,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip
 
 _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
-OnProgress = Callable[[float], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,28 +78,31 @@ def run(given: argparse.Namespace) -> int:
     cancel = cancel_on_signals()
     path = absolute(Path(typed_path(given.video)))
     check_file(path)
-    throttle = Throttle()
-
-    def show(seconds: float) -> None:
-        if not given.quiet and throttle.is_due():
-            print(t("cli.clip_progress", time=clock(seconds, digits=0)), file=sys.stderr, flush=True)
-
     if given.list:
         return _write_list(_pieces(given, path, cancel), path, given)
     if given.reel is not None:
-        return _cut_reel(path, given, show, cancel)
+        return _cut_reel(path, given, cancel)
     if any(_is_asked(given, kind) for kind in _KINDS):
-        return _cut_pieces(_pieces(given, path, cancel), path, given, show, cancel)
+        return _cut_pieces(_pieces(given, path, cancel), path, given, cancel)
     from framelens.plugins.editing.clips.cutter import cut_clip
 
     output = _output(given, path)
     edges, cues = (given.start or 0.0, given.end), _cues(given, path)
-    clip = cut_clip(path, *edges, output, mode=given.mode, cues=cues, on_progress=show, cancel=cancel)
+    with _CutLine(quiet=given.quiet) as line:
+        clip = cut_clip(path, *edges, output, mode=given.mode, cues=cues, on_progress=line.show_time, cancel=cancel)
     if given.json:
         _print_json(_document(clip, given.start or 0.0, given.end))
     else:
         print(_done(clip))
     return 0
+
+
+class _CutLine(ProgressLine):
+    """Line that says which time of the clip has been reached."""
+
+    def show_time(self, seconds: float) -> None:
+        """Show a time."""
+        self.show(t("cli.clip_progress", time=clock(seconds, digits=0)))
 
 
 def _is_asked(given: argparse.Namespace, kind: PieceKind) -> bool:
@@ -182,12 +184,10 @@ def _analysis(given: argparse.Namespace, path: Path, cancel: threading.Event) ->
     return found
 
 
-def _cut_pieces(
-    pieces: list[Piece], path: Path, given: argparse.Namespace, show: OnProgress, cancel: threading.Event
-) -> int:
+def _cut_pieces(pieces: list[Piece], path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
     from framelens.plugins.editing.clips.cutter import cut_pieces
 
-    folder = _folder(given, pieces)
+    folder, line = _folder(given, pieces), _CutLine(quiet=given.quiet)
     cuts = (
         cut_pieces(
             path,
@@ -196,22 +196,24 @@ def _cut_pieces(
             mode=given.mode,
             cues=_cues(given, path),
             overwrites=given.overwrite,
-            on_progress=show,
+            on_progress=line.show_time,
             cancel=cancel,
         )
         if folder
-        else _cut_one(pieces[0], path, given, show, cancel)
+        else _cut_one(pieces[0], path, given, line, cancel)
     )
     codes, rows = [0], []
-    for place, cut in enumerate(cuts, start=1):
-        codes += [cut.error.exit_code] if cut.error else []
-        rows.append(_row(cut))
-        if cut.error:
-            name = t(f"clip.kind_{cut.piece.kind}"), cut.piece.number
-            print(f"{name[0]} {name[1]}: {error_text(cut.error)}", file=sys.stderr, flush=True)
-        elif cut.clip and not given.json:
-            with suppress(BrokenPipeError):
-                print(f"{place}/{len(pieces)} {_done(cut.clip)}", flush=True)
+    with line:
+        for place, cut in enumerate(cuts, start=1):
+            line.clear()
+            codes += [cut.error.exit_code] if cut.error else []
+            rows.append(_row(cut))
+            if cut.error:
+                name = t(f"clip.kind_{cut.piece.kind}"), cut.piece.number
+                print(f"{name[0]} {name[1]}: {error_text(cut.error)}", file=sys.stderr, flush=True)
+            elif cut.clip and not given.json:
+                with suppress(BrokenPipeError):
+                    print(f"{place}/{len(pieces)} {_done(cut.clip)}", flush=True)
     if given.json:
         _print_json(rows)
     return worst_exit_code(codes)
@@ -235,7 +237,7 @@ def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
 
 
 def _cut_one(
-    piece: Piece, path: Path, given: argparse.Namespace, show: OnProgress, cancel: threading.Event
+    piece: Piece, path: Path, given: argparse.Namespace, line: _CutLine, cancel: threading.Event
 ) -> Iterator[CutPiece]:
     from framelens.plugins.editing.clips.cutter import CutPiece, cut_clip
 
@@ -248,7 +250,7 @@ def _cut_one(
             _output(given, path),
             mode=given.mode,
             cues=_cues(given, path),
-            on_progress=show,
+            on_progress=line.show_time,
             cancel=cancel,
         ),
     )
@@ -272,7 +274,7 @@ def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> i
     return 0
 
 
-def _cut_reel(path: Path, given: argparse.Namespace, show: OnProgress, cancel: threading.Event) -> int:
+def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
     from framelens.plugins.editing.clips import edit_list
     from framelens.plugins.editing.clips.cutter import cut_reel
     from framelens.video.extractor import probe
@@ -286,7 +288,9 @@ def _cut_reel(path: Path, given: argparse.Namespace, show: OnProgress, cancel: t
     listed = absolute(Path(typed_path(given.reel))) if given.reel else None
     pieces = edit_list.read(listed, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)
     cues, has_chapters = _cues(given, path), given.chapters
-    reel = cut_reel(path, pieces, output, cues=cues, has_chapters=has_chapters, on_progress=show, cancel=cancel)
+    with _CutLine(quiet=given.quiet) as line:
+        show = line.show_time
+        reel = cut_reel(path, pieces, output, cues=cues, has_chapters=has_chapters, on_progress=show, cancel=cancel)
     seconds = sum(reel.lengths_seconds)
     if given.json:
         names = ("name", "start_seconds", "end_seconds")

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from rich.table import Table
 
 from framelens import config
 from framelens.analysis.planning import benchmark_result
-from framelens.cli import terminal
 from framelens.cli.common import (
     cancel_on_signals,
     finding_lines,
@@ -29,9 +27,10 @@ from framelens.cli.common import (
     whole_number,
     wide_console,
 )
+from framelens.cli.progress_lines import ProgressLine
 from framelens.config import Settings
 from framelens.core.check_findings import CheckFinding
-from framelens.core.domain import MOST_FRAMES, EngineProgress
+from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import ConfigError
 from framelens.core.units import gib_number
 from framelens.i18n import language, t
@@ -127,12 +126,9 @@ def run_vision_check(given: argparse.Namespace) -> int:
     if given.base_url:
         settings = replace(settings, base_url=given.base_url)
     cancel, (engine, _) = cancel_on_signals(), build_engine(settings)
-
-    def print_progress(phase: EngineProgress) -> None:
-        print(t(f"engine.phase.{phase.phase}", **phase.values), file=sys.stderr)
-
     try:
-        seen = check_sight(settings, engine, given.size, print_progress, cancel)
+        with ProgressLine() as line:
+            seen = check_sight(settings, engine, given.size, line.show_phase, cancel)
     finally:
         engine.stop()
     if given.json:
@@ -178,10 +174,8 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
     Raises:
         AppError: The model can't be benchmarked, or the user stopped it.
     """
-    document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
-    if sys.stderr.isatty():
-        terminal.redraw("")
-
+    with ProgressLine() as line:
+        document = try_model(proposal, arguments, settings, line.show_phase, cancel_on_signals())
     trial = benchmark_result.parse_result(document)
     coming = planning.estimate_analysis(trial, given.frames) if trial else None
     if given.json:
@@ -214,16 +208,3 @@ def _frames_table(tried: BenchmarkResult) -> Table:
         together = t("models.each_of", seconds=f"{one.each_seconds:.2f}", n=one.together)
         table.add_row(size, tokens, exactly(one.alone_seconds, digits=2), together)
     return table
-
-
-def _progress_printer() -> Callable[[EngineProgress], None]:
-    """Return a progress listener: one changing line in a terminal, a line for each step elsewhere."""
-
-    def show(phase: EngineProgress) -> None:
-        line = t(f"engine.phase.{phase.phase}", **phase.values)
-        if sys.stderr.isatty():
-            terminal.redraw(line)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    return show

@@ -51,7 +51,6 @@ def test_json_says_what_was_asked_for_and_what_there_is(video: Path, capsys: pyt
         "asked_start_seconds": 1.5,
         "asked_end_seconds": 2.0,
         "num_frames": 50,
-        "begins_open": False,
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from framelens.core.domain import Language
 from framelens.core.errors import ConfigError
+from framelens.core.files import typed_path
 from framelens.core.links import S3Access, SourceSettings
 from framelens.core.model_hub import parse_hub
 from framelens.core.redaction import is_secret, redact, remember_secret
@@ -321,7 +322,7 @@ def _model_path(values: Mapping[str, str]) -> str:
 
 def _data_dir(text: str) -> Path:
     if text.strip():
-        return Path(text.strip()).expanduser().absolute()
+        return Path(typed_path(text.strip())).absolute()
     from platformdirs import user_data_path  # imported late, so that a Python without it can read the model's path
 
     return user_data_path("framelens", appauthor=False)
@@ -330,12 +331,12 @@ def _data_dir(text: str) -> Path:
 def _template_dir(values: Mapping[str, str]) -> Path:
     given = values.get("FRAMELENS_TEMPLATE_DIR", "").strip()
     if given:
-        return Path(given).expanduser().absolute()
+        return Path(typed_path(given)).absolute()
     return _data_dir(values.get("FRAMELENS_DATA_DIR", "")) / "templates"
 
 
 def _input_dirs(text: str) -> tuple[Path, ...]:
-    folders = [Path(part.strip()).expanduser() for part in text.split(os.pathsep) if part.strip()]
+    folders = [Path(typed_path(part.strip())) for part in text.split(os.pathsep) if part.strip()]
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError("input_dir_missing", value=str(folder), separator=os.pathsep)

@@ -178,3 +178,16 @@ def test_remote_engine_and_key_are_kept_for_owner_only(tmp_path: Path) -> None:
     assert load({**folder, "VLLM_MODEL_PATH": "org/named"}).base_url == ""
     keep_choice(load({**folder, "VLLM_MODEL_PATH": "org/back"}))
     assert (load(folder).base_url, load(folder).api_key, load(folder).model_path) == ("", "", "org/back")
+
+
+def test_folders_are_understood_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my data").mkdir()
+    named = {
+        "FRAMELENS_DATA_DIR": "'~/my data'",
+        "FRAMELENS_TEMPLATE_DIR": "~no-such-user/templates",
+        "FRAMELENS_INPUT_DIRS": f'"{tmp_path / "my data"}"',
+    }
+    settings = load(named)
+    assert settings.data_dir == tmp_path / "my data" and settings.input_dirs == (tmp_path / "my data",)
+    assert settings.template_dir == Path("~no-such-user/templates").absolute()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from framelens.core.files import typed_path
 from framelens.core.model_hub import HubKind, ModelHub, chosen_hub
 
 MASTER = "master"
@@ -50,13 +51,13 @@ def in_cache(folder: Path) -> tuple[str, Path] | None:
 
 def _hugging_face_cache() -> Path:
     if cache := os.environ.get("HF_HUB_CACHE"):
-        return Path(cache).expanduser()
+        return Path(typed_path(cache))
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
-    return Path(home).expanduser() / "hub"
+    return Path(typed_path(str(home))) / "hub"
 
 
 def _modelscope_cache() -> Path:
-    return Path(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope").expanduser()
+    return Path(typed_path(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"))
 
 
 def _snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Path]:

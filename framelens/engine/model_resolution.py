@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framelens.core.errors import ModelNotFound
+from framelens.core.files import typed_path
 from framelens.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
@@ -94,10 +95,7 @@ def _as_path(text: str) -> Path:
     if sys.platform != "win32" and (drive := _DRIVE.fullmatch(text)):
         mounted = Path("/mnt") / drive[1].lower() / drive[2].replace("\\", "/")
         return mounted if mounted.exists() else Path(text)
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # ~user of a user that doesn't exist
-        return Path(text)
+    return Path(typed_path(text))
 
 
 def _looks_like_path(text: str) -> bool:

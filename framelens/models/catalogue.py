@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ModelNotFound
+from framelens.core.files import typed_path
 from framelens.core.toml_lines import toml_files
 from framelens.models.catalogue_parser import (
     CatalogueEntry,
@@ -155,7 +156,7 @@ def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match |
     Raises:
         ModelNotFound: Nothing matches, or the config.json can't be used.
     """
-    folder = Path(name).expanduser().absolute()
+    folder = Path(typed_path(name)).absolute()
     file = folder if folder.name == "config.json" else folder / "config.json"
     if not file.is_file():
         match = catalogue.find(name)

@@ -20,6 +20,7 @@ from framelens.core.domain import (
     Stretch,
     VideoInfo,
 )
+from framelens.core.files import typed_path
 from framelens.core.units import counted
 from framelens.i18n import in_language
 from framelens.python.messages import checked_language, localised
@@ -122,7 +123,7 @@ class KeyframeList(Sequence[Keyframe]):
         from framelens.store.fs_utils import storage_errors
         from framelens.video.extractor import full_pictures
 
-        target = Path(folder).expanduser()
+        target = Path(typed_path(str(folder)))
         with localised(checked_language(language, self.language)), storage_errors("frames_not_written", target):
             entries = files.frame_entries(full_pictures(self.video.path, self.frames))
             names = [file.name for file in files.written(entries, target)]

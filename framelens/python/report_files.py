@@ -75,7 +75,7 @@ def save_report(
     from framelens.store.fs_utils import storage_errors
 
     with localised(_language_of(analysis, language)):
-        target = Path(path).expanduser()
+        target = Path(typed_path(str(path)))
         known = _known(format or format_of(target.name) or target.suffix or target.name)
         analysis = _one(analysis, conversations)
         if is_same_file(target, analysis.video.path):

@@ -17,6 +17,7 @@ from framelens.cli.common import cancel_on_signals, use_language
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import DEFAULT_MODEL_PATH, Settings
 from framelens.core.errors import Cancelled
+from framelens.core.files import typed_path
 from framelens.core.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
@@ -59,7 +60,8 @@ def run(given: argparse.Namespace) -> int:
         assert found.folder is not None
         folder = found.folder.absolute()
     else:
-        folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
+        named = given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]
+        folder = Path(typed_path(str(named))).absolute()
         cancel = cancel_on_signals()
         with ProgressLine(quiet=given.quiet) as line:
             download(found.hub_id, line.show_phase, cancel, hub=hub, folder=folder, allow_pickle=allow_pickle)

@@ -213,6 +213,7 @@ def test_copies_of_a_mixture_have_servers_of_their_own() -> None:
     assert len(set(cards)) == len(cards) and cards[0].startswith("CUDA_VISIBLE_DEVICES=0")
 
 
+@pytest.mark.every_plugin
 def test_commands_of_ours_are_read_by_our_parser(english: None) -> None:
     for block in cluster_commands(plan("2x8", "Qwen2.5-VL-72B-Instruct", 11)):
         for line in block.lines:

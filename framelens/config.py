@@ -114,6 +114,7 @@ class Settings:
     speech_api_key: str = field(repr=False)
     speech_config: dict[str, Any]
     speech_language: str
+    speaker_model_path: str
     embedding_base_url: str  # "" for no semantic search
     embedding_model: str
     embedding_api_key: str = field(repr=False)
@@ -187,6 +188,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         speech_api_key=_key("FRAMELENS_SPEECH_API_KEY", values),
         speech_config=_speech_config(values.get("FRAMELENS_SPEECH_CONFIG", "")),
         speech_language=values.get("FRAMELENS_SPEECH_LANGUAGE", "").strip().lower(),
+        speaker_model_path=values.get("FRAMELENS_SPEAKER_MODEL_PATH", "").strip(),
         embedding_base_url=values.get("FRAMELENS_EMBEDDING_URL", "").strip(),
         embedding_model=values.get("FRAMELENS_EMBEDDING_MODEL", "").strip(),
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),

@@ -98,6 +98,7 @@ class Plugin:
         launch_checks: Function from settings to the `LaunchChecks` of a local engine, "" for none.
         recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None; ""
             for none.
+        diariser: Function from settings to the `LocalDiariser` that separates speakers, or to None; "" for none.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
         api: Router of FastAPI with routes for programs, "" for none; the plugin `server` serves them below /api/v1, and
             each depends on a role of `framelens.api.programs`.
@@ -114,6 +115,7 @@ class Plugin:
     sources: Mapping[str, str] = field(default_factory=dict)
     launch_checks: str = ""
     recogniser: str = ""
+    diariser: str = ""
     routes: str = ""
     api: str = ""
     resume: str = ""

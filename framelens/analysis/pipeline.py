@@ -255,9 +255,13 @@ class _Run:
             note(start_seconds)
 
         def note(seconds: float, cues: tuple[Cue, ...] = ()) -> None:
-            self.state.add_cues(seconds, cues)
+            if self.request.speakers is None:  # else requests wait until it is known who speaks
+                self.state.add_cues(seconds, cues)
             forecast.reach(seconds, time.monotonic())
             self.state.emit(HearingProgress(seconds, max(end, seconds), forecast.seconds_left()))
+
+        def share(done: float) -> None:
+            self.state.emit(HearingProgress(end, end, share_of_speakers=done))
 
         transcript, notices = self.tools.transcription.transcribe(
             video,
@@ -267,6 +271,7 @@ class _Run:
             after=engine.result if engine else None,
             on_start=begin,
             on_progress=note,
+            on_share=share,
         )
         for notice in notices:
             self.state.emit(Noticed(notice))

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import TypeVar
 
 from framelens.analysis.inputs.transcription import cues_between
@@ -152,12 +153,12 @@ class PipelineState:
             self._reached_seconds = reached_seconds
             self._changed.notify_all()
 
-    def cues(self, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
-        """Return the cues in [start_seconds, end_seconds) once all of them are transcribed."""
+    def transcript(self, start_seconds: float, end_seconds: float) -> Transcript:
+        """Return the transcript of [start_seconds, end_seconds) once all of it is known."""
         self._until(lambda: self._state.is_heard or self._reached_seconds >= end_seconds)
-        if self._state.is_heard:
-            return cues_between(self._state.transcript, start_seconds, end_seconds)
-        return cues_between(Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
+        known = self._state.transcript if self._state.is_heard else None
+        known = known or Transcript("speech", "", () if self._state.is_heard else tuple(self._cues))
+        return replace(known, cues=cues_between(known, start_seconds, end_seconds))
 
     @property
     def is_paused(self) -> bool:

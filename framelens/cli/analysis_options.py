@@ -6,7 +6,7 @@ from pathlib import Path
 from framelens import config
 from framelens.analysis.planning.frame_budget import FIT, parse_frames
 from framelens.analysis.prompts.templates import Templates, built_in
-from framelens.cli.common import add_selection_options, parse_selection, use_language
+from framelens.cli.common import add_selection_options, add_speakers_option, parse_selection, use_language
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, language, t
@@ -21,6 +21,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     add_selection_options(parser)
     parser.add_argument("--template", metavar="NAME", help=t("cli.template", names=", ".join(built_in())))
     parser.add_argument("--question", default="", help=t("cli.question"))
+    add_speakers_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--model", help=t("cli.model"))
     parser.add_argument("--base-url", help=t("cli.base_url"))
@@ -59,11 +60,25 @@ def settle_model(settings: config.Settings, given: argparse.Namespace) -> config
     Raises:
         Cancelled: The user chose to stop.
     """
-    if given.no_model or settings.base_url:  # a remote engine has its model
+    if given.no_model:
+        return settings
+    if given.yes:
+        _confirm_listening(settings, given)
+    if settings.base_url:  # a remote engine has its model
         return settings
     from framelens.cli.commands.download import settle  # which knows all models
 
     return settle(settings, given)
+
+
+def _confirm_listening(settings: config.Settings, given: argparse.Namespace) -> None:
+    """Have the models about speech downloaded if a video turns out to need them."""
+    from framelens.services.recognition import local_diariser, local_recogniser
+
+    recogniser = None if settings.speech_base_url else local_recogniser(settings)
+    for model in (recogniser, local_diariser(settings) if given.speakers is not None else None):
+        if model and model.download_bytes() != 0:
+            model.confirm_download()
 
 
 def build_given_request(
@@ -86,6 +101,7 @@ def build_given_request(
         selection=parse_selection(given),
         frames=given.frames,
         subtitles=getattr(given, "subtitles", None),  # batch has no such option
+        speakers=given.speakers,
     )
 
 

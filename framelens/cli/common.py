@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_args
 
 from framelens.cli import terminal
 from framelens.cli.running import running
-from framelens.core.domain import Selection, Strategy
+from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.links import is_link
 from framelens.core.redaction import redact
@@ -95,6 +95,15 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 def add_subtitles_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that names the subtitles of a video."""
     parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))
+
+
+def add_speakers_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option with the number of people who speak; "auto" is 0."""
+    parser.add_argument("--speakers", type=_parse_speakers, metavar="N", help=t("cli.speakers"))
+
+
+def _parse_speakers(text: str) -> int:
+    return 0 if text == "auto" else whole_number(1, MOST_SPEAKERS)(text)
 
 
 def add_output_options(parser: argparse.ArgumentParser, default: str | None) -> None:

@@ -15,10 +15,10 @@ from framelens.i18n import t
 from framelens.i18n.formatting import span
 
 if TYPE_CHECKING:
-    from framelens.services.recognition import LocalRecogniser
+    from framelens.services.recognition import LocalModel
 
 
-def settle_speech(local: LocalRecogniser, cancel: threading.Event, *, confirmed: bool, quiet: bool = False) -> None:
+def settle_speech(local: LocalModel, cancel: threading.Event, *, confirmed: bool, quiet: bool = False) -> None:
     """Download the model of speech if it is missing and the user confirms that, in a terminal or before.
 
     Raises:

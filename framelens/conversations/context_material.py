@@ -14,6 +14,7 @@ from framelens.core.domain import Analysis, Keyframe
 from framelens.core.images import image_size
 from framelens.core.units import clock
 from framelens.i18n import t
+from framelens.i18n.speakers import attributed
 from framelens.llm.text_fallback import describe
 
 
@@ -170,7 +171,7 @@ class ContextMaterial:
     def _cues(self) -> Iterator[str]:
         """Yield the speech near each keyframe."""
         for analysis in self.analyses:
-            for frame, said in speech_near(analysis.transcript.cues if analysis.transcript else (), analysis.keyframes):
+            for frame, said in speech_near(attributed(analysis.transcript), analysis.keyframes):
                 yield f"{self._moment(analysis, frame)} {_quoted(said)}"
 
 

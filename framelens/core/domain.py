@@ -375,11 +375,12 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Cue:
-    """Speech or a subtitle in [start_seconds, end_seconds)."""
+    """Speech or a subtitle in [start_seconds, end_seconds); `speaker` counts from 1, 0 is unknown."""
 
     start_seconds: float
     end_seconds: float
     text: str
+    speaker: int = 0
 
     def __post_init__(self) -> None:
         if self.end_seconds < self.start_seconds:
@@ -393,11 +394,28 @@ class Transcript:
     Attributes:
         source: "subtitles" for a track inside the file or a file beside it, "speech" for a speech model.
         label: Language or title of the track, or name of the model.
+        speakers: Name of each speaker, "" where no one has given one; two with one name are the same person.
+        speakers_guessed: Whether their number is a guess.
     """
 
     source: Literal["subtitles", "speech"]
     label: str
     cues: tuple[Cue, ...]
+    speakers: tuple[str, ...] = ()
+    speakers_guessed: bool = False
+
+    def with_names(self, names: Sequence[str]) -> Transcript:
+        """Return the transcript with as many names as it has speakers, else unchanged."""
+        return replace(self, speakers=tuple(names)) if len(names) == len(self.speakers) else self
+
+
+@dataclass(frozen=True)
+class SpeakerTurn:
+    """One speaker, counted from 1, speaks in [start_seconds, end_seconds)."""
+
+    start_seconds: float
+    end_seconds: float
+    speaker: int
 
 
 @dataclass(frozen=True)
@@ -516,6 +534,8 @@ class Layout:
 
 MOST_FRAMES = 256
 """Limit of keyframes in one analysis."""
+MOST_SPEAKERS = 26
+"""Limit of people whose speech is separated; each has a letter."""
 
 
 @dataclass(frozen=True)
@@ -530,6 +550,7 @@ class AnalysisRequest:
         side: Longer side of sent frames in pixels; None for the setting, or without one for a size that fits one
             request.
         subtitles: Subtitle file to use before those in the video and beside it.
+        speakers: Number of people whose speech is separated, 0 to guess it; None doesn't separate them.
     """
 
     path: Path
@@ -542,8 +563,11 @@ class AnalysisRequest:
     selection: Selection = Selection()
     side: int | None = None
     subtitles: Path | None = None
+    speakers: int | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= (self.speakers or 0) <= MOST_SPEAKERS:
+            raise ValueError(f"speakers is {self.speakers}; it must be between 0 and {MOST_SPEAKERS}")
         if not 1 <= self.frames <= MOST_FRAMES:
             raise ValueError(f"frames is {self.frames}; it must be between 1 and {MOST_FRAMES}")
         if self.side is not None and self.side < 1:
@@ -965,11 +989,15 @@ class Planned:
 
 @dataclass(frozen=True)
 class HearingProgress:
-    """The sound is transcribed up to `reached_seconds` of `end_seconds`; `seconds_left` is None if unknown."""
+    """The sound is transcribed up to `reached_seconds` of `end_seconds`; `seconds_left` is None if unknown.
+
+    `share_of_speakers` is how much is done, 0 to 1, once the speakers are separated.
+    """
 
     reached_seconds: float
     end_seconds: float
     seconds_left: float | None = None
+    share_of_speakers: float | None = None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ def beside_text(state: AnalysisState) -> list[str]:
     found = []
     if state.hashing:
         found.append(t("stage.hashing", percent=state.hashing.percent))
-    if state.hearing:
+    if state.hearing and state.hearing.share_of_speakers is not None:
+        found.append(t("stage.speakers", percent=round(100 * state.hearing.share_of_speakers)))
+    elif state.hearing:
         reached, end = (
             clock(one, digits=0, form="m") for one in (state.hearing.reached_seconds, state.hearing.end_seconds)
         )

@@ -44,6 +44,8 @@ def request_digest(sha256: str, request: AnalysisRequest, conditions: Mapping[st
     """Return the SHA-256 of a request to the video with this digest, whatever its path, under these conditions."""
     asked = {**asdict(request), "path": ""}
     del asked["subtitles"]  # their content is among the conditions
-    if not request.adapts:  # reports that were made before numbers could be automatic are found
+    if not request.adapts:  # reports of versions without this choice are found
         del asked["adapts"]
+    if request.speakers is None:
+        del asked["speakers"]
     return hashlib.sha256(json.dumps([sha256, asked, dict(conditions)], sort_keys=True).encode()).hexdigest()

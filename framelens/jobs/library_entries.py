@@ -15,6 +15,7 @@ from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import one_line, readable, storable
 from framelens.core.roles import LOCAL_USER, as_user
+from framelens.i18n.speakers import attributed
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Passage
@@ -142,7 +143,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
         yield from _of_findings("finding", own, times)
         for subject in part.subjects:
             yield from _passage("finding", f"{subject.name}: {subject.look}", times.get(part.number))
-    for cue in job.progress.transcript.cues if job.progress.transcript else ():
+    for cue in attributed(job.progress.transcript, only_named=True):
         yield from _passage("said", cue.text, cue.start_seconds)
     for facts in job.progress.facts:
         yield from _passage("screen", " · ".join(line.text for line in facts.texts), times.get(facts.number))

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -348,12 +348,28 @@ class Jobs:
                 live.job = replace(live.job, name=name)
                 self._repository.save(live.job, live.same)
                 return
-            job, row = self._repository.get_stored(job_id), self._store.get(job_id)
-            if row is None or not job.is_over:
-                raise InputError("job_still_runs", name=job.name)
-            renamed = replace(job, name=name)
-            self._repository.save(renamed, row.same)
+            renamed = self._change_stored(job_id, lambda job: replace(job, name=name))
         self.indexing.index(renamed)
+
+    @requires("analyst")
+    def name_speakers(self, job_id: str, names: Sequence[str]) -> None:
+        """Give the speakers of a finished report their names in order, "" to one without.
+
+        Raises:
+            InputError: "job_unknown", or "job_still_runs" if a process works on it.
+        """
+        with self._restart_lock:
+            named = self._change_stored(job_id, lambda job: job.with_speakers(names))
+        self.indexing.index(named)
+
+    def _change_stored(self, job_id: str, change: Callable[[JobSnapshot], JobSnapshot]) -> JobSnapshot:
+        """Save a job that is over with a change, and return it. Raises InputError as `rename` does."""
+        job, row = self._repository.get_stored(job_id), self._store.get(job_id)
+        if row is None or not job.is_over:
+            raise InputError("job_still_runs", name=job.name)
+        changed = change(job)
+        self._repository.save(changed, row.same)
+        return changed
 
     @requires("analyst")
     def import_report(self, analysis: Analysis) -> str:

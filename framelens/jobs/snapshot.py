@@ -213,6 +213,15 @@ class JobSnapshot:
         earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
         return replace(self, state="queued", progress=progress, earlier=earlier, failure=None, reached=0.0)
 
+    def with_speakers(self, names: Sequence[str]) -> JobSnapshot:
+        """Return the snapshot with names for the speakers of its transcript."""
+        heard, before = self.progress.transcript, self.earlier.transcript if self.earlier else None
+        return replace(
+            self,
+            progress=replace(self.progress, transcript=heard and heard.with_names(names)),
+            earlier=self.earlier and replace(self.earlier, transcript=before and before.with_names(names)),
+        )
+
     def without_eta(self) -> JobSnapshot:
         """Return the snapshot without an estimated time, for a job that no longer runs."""
         return replace(self, progress=replace(self.progress, eta_seconds=None))

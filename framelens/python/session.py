@@ -17,7 +17,16 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
 from framelens.conversations.images import read_image
-from framelens.core.domain import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
+from framelens.core.domain import (
+    MOST_SPEAKERS,
+    Analysis,
+    AnalysisEvent,
+    Finished,
+    Language,
+    Noticed,
+    Selection,
+    Strategy,
+)
 from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.core.files import readable, typed_path
 from framelens.python.keyframe_list import KeyframeList
@@ -84,6 +93,7 @@ class RunOptions(SelectionOptions, total=False):
     use_model: bool
     fresh: bool
     subtitles: PathLike | None
+    speakers: int | None
 
 
 class AnswerOptions(TypedDict, total=False):
@@ -318,6 +328,7 @@ class Session:
         use_model: bool = True,
         fresh: bool = False,
         subtitles: PathLike | None = None,
+        speakers: int | None = None,
         cancel: threading.Event | None = None,
     ) -> Generator[AnalysisEvent, None, None]:
         """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
@@ -340,6 +351,7 @@ class Session:
             use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
             fresh: Analyse even if the same was analysed before.
             subtitles: Subtitle file to use before those in the video and beside it.
+            speakers: Number of speakers to separate in what is said, 0 to guess it.
             cancel: Stops the analysis within a second once it is set.
 
         Raises:
@@ -368,6 +380,7 @@ class Session:
             selection=_selection(strategy, every, at, start, end),
             frames=_number(frames),
             subtitles=_subtitles(subtitles),
+            speakers=_speakers(speakers),
         )
         for notice in services.engine_notices if use_model else ():
             yield Noticed(notice)
@@ -679,6 +692,12 @@ def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOp
 
 def _file(path: PathLike) -> Path:
     return Path(typed_path(str(path))).absolute()
+
+
+def _speakers(number: int | None) -> int | None:
+    if number is not None and not 0 <= number <= MOST_SPEAKERS:
+        raise ConfigError("whole_number_wrong", given=str(number), low=0, high=MOST_SPEAKERS)
+    return number
 
 
 def _subtitles(path: PathLike | None) -> Path | None:

@@ -61,6 +61,13 @@ FORMATS: dict[str, ReportFormat] = {
         lazy("framelens.reports.subtitles:write_transcript_vtt"),
         fits=lazy("framelens.reports.subtitles:has_transcript"),
     ),
+    "transcript_ass": ReportFormat(
+        ".transcript.ass",
+        "text/x-ssa",
+        "cut",
+        lazy("framelens.reports.subtitles:write_transcript_ass"),
+        fits=lazy("framelens.reports.subtitles:has_transcript"),
+    ),
     "json": ReportFormat(".json", "application/json", "program", lazy("framelens.reports.json.writer:write")),
 }
 

@@ -1,4 +1,4 @@
-"""Subtitle files in SubRip (.srt) and WebVTT (.vtt): findings or transcript as cues.
+"""Subtitle files in SubRip (.srt), WebVTT (.vtt) and SubStation Alpha (.ass): findings or transcript as cues.
 
 A finding is shown for as long as it lasts and takes to read, at most until the next one begins. A finding that starts
 too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. Cues hold
@@ -8,15 +8,16 @@ what could not be verified. Times are those of a player, which plays the file wi
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from framelens.core.domain import Analysis, Cue, Language, VideoInfo, times_of
+from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoInfo, times_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
+from framelens.i18n.speakers import attributed, speaker_name
 from framelens.reports.content.labels import issues, one_line, remarks, seconds_of
 from framelens.reports.content.provenance import aigc_text
 
@@ -25,6 +26,25 @@ _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 _TIME = re.compile(r"(:\d{1,2})[.,](?=\d)")
 """Some parsers read every line with two such times as the beginning of a cue."""
 _vtt_escaped = partial(escape, quote=False)
+_ASS_LETTERS = str.maketrans({"{": "(", "}": ")", "\\": "/"})
+"""Players read these as codes, and the format has no escapes."""
+_ASS_HEAD = """\
+[Script Info]
+ScriptType: v4.00+
+WrapStyle: 0
+ScaledBorderAndShadow: yes
+PlayResX: 384
+PlayResY: 288
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,16,&H00FFFFFF,&H00FFFFFF,&H00000000,&H00000000,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text"""
+"""The defaults of FFmpeg's own writer, on a canvas of its size."""
+_ASS_LINE = "Dialogue: 0,{},{},Default,{},0,0,0,,{}"
 SHORTEST_SECONDS = 1.0
 """The shortest time that a finding is shown."""
 _CHARACTERS_A_SECOND = 15
@@ -38,9 +58,10 @@ def write_srt(analysis: Analysis, language: Language) -> bytes:
         return _srt_file(finding_cues(analysis))
 
 
-def write_transcript_srt(analysis: Analysis, _: Language) -> bytes:
+def write_transcript_srt(analysis: Analysis, language: Language) -> bytes:
     """Return the transcript as SubRip in UTF-8 with CRLF line ends; empty if there is none."""
-    return _srt_file(transcript_cues(analysis))
+    with in_language(language):
+        return _srt_file(transcript_cues(analysis, attributed(analysis.transcript)))
 
 
 def _srt_file(cues: Iterable[Cue]) -> bytes:
@@ -63,7 +84,27 @@ def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
     transcript = analysis.transcript
     with in_language(language):
         origin = t(f"report.transcript_{transcript.source}", label=transcript.label) if transcript else ""
-    return _vtt_file((origin,), transcript_cues(analysis))
+        return _vtt_file((origin,), transcript_cues(analysis), partial(_voice_tag, transcript))
+
+
+def _voice_tag(transcript: Transcript | None, cue: Cue) -> str:
+    name = speaker_name(transcript, cue.speaker) if transcript else ""
+    return f"<v {_vtt_escaped(one_line(name))}>" if name else ""
+
+
+def write_transcript_ass(analysis: Analysis, language: Language) -> bytes:
+    """Return the transcript as Advanced SubStation Alpha in UTF-8, with the speaker in the field Name."""
+    transcript = analysis.transcript
+    with in_language(language):
+        lines = [
+            _ASS_LINE.format(
+                *(clock(edge, digits=2, form="hh").removeprefix("0") for edge in (cue.start_seconds, cue.end_seconds)),
+                one_line(speaker_name(transcript, cue.speaker) if transcript else "").replace(",", " "),
+                cue.text.translate(_ASS_LETTERS).replace("\n", r"\N"),
+            )
+            for cue in transcript_cues(analysis)
+        ]
+    return "\n".join([_ASS_HEAD, *lines, ""]).encode()
 
 
 def _doubts(analysis: Analysis) -> Iterator[str]:
@@ -76,9 +117,9 @@ def _doubts(analysis: Analysis) -> Iterator[str]:
             yield f"{start} {t('report.unverified', issues=', '.join(issues(finding)))}"
 
 
-def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue]) -> bytes:
+def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue], tag: Callable[[Cue], str] = lambda cue: "") -> bytes:
     notes = [f"NOTE\n{one_line(remark).replace('-->', '→')}\n" for remark in remarks if remark]
-    return "\n".join(["WEBVTT\n", *notes, *format_cues(cues, point=".", escaped=_vtt_escaped)]).encode()
+    return "\n".join(["WEBVTT\n", *notes, *format_cues(cues, point=".", escaped=_vtt_escaped, tag=tag)]).encode()
 
 
 @dataclass
@@ -100,15 +141,17 @@ def finding_cues(analysis: Analysis) -> tuple[Cue, ...]:
     return tuple(_played(cue, analysis.video) for cue in cues)
 
 
-def transcript_cues(analysis: Analysis) -> tuple[Cue, ...]:
-    """Return the transcript in time order, at a player's times and without empty cues.
+def transcript_cues(analysis: Analysis, cues: Iterable[Cue] | None = None) -> tuple[Cue, ...]:
+    """Return the transcript, or these cues of it, in time order, at a player's times and without empty cues.
 
     Line breaks are kept; each cue lasts at least 1 ms.
     """
-    cues = sorted(analysis.transcript.cues if analysis.transcript else (), key=lambda cue: cue.start_seconds)
+    if cues is None:
+        cues = analysis.transcript.cues if analysis.transcript else ()
+    cues = sorted(cues, key=lambda cue: cue.start_seconds)
     texts = ((cue, "\n".join(filter(None, map(one_line, cue.text.splitlines())))) for cue in cues)
     whole = (
-        Cue(cue.start_seconds, max(cue.end_seconds, cue.start_seconds + _LEAST_SECONDS), text)
+        replace(cue, end_seconds=max(cue.end_seconds, cue.start_seconds + _LEAST_SECONDS), text=text)
         for cue, text in texts
         if text
     )
@@ -116,7 +159,8 @@ def transcript_cues(analysis: Analysis) -> tuple[Cue, ...]:
 
 
 def _played(cue: Cue, video: VideoInfo) -> Cue:
-    return Cue(video.player_seconds(cue.start_seconds), video.player_seconds(cue.end_seconds), cue.text)
+    start, end = video.player_seconds(cue.start_seconds), video.player_seconds(cue.end_seconds)
+    return replace(cue, start_seconds=start, end_seconds=end)
 
 
 def has_findings(analysis: Analysis) -> bool:
@@ -130,18 +174,25 @@ def has_transcript(analysis: Analysis) -> bool:
     return bool(transcript_cues(analysis))
 
 
-def format_cues(cues: Iterable[Cue], *, point: str, escaped: Callable[[str], str]) -> list[str]:
+def format_cues(
+    cues: Iterable[Cue],
+    *,
+    point: str,
+    escaped: Callable[[str], str],
+    tag: Callable[[Cue], str] = lambda cue: "",
+) -> list[str]:
     """Format cues as both subtitle formats write them: number, times, text.
 
     Args:
         cues: The cues in time order.
         point: The separator between seconds and milliseconds.
         escaped: Escapes a text for the format.
+        tag: Returns what is before the text of a cue.
     """
     texts = []
     for number, cue in enumerate(cues, start=1):
         start, end = (clock(edge, form="hh", point=point) for edge in (cue.start_seconds, cue.end_seconds))
-        texts.append(f"{number}\n{start} --> {end}\n{escaped(cue.text)}\n")
+        texts.append(f"{number}\n{start} --> {end}\n{tag(cue)}{escaped(cue.text)}\n")
     return texts
 
 

@@ -48,6 +48,7 @@ def build_request(
     selection: Selection,
     frames: int | None,
     subtitles: Path | None = None,
+    speakers: int | None = None,
 ) -> AnalysisRequest:
     """Build the request for one video.
 
@@ -62,6 +63,7 @@ def build_request(
         selection: How frames are chosen.
         frames: Most frames, FIT, AUTO, or None for the default.
         subtitles: Subtitle file to use before those in the video and beside it.
+        speakers: Number of people whose speech is separated, 0 to guess it, None not to.
 
     Raises:
         ConfigError: The template is unknown or needs a question, or the question is too long.
@@ -81,6 +83,7 @@ def build_request(
         use_model=use_model,
         selection=selection,
         subtitles=_checked(subtitles),
+        speakers=speakers,
     )
 
     def fit() -> int:

@@ -31,7 +31,7 @@ from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
 from framelens.services import engine_selection
-from framelens.services.recognition import build_recogniser, local_recogniser
+from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.model_records import RequestTiming, TimingStats
 from framelens.video import files
@@ -273,7 +273,9 @@ def expected_room(settings: Settings) -> RequestCapacity:
 def build_transcription(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if there is a model for that."""
     surveys = ExtractionStore(settings.data_dir / "surveys")
-    return Transcription(build_recogniser(settings), surveys, language=settings.speech_language)
+    return Transcription(
+        build_recogniser(settings), surveys, language=settings.speech_language, diariser=local_diariser(settings)
+    )
 
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:

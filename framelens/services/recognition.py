@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from framelens import registry
 from framelens.analysis.inputs.recognisers import EngineRecogniser, Recogniser
+from framelens.analysis.inputs.speakers import Diariser
 from framelens.core.domain import ProgressListener
 
 if TYPE_CHECKING:
     from framelens.config import Settings
 
 
-class LocalRecogniser(Recogniser, Protocol):
-    """A speech model that runs on this machine without a server; plugins bring them.
+class LocalModel(Protocol):
+    """A model about speech that runs on this machine without a server; plugins bring them.
 
     Attributes:
         name: What a person calls the model.
@@ -33,7 +34,15 @@ class LocalRecogniser(Recogniser, Protocol):
         """Have the model downloaded when it is needed."""
 
     def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-        """Return the folder of the model, downloading it if that was confirmed. Raises AppErrors."""
+        """Return the folder or file of the model, downloading it if that was confirmed. Raises AppErrors."""
+
+
+class LocalRecogniser(LocalModel, Recogniser, Protocol):
+    """A model that transcribes."""
+
+
+class LocalDiariser(LocalModel, Diariser, Protocol):
+    """Models that separate speakers."""
 
 
 def build_recogniser(settings: Settings) -> Recogniser | None:
@@ -49,9 +58,16 @@ def build_recogniser(settings: Settings) -> Recogniser | None:
 
 def local_recogniser(settings: Settings) -> LocalRecogniser | None:
     """Return that of the first plugin which transcribes with these settings."""
-    for plugin in registry.used():
-        if plugin.recogniser:
-            found: LocalRecogniser | None = registry.called(plugin, plugin.recogniser, settings)
-            if found is not None:
-                return found
-    return None
+    found: LocalRecogniser | None = _first_of("recogniser", settings)
+    return found
+
+
+def local_diariser(settings: Settings) -> LocalDiariser | None:
+    """Return that of the first plugin which separates speakers with these settings."""
+    found: LocalDiariser | None = _first_of("diariser", settings)
+    return found
+
+
+def _first_of(kind: str, settings: Settings) -> Any:
+    found = (registry.called(one, getattr(one, kind), settings) for one in registry.used() if getattr(one, kind))
+    return next((one for one in found if one is not None), None)

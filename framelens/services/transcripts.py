@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
-from framelens.analysis.inputs.transcription import Found, OnProgress, Transcription
+from framelens.analysis.inputs.transcription import Found, OnProgress, OnShare, Transcription
 from framelens.core.domain import Analysis, Language, Notice, Transcript
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import readable
@@ -110,4 +110,32 @@ def hear_video(
         cancel=cancel,
         on_start=lambda start, pace: on_start(start, max(start, end), pace),
         on_progress=on_progress,
+    )
+
+
+def separate_speakers(
+    path: Path,
+    transcript: Transcript,
+    num_speakers: int,
+    transcription: Transcription,
+    extractions: ExtractionCache,
+    *,
+    span: tuple[float, float | None] = (0.0, None),
+    on_share: OnShare,
+    cancel: threading.Event,
+) -> tuple[Transcript, tuple[Notice, ...]]:
+    """Return the transcript of a video with its speakers; see Transcription.separate_speakers.
+
+    Raises:
+        InputError: The video can't be read.
+        Cancelled: `cancel` was set.
+    """
+    return transcription.separate_speakers(
+        probe(path),
+        transcript,
+        span,
+        num_speakers,
+        sha256=lambda: extractions.sha256(path),
+        cancel=cancel,
+        on_share=on_share,
     )

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import starmap
 from urllib.parse import parse_qs, urlsplit
 
 from framelens.core.model_hub import HubKind, ModelHub
@@ -30,6 +31,7 @@ class Hub:
 
     model: str
     files: dict[str, bytes]
+    others: dict[str, dict[str, bytes]] = field(default_factory=dict)  # the files of further models, by their names
     drop_after: int | None = None  # break the first transfer of each weights file off after so many bytes
     gated: bool = False
     refuses_token: bool = False
@@ -68,22 +70,22 @@ class _Handler(loopback.Handler):
 
     def _route(self) -> None:
         path = self.path.partition("?")[0]
-        model = re.escape(self.hub.model)
+        name = next((one for one in self.hub.others if f"/{one}" in path), self.hub.model)
+        files, model = self.hub.others.get(name, self.hub.files), re.escape(name)
         if self.hub.gated:
             self._json(403, {"error": "Access is restricted"}, {"X-Error-Code": "GatedRepo"})
         elif self.hub.refuses_token and "Authorization" in self.headers:
             self._json(401, {}, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif re.fullmatch(f"/api/models/{model}(/revision/[^/]+)?", path):
-            self._json(200, {"id": self.hub.model, "modelId": self.hub.model, "sha": COMMIT, "siblings": []})
+            self._json(200, {"id": name, "modelId": name, "sha": COMMIT, "siblings": []})
         elif re.fullmatch(f"/api/models/{model}/tree/[^/]+", path):
-            self._json(200, [self._entry(name) for name in self.hub.files])
-        elif (found := re.fullmatch(f"/{model}/resolve/[^/]+/(.+)", path)) and found[1] in self.hub.files:
-            self._file(found[1], self.hub.files[found[1]])
+            self._json(200, [self._entry(one, data) for one, data in files.items()])
+        elif (found := re.fullmatch(f"/{model}/resolve/[^/]+/(.+)", path)) and found[1] in files:
+            self._file(found[1], files[found[1]])
         else:
             self._json(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
 
-    def _entry(self, name: str) -> dict[str, object]:
-        data = self.hub.files[name]
+    def _entry(self, name: str, data: bytes) -> dict[str, object]:
         size = self.hub.declared_sizes.get(name, len(data))
         entry: dict[str, object] = {"type": "file", "path": name, "size": size, "oid": git_hash(data)}
         if name.endswith(".safetensors"):
@@ -154,7 +156,10 @@ class _ModelScope(_Handler):
         elif self.hub.refuses_token and token:
             self._refuse(401, 10010201001, "token 无效")
         elif parts.path == f"{base}/files" and query == {"Revision": "master", "Recursive": "True"}:
-            files = [{"Path": "assets", "Name": "assets", "Type": "tree", "Size": 0}, *map(self._entry, self.hub.files)]
+            files = [
+                {"Path": "assets", "Name": "assets", "Type": "tree", "Size": 0},
+                *starmap(self._entry, self.hub.files.items()),
+            ]
             self._json(200, {"Code": 200, "Data": {"Files": files}, "Message": "success", "Success": True})
         elif parts.path == base and query.get("FilePath") in self.hub.files:
             self._file(query["FilePath"], self.hub.files[query["FilePath"]])
@@ -164,8 +169,7 @@ class _ModelScope(_Handler):
     def _refuse(self, status: int, code: int, words: str) -> None:
         self._json(status, {"Code": code, "Message": words, "RequestId": "c0ffee", "Success": False})
 
-    def _entry(self, name: str) -> dict[str, object]:
-        data = self.hub.files[name]
+    def _entry(self, name: str, data: bytes) -> dict[str, object]:
         size = self.hub.declared_sizes.get(name, len(data))
         about = {"Path": name, "Name": name.rsplit("/", 1)[-1], "Type": "blob", "Revision": COMMIT, "Size": size}
         return {**about, "Sha256": hashlib.sha256(data).hexdigest(), "IsLFS": name.endswith(".safetensors")}

@@ -22,7 +22,7 @@ from app.components.ranges import range_action
 from app.context import may_change, services
 from app.formatting import local_time, plain
 from app.panels.analyse import progress, request_form, stopped_job
-from app.panels.report import toolbar
+from app.panels.report import speakers, toolbar
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
@@ -151,6 +151,8 @@ def draw_details(job_id: str) -> None:
         for tab, name in zip(tabs, names, strict=True):
             if tab.open:
                 with tab:
+                    if name == "transcript" and job.is_over:
+                        speakers.draw(job.id, analysis)
                     _draw_pieces(job, analysis, name)
 
 

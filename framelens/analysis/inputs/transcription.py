@@ -17,8 +17,9 @@ from itertools import chain
 from typing import TypeVar
 
 from framelens.analysis.inputs.recognisers import Recogniser, SpeechModelName
+from framelens.analysis.inputs.speakers import Diariser, Names, names_key, with_speakers
 from framelens.core.codec import from_json, to_json
-from framelens.core.domain import AnalysisRequest, Cue, Notice, Spoken, Transcript, VideoInfo
+from framelens.core.domain import AnalysisRequest, Cue, Notice, SpeakerTurn, Spoken, Transcript, VideoInfo
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.units import clock
 from framelens.i18n import as_notice
@@ -31,6 +32,7 @@ _FORM = 2
 Found = tuple[Transcript | None, tuple[Notice, ...]]
 OnStart = Callable[[float, float | None], object]
 OnProgress = Callable[[float, tuple[Cue, ...]], None]
+OnShare = Callable[[float], object]
 T = TypeVar("T")
 
 
@@ -58,10 +60,19 @@ class Transcription:
         recogniser: The speech model; None if there is none. It is made ready when there is sound to transcribe.
         surveys: Store of the cached transcripts.
         language: Spoken language (ISO 639-1); "" lets the model detect it.
+        diariser: Separates speakers; None if nothing does.
     """
 
-    def __init__(self, recogniser: Recogniser | None, surveys: ExtractionStore, *, language: str = "") -> None:
+    def __init__(
+        self,
+        recogniser: Recogniser | None,
+        surveys: ExtractionStore,
+        *,
+        language: str = "",
+        diariser: Diariser | None = None,
+    ) -> None:
         self.recogniser = recogniser
+        self.diariser = diariser
         self._surveys = surveys
         self._language = language
 
@@ -75,6 +86,7 @@ class Transcription:
         after: Callable[[], object] | None = None,
         on_start: OnStart = lambda start_seconds, pace: None,
         on_progress: OnProgress = lambda reached_seconds, cues: None,
+        on_share: OnShare = lambda share: None,
     ) -> Found:
         """Return the transcript, or None, and the notices for the report.
 
@@ -86,6 +98,7 @@ class Transcription:
             after: Called before an engine is started, see Recogniser.
             on_start: See `hear`.
             on_progress: Called piece by piece with the second up to which all is transcribed, and the new cues.
+            on_share: See `separate_speakers`.
 
         Raises:
             Cancelled: `cancel` was set; nothing else is raised.
@@ -99,7 +112,13 @@ class Transcription:
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_start, on_progress)
                 notices = (*notices, *more)
-            return transcript, notices
+            if transcript is None or request.speakers is None:
+                return transcript, notices
+            span = request.selection.start_seconds, request.selection.end_seconds
+            separated, more = self.separate_speakers(
+                info, transcript, span, request.speakers, sha256=sha256, cancel=cancel, on_share=on_share
+            )
+            return separated, (*notices, *more)
         except Cancelled:
             raise
         except AppError as error:
@@ -191,6 +210,78 @@ class Transcription:
             self._surveys.put(key, to_json(found).encode())
             self._surveys.drop(part_key)
         return found
+
+    def separate_speakers(
+        self,
+        info: VideoInfo,
+        transcript: Transcript,
+        span: tuple[float, float | None],
+        num_speakers: int,
+        *,
+        sha256: Callable[[], str],
+        cancel: threading.Event,
+        on_share: OnShare = lambda share: None,
+    ) -> tuple[Transcript, tuple[Notice, ...]]:
+        """Return the transcript with its speakers, and the names that people gave them; as it is if that fails.
+
+        Args:
+            info: Metadata of the video.
+            transcript: Its transcript.
+            span: Start, and end or None for that of the video.
+            num_speakers: Number of speakers, 0 to guess it.
+            sha256: See `transcribe`.
+            cancel: See `transcribe`.
+            on_share: Called with how much is done, 0 to 1, if that isn't cached.
+
+        Raises:
+            Cancelled: `cancel` was set.
+        """
+        if not (transcript.cues and info.has_audio):
+            return transcript, ()
+        if self.diariser is None:
+            return transcript, (Notice("speakers_without_plugin"),)
+        try:
+            turns = self._turns(self.diariser, info, span, num_speakers, sha256(), cancel, on_share)
+        except Cancelled:
+            raise
+        except AppError as error:
+            return transcript, (Notice("speakers_failed", {"reason": as_notice(error)}),)
+        separated = with_speakers(transcript, turns, is_guess=not num_speakers)
+        return separated.with_names(self.names_of(sha256(), len(separated.speakers))), ()
+
+    def names_of(self, sha256: str, num_speakers: int) -> Names:
+        """Return the names that were kept for a video with so many speakers; empty without."""
+        return self._kept(names_key(sha256, num_speakers), Names) or ()
+
+    def keep_names(self, sha256: str, names: Names) -> None:
+        """Keep the names of a video's speakers for further analyses of it."""
+        self._surveys.put(names_key(sha256, len(names)), to_json(names).encode())
+
+    def _turns(
+        self,
+        diariser: Diariser,
+        info: VideoInfo,
+        span: tuple[float, float | None],
+        num_speakers: int,
+        sha256: str,
+        cancel: threading.Event,
+        on_share: OnShare,
+    ) -> tuple[SpeakerTurn, ...]:
+        """Return who speaks when, from the cache or from the models. Raises AppErrors."""
+        described = ["speakers", _FORM, sha256, diariser.model().key, num_speakers, *span]
+        key = hashlib.sha256(json.dumps(described).encode()).hexdigest()
+        if (kept := self._kept(key, tuple[SpeakerTurn, ...])) is not None:
+            return kept
+        on_share(0.0)
+        start, end = span
+        pieces = sound_pieces(info.path, start_seconds=start, end_seconds=end, language=self._language, cancel=cancel)
+        end = end if end is not None else info.duration_seconds_from_header or 0.0
+        try:
+            turns = diariser.turns(pieces, num_speakers, end, cancel, on_share)
+        finally:
+            pieces.close()
+        self._surveys.put(key, to_json(turns).encode())
+        return turns
 
     def _key(
         self, sha256: str, model: SpeechModelName, start_seconds: float, end_seconds: float | None, *more: str

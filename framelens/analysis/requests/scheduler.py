@@ -11,7 +11,7 @@ from typing import Any
 
 from framelens.analysis.requests import request_builder
 from framelens.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
-from framelens.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Notice, Noticed
+from framelens.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Cue, Notice, Noticed
 from framelens.core.errors import (
     AppError,
     Cancelled,
@@ -24,7 +24,8 @@ from framelens.core.errors import (
     RequestTooLarge,
 )
 from framelens.core.units import clock
-from framelens.i18n import as_notice
+from framelens.i18n import as_notice, in_language
+from framelens.i18n.speakers import attributed
 
 ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""
@@ -65,7 +66,7 @@ class PartAsker:
         done, number = self.run.task.done, part.number
         result = done.result(self.builder.key(part), number)
         if result is None:
-            part = replace(part, cues=self.run.state.cues(part.start_seconds, part.end_seconds))
+            part = replace(part, cues=self._cues(part))
             vary = number in done.again
             try:
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
@@ -76,6 +77,10 @@ class PartAsker:
             self._forward(AnswerDelta(number, result.answer, restart=True))
         self.results[number] = result
         self.run.emit(ChunkDone(result))
+
+    def _cues(self, part: request_builder.RequestChunk) -> tuple[Cue, ...]:
+        with in_language(self.run.task.request.language):
+            return attributed(self.run.state.transcript(part.start_seconds, part.end_seconds))
 
     def expect(self, part: request_builder.RequestChunk) -> None:
         """Prepare for a part that will be asked about soon."""

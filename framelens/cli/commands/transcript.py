@@ -10,20 +10,28 @@ import argparse
 import json
 import sys
 import threading
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import config, i18n
 from framelens.analysis.inputs.transcription import cues_between
-from framelens.cli.common import add_output_options, add_subtitles_option, cancel_on_signals, use_language
-from framelens.core.domain import Analysis
+from framelens.cli.common import (
+    add_output_options,
+    add_speakers_option,
+    add_subtitles_option,
+    cancel_on_signals,
+    use_language,
+)
+from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
 from framelens.i18n import notice_text, t
+from framelens.i18n.speakers import attributed, speaker_name
 from framelens.services.container import Services, open_library
 from framelens.services.keyframes import parse_seconds
-from framelens.services.transcripts import report_ids, transcript_of
+from framelens.services.transcripts import report_ids, separate_speakers, transcript_of
 from framelens.video.files import check_file
 
 if TYPE_CHECKING:
@@ -36,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
     add_subtitles_option(parser)
+    add_speakers_option(parser)
     parser.add_argument("--yes", action="store_true", help=t("cli.transcript_yes"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.transcript_quiet"))
     add_output_options(parser, None)
@@ -53,23 +62,37 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     cancel = cancel_on_signals()
     with open_library(settings) as services:
-        path, analysis = _named(given.video, services)
+        path, analysis = named_source(given.video, services)
         transcript, notices = transcript_of(
             path, analysis, i18n.language(), given.subtitles, lambda file: _hear(file, services, given, cancel)
         )
+        if given.speakers is not None and path:
+            transcript, more = _separate_speakers(path, transcript, services, given, cancel)
+            notices = (*notices, *more)
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
     if given.json:
-        head = {"source": transcript.source, "label": transcript.label}
-        print(json.dumps({**head, "cues": [asdict(cue) for cue in cues]}, ensure_ascii=False, indent=2))
+        print(json.dumps(_document(transcript, cues), ensure_ascii=False, indent=2))
     else:
         print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
         if not cues:
             print(t("report.transcript_nothing"), file=sys.stderr)
-        for cue in cues:
+        if transcript.speakers and transcript.speakers_guessed:
+            print(t("cli.speakers_guessed", n=len(transcript.speakers)), file=sys.stderr)
+        for cue in attributed(replace(transcript, cues=cues)):
             print(f"{clock(cue.start_seconds)}  {' '.join(cue.text.split())}")
     return 0
+
+
+def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
+    """Return what `--json` prints; speakers where they are separated."""
+    document: dict[str, object] = {"source": transcript.source, "label": transcript.label}
+    if transcript.speakers:
+        document["speakers_guessed"] = transcript.speakers_guessed
+    named = ({**asdict(cue), "speaker": speaker_name(transcript, cue.speaker)} for cue in cues)
+    left_out = () if transcript.speakers else ("speaker",)
+    return {**document, "cues": [{key: one[key] for key in one if key not in left_out} for one in named]}
 
 
 def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: threading.Event) -> Found:
@@ -102,7 +125,33 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
         )
 
 
-def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
+def _separate_speakers(
+    path: Path, transcript: Transcript, services: Services, given: argparse.Namespace, cancel: threading.Event
+) -> tuple[Transcript, tuple[Notice, ...]]:
+    """Return the transcript with its speakers, after asking about models that must be downloaded."""
+    from framelens.cli.listening import settle_speech
+    from framelens.cli.progress_lines import ProgressLine
+    from framelens.services.engine_selection import export_environment
+    from framelens.services.recognition import local_diariser
+
+    export_environment(services.settings)
+    if local := local_diariser(services.settings):
+        settle_speech(local, cancel, confirmed=given.yes, quiet=given.quiet)
+    session = services.switcher.session
+    with ProgressLine(quiet=given.quiet) as line:
+        return separate_speakers(
+            path,
+            transcript,
+            given.speakers,
+            session.transcription,
+            session.extractions,
+            span=(given.start, given.end),
+            on_share=lambda share: line.show(t("cli.speakers_share", percent=round(100 * share)), "speakers"),
+            cancel=cancel,
+        )
+
+
+def named_source(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
     """Return the file of that name and the newest report on it, or the report with this id."""
     path = absolute(Path(typed_path(word)))
     if not path.exists() and Path(word).name == word and not path.suffix:

@@ -16,6 +16,7 @@ import numpy as np
 
 from framelens.conversations.retrieval.values import FrameCandidate, Quote, ScoreName
 from framelens.core.domain import Analysis, times_of
+from framelens.i18n.speakers import attributed
 from framelens.store.tokenizer import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}
@@ -48,7 +49,7 @@ class TimedText:
 def passages_of(analysis_id: str, analysis: Analysis) -> Iterator[TimedText]:
     """Yield the cues of the transcript, the writing on keyframes, and the findings at the frames that they cite."""
     times = times_of(analysis.keyframes)
-    for cue in analysis.transcript.cues if analysis.transcript else ():
+    for cue in attributed(analysis.transcript, only_named=True):
         yield TimedText(
             analysis_id, cue.start_seconds - _NEAR_CUE_SECONDS, cue.end_seconds + _NEAR_CUE_SECONDS, cue.text
         )

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,6 +71,7 @@ def download(
     cache_dir: Path | None = None,
     folder: Path | None = None,
     allow_pickle: bool = False,
+    only: Sequence[str] = (),
 ) -> Path:
     """Download the missing files of `model_id` and return the model's folder.
 
@@ -88,6 +89,7 @@ def download(
         cache_dir: The hub's cache; None uses the environment's.
         folder: Destination instead of the cache.
         allow_pickle: Whether pickles may be downloaded, which can run any code while they are loaded.
+        only: Paths of the files to download; empty for all.
 
     Raises:
         ModelNotFound: No such model, no access, hub unreachable, weights in pickles alone, or files that differ from
@@ -108,6 +110,7 @@ def download(
         "older_weights": model_resolution.OLDER_WEIGHTS,
         "pickles": [] if allow_pickle else model_resolution.PICKLES,
         "weights": model_resolution.SAFE_WEIGHTS,
+        "only": list(only),
     }
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
         log_path = Path(temporary_folder) / "fetch.log"

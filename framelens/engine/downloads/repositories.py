@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -30,6 +30,8 @@ _ABSENT = ("not found", "not exist", "不存在", "获取模")
 class Order:
     """A download job. It goes to `folder`, or to the hub's cache if that is None.
 
+    With `only`, no other files are downloaded.
+
     `unneeded`, `older_weights` and `pickles` are patterns of file names; `pickles` are never downloaded, and `weights`
     are the endings of those that can be loaded without them. `target` is the folder in the cache of a hub that keeps
     plain folders.
@@ -45,6 +47,7 @@ class Order:
     older_weights: list[str]
     pickles: list[str]
     weights: list[str]
+    only: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,8 @@ def is_whole(file: RemoteFile, path: Path) -> bool:
 
 def unneeded_files(names: list[str], order: Order) -> list[str]:
     """List the patterns of files to skip; with safetensors, the same weights in older formats are skipped too."""
+    if order.only:
+        return [name for name in names if name not in order.only]
     has_safetensors = any(name.endswith(".safetensors") for name in names)
     return [*order.unneeded, *order.pickles, *(order.older_weights if has_safetensors else [])]
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 import re
 import struct
 import threading
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framelens.core.domain import ProgressListener
-from framelens.core.errors import EngineError, ModelNotFound
-from framelens.core.model_hub import chosen_hub, is_offline
-from framelens.core.units import human_size
-from framelens.engine.downloads.hub import download
+from framelens.core.errors import ModelNotFound
 from framelens.engine.hub_cache import find_in_cache
 from framelens.engine.model_resolution import resolve_model
+from framelens.plugins.speech.hub_model import download_files
 
+PACKAGES = ("faster_whisper", "ctranslate2")
 _HUB_IDS = {
     "tiny": "Systran/faster-whisper-tiny",
     "tiny.en": "Systran/faster-whisper-tiny.en",
@@ -44,7 +42,7 @@ _NEEDED = ("config.json", "model.bin", "tokenizer.json")
 
 @dataclass(frozen=True)
 class WhisperReference:
-    """A model by name.
+    """A Whisper model by name; see framelens.plugins.speech.hub_model.Reference.
 
     Attributes:
         name: As a person calls it: a size, or the name of a folder.
@@ -55,6 +53,8 @@ class WhisperReference:
     name: str
     hub_id: str
     folder: Path | None
+    packages = PACKAGES
+    options = ()
 
     @property
     def download_bytes(self) -> int | None:
@@ -64,32 +64,18 @@ class WhisperReference:
         size = _BYTES.get(self.name.removesuffix(".en"))
         return size * _MB if size else None
 
-    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-        """Download the model and return its folder.
+    def found_again(self) -> WhisperReference:
+        """Return the model as it is on this machine now."""
+        return find_model(self.hub_id) or self
 
-        Raises:
-            ModelNotFound: It can't be downloaded.
-            StorageError: The disk is full.
-            Cancelled: `cancel` was set.
-        """
-        # Any *.bin counts as a pickle there; CTranslate2 reads a format of its own, see check_folder.
-        try:
-            return download(self.hub_id, on_progress, cancel, allow_pickle=True)
-        except ModelNotFound as error:  # its sentence is about the model of the engine
-            reason = str(error.values.get("reason") or error.key)
-            values = {"model": self.name, "id": self.hub_id, "endpoint": chosen_hub().endpoint, "reason": reason}
-            raise ModelNotFound("speech_download_failed", **values) from error
+    def check(self) -> None:
+        """Raise ModelNotFound unless its folder has all files."""
+        if self.folder is not None:
+            check_folder(self.folder)
 
-
-def is_installed() -> bool:
-    """Return whether faster-whisper is installed. It isn't imported."""
-    return find_spec("faster_whisper") is not None and find_spec("ctranslate2") is not None
-
-
-def check_installed(model: str) -> None:
-    """Raise EngineError("speech_not_installed") without faster-whisper; `model` is the one that was asked for."""
-    if not is_installed():
-        raise EngineError("speech_not_installed", model=model)
+    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> WhisperReference:
+        """Download the model and return it. Raises what `download_files` raises."""
+        return replace(self, folder=download_files(self, self.hub_id, on_progress, cancel))
 
 
 def find_model(name: str) -> WhisperReference | None:
@@ -112,16 +98,6 @@ def find_model(name: str) -> WhisperReference | None:
     if found.hub_id and _OF_CTRANSLATE2.fullmatch(found.hub_id):
         return WhisperReference(found.hub_id.rpartition("/")[2], found.hub_id, find_in_cache(found.hub_id, _is_whole))
     return None
-
-
-def absent_error(model: WhisperReference) -> ModelNotFound:
-    """Return the error that a model isn't here and its download not confirmed."""
-    if is_offline():
-        return ModelNotFound("model_offline", model=model.hub_id)
-    size = model.download_bytes
-    return ModelNotFound(
-        "speech_model_absent", model=model.name, id=model.hub_id, size=human_size(size) if size else "?"
-    )
 
 
 def check_folder(folder: Path) -> None:

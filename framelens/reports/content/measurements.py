@@ -8,6 +8,7 @@ from framelens.core.files import one_line
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import measured, origin
+from framelens.i18n.speakers import attributed, speaker_name
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
 from framelens.reports.content.document import (
@@ -93,7 +94,7 @@ def _words(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | N
     """Yield the text on the screen and what is said at that moment."""
     if facts and facts.texts:
         yield plain(t("facts.texts", texts=" | ".join(line.text for line in facts.texts)))
-    cues = transcript.cues if transcript else ()
+    cues = attributed(transcript)
     said = [one_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
     if said:
         yield plain(t("report.said", text=" ".join(said)))
@@ -150,10 +151,20 @@ def transcript(analysis: Analysis) -> Iterator[Block]:
     yield Heading(2, plain(t("report.transcript")), "transcript")
     source = t(f"report.transcript_{heard.source}", label=heard.label)
     if heard.cues:
-        yield Paragraph(plain(f"{source} · {t('report.transcript_cues', n=len(heard.cues))}"))
+        about = [source, t("report.transcript_cues", n=len(heard.cues)), *_about_speakers(heard)]
+        yield Paragraph(plain(" · ".join(about)))
         yield Listing(
-            tuple((*labels.span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in heard.cues)
+            tuple(
+                (*labels.span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in attributed(heard)
+            )
         )
     else:
         yield Paragraph(plain(source))
         yield Paragraph(plain(t("report.transcript_nothing")))
+
+
+def _about_speakers(heard: Transcript) -> Iterator[str]:
+    """Yield how many people speak, and whether that is a guess."""
+    if heard.speakers:
+        people = len({speaker_name(heard, number) for number in range(1, len(heard.speakers) + 1)})
+        yield t("report.speakers_guessed" if heard.speakers_guessed else "report.speakers", n=people)

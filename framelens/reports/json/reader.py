@@ -18,10 +18,12 @@ from typing import IO
 from framelens.core.codec import build, from_builtins
 from framelens.core.domain import (
     MOST_FRAMES,
+    MOST_SPEAKERS,
     UNKNOWN_PATH,
     Analysis,
     AnalysisRequest,
     ChunkResult,
+    Cue,
     DecodeSummary,
     EngineInfo,
     Finding,
@@ -31,9 +33,11 @@ from framelens.core.domain import (
     Notice,
     ReportedConversation,
     ReportedPicture,
+    Transcript,
     VideoInfo,
 )
 from framelens.core.errors import InputError
+from framelens.core.files import one_line
 from framelens.i18n import has_notice
 from framelens.reports.json import schema
 from framelens.reports.json.writer import JPEG_URL
@@ -184,6 +188,7 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
         video=build(VideoInfo, form.source, path=UNKNOWN_PATH),
         sha256=form.source.sha256,
         decode=build(DecodeSummary, form, form.source, notices=()),
+        transcript=form.transcript and _transcript(form.transcript),
         keyframes=tuple(build(Keyframe, one, jpeg=_jpeg(one.picture, pictures)) for one in form.keyframes),
         facts=tuple(build(FrameFacts, one.facts, number=one.number) for one in form.keyframes if one.facts),
         chunks=tuple(map(_result, form.chunks)),
@@ -206,6 +211,12 @@ def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> R
         for one in form.pictures
     )
     return build(ReportedConversation, form, pictures=tuple(shown))
+
+
+def _transcript(form: schema.TranscriptForm) -> Transcript:
+    cues = tuple(Cue(one.start_seconds, one.end_seconds, one.text, one.speaker or 0) for one in form.cues)
+    speakers = tuple(map(one_line, (form.speakers or ())[:MOST_SPEAKERS]))
+    return Transcript(form.source, form.label, cues, speakers, bool(form.speakers_guessed))
 
 
 def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:

@@ -25,7 +25,6 @@ from framelens.core.domain import (
     Shot,
     Stretch,
     Subject,
-    Transcript,
     Usage,
 )
 from framelens.core.links import Link
@@ -113,6 +112,33 @@ class WordedForm(Struct, frozen=True):
 
     key: str
     text: str
+
+
+class CueForm(Struct, frozen=True):
+    """Speech or a subtitle in [start_seconds, end_seconds)."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+    speaker: Annotated[int | UnsetType, Meta(description="Number of the speaker, counted from 1; 0 is unknown.")] = (
+        UNSET
+    )
+
+
+class TranscriptForm(Struct, frozen=True):
+    """The cues of the video in time order."""
+
+    source: Literal["subtitles", "speech"]
+    label: str
+    cues: tuple[CueForm, ...]
+    speakers: Annotated[
+        tuple[str, ...] | UnsetType,
+        Meta(
+            description="Name of each speaker that a person has given, or an empty text; two with one name are the"
+            " same person."
+        ),
+    ] = UNSET
+    speakers_guessed: Annotated[bool | UnsetType, Meta(description="Whether their number is a guess.")] = UNSET
 
 
 class FieldForm(Struct, frozen=True):
@@ -325,7 +351,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     measures: Measures | None
     stretches: tuple[Stretch, ...]
     keyframes: tuple[KeyframeForm, ...]
-    transcript: Transcript | None
+    transcript: TranscriptForm | None
     fields: tuple[FieldForm, ...]
     chunks: tuple[ChunkForm, ...]
     joins: tuple[AnswerForm, ...]

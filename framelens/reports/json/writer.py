@@ -18,6 +18,7 @@ from framelens.core.domain import (
     Language,
     ReportedAnswer,
     ReportedConversation,
+    Transcript,
     times_of,
 )
 from framelens.i18n import in_language, language, t
@@ -68,6 +69,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         reply=answers.findings(whole.reply if whole else ()),
         overview=answers.findings(analysis.overview),
         chapters=whole.chapters if whole else (),
+        transcript=analysis.transcript and _transcript(analysis.transcript),
         keyframes=tuple(_keyframes(analysis, pictures=pictures)),
         fields=tuple(schema.FieldForm(key, name) for key, name in names.items()),
         chunks=tuple(answers.answer(schema.ChunkForm, one.result, one) for one in parts if one.result),
@@ -100,6 +102,13 @@ def _conversation(conversation: ReportedConversation, *, pictures: bool) -> sche
 def _conversation_answer(answer: ReportedAnswer) -> schema.ConversationAnswerForm:
     why = answer.why and notice_of(answer.why)
     return build(schema.ConversationAnswerForm, answer, why=why, notices=notices_of(answer.notices))
+
+
+def _transcript(transcript: Transcript) -> schema.TranscriptForm:
+    if transcript.speakers:
+        return build(schema.TranscriptForm, transcript)
+    cues = tuple(schema.CueForm(cue.start_seconds, cue.end_seconds, cue.text) for cue in transcript.cues)
+    return schema.TranscriptForm(transcript.source, transcript.label, cues)
 
 
 def _planned(part: RequestPart) -> schema.PlannedForm:

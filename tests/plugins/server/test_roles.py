@@ -30,6 +30,8 @@ OF_PROGRAMS: dict[str, Role] = {
     "GET /jobs/{job_id}/events": "viewer",
     "GET /jobs/{job_id}/reports/{name}": "viewer",
     "POST /jobs/{job_id}/cancel": "analyst",
+    "GET /jobs/{job_id}/speakers": "viewer",
+    "PATCH /jobs/{job_id}/speakers": "analyst",
     "POST /jobs/{job_id}/resume": "analyst",
     "DELETE /jobs/{job_id}": "analyst",
     "POST /jobs/{job_id}/questions": "analyst",

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.plugins.speech.miniatures import write_embedding, write_segmentation
 from tests.spoken import RATE, Sound, quiet, write_spoken
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "make_speech_model.py"
@@ -52,3 +53,26 @@ def _syllable(pulses: np.ndarray, number: int) -> np.ndarray:
     sound = np.convolve(pulses, sum(rings))[: len(pulses)]
     fade = np.arange(len(sound)) / (0.04 * RATE)
     return sound * np.minimum(1, np.minimum(fade, fade[::-1]))
+
+
+def bright(sound: Sound) -> Sound:
+    """Return a voice in another timbre: its high tones are louder."""
+    louder = np.diff(sound.astype(np.float32), prepend=0)
+    return (9000 * louder / np.abs(louder).max()).astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def speaker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "speakers"
+    folder.mkdir()
+    write_segmentation(folder / "segmentation.onnx")
+    write_embedding(folder / "embedding.onnx")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A low voice at 1 s and 49 s, a bright one at 23 s: 20 s each, so that each says three words or more."""
+    low, high = voice(20), bright(voice(20))
+    sound = np.concatenate([quiet(1), low, quiet(2), high, quiet(6), low, quiet(1)])
+    return write_spoken(tmp_path_factory.mktemp("films") / "dialogue.mkv", seconds=70, sound=sound)

@@ -58,6 +58,32 @@ def test_a_model_is_downloaded_once_and_only_with_consent(
     assert again.returncode == 0 and len(again.stdout.splitlines()) == 27 and len(hub.requests) == asked
 
 
+def test_speakers_are_separated_and_their_models_downloaded(
+    dialogue: Path, environment: dict[str, str], hub: Hub, speaker_folder: Path
+) -> None:
+    segmentation, embedding = ((speaker_folder / f"{name}.onnx").read_bytes() for name in ("segmentation", "embedding"))
+    hub.others = {
+        "csukuangfj/sherpa-onnx-pyannote-segmentation-3-0": {"model.onnx": segmentation, "model.int8.onnx": b"-"},
+        "csukuangfj/speaker-embedding-models": {
+            "3dspeaker_speech_campplus_sv_zh_en_16k-common_advanced.onnx": embedding,
+            "another.onnx": b"-",
+        },
+    }
+    refused = framelens(environment, "speech", "--speakers")
+    assert refused.returncode == 0 and "framelens speech --speakers --download" in refused.stdout
+    done = framelens(environment, "transcript", dialogue, "--yes", "--speakers", "2")
+    assert done.returncode == 0, done.stderr
+    said = [line.split("  ")[1].split(": ")[0] for line in done.stdout.splitlines()]
+    assert list(dict.fromkeys(said)) == ["Speaker A", "Speaker B"] and said[0] == said[-1] == "Speaker A"
+    assert "Separating the speakers: 0 %" in done.stderr and "guess" not in done.stderr
+    assert not any(name in request for request in hub.requests for name in ("int8", "another"))
+    guessed = framelens(environment, "transcript", dialogue, "--json", "--speakers", "auto", "--language", "zh")
+    document = json.loads(guessed.stdout)
+    assert document["speakers_guessed"] is True and document["cues"][0]["speaker"] == "说话人 A"
+    wrong = framelens(environment, "transcript", dialogue, "--speakers", "27")
+    assert wrong.returncode == 2 and "26" in wrong.stderr
+
+
 def test_the_command_downloads_and_says_what_it_has(environment: dict[str, str]) -> None:
     before = framelens(environment, "speech")
     assert before.returncode == 0 and "--download" in before.stdout and "faster-whisper" in before.stdout

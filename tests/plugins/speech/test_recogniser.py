@@ -19,7 +19,7 @@ from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.errors import AppError, Cancelled, EngineError, InputError, ModelNotFound
 from framelens.i18n import error_text
-from framelens.plugins.speech import models
+from framelens.plugins.speech import hub_model
 from framelens.plugins.speech.recogniser import LocalWhisper, recogniser
 from framelens.services.recognition import build_recogniser
 from framelens.store.extraction_cache import ExtractionStore
@@ -141,7 +141,7 @@ def test_a_damaged_model_says_so(spoken_film: Path, settings: config.Settings, t
 def test_without_faster_whisper_a_line_says_what_to_install(
     spoken_film: Path, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "is_installed", lambda: False)
+    monkeypatch.setattr(hub_model, "find_spec", lambda package: None)
     with refused("speech_not_installed", EngineError):
         hear(spoken_film, settings)
     assert recogniser(replace(settings, speech_model_path="")) is None

@@ -17,6 +17,7 @@ from framelens.core.domain import Analysis, Cue
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import safe_file_name, safe_stem
 from framelens.i18n import error_text, labelled, t
+from framelens.i18n.speakers import attributed
 from framelens.plugins.editing.clips.cutter import CutPiece, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
@@ -139,7 +140,7 @@ def order_of_job(services: Services, job_id: str, pieces: str | Sequence[Piece],
         pieces = parse_pieces(pieces, services.reports.get(job_id))
     said = job.analysis.transcript if job.analysis and how.has_subtitles else None
     path = services.videos.path(video_id)
-    return ClipOrder(job_id, path, job.name, tuple(pieces), how, said.cues if said else ())
+    return ClipOrder(job_id, path, job.name, tuple(pieces), how, attributed(said))
 
 
 def order_of_video(services: Services, video_id: str, pieces: str, how: ClipOptions) -> ClipOrder:

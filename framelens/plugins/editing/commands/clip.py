@@ -308,13 +308,14 @@ def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
     if not given.burn_subtitles:
         return ()
     from framelens.i18n import language
+    from framelens.i18n.speakers import attributed
     from framelens.services.transcripts import transcript_of
 
     analysis = None
     if not given.subtitles:
         with suppress(InputError):
             analysis = _analysis(given, path, threading.Event())
-    return transcript_of(path, analysis, language(), given.subtitles)[0].cues
+    return attributed(transcript_of(path, analysis, language(), given.subtitles)[0])
 
 
 # ---- what is printed

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -43,6 +43,7 @@ from framelens.core.links import is_link, typed_link
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
 from framelens.i18n.formatting import stage_text
+from framelens.i18n.speakers import attributed
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
@@ -168,6 +169,7 @@ class McpTools:
         """Return the speech or subtitles of a video that overlap [start, end)."""
         path, analysis = self._source(video)
         heard, notices = transcript_of(path, analysis, language())
+        heard = replace(heard, cues=attributed(heard))
         cues = cues_between(heard, _seconds(start), float("inf") if end is None else _seconds(end))
         lines: list[schemas.TranscriptCue] = []
         following: str | None = None

@@ -21,10 +21,20 @@ from framelens.library.bulk_operations import remove
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.plugins.server.v1.dependencies import KeyDep, ticks
-from framelens.plugins.server.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
+from framelens.plugins.server.v1.schemas import (
+    Job,
+    JobEntry,
+    JobList,
+    NewJob,
+    PathSource,
+    SpeakerList,
+    SpeakerNames,
+    UploadSource,
+)
 from framelens.reports.formats import FORMATS
 from framelens.services.analyses import build_request
 from framelens.services.keyframes import build_selection
+from framelens.services.speakers import name_speakers, speakers_of
 from framelens.store.library_index import LibraryQuery
 
 router = APIRouter(tags=["jobs"])
@@ -60,6 +70,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
         use_model=given.use_model,
         selection=selection,
         frames=given.frames,
+        speakers=given.speakers,
     )
     match given.source:
         case UploadSource(id=upload):
@@ -160,6 +171,20 @@ async def get_report(
     kind = "everything" if name == _ARCHIVE else name
     report = partial(exports.report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
     return await exports.respond(request, lambda: report(services.jobs, services.reports, job_id, kind))
+
+
+@router.get("/jobs/{job_id}/speakers", dependencies=[VIEWER])
+def list_speakers(job_id: str, services: ServicesDep) -> SpeakerList:
+    """List the speakers of a report, none if they weren't separated."""
+    analysis = services.jobs.snapshot(job_id).analysis
+    return SpeakerList.of(speakers_of(analysis.transcript if analysis else None))
+
+
+@router.patch("/jobs/{job_id}/speakers", dependencies=[ANALYST])
+def rename_speakers(job_id: str, given: SpeakerNames, services: ServicesDep) -> SpeakerList:
+    """Name speakers of a finished report, in its files as well; others keep their names."""
+    transcription = services.switcher.session.transcription
+    return SpeakerList.of(name_speakers(services.jobs, transcription, job_id, given.names))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -11,13 +12,14 @@ from framelens.api.gate import status_of
 from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
 from framelens.core import domain, units
 from framelens.core.codec import build
-from framelens.core.domain import MOST_FRAMES, AnswerState, ReportedConversation, Strategy
+from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState, ReportedConversation, Strategy
 from framelens.core.errors import AppError
 from framelens.i18n import error_text, notice_text, t
 from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import JobSnapshot, State
 from framelens.plugins.server import webhooks
 from framelens.plugins.server.submissions import FetchState
+from framelens.services.speakers import LONGEST_NAME, SpeakerSummary
 from framelens.services.subtitle_uploads import MOST_SUBTITLES
 from framelens.store.api_records import DeliveryRow, WebhookRow
 from framelens.store.library_index import LibraryEntry
@@ -139,7 +141,37 @@ class NewJob(Strict):
     times_seconds: Annotated[list[Seconds], Field(max_length=MOST_FRAMES)] = []
     start_seconds: Seconds = 0.0
     end_seconds: Seconds | None = None
+    speakers: Annotated[int, Field(ge=0, le=MOST_SPEAKERS, description="0 guesses their number.")] | None = None
     force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
+
+
+class SpeakerNames(Strict):
+    """Names for speakers, by their letters; an empty one removes the name."""
+
+    names: dict[Annotated[str, Field(pattern="^[A-Z]$")], Annotated[str, Field(max_length=LONGEST_NAME)]] = Field(
+        min_length=1, examples=[{"A": "Anna"}]
+    )
+
+
+class Speaker(BaseModel):
+    """A speaker of a report; two with one name are the same person."""
+
+    letter: str = Field(description='"A" is the first to speak.')
+    name: str = Field(description="The name that a person has given; empty for none.")
+    num_cues: int = Field(description="Number of passages.")
+    seconds: float = Field(description="Their length.")
+    first_seconds: float = Field(description="Start of the first one.")
+
+
+class SpeakerList(BaseModel):
+    """The speakers of a report."""
+
+    speakers: list[Speaker]
+
+    @classmethod
+    def of(cls, speakers: Sequence[SpeakerSummary]) -> SpeakerList:
+        """Build the value of the speakers of a report."""
+        return cls(speakers=[build(Speaker, one) for one in speakers])
 
 
 class FoundMoment(BaseModel):

@@ -13,8 +13,9 @@ from framelens.core.units import human_size
 from framelens.i18n import LANGUAGES, t
 from framelens.i18n.formatting import span
 from framelens.plugins.speech import models
+from framelens.plugins.speech.hub_model import check_installed
 from framelens.services.engine_selection import export_environment
-from framelens.services.recognition import local_recogniser
+from framelens.services.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
 
 _HOUR = 3600.0
 
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     sizes = ", ".join(models.SIZES)
     parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.speech_model", sizes=sizes))
+    parser.add_argument("--speakers", action="store_true", help=t("cli.speech_speakers"))
     parser.add_argument("--download", action="store_true", help=t("cli.speech_fetch"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
@@ -39,21 +41,36 @@ def run(given: argparse.Namespace) -> int:
     settings = config.load()
     use_language(given, settings)
     export_environment(settings)
-    if given.model:
-        settings = replace(settings, speech_model_path=given.model, speech_base_url="")
-    models.check_installed(given.model or settings.speech_model_path)
-    local = None if settings.speech_base_url else local_recogniser(settings)
+    cancel = cancel_on_signals()
+    recogniser = None if given.speakers else _recogniser(given, settings)
+    local: LocalModel | None = local_diariser(settings) if given.speakers else recogniser
     if local is None:
-        if given.model or given.download:
-            raise ConfigError("speech_model_unknown", given=settings.speech_model_path, sizes=", ".join(models.SIZES))
         print(t("cli.speech_elsewhere", model=settings.speech_model_path or settings.speech_base_url))
         return 0
     if given.download:
-        settle_speech(local, cancel_on_signals(), confirmed=True, quiet=given.quiet)
-    size = local.download_bytes()
-    place = t("cli.speech_here") if size == 0 else t("cli.speech_not_here", size=human_size(size) if size else "?")
-    print(t("cli.speech_engine", version=version("faster-whisper"), model=local.name))
-    print(place)
-    if pace := local.pace():
+        settle_speech(local, cancel, confirmed=True, quiet=given.quiet)
+    _print_state(local, given)
+    if recogniser and (pace := recogniser.pace()):
         print(t("cli.speech_pace", time=span(pace * _HOUR, pace * _HOUR)))
     return 0
+
+
+def _recogniser(given: argparse.Namespace, settings: config.Settings) -> LocalRecogniser | None:
+    """Return what transcribes on this machine, None if an engine of its own does. Raises AppErrors."""
+    if given.model:
+        settings = replace(settings, speech_model_path=given.model, speech_base_url="")
+    check_installed(models.PACKAGES, given.model or settings.speech_model_path)
+    local = None if settings.speech_base_url else local_recogniser(settings)
+    if local is None and (given.model or given.download):
+        raise ConfigError("speech_model_unknown", given=settings.speech_model_path, sizes=", ".join(models.SIZES))
+    return local
+
+
+def _print_state(local: LocalModel, given: argparse.Namespace) -> None:
+    """Print what runs the model, and where it is."""
+    size = local.download_bytes()
+    engine, package = ("speakers_engine", "sherpa-onnx") if given.speakers else ("engine", "faster-whisper")
+    command = " ".join(["framelens speech", *(["--speakers"] if given.speakers else []), "--download"])
+    print(t(f"cli.speech_{engine}", version=version(package), model=local.name))
+    absent = t("cli.speech_not_here", size=human_size(size) if size else "?", command=command)
+    print(t("cli.speech_here") if size == 0 else absent)

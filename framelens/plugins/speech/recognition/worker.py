@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 _log = logging.getLogger(__name__)
-_NICENESS = 10
+NICENESS = 10
 """As that of text recognition: the page goes first."""
 _SURE = 0.5
 """Probability of a language that is kept for the rest of the recording; as faster-whisper's own threshold."""
@@ -46,7 +46,7 @@ def files_of(request: SpeechRequest) -> list[Path]:
 
 def begin(request: SpeechRequest) -> Iterator[ModelLoaded | WordsHeard]:
     """Start a request; see framelens.video.worker.serve."""
-    limits.lower_priority(_NICENESS)
+    limits.lower_priority(NICENESS)
     if request.device == "cuda":
         try:
             return messages_of(request, _load(request, "cuda", "float16"))

@@ -1,0 +1,87 @@
+"""Speakers of a transcript: who says each cue, by the turns that a diariser finds, and the names that people give.
+
+A plugin brings the diariser, see `framelens.registry.Plugin.diariser`. No model names anybody: speakers have letters in
+the order in which they first speak until a person names them. Names are kept by the content of the video and the number
+of its speakers, so another analysis finds them. Two speakers with one name are the same person, who was taken for two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from framelens.analysis.inputs.recognisers import Pieces, SpeechModelName
+from framelens.core.domain import Cue, SpeakerTurn, Transcript
+
+_NEAR_SECONDS = 0.5
+"""A cue without an overlap belongs to a turn that is as near: the times of words and of turns differ by tenths."""
+Names = tuple[str, ...]
+
+
+class Diariser(Protocol):
+    """Models that separate speakers."""
+
+    def model(self) -> SpeechModelName:
+        """Return the name of the models. Raises AppErrors if they can't be used."""
+
+    def turns(
+        self,
+        pieces: Pieces,
+        num_speakers: int,
+        end_seconds: float,
+        cancel: threading.Event,
+        on_share: Callable[[float], object],
+    ) -> tuple[SpeakerTurn, ...]:
+        """Return who speaks when, in time order.
+
+        Args:
+            pieces: The sound in time order.
+            num_speakers: Number of speakers, 0 to guess it.
+            end_seconds: End of the sound, as far as it is known; only for `on_share`.
+            cancel: Ends the work.
+            on_share: Called with how much is done, 0 to 1.
+
+        Raises:
+            AppError: The models can't be used.
+            Cancelled: `cancel` was set.
+        """
+
+
+def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], *, is_guess: bool) -> Transcript:
+    """Return the transcript with the speaker of each cue: the one who speaks most during it.
+
+    Args:
+        transcript: The transcript.
+        turns: Who speaks when, in order of the starts.
+        is_guess: Whether the number of speakers is a guess.
+    """
+    starts = [turn.start_seconds for turn in turns]
+    longest = max((turn.end_seconds - turn.start_seconds for turn in turns), default=0.0)
+    found = [_speaker_of(cue, turns, starts, longest) for cue in transcript.cues]
+    numbers = {one: place for place, one in enumerate(dict.fromkeys(filter(None, found)), 1)}
+    cues = (replace(cue, speaker=numbers.get(one, 0)) for cue, one in zip(transcript.cues, found, strict=True))
+    return replace(transcript, cues=tuple(cues), speakers=("",) * len(numbers), speakers_guessed=is_guess)
+
+
+def _speaker_of(cue: Cue, turns: Sequence[SpeakerTurn], starts: Sequence[float], longest: float) -> int:
+    shared: dict[int, float] = {}
+    place = bisect_left(starts, cue.end_seconds + _NEAR_SECONDS)
+    while place and starts[place - 1] > cue.start_seconds - longest - _NEAR_SECONDS:
+        place -= 1
+        turn = turns[place]
+        overlap = min(cue.end_seconds, turn.end_seconds) - max(cue.start_seconds, turn.start_seconds)
+        if overlap > 0:
+            shared[turn.speaker] = max(0.0, shared.get(turn.speaker, 0.0)) + overlap
+        elif overlap > -_NEAR_SECONDS:
+            shared[turn.speaker] = max(overlap, shared.get(turn.speaker, overlap))
+    return max(shared, key=lambda one: shared[one], default=0)
+
+
+def names_key(sha256: str, num_speakers: int) -> str:
+    """Return the key of the store of extractions under which the names of a video's speakers are kept."""
+    return hashlib.sha256(json.dumps(["speaker names", sha256, num_speakers]).encode()).hexdigest()

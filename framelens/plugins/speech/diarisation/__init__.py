@@ -1,0 +1,1 @@
+"""Separating speakers in a worker process: its messages and its program."""

@@ -1,0 +1,79 @@
+"""Diariser on this machine: sherpa-onnx in a worker process of its own separates speakers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from framelens.analysis.inputs.recognisers import Pieces, SpeechModelName
+from framelens.config import Settings
+from framelens.core.domain import SpeakerTurn
+from framelens.core.errors import EngineError
+from framelens.plugins.speech.diarisation.messages import (
+    MESSAGES,
+    WORKER,
+    DiarisationProgress,
+    DiarisationRequest,
+    SoundTaken,
+    TurnsFound,
+)
+from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, faults_named, threads_here
+from framelens.plugins.speech.recogniser import parts
+from framelens.plugins.speech.speaker_models import SpeakerReference, default_models, models_in
+from framelens.video.worker_pool import DecoderWorker
+
+_BYTES_A_SECOND = 16 * 16_000
+"""Memory for a second of sound: its samples as they arrive, and as floats twice."""
+
+
+def diariser(settings: Settings) -> SherpaDiariser:
+    """Return the diariser that these settings mean."""
+    named = settings.speaker_model_path
+    return SherpaDiariser(settings, models_in(Path(named)) if named else default_models())
+
+
+class SherpaDiariser(HubModel[SpeakerReference]):
+    """Diariser with one pair of models; see framelens.services.recognition.LocalDiariser."""
+
+    def model(self) -> SpeechModelName:
+        """Return the name of the models; see Diariser."""
+        self.check_usable()
+        one, is_named = self._model, not self._model.hub_id
+        files = [path for path in (one.segmentation, one.embedding) if path] if is_named else []
+        changed = [f"{path} {path.stat().st_mtime_ns}" for path in files]
+        return SpeechModelName(self.name, " ".join(["sherpa-onnx", one.name, *changed]))
+
+    def turns(
+        self,
+        pieces: Pieces,
+        num_speakers: int,
+        end_seconds: float,
+        cancel: threading.Event,
+        on_share: Callable[[float], object],
+    ) -> tuple[SpeakerTurn, ...]:
+        """Return who speaks when; see Diariser."""
+        self.fetch(lambda progress: None, cancel)
+        one = self._model
+        assert one.segmentation and one.embedding
+        memory = SPARE_BYTES + round(_BYTES_A_SECOND * end_seconds)
+        request = DiarisationRequest(
+            one.segmentation.resolve(), one.embedding.resolve(), memory, num_speakers, threads_here()
+        )
+        with faults_named(self.name), DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
+            answers = child.events(cancel)
+            for part in parts(pieces):
+                child.ask(part)
+                if part.samples and not isinstance(next(answers, None), SoundTaken):
+                    raise EngineError("speech_worker_died", model=self.name)
+            return _followed(answers, on_share, self.name)
+
+
+def _followed(answers: Iterator[object], on_share: Callable[[float], object], name: str) -> tuple[SpeakerTurn, ...]:
+    """Report the progress until the turns are there, and return them. Raises EngineError."""
+    for answer in answers:
+        if isinstance(answer, TurnsFound):
+            return answer.turns
+        if isinstance(answer, DiarisationProgress):
+            on_share(answer.share)
+    raise EngineError("speech_worker_died", model=name)

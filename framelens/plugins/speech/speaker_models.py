@@ -1,0 +1,104 @@
+"""Models that separate speakers, as sherpa-onnx reads them: one for segmentation, one for embeddings, both in ONNX.
+
+ONNX is no pickle: loading one runs no code of it. Files are recognised by the metadata that sherpa-onnx needs, whatever
+their names: it ends its process where they are missing.
+"""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from framelens.core.domain import ProgressListener
+from framelens.core.errors import ModelNotFound
+from framelens.engine.hub_cache import find_in_cache
+from framelens.plugins.speech.hub_model import download_files
+
+_SEGMENTATION = ("csukuangfj/sherpa-onnx-pyannote-segmentation-3-0", "model.onnx")
+_EMBEDDING = (
+    "csukuangfj/speaker-embedding-models",
+    "3dspeaker_speech_campplus_sv_zh_en_16k-common_advanced.onnx",
+)
+_DOWNLOAD_BYTES = 34_300_000
+_SEGMENTATION_MARK, _EMBEDDING_MARK = b"powerset_max_classes", b"output_dim"
+"""Names of metadata that only these models have."""
+
+
+@dataclass(frozen=True)
+class SpeakerReference:
+    """Both models; see framelens.plugins.speech.hub_model.Reference.
+
+    Attributes:
+        name: As a person calls them.
+        hub_id: Where the embedding is downloaded from, "" for a folder.
+        segmentation: File of the segmentation, None if it isn't on this machine.
+        embedding: File of the embedding, None if it isn't on this machine.
+        given: Folder that a person has named, "" for none.
+    """
+
+    name: str
+    hub_id: str
+    segmentation: Path | None
+    embedding: Path | None
+    given: str = ""
+    packages = ("sherpa_onnx",)
+    options = ("--speakers",)
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the folder of the segmentation if both are on this machine."""
+        return self.segmentation.parent if self.segmentation and self.embedding else None
+
+    @property
+    def download_bytes(self) -> int:
+        """Return the size of the download, 0 if they are here."""
+        return 0 if self.folder else _DOWNLOAD_BYTES
+
+    def found_again(self) -> SpeakerReference:
+        """Return the models as they are on this machine now."""
+        return default_models() if self.hub_id else self
+
+    def check(self) -> None:
+        """Raise ModelNotFound unless the files are such models, or are to be downloaded."""
+        if self.folder is None and not self.hub_id:
+            raise ModelNotFound("speaker_models_incomplete", folder=self.given)
+        for path, mark in ((self.segmentation, _SEGMENTATION_MARK), (self.embedding, _EMBEDDING_MARK)):
+            if path and not _has(path, mark):
+                raise ModelNotFound("speaker_model_other", file=str(path))
+
+    def download(self, on_progress: ProgressListener, cancel: threading.Event) -> SpeakerReference:
+        """Download the models and return them. Raises what `download_files` raises."""
+        segmentation, embedding = (
+            download_files(self, hub_id, on_progress, cancel, (name,)) / name
+            for hub_id, name in (_SEGMENTATION, _EMBEDDING)
+        )
+        return replace(self, segmentation=segmentation, embedding=embedding)
+
+
+def default_models() -> SpeakerReference:
+    """Return the models that are downloaded, as they are on this machine. No network is used."""
+    return SpeakerReference("pyannote 3.0 + CAM++", _EMBEDDING[0], _cached(*_SEGMENTATION), _cached(*_EMBEDDING))
+
+
+def _cached(hub_id: str, name: str) -> Path | None:
+    folder = find_in_cache(hub_id, lambda folder: (folder / name).is_file())
+    return folder / name if folder else None
+
+
+def models_in(folder: Path) -> SpeakerReference:
+    """Return the models in a folder, as far as it has them."""
+    files = sorted(folder.glob("*.onnx")) if folder.is_dir() else []
+    segmentation, embedding = (
+        next((path for path in files if _has(path, mark)), None) for mark in (_SEGMENTATION_MARK, _EMBEDDING_MARK)
+    )
+    return SpeakerReference(folder.name, "", segmentation, embedding, str(folder))
+
+
+def _has(path: Path, mark: bytes) -> bool:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(mark) >= 0
+    except (OSError, ValueError):  # an empty file can't be mapped
+        return False

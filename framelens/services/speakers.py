@@ -1,0 +1,89 @@
+"""Names of speakers, which people give: listed, changed, and kept with the reports on a video."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from framelens.analysis.inputs.transcription import Transcription
+from framelens.core.domain import Transcript
+from framelens.core.errors import InputError
+from framelens.core.files import one_line
+from framelens.core.roles import LOCAL_USER, current_user
+from framelens.i18n.speakers import speaker_letter
+from framelens.jobs.queue import Jobs
+
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class SpeakerSummary:
+    """One speaker of a report.
+
+    Attributes:
+        letter: Which one, "A" for the first to speak.
+        name: The name that a person has given, "" for none.
+        num_cues: Number of passages.
+        seconds: Their length.
+        first_seconds: Start of the first one.
+    """
+
+    letter: str
+    name: str
+    num_cues: int
+    seconds: float
+    first_seconds: float
+
+
+def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
+    """List the speakers of a transcript in the order of their letters."""
+    found = []
+    for number, name in enumerate(transcript.speakers if transcript else (), 1):
+        cues = [cue for cue in transcript.cues if cue.speaker == number] if transcript else []
+        seconds = round(sum(cue.end_seconds - cue.start_seconds for cue in cues), 3)
+        first = cues[0].start_seconds if cues else 0.0
+        found.append(SpeakerSummary(speaker_letter(number), name, len(cues), seconds, first))
+    return tuple(found)
+
+
+def name_speakers(
+    jobs: Jobs, transcription: Transcription, job_id: str, names: Mapping[str, str]
+) -> tuple[SpeakerSummary, ...]:
+    """Name speakers in a report, in the user's other reports on the video, and for those to come.
+
+    Two speakers with one name are the same person; without a name they are two again. With accounts, reports to come
+    get no names: others may analyse the same video.
+
+    Args:
+        jobs: The jobs.
+        transcription: Keeps the names.
+        job_id: The report.
+        names: Name by letter, "" to remove it; other speakers keep theirs.
+
+    Returns:
+        All speakers of the report.
+
+    Raises:
+        InputError: "job_unknown", "job_still_runs", "speakers_absent", "speaker_unknown", or "speaker_name_long".
+        StorageError: The names can't be stored.
+    """
+    analysis = jobs.snapshot(job_id).analysis
+    heard = analysis.transcript if analysis else None
+    if analysis is None or heard is None or not heard.speakers:
+        raise InputError("speakers_absent", id=job_id)
+    letters = {speaker_letter(number): number - 1 for number in range(1, len(heard.speakers) + 1)}
+    whole = list(heard.speakers)
+    for letter, name in names.items():
+        if (place := letters.get(letter.strip().upper())) is None:
+            raise InputError("speaker_unknown", given=letter[:LONGEST_NAME], known=", ".join(letters))
+        whole[place] = one_line(name)
+        if len(whole[place]) > LONGEST_NAME:
+            raise InputError("speaker_name_long", most=LONGEST_NAME)
+    jobs.name_speakers(job_id, whole)
+    jobs.indexing.catch_up()
+    for other in jobs.library.reports_on(sha256=analysis.sha256) if analysis.sha256 else ():
+        if other != job_id:
+            with suppress(InputError):  # it runs again
+                jobs.name_speakers(other, whole)
+    if analysis.sha256 and current_user() == LOCAL_USER:
+        transcription.keep_names(analysis.sha256, tuple(whole))
+    return speakers_of(heard.with_names(whole))

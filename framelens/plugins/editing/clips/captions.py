@@ -12,7 +12,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -96,14 +95,6 @@ class CaptionDrawer:
             image = np.fliplr(image)
         scaled = cv2.resize(np.ascontiguousarray(image), self._size, interpolation=cv2.INTER_AREA)
         return (scaled / 255).astype(np.float32)
-
-
-def captions_of(
-    cues: Sequence[Cue], size: tuple[int, int], frame: VideoFrame, source: VideoStream, *, is_full: bool
-) -> CaptionDrawer | None:
-    """Return a drawer for the frames of a video like this one, None without subtitles."""
-    aspect = source.sample_aspect_ratio or Fraction(1)
-    return CaptionDrawer(cues, size, Orientation.of(frame), aspect, is_full=is_full) if cues else None
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:

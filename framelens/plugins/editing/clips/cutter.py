@@ -21,6 +21,7 @@ from framelens.core.units import clock
 from framelens.plugins.editing.clips.messages import (
     MESSAGES,
     WORKER,
+    Canvas,
     ClipBytes,
     ClipMode,
     ClipPictures,
@@ -32,6 +33,7 @@ from framelens.plugins.editing.clips.pieces import Piece
 from framelens.reports.content.labels import one_line
 from framelens.reports.files import atomic_write
 from framelens.store.fs_utils import storage_errors
+from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable
 from framelens.video.worker_pool import DecoderWorker
 
@@ -172,6 +174,7 @@ def cut_clip(
     *,
     mode: ClipMode = "exact",
     cues: Iterable[Cue] = (),
+    canvas: Canvas | None = None,
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> VideoClip:
@@ -184,6 +187,7 @@ def cut_clip(
         output: The clip, with an ending of FORMATS.
         mode: "exact" encodes again; "fast" copies from the key frame before the start on, without loss.
         cues: Subtitles that are drawn into the pictures, at times of the video; for "exact" alone.
+        canvas: What pictures and sound are fitted to; for "exact" alone.
         on_progress: Called with the seconds of the video that were written.
         cancel: Setting it raises Cancelled within half a second.
 
@@ -202,7 +206,8 @@ def cut_clip(
     shown = _cues_within(cues, start_seconds, end_seconds)
     if shown and mode != "exact":
         raise ConfigError("clip_subtitles_fast")
-    request = ClipRequest("cut", path, mode, start_seconds, end_seconds, FORMATS[output.suffix.lower()], cues=shown)
+    form = FORMATS[output.suffix.lower()]
+    request = ClipRequest("cut", path, mode, start_seconds, end_seconds, form, cues=shown, canvas=canvas)
     made = _made(request, output, on_progress, cancel)
     times = (round(made.start_seconds, 6), round(made.end_seconds, 6))
     return VideoClip(output, mode, *times, len(made.times_seconds))
@@ -213,18 +218,20 @@ def cut_reel(
     pieces: Sequence[Piece],
     output: Path,
     *,
-    cues: Iterable[Cue] = (),
+    cues_of: Callable[[Path], Iterable[Cue]] = lambda _: (),
     has_chapters: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> Reel:
     """Cut exact clips and join them to one file, which is read again like a clip. An existing file is replaced.
 
+    Pieces of several videos are fitted to the size of the first one's, upright and with black edges, and to stereo.
+
     Args:
-        path: The video.
+        path: The video of pieces that name none.
         pieces: The pieces in the order of the reel, which need not be that of the video.
         output: The reel, with an ending of ENCODED_SUFFIXES.
-        cues: Subtitles that are drawn into the pictures, at times of the video.
+        cues_of: Returns the subtitles that are drawn into the pictures of a video, at its times.
         has_chapters: Whether each piece is a chapter, named after it.
         on_progress: Called with the seconds of the reel that were written.
         cancel: Setting it raises Cancelled within half a second.
@@ -236,7 +243,7 @@ def cut_reel(
     if not pieces:
         raise ConfigError("clip_reel_empty")
     check_clip_suffix(output, "exact")
-    all_cues = tuple(cues)
+    canvas = _canvas_of([piece.video or path for piece in pieces])
     with (
         storage_errors("clip_not_written", output),
         tempfile.TemporaryDirectory(prefix=".framelens-", dir=output.parent) as folder,
@@ -251,7 +258,9 @@ def cut_reel(
             def show(seconds: float, start: float = edges[0], before: float = done) -> None:
                 on_progress(before + max(0.0, seconds - start))
 
-            clip = cut_clip(path, *edges, target, cues=all_cues, on_progress=show, cancel=cancel)
+            source = piece.video or path
+            cues = cues_of(source)
+            clip = cut_clip(source, *edges, target, cues=cues, canvas=canvas, on_progress=show, cancel=cancel)
             parts.append(ReelPart(clip.path, clip.end_seconds - clip.start_seconds, piece.label or clock(edges[0])))
             done += parts[-1].seconds
             num_frames += clip.num_frames
@@ -262,6 +271,15 @@ def cut_reel(
         output.unlink()
         raise DecodeError("clip_differs", name=printable(path.name))
     return Reel(output, tuple(part.seconds for part in parts), num_frames)
+
+
+def _canvas_of(videos: Sequence[Path]) -> Canvas | None:
+    """Return what the pieces of these videos are fitted to, None if they are all of one."""
+    first, *others = (probe(one) for one in dict.fromkeys(videos))
+    if not others:
+        return None
+    has_sound = any(one.has_audio for one in (first, *others))
+    return Canvas(max(2, first.width // 2 * 2), max(2, first.height // 2 * 2), has_sound)
 
 
 def _cues_within(cues: Iterable[Cue], start_seconds: float, end_seconds: float | None) -> tuple[Cue, ...]:

@@ -173,7 +173,8 @@ def write(order: ClipOrder) -> ClipFile:
 def _reel(order: ClipOrder, folder: Path) -> ClipFile:
     target, how = folder / "reel.mp4", order.how
     cancel = cancel_event()
-    cut_reel(order.path, order.pieces, target, cues=order.cues, has_chapters=how.has_chapters, cancel=cancel)
+    cues = order.cues
+    cut_reel(order.path, order.pieces, target, cues_of=lambda _: cues, has_chapters=how.has_chapters, cancel=cancel)
     return ClipFile(target, f"{safe_stem(order.name)}.reel.mp4", _TYPES[".mp4"])
 
 

@@ -1,19 +1,22 @@
-"""Edit list of a reel: the pieces that it holds, in their order, as text for an editor or as a project of LosslessCut.
+"""Edit list of a reel: the pieces that it holds, in their order, as text, as a table, or as a project of LosslessCut.
 
-In a text each line has a start, an end and a name; without a line, or with "#" before it, a piece is left out. Times of
-a text count from the first picture, those of a project are a player's.
+In a text each line has a start, an end and a name; without a line, or with "#" before it, a piece is left out. After a
+line `file PATH` the pieces are of that video. A table (CSV) has start, end, name and video in its columns. Times count
+from the first picture, those of a project are a player's.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 
 from framelens.analysis.planning.time_parsing import parse_seconds
 from framelens.core.errors import InputError
-from framelens.core.files import shown_path
+from framelens.core.files import absolute, is_same_file, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.plugins.editing.clips.pieces import Piece
@@ -22,7 +25,10 @@ from framelens.reports.content.labels import one_line
 from framelens.store.fs_utils import reason_of
 
 PROJECTS = (".llc", ".json")
-"""Endings of lists that are projects of LosslessCut; every other list is text."""
+"""Endings of lists that are projects of LosslessCut; every other list is text, or a table."""
+TABLE = ".csv"
+_COLUMNS = ("start", "end", "name", "video")
+_FILE = re.compile(r"file\s+(\S.*)")
 _MOST_BYTES = 10_000_000
 _LINE = re.compile(r"(\S+)\s+(\S+)(?:\s+(.*))?")
 _TOKEN = re.compile(
@@ -34,25 +40,38 @@ _TOKEN = re.compile(
 _WORDS = ("true", "false", "null")
 
 
-def write(pieces: Iterable[Piece], path: Path, video: str, player_start_seconds: float) -> bytes:
+def write(pieces: Iterable[Piece], path: Path, video: Path, player_start_seconds: float) -> bytes:
     """Return the list as its ending says.
 
     Args:
         pieces: The pieces.
         path: The file that it is for.
-        video: Name of the video.
+        video: The video.
         player_start_seconds: When a player shows its first picture.
     """
-    if path.suffix.lower() in PROJECTS:
-        edges = ((one, one.start_seconds, one.end_seconds or 0.0) for one in pieces)
+    suffix = path.suffix.lower()
+    edges = [(one, one.start_seconds, one.end_seconds or 0.0) for one in pieces]
+    if suffix in PROJECTS:
         shift = player_start_seconds
-        return project(video, [(start + shift, end + shift, one.label) for one, start, end in edges])
-    rows = (f"{clock(one.start_seconds)} {clock(one.end_seconds or 0.0)} {one.label}\n" for one in pieces)
-    return "".join((f"# {one_line(video)}\n# {t('clip.list_help')}\n", *rows)).encode()
+        return project(video.name, [(start + shift, end + shift, one.label) for one, start, end in edges])
+    named = video.name if path.parent == video.parent else str(video)
+    if suffix == TABLE:
+        table = StringIO()
+        rows = ((clock(start), clock(end), one.label, named) for one, start, end in edges)
+        csv.writer(table, lineterminator="\n").writerows((_COLUMNS, *rows))
+        return b"\xef\xbb\xbf" + table.getvalue().encode(errors="surrogateescape")
+    lines = (f"{clock(start)} {clock(end)} {one.label}\n" for one, start, end in edges)
+    text = "".join((f"# {t('clip.list_help')}\n", f"file {named}\n", *lines))
+    return text.encode(errors="surrogateescape")
 
 
-def read(path: Path, player_start_seconds: float) -> list[Piece]:
+def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
     """Return the pieces of a list, in its order.
+
+    Args:
+        path: The list.
+        video: The video of pieces for which the list names none, or one of its name that isn't there.
+        player_start_seconds: When a player shows its first picture.
 
     Raises:
         InputError: The file can't be read, or isn't a list; the line or the segment is named.
@@ -62,31 +81,59 @@ def read(path: Path, player_start_seconds: float) -> list[Piece]:
             text = file.read(_MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("clip_list_unreadable", path=shown_path(path), reason=reason_of(error)) from error
-    rows = _of_project(text, player_start_seconds) if path.suffix.lower() in PROJECTS else _of_text(text)
+    suffix = path.suffix.lower()
+    rows = (
+        _of_project(text, player_start_seconds)
+        if suffix in PROJECTS
+        else _of_table(text)
+        if suffix == TABLE
+        else _of_text(text)
+    )
     pieces = []
-    for number, given, start, end, name in rows:
+    for number, given, start, end, name, named in rows:
         try:
             first, last = parse_seconds(start), parse_seconds(end)
         except ValueError:
             first = last = 0.0
         if last <= first:
             raise InputError("clip_list_line", path=shown_path(path), number=number, given=given[:80])
-        pieces.append(Piece("", number, one_line(name), first, last))
+        pieces.append(Piece("", number, one_line(name), first, last, video=_other(named, path, video)))
     if not pieces:
         raise InputError("clip_list_empty", path=shown_path(path))
     return pieces
 
 
-_Row = tuple[int, str, str, str, str]
+def _other(named: str, listed: Path, video: Path) -> Path | None:
+    """Return the file that a list names, None if it is the given video."""
+    path = absolute(listed.parent / Path(typed_path(named))) if named else video
+    if is_same_file(path, video) or (path.name == video.name and not path.exists()):
+        return None
+    return path
+
+
+_Row = tuple[int, str, str, str, str, str]
+
+
+def _of_table(text: str) -> Iterator[_Row]:
+    """Yield number, text, start, end, name and video of each row that counts."""
+    for number, row in enumerate(csv.reader(text.splitlines()), start=1):
+        cells = [cell.strip() for cell in row]
+        is_head = number == 1 and [cell.lower() for cell in cells[:2]] == list(_COLUMNS[:2])
+        if any(cells) and not is_head and not cells[0].startswith("#"):
+            start, end, name, video, *_ = (*cells, "", "", "", "")
+            yield number, ",".join(row), start, end, name, video
 
 
 def _of_text(text: str) -> Iterator[_Row]:
-    """Yield number, text, start, end and name of each line that counts."""
+    """Yield number, text, start, end, name and video of each line that counts."""
+    video = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
+        if named := _FILE.fullmatch(line.strip()):
+            video = named[1].strip("\"'")
+        elif line.strip() and not line.lstrip().startswith("#"):
             found = _LINE.fullmatch(line.strip())
             start, end, name = found.groups(default="") if found else ("", "", "")
-            yield number, line.strip(), start, end, name
+            yield number, line.strip(), start, end, name, video
 
 
 def _of_project(text: str, player_start_seconds: float) -> Iterator[_Row]:
@@ -100,7 +147,7 @@ def _of_project(text: str, player_start_seconds: float) -> Iterator[_Row]:
             f"{max(0.0, edge - player_start_seconds):.6f}" if isinstance(edge, int | float) else ""
             for edge in (start, end)
         ]
-        yield number, f"{start} {end}", edges[0], edges[1], str(name)
+        yield number, f"{start} {end}", edges[0], edges[1], str(name), ""
 
 
 def _as_json(text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ ten for HDR; orientation, colour tags and the aspect of pixels are those of the 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import merge
@@ -17,23 +17,27 @@ from typing import Any
 
 import av
 import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from framelens.core.domain import VideoInfo
+from framelens.core.domain import Cue, VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.units import clock
-from framelens.plugins.editing.clips.captions import captions_of
+from framelens.plugins.editing.clips.canvas import canvas_frame
+from framelens.plugins.editing.clips.captions import CaptionDrawer
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
-from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.messages import Canvas, ClipBytes, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import side_data_of
+from framelens.video.readers.geometry import Orientation
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import open_video
 from framelens.video.readers.tone_mapping import HDR_TRANSFERS
@@ -49,6 +53,10 @@ _MOST_UNITS = 1_000_000
 """Parts of a second; a finer clock is rounded to microseconds."""
 _WHOLE_SECONDS = 0.1
 """A picture at an edge of the range is kept whole if no more of it is outside."""
+_CANVAS_UNIT, _CANVAS_RATE = Fraction(1, 90_000), Fraction(60)
+"""Clock and highest usual rate of what is fitted, so that the parts of a reel have the same parameters."""
+_CANVAS_COLOURS = (1, 1, 1, 1)
+"""Range of television, and primaries, transfer and matrix of BT.709."""
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG of FFmpeg."""
 Timed = tuple[float, "Packet[Any]"]
@@ -75,19 +83,32 @@ def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipP
     container, stream = open_video(info.path)
     with container, ClipContainer(request.format, printable(info.name)) as clip:
         track = _Track(info, request, clip, stream, first)
-        sounds = [SoundTrack(info, clip.container, one) for one in sound_streams(container)]
+        is_fitted = request.canvas is not None
+        sounds = [
+            SoundTrack(info, clip.container, one, is_fitted=is_fitted)
+            for one in _sound_sources(container, request.canvas)
+        ]
         clip.begin()
         end = _end_of(request) + _WHOLE_SECONDS  # the last picture may be shown until then
         ready = [one.packets(track.start_seconds, end) for one in sounds]
         for time, packet in merge(track.packets(pictures), *ready, key=itemgetter(0)):
             # Packets are in order, so that by then the end of the pictures is known.
             if packet.stream.type == "audio" and time >= track.end_seconds - track.start_seconds:
+                if track.is_done:
+                    break
                 continue
             for piece in clip.add(packet):
                 yield piece
                 yield ClipProgress(track.end_seconds)
         yield from clip.rest()
     yield track.result()
+
+
+def _sound_sources(container: InputContainer, canvas: Canvas | None) -> Sequence[AudioStream | None]:
+    found = sound_streams(container)
+    if canvas is None:
+        return found
+    return (found[:1] or [None]) if canvas.has_sound else []
 
 
 # ---- pictures
@@ -153,27 +174,41 @@ class _Track:
         begins, asked = first.picture.time_seconds, request.start_seconds
         self.start_seconds = asked if asked - begins > _WHOLE_SECONDS else begins  # a picture that is shown for long
         self.end_seconds = self.start_seconds
-        self._size = (max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2))
-        self._format = _format_of(frame, source)
-        unit = source.time_base or Fraction(1, 90_000)
+        self._canvas, self.is_done = request.canvas, False
+        if self._canvas:
+            self._size, self._format, unit = (self._canvas.width, self._canvas.height), "yuv420p", _CANVAS_UNIT
+        else:
+            self._size = (max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2))
+            self._format, unit = _format_of(frame, source), source.time_base or _CANVAS_UNIT
         self._unit = unit if unit.denominator <= _MOST_UNITS and unit.numerator else Fraction(1, _MOST_UNITS)
         self._lengths: dict[int, int] = {}
         self._levels: tuple[bytes, bytes] = (b"", b"")
-        is_full = self._format.startswith("yuvj") or source.codec_context.color_range == _FULL_RANGE
-        self._captions = captions_of(request.cues, self._size, frame, source, is_full=is_full)
+        self._captions = self._captions_of(request.cues, frame, source)
         self._stream = self._opened(info, clip, source, frame)
+
+    def _captions_of(self, cues: Sequence[Cue], frame: VideoFrame, source: VideoStream) -> CaptionDrawer | None:
+        if not cues:
+            return None
+        if self._canvas:
+            return CaptionDrawer(cues, self._size, Orientation(), Fraction(1), is_full=False)
+        is_full = self._format.startswith("yuvj") or source.codec_context.color_range == _FULL_RANGE
+        aspect = source.sample_aspect_ratio or Fraction(1)
+        return CaptionDrawer(cues, self._size, Orientation.of(frame), aspect, is_full=is_full)
 
     def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream, frame: VideoFrame) -> VideoStream:
         encoder = next((name for name in _ENCODERS if _has(name)), None)
         if encoder is None:
             raise VideoError("clip_without_encoder", name=printable(info.name))
-        rate = source.average_rate or source.guessed_rate or Fraction(25)
+        rate = _CANVAS_RATE if self._canvas else source.average_rate or source.guessed_rate or Fraction(25)
         stream = clip.container.add_stream(encoder, rate=rate, options=dict(_ENCODERS[encoder]))
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = self._size
         stream.pix_fmt = self._format
         context, given = stream.codec_context, source.codec_context
         context.time_base = self._unit
+        if self._canvas:
+            context.color_range, context.color_primaries, context.color_trc, context.colorspace = _CANVAS_COLOURS
+            return stream
         for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
             setattr(context, name, getattr(given, name))
         if source.sample_aspect_ratio:
@@ -199,18 +234,23 @@ class _Track:
             self.end_seconds = ends
             frame = self._converted(shown.picture, round(begins / self._unit))
             if following is None or not first_levels:
-                drawn = replace(shown.picture, frame=frame) if self._captions else shown.picture
+                drawn = self._drawn(shown.picture, frame)
                 last_levels = drawn.levels().tobytes()
                 first_levels = first_levels or last_levels
             self._lengths[frame.pts or 0] = max(1, round((ends - self.start_seconds) / self._unit) - (frame.pts or 0))
             yield from self._timed(self._stream.encode(frame))
             shown = following
-        self._levels = first_levels, last_levels
+        self._levels, self.is_done = (first_levels, last_levels), True
         yield from self._timed(self._stream.encode(None))
 
+    def _drawn(self, picture: AvPicture, frame: VideoFrame) -> AvPicture:
+        """Return the picture that the clip should have: the video's own unless something was drawn or fitted."""
+        if self._canvas:
+            return AvPicture(frame, picture.index, picture.time_seconds, picture.duration_seconds)
+        return replace(picture, frame=frame) if self._captions else picture
+
     def _converted(self, picture: AvPicture, pts: int) -> VideoFrame:
-        width, height = self._size
-        made = picture.frame.reformat(width, height, self._format)
+        made = canvas_frame(picture, self._size) if self._canvas else picture.frame.reformat(*self._size, self._format)
         if self._captions:
             made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
         made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE

@@ -26,6 +26,21 @@ class ReelPart:
 
 
 @dataclass(frozen=True)
+class Canvas:
+    """What pictures and sound of several videos are fitted to: upright, 8 bits, one track of stereo if there is sound.
+
+    Attributes:
+        width: Width of the pictures, an even number.
+        height: Their height.
+        has_sound: Whether there is sound; a video without gets silence.
+    """
+
+    width: int
+    height: int
+    has_sound: bool
+
+
+@dataclass(frozen=True)
 class ClipRequest:
     """A task of a clip worker.
 
@@ -38,6 +53,7 @@ class ClipRequest:
         format: FFmpeg's name of the clip's container.
         last_seconds: For "check", when the last picture begins.
         cues: Subtitles of the video that are drawn into the pictures of an exact clip.
+        canvas: What an exact clip is fitted to; None keeps the traits of the video.
         clips: For "join", the clips in their order.
         has_chapters: For "join", whether each is a chapter.
         confined: Folders below which no link is followed; see framelens.video.files.
@@ -53,6 +69,7 @@ class ClipRequest:
     format: str = ""
     last_seconds: float = 0.0
     cues: tuple[Cue, ...] = ()
+    canvas: Canvas | None = None
     clips: tuple[ReelPart, ...] = ()
     has_chapters: bool = False
     confined: tuple[Path, ...] = field(default_factory=confined_folders)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from framelens.core.domain import Analysis, times_of
@@ -30,6 +31,7 @@ class Piece:
         start_seconds: Its start, from the first picture of the video.
         end_seconds: Its end, None for that of the video; that of a finding is its last picture's time.
         doubts: What could not be verified.
+        video: The video, None for the one that is given with it.
     """
 
     kind: PieceKind | Literal[""]
@@ -38,6 +40,7 @@ class Piece:
     start_seconds: float
     end_seconds: float | None
     doubts: str = ""
+    video: Path | None = None
 
     @property
     def label(self) -> str:

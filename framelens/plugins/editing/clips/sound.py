@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -39,22 +40,31 @@ Samples = NDArray[np.float32]
 class SoundTrack:
     """One sound track of a clip."""
 
-    def __init__(self, info: VideoInfo, clip: OutputContainer, source: AudioStream) -> None:
-        """Add the track to the clip."""
-        self._info, self._index = info, source.index
-        rate, channels = source.codec_context.sample_rate, source.codec_context.layout.nb_channels
-        self._rate = rate if rate in _RATES else _USUAL_RATE
-        named = source.codec_context.layout.name
-        is_usual = 0 < channels <= _MOST_CHANNELS and not _IS_UNNAMED.fullmatch(named)
-        self._layout = named if is_usual else _USUAL_LAYOUTS.get(channels, "stereo")
+    def __init__(self, info: VideoInfo, clip: OutputContainer, source: AudioStream | None, *, is_fitted: bool) -> None:
+        """Add the track to the clip.
+
+        Args:
+            info: The video.
+            clip: The clip.
+            source: The track of the video, None for silence.
+            is_fitted: Whether it becomes stereo at the usual rate, with silence where the video has no sound.
+        """
+        self._info, self._is_fitted = info, is_fitted
+        self._index = None if source is None else source.index
+        self._rate, self._layout = (_USUAL_RATE, "stereo") if source is None or is_fitted else _traits(source)
         self._stream = clip.add_stream("aac", rate=self._rate, layout=self._layout)
-        self._stream.codec_context.bit_rate = _BITS_A_CHANNEL * min(max(1, channels), _MOST_CHANNELS)
-        self._stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
+        self._channels = self._stream.codec_context.layout.nb_channels
+        self._stream.codec_context.bit_rate = _BITS_A_CHANNEL * self._channels
+        if source is not None and not is_fitted:
+            self._stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
 
     def packets(self, start_seconds: float, end_seconds: float) -> Iterator[tuple[float, Packet[Any]]]:
         """Encode the sound of a range and yield the packets, each with its time in the clip."""
         num = 0
-        for samples in _joined(self._decoded(start_seconds), start_seconds, end_seconds, self._rate):
+        blocks = self._decoded(start_seconds)
+        if self._is_fitted:
+            blocks = chain(blocks, [(end_seconds, np.zeros((self._channels, 0), np.float32))])
+        for samples in _joined(blocks, start_seconds, end_seconds, self._rate):
             frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
             frame.sample_rate, frame.pts, frame.time_base = self._rate, num, Fraction(1, self._rate)
             num += samples.shape[1]
@@ -63,6 +73,8 @@ class SoundTrack:
 
     def _decoded(self, start_seconds: float) -> Iterator[tuple[float, Samples]]:
         """Yield the decoded sound with its times, from somewhat before `start_seconds` on."""
+        if self._index is None:
+            return
         container, _ = open_video(self._info.path)
         with container:
             stream = container.streams[self._index]
@@ -80,6 +92,14 @@ class SoundTrack:
                 for result in resampler.resample(frame):
                     yield time, cast(Samples, result.to_ndarray())
                     time += result.samples / self._rate
+
+
+def _traits(source: AudioStream) -> tuple[int, str]:
+    """Return the rate and the layout that a track has when it is encoded as AAC."""
+    rate, channels = source.codec_context.sample_rate, source.codec_context.layout.nb_channels
+    named = source.codec_context.layout.name
+    is_usual = 0 < channels <= _MOST_CHANNELS and not _IS_UNNAMED.fullmatch(named)
+    return rate if rate in _RATES else _USUAL_RATE, named if is_usual else _USUAL_LAYOUTS.get(channels, "stereo")
 
 
 def _joined(

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -267,7 +268,7 @@ def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> i
     check_typed_output("--list", given.list)
     target = absolute(Path(typed_path(str(given.list))))
     check_output_file("--list", target, inputs=[path], overwrites=given.overwrite)
-    data = edit_list.write(pieces, target, path.name, probe(path).player_start_seconds)
+    data = edit_list.write(pieces, target, path, probe(path).player_start_seconds)
     with storage_errors("clip_not_written", target), atomic_write(target) as file:
         file.write(data)
     print(t("cli.clip_listed", path=shown_path(target), count=len(pieces)))
@@ -286,15 +287,20 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
         output /= f"{cut_to_bytes(path.stem, name_limit(output) - len('.reel.mp4'))}.reel.mp4"
     check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
     listed = absolute(Path(typed_path(given.reel))) if given.reel else None
-    pieces = edit_list.read(listed, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)
-    cues, has_chapters = _cues(given, path), given.chapters
+    pieces = edit_list.read(listed, path, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)
+    check_output_file("--output", output, inputs=[one.video or path for one in pieces], overwrites=given.overwrite)
+    if given.subtitles and any(one.video for one in pieces):
+        raise ConfigError("clip_subtitles_several")
+    cues_of, has_chapters = cache(lambda video: _cues(given, video)), given.chapters
     with _CutLine(quiet=given.quiet) as line:
         show = line.show_time
-        reel = cut_reel(path, pieces, output, cues=cues, has_chapters=has_chapters, on_progress=show, cancel=cancel)
+        reel = cut_reel(
+            path, pieces, output, cues_of=cues_of, has_chapters=has_chapters, on_progress=show, cancel=cancel
+        )
     seconds = sum(reel.lengths_seconds)
     if given.json:
         names = ("name", "start_seconds", "end_seconds")
-        rows = [{name: getattr(one, name) for name in names} for one in pieces]
+        rows = [{**{name: getattr(one, name) for name in names}, "video": str(one.video or path)} for one in pieces]
         head = {"path": str(output), "seconds": round(seconds, 6), "num_frames": reel.num_frames}
         _print_json({**head, "pieces": rows})
     else:

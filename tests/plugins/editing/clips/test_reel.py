@@ -14,7 +14,7 @@ from framelens.i18n import LANGUAGES, error_text
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import cut_clip, cut_reel
 from framelens.plugins.editing.clips.pieces import Piece
-from tests.marked import marked, uneven_times
+from tests.marked import marked, number_of, uneven_times
 from tests.media import solid, with_sound, write_video
 from tests.plugins.editing.clips.test_cutter import frames_of
 
@@ -59,6 +59,34 @@ def test_sound_of_each_piece_stays_with_its_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_reel_of_several_videos_is_fitted_to_the_first(tmp_path: Path) -> None:
+    first = with_sound(write_video(tmp_path / "a.mp4", marked(60)), tmp_path / "first.mp4", sound=(0.0, 2.0))
+    options = {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}
+    tall = write_video(tmp_path / "tall.webm", [solid((200, 30, 30), 96, 200)] * 30, rate=10, rotation=0, **options)
+    turned = write_video(tmp_path / "turned.mp4", [solid((30, 200, 30), 96, 160)] * 30, rate=30, rotation=90)
+    pieces = [
+        Piece("", 1, "a", 1.0, 2.0, video=tall),
+        Piece("", 2, "b", 0.5, 1.0),
+        Piece("", 3, "c", 0, 1, video=turned),
+    ]
+    reel = cut_reel(first, [pieces[1], pieces[0], pieces[2]], tmp_path / "reel.mp4", has_chapters=True)
+    assert reel.lengths_seconds == pytest.approx((0.52, 1.0, 1.0), abs=0.001)
+    with av.open(str(reel.path)) as container:
+        images = [one.to_ndarray(format="rgb24").astype(int) for one in container.decode(video=0)]
+        assert len(images) == reel.num_frames == 13 + 10 + 30
+        assert {one.shape for one in images} == {(96, 160, 3)}
+    with av.open(str(reel.path)) as container:
+        sound = [(float(one.pts * one.time_base), one.to_ndarray()) for one in container.decode(audio=0)]
+    assert [number_of(one) for one in images[:13]] == list(range(12, 25))
+    red, green = images[18], images[40]
+    assert abs(red[48, 80] - (200, 30, 30)).max() < 12 and red[48, 5].max() < 20  # black beside a tall picture
+    assert abs(green[48, 3] - (30, 200, 30)).max() < 12
+    end = sound[-1][0] + sound[-1][1].shape[1] / 48_000
+    loud = [time for time, block in sound if np.abs(block).max() > 0.05]
+    assert end == pytest.approx(2.52, abs=0.05) and max(loud) < 0.55
+
+
+@pytest.mark.slow
 def test_nothing_is_left_of_a_reel_that_failed(tmp_path: Path) -> None:
     path = write_video(tmp_path / "film.mp4", marked(50))
     with pytest.raises(VideoError) as error:
@@ -98,11 +126,13 @@ def test_subtitles_need_the_exact_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("english")
-@pytest.mark.parametrize("name", ["list.txt", "list.llc", "list.json"])
+@pytest.mark.parametrize("name", ["list.txt", "list.llc", "list.json", "list.csv"])
 def test_lists_are_read_as_they_are_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    path.write_bytes(edit_list.write(PIECES, path, "film.mp4", 0.5))
-    found = edit_list.read(path, 0.5)
+    video = tmp_path / "film.mp4"
+    path.write_bytes(edit_list.write(PIECES, path, video, 0.5))
+    found = edit_list.read(path, video, 0.5)
+    assert not any(one.video for one in found)
     assert [(one.name, one.start_seconds, one.end_seconds) for one in found] == [
         ("at the gate", 3.0, 4.0),
         ("门口", 1.0, 2.0),
@@ -112,10 +142,26 @@ def test_lists_are_read_as_they_are_written(tmp_path: Path, name: str) -> None:
 def test_lines_can_be_skipped_and_trimmed(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("# film\n\n#0:01 0:02 left out\n 1:00.5  90   a  name \n2 3\n", encoding="utf-8-sig")
-    assert [(one.name, one.start_seconds, one.end_seconds) for one in edit_list.read(path, 0.0)] == [
+    assert [
+        (one.name, one.start_seconds, one.end_seconds) for one in edit_list.read(path, tmp_path / "film.mp4", 0.0)
+    ] == [
         ("a name", 60.5, 90.0),
         ("", 2.0, 3.0),
     ]
+
+
+def test_lists_name_other_videos(tmp_path: Path) -> None:
+    here, other = tmp_path / "film.mp4", tmp_path / "day 2" / "夜.mp4"
+    path = tmp_path / "list.txt"
+    path.write_text("1 2 a\nfile 'day 2/夜.mp4'\n3 4 b\nfile film.mp4\n5 6 c\nfile gone/film.mp4\n7 8 d\n", "utf-8")
+    assert [one.video for one in edit_list.read(path, here, 0.0)] == [None, other, None, None]
+    table = tmp_path / "list.csv"
+    table.write_text('Start,End,Name,Video\n1,2,"a, b",\n\n3,4,c,day 2/夜.mp4\n', "utf-8")
+    found = edit_list.read(table, here, 0.0)
+    assert [(one.name, one.video) for one in found] == [("a, b", None), ("c", other)]
+    again = tmp_path / "again.csv"
+    again.write_bytes(edit_list.write(PIECES, again, other, 0.0))
+    assert {one.video for one in edit_list.read(again, here, 0.0)} == {other}
 
 
 def test_projects_of_losslesscut_are_read(tmp_path: Path) -> None:
@@ -134,7 +180,9 @@ def test_projects_of_losslesscut_are_read(tmp_path: Path) -> None:
   ],
 }
 """)
-    assert [(one.name, one.start_seconds, one.end_seconds) for one in edit_list.read(path, 0.0)] == [
+    assert [
+        (one.name, one.start_seconds, one.end_seconds) for one in edit_list.read(path, tmp_path / "film.mp4", 0.0)
+    ] == [
         ('say "yes", it\'s', 1.25, 3.0),
         ("b", 0.0, 9.5),
     ]
@@ -146,6 +194,8 @@ def test_projects_of_losslesscut_are_read(tmp_path: Path) -> None:
         ("list.txt", "# nothing\n", "clip_list_empty"),
         ("list.txt", "1 2 good\n3 2 backwards", "clip_list_line"),
         ("list.txt", "1 2 good\nsoon", "clip_list_line"),
+        ("list.csv", "start,end,name\n1,2,good\n3,2,backwards", "clip_list_line"),
+        ("list.csv", "start,end\n", "clip_list_empty"),
         ("list.llc", "{cutSegments: [{start: 1}]}", "clip_list_line"),
         ("list.llc", "no project", "clip_list_line"),
         ("list.llc", "{cutSegments: []}", "clip_list_empty"),
@@ -158,5 +208,5 @@ def test_lists_that_are_wrong_are_refused(tmp_path: Path, name: str, text: str, 
     if name != "none.txt":
         path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InputError) as error:
-        edit_list.read(path, 0.0)
+        edit_list.read(path, tmp_path / "film.mp4", 0.0)
     assert error.value.key == key and all(error_text(error.value, one) for one in LANGUAGES)

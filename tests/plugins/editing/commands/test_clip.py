@@ -188,3 +188,21 @@ def test_wrong_options_of_reels_end_in_a_sentence(
 ) -> None:
     assert run(film, *words, "--language", "en") == code
     assert said in capsys.readouterr().err and names(film.parent) == ["film.mp4"]
+
+
+@pytest.mark.slow
+def test_reel_of_several_videos_names_each(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = write_video(film.with_name("other.mp4"), cards(["white"], 20), rate=20)
+    listed = film.with_name("list.txt")
+    listed.write_text(f"file {film.name}\n1 2 first\nfile {other.name}\n0 0:00.5 second\n")
+    words = ["--reel", "list.txt", "--json", "--language", "en"]
+    assert run(film, *words, "--burn-subtitles", "--subtitles", "a.srt") == 2
+    assert "several" in capsys.readouterr().err
+    assert run(film, *words, "--output", "other.mp4", "--overwrite") == 2  # a video of the list
+    assert "--output" in capsys.readouterr().err
+    assert run(film, *words) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [Path(one["video"]) for one in document["pieces"]] == [film, other]
+    assert (document["seconds"], document["num_frames"]) == (1.5, 20)
+    other.unlink()
+    assert run(film, *words, "--overwrite") == 3 and "other.mp4" in capsys.readouterr().err

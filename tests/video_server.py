@@ -25,6 +25,7 @@ class Served:
         asked: Path, and the headers Range, If-Range and If-None-Match of each request.
         going: Cleared, it makes a slow answer wait after its first half.
         sent: Bytes of videos that were sent.
+        files: Further files, by their names: type and content.
     """
 
     data: bytes
@@ -32,6 +33,7 @@ class Served:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     going: threading.Event = field(default_factory=threading.Event)
     sent: int = 0
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
     @property
     def etag(self) -> str:
@@ -97,6 +99,11 @@ class _Videos(Handler):
     def _typed(self) -> None:
         """The video, with the type that the last part of the path names."""
         self._good(type=f"video/{urlsplit(self.path).path.rpartition('.')[2]}")
+
+    def _files(self) -> None:
+        """One of the further files."""
+        kind, data = self.state.files[urlsplit(self.path).path.rpartition("/")[2]]
+        self._whole(200, data, Content_Type=kind, ETag=f'"{len(data)}"')
 
     def _unversioned(self) -> None:
         """Parts of the video, and nothing that names its content."""

@@ -11,6 +11,7 @@ from email.message import Message
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from framelens.core.domain import Notice
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import shown_name
 from framelens.core.links import unsigned
@@ -49,6 +50,9 @@ class RemoteVideo:
         name: Name of the file, "" for what its server says.
         duration_seconds: Length of the video if its page says it.
         stream: Writes the file piece by piece, of a video that has no address for the whole; raises AppError.
+        sound: The file with its sound, if this one has the pictures alone.
+        version: What names the content of both together, "" for nothing.
+        is_sound: It is the sound of another one.
     """
 
     url: str
@@ -58,6 +62,9 @@ class RemoteVideo:
     name: str = ""
     duration_seconds: float | None = None
     stream: Callable[[Write, threading.Event], None] | None = None
+    sound: RemoteVideo | None = None
+    version: str = ""
+    is_sound: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,15 @@ class FetchProgress:
 
 
 OnProgress = Callable[[FetchProgress], None]
+
+
+@dataclass(frozen=True)
+class ArrivedFile:
+    """A file that has arrived as a whole, with its name, its version, and what reports say of how it was fetched."""
+
+    name: str
+    version: str = ""
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +164,9 @@ class Transfer:
                 return self._probe(answer) if self.is_probe else self._continue(answer)
         if self.is_probe:
             self.is_probe, self.whole_reason = False, InputError("overview_no_ranges", name=self.name)
+            if self._remote.sound:  # both are fetched then
+                self.is_probe = True
+                return None
         version = version_of(answer)
         if version in self._known:
             self.unchanged = version
@@ -242,6 +261,8 @@ class Transfer:
             raise InputError("url_live", url=unsigned(answer.url))
         if kind in _PAGES or kind in _PLAYLISTS:
             self._page_type = "html" if kind in _PAGES else "playlist"
+        elif kind.startswith("audio/") and self._remote.is_sound:
+            pass
         elif kind.startswith(_OTHERS) and kind not in _PICTURES_THAT_MOVE:
             raise InputError("url_other", url=unsigned(answer.url), type=kind)
         if encoding in _PACKED and not self._page_type:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -19,11 +21,12 @@ from framelens.core.links import Link, SourceSettings, unsigned
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
 from framelens.http_client.outbound import Outbound
-from framelens.services.link_transfer import FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
+from framelens.services.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
 from framelens.services.overview import RangedFile, make_overview, whole_notice
 from framelens.store.arriving_video import ArrivingVideo
 from framelens.store.video_repository import VideoRepository
-from framelens.video.overview import IframeCopied
+from framelens.video.remux.overview import IframeCopied
+from framelens.video.remux.sound_track import joined_tracks
 
 _MOST_ATTEMPTS = 5
 """Of a file whose connection breaks off, each from where the last one ended."""
@@ -39,6 +42,7 @@ class _Fetch:
         link: The address that was given, without what signs it.
         on_progress: Called with the progress.
         cancel: Ends the fetch.
+        known: Ids of its videos that were fetched before, by their versions.
         probes: Find out first whether the file can be read in parts.
         reason: Why the whole is fetched although an overview was wanted.
     """
@@ -46,6 +50,7 @@ class _Fetch:
     link: str
     on_progress: OnProgress
     cancel: threading.Event
+    known: Mapping[str, str]
     probes: bool
     reason: AppError | None = None
 
@@ -91,8 +96,9 @@ class LinkFetcher:
             Cancelled: `cancel` was set.
         """
         self.check(url)
-        fetch = _Fetch(unsigned(url), on_progress, cancel, probes=overview)
-        with self._videos.arriving(fetch.link, cancel) as part:
+        link = unsigned(url)
+        with self._videos.arriving(link, cancel) as part:
+            fetch = _Fetch(link, on_progress, cancel, self._videos.linked(link), probes=overview)
             remote = RemoteVideo(url, name=name)
             found = self._received(part, remote, fetch)
             if isinstance(found, WebPage):
@@ -102,10 +108,15 @@ class LinkFetcher:
             if isinstance(found, RangedFile):
                 found = self._overview(part, found, remote, fetch)
             if isinstance(found, WebPage):
-                raise InputError("url_other", url=fetch.link, type="text/html")
+                raise InputError("url_other", url=link, type="text/html")
+            if isinstance(found, ArrivedFile):
+                origin = _origin(remote, link)
+                return self._videos.keep_arrived(part, found.name, origin, found.version, found.notice)
             return found
 
-    def _overview(self, part: ArrivingVideo, file: RangedFile, remote: RemoteVideo, fetch: _Fetch) -> str | WebPage:
+    def _overview(
+        self, part: ArrivingVideo, file: RangedFile, remote: RemoteVideo, fetch: _Fetch
+    ) -> str | ArrivedFile | WebPage:
         """Make an overview of a file and return the id of its video; or fetch it whole if there is none."""
 
         def progressed(read_bytes: int, now: IframeCopied) -> None:
@@ -120,17 +131,21 @@ class LinkFetcher:
             assert not isinstance(whole, RangedFile)
             return whole
 
-    def _received(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | WebPage | RangedFile:
-        """Receive a file, in several attempts if need be, and return the id of its video; or what is in its place.
+    def _received(
+        self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch
+    ) -> str | ArrivedFile | WebPage | RangedFile:
+        """Receive a file, in several attempts if need be; return it, or what is in its place.
 
-        That is a page, or for an overview a file that can be read in parts.
+        That is the id of its video if it is unchanged, a page, or for an overview a file that can be read in parts.
         """
-        if remote.stream:
-            return self._streamed(part, remote, fetch)
-        known, reason = self._videos.linked(fetch.link), fetch.reason
+        reason = fetch.reason
         for attempt in range(1, _MOST_ATTEMPTS + 1):
-            probes = fetch.probes and attempt == 1
-            before, transfer = part.offset, Transfer(part, remote, known, fetch.on_progress, probes=probes)
+            probes = fetch.probes and attempt == 1 and not remote.stream
+            if remote.sound and not probes:
+                return self._joined(part, remote, replace(fetch, reason=reason))
+            if remote.stream:
+                return self._streamed(part, remote, fetch)
+            before, transfer = part.offset, Transfer(part, remote, fetch.known, fetch.on_progress, probes=probes)
             try:
                 self._outbound.get(remote.url, transfer.receive, fetch.cancel, headers=transfer.headers)
                 transfer.check_whole(fetch.link)
@@ -141,18 +156,39 @@ class LinkFetcher:
                 raise
             reason = reason or transfer.whole_reason
             if transfer.unchanged:
-                return known[transfer.unchanged]
+                return fetch.known[transfer.unchanged]
             if found := transfer.page or transfer.ranged:
                 return found
             if transfer.is_stale:  # what has arrived is part of something else
                 part.drop()
                 continue
             if not transfer.is_probe:
-                notice = whole_notice(reason) if reason else None
-                return self._videos.keep_arrived(part, transfer.name, _origin(remote, fetch.link), part.version, notice)
+                return ArrivedFile(transfer.name, part.version, whole_notice(reason) if reason else None)
         raise InputError("url_changes", url=fetch.link)
 
-    def _streamed(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str:
+    def _joined(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile:
+        """Receive pictures and sound that come apart, and join them; each can be continued."""
+        if made := fetch.known.get(remote.version):
+            return made
+        assert remote.sound
+        tracks = {"pictures": replace(remote, sound=None), "sound": replace(remote.sound, is_sound=True)}
+        alone = replace(fetch, known={}, probes=False)
+        with ExitStack() as stack:
+            parts = []
+            for kind, track in tracks.items():
+                parts.append(stack.enter_context(self._videos.arriving(f"{kind} of {fetch.link}", fetch.cancel)))
+                if not isinstance(self._received(parts[-1], track, alone), ArrivedFile):
+                    raise InputError("url_other", url=fetch.link, type="text/html")
+                parts[-1].close()
+            part.begin(remote.name, None, "")
+            for piece in joined_tracks(parts[0].path, parts[1].path, fetch.cancel):
+                part.write(piece.data, at=piece.offset)
+            for one in parts:
+                one.drop()
+        reason = fetch.reason or (InputError("overview_segments", name=remote.name) if fetch.probes else None)
+        return ArrivedFile(remote.name, remote.version, whole_notice(reason) if reason else None)
+
+    def _streamed(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> ArrivedFile:
         """Receive a video that comes in segments; it can't be continued."""
         assert remote.stream
         most_bytes, link = self._outbound.settings.most_bytes, fetch.link
@@ -168,7 +204,7 @@ class LinkFetcher:
         if not part.offset:
             raise InputError("url_empty", url=link)
         notice = whole_notice(InputError("overview_segments", name=remote.name)) if fetch.probes else None
-        return self._videos.keep_arrived(part, remote.name, _origin(remote, link), "", notice)
+        return ArrivedFile(remote.name, "", notice)
 
     def _video_of(self, page: WebPage, cancel: threading.Event) -> RemoteVideo:
         """Return the video of a page, as a plugin finds it."""

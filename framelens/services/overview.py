@@ -19,7 +19,7 @@ from framelens.http_client.content_range import ContentRange, version_of, versio
 from framelens.http_client.outbound import Outbound, ResponseHead
 from framelens.i18n import as_notice
 from framelens.store.video_repository import VideoRepository
-from framelens.video.overview import IframeCopied, OverviewEnd, OverviewPiece, copy_iframes
+from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, copy_iframes
 
 PROBED_BYTES = 64 << 10
 """Of the first request, which finds out whether parts of the file can be read."""

@@ -39,6 +39,11 @@ class ArrivingVideo:
         self.size_bytes: int | None = self._record.get("total_bytes")
         self.offset = part.stat().st_size if self.version else 0
 
+    @property
+    def path(self) -> Path:
+        """Return the file with what has arrived."""
+        return self._part
+
     def __enter__(self) -> ArrivingVideo:
         return self
 
@@ -73,18 +78,21 @@ class ArrivingVideo:
         self._file.seek(offset)
         self.offset = offset
 
-    def write(self, piece: bytes) -> None:
-        """Append these bytes.
+    def write(self, piece: bytes, *, at: int | None = None) -> None:
+        """Append these bytes, or write them at a place.
 
         Raises:
             InputError, StorageError: There is no room for them.
             OSError: They can't be written.
         """
         assert self._file
+        end = (self.offset if at is None else at) + len(piece)
         if self.size_bytes is None:
-            self._make_room(self.offset + len(piece))
+            self._make_room(end)
+        if at is not None:
+            self._file.seek(at)
         self._file.write(piece)
-        self.offset += len(piece)
+        self.offset = max(self.offset, end)
 
     def close(self) -> int:
         """Write what has arrived to the disk, and return how many bytes that is."""

@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from importlib import metadata
@@ -41,10 +42,16 @@ _OPTIONS = (
     *("--hls-use-mpegts", "--downloader", "native"),
 )
 _PLAIN = "[protocol^=http][protocol!=http_dash_segments]"
+_LINES = "[height<=?1080]"
 _FORMATS = "/".join(
-    f"{kind}{plain}{size}" for kind in ("b", "bv*") for plain in (_PLAIN, "") for size in ("[height<=?1080]", "")
+    (
+        f"b{_PLAIN}{_LINES}[height>=720]",
+        *(f"bv{plain}{_LINES}+ba{plain}" for plain in (_PLAIN, "")),
+        *(f"{kind}{plain}{size}" for kind in ("b", "bv*") for plain in (_PLAIN, "") for size in (_LINES, "")),
+    )
 )
-"""A file with sound of at most 1080 lines if there is one; one file before segments."""
+"""A file with sound of 720 to 1080 lines if there is one, else pictures of at most 1080 lines and sound apart, as large
+sites have them, else what there is; files before segments."""
 _FIND_SECONDS = 120.0
 _MOST_JSON_BYTES = 32 << 20
 _MOST_SAID_BYTES = 64 << 10
@@ -223,8 +230,20 @@ def _video(url: str, found: dict[str, Any] | None, outbound: Outbound) -> Remote
     if found.get("is_live") or found.get("live_status") in ("is_live", "is_upcoming", "post_live"):
         raise InputError("url_live", **about)
     chosen = (found.get("requested_downloads") or [found])[0]
-    if chosen.get("has_drm"):
+    tracks = chosen.get("requested_formats") or [chosen]
+    if any(one.get("has_drm") for one in tracks):
         raise InputError("url_protected", **about)
+    pictures, *sound = (_track(url, found, one, outbound) for one in tracks)
+    if not sound:
+        return pictures
+    sizes = [one.get("filesize") for one in tracks]
+    named = [f"{one.get('format_id')}/{size}" for one, size in zip(tracks, sizes, strict=True)]
+    version = " ".join(["tracks:", str(found.get("id")), *named]) if all(sizes) else ""
+    return replace(pictures, sound=sound[0], version=version, name=f"{Path(pictures.name).stem}.mp4")
+
+
+def _track(url: str, found: dict[str, Any], chosen: dict[str, Any], outbound: Outbound) -> RemoteVideo:
+    """Return the file of one format of a video: all of it, or its pictures or sound alone."""
     title = _NUMBERED.sub("", str(found.get("title") or ""))
     suffix = re.sub(r"\W", "", str(chosen.get("ext") or "mp4"))
     described = RemoteVideo(

@@ -1,7 +1,7 @@
 """Overview of a video that is read in parts: some of its I-frames, copied with their times to a small video of its own.
 
-The worker (`framelens.video.overview_worker`) decides which bytes it needs, and has neither a file nor a network. Who
-calls `copy_iframes` reads the bytes.
+The worker (`framelens.video.remux.overview_worker`) decides which bytes it needs, and has neither a file nor a network.
+Who calls `copy_iframes` reads the bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from framelens.core.errors import VideoError
 from framelens.video.limits import MEMORY_BYTES
 from framelens.video.worker_pool import DecoderWorker
 
-WORKER = "framelens.video.overview_worker"
+WORKER = "framelens.video.remux.overview_worker"
 MOST_IFRAMES = 720
 """One in 10 s of two hours, as many as thumbnails of a video."""
 MOST_SHARE = 0.25

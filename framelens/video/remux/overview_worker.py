@@ -1,4 +1,4 @@
-"""Worker that copies I-frames of a video, whose bytes it asks for, to a small video; see framelens.video.overview.
+"""Worker that copies I-frames of a video, whose bytes it asks for, to a small one; see framelens.video.remux.overview.
 
 The places of the I-frames are in the file's index (MP4, Matroska), so only they and the index are read. Nothing is
 decoded: the small video has the same pictures at the same times, and nothing between them.
@@ -27,9 +27,9 @@ from av.video.stream import VideoStream
 from framelens.core.errors import VideoError
 from framelens.video import limits
 from framelens.video.files import printable
-from framelens.video.overview import IframeCopied, OverviewEnd, OverviewPiece, OverviewRequest, Read, WantedBytes
 from framelens.video.readers.base import OPEN_OPTIONS
 from framelens.video.readers.pyav import video_stream
+from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, OverviewRequest, Read, WantedBytes
 from framelens.video.worker import further_requests, serve
 
 _BLOCK_BYTES = 32 << 10
@@ -286,7 +286,7 @@ def _evenly(places: Sequence[_Place], most: int) -> list[_Place]:
 
 def main() -> NoReturn:
     """Handle a request."""
-    serve(OverviewRequest, "framelens.video.overview_worker", lambda request: [], messages_of)
+    serve(OverviewRequest, "framelens.video.remux.overview_worker", lambda request: [], messages_of)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ class Player {
       this.broken(false);
       this.video.src = data.src;
     }
+    for (const shown of [this.video, this.find(".still")]) shown.style.aspectRatio = `auto ${data.ratio}`; // nothing below moves
     this.video.setAttribute("aria-label", data.name);
     this.box.setAttribute("aria-label", data.words.strip);
     this.find(".sorry").textContent = data.words.sorry;

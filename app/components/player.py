@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _KEY = "player"
 _WORDS = (
     *("strip", "sorry", "keys", "keys_editing", "keys_help", "range", "range_help", "range_clear", "range_is"),
-    *("zoom_in", "zoom_out", "still", "add", "remove", "restore", "undo", "change"),
+    *("zoom_in", "zoom_out", "still", "no_still", "add", "remove", "restore", "undo", "change"),
     *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
 )
 _PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
@@ -65,6 +65,7 @@ def draw(
         "name": video.name,
         "start_seconds": video.browser_start_seconds,
         "frame_seconds": frame_seconds(video),
+        "ratio": video.width / video.height,
         "duration": _duration(video, job),
         "start": state.position_in(video_id),
         "scenery": scenery(job) | {"search": search_strip(search) if search else None},

@@ -9,6 +9,7 @@ const FILM_SIDE = 192;
 const ADDED_SIDE = 320;
 const MOST_STILLS = 240;
 const MOST_REQUESTS = 3; // at a time; a browser has six connections for a server
+const RETRY_MS = 2000; // after an answer that didn't come, or that says that the server can't now
 
 class Stills {
   constructor(owner, film, image) {
@@ -17,6 +18,7 @@ class Stills {
     this.image = image;
     this.kept = new Map(); // name -> { url, seconds }, in the order of their use
     this.requested = new Map(); // name -> wish
+    this.late = new Set(); // names of those that are requested again in a while
     film.addEventListener("click", (event) => owner.comeTo(owner.strip.secondsAt(event)));
   }
 
@@ -58,7 +60,7 @@ class Stills {
     const isMoving = [...this.requested.values()].some((wish) => wish.isPlayhead);
     const shown = isMoving ? [] : [{ ...this.playhead, isPlayhead: true }];
     const all = [...(this.owner.isBroken ? [...shown, ...this.added] : []), ...(this.slots ?? [])];
-    return all.find(({ name }) => !this.kept.has(name) && !this.requested.has(name));
+    return all.find(({ name }) => !this.kept.has(name) && !this.requested.has(name) && !this.late.has(name));
   }
 
   // Call this whenever the playhead, the view, the marks or the file may have changed.
@@ -76,25 +78,42 @@ class Stills {
   show() {
     const { name } = this.playhead;
     const still = this.kept.get(name);
-    if (!still?.url) return;
+    if (!still) return;
+    const { words, now } = this.owner;
+    if (!still.url) {
+      this.image.removeAttribute("src"); // the last one would pass for the picture of another time
+      this.image.alt = fill(words.no_still, { time: clock(now, 3) });
+      return;
+    }
     if (this.image.src !== still.url) this.image.src = still.url;
-    this.image.alt = fill(this.owner.words.still, { time: clock(still.seconds, 3) });
+    this.image.alt = fill(words.still, { time: clock(still.seconds, 3) });
     this.owner.showsFrame(still.seconds);
   }
 
   async get(wish) {
     this.requested.set(wish.name, wish);
     const { source } = this.owner;
-    const still = await this.fetched(wish).catch(() => ({ url: "" })); // not requested again
+    const still = await this.fetched(wish).catch(() => null);
+    if (!still) this.retryLater(wish);
     if (this.requested.get(wish.name) === wish) this.requested.delete(wish.name);
     if (this.isClosed || source !== this.owner.source) {
-      if (still.url) URL.revokeObjectURL(still.url);
-    } else this.keep(wish, still);
+      if (still?.url) URL.revokeObjectURL(still.url);
+    } else if (still) this.keep(wish, still);
     this.owner.draw();
   }
 
+  retryLater({ name }) {
+    this.late.add(name);
+    setTimeout(() => {
+      this.late.delete(name);
+      this.owner.draw();
+    }, RETRY_MS);
+  }
+
+  // Return the picture, without an address where there is none; null where another request may get it.
   async fetched({ ms, side }) {
     const answer = await fetch(`${fill(this.owner.data.stills, { ms })}&side=${side}`);
+    if (answer.status === 429 || answer.status >= 500) return null;
     if (!answer.ok) return { url: "" };
     return { url: URL.createObjectURL(await answer.blob()), seconds: Number(answer.headers.get("FrameLens-Time")) };
   }

@@ -8,7 +8,7 @@ from typing import Literal
 from zipfile import ZipFile
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from framelens.reports.formats import FORMATS
 from tests.browser.conftest import (
@@ -370,6 +370,50 @@ def test_unplayable_video_shows_picture_at_playhead(app: App, visit: Visit, tmp_
     expect(still).to_have_attribute("alt", re.compile("Picture at 00:01.[0-4]00"))
     assert colour_of(still) == "green"
     assert not page.locator("video").is_visible()
+
+
+def test_still_has_its_place_before_it_arrives(app: App, visit: Visit, tmp_path: Path) -> None:
+    avi = write_video(tmp_path / "place.avi", cards(["red", "green"], 10, 320, 240), codec="mpeg4", rate=10)
+    page = visit.page
+    held: list[Route] = []
+    page.route("**/stills/**", lambda route: held.append(route))
+    page.goto(app.url)
+    upload(page, avi)
+    still = page.locator("img.still")
+    wait_until_still(page, page.get_by_text("This browser cannot play this kind of video"))
+    before = page.locator(".strip").bounding_box()
+    page.unroute("**/stills/**")  # which lets go what was held
+    assert held
+    expect(still).to_have_attribute("alt", "Picture at 00:00.000")
+    assert colour_of(still) == "red"
+    assert page.locator(".strip").bounding_box() == before
+
+
+def test_still_that_did_not_come_is_requested_again(app: App, visit: Visit, tmp_path: Path) -> None:
+    avi = write_video(tmp_path / "lost.avi", cards(["red", "green", "blue"], 10, 320, 240), codec="mpeg4", rate=10)
+    page = visit.page
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        is_first = "/1000.jpg" in route.request.url and not lost
+        lost.extend([route.request.url] * is_first)
+        route.abort() if is_first else route.continue_()
+
+    page.route("**/stills/**", lose)
+    page.route("**/stills/2000.jpg*", lambda route: route.fulfill(status=400))
+    page.goto(app.url)
+    upload(page, avi)
+    still = page.locator("img.still")
+    expect(still).to_have_attribute("alt", "Picture at 00:00.000")
+    strip = page.get_by_role("slider", name=re.compile("Timeline"))
+    strip.press("ArrowRight")
+    expect(still).to_have_attribute("alt", "Picture at 00:01.000")
+    assert lost and colour_of(still) == "green"
+    strip.press("ArrowRight")
+    expect(still).to_have_attribute("alt", "No picture at 00:02.000")
+    assert still.get_attribute("src") is None
+    strip.press("ArrowLeft")
+    expect(still).to_have_attribute("alt", "Picture at 00:01.000")
 
 
 def test_filmstrip_seeks_to_its_pictures(app: App, visit: Visit, clip: Path) -> None:

@@ -48,6 +48,8 @@ _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
 _WITHOUT_PLUGINS = ("--version",)
+_LOSING = ("strict", "surrogateescape")
+"""How Python's streams treat characters that their encoding hasn't, unless the user says otherwise: by an exception."""
 _LANGUAGE = ("--language", SHORT["--language"])
 
 
@@ -55,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
     try:
         try:
-            if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
-                sys.stdout.reconfigure(errors="backslashreplace")  # for a file name that is not UTF-8
+            if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in _LOSING:
+                sys.stdout.reconfigure(errors="backslashreplace")  # for what the terminal's encoding hasn't
             with terminal.clean_streams():
                 return _run(argv)
         except KeyboardInterrupt:  # before the command handles it itself

@@ -133,3 +133,12 @@ framelens.__main__.main()
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "a line"), done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii:strict", "ascii:surrogateescape"])
+def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "v.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nÅ 好\n", encoding="utf-8")
+    write_card_video(tmp_path / "v.mp4", ["red", "blue"])
+    done = run("transcript", "v.mp4", cwd=tmp_path, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert r"\xc5" in done.stdout

@@ -32,7 +32,7 @@ ALL = "all"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help=t("cli.export_ids"))
+    parser.add_argument("ids", nargs="*", metavar="ID|FILE", help=t("cli.export_ids"))
     parser.add_argument("--json-file", type=Path, metavar="FILE", help=t("cli.export_json_file"))
     names = ", ".join(FORMATS)
     parser.add_argument(
@@ -69,18 +69,19 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         AppError: An analysis or a JSON file can't be found or read, or a file can't be written.
     """
-    if bool(given.ids) == bool(given.json_file):
+    files = [*filter(None, [given.json_file]), *(Path(one) for one in given.ids if _is_file(one))]
+    if not (given.ids or files) or (files and len(files) < len(given.ids) + bool(given.json_file)):
         raise ConfigError("export_what")
     check_typed_output("--output", given.output)
     missing: list[InputError] = []
-    if given.json_file:
+    if files:
         from framelens.library.bulk_operations import reports_in
 
-        paths = _write(reports_in([given.json_file]), given)
+        paths = _write(reports_in(files), given, files)
     else:
         with open_library(config.load()) as services:
             ids = [services.jobs.library.resolve_id(one) for one in given.ids]
-            paths = _write(_reports(ids, services.reports.get, missing), given)
+            paths = _write(_reports(ids, services.reports.get, missing), given, [])
             for job_id in ids:
                 services.jobs.audit.record("export", job_id, services.jobs.brief(job_id).name)
     if given.json:
@@ -91,6 +92,11 @@ def run(given: argparse.Namespace) -> int:
     for error in missing:
         print(error_text(error), file=sys.stderr)
     return missing[0].exit_code if missing else 0
+
+
+def _is_file(typed: str) -> bool:
+    """Return whether what was typed is the name of a report's file: ids have no ending."""
+    return Path(typed).suffix.lower() in (".json", ".zip")
 
 
 def _reports(
@@ -114,14 +120,20 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
         yield analysis
 
 
-def _is_free(folder: Path, given: argparse.Namespace, name: str) -> bool:
+def _is_free(folder: Path, inputs: Sequence[Path], name: str, *, overwrite: bool) -> bool:
     path = folder / name
-    is_input = bool(given.json_file) and is_same_file(given.json_file, path)
-    return not os.path.lexists(path) or (given.overwrite and not is_input)
+    is_input = any(is_same_file(one, path) for one in inputs)
+    return not os.path.lexists(path) or (overwrite and not is_input)
 
 
-def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
-    """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
+def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequence[Path]) -> list[Path]:
+    """Write the reports and return their paths, without those of pictures beside them. Existing files are kept.
+
+    Args:
+        analyses: What the reports are about.
+        given: The command's options.
+        inputs: The files from which the reports come; they are never overwritten.
+    """
     folder = absolute(given.output)
     check_output_folder("--output", folder)
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
@@ -131,7 +143,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
         _said(analyses, given.format),
         given.format,
         given.language,
-        is_free=partial(_is_free, folder, given),
+        is_free=partial(_is_free, folder, inputs, overwrite=given.overwrite),
         appendix=given.appendix,
     )
     with storage_errors("report_not_written", folder):

@@ -167,8 +167,10 @@ def test_command_deletes_what_is_due(imported: list[Path], monkeypatch: pytest.M
         (("library", "show", "job"), 6, "job0abcdef"),
         (("library", "show", "nobody"), 6, "nobody"),
         (("library", "import", "/no/such.json"), 6, "/no/such.json"),
-        (("export",), 2, "--json-file"),
-        (("export", "latest", "--json-file", "x.json"), 2, "--json-file"),
+        (("export",), 2, "ids"),
+        (("export", "latest", "--json-file", "x.json"), 2, "ids"),
+        (("export", "latest", "x.json"), 2, "ids"),
+        (("export", "x.json"), 6, "x.json cannot be read"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_an_exit_code(
@@ -227,6 +229,19 @@ def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path
     run("export", "--json-file", reports[0], "--format", "json,markdown", "--output", tmp_path / "there")
     for name in ("gate.json", "gate.md"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_reports_are_exported_by_the_names_of_their_files(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [path.read_bytes() for path in reports]
+    out = reports[0].parent
+    assert run("export", *reports, "--format", "markdown,json", "--output", out, "--json", "--overwrite") == 0
+    made = {Path(one).name for one in reported(capsys)}
+    assert {"gate.md", "停车场.md"} <= made
+    assert [path.read_bytes() for path in reports] == before
+    assert run("export", "/no/such/report.JSON", "--language", "en") == 6
+    assert "/no/such/report.JSON cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.slow

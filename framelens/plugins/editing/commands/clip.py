@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from framelens import config
 from framelens.cli.common import add_subtitles_option, cancel_on_signals, use_language, worst_exit_code
 from framelens.cli.progress_lines import ProgressLine
 from framelens.cli.report_output import (
+    ROOM_FOR_NUMBER,
     add_overwrite_option,
     check_output_file,
     check_output_folder,
@@ -26,7 +28,15 @@ from framelens.cli.report_output import (
     names_folder,
 )
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, cut_to_bytes, name_limit, shown_path, typed_path
+from framelens.core.files import (
+    absolute,
+    cut_to_bytes,
+    is_same_file,
+    name_limit,
+    numbered,
+    shown_path,
+    typed_path,
+)
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.editing.clips.messages import ClipMode
@@ -45,8 +55,8 @@ _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("video", metavar="VIDEO", help=t("cli.clip_video"))
-    parser.add_argument("--from", dest="start", type=parse_seconds, metavar="T", help=t("cli.clip_from"))
-    parser.add_argument("--to", dest="end", type=parse_seconds, metavar="T", help=t("cli.clip_to"))
+    parser.add_argument("--from", "--start", dest="start", type=parse_seconds, metavar="T", help=t("cli.clip_from"))
+    parser.add_argument("--to", "--end", dest="end", type=parse_seconds, metavar="T", help=t("cli.clip_to"))
     for kind in _KINDS:
         parser.add_argument(f"--{kind}", type=parse_numbers, metavar="N,N…", help=t(f"cli.clip_{kind}"))
         parser.add_argument(f"--all-{kind}s", action="store_true", help=t(f"cli.clip_all_{kind}s"))
@@ -140,10 +150,17 @@ def _output(given: argparse.Namespace, path: Path) -> Path:
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(str(named))))
     if names_folder(str(named)):
-        output /= clip_name(path, given.mode, given.start or 0.0, given.end, output)
+        name = clip_name(path, given.mode, given.start or 0.0, given.end, output)
+        output = _unused(output / name, path, overwrites=given.overwrite)
     check_clip_suffix(output, given.mode)
     check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
     return output
+
+
+def _unused(output: Path, video: Path, *, overwrites: bool) -> Path:
+    """Return the default path of a file, with a number where a file has it that isn't replaced."""
+    paths = (output.with_name(stem + output.suffix) for stem in numbered(output.stem))
+    return next(one for one in paths if not os.path.lexists(one) or (overwrites and not is_same_file(one, video)))
 
 
 # ---- what a report is about
@@ -284,7 +301,8 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(str(named))))
     if names_folder(str(named)):
-        output /= f"{cut_to_bytes(path.stem, name_limit(output) - len('.reel.mp4'))}.reel.mp4"
+        room = name_limit(output) - len(".reel.mp4") - ROOM_FOR_NUMBER
+        output = _unused(output / f"{cut_to_bytes(path.stem, room)}.reel.mp4", path, overwrites=given.overwrite)
     check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
     listed = absolute(Path(typed_path(given.reel))) if given.reel else None
     pieces = edit_list.read(listed, path, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)

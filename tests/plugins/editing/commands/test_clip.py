@@ -33,9 +33,11 @@ def test_clip_is_named_after_its_range(video: Path, capsys: pytest.CaptureFixtur
     clip = video.with_name('it\'s a "视频"_00-01.000_00-02.000.mp4')
     assert clip.is_file() and f"{clip.name}: 00:01.000 to 00:02.000, 25 frames" in capsys.readouterr().out
     before = clip.read_bytes()
-    assert run(video, "--from", "1", "--to", "2") == 2  # it exists
-    assert clip.read_bytes() == before and len([*video.parent.glob("*.mp4")]) == 2
+    assert run(video, "--from", "1", "--to", "2", "--output", clip) == 2  # it exists
+    assert run(video, "--start", "1", "--end", "2") == 0  # as the other commands call it; the default name counts up
+    assert clip.read_bytes() == before and clip.with_stem(f"{clip.stem}-2").is_file()
     assert run(video, "--from", "1", "--to", "2", "--overwrite") == 0
+    assert len([*video.parent.glob("*.mp4")]) == 3
 
 
 @pytest.mark.slow
@@ -160,6 +162,7 @@ def test_reel_is_cut_from_an_edited_list(film: Path, capsys: pytest.CaptureFixtu
     document = json.loads(capsys.readouterr().out)
     assert document["seconds"] == 5.5 and document["num_frames"] == 55 and len(document["pieces"]) == 2
     assert Path(document["path"]) == film.with_name("film.reel.mp4")
+    assert run(film, "--reel", "list.txt") == 0 and film.with_name("film.reel-2.mp4").is_file()
 
 
 @pytest.mark.slow

@@ -354,17 +354,18 @@ def _with_reasons(picked: Sequence[Candidate], last: Candidate | None, shots: Se
     for item in picked:
         before = choices[-1] if choices else None
         shot = shot_of(item.time_seconds, shots)
-        choices.append(
-            SelectedFrame(item, _reason(item, last, before if before and before.shot == shot else None), shot)
-        )
+        reason = _reason(item, last, before if before and before.shot == shot else None, follows_cut=shot > 1)
+        choices.append(SelectedFrame(item, reason, shot))
     return choices
 
 
-def _reason(item: Candidate, last: Candidate | None, before: SelectedFrame | None) -> Reason:
+def _reason(
+    item: Candidate, last: Candidate | None, before: SelectedFrame | None, *, follows_cut: bool
+) -> Reason:
     if item.index == 0:
         return "first"
-    if before is None:
+    if before is None and follows_cut:
         return "shot"
-    if distance(before.candidate.look, item.look) >= _CHANGED:
+    if before is not None and distance(before.candidate.look, item.look) >= _CHANGED:
         return "change"
     return "last" if item is last else "even"

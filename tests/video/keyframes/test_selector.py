@@ -130,6 +130,13 @@ def test_reasons_say_why() -> None:
     assert [(c.reason, c.shot) for c in choices] == [("first", 1), ("even", 1), ("change", 1), ("shot", 2)]
 
 
+def test_no_shot_begins_without_a_cut() -> None:
+    """A frame in the midst of the first shot, or where a range begins, doesn't begin one."""
+    items = [candidate(26, 0.1), candidate(46, 0.9), candidate(110, 0.2, opens=True)]
+    choices = choose(items, shots(0.0, 4.0, end=6.0), 3)
+    assert [(c.reason, c.shot) for c in choices] == [("even", 1), ("change", 1), ("shot", 2)]
+
+
 def test_nothing_gives_nothing() -> None:
     assert choose([], shots(0.0, end=0.0), 8) == []
 

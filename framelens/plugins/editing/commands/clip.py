@@ -28,15 +28,7 @@ from framelens.cli.report_output import (
     names_folder,
 )
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import (
-    absolute,
-    cut_to_bytes,
-    is_same_file,
-    name_limit,
-    numbered,
-    shown_path,
-    typed_path,
-)
+from framelens.core.files import absolute, cut_to_bytes, is_same_file, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.editing.clips.messages import ClipMode

@@ -359,9 +359,7 @@ def _with_reasons(picked: Sequence[Candidate], last: Candidate | None, shots: Se
     return choices
 
 
-def _reason(
-    item: Candidate, last: Candidate | None, before: SelectedFrame | None, *, follows_cut: bool
-) -> Reason:
+def _reason(item: Candidate, last: Candidate | None, before: SelectedFrame | None, *, follows_cut: bool) -> Reason:
     if item.index == 0:
         return "first"
     if before is None and follows_cut:

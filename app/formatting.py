@@ -49,6 +49,11 @@ def short_clock(seconds: float) -> str:
     return clock(int(seconds), digits=0)
 
 
+def length_clock(seconds: float) -> str:
+    """Format a video's length like `short_clock`, below a second with its tenths."""
+    return short_clock(seconds) if seconds >= 1 else clock(seconds, digits=1)
+
+
 def local_time(created: str) -> str:
     """Return a stored time in the time zone of the reader's browser, to the minute."""
     return local_minute(created, _zone())
@@ -72,7 +77,7 @@ def video_facts(video: VideoInfo) -> str:
     """Return the probe's findings on one line."""
     chips = [f"{video.width} × {video.height}"]
     if video.duration_seconds_from_header is not None:
-        chips.insert(0, short_clock(video.duration_seconds_from_header))
+        chips.insert(0, length_clock(video.duration_seconds_from_header))
     if video.frame_rate:
         chips.append(t("ui.fps", n=f"{video.frame_rate:.4g}"))
     chips += [f"{video.codec} · {_container(video)}", human_size(video.size_bytes)]

@@ -13,7 +13,7 @@ from app.components.assets import component, sent_about
 from app.components.ranges import VideoRange, act_on_sent, range_action
 from app.components.report_blocks import Value
 from app.context import may_change, services
-from app.formatting import joined, local_time, short_clock
+from app.formatting import joined, length_clock, local_time, short_clock
 from app.panels.analyse import frame_options
 from app.panels.library import filters
 from app.panels.report.comparison import template_name
@@ -107,7 +107,7 @@ def _card(entry: LibraryEntry, hits: list[Hit]) -> Value:
         "title": entry.title,
         "cover": resources.cover_url(entry),
         "icon": services().jobs.state_of(entry),
-        "length": short_clock(entry.seconds) if entry.seconds else "",
+        "length": length_clock(entry.seconds) if entry.seconds else "",
         "facts": list(filter(None, facts)),
         "badges": list(_badges(entry)),
         "is_chosen": entry.id in page_state().chosen,

@@ -204,9 +204,9 @@ def _pieces(
         local = replace(reported, created=local_time(analysis.created))
         shown = sections(local, is_shared=False)
         names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
-        listed = chain.from_iterable(shown[section]() for section in names)
-        blocks = filter(_is_not_said_above, listed) if name == "document" else listed
-        kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, list(report_blocks.pieces(blocks)))
+        is_shown = _is_not_said_above if name == "document" else None
+        split = (report_blocks.pieces(filter(is_shown, shown[one]())) for one in names)  # each by itself
+        kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, [*chain.from_iterable(split)])
     pieces: list[report_blocks.ReportPiece] = kept[2]
     return pieces
 

@@ -322,7 +322,7 @@ def test_the_plan_reads_as_people_say_it() -> None:
 def test_what_is_not_known_is_said() -> None:
     forecast = reported(known=KnownTimings())
     assert "time not known yet" in headline(forecast)
-    assert "not answered anything yet" in " ".join(details(forecast))
+    assert "No answer of this engine has been measured yet" in " ".join(details(forecast))
     assert "Estimated" in " ".join(details(forecast))
 
 

@@ -13,7 +13,7 @@ from app.components import exports
 from app.components.controls import button, show_error
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
-from app.formatting import error_words, joined, local_time, plain, remaining, short_clock
+from app.formatting import error_words, joined, length_clock, local_time, plain, remaining
 from app.panels.work import rows
 from app.state import page_state
 from framelens.core.domain import AnalysisRequest
@@ -186,7 +186,7 @@ def _row(status: VideoStatus) -> dict[str, str]:
         "picture": resources.cover_url(entry),
         "video": status.video.name,
         "says": _reason(status) or (entry.title or _brief(entry.id, status.state) if entry else ""),
-        "length": short_clock(entry.seconds) if entry and entry.seconds else "",
+        "length": length_clock(entry.seconds) if entry and entry.seconds else "",
         "state": t(f"library.state.{status.state}"),
     }
 

@@ -376,6 +376,9 @@ def test_report_without_model_shows_facts_first(
 
     page, _, _ = page_of(run)
     assert headings(page) == [t("report.frames_measured", "en")]
+    *_, frames, sources = (block for data in parts_shown(page) for block in data.get("blocks", ()))
+    assert frames["kind"] == "frames" and "FrameLens" not in json.dumps(frames)
+    assert sources["kind"] == "paragraph" and "FrameLens" in json.dumps(sources)
     open_details(page, "shots")
     assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("shots", "record")]
 

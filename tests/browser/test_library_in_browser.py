@@ -18,6 +18,10 @@ from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 
 pytestmark = pytest.mark.browser
+SHOW_UPRIGHT = """async image => {
+    image.src = `data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" width="90" height="160"/>`;
+    await image.decode();
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +164,10 @@ def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> No
     page.goto(f"{library_app.url}library")
     expect(page.get_by_role("listitem").first).to_be_visible()
     assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
+    entry = page.locator(".entry").first
+    before = entry.bounding_box()
+    entry.locator(".cover img").evaluate(SHOW_UPRIGHT)
+    assert before and entry.bounding_box() == before
 
 
 def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> None:

@@ -26,11 +26,11 @@ RATE, SECONDS, DISTANCE = 10, 90, 60
 """An I-frame every six seconds."""
 
 
-def film(path: Path, **options: object) -> Path:
+def film(path: Path, size: tuple[int, int] = (96, 160), **options: object) -> Path:
     """Pictures of noise, on a ground that says which I-frame they follow."""
     random = np.random.default_rng(1)
     levels = (20 + 12 * (number // DISTANCE) for number in range(RATE * SECONDS))
-    images = (random.integers(level, level + 30, (96, 160, 3), dtype=np.uint8) for level in levels)
+    images = (random.integers(level, level + 30, (*size, 3), dtype=np.uint8) for level in levels)
     encoder = {"g": str(DISTANCE), "keyint_min": str(DISTANCE), "sc_threshold": "0", "preset": "ultrafast", "qp": "4"}
     return write_video(path, images, rate=RATE, options=encoder, **options)  # type: ignore[arg-type]
 

@@ -22,8 +22,9 @@ from app.panels.report import comparison, reanalysis, report
 from app.state import page_state
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
-from framelens.i18n import t
+from framelens.i18n import notice_text, t
 from framelens.services.playback import keep_video, video_for
+from framelens.store.video_repository import notice_of
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -84,7 +85,8 @@ def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
         else:
             video_picker.draw()
     if video:
-        facts.caption(plain(video_facts(video)))
+        notice = notice_of(video.path)
+        facts.caption("\n\n".join(map(plain, (video_facts(video), *([notice_text(notice)] if notice else ())))))
     request_form.draw(video)
 
 

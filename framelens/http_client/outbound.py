@@ -145,9 +145,9 @@ class Outbound:
             headers: Further headers.
 
         Raises:
-            InputError: What `check_source` and `resolve` raise, "url_refused", "url_denied", "url_busy",
-                "url_redirects", "url_too_large", "url_too_slow", "url_insecure", "url_silent" or
-                "url_unreachable".
+            InputError: What `check_source` and `resolve` raise, "url_leads_inward", "url_refused",
+                "url_denied", "url_busy", "url_redirects", "url_too_large", "url_too_slow", "url_insecure", "url_silent"
+                or "url_unreachable".
             Cancelled: `cancel` was set.
             Exception: What `receive` or what it returns raises.
         """
@@ -172,7 +172,12 @@ class Outbound:
         at = url
         for _ in range(_MOST_REDIRECTS):
             self.check_source(at)
-            response = await self._send("GET", self._target(at), headers=dict(headers or {}))
+            try:
+                response = await self._send("GET", self._target(at), headers=dict(headers or {}))
+            except InputError as error:
+                if at == url or error.key != "address_private":
+                    raise
+                raise InputError("url_leads_inward", url=_shown(url), **error.values) from error
             try:
                 if response.status_code in _ANSWERED:
                     yield at, response

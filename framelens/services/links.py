@@ -153,6 +153,9 @@ class LinkFetcher:
                 may_continue = part.version and part.offset > before and error.key in _BROKEN
                 if may_continue and attempt < _MOST_ATTEMPTS:
                     continue
+                if error.key == "url_unreachable" and part.offset and part.size_bytes:  # it was reached
+                    about = {"received": part.offset, "total": part.size_bytes}
+                    raise InputError("url_cut_off", url=fetch.link, **about) from error
                 raise
             reason = reason or transfer.whole_reason
             if transfer.unchanged:

@@ -124,7 +124,7 @@ def make_overview(
         outbound: What reads parts of the file.
         file: The file.
         link: Where it is from.
-        on_progress: Called with the bytes that were read, and the I-frame that was.
+        on_progress: Called with the bytes that were read, and the latest I-frame; it is 0 of 0 while the index is read.
         cancel: Ends the work.
 
     Raises:
@@ -137,12 +137,19 @@ def make_overview(
     with videos.arriving(of, cancel) as part, outbound.kept_alive(file.url) as kept:
         if made := videos.linked(of).get(file.version):
             return made
-        reader = RangedReader(kept, file, cancel)
+        reader, latest = RangedReader(kept, file, cancel), IframeCopied(0, 0)
         part.begin(file.name, None, "")
-        for event in copy_iframes(file.name, file.size_bytes, reader.read, cancel):
+
+        def read(first: int, end: int) -> bytes:
+            data = reader.read(first, end)
+            on_progress(reader.read_bytes, latest)
+            return data
+
+        for event in copy_iframes(file.name, file.size_bytes, read, cancel):
             match event:
                 case IframeCopied():
-                    on_progress(reader.read_bytes, event)
+                    latest = event
+                    on_progress(reader.read_bytes, latest)
                 case OverviewPiece(data):
                     part.write(data)
                 case OverviewEnd():

@@ -118,13 +118,13 @@ def test_names_are_readable(served: Served, fetch: Fetching, path: str, name: st
 @pytest.mark.parametrize(
     ("path", "key"),
     [
-        ("cut/a.mp4", "url_unreachable"), ("packed/a.mp4", "url_compressed"),
+        ("cut/a.mp4", "url_cut_off"), ("packed/a.mp4", "url_compressed"),
         ("endless/a.mp4", "url_too_large"), ("huge/a.mp4", "url_too_large"),
         ("live/a.m3u8", "url_live"), ("camera", "url_live"), ("picture/a.jpg", "url_other"),
         ("empty/a.mp4", "url_empty"), ("expired/a.mp4", "url_denied"), ("busy/a.mp4", "url_busy"),
         ("gone/a.mp4", "url_refused"),
-        ("to/?/to/?/to/?/to/?/to/?/to/?/to/?", "url_redirects"), ("to/?http://169.254.169.254/a", "address_private"),
-        ("to/?http://10.0.0.1/a.mp4", "address_private"), ("to/?s3://bucket/a.mp4", "url_invalid"),
+        ("to/?/to/?/to/?/to/?/to/?/to/?/to/?", "url_redirects"), ("to/?http://169.254.169.254/a", "url_leads_inward"),
+        ("to/?http://10.0.0.1/a.mp4", "url_leads_inward"), ("to/?s3://bucket/a.mp4", "url_invalid"),
         ("to/?file:///etc/passwd", "url_invalid"),
     ],
 )  # fmt: skip

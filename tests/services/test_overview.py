@@ -148,7 +148,7 @@ def test_iframes_far_apart_give_no_overview(served: Served, fetch: Fetching, tmp
     assert reason(fetch(f"{served.url}/good/a.mp4")) == "overview_sparse"
 
 
-@pytest.mark.parametrize(("kind", "key"), [("changing", "url_changes"), ("moving", "address_private")])
+@pytest.mark.parametrize(("kind", "key"), [("changing", "url_changes"), ("moving", "url_leads_inward")])
 def test_nothing_is_kept_of_two_versions(served: Served, fetch: Fetching, kind: str, key: str) -> None:
     with pytest.raises(AppError) as refused:
         fetch(f"{served.url}/{kind}/a.mp4")

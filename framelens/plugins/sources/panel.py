@@ -87,6 +87,7 @@ def draw() -> None:
 def _begin() -> None:
     typed = st.session_state[_BOX].strip()
     state = page_state()
+    st.session_state.pop(_FETCHED, None)  # with its error
     with state.catching_errors():
         if not typed:
             return

@@ -9,7 +9,8 @@ def progress_words(now: FetchProgress) -> str:
     """Return what has arrived of a video, of how much, and how long the video is."""
     if now.iframes:
         number, wanted = now.iframes
-        what = t("sources.reading", name=now.name, number=number, wanted=wanted)
+        key = "sources.reading" if wanted else "sources.reading_index"
+        what = t(key, name=now.name, number=number, wanted=wanted)
     else:
         what = t("sources.fetching", name=now.name)
     received = human_size(now.received_bytes)

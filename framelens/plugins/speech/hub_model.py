@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,14 @@ class Reference(Protocol):
     @property
     def name(self) -> str:
         """Return what a person calls it."""
+
+    @property
+    def label(self) -> str:
+        """Return what a report calls it."""
+
+    @property
+    def engine(self) -> str:
+        """Return the package that runs it."""
 
     @property
     def hub_id(self) -> str:
@@ -79,7 +88,7 @@ class HubModel(Generic[Referred]):
     """
 
     def __init__(self, settings: Settings, model: Referred) -> None:
-        self.name = model.name
+        self.name, self.label, self.engine = model.name, model.label, model.engine
         self._settings = settings
         self._model = model
 
@@ -151,6 +160,15 @@ def download_files(
         reason = str(error.values.get("reason") or error.key)
         values = {"model": model.name, "id": hub_id, "endpoint": chosen_hub().endpoint, "reason": reason}
         raise ModelNotFound("speech_download_failed", **values) from error
+
+
+def has_bytes(path: Path, mark: bytes) -> bool:
+    """Return whether a file contains these bytes, such as the name of a model's metadata."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(mark) >= 0
+    except (OSError, ValueError):  # an empty file can't be mapped
+        return False
 
 
 def _absent(model: Reference) -> ModelNotFound:

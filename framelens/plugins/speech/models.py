@@ -16,6 +16,7 @@ from framelens.core.errors import ModelNotFound
 from framelens.engine.hub_cache import find_in_cache
 from framelens.engine.model_resolution import resolve_model
 from framelens.plugins.speech.hub_model import download_files
+from framelens.plugins.speech.recognition.messages import Device, ModelFamily
 
 PACKAGES = ("faster_whisper", "ctranslate2")
 _HUB_IDS = {
@@ -53,8 +54,21 @@ class WhisperReference:
     name: str
     hub_id: str
     folder: Path | None
+    family: ModelFamily = "whisper"
+    engine = "faster-whisper"
     packages = PACKAGES
     options = ()
+    devices: tuple[Device, ...] = ("cpu", "cuda")
+
+    @property
+    def label(self) -> str:
+        """Return what a report calls it."""
+        return f"Whisper {self.name}"
+
+    @property
+    def weights(self) -> Path | None:
+        """Return the file with the weights, None if it isn't on this machine."""
+        return self.folder / "model.bin" if self.folder else None
 
     @property
     def download_bytes(self) -> int | None:

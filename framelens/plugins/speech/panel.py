@@ -43,7 +43,7 @@ def _download() -> SpeechDownload:
 
 def _draw_model(local: LocalRecogniser) -> None:
     download, size = _download(), local.download_bytes()
-    st.markdown(plain(t("speech.model", model=local.name)))
+    st.markdown(plain(t("speech.model", model=local.label)))
     if (pace := local.pace()) is not None:
         st.caption(plain(t("speech.pace", time=span(pace * _HOUR, pace * _HOUR))))
     if download.is_running and download.progress:

@@ -1,4 +1,4 @@
-"""Recogniser of speech on this machine: a Whisper model in a worker process of its own."""
+"""Recogniser of speech on this machine: a model in a worker process of its own."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from framelens.plugins.speech.recognition.messages import (
     SpeechRequest,
     WordsHeard,
 )
+from framelens.plugins.speech.sherpa_models import SherpaReference, find_sherpa_model
 from framelens.store.model_records import ModelRecords
 from framelens.video.worker_pool import DecoderWorker
 
@@ -37,15 +38,15 @@ _WORTH_NOTING_SECONDS = 30.0
 """Sound from which the measured pace is kept."""
 
 
-def recogniser(settings: Settings) -> LocalWhisper | None:
+def recogniser(settings: Settings) -> WorkerRecogniser | None:
     """Return the recogniser that these settings mean, None if they name another kind of model or nothing is there."""
     if name := settings.speech_model_path:
-        found = find_model(name)
-        return LocalWhisper(settings, found) if found else None
+        found = find_sherpa_model(name) or find_model(name)
+        return WorkerRecogniser(settings, found) if found else None
     if not is_installed(PACKAGES):
         return None
     default = find_model(_GPU_DEFAULT if device_here() == "cuda" else _CPU_DEFAULT)
-    return LocalWhisper(settings, default) if default else None
+    return WorkerRecogniser(settings, default) if default else None
 
 
 def device_here() -> Device:
@@ -55,15 +56,15 @@ def device_here() -> Device:
     return "cuda" if GpuReader()().cards else "cpu"
 
 
-class LocalWhisper(HubModel[WhisperReference]):
-    """Recogniser with one Whisper model; see framelens.services.recognition.LocalRecogniser."""
+class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
+    """Recogniser with one model; see framelens.services.recognition.LocalRecogniser."""
 
     def model(self, cancel: threading.Event) -> SpeechModelName:
         """Return the name of the model; see Recogniser."""
         self.check_usable()
-        folder = self._model.folder
-        changed = (folder / "model.bin").stat().st_mtime_ns if folder and not self._model.hub_id else ""
-        return SpeechModelName(f"Whisper {self.name}", f"faster-whisper {self._model.hub_id or folder} {changed}")
+        one, weights = self._model, self._model.weights
+        changed = weights.stat().st_mtime_ns if weights and not one.hub_id else ""
+        return SpeechModelName(one.label, f"{one.engine} {one.hub_id or one.folder} {changed}")
 
     @contextmanager
     def ready(
@@ -71,30 +72,36 @@ class LocalWhisper(HubModel[WhisperReference]):
     ) -> Generator[SpeechListener, None, None]:
         """Start a worker that has loaded the model; see Recogniser."""
         folder = self.fetch(lambda progress: None, cancel)
-        device = device_here()
+        device = self._device()
         if device == "cuda" and after is not None:
             with suppress(EngineError):
                 after()
-        memory = 3 * (folder / "model.bin").stat().st_size + SPARE_BYTES
-        request = SpeechRequest(folder.resolve(), memory, language, device, threads_here())
+        memory = 3 * self._weights_bytes() + SPARE_BYTES
+        request = SpeechRequest(folder.resolve(), memory, language, device, threads_here(), self._model.family)
         with faults_named(self.name), DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
             answers = child.events(cancel)
             loaded = next(answers, None)
             if not isinstance(loaded, ModelLoaded):
                 raise EngineError("speech_worker_died", model=self.name)
             listen = partial(self._listen, child, answers, loaded.device)
-            yield SpeechListener(f"Whisper {self.name}", lambda pieces, _: listen(pieces))
+            yield SpeechListener(self._model.label, lambda pieces, _: listen(pieces))
 
     def pace(self) -> float | None:
         """Return the expected time of a second of sound, from earlier runs or from the size of the weights."""
-        device = device_here()
+        device = self._device()
         with suppress(StorageError):
             if known := self._paces().of(self._pace_name(device)):
                 return known
-        size = self._model.download_bytes
-        folder = self._model.folder
-        size = (folder / "model.bin").stat().st_size if folder else size
+        size = self._weights_bytes()
         return size * _WORK_OF_A_BYTE / threads_here() if size and device == "cpu" else None
+
+    def _device(self) -> Device:
+        found = device_here()
+        return found if found in self._model.devices else "cpu"
+
+    def _weights_bytes(self) -> int:
+        weights = self._model.weights
+        return weights.stat().st_size if weights else self._model.download_bytes or 0
 
     def _listen(
         self, child: DecoderWorker, answers: Iterator[object], device: Device, pieces: Pieces

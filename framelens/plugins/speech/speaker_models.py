@@ -6,7 +6,6 @@ their names: it ends its process where they are missing.
 
 from __future__ import annotations
 
-import mmap
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from framelens.core.domain import ProgressListener
 from framelens.core.errors import ModelNotFound
 from framelens.engine.hub_cache import find_in_cache
-from framelens.plugins.speech.hub_model import download_files
+from framelens.plugins.speech.hub_model import download_files, has_bytes
 
 _SEGMENTATION = ("csukuangfj/sherpa-onnx-pyannote-segmentation-3-0", "model.onnx")
 _EMBEDDING = (
@@ -43,8 +42,14 @@ class SpeakerReference:
     segmentation: Path | None
     embedding: Path | None
     given: str = ""
+    engine = "sherpa-onnx"
     packages = ("sherpa_onnx",)
     options = ("--speakers",)
+
+    @property
+    def label(self) -> str:
+        """Return what a report calls them."""
+        return self.name
 
     @property
     def folder(self) -> Path | None:
@@ -65,7 +70,7 @@ class SpeakerReference:
         if self.folder is None and not self.hub_id:
             raise ModelNotFound("speaker_models_incomplete", folder=self.given)
         for path, mark in ((self.segmentation, _SEGMENTATION_MARK), (self.embedding, _EMBEDDING_MARK)):
-            if path and not _has(path, mark):
+            if path and not has_bytes(path, mark):
                 raise ModelNotFound("speaker_model_other", file=str(path))
 
     def download(self, on_progress: ProgressListener, cancel: threading.Event) -> SpeakerReference:
@@ -91,14 +96,6 @@ def models_in(folder: Path) -> SpeakerReference:
     """Return the models in a folder, as far as it has them."""
     files = sorted(folder.glob("*.onnx")) if folder.is_dir() else []
     segmentation, embedding = (
-        next((path for path in files if _has(path, mark)), None) for mark in (_SEGMENTATION_MARK, _EMBEDDING_MARK)
+        next((path for path in files if has_bytes(path, mark)), None) for mark in (_SEGMENTATION_MARK, _EMBEDDING_MARK)
     )
     return SpeakerReference(folder.name, "", segmentation, embedding, str(folder))
-
-
-def _has(path: Path, mark: bytes) -> bool:
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(mark) >= 0
-    except (OSError, ValueError):  # an empty file can't be mapped
-        return False

@@ -20,7 +20,7 @@ from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.errors import AppError, Cancelled, EngineError, InputError, ModelNotFound
 from framelens.i18n import error_text
 from framelens.plugins.speech import hub_model
-from framelens.plugins.speech.recogniser import LocalWhisper, recogniser
+from framelens.plugins.speech.recogniser import WorkerRecogniser, recogniser
 from framelens.services.recognition import build_recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import probe
@@ -151,7 +151,7 @@ def test_a_download_needs_consent(settings: config.Settings, monkeypatch: pytest
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "hub"))
     found = recogniser(replace(settings, speech_model_path=""))
-    assert isinstance(found, LocalWhisper) and found.download_bytes() and not found.is_available()
+    assert isinstance(found, WorkerRecogniser) and found.download_bytes() and not found.is_available()
     with refused("speech_model_absent", ModelNotFound):
         found.model(threading.Event())
     found.confirm_download()
@@ -165,7 +165,7 @@ def test_other_models_are_left_to_an_engine(name: str, settings: config.Settings
 
 def test_a_server_comes_before_this_machine(settings: config.Settings) -> None:
     found = build_recogniser(replace(settings, speech_base_url="http://127.0.0.1:9/v1"))
-    assert not isinstance(found, LocalWhisper) and found is not None
+    assert not isinstance(found, WorkerRecogniser) and found is not None
 
 
 def test_voice_of_these_tests_is_speech_to_the_detector() -> None:

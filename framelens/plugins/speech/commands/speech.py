@@ -14,6 +14,7 @@ from framelens.i18n import LANGUAGES, t
 from framelens.i18n.formatting import span
 from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
+from framelens.plugins.speech.sherpa_models import NAMES
 from framelens.services.engine_selection import export_environment
 from framelens.services.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
 
@@ -22,7 +23,7 @@ _HOUR = 3600.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    sizes = ", ".join(models.SIZES)
+    sizes = ", ".join((*models.SIZES, *NAMES))
     parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.speech_model", sizes=sizes))
     parser.add_argument("--speakers", action="store_true", help=t("cli.speech_speakers"))
     parser.add_argument("--download", action="store_true", help=t("cli.speech_fetch"))
@@ -62,15 +63,17 @@ def _recogniser(given: argparse.Namespace, settings: config.Settings) -> LocalRe
     check_installed(models.PACKAGES, given.model or settings.speech_model_path)
     local = None if settings.speech_base_url else local_recogniser(settings)
     if local is None and (given.model or given.download):
-        raise ConfigError("speech_model_unknown", given=settings.speech_model_path, sizes=", ".join(models.SIZES))
+        raise ConfigError(
+            "speech_model_unknown", given=settings.speech_model_path, sizes=", ".join((*models.SIZES, *NAMES))
+        )
     return local
 
 
 def _print_state(local: LocalModel, given: argparse.Namespace) -> None:
     """Print what runs the model, and where it is."""
     size = local.download_bytes()
-    engine, package = ("speakers_engine", "sherpa-onnx") if given.speakers else ("engine", "faster-whisper")
     command = " ".join(["framelens speech", *(["--speakers"] if given.speakers else []), "--download"])
-    print(t(f"cli.speech_{engine}", version=version(package), model=local.name))
+    words = "speakers_engine" if given.speakers else "engine"
+    print(t(f"cli.speech_{words}", engine=local.engine, version=version(local.engine), model=local.label))
     absent = t("cli.speech_not_here", size=human_size(size) if size else "?", command=command)
     print(t("cli.speech_here") if size == 0 else absent)

@@ -9,6 +9,7 @@ from framelens.core.codec import Failure
 WORKER = "framelens.plugins.speech.recognition.worker"
 """Module of the worker's program."""
 Device = Literal["cpu", "cuda"]
+ModelFamily = Literal["whisper", "sensevoice", "paraformer"]
 STUCK_SECONDS = 1800.0
 """Half a minute of speech takes a large model minutes on two cores, if it has to try several times."""
 
@@ -23,6 +24,7 @@ class SpeechRequest:
         language: Spoken language (ISO 639-1), "" to detect it.
         device: What computes.
         threads: Threads on a CPU.
+        family: What reads the model: faster-whisper, or sherpa-onnx.
         confined: Folders below which no link is followed; a model is in none.
         stuck_seconds: Time without progress after which the worker ends.
     """
@@ -32,6 +34,7 @@ class SpeechRequest:
     language: str = ""
     device: Device = "cpu"
     threads: int = 2
+    family: ModelFamily = "whisper"
     confined: tuple[Path, ...] = ()
     stuck_seconds: float = STUCK_SECONDS
 

@@ -1,4 +1,4 @@
-"""Speech worker: a sandboxed process that loads a Whisper model and transcribes the sound that it is sent.
+"""Speech worker: a sandboxed process that loads a model and transcribes the sound that it is sent.
 
 It is started by framelens.plugins.speech.recogniser and works as framelens.video.worker does. It decodes no file: its
 sound is plain samples. On a CPU it enters the sandbox before it reads the model; a graphics card's driver needs files
@@ -24,6 +24,7 @@ from framelens.plugins.speech.recognition.messages import (
     WordsHeard,
 )
 from framelens.plugins.speech.recognition.packing import RATE, Packer, SpeechPassage, Window
+from framelens.plugins.speech.recognition.sherpa import SherpaReader
 from framelens.video import limits
 from framelens.video.worker import further_requests, serve
 
@@ -58,14 +59,22 @@ def begin(request: SpeechRequest) -> Iterator[ModelLoaded | WordsHeard]:
 def messages_of(request: SpeechRequest, loaded: WhisperModel | None) -> Iterator[ModelLoaded | WordsHeard]:
     """Yield the messages of a request. Raises AppErrors."""
     try:
-        model = loaded or _load(request, "cpu", "int8")
-    except (RuntimeError, ValueError, OSError) as error:
+        reader = _reader_of(request, loaded)
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
         name, reason = request.path.name, f"{type(error).__name__}: {error}"
         raise InputError("speech_model_unusable", model=name, reason=reason) from error
+    yield ModelLoaded("cuda" if loaded else "cpu")
+    yield from heard(further_requests(SoundSent), reader.words, passages_of)
+
+
+def _reader_of(request: SpeechRequest, loaded: WhisperModel | None) -> WindowReader | SherpaReader:
+    """Load the model. Raises InputError, or what the libraries raise."""
+    if request.family != "whisper":
+        return SherpaReader(request)
+    model = loaded or _load(request, "cpu", "int8")
     if request.language not in ("", *model.supported_languages):
         raise InputError("speech_language_unknown", model=request.path.name, language=request.language)
-    yield ModelLoaded("cuda" if loaded else "cpu")
-    yield from heard(further_requests(SoundSent), WindowReader(model, request.language).words, passages_of)
+    return WindowReader(model, request.language)
 
 
 def _load(request: SpeechRequest, device: str, compute_type: str) -> WhisperModel:

@@ -36,7 +36,6 @@ _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program."""
 _AT_A_TIME = 4
 """Videos that are fetched at the same time; others wait."""
-_NOT_YET = Path("-")
 
 
 @dataclass(frozen=True)

@@ -211,12 +211,6 @@ def _name(one: ReportedPicture) -> Line:
     return (Span(f"[{one.number}] ", "quoted"), moment(one.time_seconds))
 
 
-def other_pictures(analysis: Analysis) -> Iterator[PictureBlock]:
-    """Yield the pictures of conversations that are not keyframes of the report."""
-    for conversation in analysis.all_conversations:
-        yield from (_picture(one, None) for one in conversation.pictures if one.jpeg)
-
-
 def _picture(one: ReportedPicture, keyframe: Keyframe | None) -> PictureBlock:
     alt = words(_name(one))
     if keyframe:

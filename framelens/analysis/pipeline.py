@@ -23,9 +23,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
-from framelens.analysis.inputs.listening_forecast import ListeningForecast
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline_state import Frames, PipelineState, wait_for
+from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity
 from framelens.analysis.planning.plan import extract_options
 from framelens.analysis.planning.time_parsing import range_notice

@@ -76,7 +76,8 @@ def _confirm_listening(settings: config.Settings, given: argparse.Namespace) -> 
     from framelens.services.recognition import local_diariser, local_recogniser
 
     recogniser = None if settings.speech_base_url else local_recogniser(settings)
-    for model in (recogniser, local_diariser(settings) if given.speakers is not None else None):
+    speakers = getattr(given, "speakers", None)  # ask has no such option
+    for model in (recogniser, None if speakers is None else local_diariser(settings)):
         if model and model.download_bytes() != 0:
             model.confirm_download()
 

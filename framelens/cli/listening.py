@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from framelens.analysis.inputs.listening_forecast import ListeningForecast
+from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.cli.progress_lines import ProgressLine
 from framelens.core.domain import Cue
 from framelens.core.units import clock, human_size

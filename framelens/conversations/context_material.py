@@ -14,7 +14,7 @@ from framelens.core.domain import Analysis, Keyframe
 from framelens.core.images import image_size
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed
 from framelens.llm.text_fallback import describe
 
 

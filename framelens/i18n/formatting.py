@@ -1,10 +1,11 @@
-"""Durations, stages and measured facts of frames as text in the reader's language."""
+"""Durations, stages, measured facts of frames and speakers as text in the reader's language."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import floor, log10
 
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import FrameFacts, Keyframe
+from framelens.core.domain import Cue, FrameFacts, Keyframe, Transcript
 from framelens.core.units import clock
 from framelens.i18n import t
 
@@ -114,3 +115,29 @@ def colours(facts: FrameFacts) -> str:
 
 def _step(steps: Sequence[tuple[float, str]], value: float) -> str:
     return next(name for limit, name in steps if value < limit)
+
+
+def speaker_name(transcript: Transcript, number: int) -> str:
+    """Return what a speaker is called, "" for none: the name that a person has given, or "Speaker A"."""
+    if not 1 <= number <= len(transcript.speakers):
+        return ""
+    return transcript.speakers[number - 1] or t("report.speaker", letter=speaker_letter(number))
+
+
+def speaker_letter(number: int) -> str:
+    """Return the letter of a speaker, who is counted from 1."""
+    return chr(ord("A") + number - 1)
+
+
+def attributed(transcript: Transcript | None, *, only_named: bool = False) -> tuple[Cue, ...]:
+    """Return the cues, each with its speaker in the text; `only_named` leaves out who has no name."""
+    if transcript is None:
+        return ()
+    if not transcript.speakers:
+        return transcript.cues
+    wanted = range(1, len(transcript.speakers) + 1)
+    names = {one: speaker_name(transcript, one) for one in wanted if transcript.speakers[one - 1] or not only_named}
+    return tuple(
+        replace(cue, text=t("report.said_by", name=name, text=cue.text)) if (name := names.get(cue.speaker)) else cue
+        for cue in transcript.cues
+    )

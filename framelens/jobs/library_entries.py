@@ -15,7 +15,7 @@ from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import one_line, readable, storable
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Passage

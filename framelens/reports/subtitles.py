@@ -17,7 +17,7 @@ from unicodedata import east_asian_width
 from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoInfo, times_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.i18n.speakers import attributed, speaker_name
+from framelens.i18n.formatting import attributed, speaker_name
 from framelens.reports.content.labels import issues, one_line, remarks, seconds_of
 from framelens.reports.content.provenance import aigc_text
 

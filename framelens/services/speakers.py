@@ -9,7 +9,7 @@ from framelens.core.domain import Transcript
 from framelens.core.errors import InputError
 from framelens.core.files import one_line
 from framelens.core.roles import LOCAL_USER, current_user
-from framelens.i18n.speakers import speaker_letter
+from framelens.i18n.formatting import speaker_letter
 from framelens.jobs.queue import Jobs
 
 LONGEST_NAME = 60

@@ -3,6 +3,8 @@
 The model of a request's time is `prefill * at_once * prompt tokens + decode * at_once ** 0.25 * completion tokens`:
 prompts of simultaneous requests queue for the processor, while their answers are generated in parallel at nearly the
 speed of one. Both rates are fitted by least squares; with few measurements they stay near their usual proportion.
+
+A transcription has a forecast of its own: of the expected pace first, then of the measured one.
 """
 
 from __future__ import annotations
@@ -44,6 +46,10 @@ _MANY_RUNS = 3  # number of runs from which the smaller spread holds
 _LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6  # least uncertainty of an estimate, with many runs and with few
 # Tokens of usual answers, before the length of an engine's answers is known.
 _WORDS_OF_A_PART, _WORDS_OF_A_FRAME, _WORDS_OF_A_JOIN = 60, 45, 250
+_TRUSTED_SECONDS = 60.0
+"""Work after which only what was measured counts."""
+_COVERED_SECONDS = 30.0
+"""Sound before which nothing was measured: a model reads so much at a time, and is loaded before."""
 
 
 @dataclass(frozen=True)
@@ -290,3 +296,42 @@ class StatsRecorder:
             facts = round(self._measured_at - self._chosen_at, 3)
             survey = SurveyTiming(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), facts)
             self._stats.note_survey(survey)
+
+
+class ListeningForecast:
+    """Forecast of the time that the transcription of one recording takes.
+
+    Args:
+        end_seconds: Its end, or that of the range.
+        pace: Expected seconds of work for a second of sound, None if it is unknown.
+    """
+
+    def __init__(self, end_seconds: float, pace: float | None) -> None:
+        self._end = end_seconds
+        self._pace = pace
+        self._began: tuple[float, float] | None = None  # when, and the second of the recording
+        self._reached = self._worked = 0.0
+
+    def reach(self, reached_seconds: float, now: float) -> None:
+        """Note that all is transcribed up to a second of the recording, at a time in seconds.
+
+        The first call says where the work begins.
+        """
+        self._began = self._began or (now, reached_seconds)
+        self._reached = reached_seconds
+        self._worked = now - self._began[0]
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds that the rest takes, None while nothing is known about the pace."""
+        pace = self._present_pace()
+        return None if pace is None else max(0.0, self._end - self._reached) * pace
+
+    def _present_pace(self) -> float | None:
+        covered = self._reached - self._began[1] if self._began else 0.0
+        if covered < _COVERED_SECONDS:
+            return self._pace
+        measured = self._worked / covered
+        if self._pace is None:
+            return measured
+        trust = min(1.0, self._worked / _TRUSTED_SECONDS)
+        return trust * measured + (1 - trust) * self._pace

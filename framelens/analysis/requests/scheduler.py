@@ -25,7 +25,7 @@ from framelens.core.errors import (
 )
 from framelens.core.units import clock
 from framelens.i18n import as_notice, in_language
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed
 
 ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""

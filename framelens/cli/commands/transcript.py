@@ -28,7 +28,7 @@ from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
 from framelens.i18n import notice_text, t
-from framelens.i18n.speakers import attributed, speaker_name
+from framelens.i18n.formatting import attributed, speaker_name
 from framelens.services.container import Services, open_library
 from framelens.services.keyframes import parse_seconds
 from framelens.services.transcripts import report_ids, separate_speakers, transcript_of

@@ -16,7 +16,7 @@ import numpy as np
 
 from framelens.conversations.retrieval.values import FrameCandidate, Quote, ScoreName
 from framelens.core.domain import Analysis, times_of
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed
 from framelens.store.tokenizer import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}

@@ -7,8 +7,7 @@ from framelens.core.domain import Analysis, FrameFacts, Keyframe, Stretch, Stret
 from framelens.core.files import one_line
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.i18n.formatting import measured, origin
-from framelens.i18n.speakers import attributed, speaker_name
+from framelens.i18n.formatting import attributed, measured, origin, speaker_name
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
 from framelens.reports.content.document import (

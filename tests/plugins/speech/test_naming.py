@@ -16,7 +16,7 @@ from framelens.conversations.retrieval.scores import passages_of
 from framelens.core.domain import Analysis, Cue, Transcript
 from framelens.core.errors import InputError
 from framelens.i18n import in_language
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed
 from framelens.jobs.library_entries import passages
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read

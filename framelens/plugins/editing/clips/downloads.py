@@ -17,7 +17,7 @@ from framelens.core.domain import Analysis, Cue
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import safe_file_name, safe_stem
 from framelens.i18n import error_text, labelled, t
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed
 from framelens.plugins.editing.clips.cutter import CutPiece, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of

@@ -324,7 +324,7 @@ def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
     if not given.burn_subtitles:
         return ()
     from framelens.i18n import language
-    from framelens.i18n.speakers import attributed
+    from framelens.i18n.formatting import attributed
     from framelens.services.transcripts import transcript_of
 
     analysis = None

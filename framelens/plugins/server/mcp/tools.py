@@ -42,8 +42,7 @@ from framelens.core.images import cropped, smaller
 from framelens.core.links import is_link, typed_link
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
-from framelens.i18n.formatting import stage_text
-from framelens.i18n.speakers import attributed
+from framelens.i18n.formatting import attributed, stage_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result

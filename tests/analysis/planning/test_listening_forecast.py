@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framelens.analysis.inputs.listening_forecast import ListeningForecast
+from framelens.analysis.planning.forecast import ListeningForecast
 
 
 def test_before_the_start_the_expected_pace_counts() -> None:

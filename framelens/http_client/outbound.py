@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -151,20 +151,39 @@ class Outbound:
             Cancelled: `cancel` was set.
             Exception: What `receive` or what it returns raises.
         """
+        with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
+            self._run(_unless_cancelled(self._received(url, receive, cancel, headers), cancel))
+
+    def get_all(self, url: str, wanted: Sequence[tuple[Receive, Mapping[str, str]]], cancel: threading.Event) -> None:
+        """Send several requests to one address at once, each with what receives its answer and its headers; see `get`.
+
+        The error of one ends the others.
+        """
 
         async def received() -> None:
-            async with self._opened(url, headers) as (at, response):
-                write = receive(ResponseHead(at, response.status_code, response.headers))
-                if write is None:
-                    return
-                async for piece in response.aiter_raw():
-                    if cancel.is_set():
-                        raise Cancelled
-                    if write(piece) is False:
-                        return
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for receive, headers in wanted:
+                        group.create_task(self._received(url, receive, cancel, headers))
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
 
         with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
             self._run(_unless_cancelled(received(), cancel))
+
+    async def _received(
+        self, url: str, receive: Receive, cancel: threading.Event, headers: Mapping[str, str] | None
+    ) -> None:
+        """Send one request and hand over its answer."""
+        async with self._opened(url, headers) as (at, response):
+            write = receive(ResponseHead(at, response.status_code, response.headers))
+            if write is None:
+                return
+            async for piece in response.aiter_raw():
+                if cancel.is_set():
+                    raise Cancelled
+                if write(piece) is False:
+                    return
 
     @asynccontextmanager
     async def _opened(self, url: str, headers: Mapping[str, str] | None) -> AsyncIterator[tuple[str, httpx.Response]]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 
 from framelens.core.domain import Notice, NoticeValue
@@ -19,7 +20,7 @@ from framelens.http_client.content_range import ContentRange, version_of, versio
 from framelens.http_client.outbound import Outbound, ResponseHead
 from framelens.i18n import as_notice
 from framelens.store.video_repository import VideoRepository
-from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, copy_iframes
+from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, Ranges, copy_iframes
 
 PROBED_BYTES = 64 << 10
 """Of the first request, which finds out whether parts of the file can be read."""
@@ -55,6 +56,19 @@ class RangedFile:
             raise InputError("overview_small", name=self.name, size=human_size(self.size_bytes))
 
 
+@dataclass
+class _Part:
+    """Bytes [first, end) of a file, and those of them that have arrived."""
+
+    first: int
+    end: int
+    data: bytearray = field(default_factory=bytearray)
+
+    @property
+    def num_missing(self) -> int:
+        return self.end - self.first - len(self.data)
+
+
 class RangedReader:
     """Reader of parts of a file, all of one version.
 
@@ -67,46 +81,61 @@ class RangedReader:
         self._deadline = time.monotonic() + outbound.settings.most_seconds
         self.read_bytes = 0
 
-    def read(self, first: int, end: int) -> bytes:
-        """Return bytes [first, end).
+    def read(self, ranges: Ranges) -> list[bytes]:
+        """Return the bytes of each range [first, end); they are asked for at once, then one by one if that fails.
 
         Raises:
             InputError: What `Outbound.get` raises, "url_changes" or "url_cut_off".
             Cancelled: The reader's `cancel` was set.
         """
-        data = bytearray()
+        parts = [_Part(first, end) for first, end in ranges]
+        try:
+            self._get(parts)
+        except InputError as error:
+            if error.key not in (*_BROKEN, "url_busy"):
+                raise
+            for part in parts:
+                self._get_alone(part)
+        return [bytes(part.data) for part in parts]
+
+    def _get_alone(self, part: _Part) -> None:
+        """Add to a part what is missing, in several attempts."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             try:
-                self._get(first, end, data)
-                return bytes(data)
+                return self._get([part] if part.num_missing else [])
             except InputError as error:
                 if error.key not in _BROKEN or attempt == _MOST_ATTEMPTS:
                     raise
-        raise AssertionError
 
-    def _get(self, first: int, end: int, data: bytearray) -> None:
-        """Add to `data` what is missing of bytes [first, end)."""
+    def _get(self, parts: Sequence[_Part]) -> None:
+        """Add to the parts what is missing of them."""
         file, settings = self._file, self._outbound.settings
         if time.monotonic() > self._deadline:
             raise InputError("url_too_slow", url=file.url, seconds=round(settings.most_seconds))
-        start = first + len(data)
-        wanted = {"Range": f"bytes={start}-{end - 1}", "If-Range": version_validator(file.version)}
+        wanted = [(partial(self._receive, part), file.headers | self._asking(part)) for part in parts]
+        self._outbound.get_all(file.url, wanted, self._cancel)
+        for part in parts:
+            if part.num_missing:
+                received = part.first + len(part.data)
+                raise InputError("url_cut_off", url=file.url, received=received, total=file.size_bytes)
 
-        def receive(answer: ResponseHead) -> Callable[[bytes], object]:
-            found = ContentRange.of(answer)
-            is_same = found and (found.first, found.total) == (start, file.size_bytes)
-            if not is_same or version_of(answer, file.size_bytes) not in ("", file.version):
-                raise InputError("url_changes", url=file.url)
-            return add
+    def _asking(self, part: _Part) -> dict[str, str]:
+        """Return the headers that ask for what is missing of a part."""
+        start = part.first + len(part.data)
+        return {"Range": f"bytes={start}-{part.end - 1}", "If-Range": version_validator(self._file.version)}
+
+    def _receive(self, part: _Part, answer: ResponseHead) -> Callable[[bytes], object]:
+        file, found = self._file, ContentRange.of(answer)
+        is_same = found and (found.first, found.total) == (part.first + len(part.data), file.size_bytes)
+        if not is_same or version_of(answer, file.size_bytes) not in ("", file.version):
+            raise InputError("url_changes", url=file.url)
 
         def add(piece: bytes) -> bool:
-            data.extend(piece[: end - first - len(data)])
             self.read_bytes += len(piece)
-            return len(data) < end - first
+            part.data.extend(piece[: part.num_missing])
+            return True
 
-        self._outbound.get(file.url, receive, self._cancel, headers=file.headers | wanted)
-        if len(data) < end - first:
-            raise InputError("url_cut_off", url=file.url, received=first + len(data), total=file.size_bytes)
+        return add
 
 
 def make_overview(
@@ -140,8 +169,8 @@ def make_overview(
         reader, latest = RangedReader(kept, file, cancel), IframeCopied(0, 0)
         part.begin(file.name, None, "")
 
-        def read(first: int, end: int) -> bytes:
-            data = reader.read(first, end)
+        def read(ranges: Ranges) -> list[bytes]:
+            data = reader.read(ranges)
             on_progress(reader.read_bytes, latest)
             return data
 

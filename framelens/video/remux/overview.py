@@ -7,7 +7,7 @@ Who calls `copy_iframes` reads the bytes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +51,9 @@ class OverviewRequest:
 
 @dataclass(frozen=True)
 class WantedBytes:
-    """Bytes [first, end) of the video that the worker waits for."""
+    """Ranges [first, end) of the video's bytes that the worker waits for."""
 
-    first: int
-    end: int
+    ranges: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class OverviewEnd:
 
 
 MESSAGES = (WantedBytes, IframeCopied, OverviewPiece, OverviewEnd, Failure)
-Read = Callable[[int, int], bytes]
+Ranges = Sequence[tuple[int, int]]
+Read = Callable[[Ranges], list[bytes]]
 
 
 def copy_iframes(
@@ -101,7 +101,7 @@ def copy_iframes(
     Args:
         name: Name of the video, for errors.
         size_bytes: Its size.
-        read: read(first, end) returns these bytes of it.
+        read: read(ranges) returns the bytes of each range [first, end) of it.
         cancel: Setting it raises Cancelled.
 
     Raises:
@@ -114,10 +114,12 @@ def copy_iframes(
     with DecoderWorker(request, module=WORKER, messages=MESSAGES) as worker:
         for message in worker.events(cancel):
             match message:
-                case WantedBytes(first, end):
-                    left -= end - first
-                    if not (0 <= first < end <= size_bytes and end - first <= _MOST_BYTES_AT_ONCE and left >= 0):
+                case WantedBytes(ranges):
+                    wanted = sum(end - first for first, end in ranges)
+                    left -= wanted
+                    are_inside = all(0 <= first < end <= size_bytes for first, end in ranges)
+                    if not are_inside or wanted > _MOST_BYTES_AT_ONCE or left < 0:
                         raise VideoError("overview_share", name=name)
-                    worker.ask(read(first, end))
+                    worker.ask(read(ranges))
                 case IframeCopied() | OverviewPiece() | OverviewEnd():
                     yield message

@@ -29,7 +29,15 @@ from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.readers.base import OPEN_OPTIONS
 from framelens.video.readers.pyav import video_stream
-from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, OverviewRequest, Read, WantedBytes
+from framelens.video.remux.overview import (
+    IframeCopied,
+    OverviewEnd,
+    OverviewPiece,
+    OverviewRequest,
+    Ranges,
+    Read,
+    WantedBytes,
+)
 from framelens.video.worker import further_requests, serve
 
 _BLOCK_BYTES = 32 << 10
@@ -41,6 +49,8 @@ _PIECE_BYTES = 1 << 20
 _QUEUED_MESSAGES = 4
 _SAMPLED = 8
 """I-frames that are read first, evenly over the video, to estimate how many the limit of bytes allows."""
+_AT_ONCE = 8
+"""I-frames that are asked for together, so that a distant server costs one wait for all of them."""
 _FEWEST = 16
 _WIDEST_SECONDS = 60.0
 """Mean time between I-frames; with fewer a video isn't seen."""
@@ -57,7 +67,7 @@ class BlockFile(RawIOBase):
 
     Args:
         size_bytes: Its size.
-        ask: ask(first, end) returns these bytes.
+        ask: ask(ranges) returns the bytes of each range [first, end).
 
     Attributes:
         read_bytes: Bytes that were asked for.
@@ -98,6 +108,27 @@ class BlockFile(RawIOBase):
         offset = first - numbers.start * _BLOCK_BYTES
         return data[offset : offset + end - first]
 
+    def prepare(self, ranges: Ranges) -> None:
+        """Ask at once for what is missing of several ranges."""
+        runs: list[range] = []
+        for first, end in ranges:
+            numbers = range(first // _BLOCK_BYTES, -(-min(end, self._size) // _BLOCK_BYTES))
+            after = max((run.stop for run in runs), default=0)
+            missing = [number for number in numbers if number not in self._blocks and number >= after]
+            if missing:
+                runs.append(range(missing[0], missing[-1] + 1))
+        self._fill(runs)
+
+    def _fill(self, runs: Sequence[range]) -> None:
+        """Ask for these blocks."""
+        if not runs:
+            return
+        ranges = [(run.start * _BLOCK_BYTES, min(run.stop * _BLOCK_BYTES, self._size)) for run in runs]
+        for run, data in zip(runs, self._ask(ranges), strict=True):
+            self.read_bytes += len(data)
+            for place, number in enumerate(run):
+                self._blocks[number] = data[place * _BLOCK_BYTES : (place + 1) * _BLOCK_BYTES]
+
     def _load(self, numbers: range) -> None:
         """Ask for the blocks that are missing, and for more if blocks are read in order."""
         missing = [number for number in numbers if number not in self._blocks]
@@ -108,22 +139,18 @@ class BlockFile(RawIOBase):
         missing = [number for number in numbers if number not in self._blocks]
         self._in_order = self._in_order + 1 if missing[0] == self._next else 0
         ahead = min(_MOST_AHEAD, 1 << max(0, self._in_order - 2))
-        first, self._next = missing[0], max(missing[-1] + 1, missing[0] + ahead)
-        start, end = first * _BLOCK_BYTES, min(self._next * _BLOCK_BYTES, self._size)
-        data = self._ask(start, end)
-        self.read_bytes += len(data)
-        for number in range(first, self._next):
-            place = number * _BLOCK_BYTES - start
-            self._blocks[number] = data[place : place + _BLOCK_BYTES]
+        num_blocks = -(-self._size // _BLOCK_BYTES)
+        self._next = min(max(missing[-1] + 1, missing[0] + ahead), num_blocks)
+        self._fill([range(missing[0], self._next)])
 
 
 def messages_of(request: OverviewRequest) -> Iterator[Message]:
     """Yield the messages of a request. FFmpeg reads in a thread of its own, since it can't wait for an answer here."""
     produced: queue.Queue[Message | BaseException | None] = queue.Queue(_QUEUED_MESSAGES)
-    answers = further_requests(bytes)
+    answers = further_requests(list[bytes])
 
-    def ask(first: int, end: int) -> bytes:
-        produced.put(WantedBytes(first, end))
+    def ask(ranges: Ranges) -> list[bytes]:
+        produced.put(WantedBytes(tuple(ranges)))
         return next(answers)
 
     def work() -> None:
@@ -154,6 +181,8 @@ def copied(request: OverviewRequest, file: BlockFile) -> Iterator[IframeCopied |
             chosen, before = source.choose(file), file.read_bytes
             packets: list[_TimedPacket] = []
             while chosen:
+                if not len(packets) % _AT_ONCE:
+                    source.prepare(chosen[:_AT_ONCE], file)
                 found = source.packet(chosen.pop(0))
                 if found is None or (packets and found.pts <= packets[-1].pts):
                     continue
@@ -169,10 +198,19 @@ def copied(request: OverviewRequest, file: BlockFile) -> Iterator[IframeCopied |
 
 @dataclass(frozen=True)
 class _Place:
-    """An I-frame of the index: its decoding time, and a time up to the next one that a seek takes to it."""
+    """An I-frame of the index.
+
+    Attributes:
+        seconds: Its time of decoding.
+        target: A time up to the next one that a seek takes to it.
+        offset: Its first byte, or that of what it is in.
+        num_bytes: Its size, 0 if the index doesn't have it.
+    """
 
     seconds: float
     target: int
+    offset: int
+    num_bytes: int
 
 
 @dataclass(frozen=True)
@@ -198,7 +236,7 @@ class _Source:
                 other.discard = Discard.all
         container.seek(0, stream=self._stream)  # Matroska's index is read by the first seek
         self._unit = self._stream.time_base or Fraction(1, av.time_base)
-        self._indexed_seconds = 0.0
+        self._indexed_seconds, self._longest = 0.0, 0
         self._iframes = self._places()
         self._seconds = self._end()
         self._check()
@@ -207,6 +245,7 @@ class _Source:
         """Return the I-frames to copy, spread evenly, as many as the limits allow; some are read to find out."""
         before = file.read_bytes
         sampled = _evenly(self._iframes[:-1] or self._iframes, _SAMPLED)  # after the last one Matroska is read on
+        self.prepare(sampled, file)
         for place in sampled:
             self.packet(place)
         each = max(1.0, (file.read_bytes - before) / len(sampled))
@@ -215,11 +254,17 @@ class _Source:
             raise VideoError("overview_share", name=self._name)
         return _evenly(self._iframes, min(affordable, self._request.most_iframes))
 
+    def prepare(self, places: Sequence[_Place], file: BlockFile) -> None:
+        """Ask for several I-frames at once; one of unknown size is as long as the longest, with what is read after it."""
+        usual = self._longest + _BLOCK_BYTES
+        file.prepare([(place.offset, place.offset + (place.num_bytes or usual)) for place in places])
+
     def packet(self, place: _Place) -> _TimedPacket | None:
         """Return the I-frame at a place of the index, None if there is none."""
         self._container.seek(place.target, stream=self._stream)
         for packet in self._container.demux(self._stream):
             limits.move_on()
+            self._longest = max(self._longest, packet.size)
             is_one = packet.size and packet.is_keyframe and packet.pts is not None
             return _TimedPacket(packet.pts or 0, packet) if is_one else None
         return None
@@ -247,12 +292,16 @@ class _Source:
     def _places(self) -> list[_Place]:
         """Return the I-frames of the index. A seek to the time of one itself may end at the one before."""
         entries = self._stream.index_entries
-        whole = [entry.timestamp for entry in entries if entry.is_keyframe]
+        whole = [entry for entry in entries if entry.is_keyframe]
         if not whole:
             raise VideoError("overview_format", name=self._name)
-        until = [*whole[1:], max(whole[-1], entries[len(entries) - 1].timestamp)]
+        until = [entry.timestamp for entry in whole[1:]]
+        until.append(max(whole[-1].timestamp, entries[len(entries) - 1].timestamp))
         self._indexed_seconds = float(until[-1] * self._unit)
-        return [_Place(float(at * self._unit), (at + end) // 2) for at, end in zip(whole, until, strict=True)]
+        return [
+            _Place(float(one.timestamp * self._unit), (one.timestamp + end) // 2, max(0, one.pos), one.size)
+            for one, end in zip(whole, until, strict=True)
+        ]
 
     def _end(self) -> float:
         """Return the end of the video on the time axis of the container, as its header says."""

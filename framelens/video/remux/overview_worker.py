@@ -255,7 +255,7 @@ class _Source:
         return _evenly(self._iframes, min(affordable, self._request.most_iframes))
 
     def prepare(self, places: Sequence[_Place], file: BlockFile) -> None:
-        """Ask for several I-frames at once; one of unknown size is as long as the longest, with what is read after it."""
+        """Ask for several I-frames at once; one of unknown size is as long as the longest, with what is read after."""
         usual = self._longest + _BLOCK_BYTES
         file.prepare([(place.offset, place.offset + (place.num_bytes or usual)) for place in places])
 

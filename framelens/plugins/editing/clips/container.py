@@ -80,13 +80,20 @@ class ClipContainer:
             self._file.taken()
         self.container.close()
 
-    def copy_of(self, stream: Stream) -> Stream:
-        """Add a stream for the packets of another one. Raises VideoError if the format doesn't take its codec."""
+    def copy_of(self, stream: Stream, timecode: str = "") -> Stream:
+        """Add a stream for the packets of another one. Raises VideoError if the format doesn't take its codec.
+
+        Args:
+            stream: The other one. What its tags say stays true, except of where its timecode begins.
+            timecode: That of the first picture, "" without one.
+        """
         try:
             copy = self.container.add_stream_from_template(stream, opaque=True)  # its codec may have no encoder
         except ValueError as error:
             raise self._refused(error) from error
-        copy.metadata.update(stream.metadata)
+        copy.metadata.update({name: value for name, value in stream.metadata.items() if name.lower() != "timecode"})
+        if timecode:
+            copy.metadata["timecode"] = timecode
         return copy
 
     def begin(self) -> None:

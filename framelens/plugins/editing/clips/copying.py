@@ -21,6 +21,7 @@ from framelens.core.errors import VideoError
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
 from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
@@ -72,7 +73,9 @@ class _Copy:
         first = self._key_frame()
         origin, zero = float(first * self._unit), self._info.start_seconds
         with ClipContainer(self._request.format, printable(self._info.name)) as clip:
-            copies = {one.index: clip.copy_of(one) for one in (self._stream, *self._sound)}
+            begins = timecode_at(self._info, origin - zero)
+            copies = {self._stream.index: clip.copy_of(self._stream, begins)}
+            copies |= {one.index: clip.copy_of(one) for one in self._sound}
             clip.begin()
             for packet in self._selected(first):
                 seconds = _seconds(packet)

@@ -32,6 +32,7 @@ from framelens.plugins.editing.clips.captions import CaptionDrawer
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
 from framelens.plugins.editing.clips.messages import Canvas, ClipBytes, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
+from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
@@ -219,6 +220,8 @@ class _Track:
         except KeyError:
             pass
         stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
+        if begins := timecode_at(info, self.start_seconds):
+            stream.metadata["timecode"] = begins
         return stream
 
     def packets(self, rest: Iterator[_Shown]) -> Iterator[Timed]:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as Xml
 from framelens.core.domain import Analysis, Language
 from framelens.i18n import in_language
 from framelens.plugins.editing.timeline import markers as timeline
+from framelens.plugins.editing.timeline import rates
 from framelens.reports.content.labels import one_line, shortened
 from framelens.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
 from framelens.reports.json.encoding import json_text
@@ -25,25 +26,25 @@ def write_edl(analysis: Analysis, language: Language) -> bytes:
     How the markers were made is in the last one: readers refuse comments before the first event, and those after one
     would become part of its note.
     """
-    rate = timeline.rate_of(analysis.video, analysis.decode)
+    rate = rates.rate_of(analysis.video, analysis.decode)
     with in_language(language):
         return "\n".join(_lines(analysis, rate)).encode()
 
 
-def _lines(analysis: Analysis, rate: timeline.Rate) -> Iterator[str]:
+def _lines(analysis: Analysis, rate: rates.Rate) -> Iterator[str]:
     yield f"TITLE: {shortened(analysis.video.name, _LONGEST_TITLE)}"
     yield f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"
     yield ""
-    media = timeline.media_start(analysis.video, rate)
+    media = rates.media_start(analysis.video, rate)
     markers = timeline.markers_of(analysis, rate)
     for number, marker in enumerate((*markers, timeline.about(analysis, markers, rate)), start=1):
         start, end = (
-            timeline.timecode(timeline.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
+            rates.timecode(rates.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
         )
         first, last = start, end
         if analysis.video.timecode:
             first, last = (
-                timeline.timecode(media.frame + frame, rate, drops=media.drops)
+                rates.timecode(media.frame + frame, rate, drops=media.drops)
                 for frame in (marker.frame, marker.frame + 1)
             )
         yield f"{number:03d}  001      V     C        {first} {last} {start} {end}"
@@ -68,7 +69,7 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
     The video is referred to by its file name alone, so editing programs ask for its folder. Its file has the video's
     own timecode.
     """
-    rate = timeline.rate_of(analysis.video, analysis.decode)
+    rate = rates.rate_of(analysis.video, analysis.decode)
     with in_language(language):
         pieces, markers = timeline.clips_of(analysis, rate), timeline.markers_of(analysis, rate)
         sound = timeline.clips_of(analysis, rate, is_sound=True) if analysis.video.has_audio else ()
@@ -85,14 +86,14 @@ def _sequence(
     analysis: Analysis,
     tracks: tuple[Sequence[timeline.ShotClip], Sequence[timeline.ShotClip]],
     markers: Sequence[timeline.Marker],
-    rate: timeline.Rate,
+    rate: rates.Rate,
 ) -> None:
     pieces, sound = tracks
     end = (sound or pieces)[-1].end
     sequence = Xml.SubElement(root, "sequence", id="sequence-1")
     _texts(sequence, name=one_line(analysis.video.name), duration=end)
     _rate(sequence, rate)
-    _timecode(sequence, timeline.first_frame(rate), rate, drops=rate.drops)
+    _timecode(sequence, rates.first_frame(rate), rate, drops=rate.drops)
     for marker in markers:
         place = {"in": marker.frame, "out": marker.frame + marker.length if marker.length > 1 else -1}
         _texts(Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **place)
@@ -107,7 +108,7 @@ def _sequence(
 
 
 def _clips(
-    track: Xml.Element, pieces: Sequence[timeline.ShotClip], name: str, end: int, rate: timeline.Rate
+    track: Xml.Element, pieces: Sequence[timeline.ShotClip], name: str, end: int, rate: rates.Rate
 ) -> list[tuple[Xml.Element, Xml.Element]]:
     """Add the pieces to a track; return each clip with its reference to the file."""
     found = []
@@ -133,9 +134,9 @@ def _link(tracks: Sequence[Sequence[tuple[Xml.Element, Xml.Element]]]) -> None:
                 _texts(Xml.SubElement(clip, "link"), **values)
 
 
-def _file(file: Xml.Element, analysis: Analysis, end: int, rate: timeline.Rate) -> None:
+def _file(file: Xml.Element, analysis: Analysis, end: int, rate: rates.Rate) -> None:
     """Describe the file where it is referred to first."""
-    name, start = analysis.video.name, timeline.media_start(analysis.video, rate)
+    name, start = analysis.video.name, rates.media_start(analysis.video, rate)
     _texts(file, name=one_line(name), pathurl=f"file://localhost/{quote(name, safe='')}")
     _rate(file, rate)
     _texts(file, duration=end)
@@ -146,20 +147,20 @@ def _file(file: Xml.Element, analysis: Analysis, end: int, rate: timeline.Rate) 
         Xml.SubElement(media, "audio")
 
 
-def _picture(parent: Xml.Element, analysis: Analysis, rate: timeline.Rate) -> None:
+def _picture(parent: Xml.Element, analysis: Analysis, rate: rates.Rate) -> None:
     traits = Xml.SubElement(parent, "samplecharacteristics")
     _rate(traits, rate)
     _texts(traits, width=analysis.video.width, height=analysis.video.height, pixelaspectratio="square")
 
 
-def _timecode(parent: Xml.Element, frame: int, rate: timeline.Rate, *, drops: bool) -> None:
+def _timecode(parent: Xml.Element, frame: int, rate: rates.Rate, *, drops: bool) -> None:
     element = Xml.SubElement(parent, "timecode")
     _rate(element, rate)
-    string = timeline.timecode(frame, rate, drops=drops)
+    string = rates.timecode(frame, rate, drops=drops)
     _texts(element, string=string, frame=frame, displayformat="DF" if drops else "NDF")
 
 
-def _rate(parent: Xml.Element, rate: timeline.Rate) -> None:
+def _rate(parent: Xml.Element, rate: rates.Rate) -> None:
     element = Xml.SubElement(parent, "rate")
     _texts(element, timebase=rate.timebase, ntsc="TRUE" if rate.is_ntsc else "FALSE")
 
@@ -175,7 +176,7 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
     The video is referred to by its file name alone. Its times begin with its own timecode, or else at 0; the timeline
     begins at 01:00:00:00.
     """
-    rate = timeline.rate_of(analysis.video, analysis.decode)
+    rate = rates.rate_of(analysis.video, analysis.decode)
     with in_language(language):
         kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
         pieces = {kind: timeline.clips_of(analysis, rate, is_sound=kind == "Audio") for kind in kinds}
@@ -187,7 +188,7 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
                 "Timeline.1",
                 one_line(analysis.video.name),
                 metadata=_metadata(analysis, timeline.notes_of(analysis, rate)),
-                global_start_time=_time(timeline.first_frame(rate), rate),
+                global_start_time=_time(rates.first_frame(rate), rate),
                 tracks=_item("Stack.1", "tracks", markers=markers, children=tracks),
             )
         )
@@ -203,8 +204,8 @@ def _track(kind: str, clips: list[_Object]) -> _Object:
     return _item("Track.1", kind, kind=kind, children=clips)
 
 
-def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: timeline.Rate) -> _Object:
-    name, start = analysis.video.name, timeline.media_start(analysis.video, rate).frame
+def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: rates.Rate) -> _Object:
+    name, start = analysis.video.name, rates.media_start(analysis.video, rate).frame
     media = _object(
         "ExternalReference.1",
         one_line(name),
@@ -221,7 +222,7 @@ def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: timeline
     )
 
 
-def _marker(marker: timeline.Marker, rate: timeline.Rate) -> _Object:
+def _marker(marker: timeline.Marker, rate: rates.Rate) -> _Object:
     return _object(
         "Marker.2",
         marker.name,
@@ -241,7 +242,7 @@ def _object(schema: str, name: str, **fields: object) -> _Object:
     return {"OTIO_SCHEMA": schema, "name": name, "metadata": {}, **fields}
 
 
-def _range(start: int, end: int, rate: timeline.Rate) -> _Object:
+def _range(start: int, end: int, rate: rates.Rate) -> _Object:
     return {
         "OTIO_SCHEMA": "TimeRange.1",
         "start_time": _time(start, rate),
@@ -249,5 +250,5 @@ def _range(start: int, end: int, rate: timeline.Rate) -> _Object:
     }
 
 
-def _time(frame: int, rate: timeline.Rate) -> _Object:
+def _time(frame: int, rate: rates.Rate) -> _Object:
     return {"OTIO_SCHEMA": "RationalTime.1", "value": float(frame), "rate": float(rate.frames_per_second)}

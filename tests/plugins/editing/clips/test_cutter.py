@@ -100,6 +100,18 @@ def test_fast_clip_states_its_true_start_and_end(folder: Path, tmp_path: Path, n
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("mode", "begins"), [("exact", "10:00:01:05"), ("fast", "10:00:00:24")])
+def test_timecode_of_a_clip_is_that_of_its_first_picture(
+    folder: Path, tmp_path: Path, mode: ClipMode, begins: str
+) -> None:
+    path = with_sound(video(folder), tmp_path / "coded.mov", sound=(0, 4), timecode="10:00:00:00")
+    clip, found = cut(path, 1.2, 2.0, mode, tmp_path)
+    assert found[0][1] == (30 if mode == "exact" else 24)
+    with open_reader(clip.path) as reader:
+        assert reader.info.timecode == begins
+
+
+@pytest.mark.slow
 def test_copy_of_open_groups_begins_closed(folder: Path, tmp_path: Path) -> None:
     clip, found = cut(video(folder, "open.mkv"), 2.1, 3.3, "fast", tmp_path)
     assert (clip.start_seconds, found[0][1]) == (0.0, 0)

@@ -17,7 +17,7 @@ from opentimelineio.opentime import RationalTime
 from framelens.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
 from framelens.plugins.editing.timeline import editor_files, markers
 from framelens.plugins.editing.timeline import editor_files as otio_report
-from framelens.plugins.editing.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
+from framelens.plugins.editing.timeline.rates import Rate, first_frame, is_exact, rate_of, timecode
 from framelens.reports.formats import FORMATS
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions

@@ -22,6 +22,8 @@ _MOST_BARE = 2**20
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
 _KEEP_ALIVE = ("", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive")
+_COMMENT = ":"
+"""Begins lines that keep a connection open while there is no event."""
 _MARK = b"\xef\xbb\xbf"
 """Mark of UTF-8 at the beginning of a body."""
 
@@ -117,8 +119,12 @@ class EventDecoder:
         return chunk
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:
-        """Yield the events of a body that is no stream."""
-        text = "".join(self._lines).strip()
+        """Yield the events of a body that is no stream, or of one that the engine left before its first event."""
+        lines = "".join(self._lines).splitlines()
+        text = "\n".join(line for line in lines if not line.startswith(_COMMENT)).strip()
+        if not text:
+            yield _ending("")
+            return
         answer = read_json(text)
         if is_refusal(answer):
             raise _refusal(answer)
@@ -127,7 +133,7 @@ class EventDecoder:
         elif text and match_refusal(said_in(text), is_faulty=False)[0]:
             raise _refusal(text)
         else:
-            raise ValueError(said_in(text) or "0 bytes")
+            raise ValueError(said_in(text))
 
 
 async def whole_answer(body: bytes) -> dict[str, Any]:
@@ -137,6 +143,8 @@ async def whole_answer(body: bytes) -> dict[str, Any]:
         openai.APIError: It is a refusal, whatever its status.
         ValueError: It is no answer, such as the page of a proxy.
     """
+    if not body.strip():
+        raise ValueError("0 bytes")
 
     async def pieces() -> AsyncIterator[bytes]:
         yield body
@@ -160,7 +168,7 @@ def _refusal(body: object) -> openai.APIError:
 
 
 def _ending(reason: str) -> ServerSentEvent:
-    """Return an event that ends an answer."""
+    """Return an event that ends an answer; without a reason, in its middle."""
     return _event(normal_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}))
 
 

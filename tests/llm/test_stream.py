@@ -325,7 +325,8 @@ def test_an_engine_that_stays_silent_is_a_timeout() -> None:
         ('{"error": {"message": "Input exceeds context length"}}', "context_exceeded"),
         ("413 Request Entity Too Large", "request_too_large"),
         ("<html><body>Sign in</body></html>", "engine_garbage"),
-        ("", "engine_garbage"),
+        ("", "engine_broke_off"),
+        (": keep-alive\n\n: keep-alive\n\n", "engine_broke_off"),
         ('{"error": {"message": "Provider error", "metadata": {"raw": "{\\"error\\": {\\"message\\": '
          '\\"Input exceeds context length\\"}}"}}}', "context_exceeded"),
     ],

@@ -77,7 +77,7 @@ def test_names_are_searched_asked_about_and_exported(opened: Services) -> None:
     assert "3 位说话人，人数为推测" in FORMATS["markdown"].to_bytes(job.analysis, "zh", appendix=True).decode()
 
 
-def test_subtitles_have_the_speakers_where_their_format_has_a_place(opened: Services) -> None:
+def test_subtitles_have_speakers_where_a_format_has_a_place(opened: Services) -> None:
     heard = HEARD.with_names(("Anna, <b>", "", ""))
     made = replace(spoken(), transcript=heard)
     vtt = FORMATS["transcript_vtt"].write(made, "en").decode()

@@ -102,9 +102,10 @@ class Edits:
 _KEY = "framelens"
 FORM: dict[str, object] = {
     "question": "", "template": "describe", "report_language": "page", "strategy": "auto", "is_automatic": True,
-    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "times": "", "side": 0,
+    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "times": "", "side": 0, "speakers": -1,
 }  # fmt: skip
-"""Values of the request form's widgets for a new video, by their keys; 0 and "page" leave the choice open."""
+"""Values of the request form's widgets for a new video, by their keys; 0 and "page" leave the choice open, and
+-1 separates no speakers."""
 CHOOSING = "choose"
 """Placeholder for an id in the address: the report to compare with is still to be chosen."""
 

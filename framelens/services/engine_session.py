@@ -32,7 +32,7 @@ from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
 from framelens.services import engine_selection
 from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
-from framelens.store.extraction_cache import ExtractionStore
+from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import RequestTiming, TimingStats
 from framelens.video import files
 from framelens.video.stills import Stills
@@ -272,7 +272,7 @@ def expected_room(settings: Settings) -> RequestCapacity:
 
 def build_transcription(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if there is a model for that."""
-    surveys = ExtractionStore(settings.data_dir / "surveys")
+    surveys = open_extractions(settings.data_dir)
     return Transcription(
         build_recogniser(settings), surveys, language=settings.speech_language, diariser=local_diariser(settings)
     )

@@ -1,16 +1,23 @@
 """Names of speakers, which people give: listed, changed, and kept with the reports on a video."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from framelens.analysis.inputs.transcription import Transcription
+from framelens.analysis.inputs.speakers import names_key
+from framelens.core.codec import to_json
 from framelens.core.domain import Transcript
 from framelens.core.errors import InputError
 from framelens.core.files import one_line
 from framelens.core.roles import LOCAL_USER, current_user
 from framelens.i18n.formatting import speaker_letter
-from framelens.jobs.queue import Jobs
+from framelens.store.extraction_cache import open_extractions
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
 
 LONGEST_NAME = 60
 
@@ -45,17 +52,14 @@ def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
     return tuple(found)
 
 
-def name_speakers(
-    jobs: Jobs, transcription: Transcription, job_id: str, names: Mapping[str, str]
-) -> tuple[SpeakerSummary, ...]:
+def name_speakers(services: Services, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
     """Name speakers in a report, in the user's other reports on the video, and for those to come.
 
     Two speakers with one name are the same person; without a name they are two again. With accounts, reports to come
     get no names: others may analyse the same video.
 
     Args:
-        jobs: The jobs.
-        transcription: Keeps the names.
+        services: The services, which have the reports and keep the names.
         job_id: The report.
         names: Name by letter, "" to remove it; other speakers keep theirs.
 
@@ -66,6 +70,7 @@ def name_speakers(
         InputError: "job_unknown", "job_still_runs", "speakers_absent", "speaker_unknown", or "speaker_name_long".
         StorageError: The names can't be stored.
     """
+    jobs = services.jobs
     analysis = jobs.snapshot(job_id).analysis
     heard = analysis.transcript if analysis else None
     if analysis is None or heard is None or not heard.speakers:
@@ -85,5 +90,6 @@ def name_speakers(
             with suppress(InputError):  # it runs again
                 jobs.name_speakers(other, whole)
     if analysis.sha256 and current_user() == LOCAL_USER:
-        transcription.keep_names(analysis.sha256, tuple(whole))
+        key = names_key(analysis.sha256, len(whole))
+        open_extractions(services.settings.data_dir).put(key, to_json(tuple(whole)).encode())
     return speakers_of(heard.with_names(whole))

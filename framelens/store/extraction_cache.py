@@ -143,3 +143,8 @@ def file_state(path: Path) -> str | None:
 def _state(path: Path) -> str:
     status = path.stat()
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+
+
+def open_extractions(data_dir: Path) -> ExtractionStore:
+    """Return the store of a data folder."""
+    return ExtractionStore(data_dir / "surveys")

@@ -24,6 +24,7 @@ from framelens.core.files import base_name
 from framelens.i18n import LANGUAGES, language, sentences, t
 from framelens.i18n.formatting import span
 from framelens.services.playback import video_for
+from framelens.services.recognition import local_diariser
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _OPTIONS_WIDTH, _PROMPT_HEIGHT = 480, 300
 """Pixels."""
+_NO_SPEAKERS = -1
+_MOST_SPEAKERS = 10
+"""More are rare, and can be given to the commands."""
 
 
 def draw(video: VideoInfo | None) -> None:
@@ -125,6 +129,10 @@ def _draw_options() -> None:
     frame_options.draw()
     languages = {FORM["report_language"]: t("ui.as_page")} | {code: t(f"language.{code}") for code in LANGUAGES}
     choose(t("ui.report_language"), languages, "report_language", persist_state="session")
+    if local_diariser(services().settings):
+        speakers = {_NO_SPEAKERS: t("ui.speakers_none"), 0: t("ui.speakers_guess")}
+        speakers |= {number: str(number) for number in range(2, _MOST_SPEAKERS + 1)}
+        choose(t("ui.speakers"), speakers, "speakers", help=t("ui.speakers_option_help"), persist_state="session")
 
 
 def _form() -> dict[str, object]:
@@ -153,6 +161,7 @@ def _request(path: Path) -> AnalysisRequest:
         language=code if code in LANGUAGES else language(),
         selection=chosen.selection,
         side=chosen.side,
+        speakers=None if (speakers := int(st.session_state.get("speakers", _NO_SPEAKERS))) < 0 else speakers,
     )
 
 

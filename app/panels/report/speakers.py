@@ -42,5 +42,4 @@ def _draw_name(job_id: str, speaker: SpeakerSummary) -> None:
 
 def _on_change(job_id: str, letter: str, key: str) -> None:
     with page_state().catching_errors():
-        transcription = services().switcher.session.transcription
-        name_speakers(services().jobs, transcription, job_id, {letter: str(st.session_state[key])})
+        name_speakers(services(), job_id, {letter: str(st.session_state[key])})

@@ -38,7 +38,7 @@ from framelens.core.domain import (
 from framelens.core.errors import DecodeError
 from framelens.core.files import readable
 from framelens.core.generators import value_of
-from framelens.store.extraction_cache import ExtractionStore, file_state
+from framelens.store.extraction_cache import ExtractionStore, file_state, open_extractions
 from framelens.video.extractor import extract, extract_named, probe, remaining_facts
 from framelens.video.files import check_file, hashed, picture_key, version
 from framelens.video.keyframes.options import ExtractOptions
@@ -263,7 +263,7 @@ class ExtractionCache:
 
 def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     """Return the cache of extractions in the data folder."""
-    return ExtractionCache(ExtractionStore(data_dir / "surveys"))
+    return ExtractionCache(open_extractions(data_dir))
 
 
 def _thumbnails_of(selection: Selection) -> tuple[object, ...]:

@@ -253,10 +253,6 @@ class Transcription:
         """Return the names that were kept for a video with so many speakers; empty without."""
         return self._kept(names_key(sha256, num_speakers), Names) or ()
 
-    def keep_names(self, sha256: str, names: Names) -> None:
-        """Keep the names of a video's speakers for further analyses of it."""
-        self._surveys.put(names_key(sha256, len(names)), to_json(names).encode())
-
     def _turns(
         self,
         diariser: Diariser,

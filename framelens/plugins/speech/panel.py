@@ -16,7 +16,9 @@ from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.models.catalogue import Catalogue
-from framelens.services.recognition import LocalRecogniser, local_recogniser
+from framelens.plugins.speech.hub_model import is_installed
+from framelens.plugins.speech.speaker_models import SpeakerReference
+from framelens.services.recognition import LocalModel, local_diariser, local_recogniser
 
 SpeechDownload = BackgroundTask[EngineProgress, object]
 _HOUR = 3600.0
@@ -29,26 +31,30 @@ def draw(_: Catalogue) -> None:
         if settings.speech_base_url:
             st.markdown(plain(t("speech.server", address=settings.speech_base_url)))
         elif local := local_recogniser(settings):
-            follow(_download(), _draw_model, local)
+            st.markdown(plain(t("speech.model", model=local.label)))
+            if (pace := local.pace()) is not None:
+                st.caption(plain(t("speech.pace", time=span(pace * _HOUR, pace * _HOUR))))
+            follow(_download("speech"), _draw_download, "speech", local)
         elif settings.speech_model_path:
             st.markdown(plain(t("speech.engine", model=settings.speech_model_path)))
         else:
             st.markdown(plain(t("speech.absent")))
             st.code('pip install "framelens[speech]"', language="bash")
+        if is_installed(SpeakerReference.packages) and (speakers := local_diariser(settings)):
+            st.markdown(plain(t("speech.speakers", model=speakers.label)))
+            follow(_download("speakers"), _draw_download, "speakers", speakers)
 
 
-def _download() -> SpeechDownload:
-    return services().part("speech", lambda _: BackgroundTask("speech download"))
+def _download(part: str) -> SpeechDownload:
+    return services().part(part, lambda _: BackgroundTask(f"{part} download"))
 
 
-def _draw_model(local: LocalRecogniser) -> None:
-    download, size = _download(), local.download_bytes()
-    st.markdown(plain(t("speech.model", model=local.label)))
-    if (pace := local.pace()) is not None:
-        st.caption(plain(t("speech.pace", time=span(pace * _HOUR, pace * _HOUR))))
+def _draw_download(part: str, local: LocalModel) -> None:
+    """Draw whether a model is here, and the button that downloads it."""
+    download, size = _download(part), local.download_bytes()
     if download.is_running and download.progress:
         draw_phase(download.progress)
-        button(t("speech.stop"), "speech_stop", _on_stop, icon="close")
+        button(t("speech.stop"), f"{part}_stop", _on_stop, part, icon="close")
         return
     if download.error:
         show_error(download.error)
@@ -56,27 +62,27 @@ def _draw_model(local: LocalRecogniser) -> None:
         st.caption(plain(t("speech.here")))
         return
     words = t("speech.download", size=human_size(size)) if size else t("speech.download_unknown")
-    button(words, "speech_download", _on_download, local, icon="download")
+    button(words, f"{part}_download", _on_download, part, local, icon="download")
 
 
-def _on_download(local: LocalRecogniser) -> None:
+def _on_download(part: str, local: LocalModel) -> None:
     with page_state().catching_errors():
-        _begin(local)
+        _begin(part, local)
 
 
 @requires("administrator")
-def _begin(local: LocalRecogniser) -> None:
+def _begin(part: str, local: LocalModel) -> None:
     """Download the model in the background: pressing the button is the consent."""
     local.confirm_download()
     first = EngineProgress("checking", {"model": local.name})
-    _download().start(local.fetch, subject=local.name, progress=first)
+    _download(part).start(local.fetch, subject=local.name, progress=first)
 
 
-def _on_stop() -> None:
+def _on_stop(part: str) -> None:
     with page_state().catching_errors():
-        _stop()
+        _stop(part)
 
 
 @requires("administrator")
-def _stop() -> None:
-    _download().cancel()
+def _stop(part: str) -> None:
+    _download(part).cancel()

@@ -35,9 +35,9 @@ class VideoRange:
     is_cited: bool = False
 
     def value(self, action: RangeAction) -> Value:
-        """Return it as a value for the browser, with the words of its button; the name is that of what is beside it."""
+        """Return it as a value for the browser, with its button's words; "" means the name of what is beside it."""
         edges = {"start": self.start_seconds, "end": self.end_seconds, "cited": self.is_cited}
-        return {"words": action.words, **edges, "job": self.job_id}
+        return {"words": action.words, **edges, "name": self.name, "job": self.job_id}
 
 
 @dataclass(frozen=True)

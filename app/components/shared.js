@@ -40,7 +40,7 @@ function rangeButtons(range, name, notify) {
   if (!range) return [];
   const button = element("button", { type: "button", className: "range-action", textContent: range.words });
   button.setAttribute("aria-label", [range.words, name].filter(Boolean).join(": "));
-  button.addEventListener("click", () => notify("act", { ...range, name }));
+  button.addEventListener("click", () => notify("act", { ...range, name: range.name || name }));
   return [button];
 }
 

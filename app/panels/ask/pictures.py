@@ -14,7 +14,7 @@ from framelens.core.domain import Keyframe, ReportedSearch
 from framelens.core.errors import InputError
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.reports.content.labels import clocks
+from framelens.reports.content.labels import clocks, one_line
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import FrameRef
@@ -85,8 +85,9 @@ def _ranges(found: ReportedSearch) -> dict[float, Value]:
     action, moments = range_action(), found.moments
     if action is None:
         return {}
-    intervals = {one.first.time_seconds: one.end_seconds for one in moments.intervals}
-    return {start: VideoRange(start, end, job_id=moments.analysis_id).value(action) for start, end in intervals.items()}
+    name, job_id = one_line(moments.thing), moments.analysis_id
+    edges = ((one.first.time_seconds, one.end_seconds) for one in moments.intervals)
+    return {start: VideoRange(start, end, name, job_id).value(action) for start, end in edges}
 
 
 def _keyframes(analysis_id: str) -> dict[float, Keyframe]:

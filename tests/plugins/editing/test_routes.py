@@ -70,7 +70,7 @@ def test_finding_and_range_are_saved(client: TestClient, job_id: str, video_id: 
     assert "A%20man%20walks%20by._00-01.000_00-02.500.mp4" in answer.headers["Content-Disposition"]
     assert num_frames(answer.content) == 15
     whole = client.get(f"/api/videos/{video_id}/clips?pieces=r@0-&mode=fast")
-    assert num_frames(whole.content) == 90 and "my%20film__00-00.000_end" in whole.headers["Content-Disposition"]
+    assert num_frames(whole.content) == 90 and "my%20film__00-00.000_00-09.000" in whole.headers["Content-Disposition"]
     assert not [*Path(tmp_path).rglob("framelens-*")]
 
 

@@ -15,10 +15,10 @@ from zipfile import ZIP_STORED, ZipFile
 from framelens.core.background_task import cancel_event, check_cancelled
 from framelens.core.domain import Analysis, Cue
 from framelens.core.errors import InputError, StorageError
-from framelens.core.files import safe_file_name, safe_stem
+from framelens.core.files import name_key, numbered, safe_stem
 from framelens.i18n import error_text, labelled, t
 from framelens.i18n.formatting import attributed
-from framelens.plugins.editing.clips.cutter import CutPiece, cut_pieces, cut_reel
+from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
 from framelens.services.playback import video_for
@@ -188,20 +188,33 @@ def _one(cut: CutPiece, order: ClipOrder) -> ClipFile:
     if cut.error or cut.clip is None:
         raise cut.error or InputError("clip_without_pictures", name=order.name)
     path = cut.clip.path
-    name = path.name if cut.piece.name else safe_stem(order.name) + path.name.removeprefix(order.path.stem)
-    return ClipFile(path, safe_file_name(name), _TYPES.get(path.suffix, _OTHER_TYPE))
+    return ClipFile(path, _name(cut.piece, cut.clip, order), _TYPES.get(path.suffix, _OTHER_TYPE))
+
+
+def _name(piece: Piece, clip: VideoClip, order: ClipOrder) -> str:
+    """Return the name of a clip with the times of the order, or with its true ones if it begins and ends elsewhere."""
+    if clip.mode == "exact":
+        edges: tuple[float, float | None] = piece.start_seconds, piece.end_seconds
+    else:
+        edges = clip.start_seconds, clip.end_seconds
+    title = piece.name or safe_stem(order.name)
+    return clip_name(clip.path, clip.mode, *edges, clip.path.parent, title=title)
 
 
 def _zipped(cuts: Iterator[CutPiece], order: ClipOrder, folder: Path) -> ClipFile:
     """Write the clips into a ZIP, each deleted when it is in it, with a list of those that are left out."""
     target = folder / "clips.zip"
     left_out: list[str] = []
-    errors = []
+    errors, given = [], set[str]()
     with ZipFile(target, "w", ZIP_STORED) as archive:
         for cut in cuts:
             check_cancelled()
             if cut.clip:
-                archive.write(cut.clip.path, cut.clip.path.name)
+                name = Path(_name(cut.piece, cut.clip, order))
+                names = (f"{stem}{name.suffix}" for stem in numbered(name.stem))
+                free = next(one for one in names if name_key(one) not in given)
+                given.add(name_key(free))
+                archive.write(cut.clip.path, free)
                 cut.clip.path.unlink()
             elif cut.error:
                 errors.append(cut.error)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -9,14 +12,16 @@ from zipfile import ZipFile
 
 import av
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from framelens import config
+from framelens.core.domain import ReportedAnswer, ReportedConversation, ReportedPicture
 from framelens.services.container import open_library
 from framelens.video.files import sha256_of
 from tests.browser.conftest import App, Visit, wait_until_still
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich
+from tests.reports.test_questions import BLUE, GREEN, searched
 
 pytestmark = pytest.mark.browser
 
@@ -27,19 +32,26 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(folder / "film.mp4", cards(["red", "green", "blue"], 90), rate=30)
 
 
-def open_report(page: Page, app: App, film: Path) -> None:
-    """Open a report on the film, which is in the data folder of the running app."""
+def talk() -> ReportedConversation:
+    """An answer of a search, with pictures where its two intervals begin."""
+    when, said = "2026-11-22T15:04:00+00:00", "Seen twice: a <b>red</b> card"
+    answer = ReportedAnswer("When is it red?", when, said, "complete", cited=(1, 2), searches=(searched(),))
+    pictures = (ReportedPicture(1, 2.0, jpeg=BLUE), ReportedPicture(2, 6.0, jpeg=GREEN))
+    return ReportedConversation("talk01", "When is it red?", when, "en", (answer,), (), pictures)
+
+
+def add_report(app: App, film: Path) -> tuple[str, Path]:
+    """Add the film and a report on it to the data folder of the running app; return the job's id and the video."""
     settings = config.load({"FRAMELENS_DATA_DIR": str(app.data_dir), "VLLM_MODEL_PATH": str(film.with_name("none"))})
     with open_library(settings) as services:
         upload = services.videos.create_upload(film.name, film.stat().st_size)
         with services.videos.part(upload.id, 0) as part:
             part.write(film.read_bytes())
         video_id, sha256 = services.videos.finish(upload.id), sha256_of(film)
-        made = rich(sha256=sha256, id="film123456")
+        made = rich(sha256=sha256, id="film123456", conversations=(talk(),))
         job_id = services.reports.add(replace(made, video=replace(made.video, name="film.mp4")))
         services.videos.keep_copy_of(sha256, video_id)
-    page.goto(f"{app.url}?job={job_id}")
-    wait_until_still(page, page.locator("video"))
+        return job_id, services.videos.path(video_id)
 
 
 def num_frames(data: bytes) -> int:
@@ -49,7 +61,9 @@ def num_frames(data: bytes) -> int:
 
 def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, film: Path) -> None:
     page = visit.page
-    open_report(page, app, film)
+    job_id, _ = add_report(app, film)
+    page.goto(f"{app.url}?job={job_id}")
+    wait_until_still(page, page.locator("video"))
     page.get_by_role("button", name="Clip: A man walks by.").press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Start", exact=True)).to_have_value("00:00.000")
@@ -78,4 +92,45 @@ def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, 
         page.get_by_role("button", name="Save 3 clips (ZIP)").press("Enter")
     with ZipFile(saved.value.path()) as archive:
         assert len(archive.namelist()) == 3
+    assert visit.complaints == []
+
+
+def test_interval_and_search_hit_are_saved(app: App, visit: Visit, film: Path) -> None:
+    page = visit.page
+    _, stored = add_report(app, film)
+    subtitles = film.with_suffix(".srt")
+    subtitles.write_text("1\n00:00:03,000 --> 00:00:04,000\nThe gate opens.\n")
+    words = [
+        "analyse",
+        str(stored),
+        "--no-model",
+        "--subtitles",
+        str(subtitles),
+        "--output",
+        str(film.parent / "report"),
+    ]
+    environ = os.environ | {"FRAMELENS_DATA_DIR": str(app.data_dir)}
+    subprocess.run([sys.executable, "-m", "framelens.cli.main", *words], env=environ, check=True, capture_output=True)
+    page.goto(f"{app.url}ask")
+    page.get_by_text("When is it red?").first.click()
+    page.get_by_role("button", name="Clip: Frame 1").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("a <b>red</b> card")).to_be_visible()
+    dialog.get_by_text("Fast").click()
+    page.wait_for_timeout(1000)
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Save clip").press("Enter")
+    name = saved.value.suggested_filename  # with the true times
+    assert name == "film_00-01.667_00-03.000.mp4" and num_frames(saved.value.path().read_bytes()) == 40
+    page.goto(f"{app.url}library")
+    search = page.get_by_role("searchbox")
+    search.fill("gate opens")
+    search.press("Enter")
+    button = page.get_by_role("button", name="Clip: The gate opens.")
+    assert button.evaluate("one => one.getClientRects()[0].width > one.getClientRects()[0].height")  # its word is whole
+    button.press("Enter")
+    expect(dialog.get_by_label("Start", exact=True)).to_have_value("00:01.000")
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Save clip").press("Enter")
+    assert num_frames(saved.value.path().read_bytes()) == 120
     assert visit.complaints == []

@@ -83,7 +83,7 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
         raise InputError("clip_list_unreadable", path=shown_path(path), reason=reason_of(error)) from error
     suffix = path.suffix.lower()
     rows = (
-        _of_project(text, player_start_seconds)
+        _of_project(path, text, player_start_seconds)
         if suffix in PROJECTS
         else _of_table(text)
         if suffix == TABLE
@@ -136,12 +136,12 @@ def _of_text(text: str) -> Iterator[_Row]:
             yield number, line.strip(), start, end, name, video
 
 
-def _of_project(text: str, player_start_seconds: float) -> Iterator[_Row]:
+def _of_project(path: Path, text: str, player_start_seconds: float) -> Iterator[_Row]:
     try:
         segments = json.loads("".join(_as_json(text)))["cutSegments"]
         rows = [(one.get("start") or 0, one.get("end"), one.get("name") or "") for one in segments]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        rows = [("", "", "")]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError("clip_list_no_project", path=shown_path(path)) from error
     for number, (start, end, name) in enumerate(rows, start=1):
         edges = [
             f"{max(0.0, edge - player_start_seconds):.6f}" if isinstance(edge, int | float) else ""

@@ -197,7 +197,7 @@ def test_projects_of_losslesscut_are_read(tmp_path: Path) -> None:
         ("list.csv", "start,end,name\n1,2,good\n3,2,backwards", "clip_list_line"),
         ("list.csv", "start,end\n", "clip_list_empty"),
         ("list.llc", "{cutSegments: [{start: 1}]}", "clip_list_line"),
-        ("list.llc", "no project", "clip_list_line"),
+        ("list.llc", "no project", "clip_list_no_project"),
         ("list.llc", "{cutSegments: []}", "clip_list_empty"),
         ("list.txt", "\udcff", "clip_list_unreadable"),
         ("none.txt", "", "clip_list_unreadable"),

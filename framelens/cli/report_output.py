@@ -1,4 +1,7 @@
-"""Output files of commands: never an input of the command, never an existing file unless --overwrite is given."""
+"""Output files of commands: never an input of the command, never an existing file unless --overwrite is given.
+
+The formats are imported where they are asked for: they look for plugins, which takes 26 ms.
+"""
 
 import argparse
 import errno
@@ -22,7 +25,6 @@ from framelens.core.files import (
 )
 from framelens.i18n import language, t
 from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, files_of, format_of
 from framelens.store.fs_utils import storage_errors
 from framelens.video.subtitles.discovery import files_beside
 
@@ -57,6 +59,8 @@ class Output:
 
         It doesn't exist unless files are overwritten.
         """
+        from framelens.reports.formats import FORMATS
+
         suffix = f".report{FORMATS[self.format].suffix}"
         room = name_limit(self.folder) - len(suffix.encode()) - ROOM_FOR_NUMBER
         path = self.file or self.folder / f"{cut_to_bytes(video.stem, room)}{suffix}"
@@ -80,6 +84,8 @@ class Output:
             StorageError: A file can't be written.
             InputError: The format has no content for this report.
         """
+        from framelens.reports.formats import files_of
+
         with storage_errors("report_not_written", path):
             files = files_of(self.format, analysis, language(), path.name, appendix=self.appendix)
             for _ in written(files, path.parent):
@@ -171,6 +177,8 @@ def check_output_folder(option: str, path: Path) -> None:
     Raises:
         ConfigError: It is a file, or named like a report.
     """
+    from framelens.reports.formats import format_of
+
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         raise ConfigError("output_not_folder", option=option, given=shown_path(path))
 
@@ -188,6 +196,8 @@ def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
 
 def _format_for(name: str, asked: str | None) -> str:
     """Return the format of a report file with this name, which must end as that format does if it has an ending."""
+    from framelens.reports.formats import FORMATS, format_of
+
     found = format_of(name)
     if asked is None and found is None and Path(name).suffix:
         known = ", ".join(dict.fromkeys(one.suffix for one in FORMATS.values()))

@@ -110,7 +110,7 @@ def test_keyframes_as_json_imports_neither_engine_nor_terminal(video: Path, tmp_
 
 def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_path: Path) -> None:
     found = imported("keyframes", video, "--quiet", cwd=tmp_path)
-    assert not found & (MODEL | DECODERS | SERVICES | {"PIL"})
+    assert not found & (MODEL | DECODERS | SERVICES | {"PIL", "framelens.registry"})
 
 
 @pytest.mark.slow

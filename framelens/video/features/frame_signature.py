@@ -9,6 +9,7 @@ The channels are luma, the two colour differences, and edges (how busy the cell 
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -87,6 +88,15 @@ class DetailedGlance(Glance):
         light = 0.1 if self.is_black else 0.4 + 0.6 * min(1.0, self.brightness / _DIM)
         return light * (1.0 + math.log1p(self.sharpness))
 
+    @cached_property
+    def blocks(self) -> Blocks:
+        """Return the quantised channels of the picture, 4 x cells, each 0 … LEVELS - 1."""
+        blocks = np.concatenate([self.levels, self.edges[None]], dtype=np.float32)
+        blocks[0] /= _LUMA_STEP
+        blocks[1:3] = (blocks[1:3] - 64) / _CHROMA_STEP
+        blocks[3] = np.log2(1 + blocks[3]) * EDGE_STEPS
+        return np.asarray(np.clip(blocks, 0, LEVELS - 1), np.float32)
+
 
 def glance_at(levels: Image) -> Glance:
     """Return the Glance of a picture from its `levels`, as Picture.levels returns them."""
@@ -146,12 +156,3 @@ def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np
     busiest = max(1, cells.shape[1] // _BUSIEST_SHARE)
     cells.partition(cells.shape[1] - busiest, axis=1)
     return np.asarray((mean + cells[:, -busiest:].mean(axis=1)) / 2)
-
-
-def blocks_of(look: DetailedGlance) -> Blocks:
-    """Return the quantised channels of a picture, 4 x cells, each 0 … LEVELS - 1."""
-    blocks = np.concatenate([look.levels, look.edges[None]], dtype=np.float32)
-    blocks[0] /= _LUMA_STEP
-    blocks[1:3] = (blocks[1:3] - 64) / _CHROMA_STEP
-    blocks[3] = np.log2(1 + blocks[3]) * EDGE_STEPS
-    return np.asarray(np.clip(blocks, 0, LEVELS - 1), np.float32)

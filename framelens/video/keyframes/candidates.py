@@ -16,15 +16,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.video.features.frame_signature import (
-    LEVELS,
-    NUM_CELLS,
-    Blocks,
-    DetailedGlance,
-    Glance,
-    blocks_of,
-    look_at,
-)
+from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, DetailedGlance, Glance, look_at
 from framelens.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 from framelens.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
@@ -64,7 +56,7 @@ class StableSegments:
 
         `opens` says that a cut before the sample is suspected, which ends the segment.
         """
-        blocks = blocks_of(look)
+        blocks = look.blocks
         self._rarity.learn(blocks)
         arrival = self.latest = self._novelty.push(blocks)
         ended = None
@@ -87,7 +79,7 @@ class StableSegments:
 
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate, by all samples."""
-        return [self._cells(blocks_of(item.look), item.arrival or self.latest) for item in candidates]
+        return [self._cells(item.look.blocks, item.arrival or self.latest) for item in candidates]
 
     def _cells(self, blocks: Blocks, arrival: NewContent) -> Cells:
         unusual = np.minimum(self._rarity.rarity(blocks) / _RARE_ENOUGH, 1)

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens.core.domain import Reason, Shot
-from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
+from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, distance, distances
 from framelens.video.keyframes.candidates import Candidate
 from framelens.video.keyframes.details import Details
 from framelens.video.keyframes.novelty import WEIGHTS, Cells
@@ -109,7 +109,7 @@ def links_of(
     end = max(shots[-1].end_seconds, float(times[-1])) or 1e-6
     numbers = np.array([shot_of(item.time_seconds, shots) for item in candidates])
     light = np.array([_light(place, candidates) for place in range(len(candidates))])
-    blocks = np.stack([blocks_of(item.look) for item in candidates])
+    blocks = np.stack([item.look.blocks for item in candidates])
     novelty = np.zeros((len(candidates), NUM_CELLS), np.float32)
     if cell_values is not None:
         novelty = _novelty_of(candidates, cell_values, shots)

@@ -6,7 +6,6 @@ takes a clock that falls back in a transport stream for one that ran over, and a
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -32,8 +31,12 @@ _Stream = TypeVar("_Stream", bound=Stream)
 
 @dataclass
 class _Clock:
-    """One stream's clock: `end` and `shown` are where its packets end, in ticks, by decoding and presentation."""
+    """One stream's clock: `end` and `shown` are where its packets end, by decoding and presentation.
 
+    All are in ticks of `unit_seconds`.
+    """
+
+    unit_seconds: float
     shift: int = 0
     last: int | None = None
     end: int = 0
@@ -50,7 +53,7 @@ class ContinuousClocks:
 
     def __init__(self, container: InputContainer) -> None:
         self._may_jump = _may_jump(container)
-        self._clocks: defaultdict[int, _Clock] = defaultdict(_Clock)
+        self._clocks: dict[int, _Clock] = {}
         self._reached = 0.0
         self.have_restarted = False
 
@@ -59,7 +62,8 @@ class ContinuousClocks:
         time = packet.pts if packet.dts is None else packet.dts
         if time is None or not packet.size:
             return
-        clock, unit = self._clocks[packet.stream.index], float(packet.time_base)
+        clock = self._clocks.get(packet.stream.index) or self._clock_of(packet)
+        unit = clock.unit_seconds
         if self._restarts(clock, time + clock.shift, unit):
             self.have_restarted = True
             shown = time if packet.pts is None else packet.pts
@@ -72,6 +76,11 @@ class ContinuousClocks:
         clock.last, clock.end = time, time + (packet.duration or 0)
         clock.shown = max(clock.shown, (packet.pts or time) + (packet.duration or 0))
         self._reached = max(self._reached, clock.end * unit)
+
+    def _clock_of(self, packet: Packet[Any]) -> _Clock:
+        """Return a new clock for the stream of a packet; PyAV builds its unit as a fraction each time."""
+        self._clocks[packet.stream.index] = clock = _Clock(float(packet.time_base))
+        return clock
 
     def _restarts(self, clock: _Clock, time: int, unit: float) -> bool:
         if clock.last is None:

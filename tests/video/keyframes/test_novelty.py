@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, blocks_of
+from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks
 from framelens.video.keyframes.candidates import RarityModel
 from framelens.video.keyframes.novelty import NoveltyTracker
 from tests.media import moving, textured
@@ -16,7 +16,7 @@ def flat(value: float) -> Blocks:
 
 
 def test_blocks_are_within_their_levels() -> None:
-    blocks = blocks_of(look_of(textured(1)))
+    blocks = look_of(textured(1)).blocks
     assert blocks.shape == (4, NUM_CELLS)
     assert blocks.min() >= 0 and blocks.max() <= LEVELS - 1
 
@@ -35,10 +35,10 @@ def test_what_moves_is_little_novelty_and_what_appears_is_much() -> None:
     caption[70:90, 20:140] = 0
     arrivals = NoveltyTracker()
     for image in moving(100):
-        moved = arrivals.push(blocks_of(look_of(image)))
+        moved = arrivals.push(look_of(image).blocks)
     for _ in range(5):
-        arrivals.push(blocks_of(look_of(textured(1))))
-    appeared = arrivals.push(blocks_of(look_of(caption)))
+        arrivals.push(look_of(textured(1)).blocks)
+    appeared = arrivals.push(look_of(caption).blocks)
     place = appeared.novelty.reshape(18, 32)[14:16, 6:26]
     assert place.mean() > 3
     assert appeared.burst > 0.6 > moved.burst

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from framelens.core.domain import KeyframesChosen, Selection, Shot
-from framelens.video.features.frame_signature import DetailedGlance, blocks_of
+from framelens.video.features.frame_signature import DetailedGlance
 from framelens.video.keyframes import pipeline
 from framelens.video.keyframes.candidates import Candidate, Pool
 from framelens.video.keyframes.details import Details
@@ -278,7 +278,7 @@ def row(pictures: dict[int, Image], number: int = 60) -> tuple[list[Candidate], 
 def unique(pictures: dict[int, Image]) -> dict[int, float]:
     items, cell_values = row(pictures)
     looks = [item.look for item in items]
-    found = uniqueness(cell_values, Details.of(looks, np.stack([blocks_of(look) for look in looks])))
+    found = uniqueness(cell_values, Details.of(looks, np.stack([look.blocks for look in looks])))
     return {place: float(found[place]) for place in pictures}
 
 

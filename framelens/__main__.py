@@ -22,6 +22,9 @@ def main() -> int:
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
+    import gc
+
+    gc.freeze()  # as it ends, Python searches what is left for cycles: 25 ms for all these modules
     return code
 
 

@@ -64,7 +64,7 @@ def as_in_the_app() -> Iterator[None]:
 def framelens_keyframes(path: Path) -> None:
     """Run the command as a user does, from its start to its table, on a video that it has never seen."""
     with TemporaryDirectory(prefix="framelens-bench-") as folder:
-        line = [sys.executable, "-m", "framelens.cli.main", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
+        line = [sys.executable, "-m", "framelens", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
         environment = {**os.environ, "FRAMELENS_DATA_DIR": folder}
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=environment)
 

@@ -47,7 +47,7 @@ class Tool:
 
 def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
     """Run a survey and a selection as a user gets them, without waiting for the facts of the chosen frames."""
-    for event in extract(path, ExtractOptions(frames, read_text=False)):
+    for event in extract(path, ExtractOptions(frames, read_text=False), only_frames=True):
         if isinstance(event, KeyframesChosen):
             return event
     raise RuntimeError(f"no keyframes came of {path}")

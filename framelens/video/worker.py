@@ -161,7 +161,7 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent 
     if request.task == "named":
         yield pipeline.fetch(reader, request.targets, request.edges, request.options.max_side)
         return
-    yield from pipeline.run(reader, request.options)
+    yield from pipeline.run(reader, request.options, shows=not request.only_frames)
 
 
 def _with_facts(
@@ -184,6 +184,8 @@ def _with_facts(
             if isinstance(event, KeyframesChosen | Fetched):
                 keyframes = event.keyframes
             yield event
+        if request.only_frames:
+            return
         from framelens.video.features.frame_metrics import facts_of
 
         yield from facts_of(keyframes, reading, have_text)

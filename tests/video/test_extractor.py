@@ -50,6 +50,14 @@ def test_events_come_in_their_order(card_video: Path) -> None:
     assert facts[0].motion is None and all(fact.motion is not None for fact in facts[1:])
 
 
+@pytest.mark.parametrize("strategy", ["auto", "uniform"])
+def test_frames_alone_are_the_same(card_video: Path, strategy: Strategy) -> None:
+    options = ExtractOptions(4, Selection(strategy), read_text=False)
+    whole, alone = (list(extract(card_video, options, only_frames=only)) for only in (False, True))
+    assert {type(event) for event in alone} <= {Probed, SurveyProgress, KeyframesChosen}
+    assert alone[-1] == next(event for event in whole if isinstance(event, KeyframesChosen))
+
+
 def test_eight_cards_give_one_frame_each_in_order(card_video: Path, chosen: Chosen) -> None:
     result = chosen(card_video, 8)
     assert [nearest_colour(frame.jpeg) for frame in result.keyframes] == list(COLOURS)

@@ -169,7 +169,15 @@ class ExtractionCache:
         known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
         if known:
             return extract_named(path, known, options, texts=texts, cancel=cancel)
-        return extract(path, options, texts=texts, on_known=keep, on_thumbnails=keep, cancel=cancel)
+        return extract(
+            path,
+            options,
+            texts=texts,
+            only_frames=not options.read_text,
+            on_known=keep,
+            on_thumbnails=keep,
+            cancel=cancel,
+        )
 
     def find(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None

@@ -45,10 +45,11 @@ FULL_SIDE = 65_500
 Event = VideoEvent | strategies.Known | strategies.Thumbnails
 
 
-def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
+def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> Iterator[Event]:
     """Yield the events of framelens.video.extract from after Probed to before the facts.
 
-    Yield Known as well, after a survey of a whole video, and Thumbnails after any survey.
+    Yield Known as well, after a survey of a whole video, and Thumbnails after any survey. Without `shows` there is no
+    KeyframeFound.
 
     Raises:
         VideoError: The range contains no frame, or no frame matches the selection.
@@ -59,7 +60,7 @@ def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
         yield from _named(clip, options)
         return
     check = _Check(clip, selection)
-    for event in run_survey(clip, options, checked=check.again):
+    for event in run_survey(clip, options, checked=check.again, shows=shows):
         if (
             strategies.is_whole(selection)
             and isinstance(event, KeyframesChosen)
@@ -212,6 +213,7 @@ def run_survey(
     options: ExtractOptions,
     *,
     checked: Callable[[Survey], FrameReader | None] = lambda _: None,
+    shows: bool = True,
 ) -> Iterator[VideoEvent | strategies.Thumbnails]:
     """Yield the events of an automatic choice, from after Probed to before the facts.
 
@@ -220,9 +222,10 @@ def run_survey(
         options: What to extract.
         checked: Called with the finished survey; if it returns a reader, the frames are chosen in a second survey, of
             that reader.
+        shows: Yield pictures meanwhile.
     """
     frames, opening, max_side = options.most_of(reader.info), options.opening, options.max_side
-    survey = create_survey(reader, frames=frames, max_side=max_side, opening=opening)
+    survey = create_survey(reader, frames=frames, max_side=max_side, opening=opening, shows=shows)
     begins: list[Candidate] = []
     for event in survey.events():
         if not isinstance(event, OpeningRead):
@@ -233,7 +236,7 @@ def run_survey(
     if (again := checked(survey)) is not None:
         with again:
             survey = create_survey(again, frames=frames, max_side=max_side)
-            yield from (event for event in survey.events() if isinstance(event, SurveyProgress))
+            yield from (event for event in survey.events() if not isinstance(event, OpeningRead))
             summary = survey.summary()
     else:
         summary = survey.summary()
@@ -248,11 +251,13 @@ def run_survey(
     yield KeyframesChosen(_keyframes(choices, max_side), summary)
 
 
-def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
+def create_survey(
+    reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None, shows: bool = False
+) -> Survey:
     """Create a Survey with OpenCV threading disabled."""
     cv2.setNumThreads(1)  # the decoder's own threads have the cores; these pictures are small
     until = opening.settled_seconds if opening else inf
-    return Survey(reader, frames=frames, max_side=max_side, opening_until=until)
+    return Survey(reader, frames=frames, max_side=max_side, opening_until=until, shows=shows)
 
 
 def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:

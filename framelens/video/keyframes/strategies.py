@@ -149,6 +149,7 @@ class WorkerRequest:
         start_seconds: Start of the sound.
         end_seconds: End of the sound, None for the end of the video.
         spoken: Language (ISO 639-1) of the sound track that is preferred, "" for any.
+        only_frames: For "extract", yield no pictures before the frames are chosen, and no facts of them.
         confined: Folders below which no link is followed; see framelens.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
@@ -168,6 +169,7 @@ class WorkerRequest:
     start_seconds: float = 0.0
     end_seconds: float | None = None
     spoken: str = ""
+    only_frames: bool = False
     confined: tuple[Path, ...] = field(default_factory=confined_folders)
     memory_bytes: int = limits.MEMORY_BYTES
     stuck_seconds: float = limits.STUCK_SECONDS

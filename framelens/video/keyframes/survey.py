@@ -60,10 +60,12 @@ class Survey:
     """One pass over a reader: iterate `events` to the end, then call the other methods and read `collector`.
 
     An OpeningRead is yielded at `opening_until` seconds, if the video is longer; calling the other methods at that
-    moment does not affect later results.
+    moment does not affect later results. Unless it `shows` pictures, no KeyframeFound is yielded.
     """
 
-    def __init__(self, reader: FrameReader, *, frames: int, max_side: int, opening_until: float = inf) -> None:
+    def __init__(
+        self, reader: FrameReader, *, frames: int, max_side: int, opening_until: float = inf, shows: bool = True
+    ) -> None:
         self._reader = reader
         self._frames = frames
         self._max_side = max_side
@@ -90,6 +92,7 @@ class Survey:
         self._num_shown = 0
         self._latest_shown: Candidate | None = None
         self._opening_until = opening_until
+        self._shows = shows
 
     def events(self) -> Iterator[SurveyProgress | KeyframeFound | OpeningRead]:
         """Decode everything; yield progress a few times a second, and pictures to show meanwhile."""
@@ -240,7 +243,7 @@ class Survey:
 
     def _provisional_events(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:
         """Yield new candidates to show, limited so that some remain to be shown for the rest of the video."""
-        for candidate in fresh:
+        for candidate in fresh if self._shows else ():
             share = candidate.time_seconds / self._duration if self._duration else self._num_shown / self._frames
             allowed = self._frames * share + (0 if candidate.opens is None else 2)
             if self._num_shown >= min(self._frames, allowed) or self._is_repeat(candidate):

@@ -149,7 +149,7 @@ class SpeakerNames(Strict):
     """Names for speakers, by their letters; an empty one removes the name."""
 
     names: dict[Annotated[str, Field(pattern="^[A-Z]$")], Annotated[str, Field(max_length=LONGEST_NAME)]] = Field(
-        min_length=1, examples=[{"A": "Anna"}]
+        min_length=1, examples=[{"A": "Anna"}], json_schema_extra={"additionalProperties": False}
     )
 
 

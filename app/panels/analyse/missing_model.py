@@ -111,14 +111,14 @@ def _use(
             on_start(now or ready(), True)
 
 
-def draw_short(now: Readiness, *, key: str) -> None:
+def draw_short(now: Readiness, *, key: str, primary: bool = True) -> None:
     """Draw a note that there is no model and the button that leads to one, in place of a button that asks it."""
     words = t("models.missing.none")
     if now.model:
         words = t("models.missing.absent", model=now.model.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(words), width="content")
-        draw_choose(key=key, primary=True)
+        draw_choose(key=key, primary=primary)
 
 
 def fits(now: Readiness) -> bool:

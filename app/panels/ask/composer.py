@@ -56,7 +56,7 @@ def draw(
         if error := page_state().ask_error:
             show_error(error)
         if now.kind != "ready":
-            missing_model.draw_short(now, key=f"{key}_model")
+            missing_model.draw_short(now, key=f"{key}_model", primary=not analysis)  # the report has its own
         elif analysis and conversation is None:
             _draw_suggestions(analysis, key)
         with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="ask_row"):

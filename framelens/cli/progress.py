@@ -14,6 +14,7 @@ from rich.text import Text
 
 from framelens.cli import terminal
 from framelens.cli.progress_lines import describe
+from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import (
     Analysis,
@@ -27,7 +28,7 @@ from framelens.core.domain import (
     StageStarted,
 )
 from framelens.core.units import clock
-from framelens.i18n import notice_text, t
+from framelens.i18n import t
 
 
 class Progress:
@@ -67,8 +68,8 @@ class Progress:
             case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
                 self._print_whole(analysis, state)
-            case Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
-                self.say(notice_text(notice))
+            case Noticed(notice) if words := unsaid(notice):
+                self.say(words)
             case _:
                 pass
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from framelens.cli import terminal
+from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import EngineProgress, Noticed
-from framelens.i18n import notice_text, t
+from framelens.i18n import t
 from framelens.i18n.formatting import beside_text, stage_text
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class ProgressLines:
     def show(self, update: AnalysisUpdate) -> None:
         """Print what one event says."""
         event, state = update.event, update.state
-        if self._is_alone and isinstance(event, Noticed) and event.notice.level != "error":
-            self.say(notice_text(event.notice))
+        if self._is_alone and isinstance(event, Noticed) and (words := unsaid(event.notice)):
+            self.say(words)
         shown = state.stage, state.engine_phase.phase if state.stage == "engine" and state.engine_phase else ""
         is_new, self._shown = shown != self._shown, shown
         if not self._quiet and state.stage and self._throttle.is_due(at_once=is_new and self._is_alone):

@@ -7,6 +7,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from framelens.core.domain import Notice
+from framelens.i18n import notice_text
+
 
 @dataclass
 class RunningCommand:
@@ -17,12 +20,14 @@ class RunningCommand:
         overview: Read links in parts.
         cancel: Set by a signal, once the command handles those.
         fetched: Files of the links that were fetched, by what was typed.
+        said: Sentences that were printed of them, which the command needn't print again.
     """
 
     quiet: bool = False
     overview: bool = False
     cancel: threading.Event = field(default_factory=threading.Event)
     fetched: dict[str, Path] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
 
 
 _running: ContextVar[RunningCommand | None] = ContextVar("running", default=None)
@@ -36,3 +41,9 @@ def begin(*, quiet: bool, overview: bool) -> None:
 def running() -> RunningCommand:
     """Return the command that runs; a new value outside of one."""
     return _running.get() or RunningCommand()
+
+
+def unsaid(notice: Notice) -> str:
+    """Return the text of a notice, "" if it was printed when a link was fetched, or is an error, printed at the end."""
+    words = notice_text(notice)
+    return "" if notice.level == "error" or words in running().said else words

@@ -36,5 +36,7 @@ def fetched(typed: str) -> Path:
             video_id = links.fetch(typed_link(typed), show, command.cancel, overview=command.overview)
         command.fetched[typed] = path = videos.path(video_id)
         if (notice := notice_of(path)) and command.overview and not command.quiet:
-            sys.stderr.write(f"{notice_text(notice)}\n")
+            words = notice_text(notice)
+            command.said.add(words)
+            sys.stderr.write(f"{words}\n")
     return command.fetched[typed]

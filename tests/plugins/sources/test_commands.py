@@ -95,6 +95,7 @@ def test_an_overview_is_analysed(run: Run, served: Served, tmp_path: Path) -> No
     assert served.sent < 0.3 * len(served.data)
     report = run("analyse", url, "--overview", "--no-model", "--json")
     (notice,) = [one for one in json.loads(report.stdout)["notices"] if one["key"] == "overview"]
+    assert report.stderr.count(notice["text"]) == 1
     assert notice["values"]["percent"] < 30 and served.sent < 0.3 * len(served.data)
     refused = run("keyframes", path, "--overview")
     assert refused.returncode == 2 and "--overview" in refused.stderr

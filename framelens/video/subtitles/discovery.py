@@ -150,10 +150,10 @@ def check_subtitle_file(path: Path) -> Path:
     """Return the absolute path of a subtitle file that the user has named.
 
     Raises:
-        InputError: There is no such file, or its name doesn't end like one of subtitles that are read.
+        InputError: There is no such file, it is a folder, or its name doesn't end like one of subtitles that are read.
     """
     if not path.is_file():
-        raise InputError("path_missing", path=shown_path(path))
+        raise InputError("subtitles_not_a_file" if path.exists() else "path_missing", path=shown_path(path))
     if path.suffix.lower() not in _READ:
         raise InputError("subtitles_not_known", name=printable(path.name), known=SUBTITLE_SUFFIXES)
     return path.absolute()

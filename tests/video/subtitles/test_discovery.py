@@ -164,7 +164,9 @@ def test_named_file_changes_the_digest(tmp_path: Path) -> None:
     assert len({"", digest_beside(tmp_path / "film.mp4"), first, digest_beside(tmp_path / "film.mp4", given)}) == 3
 
 
-@pytest.mark.parametrize(("name", "key"), [("none.srt", "path_missing"), ("film.mp4", "subtitles_not_known")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("none.srt", "path_missing"), (".", "subtitles_not_a_file"), ("film.mp4", "subtitles_not_known")]
+)
 def test_a_file_without_subtitles_is_refused(tmp_path: Path, name: str, key: str) -> None:
     (tmp_path / "film.mp4").write_bytes(b"x")
     with pytest.raises(InputError) as caught:

@@ -197,7 +197,8 @@ def _fits(key: str, kind: str) -> bool:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # a body that no JSON can be read from
-        wrong = {"place": "body", "message": t("api.wrong.encoding")}
+        is_text = not isinstance(error.__cause__, UnicodeDecodeError)
+        wrong = {"place": "body", "message": t("api.wrong.parsing" if is_text else "api.wrong.encoding")}
         return problem_response(InputError("api_body_wrong", places="body"), errors=[wrong])
     shown = {"path": request.url.path[:200], "method": request.method[:20]}
     key = "api_method" if error.status_code == 405 else "api_path_unknown"

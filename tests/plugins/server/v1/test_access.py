@@ -153,11 +153,18 @@ def test_the_language_is_the_preferred_one(api: TestClient, header: str, languag
     assert ("找不到" in said) == (language == "zh")
 
 
-@pytest.mark.parametrize("body", [b'{"a": "\xff"}', b"[" * 100_000, b'{"frames": 1' + b"0" * 5000 + b"}"])
-def test_a_body_that_nothing_can_read_is_named(api: TestClient, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"a": "\xff"}', "请求体不是 UTF-8 编码的 JSON。"),
+        (b"[" * 100_000, "无法读取该值。"),
+        (b'{"frames": 1' + b"0" * 5000 + b"}", "无法读取该值。"),
+    ],
+)
+def test_a_body_that_nothing_can_read_is_named(api: TestClient, body: bytes, message: str) -> None:
     answer = api.post("jobs", content=body, headers={"Content-Type": "application/json", "Accept-Language": "zh"})
     assert (answer.status_code, answer.json()["key"]) == (422, "api_body_wrong")
-    assert answer.json()["errors"] == [{"place": "body", "message": "无法读取该值。"}]
+    assert answer.json()["errors"] == [{"place": "body", "message": message}]
 
 
 @pytest.mark.parametrize("path", ["", "jobs", "openapi.json", "docs", "jobs/nope", "nope"])

@@ -165,9 +165,10 @@ def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> No
     expect(page.get_by_role("listitem").first).to_be_visible()
     assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
     entry = page.locator(".entry").first
-    before = entry.bounding_box()
+    height = "entry => entry.getBoundingClientRect().height"
+    before = entry.evaluate(height)
     entry.locator(".cover img").evaluate(SHOW_UPRIGHT)
-    assert before and entry.bounding_box() == before
+    assert before and entry.evaluate(height) == before
 
 
 def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -165,7 +166,7 @@ def test_job_cancels_in_any_stage_and_can_resume(stage: str, tmp_path: Path, und
         gate.opened.set()
         jobs.resume(job_id)
         assert report_of(ended(jobs, job_id)) == undisturbed
-    assert len(about_parts(server)) <= len(undisturbed.chunks) + 2  # those that were on their way
+    assert max(Counter(about_parts(server)).values()) <= 2  # what was on its way, once more
 
 
 def alive(thread: threading.Thread) -> bool:

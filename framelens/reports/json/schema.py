@@ -317,7 +317,7 @@ class ConversationForm(Struct, frozen=True):
 class ReportForm(Struct, frozen=True, kw_only=True):
     """A whole analysis of a video. Missing values are null or empty; only `conversations` and `link` may be left out.
 
-    Reports of earlier versions have no `state`.
+    A transcript whose speakers weren't separated says nothing of them. Reports of earlier versions have no `state`.
     """
 
     format: Literal["framelens-report"] = "framelens-report"

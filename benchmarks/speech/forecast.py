@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from framelens.analysis.inputs.listening_forecast import ListeningForecast
 
 from benchmarks.speech.__main__ import reading, whisper_base
 from benchmarks.speech.film import write_film
 from benchmarks.speech.voices import RATE, Recording, Sound, level_of, music, noise, silence
 from framelens import config
+from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.services.engine_session import build_transcription
 from framelens.video.extractor import probe
 

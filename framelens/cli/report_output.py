@@ -71,11 +71,7 @@ class Output:
         return free
 
     def _is_free(self, path: Path) -> bool:
-        if name_key(path.name) in self._given:
-            return False
-        return not os.path.lexists(path) or (
-            self.overwrites and not any(is_same_file(one, path) for one in self.inputs)
-        )
+        return name_key(path.name) not in self._given and is_free(path, self.inputs, overwrites=self.overwrites)
 
     def write(self, analysis: Analysis, path: Path) -> None:
         """Write the report and its accompanying files in the language of the command.
@@ -149,6 +145,11 @@ def check_typed_output(option: str, named: str | Path) -> None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ConfigError("output_name_long", option=option, given=shown_path(named)) from error
+
+
+def is_free(path: Path, inputs: Iterable[Path], *, overwrites: bool) -> bool:
+    """Return whether a path may be written to without a question: nothing is there, or what may be replaced."""
+    return not os.path.lexists(path) or (overwrites and not any(is_same_file(one, path) for one in inputs))
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PORTS = {"http": 80, "https": 443}
 _ANSWERED = (200, 206, 304, 416)
 """The file, a part of it, that it is unchanged, and that it has no such part."""
+BROKEN = ("url_unreachable", "url_silent", "url_cut_off")
+"""Keys of errors after which a fetch may continue where it ended."""
 _POLL_SECONDS = 0.1
 _IDLE_SECONDS = 30.0
 """How long a server may send nothing."""

@@ -20,7 +20,7 @@ from framelens.core.files import one_line
 from framelens.core.links import Link, SourceSettings, unsigned
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
-from framelens.http_client.outbound import Outbound
+from framelens.http_client.outbound import BROKEN, Outbound
 from framelens.services.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
 from framelens.services.overview import RangedFile, make_overview, whole_notice
 from framelens.store.arriving_video import ArrivingVideo
@@ -30,7 +30,6 @@ from framelens.video.remux.sound_track import joined_tracks
 
 _MOST_ATTEMPTS = 5
 """Of a file whose connection breaks off, each from where the last one ended."""
-_BROKEN = ("url_unreachable", "url_silent", "url_cut_off")
 _PASSWORD = re.compile(rb"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 
 
@@ -150,7 +149,7 @@ class LinkFetcher:
                 self._outbound.get(remote.url, transfer.receive, fetch.cancel, headers=transfer.headers)
                 transfer.check_whole(fetch.link)
             except InputError as error:
-                may_continue = part.version and part.offset > before and error.key in _BROKEN
+                may_continue = part.version and part.offset > before and error.key in BROKEN
                 if may_continue and attempt < _MOST_ATTEMPTS:
                     continue
                 if error.key == "url_unreachable" and part.offset and part.size_bytes:  # it was reached

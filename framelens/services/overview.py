@@ -17,7 +17,7 @@ from framelens.core.errors import AppError, InputError
 from framelens.core.links import Link
 from framelens.core.units import human_size
 from framelens.http_client.content_range import ContentRange, version_of, version_validator
-from framelens.http_client.outbound import Outbound, ResponseHead
+from framelens.http_client.outbound import BROKEN, Outbound, ResponseHead
 from framelens.i18n import as_notice
 from framelens.store.video_repository import VideoRepository
 from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, Ranges, copy_iframes
@@ -27,7 +27,6 @@ PROBED_BYTES = 64 << 10
 LEAST_BYTES = 32 << 20
 """A smaller file is fetched whole: that takes seconds."""
 _MOST_ATTEMPTS = 3
-_BROKEN = ("url_unreachable", "url_silent", "url_cut_off")
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class RangedReader:
         try:
             self._get(parts)
         except InputError as error:
-            if error.key not in (*_BROKEN, "url_busy"):
+            if error.key not in (*BROKEN, "url_busy"):
                 raise
             for part in parts:
                 self._get_alone(part)
@@ -104,7 +103,7 @@ class RangedReader:
             try:
                 return self._get([part] if part.num_missing else [])
             except InputError as error:
-                if error.key not in _BROKEN or attempt == _MOST_ATTEMPTS:
+                if error.key not in BROKEN or attempt == _MOST_ATTEMPTS:
                     raise
 
     def _get(self, parts: Sequence[_Part]) -> None:

@@ -66,6 +66,11 @@ def local_recogniser(settings: Settings) -> LocalRecogniser | None:
     return found
 
 
+def has_diariser() -> bool:
+    """Return whether a plugin separates speakers. Nothing is looked for on the disk."""
+    return any(one.diariser for one in registry.used())
+
+
 def local_diariser(settings: Settings) -> LocalDiariser | None:
     """Return that of the first plugin which separates speakers with these settings."""
     found: LocalDiariser | None = _first_of("diariser", settings)

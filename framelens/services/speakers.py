@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.analysis.inputs.speakers import names_key
@@ -17,7 +18,7 @@ from framelens.i18n.formatting import speaker_letter
 from framelens.store.extraction_cache import open_extractions
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.jobs.queue import Jobs
 
 LONGEST_NAME = 60
 
@@ -52,14 +53,15 @@ def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
     return tuple(found)
 
 
-def name_speakers(services: Services, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
+def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
     """Name speakers in a report, in the user's other reports on the video, and for those to come.
 
     Two speakers with one name are the same person; without a name they are two again. With accounts, reports to come
     get no names: others may analyse the same video.
 
     Args:
-        services: The services, which have the reports and keep the names.
+        jobs: The reports.
+        data_dir: The data folder, where the names are kept for reports to come.
         job_id: The report.
         names: Name by letter, "" to remove it; other speakers keep theirs.
 
@@ -70,7 +72,6 @@ def name_speakers(services: Services, job_id: str, names: Mapping[str, str]) -> 
         InputError: "job_unknown", "job_still_runs", "speakers_absent", "speaker_unknown", or "speaker_name_long".
         StorageError: The names can't be stored.
     """
-    jobs = services.jobs
     analysis = jobs.snapshot(job_id).analysis
     heard = analysis.transcript if analysis else None
     if analysis is None or heard is None or not heard.speakers:
@@ -90,6 +91,5 @@ def name_speakers(services: Services, job_id: str, names: Mapping[str, str]) -> 
             with suppress(InputError):  # it runs again
                 jobs.name_speakers(other, whole)
     if analysis.sha256 and current_user() == LOCAL_USER:
-        key = names_key(analysis.sha256, len(whole))
-        open_extractions(services.settings.data_dir).put(key, to_json(tuple(whole)).encode())
+        open_extractions(data_dir).put(names_key(analysis.sha256, len(whole)), to_json(tuple(whole)).encode())
     return speakers_of(heard.with_names(whole))

@@ -24,7 +24,7 @@ from framelens.core.files import base_name
 from framelens.i18n import LANGUAGES, language, sentences, t
 from framelens.i18n.formatting import span
 from framelens.services.playback import video_for
-from framelens.services.recognition import local_diariser
+from framelens.services.recognition import has_diariser
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
@@ -129,7 +129,7 @@ def _draw_options() -> None:
     frame_options.draw()
     languages = {FORM["report_language"]: t("ui.as_page")} | {code: t(f"language.{code}") for code in LANGUAGES}
     choose(t("ui.report_language"), languages, "report_language", persist_state="session")
-    if local_diariser(services().settings):
+    if has_diariser():
         speakers = {_NO_SPEAKERS: t("ui.speakers_none"), 0: t("ui.speakers_guess")}
         speakers |= {number: str(number) for number in range(2, _MOST_SPEAKERS + 1)}
         choose(t("ui.speakers"), speakers, "speakers", help=t("ui.speakers_option_help"), persist_state="session")

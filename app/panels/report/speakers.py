@@ -42,4 +42,5 @@ def _draw_name(job_id: str, speaker: SpeakerSummary) -> None:
 
 def _on_change(job_id: str, letter: str, key: str) -> None:
     with page_state().catching_errors():
-        name_speakers(services(), job_id, {letter: str(st.session_state[key])})
+        names = {letter: str(st.session_state[key])}
+        name_speakers(services().jobs, services().settings.data_dir, job_id, names)

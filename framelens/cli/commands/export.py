@@ -5,10 +5,8 @@ It asks no model and reads no video: every report is built from stored data.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 from framelens import config
@@ -17,10 +15,11 @@ from framelens.cli.report_output import (
     add_overwrite_option,
     check_output_folder,
     check_typed_output,
+    is_free,
 )
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, is_same_file
+from framelens.core.files import absolute
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, format_named
@@ -120,12 +119,6 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
         yield analysis
 
 
-def _is_free(folder: Path, inputs: Sequence[Path], name: str, *, overwrite: bool) -> bool:
-    path = folder / name
-    is_input = any(is_same_file(one, path) for one in inputs)
-    return not os.path.lexists(path) or (overwrite and not is_input)
-
-
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequence[Path]) -> list[Path]:
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept.
 
@@ -143,7 +136,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
         _said(analyses, given.format),
         given.format,
         given.language,
-        is_free=partial(_is_free, folder, inputs, overwrite=given.overwrite),
+        is_free=lambda name: is_free(folder / name, inputs, overwrites=given.overwrite),
         appendix=given.appendix,
     )
     with storage_errors("report_not_written", folder):

@@ -10,6 +10,7 @@ from framelens.analysis.inputs.recognisers import Pieces, SpeechModelName
 from framelens.config import Settings
 from framelens.core.domain import SpeakerTurn
 from framelens.core.errors import EngineError
+from framelens.core.files import typed_path
 from framelens.plugins.speech.diarisation.messages import (
     MESSAGES,
     WORKER,
@@ -30,7 +31,7 @@ _BYTES_A_SECOND = 16 * 16_000
 def diariser(settings: Settings) -> SherpaDiariser:
     """Return the diariser that these settings mean."""
     named = settings.speaker_model_path
-    return SherpaDiariser(settings, models_in(Path(named)) if named else default_models())
+    return SherpaDiariser(settings, models_in(Path(typed_path(named))) if named else default_models())
 
 
 class SherpaDiariser(HubModel[SpeakerReference]):

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from framelens.core.domain import ProgressListener
 from framelens.core.errors import ModelNotFound
+from framelens.core.files import typed_path
 from framelens.engine.hub_cache import find_in_cache
 from framelens.plugins.speech.hub_model import download_files, has_bytes
 from framelens.plugins.speech.recognition.messages import Device
@@ -93,7 +94,7 @@ def find_sherpa_model(name: str) -> SherpaReference | None:
             return SherpaReference(
                 family, family, hub_id, find_in_cache(hub_id, lambda folder: bool(_family_of(folder)))
             )
-    folder = Path(name).expanduser()
+    folder = Path(typed_path(name))
     found = _family_of(folder) if folder.is_dir() else None
     return SherpaReference(found, folder.absolute().name, "", folder) if found else None
 

@@ -30,6 +30,7 @@ from framelens.video.files import printable
 from framelens.video.readers.base import OPEN_OPTIONS
 from framelens.video.readers.pyav import video_stream
 from framelens.video.remux.overview import (
+    WORKER,
     IframeCopied,
     OverviewEnd,
     OverviewPiece,
@@ -335,7 +336,7 @@ def _evenly(places: Sequence[_Place], most: int) -> list[_Place]:
 
 def main() -> NoReturn:
     """Handle a request."""
-    serve(OverviewRequest, "framelens.video.remux.overview_worker", lambda request: [], messages_of)
+    serve(OverviewRequest, WORKER, lambda request: [], messages_of)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from framelens.core.codec import Failure
 from framelens.video.files import check_file
 from framelens.video.limits import MEMORY_BYTES, STUCK_SECONDS
+from framelens.video.remux.written_file import WrittenBytes, size_after
 from framelens.video.worker_pool import DecoderWorker
 
 WORKER = "framelens.video.remux.sound_track_worker"
@@ -31,14 +32,6 @@ class JoinRequest:
     stuck_seconds: float = STUCK_SECONDS
 
 
-@dataclass(frozen=True)
-class WrittenBytes:
-    """Bytes of the joined file, which belong at `offset`."""
-
-    offset: int
-    data: bytes
-
-
 def joined_tracks(path: Path, sound: Path, cancel: threading.Event) -> Iterator[WrittenBytes]:
     """Copy the pictures of one file and the sound of another into an MP4, and yield its bytes as they are written.
 
@@ -54,7 +47,9 @@ def joined_tracks(path: Path, sound: Path, cancel: threading.Event) -> Iterator[
     """
     check_file(path)
     check_file(sound)
+    size = 0
     with DecoderWorker(JoinRequest(path, sound), module=WORKER, messages=(WrittenBytes, Failure)) as worker:
         for message in worker.events(cancel):
             if isinstance(message, WrittenBytes):
+                size = size_after(message, size, path)
                 yield message

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
-from os import SEEK_CUR, SEEK_END, SEEK_SET
 from typing import Any, NoReturn
 
 import av
@@ -19,45 +18,13 @@ from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.readers.base import OPEN_OPTIONS
 from framelens.video.readers.pyav import open_video
-from framelens.video.remux.sound_track import JoinRequest, WrittenBytes
+from framelens.video.remux.sound_track import WORKER, JoinRequest
+from framelens.video.remux.written_file import WrittenBytes, WrittenFile
 from framelens.video.worker import serve
 
 _PIECE_BYTES = 1 << 20
 _WITHOUT_CLOCK = frozenset({"aac", "mp3", "ac3", "eac3", "flac"})
 """Formats whose times begin at zero wherever the pictures begin."""
-
-
-class WrittenFile:
-    """File that keeps what is written to it until `taken`."""
-
-    def __init__(self) -> None:
-        self._place = self._end = 0
-        self._written: list[WrittenBytes] = []
-        self._num_bytes = 0
-
-    def write(self, data: bytes) -> int:
-        """Write bytes at the current place."""
-        self._written.append(WrittenBytes(self._place, bytes(data)))
-        self._num_bytes += len(data)
-        self._place += len(data)
-        self._end = max(self._end, self._place)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        """Go to a place and return it."""
-        self._place = offset + {SEEK_SET: 0, SEEK_CUR: self._place, SEEK_END: self._end}[whence]
-        return self._place
-
-    def tell(self) -> int:
-        """Return the current place."""
-        return self._place
-
-    def taken(self, *, all_of_it: bool = False) -> list[WrittenBytes]:
-        """Return what was written since the last call, once it is much, and forget it."""
-        if self._num_bytes < _PIECE_BYTES and not all_of_it:
-            return []
-        written, self._written, self._num_bytes = self._written, [], 0
-        return written
 
 
 def joined(request: JoinRequest) -> Iterator[WrittenBytes]:
@@ -79,10 +46,11 @@ def joined(request: JoinRequest) -> Iterator[WrittenBytes]:
                     limits.move_on()
                     packet.stream = copies[source]
                     container.mux(packet)
-                    yield from into.taken()
+                    if into.num_waiting >= _PIECE_BYTES:
+                        yield from into.taken()
         except (av.error.FFmpegError, ValueError) as error:
             raise DecodeError("video_not_joined", name=printable(request.path.name)) from error
-        yield from into.taken(all_of_it=True)
+        yield from into.taken()
 
 
 def _opened(request: JoinRequest) -> InputContainer:
@@ -116,9 +84,7 @@ def _timed(
 
 def main() -> NoReturn:
     """Handle a request."""
-    serve(
-        JoinRequest, "framelens.video.remux.sound_track_worker", lambda request: [request.path, request.sound], joined
-    )
+    serve(JoinRequest, WORKER, lambda request: [request.path, request.sound], joined)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def opened(tmp_path: Path) -> Iterator[Services]:
 
 
 def named(services: Services, job_id: str, **names: str) -> Transcript:
-    name_speakers(services, job_id, names)
+    name_speakers(services.jobs, services.settings.data_dir, job_id, names)
     analysis = services.jobs.snapshot(job_id).analysis
     assert analysis and analysis.transcript
     return analysis.transcript

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import SEEK_CUR, SEEK_SET
 from types import TracebackType
 from typing import Self
 
@@ -15,8 +14,8 @@ from av.packet import Packet
 from av.stream import Stream
 
 from framelens.core.errors import VideoError
-from framelens.plugins.editing.clips.messages import ClipBytes
 from framelens.video.limits import move_on
+from framelens.video.remux.written_file import WrittenBytes, WrittenFile
 
 _PIECE_BYTES = 1 << 18
 
@@ -24,38 +23,6 @@ _PIECE_BYTES = 1 << 18
 def sound_streams(container: InputContainer) -> list[AudioStream]:
     """List the sound tracks of a video that have a decoder."""
     return [one for one in container.streams.audio if one.codec_context is not None]
-
-
-class _Pieces:
-    """File in memory of which only what was written since the last look is kept."""
-
-    def __init__(self) -> None:
-        self._place = self._size = 0
-        self._pieces: list[tuple[int, bytearray]] = []
-        self.num_waiting = 0
-
-    def write(self, data: bytes) -> int:
-        if self._pieces and self._place == self._pieces[-1][0] + len(self._pieces[-1][1]):
-            self._pieces[-1][1].extend(data)
-        else:
-            self._pieces.append((self._place, bytearray(data)))
-        self._place += len(data)
-        self._size = max(self._size, self._place)
-        self.num_waiting += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        base = 0 if whence == SEEK_SET else self._place if whence == SEEK_CUR else self._size
-        self._place = base + offset
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def taken(self) -> Iterator[ClipBytes]:
-        pieces, self._pieces, self.num_waiting = self._pieces, [], 0
-        for offset, data in pieces:
-            yield ClipBytes(offset, bytes(data))
 
 
 class ClipContainer:
@@ -69,7 +36,7 @@ class ClipContainer:
             video: Name of the video, for messages.
         """
         self._name, self._video = name, video
-        self._file = _Pieces()
+        self._file = WrittenFile()
         self.container: OutputContainer = av.open(self._file, "w", format=name)
 
     def __enter__(self) -> Self:
@@ -103,7 +70,7 @@ class ClipContainer:
         except (av.error.FFmpegError, ValueError) as error:
             raise self._refused(error) from error
 
-    def add(self, packet: Packet[Stream]) -> Iterator[ClipBytes]:
+    def add(self, packet: Packet[Stream]) -> Iterator[WrittenBytes]:
         """Write a packet and yield what is in the file meanwhile. Raises VideoError if the format doesn't take it."""
         move_on()
         try:
@@ -113,7 +80,7 @@ class ClipContainer:
         if self._file.num_waiting >= _PIECE_BYTES:
             yield from self._file.taken()
 
-    def rest(self) -> Iterator[ClipBytes]:
+    def rest(self) -> Iterator[WrittenBytes]:
         """Close the file and yield what is left of it."""
         try:
             self.container.close()

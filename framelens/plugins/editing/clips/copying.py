@@ -20,13 +20,14 @@ from framelens.core.domain import VideoInfo
 from framelens.core.errors import VideoError
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
-from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.messages import ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import add_time, open_video
 from framelens.video.readers.restarts import have_clocks_restarted
+from framelens.video.remux.written_file import WrittenBytes
 
 _BACK_SECONDS = (0.0, 1.0, 5.0, 30.0)
 """Seek targets before the range, tried in order: a seek may end behind the key frame. Then the file is read from its
@@ -41,7 +42,7 @@ _LOOKAHEAD = 64
 """Packets behind the range that are read to see which belong to it; codecs reorder at most 16."""
 
 
-def copied(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+def copied(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
     """Yield the bytes of the clip, how far it is, and its pictures.
 
     Raises:
@@ -68,7 +69,7 @@ class _Copy:
         self._shown: list[int] = []
         self._end = self._reached = 0.0
 
-    def messages(self) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+    def messages(self) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
         """Yield the bytes of the clip, how far it is, and its pictures."""
         first = self._key_frame()
         origin, zero = float(first * self._unit), self._info.start_seconds

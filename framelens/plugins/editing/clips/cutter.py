@@ -22,7 +22,6 @@ from framelens.plugins.editing.clips.messages import (
     MESSAGES,
     WORKER,
     Canvas,
-    ClipBytes,
     ClipMode,
     ClipPictures,
     ClipProgress,
@@ -35,6 +34,7 @@ from framelens.reports.files import atomic_write
 from framelens.store.fs_utils import storage_errors
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable
+from framelens.video.remux.written_file import WrittenBytes, size_after
 from framelens.video.worker_pool import DecoderWorker
 
 FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
@@ -317,10 +317,10 @@ def _written(
     with DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
         for message in child.events(cancel):
             match message:
-                case ClipBytes(offset, data) if 0 <= offset <= size:
+                case WrittenBytes(offset, data):
+                    size = size_after(message, size, request.path)
                     target.seek(offset)
                     target.write(data)
-                    size = max(size, offset + len(data))
                 case ClipProgress(seconds):
                     on_progress(seconds)
                 case ClipPictures():

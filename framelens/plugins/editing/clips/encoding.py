@@ -17,31 +17,34 @@ from typing import Any
 
 import av
 import av.error
+import cv2
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from framelens.core.domain import Cue, VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.units import clock
-from framelens.plugins.editing.clips.canvas import canvas_frame
 from framelens.plugins.editing.clips.captions import CaptionDrawer
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
-from framelens.plugins.editing.clips.messages import Canvas, ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.messages import Canvas, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
 from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
-from framelens.video.readers.base import side_data_of
+from framelens.video.readers.base import as_image, reformatted, side_data_of
 from framelens.video.readers.geometry import Orientation
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import open_video
 from framelens.video.readers.tone_mapping import HDR_TRANSFERS
+from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _ENCODERS = {
@@ -71,7 +74,7 @@ class _Shown:
     seconds: float
 
 
-def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
     """Yield the bytes of the clip, how far it is, and its pictures.
 
     Raises:
@@ -253,7 +256,7 @@ class _Track:
         return replace(picture, frame=frame) if self._captions else picture
 
     def _converted(self, picture: AvPicture, pts: int) -> VideoFrame:
-        made = canvas_frame(picture, self._size) if self._canvas else picture.frame.reformat(*self._size, self._format)
+        made = _fitted(picture, self._size) if self._canvas else picture.frame.reformat(*self._size, self._format)
         if self._captions:
             made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
         made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE
@@ -272,6 +275,22 @@ class _Track:
 
 def _end_of(request: ClipRequest) -> float:
     return inf if request.end_seconds is None else request.end_seconds
+
+
+def _fitted(picture: AvPicture, size: tuple[int, int]) -> VideoFrame:
+    """Return a picture as a frame of this width and height, as large as fits, in 8 bits of BT.709."""
+    width, height = size
+    image = picture.upright(max(size))
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inside = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    if inside != (image.shape[1], image.shape[0]):
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        image = as_image(cv2.resize(image, inside, interpolation=way))
+    paper = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inside[0]) // 2, (height - inside[1]) // 2
+    paper[top : top + inside[1], left : left + inside[0]] = image
+    frame = VideoFrame.from_ndarray(paper, format="bgr24")
+    return reformatted(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
 
 
 def _format_of(frame: VideoFrame, source: VideoStream) -> str:

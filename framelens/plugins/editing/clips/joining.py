@@ -14,9 +14,10 @@ from av.packet import Packet
 from av.stream import Stream
 
 from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
-from framelens.plugins.editing.clips.messages import ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.messages import ClipPictures, ClipProgress, ClipRequest
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import open_video
+from framelens.video.remux.written_file import WrittenBytes
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -25,7 +26,7 @@ _UNIT = Fraction(1, 1000)
 """Of chapters."""
 
 
-def joined(request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+def joined(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
     """Yield the bytes of the reel, how far it is, and its pictures.
 
     Raises:

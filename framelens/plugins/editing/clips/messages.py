@@ -8,6 +8,7 @@ from framelens.core.codec import Failure
 from framelens.core.domain import Cue
 from framelens.video import limits
 from framelens.video.files import confined_folders
+from framelens.video.remux.written_file import WrittenBytes
 
 ClipMode = Literal["fast", "exact"]
 WORKER = "framelens.plugins.editing.clips.worker"
@@ -78,14 +79,6 @@ class ClipRequest:
 
 
 @dataclass(frozen=True)
-class ClipBytes:
-    """Bytes of the clip's file at an offset; the head of a file is written again when its end is known."""
-
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True)
 class ClipProgress:
     """The clip is written up to a time of the video."""
 
@@ -114,4 +107,4 @@ class ClipPictures:
     num_damaged: int = 0
 
 
-MESSAGES = (ClipBytes, ClipProgress, ClipPictures, Failure)
+MESSAGES = (WrittenBytes, ClipProgress, ClipPictures, Failure)

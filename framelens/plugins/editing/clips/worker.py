@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from framelens.core.errors import DecodeError
-from framelens.plugins.editing.clips.messages import WORKER, ClipBytes, ClipPictures, ClipProgress, ClipRequest
+from framelens.plugins.editing.clips.messages import WORKER, ClipPictures, ClipProgress, ClipRequest
 from framelens.reports.graphics.fonts import REGULAR
 from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.readers import FIRST_READER, open_reader
 from framelens.video.readers.base import Picture
+from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import pictures_at
 from framelens.video.worker import serve
 
@@ -23,7 +24,7 @@ def files_of(request: ClipRequest) -> list[Path]:
     return [request.path, *fonts, *(one.path for one in request.clips)]
 
 
-def messages_of(request: ClipRequest) -> Iterator[ClipBytes | ClipProgress | ClipPictures]:
+def messages_of(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
     """Yield the messages of a request. Raises AppErrors."""
     if request.task == "join":
         from framelens.plugins.editing.clips.joining import joined

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -25,10 +24,11 @@ from framelens.cli.report_output import (
     check_output_file,
     check_output_folder,
     check_typed_output,
+    is_free,
     names_folder,
 )
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, cut_to_bytes, is_same_file, name_limit, numbered, shown_path, typed_path
+from framelens.core.files import absolute, cut_to_bytes, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.editing.clips.messages import ClipMode
@@ -152,7 +152,7 @@ def _output(given: argparse.Namespace, path: Path) -> Path:
 def _unused(output: Path, video: Path, *, overwrites: bool) -> Path:
     """Return the default path of a file, with a number where a file has it that isn't replaced."""
     paths = (output.with_name(stem + output.suffix) for stem in numbered(output.stem))
-    return next(one for one in paths if not os.path.lexists(one) or (overwrites and not is_same_file(one, video)))
+    return next(one for one in paths if is_free(one, [video], overwrites=overwrites))
 
 
 # ---- what a report is about

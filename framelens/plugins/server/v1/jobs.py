@@ -183,7 +183,7 @@ def list_speakers(job_id: str, services: ServicesDep) -> SpeakerList:
 @router.patch("/jobs/{job_id}/speakers", dependencies=[ANALYST])
 def rename_speakers(job_id: str, given: SpeakerNames, services: ServicesDep) -> SpeakerList:
     """Name speakers of a finished report, in its files as well; others keep their names."""
-    return SpeakerList.of(name_speakers(services, job_id, given.names))
+    return SpeakerList.of(name_speakers(services.jobs, services.settings.data_dir, job_id, given.names))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)

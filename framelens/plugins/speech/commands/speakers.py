@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
             raise InputError("speakers_absent", id=given.report)
         found = speakers_of(analysis.transcript)
         if given.name or not found:
-            found = name_speakers(services, analysis.id, dict(given.name))
+            found = name_speakers(services.jobs, services.settings.data_dir, analysis.id, dict(given.name))
     if given.json:
         print(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
         return 0

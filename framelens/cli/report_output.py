@@ -16,6 +16,7 @@ from framelens.core.errors import ConfigError
 from framelens.core.files import (
     absolute,
     cut_to_bytes,
+    is_free,
     is_same_file,
     name_key,
     name_limit,
@@ -145,11 +146,6 @@ def check_typed_output(option: str, named: str | Path) -> None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ConfigError("output_name_long", option=option, given=shown_path(named)) from error
-
-
-def is_free(path: Path, inputs: Iterable[Path], *, overwrites: bool) -> bool:
-    """Return whether a path may be written to without a question: nothing is there, or what may be replaced."""
-    return not os.path.lexists(path) or (overwrites and not any(is_same_file(one, path) for one in inputs))
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:

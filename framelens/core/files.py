@@ -205,6 +205,11 @@ def is_same_file(one: Path, other: Path) -> bool:
         return False
 
 
+def is_free(path: Path, inputs: Iterable[Path] = (), *, overwrites: bool = False) -> bool:
+    """Return whether a file may be written: nothing has the path, or what has it may be replaced and is no input."""
+    return not os.path.lexists(path) or (overwrites and not any(is_same_file(one, path) for one in inputs))
+
+
 def is_inside(real: Path, folders: Iterable[Path], *, without: Path) -> bool:
     """Return whether a real path lies below one of the folders, and not in `without`, which these may contain."""
     return not real.is_relative_to(without.resolve()) and any(real.is_relative_to(one.resolve()) for one in folders)

@@ -15,11 +15,10 @@ from framelens.cli.report_output import (
     add_overwrite_option,
     check_output_folder,
     check_typed_output,
-    is_free,
 )
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute
+from framelens.core.files import absolute, is_free
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, format_named

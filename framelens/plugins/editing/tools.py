@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from framelens.api.tools import ToolCall
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import numbered, shown_path
+from framelens.core.files import is_free, numbered, shown_path
 from framelens.core.units import clock
 from framelens.i18n import error_text, labelled, t
 from framelens.plugins.editing.clips.downloads import MOST_PIECES
@@ -116,7 +115,7 @@ def _kept(path: Path, folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with held_folder(folder) as here, path.open("rb") as source:
         names = (f"{stem}{path.suffix}" for stem in numbered(path.stem))
-        name = next(one for one in names if not os.path.lexists(here / one))
+        name = next(one for one in names if is_free(here / one))
         with atomic_write(here / name) as file:
             copyfileobj(source, file)
     path.unlink()

@@ -1,6 +1,5 @@
 """Cutter of clips: has a sandboxed worker write the file, and another one read it again before it gets its name."""
 
-import os
 import re
 import tempfile
 import threading
@@ -15,7 +14,7 @@ import numpy as np
 from framelens.cli.report_output import ROOM_FOR_NUMBER
 from framelens.core.domain import Cue
 from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError
-from framelens.core.files import cut_to_bytes, is_same_file, name_key, name_limit, numbered, safe_file_name
+from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered, safe_file_name
 from framelens.core.images import are_same
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.messages import (
@@ -145,16 +144,12 @@ def cut_pieces(
     given: set[str] = set()
     all_cues = tuple(cues)
 
-    def is_free(target: Path) -> bool:
-        if name_key(target.name) in given:
-            return False
-        return not os.path.lexists(target) or (overwrites and not is_same_file(target, path))
-
     for piece in pieces:
         edges = (piece.start_seconds, piece.end_seconds)
         name = Path(clip_name(path, mode, *edges, folder, title=piece.name))
         targets = (folder / f"{stem}{name.suffix}" for stem in numbered(name.stem))
-        target = next(filter(is_free, targets))
+        new = (one for one in targets if name_key(one.name) not in given)
+        target = next(one for one in new if is_free(one, [path], overwrites=overwrites))
         given.add(name_key(target.name))
         try:
             clip = cut_clip(path, *edges, target, mode=mode, cues=all_cues, on_progress=on_progress, cancel=cancel)

@@ -24,11 +24,10 @@ from framelens.cli.report_output import (
     check_output_file,
     check_output_folder,
     check_typed_output,
-    is_free,
     names_folder,
 )
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, cut_to_bytes, name_limit, numbered, shown_path, typed_path
+from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.editing.clips.messages import ClipMode

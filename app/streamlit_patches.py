@@ -7,18 +7,31 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime import state as runtime_state
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequestType, _has_active_trigger_value
+from streamlit.runtime.scriptrunner_utils.exceptions import StopException
+from streamlit.runtime.scriptrunner_utils.script_requests import (
+    RerunData,
+    ScriptRequest,
+    ScriptRequests,
+    ScriptRequestType,
+    _coalesce_widget_states,
+    _has_active_trigger_value,
+)
+from streamlit.runtime.state import SessionState
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 _FINISH_SECONDS = 0.05
@@ -33,8 +46,9 @@ def apply() -> None:
     """Apply all patches; called once, before Streamlit runs a script."""
     _stay_on_the_page()
     _draw_the_page_to_its_end()
+    _pass_clicks_on()
     _finish_callbacks()
-    _leave_the_state_to_the_next_run()
+    _change_the_state_in_turn()
     _keep_messages()
 
 
@@ -97,6 +111,54 @@ def _stay_on_the_page() -> None:
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]
 
 
+class _Requests(ScriptRequests):
+    """Requests for runs of a script, which keep the clicks of those whose callbacks have not begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.RLock()  # type: ignore[assignment]
+        self._undelivered: WidgetStates | None = None
+
+    def on_scriptrunner_ready(self) -> ScriptRequest:
+        with self._lock:
+            return self._taken(super().on_scriptrunner_ready())
+
+    def on_scriptrunner_yield(self) -> ScriptRequest | None:
+        with self._lock:
+            request = super().on_scriptrunner_yield()
+            return request and self._taken(request)
+
+    def _taken(self, request: ScriptRequest) -> ScriptRequest:
+        if request.type is not ScriptRequestType.RERUN:
+            return request
+        self._undelivered = _coalesce_widget_states(self._undelivered, request.rerun_data.widget_states)
+        return replace(request, _rerun_data=replace(request.rerun_data, widget_states=self._undelivered))
+
+    def deliver(self) -> None:
+        """Take note that callbacks begin.
+
+        Raises:
+            StopException: The runner has been stopped, and its successor calls them.
+        """
+        with self._lock:
+            if self.is_stopped:
+                raise StopException
+            self._undelivered = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the runner ends, at the latest where it looks for requests next."""
+        return self._state is ScriptRequestType.STOP
+
+    def stop_and_take(self) -> WidgetStates | None:
+        """Stop the runner and return the widgets of the requests whose callbacks have not begun, None for none."""
+        with self._lock:
+            waiting = self._rerun_data.widget_states if self._state is ScriptRequestType.RERUN else None
+            undelivered, self._undelivered = _coalesce_widget_states(self._undelivered, waiting), None
+            self.request_stop()
+            return undelivered
+
+
 def _draw_the_page_to_its_end() -> None:
     """Let a request for a fragment wait until all messages of the run before have been handled.
 
@@ -118,6 +180,28 @@ def _draw_the_page_to_its_end() -> None:
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
 
 
+def _pass_clicks_on() -> None:
+    """Let a run that replaces another have the clicks whose callbacks have not begun.
+
+    A request for the whole page stops the runner of the one before. When that has not begun, since the server has much
+    to do, Streamlit would drop its request: what was pressed would be lost.
+    """
+    request = AppSession.request_rerun
+
+    @wraps(request)
+    def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
+        runner = self._scriptrunner
+        if runner is not None and client_state is not None and not client_state.fragment_id:
+            undelivered = cast("_Requests", runner._requests).stop_and_take()
+            states = _coalesce_widget_states(undelivered, client_state.widget_states)
+            if states is not None:
+                client_state.widget_states.CopyFrom(states)
+        request(self, client_state)
+
+    script_runner.ScriptRequests = _Requests  # type: ignore[attr-defined]
+    AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+
+
 def _finish_callbacks() -> None:
     """Let callbacks run to their end before the next request is handled.
 
@@ -134,42 +218,59 @@ def _finish_callbacks() -> None:
 
     @wraps(call)
     def call_all(self: SafeSessionState, *args: Any, **options: Any) -> None:
-        self._yield_callback()
-        calling.is_calling = True
-        try:
-            call(self, *args, **options)
-        finally:
-            calling.is_calling = False
+        with self._lock:
+            self._yield_callback()
+            if (requests := _requests_of(self)) is not None:
+                requests.deliver()
+            calling.is_calling = True
+            try:
+                call(self, *args, **options)
+            finally:
+                calling.is_calling = False
 
     ScriptRunner._maybe_handle_execution_control_request = handle_later  # type: ignore[method-assign]
     SafeSessionState.on_script_will_rerun = call_all  # type: ignore[method-assign]
 
 
-def _leave_the_state_to_the_next_run() -> None:
-    """Keep a run that has been replaced from clearing the session's state, which belongs to its successor.
+class _State(SessionState):
+    """State of a session with one lock for all its runs."""
 
-    A request that comes when a script has just ended stops its runner, and a new one begins at once. Streamlit would
-    let the old one reset buttons and remove widgets meanwhile: the click of the request would be lost, or one of the
-    two would end with an error, because both change the same dictionary.
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.RLock()
+
+
+def _change_the_state_in_turn() -> None:
+    """Keep two runs of a session from changing its state at once, and one that was stopped from clearing it.
+
+    A request that comes when a script has just ended stops its runner, and a new one begins at once. Each has a lock of
+    its own: Streamlit would let the old one reset buttons and remove widgets meanwhile. The click of the request would
+    be lost, or one of the two would end with an error, because both change the same dictionary.
     """
-    stop, finish = ScriptRunner.request_stop, ScriptRunner._on_script_finished
-    locks: WeakKeyDictionary[ScriptRunner, threading.Lock] = WeakKeyDictionary()
+    make, clear = SafeSessionState.__init__, SafeSessionState.on_script_finished
 
-    @wraps(stop)
-    def stop_before_or_after(self: ScriptRunner) -> None:
-        with locks.setdefault(self, threading.Lock()):
-            stop(self)
+    @wraps(make)
+    def make_with_lock(self: SafeSessionState, state: SessionState, yield_callback: Callable[[], None]) -> None:
+        make(self, state, yield_callback)
+        if isinstance(state, _State):
+            object.__setattr__(self, "_lock", state.lock)
 
-    @wraps(finish)
-    def finish_unless_replaced(
-        self: ScriptRunner, ctx: Any, event: Any, premature_stop: bool, run_descriptor: Any
-    ) -> None:
-        with locks.setdefault(self, threading.Lock()):
-            is_replaced = self._requests._state is ScriptRequestType.STOP
-            finish(self, ctx, event, premature_stop or is_replaced, run_descriptor)
+    @wraps(clear)
+    def clear_unless_stopped(self: SafeSessionState, *args: Any, **options: Any) -> None:
+        with self._lock:
+            requests = _requests_of(self)
+            if requests is None or not requests.is_stopped:
+                clear(self, *args, **options)
 
-    ScriptRunner.request_stop = stop_before_or_after  # type: ignore[method-assign]
-    ScriptRunner._on_script_finished = finish_unless_replaced  # type: ignore[method-assign]
+    runtime_state.SessionState = _State  # type: ignore[assignment, misc]
+    SafeSessionState.__init__ = make_with_lock  # type: ignore[method-assign]
+    SafeSessionState.on_script_finished = clear_unless_stopped  # type: ignore[method-assign]
+
+
+def _requests_of(state: SafeSessionState) -> _Requests | None:
+    """Return the requests of the runner that the state was given to, None where it wasn't given to one."""
+    runner = getattr(state._yield_callback, "__self__", None)
+    return cast("_Requests", runner._requests) if isinstance(runner, ScriptRunner) else None
 
 
 def _keep_messages() -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime import state as runtime_state
+from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
-from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
+from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequest, ScriptRequestType
 from streamlit.runtime.state import SafeSessionState, SessionState
 
@@ -32,9 +38,42 @@ def drawn_messages(name: str) -> list[ForwardMsg]:
     return [container, heading, cached, end]
 
 
-def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
-    streamlit_patches._keep_messages()
+@pytest.fixture
+def patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All patches until the end of a test."""
+    for owner, names in {
+        AppSession: ("request_rerun",),
+        ForwardMsgQueue: ("clear",),
+        SafeSessionState: ("__init__", "on_script_finished", "on_script_will_rerun"),
+        ScriptRunner: ("_run_script", "_maybe_handle_execution_control_request"),
+        script_runner: ("ScriptRequests",),
+        runtime_state: ("SessionState",),
+    }.items():
+        for name in names:
+            monkeypatch.setattr(owner, name, getattr(owner, name))
+    streamlit_patches.apply()
+
+
+def make_runner(state: SessionState, data: RerunData | None = None) -> ScriptRunner:
+    """A runner that has not been started."""
+    return ScriptRunner("", "", state, None, None, data or RerunData(), *[None] * 4)  # type: ignore[arg-type]
+
+
+def with_click(*names: str) -> WidgetStates:
+    """The widgets of a request with a click on each of these buttons."""
+    states = WidgetStates()
+    for name in names:
+        states.widgets.add(id=name, trigger_value=True)
+    return states
+
+
+def clicked(runner: ScriptRunner) -> list[str]:
+    """The buttons of the request that a runner takes up."""
+    return [one.id for one in runner._requests.on_scriptrunner_ready().rerun_data.widget_states.widgets]
+
+
+@pytest.mark.usefixtures("patched")
+def test_all_of_a_fragment_is_sent() -> None:
     messages = [*drawn_messages("first"), *drawn_messages("second")]
     queue = ForwardMsgQueue()
     for index, message in enumerate(messages):
@@ -44,20 +83,13 @@ def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert queue.flush() == messages
 
 
+@pytest.mark.usefixtures("patched")
 def test_callbacks_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    for owner, name in (
-        (ScriptRunner, "_maybe_handle_execution_control_request"),
-        (SafeSessionState, "on_script_will_rerun"),
-    ):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
-    streamlit_patches._finish_callbacks()
     arrived, done = list[ScriptRequest](), list[bool]()
-    runner = ScriptRunner.__new__(ScriptRunner)
+    runner = make_runner(SessionState())
     runner._execing, runner._script_thread = True, threading.current_thread()
-    monkeypatch.setattr(
-        runner, "_requests", SimpleNamespace(on_scriptrunner_yield=lambda: next(iter(arrived), None)), raising=False
-    )
-    state = SafeSessionState(SessionState(), runner._maybe_handle_execution_control_request)
+    monkeypatch.setattr(runner._requests, "on_scriptrunner_yield", lambda: next(iter(arrived), None))
+    state = runner._session_state
 
     def call(*_: object, **__: object) -> None:
         arrived.append(ScriptRequest(ScriptRequestType.RERUN, RerunData()))
@@ -71,28 +103,54 @@ def test_callbacks_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done == [False]
 
 
+@pytest.mark.usefixtures("patched")
 def test_replaced_run_leaves_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("request_stop", "_on_script_finished"):
-        monkeypatch.setattr(ScriptRunner, name, getattr(ScriptRunner, name))
-    streamlit_patches._leave_the_state_to_the_next_run()
-    runner = ScriptRunner("", "", SessionState(), None, None, RerunData(), *[None] * 4)  # type: ignore[arg-type]
-    is_clearing, may_go_on, cleared = threading.Event(), threading.Event(), list[bool]()
+    state = runtime_state.SessionState()
+    first, second = make_runner(state), make_runner(state)
+    is_clearing, may_go_on, order = threading.Event(), threading.Event(), list[str]()
 
     def clear(*_: object, **__: object) -> None:
         is_clearing.set()
         assert may_go_on.wait(60)
-        cleared.append(runner._requests._state is ScriptRequestType.STOP)
+        order.append("cleared")
 
     monkeypatch.setattr(SessionState, "on_script_finished", clear)
-    finish = partial(runner._on_script_finished, MagicMock(), None, False, None)  # type: ignore[arg-type]
-    ends, stops = threading.Thread(target=finish), threading.Thread(target=runner.request_stop)
+    monkeypatch.setattr(SessionState, "on_script_will_rerun", lambda *_, **__: order.append("clicked"))
+    finish = partial(first._on_script_finished, MagicMock(), None, False, None)  # type: ignore[arg-type]
+    ends = threading.Thread(target=finish)
+    begins = threading.Thread(target=second._session_state.on_script_will_rerun, args=[None])
     ends.start()
     assert is_clearing.wait(60)
-    stops.start()
-    stops.join(0.1)
+    first.request_stop()
+    begins.start()
+    begins.join(0.1)
     may_go_on.set()
     ends.join()
-    stops.join()
-    assert cleared == [False]  # the request waited
+    begins.join()
+    assert order == ["cleared", "clicked"]
     finish()
-    assert cleared == [False]  # stopped: a new run has the state
+    assert order == ["cleared", "clicked"]  # stopped: the second has the state
+
+
+@pytest.mark.usefixtures("patched")
+@pytest.mark.parametrize("is_taken_up", [False, True])
+def test_click_of_a_run_that_never_began_is_passed_on(*, is_taken_up: bool) -> None:
+    state, made = runtime_state.SessionState(), list[RerunData]()
+    first = make_runner(state, RerunData(widget_states=with_click("a")))
+    session: Any = SimpleNamespace(
+        _state=AppSessionState.APP_NOT_RUNNING,
+        _client_state=ClientState(),
+        _scriptrunner=first,
+        _create_scriptrunner=made.append,
+    )
+    if is_taken_up:
+        assert clicked(first) == ["a"]
+    AppSession.request_rerun(session, ClientState(widget_states=with_click("b")))
+    second = make_runner(state, made[0])
+    assert sorted(clicked(second)) == ["a", "b"]
+    with pytest.raises(StopException):
+        first._session_state.on_script_will_rerun(with_click("a"))
+    second._session_state.on_script_will_rerun(with_click("a", "b"))
+    session._scriptrunner = second
+    AppSession.request_rerun(session, ClientState(widget_states=with_click("c")))
+    assert clicked(make_runner(state, made[1])) == ["c"]  # the others were called

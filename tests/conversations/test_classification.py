@@ -49,6 +49,8 @@ QUESTIONS: dict[str, tuple[Kind | None, str]] = {
     "Is there a sign that says OPEN?": ("read", ""),
     "Is there anything unusual?": (None, ""),
     "车是什么颜色的？": (None, "车"),
+    "When does a bottle fall over?": ("when", "a bottle fall over"),
+    "When does the lamp turn on?": ("when", "a lamp"),
 }
 
 

@@ -223,10 +223,11 @@ class _AnswerParser:
         if found is None:
             reading = self._prose(text)
         else:
-            self._note("half_json", found.is_cut)
             self._note("odd_form", found.is_odd)
             reading = self._answer(self._arranged(found.value))
-        self._note("empty", not (reading.findings or reading.overview or reading.reply or reading.chapters))
+        is_empty = not (reading.findings or reading.overview or reading.reply or reading.chapters)
+        self._note("half_json", found is not None and found.is_cut and not is_empty)
+        self._note("empty", is_empty)
         return ParsedAnswer(**{**vars(reading), "troubles": tuple(self._troubles)})
 
     def _note(self, trouble: str, is_so: bool = True) -> None:

@@ -81,10 +81,11 @@ _NO_NOUNS = re.compile(
 )
 _ENDS_NOUNS = re.compile(
     r"[^\w\s'-]|\b(?:appears?|appeared|visible|seen|shown?|shows?|comes?|goes|leaves?|enters?|puts?|takes?|is|are|was"
-    r"|were|be|been|has|have|had|do|does|did|will|can|could|in|on|at|to|into|from|off|out|by|for|with|onto|under|over"
-    r"|behind|before|after|until|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?|closes|pass(?:es)?|the|an?"
-    r"|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?|moves?|wears?|wearing|holds?"
-    r"|holding|up|down|read|written)\b",
+    r"|were|be|been|has|have|had|do|does|did|will|can|could|at|to|into|from|for|with|onto"
+    r"|behind|before|after|until|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?"
+    r"|closes|pass(?:es)?|the|an?|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?"
+    r"|moves?|wears?|wearing|holds?|holding|read|written"
+    r"|(?:in|on|off|out|by|over|under|up|down)\b(?!\W*$))\b",  # "falls over?": the last word belongs to its verb
     re.IGNORECASE,
 )
 _QUESTION_WORDS = (

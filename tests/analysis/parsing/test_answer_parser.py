@@ -70,6 +70,10 @@ def test_variant_forms_are_read_alike(text: str, troubles: tuple[str, ...] | Non
     assert troubles is None or found.troubles == troubles
 
 
+def test_broken_answer_of_which_nothing_is_kept_is_empty() -> None:
+    assert reading('{"findings": [], "title": " gray; gray; gray').troubles == ("empty",)
+
+
 @pytest.mark.parametrize(
     "findings",
     [

@@ -16,7 +16,7 @@ from framelens.core.errors import ModelNotFound
 from framelens.core.files import typed_path
 from framelens.engine.hub_cache import find_in_cache
 from framelens.plugins.speech.hub_model import download_files, has_bytes
-from framelens.plugins.speech.recognition.messages import Device
+from framelens.plugins.speech.recognition.messages import SHERPA_FILES, Device, sherpa_weights
 
 Family = Literal["sensevoice", "paraformer"]
 _HUB_IDS: dict[Family, str] = {
@@ -27,8 +27,6 @@ NAMES: tuple[Family, ...] = get_args(Family)
 _BYTES: dict[Family, int] = {"sensevoice": 239_000_000, "paraformer": 243_000_000}
 """Of the weights in int8 and the tokens."""
 _LABELS: dict[Family, str] = {"sensevoice": "SenseVoice", "paraformer": "Paraformer"}
-_WEIGHTS = ("model.int8.onnx", "model.onnx")
-_TOKENS = "tokens.txt"
 _MARKS: dict[Family, bytes] = {"sensevoice": b"lang_yue", "paraformer": b"lfr_window_shift"}
 """Metadata of each; SenseVoice has that of Paraformer, too, and is looked for first."""
 
@@ -62,7 +60,7 @@ class SherpaReference:
     @property
     def weights(self) -> Path | None:
         """Return the file with the weights, None if it isn't on this machine."""
-        return _weights_in(self.folder) if self.folder else None
+        return sherpa_weights(self.folder) if self.folder else None
 
     @property
     def download_bytes(self) -> int:
@@ -76,11 +74,11 @@ class SherpaReference:
     def check(self) -> None:
         """Raise ModelNotFound unless its folder has all files, or it is still to be downloaded."""
         if self.folder and _family_of(self.folder) != self.family:
-            raise ModelNotFound("speech_model_incomplete", folder=str(self.folder), files=f"{_WEIGHTS[0]}, {_TOKENS}")
+            raise ModelNotFound("speech_model_incomplete", folder=str(self.folder), files=", ".join(SHERPA_FILES))
 
     def download(self, on_progress: ProgressListener, cancel: threading.Event) -> SherpaReference:
         """Download the model and return it. Raises what `download_files` raises."""
-        folder = download_files(self, self.hub_id, on_progress, cancel, (_WEIGHTS[0], _TOKENS))
+        folder = download_files(self, self.hub_id, on_progress, cancel, SHERPA_FILES)
         return replace(self, folder=folder)
 
 
@@ -99,13 +97,9 @@ def find_sherpa_model(name: str) -> SherpaReference | None:
     return SherpaReference(found, folder.absolute().name, "", folder) if found else None
 
 
-def _weights_in(folder: Path) -> Path | None:
-    return next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
-
-
 def _family_of(folder: Path) -> Family | None:
     """Return the family of the model in a folder, None unless it is a whole one."""
-    weights = _weights_in(folder)
-    if weights is None or not (folder / _TOKENS).is_file():
+    weights = sherpa_weights(folder)
+    if weights is None or not (folder / SHERPA_FILES[1]).is_file():
         return None
     return next((family for family, mark in _MARKS.items() if has_bytes(weights, mark)), None)

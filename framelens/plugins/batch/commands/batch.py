@@ -17,7 +17,8 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import add_overview_option, cancel_on_signals
+from framelens.cli.common import add_overview_option, cancel_on_signals, check_overview
+from framelens.cli.running import running
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import typed_path
@@ -62,7 +63,10 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("stop_without_ray")
     settings = load_settings(given)
     request = build_common_request(given, settings, load_templates(settings.template_dir))
-    _check_any(map(_error_of, resolve(given.paths, reads_lists=True).items))  # before a question about the model
+    items = resolve(given.paths, reads_lists=True).items
+    _check_any(map(_error_of, items))  # before a question about the model
+    if not any(item.error for item in items):  # one of those may be a link
+        check_overview(given, [*given.paths, *running().fetched])
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()

@@ -10,6 +10,9 @@ WORKER = "framelens.plugins.speech.recognition.worker"
 """Module of the worker's program."""
 Device = Literal["cpu", "cuda"]
 ModelFamily = Literal["whisper", "sensevoice", "paraformer"]
+_SHERPA_WEIGHTS = ("model.int8.onnx", "model.onnx")
+SHERPA_FILES = (_SHERPA_WEIGHTS[0], "tokens.txt")
+"""Files of a model for sherpa-onnx: weights, of which there may be larger ones instead, and tokens."""
 STUCK_SECONDS = 1800.0
 """Half a minute of speech takes a large model minutes on two cores, if it has to try several times."""
 
@@ -71,6 +74,11 @@ class WordsHeard:
 
     end_seconds: float
     words: tuple[Word, ...]
+
+
+def sherpa_weights(folder: Path) -> Path | None:
+    """Return the weights of a model for sherpa-onnx, the smaller ones first, None if there are none."""
+    return next((folder / name for name in _SHERPA_WEIGHTS if (folder / name).is_file()), None)
 
 
 MESSAGES = (ModelLoaded, WordsHeard, Failure)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from framelens.core.errors import InputError
-from framelens.plugins.speech.recognition.messages import SpeechRequest, Word
+from framelens.plugins.speech.recognition.messages import SHERPA_FILES, SpeechRequest, Word, sherpa_weights
 from framelens.plugins.speech.recognition.packing import RATE, SpeechPassage, Window
 from framelens.video import limits
 
@@ -49,8 +49,7 @@ class SherpaReader:
 def _load(request: SpeechRequest) -> Any:
     import sherpa_onnx
 
-    files = {one.name: str(one) for one in request.path.iterdir()}
-    weights, tokens = files.get("model.int8.onnx") or files["model.onnx"], files["tokens.txt"]
+    weights, tokens = str(sherpa_weights(request.path)), str(request.path / SHERPA_FILES[1])
     if request.family == "paraformer":
         return sherpa_onnx.OfflineRecognizer.from_paraformer(weights, tokens, num_threads=request.threads)
     return sherpa_onnx.OfflineRecognizer.from_sense_voice(

@@ -67,7 +67,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     # A model or server without pictures.
     ("pictures", r"is not (?:an? )?(?:multi-?modal|vision|visual|VLM)\b"),
     ("pictures", rf"\b(?:{_PICTURE}|vision|multi-?modal)[ _]?(?:inputs?|content|data|urls?|understanding)?[\"'`]* "
-                 r"(?:is|are)? ?(?:not|n't) (?:supported|enabled|available|allowed|accepted)"),
+                 r"(?:(?:is|are)? ?(?:not|n't) (?:supported|enabled|available|allowed|accepted)|(?:is|are) disabled)"),
     ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand|see) (?:\w+ )?"
                  rf"(?:{_PICTURE}|vision|multi-?modal|visual)(?![\w ]* (?:format|type|size|larger|bigger|over|above))"),
     ("pictures", r"(?:can|could)(?: ?not|n't) process (?:image|vision|multi-?modal) inputs?"),
@@ -83,7 +83,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"content(?:\W.*)?(?:should|must) be (?:a )?(?:valid )?str|valid string\b.{0,40}?\bcontent"
                  r"|content\b.{0,12}?expected (?:a )?string, (?:but )?got|can only concatenate str"
                  r"|content\b.{0,6}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
-    ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?:\w+ )?vision"),
+    ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?:\w+ ){0,2}(?:vision|image)\b"),
+    ("pictures", r"invalid type: sequence, expected a string|expected string content"),
     ("pictures", r"no endpoints found that support image"),
     ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态)"
                  r"(?!格式|大小|尺寸|过|超)"),
@@ -105,8 +106,9 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                      r"|too (?:large|big)|over)\b.{0,40}?"
                      r"(?:[KM]i?B\b|bytes|pixels?|px\b|megapixel|resolution|dimension|size)"),
     ("picture_size", r"(?<!total )\b(?:image|multi-?modal|media) (?:file )?(?:size |is |size is )?too (?:large|big)"
-                     r"|image (?:size|resolution|dimension|pixel|width)\w*\b.{0,40}?"
-                     r"(?:exceed|too|larger|limit|must be|not within)"
+                     r"|(?<!total )image (?:size|resolution|dimension|pixel|width)\w*\b.{0,40}?"
+                     r"(?:exceed|too|larger|limit|maximum|must be|not within)"
+                     r"|aspect ratio must be|must be larger than factor"
                      r"|size of (?:the |an? )?(?:\w+ )?image\b.{0,40}?(?:exceed|too|larger|limit)"),
     ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|分辨率.{0,4}?高|(?:不能|不得)超过.{0,8}?(?:[KM]i?B|兆|字节|像素)"
                      r"|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),
@@ -161,7 +163,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
-              r"|(?:\bun|\bnot )supported model\b|no model named|model is required"
+              r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"
               r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),
     ("format", r"response_format|json_schema"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
@@ -177,14 +179,18 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
     ("context", r"(?:上下文|输入|提示词?|内容|文本|消息|会话|对话|tokens?|prompt\w*).{0,20}?"
                 r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
-    ("context", r"kv cache (?:is )?full|(?:>|exceeds) ?max_position_embeddings"
+    ("context", r"kv cache (?:is )?(?:full|exhausted)|(?:>|exceeds) ?max_position_embeddings"
                 r"|mismatch in `?\w+`? token count"),
     ("context", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),
 )  # fmt: skip
 _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"context (?:size|length|window)|too long"),
     ("format", r"structured[ _]output|guided|grammar"),
-    ("format", r"(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)"),
+    (
+        "format",
+        r"(?:unsupported|unexpected|unknown|unrecogni[sz]ed|extra) (?:request )?"
+        r"(?:fields?|keys?|inputs?|parameters?|arguments?)",
+    ),
 )
 """Wordings that mean this only in the refusal of a faulty request, not in the words of an engine that breaks down."""
 _NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!<(?=\d{3}>))(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)

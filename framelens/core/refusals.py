@@ -25,9 +25,9 @@ _FAULTY = (400, 404, 413, 422, 501)
 """Statuses that put the fault on the request."""
 _STATUS_MEANINGS: Mapping[int, Meaning] = {
     401: "key", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes", 429: "busy", 503: "busy", 529: "busy",
-    **dict.fromkeys((502, 520, 521, 522, 523), "gateway"), **dict.fromkeys((408, 504, 524), "timeout"),
+    **dict.fromkeys((502, 520, 521, 522, 523, 525, 526, 530), "gateway"), **dict.fromkeys((408, 504, 524), "timeout"),
 }  # fmt: skip
-"""520 … 524 are Cloudflare's."""
+"""520 … 530 are Cloudflare's."""
 _NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
 _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
     401: ("quota", "filter", "pictures", "bytes"),

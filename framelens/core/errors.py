@@ -25,6 +25,11 @@ Each key has its text in framelens/i18n: what was given, the problem, and the ne
 """
 
 import errno
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from framelens.core.domain import Notice
 
 
 class AppError(Exception):
@@ -32,10 +37,12 @@ class AppError(Exception):
 
     Attributes:
         text: That text, where the language is known (in the Python API); `str` then gives it instead of the key.
+        notices: What was noticed before, such as a file that couldn't be used: said before the text.
     """
 
     exit_code = 1
     text = ""
+    notices: "Sequence[Notice]" = ()
 
     def __init__(self, key: str, /, **values: object) -> None:
         self.key = key

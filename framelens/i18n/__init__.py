@@ -192,11 +192,12 @@ def error_text(error: AppError, language: Language | None = None) -> str:
     """Return the text of an error, by default in the language of the context.
 
     Values that are notices are replaced by their texts, and reasons of the operating system are translated. The error
-    of a plugin that isn't used any more is just its key.
+    of a plugin that isn't used any more is just its key. The error's notices come first.
     """
     if not has_notice(error.key, "error"):
         return error.key
-    return t(f"error.{error.key}", language, **_said(error.values, language))
+    text = t(f"error.{error.key}", language, **_said(error.values, language))
+    return " ".join([*(notice_text(notice, language) for notice in error.notices), text])
 
 
 def notice_text(notice: Notice, language: Language | None = None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Found, OnProgress, OnShare, Transcription
 from framelens.core.domain import Analysis, Language, Notice, Transcript
-from framelens.core.errors import ConfigError, InputError
+from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import readable
 from framelens.jobs.queue import Jobs
 from framelens.video.extractor import probe, subtitles_of
@@ -60,12 +60,23 @@ def transcript_of(
         check_file(path)
         found, notices = subtitles_of(path, language, given=subtitles)
         if not found and hear:
-            found, more = hear(path)
-            notices = (*notices, *more)
+            found, notices = _heard(path, hear, notices)
         if found:
             return found, notices
     name = readable(path.name) if path else analysis.video.name if analysis else ""
-    raise InputError("no_transcript", name=name)
+    error = InputError("no_transcript", name=name)
+    error.notices = notices
+    raise error
+
+
+def _heard(path: Path, hear: Hear, notices: tuple[Notice, ...]) -> Found:
+    """Transcribe a video after `notices`, which an error has, too."""
+    try:
+        found, more = hear(path)
+    except AppError as error:
+        error.notices = notices
+        raise
+    return found, (*notices, *more)
 
 
 def hear_video(

@@ -38,8 +38,8 @@ _WORD_TIME = re.compile(r"<\d+:[\d:.]{4,17}>")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)", re.DOTALL)
 _OVERRIDE = re.compile(r"(?<!\\)\{[^{}]*\}")
 _ASS_BRACE = re.compile(r"\\([{}])")
-_SET = re.compile(r"\{(?:\\|[A-Za-z]:)[^{}]*\}")
-"""Settings of ASS and MicroDVD, which are written into other forms; what else is in braces there is text."""
+_SET = re.compile(r"\{(?:\\|[A-Za-z]:)[^{}]*\}|\{/?[biuBIU]\}")
+"""Settings of ASS, MicroDVD and SubRip, which are written into other forms; what else is in braces there is text."""
 _COPIED_BREAK = re.compile(r"(?<!:)\\[Nh]")
 """Breaks of ASS in other forms, unless they belong to a path."""
 _ASS_BREAK = re.compile(r"\\[Nnh]")

@@ -76,14 +76,36 @@ def _timed(element: ElementTree.Element, start: float, limit: float | None, read
     if given and read(given) is None:
         yield Unread(0, given)
         return
-    begin = start + (read(given) or 0.0)
-    end, duration = read(element.get("end", "")), read(element.get("dur", ""))
-    until = start + end if end is not None else begin + duration if duration is not None else limit
+    begin, until = _span(element, start, read)
+    until = limit if until is None else until
     if _is_text(element):
         yield begin, until or begin, plain("".join(_words(element)))
         return
+    for child, after in _starts(element, begin, read):
+        yield from _timed(child, after, until, read)
+
+
+def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[float, float | None]:
+    """Return begin and end of an element, the end None if it says nothing; both count from `start`."""
+    begin = start + (read(element.get("begin", "")) or 0.0)
+    end, duration = read(element.get("end", "")), read(element.get("dur", ""))
+    return begin, start + end if end is not None else begin + duration if duration is not None else None
+
+
+def _starts(element: ElementTree.Element, begin: float, read: _Read) -> Iterator[tuple[ElementTree.Element, float]]:
+    """Yield the parts of an element, each with the time from which its times count: in turn, that of the last end."""
+    in_turn = element.get("timeContainer") == "seq"
     for child in element:
-        yield from _timed(child, begin, until, read)
+        yield child, begin
+        if in_turn:
+            begin = _end(child, begin, read)
+
+
+def _end(element: ElementTree.Element, start: float, read: _Read) -> float:
+    """Return the end of an element, or that of its last part."""
+    begin, until = _span(element, start, read)
+    ends = (_end(child, after, read) for child, after in _starts(element, begin, read))
+    return max(ends, default=begin) if until is None else until
 
 
 def _is_text(element: ElementTree.Element) -> bool:

@@ -48,6 +48,17 @@ def test_video_without_words_and_sound_says_so(film: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("start, said", [("", "no text with times"), ("00:00:01:12 --> 00:00:02:00\n", "line 1")])
+def test_subtitles_that_give_nothing_are_named(
+    start: str, said: str, film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film.with_suffix(".srt").write_text(f"{start}Hello\n")
+    assert main(["transcript", str(film), "--language", "en"]) == 6
+    out = capsys.readouterr()
+    assert out.out == "" and "film.srt" in out.err and said in out.err and "no sound" in out.err
+
+
+@pytest.mark.slow
 def test_sound_without_a_speech_model_names_what_to_install(
     film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

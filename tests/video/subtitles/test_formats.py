@@ -149,6 +149,16 @@ def test_ttml_has_times_of_every_kind() -> None:
         read(".ttml", "<html/>")
 
 
+def test_parts_of_ttml_in_turn_follow_each_other() -> None:
+    text = (
+        '<tt xmlns="http://www.w3.org/ns/ttml"><body begin="10s"><div timeContainer="seq"><p dur="1s">one</p>'
+        '<p begin="0.5s" dur="1s">two</p><p><span begin="0s" end="2s">three</span></p><p dur="1s">four</p></div>'
+        '<div><p begin="1s" end="2s">beside</p></div></body></tt>'
+    )
+    expected = [(10, 11, "one"), (11.5, 12.5, "two"), (12.5, 14.5, "three"), (14.5, 15.5, "four"), (11, 12, "beside")]
+    assert read(".ttml", text) == expected
+
+
 def test_sami_gives_its_first_language() -> None:
     text = (
         "<SAMI><HEAD><STYLE>P {x:y}</STYLE></HEAD><BODY><SYNC Start=1000><P Class=ENCC>Hi<br>you"
@@ -226,6 +236,7 @@ def test_times_before_the_start_are_negative(start: str) -> None:
     [
         ("set {1, 2}", "set {1, 2}"),
         (r"{\an8}{y:i}up", "up"),
+        ("{b}one{/b} {I}two{/I} {c}", "one two {c}"),
         (r"one\Ntwo\hthree", "one two three"),
         (r"C:\News", r"C:\News"),
         ("< i >one< / i >", "one"),

@@ -322,7 +322,7 @@ def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw: those given, else those of the report or of the video; none unless asked for."""
     if not given.burn_subtitles:
         return ()
-    from framelens.i18n import language
+    from framelens.i18n import language, notice_text
     from framelens.i18n.formatting import attributed
     from framelens.services.transcripts import transcript_of
 
@@ -330,7 +330,10 @@ def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
     if not given.subtitles:
         with suppress(InputError):
             analysis = _analysis(given, path, threading.Event())
-    return attributed(transcript_of(path, analysis, language(), given.subtitles)[0])
+    transcript, notices = transcript_of(path, analysis, language(), given.subtitles)
+    for notice in notices:
+        print(notice_text(notice), file=sys.stderr)
+    return attributed(transcript)
 
 
 # ---- what is printed

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import secrets
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -90,9 +90,8 @@ class GuardProxy:
 
     async def _forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Connect one request to its host, and pass on what follows until one of both ends."""
-        request, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+        request, *lines = _lines_of(head)
         method, target, version = request.split(" ")
-        headers = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP_HEADERS]
         if not self._is_ours(lines):
             await _answer(writer, "407 Proxy Authentication Required", "Proxy-Authenticate: Basic")
             return
@@ -105,15 +104,16 @@ class GuardProxy:
         self._outbound.check_source(f"{parts.scheme}://{host}:{port}/")
         address = await asyncio.to_thread(self._outbound.guard.resolve, parts.hostname, port)
         async with asyncio.timeout(_CONNECT_SECONDS):
-            there, out = await asyncio.open_connection(address, port)
+            there, out = await asyncio.open_connection(address, port, limit=_MOST_HEAD_BYTES)
         try:
             if is_tunnel:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                answer = self._pass(there, writer, counted=True)
             else:
                 path = target[target.index(parts.netloc) + len(parts.netloc) :] or "/"
-                lines = [f"{method} {path} {version}", *headers, "Connection: close", "", ""]
-                out.write("\r\n".join(lines).encode("latin-1"))
-            await _first_end(self._pass(reader, out), self._pass(there, writer, counted=True))
+                out.write(_last_head(f"{method} {path} {version}", lines))
+                answer = self._pass_answer(there, writer)
+            await _first_end(self._pass(reader, out), answer)
         finally:
             out.close()
 
@@ -121,6 +121,15 @@ class GuardProxy:
         wanted = base64.b64encode(f"framelens:{self._password}".encode()).decode()
         given = next((one for one in lines if one.lower().startswith("proxy-authorization:")), "")
         return secrets.compare_digest(given.rpartition(" ")[2].encode(), wanted.encode())
+
+    async def _pass_answer(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        """Pass an answer on, and say that it is the last one here, even where its server doesn't."""
+        async with asyncio.timeout(_IDLE_SECONDS):
+            head = await source.readuntil(b"\r\n\r\n")
+        self._left -= len(head)
+        status, *lines = _lines_of(head)
+        target.write(_last_head(status, lines))
+        await self._pass(source, target, counted=True)
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counted: bool = False) -> None:
         """Pass on what arrives, to the end or the limit of bytes."""
@@ -132,6 +141,16 @@ class GuardProxy:
                 return
             target.write(piece)
             await target.drain()
+
+
+def _lines_of(head: bytes) -> list[str]:
+    return head.decode("latin-1").rstrip("\r\n").split("\r\n")
+
+
+def _last_head(first: str, lines: Sequence[str]) -> bytes:
+    """Return the head of a message after which the connection closes, from its first line and its other lines."""
+    kept = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP_HEADERS]
+    return "\r\n".join([first, *kept, "Connection: close", "", ""]).encode("latin-1")
 
 
 async def _first_end(*works: Coroutine[Any, Any, None]) -> None:

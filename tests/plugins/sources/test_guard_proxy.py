@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
@@ -43,6 +44,15 @@ def test_requests_pass_to_allowed_hosts(served: Served) -> None:
         assert through(proxy, f"{served.url}/noranges/a.mp4").content == served.data
         assert tunnel(proxy, served.url.removeprefix("http://")) == b"HTTP/1.1 200 Connection established"
     assert proxy.refused is None
+
+
+def test_each_answer_is_the_last_of_its_connection(served: Served) -> None:
+    with GuardProxy(Outbound(SourceSettings((), NETWORKS), is_open=True)) as proxy:
+        answer = through(proxy, f"{served.url}/good/a.mp4")
+        assert answer.headers["connection"] == "close" and answer.content == served.data
+        with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as threads:
+            threads.submit(lambda: silent.accept()[0].close())
+            assert through(proxy, f"http://127.0.0.1:{silent.getsockname()[1]}/").status_code == 502
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:80", "[::1]:443", "169.254.169.254:80", "localhost:22", "10.0.0.1:443"])

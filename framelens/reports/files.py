@@ -74,8 +74,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         OSError: The disk refuses, or `path` is a device, a pipe or a socket, which a file would replace.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), str(path))
+    check_replaceable(path)
     scratch = path.with_name(f".{secrets.token_hex(6)}.part")  # a longer name might not fit
     try:
         with scratch.open("xb") as target:
@@ -83,6 +82,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise OSError if this is a device, a pipe or a socket, which a file would replace."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), str(path))
 
 
 def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[ReportFile]:

@@ -1,4 +1,4 @@
-"""Cutter of clips: has a sandboxed worker write the file, and another one read it again before it gets its name."""
+"""Cutter of clips: checks what is asked for, and has workers write the files and read them again."""
 
 import re
 import tempfile
@@ -7,34 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
 
 from framelens.cli.report_output import ROOM_FOR_NUMBER
 from framelens.core.domain import Cue
 from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError
 from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered, safe_file_name
-from framelens.core.images import are_same
 from framelens.core.units import clock
-from framelens.plugins.editing.clips.messages import (
-    MESSAGES,
-    WORKER,
-    Canvas,
-    ClipMode,
-    ClipPictures,
-    ClipProgress,
-    ClipRequest,
-    ReelPart,
-)
+from framelens.plugins.editing.clips.clip_workers import ClipWorkers
+from framelens.plugins.editing.clips.messages import Canvas, ClipMode, ClipRequest, ReelPart
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.reports.content.labels import one_line
-from framelens.reports.files import atomic_write
 from framelens.store.fs_utils import storage_errors
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable
-from framelens.video.remux.written_file import WrittenBytes, size_after
-from framelens.video.worker_pool import DecoderWorker
 
 FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's names of the containers of clips, by the ending of a file."""
@@ -42,8 +27,6 @@ ENCODED_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that take H.264 and AAC."""
 _TITLE_BYTES = 80
 """Of a title in a name, so that it fits with its times into 140 bytes, which every file system allows."""
-_SAME_SECONDS = 0.0015
-"""Between the time of a picture and that in the clip: containers round to a millisecond, and both ends do."""
 
 
 @dataclass(frozen=True)
@@ -142,23 +125,29 @@ def cut_pieces(
         Cancelled: `cancel` was set.
     """
     given: set[str] = set()
-    all_cues = tuple(cues)
+    paths: dict[str, Iterator[Path]] = {}
+    all_pieces, all_cues = list(pieces), tuple(cues)
+    with ClipWorkers(len(all_pieces)) as workers:
+        for piece in all_pieces:
+            edges = (piece.start_seconds, piece.end_seconds)
+            name = Path(clip_name(path, mode, *edges, folder, title=piece.name))
+            targets = paths.setdefault(name.name, _numbered_paths(folder, name))
+            new = (one for one in targets if name_key(one.name) not in given)
+            target = next(one for one in new if is_free(one, [path], overwrites=overwrites))
+            given.add(name_key(target.name))
+            try:
+                request = _request(path, edges, target, mode, all_cues)
+                clip = _cut(workers, request, target, on_progress, cancel)
+            except (Cancelled, StorageError):
+                raise
+            except AppError as error:
+                yield CutPiece(piece, None, error)
+            else:
+                yield CutPiece(piece, clip)
 
-    for piece in pieces:
-        edges = (piece.start_seconds, piece.end_seconds)
-        name = Path(clip_name(path, mode, *edges, folder, title=piece.name))
-        targets = (folder / f"{stem}{name.suffix}" for stem in numbered(name.stem))
-        new = (one for one in targets if name_key(one.name) not in given)
-        target = next(one for one in new if is_free(one, [path], overwrites=overwrites))
-        given.add(name_key(target.name))
-        try:
-            clip = cut_clip(path, *edges, target, mode=mode, cues=all_cues, on_progress=on_progress, cancel=cancel)
-        except (Cancelled, StorageError):
-            raise
-        except AppError as error:
-            yield CutPiece(piece, None, error)
-        else:
-            yield CutPiece(piece, clip)
+
+def _numbered_paths(folder: Path, name: Path) -> Iterator[Path]:
+    return (folder / f"{stem}{name.suffix}" for stem in numbered(name.stem))
 
 
 def cut_clip(
@@ -193,19 +182,42 @@ def cut_clip(
         StorageError: The clip can't be written.
         Cancelled: `cancel` was set.
     """
+    request = _request(path, (start_seconds, end_seconds), output, mode, cues, canvas)
+    with ClipWorkers(1) as workers:
+        return _cut(workers, request, output, on_progress, cancel)
+
+
+def _request(
+    path: Path,
+    edges: tuple[float, float | None],
+    output: Path,
+    mode: ClipMode,
+    cues: Iterable[Cue],
+    canvas: Canvas | None = None,
+) -> ClipRequest:
+    """Return the request for a clip. Raises ConfigError, and VideoError if there is no such file."""
     check_file(path)
-    if start_seconds < 0 or (end_seconds is not None and end_seconds <= start_seconds):
-        end = "…" if end_seconds is None else f"{end_seconds:g}"
-        raise ConfigError("clip_range_empty", start=f"{start_seconds:g}", end=end)
+    start, end = edges
+    if start < 0 or (end is not None and end <= start):
+        raise ConfigError("clip_range_empty", start=f"{start:g}", end="…" if end is None else f"{end:g}")
     check_clip_suffix(output, mode)
-    shown = _cues_within(cues, start_seconds, end_seconds)
+    shown = _cues_within(cues, start, end)
     if shown and mode != "exact":
         raise ConfigError("clip_subtitles_fast")
     form = FORMATS[output.suffix.lower()]
-    request = ClipRequest("cut", path, mode, start_seconds, end_seconds, form, cues=shown, canvas=canvas)
-    made = _made(request, output, on_progress, cancel)
+    return ClipRequest("cut", path, mode, start, end, form, cues=shown, canvas=canvas)
+
+
+def _cut(
+    workers: ClipWorkers,
+    request: ClipRequest,
+    output: Path,
+    on_progress: Callable[[float], None],
+    cancel: threading.Event | None,
+) -> VideoClip:
+    made = workers.write(request, output, on_progress, cancel)
     times = (round(made.start_seconds, 6), round(made.end_seconds, 6))
-    return VideoClip(output, mode, *times, len(made.times_seconds))
+    return VideoClip(output, request.mode, *times, len(made.times_seconds))
 
 
 def cut_reel(
@@ -242,6 +254,7 @@ def cut_reel(
     with (
         storage_errors("clip_not_written", output),
         tempfile.TemporaryDirectory(prefix=".framelens-", dir=output.parent) as folder,
+        ClipWorkers(len(pieces) + 1) as workers,
     ):
         parts: list[ReelPart] = []
         done = 0.0
@@ -254,14 +267,14 @@ def cut_reel(
                 on_progress(before + max(0.0, seconds - start))
 
             source = piece.video or path
-            cues = cues_of(source)
-            clip = cut_clip(source, *edges, target, cues=cues, canvas=canvas, on_progress=show, cancel=cancel)
+            request = _request(source, edges, target, "exact", cues_of(source), canvas)
+            clip = _cut(workers, request, target, show, cancel)
             parts.append(ReelPart(clip.path, clip.end_seconds - clip.start_seconds, piece.label or clock(edges[0])))
             done += parts[-1].seconds
             num_frames += clip.num_frames
         form = FORMATS[output.suffix.lower()]
         request = ClipRequest("join", path, "exact", format=form, clips=tuple(parts), has_chapters=has_chapters)
-        made = _made(request, output, lambda _: None, cancel)
+        made = workers.write(request, output, lambda _: None, cancel)
     if len(made.times_seconds) != num_frames:
         output.unlink()
         raise DecodeError("clip_differs", name=printable(path.name))
@@ -282,62 +295,8 @@ def _cues_within(cues: Iterable[Cue], start_seconds: float, end_seconds: float |
     return tuple(cue for cue in cues if cue.end_seconds > start_seconds and cue.start_seconds < end)
 
 
-def _made(
-    request: ClipRequest, output: Path, on_progress: Callable[[float], None], cancel: threading.Event | None
-) -> ClipPictures:
-    """Have a worker write a file, and another one read it again before it gets its name."""
-    with storage_errors("clip_not_written", output), atomic_write(output) as target:
-        made = _written(request, target, on_progress, cancel)
-        target.flush()
-        check = ClipRequest("check", Path(target.name), request.mode, last_seconds=made.times_seconds[-1])
-        with DecoderWorker(check, module=WORKER, messages=MESSAGES) as child:
-            read = next(one for one in child.events(cancel) if isinstance(one, ClipPictures))
-        if not _is_right(made, read, request.mode):
-            raise DecodeError("clip_differs", name=printable(request.path.name))
-    return made
-
-
 def check_clip_suffix(output: Path, mode: ClipMode) -> None:
     """Raise ConfigError unless the file's name ends as a container of this mode does."""
     allowed = ENCODED_SUFFIXES if mode == "exact" else tuple(FORMATS)
     if output.suffix.lower() not in allowed:
         raise ConfigError("clip_ending", given=output.name, mode=mode, allowed=", ".join(allowed))
-
-
-def _written(
-    request: ClipRequest, target: BinaryIO, on_progress: Callable[[float], None], cancel: threading.Event | None
-) -> ClipPictures:
-    size = 0
-    made: ClipPictures | None = None
-    with DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
-        for message in child.events(cancel):
-            match message:
-                case WrittenBytes(offset, data):
-                    size = size_after(message, size, request.path)
-                    target.seek(offset)
-                    target.write(data)
-                case ClipProgress(seconds):
-                    on_progress(seconds)
-                case ClipPictures():
-                    made = message
-                case _:
-                    raise DecodeError("video_decoder_crashed", name=printable(request.path.name))
-    if made is None or not made.times_seconds:
-        raise DecodeError("clip_without_pictures", name=printable(request.path.name))
-    return made
-
-
-def _is_right(made: ClipPictures, read: ClipPictures, mode: ClipMode) -> bool:
-    """Return whether a clip, read again, has the pictures that were written, undamaged and at their times."""
-    wanted = made.times_seconds if mode == "exact" else (made.times_seconds[0], made.times_seconds[-1])
-    if read.num_damaged or len(wanted) != len(read.times_seconds):
-        return False
-    if any(abs(one - other) > _SAME_SECONDS for one, other in zip(wanted, read.times_seconds, strict=True)):
-        return False
-    return not made.first or all(map(_show_same, (made.first, made.last), (read.first, read.last)))
-
-
-def _show_same(one: bytes, other: bytes) -> bool:
-    levels = (np.frombuffer(data, np.uint8).reshape(3, -1).astype(np.int16) for data in (one, other))
-    first, second = levels
-    return are_same(abs(first - second).max(axis=0))

@@ -57,6 +57,7 @@ class ClipRequest:
         canvas: What an exact clip is fitted to; None keeps the traits of the video.
         clips: For "join", the clips in their order.
         has_chapters: For "join", whether each is a chapter.
+        later: Files that later requests to the same worker name.
         confined: Folders below which no link is followed; see framelens.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
@@ -73,6 +74,7 @@ class ClipRequest:
     canvas: Canvas | None = None
     clips: tuple[ReelPart, ...] = ()
     has_chapters: bool = False
+    later: tuple[Path, ...] = ()
     confined: tuple[Path, ...] = field(default_factory=confined_folders)
     memory_bytes: int = MEMORY_BYTES
     stuck_seconds: float = limits.STUCK_SECONDS

@@ -1,9 +1,11 @@
-"""Clip worker: a sandboxed process that reads a video and writes a clip of it as messages, or reads a clip again.
+"""Clip worker: a sandboxed process that reads a video and writes clips of it as messages, or reads clips again.
 
-It is started by framelens.plugins.editing.clips.cutter and works as framelens.video.worker does.
+It is started by framelens.plugins.editing.clips.clip_workers and works as framelens.video.worker does, for one request
+after another until one fails.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from framelens.core.errors import DecodeError
@@ -15,17 +17,21 @@ from framelens.video.readers import FIRST_READER, open_reader
 from framelens.video.readers.base import Picture
 from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import pictures_at
-from framelens.video.worker import serve
+from framelens.video.worker import further_requests, serve
 
 
 def files_of(request: ClipRequest) -> list[Path]:
-    """Return what a request needs to read."""
-    fonts = [REGULAR] if request.cues else []
-    return [request.path, *fonts, *(one.path for one in request.clips)]
+    """Return what a request, and those after it, need to read."""
+    return [request.path, REGULAR, *(one.path for one in request.clips), *request.later]
 
 
 def messages_of(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
-    """Yield the messages of a request. Raises AppErrors."""
+    """Yield the messages of a request and of those that follow. Raises AppErrors."""
+    for one in chain([request], further_requests(ClipRequest)):
+        yield from _messages(one)
+
+
+def _messages(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
     if request.task == "join":
         from framelens.plugins.editing.clips.joining import joined
 

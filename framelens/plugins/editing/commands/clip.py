@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--burn-subtitles", action="store_true", help=t("cli.clip_burn_subtitles"))
     add_subtitles_option(parser)
     margin = t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}")
-    parser.add_argument("--margin", type=parse_seconds, default=MARGIN_SECONDS, metavar="S", help=margin)
+    parser.add_argument("--margin", type=parse_seconds, metavar="S", help=margin)
     parser.add_argument("--mode", choices=get_args(ClipMode), default="exact", help=t("cli.clip_mode"))
     parser.add_argument("--output", type=Path, metavar="FILE|DIR", help=t("cli.clip_output"))
     parser.add_argument("--json", action="store_true", help=t("cli.clip_json"))
@@ -113,20 +113,45 @@ def _is_asked(given: argparse.Namespace, kind: PieceKind) -> bool:
 
 def _check_options(given: argparse.Namespace) -> None:
     """Raise ConfigError if options contradict each other."""
-    from_report = [f"--{kind}" for kind in _KINDS if _is_asked(given, kind)]
+    from_report = [
+        f"--all-{kind}s" if getattr(given, f"all_{kind}s") else f"--{kind}" for kind in _KINDS if _is_asked(given, kind)
+    ]
     if from_report and not (given.start is None and given.end is None):
         raise ConfigError("clip_range_and_report", option=from_report[0])
-    if not from_report and (given.report or given.list or given.reel == ""):
+    if given.reel and (others := [*from_report, *_typed_of_ranges(given)]):
+        raise ConfigError("clip_list_has_ranges", option=others[0], list=given.reel)
+    if not from_report and not given.reel and (given.report or given.list or given.reel == ""):
         option = "--report" if given.report else "--list" if given.list else "--reel"
         raise ConfigError("clip_report_alone", option=option)
     if given.reel is not None and (given.list or given.mode != "exact"):
         raise ConfigError("clip_reel_with", option="--list" if given.list else "--mode fast")
+    if given.margin is not None and not _is_asked(given, "finding"):
+        raise ConfigError("clip_margin_alone")
+    if given.list and (others := _typed_of_clips(given)):
+        raise ConfigError("clip_list_with", option=others[0])
     if given.chapters and given.reel is None:
         raise ConfigError("clip_chapters_alone")
     if given.burn_subtitles and given.mode != "exact":
         raise ConfigError("clip_subtitles_fast")
     if given.subtitles and not given.burn_subtitles:
         raise ConfigError("clip_subtitles_alone")
+
+
+def _typed_of_ranges(given: argparse.Namespace) -> list[str]:
+    """Return the options given that say what is cut out, without those that choose from a report."""
+    edges = {"--from": given.start, "--to": given.end}
+    report = given.report if not given.burn_subtitles else None  # its subtitles are drawn
+    return [name for name, value in {**edges, "--report": report}.items() if value is not None]
+
+
+def _typed_of_clips(given: argparse.Namespace) -> list[str]:
+    """Return the options given that say how clips are written."""
+    is_given = {
+        "--output": given.output is not None,
+        "--mode fast": given.mode != "exact",
+        "--burn-subtitles": given.burn_subtitles,
+    }
+    return [name for name, one in is_given.items() if one]
 
 
 def _output(given: argparse.Namespace, path: Path) -> Path:
@@ -164,7 +189,7 @@ def _pieces(given: argparse.Namespace, path: Path, cancel: threading.Event) -> l
         InputError: There is no report on this video, or it doesn't have them.
     """
     analysis = _analysis(given, path, cancel)
-    known = list(pieces_of(analysis, given.margin))
+    known = list(pieces_of(analysis, MARGIN_SECONDS if given.margin is None else given.margin))
     return [
         piece
         for kind in _KINDS

@@ -16,7 +16,7 @@ import pytest
 
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, VideoError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.plugins.editing.clips import cutter, encoding
+from framelens.plugins.editing.clips import clip_workers, encoding
 from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_clip, suffix_of
 from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures, ClipRequest
 from framelens.video.readers import open_reader
@@ -328,14 +328,14 @@ def test_clip_can_be_cancelled(folder: Path, tmp_path: Path) -> None:
 
 def test_clip_that_reads_differently_is_none() -> None:
     made = ClipPictures(1.0, 1.08, (0.0, 0.04), bytes(3 * 18 * 32), bytes([90]) * 3 * 18 * 32)
-    assert cutter._is_right(made, ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.last), "exact")
+    assert clip_workers._is_right(made, ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.last), "exact")
     for other in (
         ClipPictures(0.0, 0.08, (0.0, 0.05), made.first, made.last),
         ClipPictures(0.0, 0.08, (0.0, 0.04, 0.08), made.first, made.last),
         ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.first),
         ClipPictures(0.0, 0.08, (0.0, 0.04), made.first, made.last, num_damaged=1),
     ):
-        assert not cutter._is_right(made, other, "exact")
+        assert not clip_workers._is_right(made, other, "exact")
 
 
 def test_names_of_clips_fit_their_folder(tmp_path: Path) -> None:

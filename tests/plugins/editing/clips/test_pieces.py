@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import name_limit
+from framelens.plugins.editing.clips import clip_workers
 from framelens.plugins.editing.clips.cutter import clip_name, cut_pieces
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, chosen, parse_numbers, pieces_of
+from framelens.video.worker_pool import DecoderWorker
+from tests.marked import marked
 from tests.media import cards, write_video
+from tests.plugins.editing.clips.test_cutter import frames_of
 from tests.reports.content.test_labels import rich
 from tests.reports.test_questions import asked
 
@@ -103,3 +108,60 @@ def test_clips_of_one_name_count_up_and_keep_files(tmp_path: Path) -> None:
         "gate_00-00.000_00-00.200-3.mp4",
     ]
     assert cuts[2].error and cuts[2].error.key == "clip_behind_end" and taken.read_text() == "mine"
+
+
+# ---- many clips
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[DecoderWorker]:
+    """The workers that were started, as they are."""
+    found: list[DecoderWorker] = []
+
+    class Noted(DecoderWorker):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            found.append(self)
+
+    monkeypatch.setattr(clip_workers, "DecoderWorker", Noted)
+    return found
+
+
+def ranges(count: int) -> list[Piece]:
+    """Ranges of two pictures, each a little later."""
+    return [Piece("", 0, f"no {place}", place * 0.2, place * 0.2 + 0.08) for place in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_many_clips_are_cut_by_two_workers(tmp_path: Path, started: list[DecoderWorker], mode: Any) -> None:
+    video = write_video(tmp_path / "talk.mp4", marked(60), options={"g": "5", "bf": "0", "sc_threshold": "0"})
+    cuts = [*cut_pieces(video, ranges(8), tmp_path / "cut", mode=mode)]
+    assert [[number for _, number in frames_of(one.clip.path)] for one in cuts if one.clip] == [
+        [place * 5, place * 5 + 1] for place in range(8)
+    ]
+    assert len(started) == 2 and len([*(tmp_path / "cut").iterdir()]) == 8
+
+
+@pytest.mark.slow
+def test_workers_are_renewed_after_some_clips(
+    tmp_path: Path, started: list[DecoderWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_workers, "_MOST_FILES", 2)
+    video = write_video(tmp_path / "talk.mp4", marked(60))
+    cuts = [*cut_pieces(video, ranges(5), tmp_path / "cut")]
+    assert all(one.clip for one in cuts) and len(started) == 2 * 3
+
+
+@pytest.mark.slow
+def test_worker_that_dies_costs_one_clip(tmp_path: Path, started: list[DecoderWorker]) -> None:
+    video = write_video(tmp_path / "talk.mp4", marked(60))
+    cuts = []
+    for cut in cut_pieces(video, ranges(4), tmp_path / "cut"):
+        cuts.append(cut)
+        if len(cuts) == 2:
+            started[0]._process.kill()
+            started[0]._process.wait()
+    assert [bool(one.clip) for one in cuts] == [True, True, False, True]
+    assert cuts[2].error and cuts[2].error.key == "video_out_of_memory"
+    assert len([*(tmp_path / "cut").iterdir()]) == 3

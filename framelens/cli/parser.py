@@ -3,7 +3,7 @@
 import argparse
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
 from itertools import takewhile
@@ -31,8 +31,10 @@ SHORT = {
 _OURS = "cli.argparse."
 _TO_A_FILE = "analyse"
 """The command that is meant where a file is in the place of one."""
+_MEANT = {"--range": (("--from", "--to"), ("--start", "--end"))}
+"""Options that no command has, and those that are meant by them: the first of these groups that a command has."""
 _DASH = re.compile("[-‐-―−－]")
-_DASHES = re.compile("(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
+_DASHES = re.compile("^(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
 """One dash, or those that word processors and web pages write for two, and the name of an option."""
 _WIDE = r"\u2e80-\u9fff\uff00-\uffef"
 _ENDS = "，。、；：？！）】》”’"  # marks that can't begin a line
@@ -114,7 +116,7 @@ class Parser(argparse.ArgumentParser):
         known = [name for name in self._option_string_actions if name.startswith("--")]
         names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")
         files = [name for word in words if (name := _names_file(word))]
-        meant = files or list(dict.fromkeys(one for name in names if (one := closest(name, known))))
+        meant = files or list(dict.fromkeys(one for name in names for one in _meant_by(name, known)))
         return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -149,6 +151,13 @@ def _names_something(action: argparse.Action) -> bool:
     """Return whether an argument is a path or a name, so that nothing in it is a slip, such as an unset variable."""
     is_path = action.type is Path or "--output" in action.option_strings
     return is_path or not (action.option_strings or action.nargs in ("*", argparse.PARSER))
+
+
+def _meant_by(name: str, known: Collection[str]) -> Sequence[str]:
+    """Return the options that are probably meant by an unknown one, of those that are known."""
+    groups = (group for group in _MEANT.get(name, ()) if set(group) <= set(known))
+    similar = closest(name, known)
+    return next(groups, (similar,) if similar else ())
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -33,6 +33,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         (["ask", "--temprature", "1", "q"], "--temperature", "framelens ask"),
         (["analyse", "x", "--format", "pfd"], "'pdf'", "framelens analyse"),
         (["keyframes", "x", "--strategy", "Scene"], "'scenes'", "framelens keyframes"),
+        (["clip", "x", "--range", "1-2"], "--from, --to", "framelens clip"),
+        (["keyframes", "x", "--range", "1-2"], "--start, --end", "framelens keyframes"),
         (["keyframes", "x", "–frames", "8"], "--frames", "framelens keyframes"),
         (["keyframes", "x", "—json"], "--json", "framelens keyframes"),
         (["keyframes", "x", "-json"], "--json", "framelens keyframes"),

@@ -100,9 +100,11 @@ class Outbound:
         """Check that videos may be fetched from this address; nothing is resolved.
 
         Raises:
-            InputError: "url_invalid", "url_none_allowed" or "url_not_allowed".
+            InputError: "url_invalid", "s3_without_object", "url_none_allowed" or "url_not_allowed".
         """
-        _checked(url, SCHEMES)
+        parts = _checked(url, SCHEMES)
+        if parts.scheme == "s3" and parts.path[-1:] in ("", "/"):
+            raise InputError("s3_without_object", url=_shown(url))
         if self._is_open:
             return
         if not self.settings.urls:
@@ -148,8 +150,8 @@ class Outbound:
 
         Raises:
             InputError: What `check_source` and `resolve` raise, "url_leads_inward", "url_refused",
-                "url_denied", "url_busy", "url_redirects", "url_too_large", "url_too_slow", "url_insecure", "url_silent"
-                or "url_unreachable".
+                "url_denied", "s3_denied", "s3_other_region", "url_busy", "url_redirects", "url_too_large",
+                "url_too_slow", "url_insecure", "url_silent" or "url_unreachable".
             Cancelled: `cancel` was set.
             Exception: What `receive` or what it returns raises.
         """
@@ -204,7 +206,7 @@ class Outbound:
                     yield at, response
                     return
                 if not (response.is_redirect and not at.startswith("s3://")):
-                    raise _refusal(url, response)
+                    raise _refusal(url, response, self.settings.s3.region)
                 at = typed_link(urljoin(at, response.headers["location"]))
                 _checked(at, tuple(_PORTS))
             finally:
@@ -240,13 +242,16 @@ async def _unless_cancelled(work: Coroutine[Any, Any, None], cancel: threading.E
         await asyncio.wait({task})  # its connection is closed by then
 
 
-def _refusal(url: str, response: httpx.Response) -> InputError:
-    """Return the error for a status that is no answer."""
+def _refusal(url: str, response: httpx.Response, region: str) -> InputError:
+    """Return the error for a status that is no answer; `region` is that of buckets."""
     status, wait = response.status_code, response.headers.get("retry-after", "").strip()
     about: dict[str, Any] = {"url": _shown(url), "status": status}
+    is_s3, other = url.startswith("s3://"), response.headers.get("x-amz-bucket-region", region)[:_MOST_SHOWN]
+    if is_s3 and other != region:
+        return InputError("s3_other_region", given=region, region=other, **about)
     if status in (401, 403, 407):
-        return InputError("url_denied", **about)
-    if status == 429 or (status == 503 and wait):
+        return InputError("s3_denied" if is_s3 else "url_denied", **about)
+    if status in (429, 503):
         return InputError("url_busy", wait=wait[:40] if wait.isdecimal() else "60", **about)
     return InputError("url_refused", **about)
 

@@ -200,6 +200,41 @@ def test_faults_of_the_server_are_named(server: str, answers: dict[str, Answer])
     assert refusal(lambda: fetched("http://nothing.invalid/a")) == "host_unknown"
 
 
+def answering(status: int, **headers: str) -> Answer:
+    def answer(request: Any) -> None:
+        request.send_response(status)
+        for name, value in {**headers, "Content_Length": "0"}.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "key", "key_of_s3"),
+    [
+        (answering(403), "url_denied", "s3_denied"),
+        (answering(503), "url_busy", "url_busy"),  # S3's SlowDown says no time
+        (answering(429, Retry_After="7"), "url_busy", "url_busy"),
+        (answering(400, X_Amz_Bucket_Region="eu-west-1"), "url_refused", "s3_other_region"),
+        (answering(403, X_Amz_Bucket_Region="us-east-1"), "url_denied", "s3_denied"),
+        (answering(404), "url_refused", "url_refused"),
+    ],
+)
+def test_refusals_of_files_and_objects_are_named(
+    server: str, answers: dict[str, Answer], answer: Answer, key: str, key_of_s3: str
+) -> None:
+    answers |= {"/films/a": answer}
+    access = S3Access(endpoint=server, access_key="key", secret_key="secret")
+    assert refusal(lambda: fetched("s3://films/a", s3=access)) == key_of_s3
+    assert refusal(lambda: fetched(f"{server}/films/a")) == key
+
+
+@pytest.mark.parametrize("url", ["s3://films", "s3://films/", "s3://films/2026/"])
+def test_a_bucket_without_an_object_is_refused(url: str) -> None:
+    assert refusal(lambda: Outbound(SourceSettings((url,)), is_open=True).check_source(url)) == "s3_without_object"
+
+
 def test_size_is_bounded_announced_or_not(server: str, answers: dict[str, Answer]) -> None:
     def endless(request: Any) -> None:
         request.send_response(200)

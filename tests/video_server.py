@@ -160,6 +160,25 @@ class _Videos(Handler):
         self._body(self.state.data)
         self.close_connection = True
 
+    def _unsized(self) -> None:
+        """Half of it in chunks, without a size, then the end of the connection."""
+        self._start(200, Transfer_Encoding="chunked", Content_Type="video/mp4")
+        half = self.state.data[: len(self.state.data) // 2]
+        self._body(b"%x\r\n%b\r\n" % (len(half), half))
+        self.close_connection = True
+
+    def _part(self) -> None:
+        """A part that wasn't asked for: all of it or, below `first/`, the first bytes."""
+        data = self.state.data
+        part = data[:1000] if "/first/" in self.path else data
+        at = f"bytes 0-{len(part) - 1}/{len(data)}"
+        self._start(206, Content_Range=at, Content_Length=len(part), Content_Type="video/mp4")
+        self._body(part)
+
+    def _nowhere(self) -> None:
+        """A redirect that doesn't say where."""
+        self._start(302, Content_Length=0)
+
     def _broken(self) -> None:
         """Half of it, then the end of the connection; a range is answered as a whole."""
         if self.headers.get("Range"):

@@ -191,7 +191,7 @@ def reason_of(error: BaseException) -> str:
         error = below
     if (isinstance(error, ConnectionError) or type(error) is OSError) and error.errno:
         return f"[Errno {error.errno}] {os.strerror(error.errno)}"  # asyncio's own words name the call alone
-    return redact(str(error)) or type(error).__name__
+    return redact(str(error)).rstrip(".") or type(error).__name__
 
 
 def request_loop() -> asyncio.AbstractEventLoop:

@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import redact
+from framelens.core.refusals import retry_after
 from framelens.core.units import human_size
 from framelens.http_client import s3
 from framelens.http_client.addresses import AddressGuard
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _PORTS = {"http": 80, "https": 443}
 _ANSWERED = (200, 206, 304, 416)
 """The file, a part of it, that it is unchanged, and that it has no such part."""
+_USUAL_WAIT_SECONDS, _MOST_WAIT_SECONDS = 60.0, 86_400.0
+"""Seconds after which a busy server is worth another try, if it says none, and at most."""
 BROKEN = ("url_unreachable", "url_silent", "url_cut_off")
 """Keys of errors after which a fetch may continue where it ended."""
 _POLL_SECONDS = 0.1
@@ -205,7 +209,7 @@ class Outbound:
                 if response.status_code in _ANSWERED:
                     yield at, response
                     return
-                if not (response.is_redirect and not at.startswith("s3://")):
+                if not (response.has_redirect_location and not at.startswith("s3://")):
                     raise _refusal(url, response, self.settings.s3.region)
                 at = typed_link(urljoin(at, response.headers["location"]))
                 _checked(at, tuple(_PORTS))
@@ -244,7 +248,7 @@ async def _unless_cancelled(work: Coroutine[Any, Any, None], cancel: threading.E
 
 def _refusal(url: str, response: httpx.Response, region: str) -> InputError:
     """Return the error for a status that is no answer; `region` is that of buckets."""
-    status, wait = response.status_code, response.headers.get("retry-after", "").strip()
+    status, wait = response.status_code, retry_after(response.headers.get("retry-after"))
     about: dict[str, Any] = {"url": _shown(url), "status": status}
     is_s3, other = url.startswith("s3://"), response.headers.get("x-amz-bucket-region", region)[:_MOST_SHOWN]
     if is_s3 and other != region:
@@ -252,7 +256,8 @@ def _refusal(url: str, response: httpx.Response, region: str) -> InputError:
     if status in (401, 403, 407):
         return InputError("s3_denied" if is_s3 else "url_denied", **about)
     if status in (429, 503):
-        return InputError("url_busy", wait=wait[:40] if wait.isdecimal() else "60", **about)
+        seconds = _USUAL_WAIT_SECONDS if wait is None else min(wait, _MOST_WAIT_SECONDS)
+        return InputError("url_busy", wait=ceil(seconds), **about)
     return InputError("url_refused", **about)
 
 

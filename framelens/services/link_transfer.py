@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, InputError
@@ -28,7 +28,10 @@ _PLAYLISTS = (
     "application/dash+xml",
 )
 _LIVE = "multipart/x-mixed-replace"
-_OTHERS = ("image/", "audio/", "text/css", "text/javascript", "application/json", "application/pdf", "application/zip")
+_OTHERS = (
+    *("image/", "audio/", "text/css", "text/javascript", "application/json", "application/pdf"),
+    *("application/zip", "application/gzip", "application/x-gzip"),
+)
 _PICTURES_THAT_MOVE = ("image/gif", "image/webp")
 _HEADS: tuple[tuple[re.Pattern[bytes], Literal["html", "playlist"]], ...] = (
     (re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|script|title|meta)\b", re.I | re.S), "html"),
@@ -160,7 +163,7 @@ class Transfer:
             case 416:
                 self.is_stale = True
                 return None
-            case 206:
+            case 206 if "Range" in self.headers:
                 return self._probe(answer) if self.is_probe else self._continue(answer)
         if self.is_probe:
             self.is_probe, self.whole_reason = False, InputError("overview_no_ranges", name=self.name)
@@ -238,8 +241,9 @@ class Transfer:
             return len(self._text) < _MOST_PAGE_BYTES
         if not self._is_file:
             assert self._answer
-            length = self._answer.headers.get("content-length", "")
-            self._part.begin(self.name, int(length) if length.isdecimal() else None, version_of(self._answer))
+            length, found = self._answer.headers.get("content-length", ""), ContentRange.of(self._answer)
+            size = found.total if found else int(length) if length.isdecimal() else None
+            self._part.begin(self.name, size, version_of(self._answer, size))
             self._is_file = True
             self._say()
         return self._write(piece)
@@ -269,12 +273,21 @@ class Transfer:
             raise InputError("url_compressed", url=unsigned(answer.url), encoding=encoding)
 
 
+def _decoded(path: str) -> str:
+    """Return a path without percent signs; older Chinese servers write names in GBK."""
+    data = unquote_to_bytes(path)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("gb18030", errors="replace")
+
+
 def _name_in(answer: ResponseHead) -> str:
     """Return the name of the file that an answer has."""
     header = Message()
     header["content-disposition"] = answer.headers.get("content-disposition", "")
     at = urlsplit(answer.url)
-    name = shown_name(header.get_filename() or unquote(at.path.rstrip("/")).rpartition("/")[2] or at.netloc)
+    name = shown_name(header.get_filename() or _decoded(at.path.rstrip("/")).rpartition("/")[2] or at.netloc)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_named = "." in name[-5:] or not kind.startswith("video/")
     return name if is_named else f"{name}{mimetypes.guess_extension(kind) or ''}"

@@ -89,8 +89,9 @@ class LinkFetcher:
                 and a notice of the video says why (`notice_of`).
 
         Raises:
-            InputError: What `Outbound.get` raises, "url_cut_off", "url_changes", "url_compressed", "url_empty",
-                "url_other", "url_live", "url_is_page", "url_login", or what the finder of a page's video raises.
+            InputError: What `Outbound.get` raises, "url_cut_off", "url_broken_off", "url_changes", "url_compressed",
+                "url_empty", "url_other", "url_live", "url_is_page", "url_login", or what the finder of a page's video
+                raises.
             StorageError: There is no room for it.
             Cancelled: `cancel` was set.
         """
@@ -152,9 +153,10 @@ class LinkFetcher:
                 may_continue = part.version and part.offset > before and error.key in BROKEN
                 if may_continue and attempt < _MOST_ATTEMPTS:
                     continue
-                if error.key == "url_unreachable" and part.offset and part.size_bytes:  # it was reached
-                    about = {"received": part.offset, "total": part.size_bytes}
-                    raise InputError("url_cut_off", url=fetch.link, **about) from error
+                if error.key == "url_unreachable" and part.offset:  # it was reached
+                    about = {"received": part.offset, "total": part.size_bytes or 0}
+                    key = "url_cut_off" if part.size_bytes else "url_broken_off"
+                    raise InputError(key, url=fetch.link, **about) from error
                 raise
             reason = reason or transfer.whole_reason
             if transfer.unchanged:

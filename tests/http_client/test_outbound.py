@@ -230,6 +230,19 @@ def test_refusals_of_files_and_objects_are_named(
     assert refusal(lambda: fetched(f"{server}/films/a")) == key
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("17", 17), ("", 60), ("soon", 60), ("9" * 30, 86_400), ("Fri, 01 Jan 2100 00:00:00 GMT", 86_400)],
+)
+def test_a_busy_server_says_when_to_try_again(
+    server: str, answers: dict[str, Answer], given: str, seconds: int
+) -> None:
+    answers |= {"/a": answering(429, Retry_After=given)}
+    with pytest.raises(AppError) as refused:
+        fetched(f"{server}/a")
+    assert refused.value.values["wait"] == seconds
+
+
 @pytest.mark.parametrize("url", ["s3://films", "s3://films/", "s3://films/2026/"])
 def test_a_bucket_without_an_object_is_refused(url: str) -> None:
     assert refusal(lambda: Outbound(SourceSettings((url,)), is_open=True).check_source(url)) == "s3_without_object"

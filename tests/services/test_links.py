@@ -107,6 +107,7 @@ def test_an_unchanged_file_is_not_fetched_again(served: Served, fetch: Fetching)
     [
         ("good/%E9%97%A8%20a.mp4", "门 a.mp4"),
         ("good/门 a.mp4", "门 a.mp4"),
+        ("good/%D6%D0%CE%C4.mp4", "中文.mp4"),  # in GBK
         ("named/x", "门口.mp4"),
         ("good/", "good.mp4"),
     ],
@@ -122,7 +123,8 @@ def test_names_are_readable(served: Served, fetch: Fetching, path: str, name: st
         ("endless/a.mp4", "url_too_large"), ("huge/a.mp4", "url_too_large"),
         ("live/a.m3u8", "url_live"), ("camera", "url_live"), ("picture/a.jpg", "url_other"),
         ("empty/a.mp4", "url_empty"), ("expired/a.mp4", "url_denied"), ("busy/a.mp4", "url_busy"),
-        ("gone/a.mp4", "url_refused"),
+        ("gone/a.mp4", "url_refused"), ("nowhere/", "url_refused"), ("unsized/a.mp4", "url_broken_off"),
+        ("part/first/a.mp4", "url_cut_off"),
         ("to/?/to/?/to/?/to/?/to/?/to/?/to/?", "url_redirects"), ("to/?http://169.254.169.254/a", "url_leads_inward"),
         ("to/?http://10.0.0.1/a.mp4", "url_leads_inward"), ("to/?s3://bucket/a.mp4", "url_invalid"),
         ("to/?file:///etc/passwd", "url_invalid"),
@@ -132,6 +134,10 @@ def test_each_fault_has_a_sentence(served: Served, videos: VideoRepository, path
     fetch = Fetching(videos, replace(SETTINGS, most_bytes=20_000_000))
     assert refusal(lambda: fetch(f"{served.url}/{path}")) == key
     assert parts(videos) == [] and not list(videos._folder.glob("*.json"))
+
+
+def test_a_part_of_all_bytes_is_the_whole(served: Served, fetch: Fetching) -> None:
+    assert fetch(f"{served.url}/part/a.mp4").read_bytes() == served.data
 
 
 def test_pages_need_the_plugin(served: Served, fetch: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,8 @@
 """`python -m benchmarks.speech.forecast WHEELS`: the time left after a minute, as said and in truth.
 
+Beside it stands what would be said by the seconds of sound, without looking for speech first, in the same run. Time is
+that of the processor, as other programs change the other one; the last column is by the clock on the wall.
+
 The recordings have a quarter of an hour: a person's reading in a loop without pauses, with
 noise and music, with silence, and in one half alone. WHEELS is that of benchmarks.speech.
 """
@@ -7,20 +10,24 @@ noise and music, with silence, and in one half alone. WHEELS is that of benchmar
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks.speech.__main__ import reading, whisper_base
 from benchmarks.speech.film import write_film
 from benchmarks.speech.voices import RATE, Recording, Sound, level_of, music, noise, silence
 from framelens import config
 from framelens.analysis.planning.forecast import ListeningForecast
+from framelens.core.domain import SpeechSpans
 from framelens.services.engine_session import build_transcription
 from framelens.video.extractor import probe
 
@@ -38,22 +45,39 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     given.work.mkdir(parents=True, exist_ok=True)
     model = whisper_base(given.wheels, given.work)
-    print("| recording | work (s) | forecast before | after | forecast | truth | off |")
-    print("|---|---|---|---|---|---|---|")
+    print("| recording | looked ahead (s) | work (s) | after | truth | forecast | off | by sound | off | wall clock |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for recording in _recordings(reading(given.wheels, given.work)):
-        whole, said = _measured(model, write_film(given.work, recording))
-        for at, left in _looked(said):
-            truth = whole - at
-            off = f"{100 * (left - truth) / truth:+.0f} %"
-            figures = (f"{whole:.0f}", f"{said[0][1]:.0f}", f"{at:.0f} s", f"{left:.0f}", f"{truth:.0f}", off)
-            print("| " + " | ".join((recording.name, *figures)) + " |", flush=True)
+        ahead, said = _measured(model, write_film(given.work, recording))
+        whole, whole_wall = said[-1].work, said[-1].wall
+        for one in _looked(said):
+            truth, truth_wall = whole - one.work, whole_wall - one.wall
+            figures = (f"{ahead:.1f}", f"{whole:.0f}", f"{one.work:.0f} s", f"{truth:.0f}")
+            off = [text for left in one.left[:2] for text in (f"{left:.0f}", _percent(left, truth))]
+            print(
+                "| " + " | ".join((recording.name, *figures, *off, _percent(one.left[2], truth_wall))) + " |",
+                flush=True,
+            )
     return 0
 
 
-def _looked(said: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+def _percent(left: float, truth: float) -> str:
+    return f"{100 * (left - truth) / truth:+.0f} %"
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was said after so many seconds of work: the seconds left by the speech, by the sound, and on the wall."""
+
+    work: float
+    wall: float
+    left: tuple[float, ...]
+
+
+def _looked(said: Sequence[_Said]) -> Iterator[_Said]:
     """Yield what was said first after each of some times of work, as long as there was work left."""
     for least in _AFTER:
-        yield from [(at, left) for at, left in said[:-1] if at >= least][:1]
+        yield from [one for one in said if one.work >= least and one.work < 0.95 * said[-1].work][:1]
 
 
 def _recordings(read: Recording) -> Iterator[Recording]:
@@ -75,26 +99,36 @@ def _looped(sound: Sound, seconds: float) -> Sound:
     return np.tile(sound, -(-length // len(sound)))[:length]
 
 
-def _measured(model: Path, film: Path) -> tuple[float, list[tuple[float, float]]]:
-    """Return the seconds of all work, and the seconds left that were said after so many seconds of it."""
+def _measured(model: Path, film: Path) -> tuple[float, list[_Said]]:
+    """Return the work until the speech was found, and what was said after that; the last is said at the end."""
     end = probe(film).duration_seconds_from_header or 0.0
-    forecast, began, said = ListeningForecast(end, None), 0.0, list[tuple[float, float]]()
+    forecasts, began, said = list[ListeningForecast](), list[tuple[float, float]](), list[_Said]()
 
-    def begin(start: float, pace: float | None) -> None:
-        nonlocal forecast, began
-        forecast, began = ListeningForecast(end, pace), time.monotonic()
+    def begin(start: float, pace: float | None, speech: SpeechSpans | None) -> None:
+        forecasts[:] = (ListeningForecast(end, pace, known) for known in (speech, None, speech))
+        began.append((_work(), time.monotonic()))
+        said.clear()
         note(start, ())
 
     def note(reached: float, _: object) -> None:
-        forecast.reach(reached, time.monotonic())
-        said.append((time.monotonic() - began, forecast.seconds_left() or 0.0))
+        clocks = _work(), time.monotonic()
+        for one, now in zip(forecasts, (clocks[0], *clocks), strict=True):
+            one.reach(reached, now)
+        left = tuple(one.seconds_left() or 0.0 for one in forecasts)
+        said.append(_Said(clocks[0] - began[-1][0], clocks[1] - began[-1][1], left))
 
     with tempfile.TemporaryDirectory() as folder:
         settings = config.load({"FRAMELENS_DATA_DIR": folder, "FRAMELENS_SPEECH_MODEL_PATH": str(model)})
-        made = build_transcription(settings)
-        cancel = threading.Event()
+        made, cancel = build_transcription(settings), threading.Event()
         made.hear(probe(film), (0.0, None), sha256=lambda: "00", cancel=cancel, on_start=begin, on_progress=note)
-    return time.monotonic() - began, said
+    return began[-1][0] - began[0][0], said
+
+
+def _work() -> float:
+    """Return the seconds of the processor that all processes of this run have used, also those that have ended."""
+    times = [one.cpu_times() for one in (psutil.Process(), *psutil.Process().children())]
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(one.user + one.system for one in times) + ended.ru_utime + ended.ru_stime
 
 
 if __name__ == "__main__":

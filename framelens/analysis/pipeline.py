@@ -51,6 +51,7 @@ from framelens.core.domain import (
     KeyframesChosen,
     Notice,
     Noticed,
+    SpeechSpans,
     StageStarted,
 )
 from framelens.core.errors import AppError, Cancelled, EngineError, Paused, VideoError
@@ -249,9 +250,9 @@ class _Run:
         end = end if end is not None else video.duration_seconds_from_header or 0.0
         forecast = ListeningForecast(end, None)
 
-        def begin(start_seconds: float, pace: float | None) -> None:
+        def begin(start_seconds: float, pace: float | None, speech: SpeechSpans | None) -> None:
             nonlocal forecast
-            forecast = ListeningForecast(end, pace)
+            forecast = ListeningForecast(end, pace, speech)
             note(start_seconds)
 
         def note(seconds: float, cues: tuple[Cue, ...] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.cli.progress_lines import ProgressLine
-from framelens.core.domain import Cue
+from framelens.core.domain import Cue, SpeechSpans
 from framelens.core.units import clock, human_size
 from framelens.i18n import t
 from framelens.i18n.formatting import span
@@ -53,10 +53,10 @@ class ListeningProgress:
         self._forecast = ListeningForecast(0.0, None)
         self._end = ""
 
-    def begin(self, start_seconds: float, end_seconds: float, pace: float | None) -> None:
+    def begin(self, start_seconds: float, end_seconds: float, pace: float | None, speech: SpeechSpans | None) -> None:
         """Show what will be done, and how long it probably takes."""
         self._end = _short(end_seconds)
-        self._forecast = ListeningForecast(end_seconds, pace)
+        self._forecast = ListeningForecast(end_seconds, pace, speech)
         self._forecast.reach(start_seconds, time.monotonic())
         length = _short(end_seconds - start_seconds)
         self._show(t("cli.speech_begins", model=self._label, length=length))

@@ -7,6 +7,7 @@ presentation timestamps. A repr shows shapes and sizes, never pixels.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -437,6 +438,22 @@ class Spoken:
     end_seconds: float
     cues: tuple[Cue, ...]
     num_dropped: int = 0
+
+
+SpeechSpans = tuple[tuple[float, float], ...]
+"""Starts and ends in seconds of the speech in a recording, in time order, without overlaps."""
+
+
+def speech_between(spans: SpeechSpans, start_seconds: float, end_seconds: float) -> SpeechSpans:
+    """Return the part of the speech that lies in [start_seconds, end_seconds)."""
+    first = bisect_right(spans, start_seconds, key=lambda span: span[1])
+    last = bisect_left(spans, end_seconds, key=lambda span: span[0])
+    return tuple((max(one, start_seconds), min(other, end_seconds)) for one, other in spans[first:last])
+
+
+def seconds_of(spans: SpeechSpans) -> float:
+    """Return the seconds of all speech."""
+    return sum(end - start for start, end in spans)
 
 
 Outcome = Literal["done", "without_model", "no_usable_answer"]

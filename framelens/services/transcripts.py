@@ -6,7 +6,7 @@ from pathlib import Path
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Found, OnProgress, OnShare, Transcription
-from framelens.core.domain import Analysis, Language, Notice, Transcript
+from framelens.core.domain import Analysis, Language, Notice, SpeechSpans, Transcript
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import readable
 from framelens.jobs.queue import Jobs
@@ -86,7 +86,7 @@ def hear_video(
     *,
     span: tuple[float, float | None] = (0.0, None),
     prepare: Callable[[], object],
-    on_start: Callable[[float, float, float | None], object],
+    on_start: Callable[[float, float, float | None, SpeechSpans | None], object],
     on_progress: OnProgress,
     cancel: threading.Event,
 ) -> Found:
@@ -119,7 +119,7 @@ def hear_video(
         span,
         sha256=lambda: extractions.sha256(path),
         cancel=cancel,
-        on_start=lambda start, pace: on_start(start, max(start, end), pace),
+        on_start=lambda start, pace, speech: on_start(start, max(start, end), pace, speech),
         on_progress=on_progress,
     )
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from framelens.core.domain import SoundPiece, Spoken
+from framelens.core.domain import SoundPiece, SpeechSpans, Spoken
 from framelens.core.errors import AppError
 
 if TYPE_CHECKING:
@@ -40,12 +40,15 @@ class SpeechListener:
 
     Attributes:
         label: What a report calls it.
-        listen: Transcribes the pieces of one video in time order. All sound up to the end of what is yielded is
-            transcribed by then. Raises AppErrors, and Cancelled when the event is set.
+        listen: Transcribes the pieces of one video in time order, with what `find` has found if there is one. All sound
+            up to the end of what is yielded is transcribed by then. Raises AppErrors, and Cancelled when the event is
+            set.
+        find: Finds the speech in the pieces of one video, in little time; None if the model can't. Raises the same.
     """
 
     label: str
-    listen: Callable[[Pieces, threading.Event], Iterator[Spoken]]
+    listen: Callable[[Pieces, SpeechSpans, threading.Event], Iterator[Spoken]]
+    find: Callable[[Pieces], SpeechSpans] | None = None
 
 
 class Recogniser(Protocol):
@@ -71,7 +74,7 @@ class Recogniser(Protocol):
         """
 
     def pace(self) -> float | None:
-        """Return the expected time of a second of sound in seconds, None if it is unknown."""
+        """Return the expected time of a second of speech in seconds, None if it is unknown."""
 
 
 class EngineRecogniser:
@@ -108,7 +111,7 @@ class EngineRecogniser:
         try:
             endpoint = self._engine.ensure_ready(lambda progress: None, cancel)
             model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, language, self._timeout_seconds)
-            yield SpeechListener(endpoint.model, lambda pieces, cancel: transcribe(pieces, model, cancel=cancel))
+            yield SpeechListener(endpoint.model, lambda pieces, _, cancel: transcribe(pieces, model, cancel=cancel))
         finally:
             with self._lock:
                 self._users -= 1

@@ -11,15 +11,25 @@ import json
 import logging
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
-from framelens.analysis.inputs.recognisers import Recogniser, SpeechModelName
+from framelens.analysis.inputs.recognisers import Pieces, Recogniser, SpeechModelName
 from framelens.analysis.inputs.speakers import Diariser, Names, names_key, with_speakers
 from framelens.core.codec import from_json, to_json
-from framelens.core.domain import AnalysisRequest, Cue, Notice, SpeakerTurn, Spoken, Transcript, VideoInfo
+from framelens.core.domain import (
+    AnalysisRequest,
+    Cue,
+    Notice,
+    SoundPiece,
+    SpeakerTurn,
+    SpeechSpans,
+    Spoken,
+    Transcript,
+    VideoInfo,
+)
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.units import clock
 from framelens.i18n import as_notice
@@ -30,7 +40,7 @@ log = logging.getLogger(__name__)
 _FORM = 2
 """Version of the cached form; another number invalidates all entries."""
 Found = tuple[Transcript | None, tuple[Notice, ...]]
-OnStart = Callable[[float, float | None], object]
+OnStart = Callable[[float, float | None, SpeechSpans | None], object]
 OnProgress = Callable[[float, tuple[Cue, ...]], None]
 OnShare = Callable[[float], object]
 T = TypeVar("T")
@@ -84,7 +94,7 @@ class Transcription:
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None = None,
-        on_start: OnStart = lambda start_seconds, pace: None,
+        on_start: OnStart = lambda start_seconds, pace, speech: None,
         on_progress: OnProgress = lambda reached_seconds, cues: None,
         on_share: OnShare = lambda share: None,
     ) -> Found:
@@ -154,7 +164,7 @@ class Transcription:
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None = None,
-        on_start: OnStart = lambda start_seconds, pace: None,
+        on_start: OnStart = lambda start_seconds, pace, speech: None,
         on_progress: OnProgress = lambda reached_seconds, cues: None,
     ) -> Found:
         """Transcribe the sound in [start, end) seconds, from where an earlier run of any process has stopped.
@@ -165,8 +175,9 @@ class Transcription:
             sha256: See `transcribe`.
             cancel: See `transcribe`.
             after: See `transcribe`.
-            on_start: Called if there is sound that isn't transcribed, with the second where the work begins, and with
-                the expected seconds of work for a second of sound, None if that is unknown.
+            on_start: Called if there is sound that isn't transcribed, with the second where the work begins, the
+                expected seconds of work for a second of speech, None if that is unknown, and None for the speech. Where
+                the model finds that first, it is called again with it when the work on it begins.
             on_progress: See `transcribe`; the first call has what earlier runs have transcribed.
 
         Raises:
@@ -180,14 +191,9 @@ class Transcription:
             if (kept := self._kept(known, Found)) is not None:  # type: ignore[arg-type]  # mypy takes no tuple as a class
                 return kept
         part_key = self._key(content, model, *span, "part")
+        spans_key = self._key(content, model, *span, "speech")
         before = self._kept(part_key, PartlyHeard) or PartlyHeard(span[0])
-        pieces = sound_pieces(
-            info.path,
-            start_seconds=before.reached_seconds,
-            end_seconds=span[1],
-            language=self._language,
-            cancel=cancel,
-        )
+        pieces = self._pieces(info, before.reached_seconds, span[1], cancel)
 
         def note(part: PartlyHeard, new: tuple[Cue, ...]) -> None:
             self._surveys.put(part_key, to_json(part).encode())
@@ -198,18 +204,42 @@ class Transcription:
             if first is None:  # silence: the model is not needed
                 found, is_whole = _found(before, model.label), True
             else:
-                on_start(before.reached_seconds, self.recogniser.pace())
+                pace = self.recogniser.pace()
+                on_start(before.reached_seconds, pace, None)
                 if before.cues:
                     on_progress(before.reached_seconds, before.cues)
                 with self.recogniser.ready(self._language, cancel, after) as listener:
-                    heard = listener.listen(chain([first], pieces), cancel)
+                    sound: Pieces = chain([first], pieces)
+                    speech: SpeechSpans = ()
+                    if listener.find:
+                        speech = self._speech_found(spans_key, listener.find, sound)
+                        pieces.close()
+                        sound = pieces = self._pieces(info, before.reached_seconds, span[1], cancel)
+                        on_start(before.reached_seconds, pace, speech)
+                    is_spoken = bool(speech) or listener.find is None
+                    heard = listener.listen(sound, speech, cancel) if is_spoken else iter(())
                     found, is_whole = _collect(heard, before, listener.label, note)
         finally:
             pieces.close()
         if is_whole:
             self._surveys.put(key, to_json(found).encode())
-            self._surveys.drop(part_key)
+            for done in (part_key, spans_key):
+                self._surveys.drop(done)
         return found
+
+    def _pieces(
+        self, info: VideoInfo, start_seconds: float, end_seconds: float | None, cancel: threading.Event
+    ) -> Generator[SoundPiece, None, None]:
+        return sound_pieces(
+            info.path, start_seconds=start_seconds, end_seconds=end_seconds, language=self._language, cancel=cancel
+        )
+
+    def _speech_found(self, key: str, find: Callable[[Pieces], SpeechSpans], sound: Pieces) -> SpeechSpans:
+        """Return the speech in a recording, from the cache if an earlier run has looked for it."""
+        if (kept := self._kept(key, SpeechSpans)) is None:
+            kept = find(sound)
+            self._surveys.put(key, to_json(kept).encode())
+        return kept
 
     def separate_speakers(
         self,
@@ -270,7 +300,7 @@ class Transcription:
             return kept
         on_share(0.0)
         start, end = span
-        pieces = sound_pieces(info.path, start_seconds=start, end_seconds=end, language=self._language, cancel=cancel)
+        pieces = self._pieces(info, start, end, cancel)
         end = end if end is not None else info.duration_seconds_from_header or 0.0
         try:
             turns = diariser.turns(pieces, num_speakers, end, cancel, on_share)

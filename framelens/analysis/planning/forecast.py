@@ -27,8 +27,11 @@ from framelens.core.domain import (
     Finished,
     KeyframesChosen,
     ReportedConversation,
+    SpeechSpans,
     SurveyProgress,
     VideoInfo,
+    seconds_of,
+    speech_between,
 )
 from framelens.core.evidence import Moments
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
@@ -48,6 +51,8 @@ _LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6  # least uncertainty of an estimate, w
 _WORDS_OF_A_PART, _WORDS_OF_A_FRAME, _WORDS_OF_A_JOIN = 60, 45, 250
 _TRUSTED_SECONDS = 60.0
 """Work after which only what was measured counts."""
+_COST_OF_SILENCE = 0.01
+"""A second without speech is only decoded; relative to one that a small model reads."""
 _COVERED_SECONDS = 30.0
 """Sound before which nothing was measured: a model reads so much at a time, and is loaded before."""
 
@@ -303,12 +308,14 @@ class ListeningForecast:
 
     Args:
         end_seconds: Its end, or that of the range.
-        pace: Expected seconds of work for a second of sound, None if it is unknown.
+        pace: Expected seconds of work for a second of speech, None if it is unknown.
+        speech: The speech in it, None if that is unknown: then all may be speech.
     """
 
-    def __init__(self, end_seconds: float, pace: float | None) -> None:
+    def __init__(self, end_seconds: float, pace: float | None, speech: SpeechSpans | None = None) -> None:
         self._end = end_seconds
         self._pace = pace
+        self._speech = speech
         self._began: tuple[float, float] | None = None  # when, and the second of the recording
         self._reached = self._worked = 0.0
 
@@ -324,10 +331,18 @@ class ListeningForecast:
     def seconds_left(self) -> float | None:
         """Return the seconds that the rest takes, None while nothing is known about the pace."""
         pace = self._present_pace()
-        return None if pace is None else max(0.0, self._end - self._reached) * pace
+        return None if pace is None else self._work_between(self._reached, self._end) * pace
+
+    def _work_between(self, start_seconds: float, end_seconds: float) -> float:
+        """Return the seconds of speech that cost as much as what lies between two seconds of the recording."""
+        length = max(0.0, end_seconds - start_seconds)
+        if self._speech is None:
+            return length
+        said = seconds_of(speech_between(self._speech, start_seconds, end_seconds))
+        return said + _COST_OF_SILENCE * (length - said)
 
     def _present_pace(self) -> float | None:
-        covered = self._reached - self._began[1] if self._began else 0.0
+        covered = self._work_between(self._began[1], self._reached) if self._began else 0.0
         if covered < _COVERED_SECONDS:
             return self._pace
         measured = self._worked / covered

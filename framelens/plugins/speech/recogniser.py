@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from framelens.analysis.inputs.recognisers import Pieces, SpeechListener, SpeechModelName
 from framelens.config import Settings
-from framelens.core.domain import SoundPiece, Spoken
+from framelens.core.domain import SoundPiece, SpeechSpans, Spoken, seconds_of, speech_between
 from framelens.core.errors import EngineError, StorageError
 from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, faults_named, is_installed, threads_here
 from framelens.plugins.speech.models import PACKAGES, WhisperReference, find_model
@@ -22,6 +24,7 @@ from framelens.plugins.speech.recognition.messages import (
     Device,
     ModelLoaded,
     SoundSent,
+    SpeechFound,
     SpeechRequest,
     WordsHeard,
 )
@@ -29,13 +32,14 @@ from framelens.plugins.speech.sherpa_models import SherpaReference, find_sherpa_
 from framelens.store.model_records import ModelRecords
 from framelens.video.worker_pool import DecoderWorker
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _CPU_DEFAULT, _GPU_DEFAULT = "small", "large-v3-turbo"
 _WAV_HEADER_BYTES = 44
 _WORK_OF_A_BYTE = 1.5e-9
-"""Seconds of work of one core for a second of sound and a byte of weights, int8; docs/benchmarks/speech.md."""
+"""Seconds of work of one core for a second of speech and a byte of weights, int8; docs/benchmarks/speech.md."""
 _WORTH_NOTING_SECONDS = 30.0
-"""Sound from which the measured pace is kept."""
+"""Speech from which the measured pace is kept."""
 
 
 def recogniser(settings: Settings) -> WorkerRecogniser | None:
@@ -80,14 +84,13 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
         request = SpeechRequest(folder.resolve(), memory, language, device, threads_here(), self._model.family)
         with faults_named(self.name), DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
             answers = child.events(cancel)
-            loaded = next(answers, None)
-            if not isinstance(loaded, ModelLoaded):
-                raise EngineError("speech_worker_died", model=self.name)
+            loaded = self._expected(ModelLoaded, answers)
             listen = partial(self._listen, child, answers, loaded.device)
-            yield SpeechListener(self._model.label, lambda pieces, _: listen(pieces))
+            find = partial(self._find, child, answers)
+            yield SpeechListener(self._model.label, lambda pieces, speech, _: listen(pieces, speech), find)
 
     def pace(self) -> float | None:
-        """Return the expected time of a second of sound, from earlier runs or from the size of the weights."""
+        """Return the expected time of a second of speech, from earlier runs or from the size of the weights."""
         device = self._device()
         with suppress(StorageError):
             if known := self._paces().of(self._pace_name(device)):
@@ -103,22 +106,35 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
         weights = self._model.weights
         return weights.stat().st_size if weights else self._model.download_bytes or 0
 
-    def _listen(
-        self, child: DecoderWorker, answers: Iterator[object], device: Device, pieces: Pieces
-    ) -> Iterator[Spoken]:
-        began, started_at, reached = time.monotonic(), None, 0.0
+    def _find(self, child: DecoderWorker, answers: Iterator[object], pieces: Pieces) -> SpeechSpans:
+        found = list[tuple[float, float]]()
         with faults_named(self.name):
             for part in parts(pieces):
-                started_at = part.start_seconds if started_at is None else started_at
-                child.ask(part)
-                answer = next(answers, None)
-                if not isinstance(answer, WordsHeard):
-                    raise EngineError("speech_worker_died", model=self.name)
-                reached = answer.end_seconds
-                yield Spoken(reached, tuple(cues_of(answer.words)))
-        if started_at is not None and reached - started_at >= _WORTH_NOTING_SECONDS:
+                if part.samples:
+                    child.ask(part)
+                    found += self._expected(SpeechFound, answers).speech
+        return tuple(found)
+
+    def _listen(
+        self, child: DecoderWorker, answers: Iterator[object], device: Device, pieces: Pieces, speech: SpeechSpans
+    ) -> Iterator[Spoken]:
+        began, said = time.monotonic(), 0.0
+        with faults_named(self.name):
+            for part in parts(pieces):
+                own = speech_between(speech, part.start_seconds, part.end_seconds)
+                said += seconds_of(own)
+                child.ask(replace(part, speech=own))
+                answer = self._expected(WordsHeard, answers)
+                yield Spoken(answer.end_seconds, tuple(cues_of(answer.words)))
+        if said >= _WORTH_NOTING_SECONDS:
             with suppress(StorageError):
-                self._paces().save(self._pace_name(device), (time.monotonic() - began) / (reached - started_at))
+                self._paces().save(self._pace_name(device), (time.monotonic() - began) / said)
+
+    def _expected(self, kind: type[T], answers: Iterator[object]) -> T:
+        """Return the next answer. Raises EngineError unless it is of this kind."""
+        if isinstance(answer := next(answers, None), kind):
+            return answer
+        raise EngineError("speech_worker_died", model=self.name)
 
     def _paces(self) -> ModelRecords[float]:
         return ModelRecords(self._settings.data_dir, "speech_pace", float)

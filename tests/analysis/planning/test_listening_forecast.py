@@ -33,3 +33,22 @@ def test_the_time_to_load_a_model_is_no_pace() -> None:
     forecast.reach(0, now=0.0)
     forecast.reach(1, now=40.0)
     assert forecast.seconds_left() == pytest.approx(999 * 0.5)
+
+
+def test_only_speech_that_is_left_takes_time() -> None:
+    forecast = ListeningForecast(3600, 0.5, ((0, 120), (2000, 2040)))
+    assert forecast.seconds_left() == pytest.approx(0.5 * (160 + 0.01 * 3440))
+    forecast.reach(0, now=0.0)
+    forecast.reach(120, now=72.0)
+    assert forecast.seconds_left() == pytest.approx(0.6 * (40 + 0.01 * 3440))
+    forecast.reach(2020, now=90.0)
+    pace = 90 / (140 + 0.01 * 1880)
+    assert forecast.seconds_left() == pytest.approx(pace * (20 + 0.01 * 1560))
+    assert ListeningForecast(3600, 0.5, ()).seconds_left() == pytest.approx(18)
+
+
+def test_silence_before_the_first_speech_is_no_pace() -> None:
+    forecast = ListeningForecast(1000, 0.5, ((900, 1000),))
+    forecast.reach(0, now=0.0)
+    forecast.reach(900, now=1.0)
+    assert forecast.seconds_left() == pytest.approx(50)

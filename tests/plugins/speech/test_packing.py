@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from framelens.plugins.speech.recognition.messages import SoundSent, Word
+from framelens.core.domain import SpeechSpans
+from framelens.plugins.speech.recognition.messages import SoundSent, SpeechFound, Word, WordsHeard
 from framelens.plugins.speech.recognition.packing import MOST_SAMPLES, RATE, Packer, SpeechPassage, Window
 from framelens.plugins.speech.recognition.worker import heard
 
@@ -48,11 +49,30 @@ def test_words_lie_where_they_were_said(said: tuple[float, float], found: tuple[
 
 
 def test_all_that_is_reported_reached_was_read() -> None:
-    parts = [*(SoundSent(at, at + 20.0, b"x") for at in (0.0, 20.0, 40.0)), SoundSent(60.0, 60.0)]
-    said = {0.0: [passage(5.0, 12)], 20.0: [passage(25.0, 12)], 40.0: []}
+    sound = bytes(2 * 20 * RATE)
+    said = {0.0: ((5.0, 17.0),), 20.0: ((25.0, 37.0),), 40.0: ()}
+    parts = [*(SoundSent(at, at + 20.0, sound, speech) for at, speech in said.items()), SoundSent(60.0, 60.0)]
 
     def read(window: Window) -> list[Word]:
         return [Word(one.start_seconds, one.start_seconds + 1, " x") for one in window.passages]
 
-    answers = list(heard(parts, read, lambda part: said.get(part.start_seconds, [])))
+    answers = list(heard(parts, read, lambda part: ()))
     assert [(one.end_seconds, len(one.words)) for one in answers] == [(5.0, 0), (5.0, 0), (5.0, 0), (60.0, 2)]
+
+
+def test_speech_is_looked_for_once_and_read_where_it_was_found() -> None:
+    sound = np.arange(20 * RATE, dtype="<i2").tobytes()
+    asked, read = list[float](), list[SpeechPassage]()
+
+    def find(part: SoundSent) -> SpeechSpans:
+        asked.append(part.start_seconds)
+        return ((part.start_seconds + 1.0, part.start_seconds + 1.5),)
+
+    def note(window: Window) -> list[Word]:
+        read.extend(window.passages)
+        return []
+
+    parts = [SoundSent(40.0, 60.0, sound), SoundSent(40.0, 60.0, sound, ((41.0, 41.5),)), SoundSent(60.0, 60.0)]
+    assert list(heard(parts, note, find)) == [SpeechFound(((41.0, 41.5),)), WordsHeard(41.0, ()), WordsHeard(60.0, ())]
+    assert asked == [40.0] and [one.start_seconds for one in read] == [41.0]
+    assert np.array_equal(read[0].samples * 32768, np.arange(RATE, 1.5 * RATE))

@@ -17,6 +17,7 @@ import pytest
 
 from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
+from framelens.core.domain import SpeechSpans, seconds_of, speech_between
 from framelens.core.errors import AppError, Cancelled, EngineError, InputError, ModelNotFound
 from framelens.i18n import error_text
 from framelens.plugins.speech import hub_model
@@ -65,7 +66,7 @@ def test_noise_and_silence_have_no_words(tmp_path: Path, settings: config.Settin
 def test_of_digital_silence_no_process_is_started(tmp_path: Path, settings: config.Settings) -> None:
     started: list[float] = []
     path = write_spoken(tmp_path / "silent.mkv", seconds=1, sound=quiet(60))
-    transcript, _ = hear(path, settings, on_start=lambda start, pace: started.append(start))
+    transcript, _ = hear(path, settings, on_start=lambda start, pace, speech: started.append(start))
     assert transcript is not None and transcript.cues == () and started == []
 
 
@@ -81,11 +82,31 @@ def test_cancelled_work_continues_where_it_ended(spoken_film: Path, settings: co
         hear(spoken_film, settings, cancel=cancel, on_progress=stop)
     assert workers() == []
     started = list[float]()
-    transcript, _ = hear(spoken_film, settings, on_start=lambda start, pace: started.append(start))
-    assert started == [first[-1]] and started[0] > 60
+    transcript, _ = hear(spoken_film, settings, on_start=lambda start, pace, speech: started.append(start))
+    assert started == [first[-1]] * 2 and started[0] > 60
     assert transcript is not None and [one.text for one in transcript.cues] == ["one", "two", "three"] * 9
-    again = hear(spoken_film, settings, on_start=lambda start, pace: started.append(start))
-    assert again[0] == transcript and len(started) == 1
+    again = hear(spoken_film, settings, on_start=lambda start, pace, speech: started.append(start))
+    assert again[0] == transcript and len(started) == 2
+
+
+def test_speech_is_looked_for_once_in_a_recording(
+    spoken_film: Path, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel, known = threading.Event(), list[SpeechSpans | None]()
+
+    def begin(start: float, pace: float | None, speech: SpeechSpans | None) -> None:
+        known.append(speech)
+        if speech is not None:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        hear(spoken_film, settings, cancel=cancel, on_start=begin)
+    before, speech = known
+    assert before is None and speech is not None and seconds_of(speech) == pytest.approx(3 * 62, abs=6)
+    assert all(seconds_of(speech_between(speech, at, at + 9)) == 0 for at in (64, 137, 210))
+    monkeypatch.setattr(WorkerRecogniser, "_find", None)
+    whole, _ = hear(spoken_film, settings, on_start=begin)
+    assert known[2:] == [None, speech] and whole is not None and len(whole.cues) == 27
 
 
 def test_a_killed_worker_costs_only_what_it_was_about(spoken_film: Path, settings: config.Settings) -> None:

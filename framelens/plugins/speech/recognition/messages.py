@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from framelens.core.codec import Failure
+from framelens.core.domain import SpeechSpans
 
 WORKER = "framelens.plugins.speech.recognition.worker"
 """Module of the worker's program."""
@@ -44,11 +45,15 @@ class SpeechRequest:
 
 @dataclass(frozen=True)
 class SoundSent:
-    """Sound of [start_seconds, end_seconds): 16 kHz, one channel, 16 bit; without samples, there is no more."""
+    """Sound of [start_seconds, end_seconds): 16 kHz, one channel, 16 bit; without samples, there is no more.
+
+    `speech` is what of it is to be transcribed; None asks where there is speech.
+    """
 
     start_seconds: float
     end_seconds: float
     samples: bytes = field(default=b"", repr=False)
+    speech: SpeechSpans | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,18 @@ class Word:
 
 
 @dataclass(frozen=True)
+class SpeechFound:
+    """Answer to SoundSent without `speech`: where speech is in its sound."""
+
+    speech: SpeechSpans
+
+
+@dataclass(frozen=True)
 class WordsHeard:
-    """Answer to each SoundSent: the words of all speech that ended before `end_seconds` and wasn't sent yet."""
+    """Answer to SoundSent with `speech`, and to the last one.
+
+    Its words are those of all speech that ended before `end_seconds` and wasn't sent yet.
+    """
 
     end_seconds: float
     words: tuple[Word, ...]
@@ -81,4 +96,4 @@ def sherpa_weights(folder: Path) -> Path | None:
     return next((folder / name for name in _SHERPA_WEIGHTS if (folder / name).is_file()), None)
 
 
-MESSAGES = (ModelLoaded, WordsHeard, Failure)
+MESSAGES = (ModelLoaded, SpeechFound, WordsHeard, Failure)

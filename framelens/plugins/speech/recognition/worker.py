@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from framelens.core.domain import SpeechSpans
 from framelens.core.errors import InputError
 from framelens.plugins.speech.recognition.messages import (
     WORKER,
     ModelLoaded,
     SoundSent,
+    SpeechFound,
     SpeechRequest,
     Word,
     WordsHeard,
 )
-from framelens.plugins.speech.recognition.packing import RATE, Packer, SpeechPassage, Window
+from framelens.plugins.speech.recognition.packing import RATE, Packer, Samples, SpeechPassage, Window
 from framelens.plugins.speech.recognition.sherpa import SherpaReader
 from framelens.video import limits
 from framelens.video.worker import further_requests, serve
@@ -31,6 +33,7 @@ from framelens.video.worker import further_requests, serve
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
+Message = ModelLoaded | SpeechFound | WordsHeard
 _log = logging.getLogger(__name__)
 NICENESS = 10
 """As that of text recognition: the page goes first."""
@@ -45,7 +48,7 @@ def files_of(request: SpeechRequest) -> list[Path]:
     return [request.path, *(one for one in request.path.iterdir() if one.is_file())]
 
 
-def begin(request: SpeechRequest) -> Iterator[ModelLoaded | WordsHeard]:
+def begin(request: SpeechRequest) -> Iterator[Message]:
     """Start a request; see framelens.video.worker.serve."""
     limits.lower_priority(NICENESS)
     if request.device == "cuda":
@@ -56,7 +59,7 @@ def begin(request: SpeechRequest) -> Iterator[ModelLoaded | WordsHeard]:
     return messages_of(request, None)
 
 
-def messages_of(request: SpeechRequest, loaded: WhisperModel | None) -> Iterator[ModelLoaded | WordsHeard]:
+def messages_of(request: SpeechRequest, loaded: WhisperModel | None) -> Iterator[Message]:
     """Yield the messages of a request. Raises AppErrors."""
     try:
         reader = _reader_of(request, loaded)
@@ -64,7 +67,7 @@ def messages_of(request: SpeechRequest, loaded: WhisperModel | None) -> Iterator
         name, reason = request.path.name, f"{type(error).__name__}: {error}"
         raise InputError("speech_model_unusable", model=name, reason=reason) from error
     yield ModelLoaded("cuda" if loaded else "cpu")
-    yield from heard(further_requests(SoundSent), reader.words, passages_of)
+    yield from heard(further_requests(SoundSent), reader.words, speech_in)
 
 
 def _reader_of(request: SpeechRequest, loaded: WhisperModel | None) -> WindowReader | SherpaReader:
@@ -86,19 +89,22 @@ def _load(request: SpeechRequest, device: str, compute_type: str) -> WhisperMode
 def heard(
     sound: Iterable[SoundSent],
     read: Callable[[Window], list[Word]],
-    find: Callable[[SoundSent], Iterable[SpeechPassage]],
-) -> Iterator[WordsHeard]:
+    find: Callable[[SoundSent], SpeechSpans],
+) -> Iterator[SpeechFound | WordsHeard]:
     """Yield the answer to each part of a recording, in its order.
 
     Args:
         sound: The parts; the last one is empty.
         read: Returns the words in a window.
-        find: Returns the passages with speech in a part.
+        find: Returns where there is speech in a part.
     """
     packer = Packer()
     for part in sound:
+        if part.samples and part.speech is None:
+            yield SpeechFound(find(part))
+            continue
         words: list[Word] = []
-        for passage in find(part):
+        for passage in _passages(part):
             for window in packer.push(passage):
                 words += read(window)
         if not part.samples:
@@ -110,16 +116,26 @@ def heard(
             return
 
 
-def passages_of(part: SoundSent) -> Iterator[SpeechPassage]:
-    """Yield the passages with speech in a part, by the silero model in faster-whisper's package."""
+def speech_in(part: SoundSent) -> SpeechSpans:
+    """Return where there is speech in a part, by the silero model in faster-whisper's package."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    samples = np.frombuffer(part.samples, "<i2").astype(np.float32) / np.float32(32768)
-    if not len(samples):
-        return
-    for one in get_speech_timestamps(samples, VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS)):
-        yield SpeechPassage(part.start_seconds + one["start"] / RATE, samples[one["start"] : one["end"]])
-        limits.move_on()
+    found = get_speech_timestamps(_floats(part), VadOptions(min_speech_duration_ms=_SHORTEST_SPEECH_MS))
+    limits.move_on()
+    return tuple(tuple(part.start_seconds + one[end] / RATE for end in ("start", "end")) for one in found)
+
+
+def _passages(part: SoundSent) -> Iterator[SpeechPassage]:
+    """Yield the passages with speech in a part."""
+    samples = _floats(part)
+    for start, end in part.speech or ():
+        first, last = (round((one - part.start_seconds) * RATE) for one in (start, end))
+        yield SpeechPassage(start, samples[first:last])
+
+
+def _floats(part: SoundSent) -> Samples:
+    samples: Samples = np.frombuffer(part.samples, "<i2").astype(np.float32) / np.float32(32768)
+    return samples
 
 
 class WindowReader:

@@ -295,13 +295,16 @@ def innermost(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def send_failure(error: Exception) -> None:
+def send_failure(error: Exception, count: ProgressCounter) -> None:
     """Send the kind and the detail of a failure."""
     numbers = dict(zip(("needed", "free"), error.args, strict=True)) if isinstance(error, DiskFull) else {}
     if isinstance(error, Pickled):
         numbers = {"files": list(error.args)}
+    kind = classify(error)
+    if kind == "disk_full" and not numbers and count.bytes_total:  # it was filled meanwhile
+        numbers = {"needed": count.bytes_total - count.arrived}
     send(
-        error=classify(error),
+        error=kind,
         detail=str(error) if isinstance(error, Corrupt | Refused) else innermost(error),
         **numbers,
     )
@@ -318,7 +321,7 @@ def main(order: Order) -> int:
         except Exception as error:  # noqa: BLE001 - every failure is reported to the calling program
             fruitless = 0 if count.arrived > before else fruitless + 1
             if classify(error) not in WORTH_ANOTHER_ATTEMPT or not count.bytes_total or fruitless >= FRUITLESS_ATTEMPTS:
-                send_failure(error)
+                send_failure(error, count)
                 return 1
             time.sleep(fruitless + 1)
         else:

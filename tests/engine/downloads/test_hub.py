@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from framelens.core.errors import AppError, Cancelled, ModelNotFound, StorageErr
 from framelens.core.model_hub import HubKind, ModelHub
 from framelens.engine.downloads.hub import WORKER, DownloadRate, download
 from framelens.engine.downloads.hub import failure as reason_of
-from framelens.engine.downloads.worker import innermost
+from framelens.engine.downloads.worker import ProgressCounter, innermost, send_failure
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.i18n import error_text
 from tests.engine.hub_server import Hub, serve
@@ -263,6 +264,15 @@ def test_model_larger_than_disk_is_refused(tmp_path: Path) -> None:
     assert isinstance(error, StorageError) and error.key == "model_disk_full"
     assert error.values["needed"] == "10000.0 TB"
     assert not any("resolve" in request for request in hub.requests)
+
+
+def test_disk_that_fills_meanwhile_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    count = ProgressCounter()
+    count.bytes_total, count.bytes_before = 150_000_000, 5_000_000
+    count.weights = 20_000_000
+    send_failure(OSError(errno.ENOSPC, "No space left on device"), count)
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["error"] == "disk_full" and outcome["needed"] == 125_000_000
 
 
 def test_unreachable_hub_error_names_the_remedies(tmp_path: Path) -> None:

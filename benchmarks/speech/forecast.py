@@ -1,6 +1,6 @@
 """`python -m benchmarks.speech.forecast WHEELS`: the time left after a minute, as said and in truth.
 
-Beside it stands what would be said by the seconds of sound, without looking for speech first, in the same run. Time is
+Beside it is what would be said by the seconds of sound, without looking for speech first, in the same run. Time is
 that of the processor, as other programs change the other one; the last column is by the clock on the wall.
 
 The recordings have a quarter of an hour: a person's reading in a loop without pauses, with
@@ -67,7 +67,7 @@ def _percent(left: float, truth: float) -> str:
 
 @dataclass(frozen=True)
 class _Said:
-    """What was said after so many seconds of work: the seconds left by the speech, by the sound, and on the wall."""
+    """Forecasts after so many seconds of work: the seconds left by the speech, by the sound, and on the wall."""
 
     work: float
     wall: float

@@ -9,7 +9,6 @@ from pathlib import Path
 from framelens.analysis.inputs.recognisers import Pieces, SpeechModelName
 from framelens.config import Settings
 from framelens.core.domain import SpeakerTurn
-from framelens.core.errors import EngineError
 from framelens.core.files import typed_path
 from framelens.plugins.speech.diarisation.messages import (
     MESSAGES,
@@ -19,7 +18,7 @@ from framelens.plugins.speech.diarisation.messages import (
     SoundTaken,
     TurnsFound,
 )
-from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, faults_named, threads_here
+from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, threads_here
 from framelens.plugins.speech.recogniser import parts
 from framelens.plugins.speech.speaker_models import SpeakerReference, default_models, models_in
 from framelens.video.worker_pool import DecoderWorker
@@ -61,20 +60,18 @@ class SherpaDiariser(HubModel[SpeakerReference]):
         request = DiarisationRequest(
             one.segmentation.resolve(), one.embedding.resolve(), memory, num_speakers, threads_here()
         )
-        with faults_named(self.name), DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
-            answers = child.events(cancel)
+        with DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
+            answers = answers_of(child, cancel, self.name)
             for part in parts(pieces):
                 child.ask(part)
-                if part.samples and not isinstance(next(answers, None), SoundTaken):
-                    raise EngineError("speech_worker_died", model=self.name)
-            return _followed(answers, on_share, self.name)
+                if part.samples:
+                    answer_of(SoundTaken, answers)
+            return answer_of(TurnsFound, _followed(answers, on_share)).turns
 
 
-def _followed(answers: Iterator[object], on_share: Callable[[float], object], name: str) -> tuple[SpeakerTurn, ...]:
-    """Report the progress until the turns are there, and return them. Raises EngineError."""
+def _followed(answers: Iterator[object], on_share: Callable[[float], object]) -> Iterator[object]:
+    """Yield the answers, and report the progress among them."""
     for answer in answers:
-        if isinstance(answer, TurnsFound):
-            return answer.turns
         if isinstance(answer, DiarisationProgress):
             on_share(answer.share)
-    raise EngineError("speech_worker_died", model=name)
+        yield answer

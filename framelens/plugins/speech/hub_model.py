@@ -10,19 +10,20 @@ import mmap
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from framelens.config import Settings
 from framelens.core.domain import ProgressListener
-from framelens.core.errors import DecodeError, EngineError, ModelNotFound, StorageError
+from framelens.core.errors import DecodeError, EngineError, InputError, ModelNotFound, StorageError
 from framelens.core.model_hub import chosen_hub, is_offline
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.services.engine_selection import confirmed_downloads
+from framelens.video.worker_pool import DecoderWorker
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 SPARE_BYTES = 2 << 30
 """Memory of a process for its libraries and what is computed."""
@@ -190,10 +191,17 @@ def threads_here() -> int:
     return min(cores, _MOST_THREADS)
 
 
-@contextmanager
-def faults_named(model: str) -> Iterator[None]:
-    """Raise what ends a worker as an error about the model and not about a video."""
+def answers_of(child: DecoderWorker, cancel: threading.Event, model: str) -> Iterator[object]:
+    """Yield the messages of a worker, and raise what ends it as an error about the model and not about a file."""
     try:
-        yield
+        yield from child.events(cancel)
     except DecodeError as error:
         raise EngineError(_FAULTS.get(error.key, "speech_worker_died"), model=model) from error
+    except InputError as error:
+        raise InputError(error.key, **{**error.values, "model": model}) from error
+    raise EngineError("speech_worker_died", model=model)
+
+
+def answer_of(kind: type[T], answers: Iterator[object]) -> T:
+    """Return the next answer of this kind. Raises what `answers_of` raises."""
+    return next(one for one in answers if isinstance(one, kind))

@@ -9,13 +9,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 from framelens.analysis.inputs.recognisers import Pieces, SpeechListener, SpeechModelName
 from framelens.config import Settings
 from framelens.core.domain import SoundPiece, SpeechSpans, Spoken, seconds_of, speech_between
 from framelens.core.errors import EngineError, StorageError
-from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, faults_named, is_installed, threads_here
+from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, is_installed, threads_here
 from framelens.plugins.speech.models import PACKAGES, WhisperReference, find_model
 from framelens.plugins.speech.recognition.cues import cues_of
 from framelens.plugins.speech.recognition.messages import (
@@ -32,7 +31,6 @@ from framelens.plugins.speech.sherpa_models import SherpaReference, find_sherpa_
 from framelens.store.model_records import ModelRecords
 from framelens.video.worker_pool import DecoderWorker
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _CPU_DEFAULT, _GPU_DEFAULT = "small", "large-v3-turbo"
 _WAV_HEADER_BYTES = 44
@@ -82,11 +80,11 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
                 after()
         memory = 3 * self._weights_bytes() + SPARE_BYTES
         request = SpeechRequest(folder.resolve(), memory, language, device, threads_here(), self._model.family)
-        with faults_named(self.name), DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
-            answers = child.events(cancel)
-            loaded = self._expected(ModelLoaded, answers)
+        with DecoderWorker(request, module=WORKER, messages=MESSAGES) as child:
+            answers = answers_of(child, cancel, self.name)
+            loaded = answer_of(ModelLoaded, answers)
             listen = partial(self._listen, child, answers, loaded.device)
-            find = partial(self._find, child, answers)
+            find = partial(_find, child, answers)
             yield SpeechListener(self._model.label, lambda pieces, speech, _: listen(pieces, speech), find)
 
     def pace(self) -> float | None:
@@ -106,41 +104,34 @@ class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
         weights = self._model.weights
         return weights.stat().st_size if weights else self._model.download_bytes or 0
 
-    def _find(self, child: DecoderWorker, answers: Iterator[object], pieces: Pieces) -> SpeechSpans:
-        found = list[tuple[float, float]]()
-        with faults_named(self.name):
-            for part in parts(pieces):
-                if part.samples:
-                    child.ask(part)
-                    found += self._expected(SpeechFound, answers).speech
-        return tuple(found)
-
     def _listen(
         self, child: DecoderWorker, answers: Iterator[object], device: Device, pieces: Pieces, speech: SpeechSpans
     ) -> Iterator[Spoken]:
         began, said = time.monotonic(), 0.0
-        with faults_named(self.name):
-            for part in parts(pieces):
-                own = speech_between(speech, part.start_seconds, part.end_seconds)
-                said += seconds_of(own)
-                child.ask(replace(part, speech=own))
-                answer = self._expected(WordsHeard, answers)
-                yield Spoken(answer.end_seconds, tuple(cues_of(answer.words)))
+        for part in parts(pieces):
+            own = speech_between(speech, part.start_seconds, part.end_seconds)
+            said += seconds_of(own)
+            child.ask(replace(part, speech=own))
+            answer = answer_of(WordsHeard, answers)
+            yield Spoken(answer.end_seconds, tuple(cues_of(answer.words)))
         if said >= _WORTH_NOTING_SECONDS:
             with suppress(StorageError):
                 self._paces().save(self._pace_name(device), (time.monotonic() - began) / said)
-
-    def _expected(self, kind: type[T], answers: Iterator[object]) -> T:
-        """Return the next answer. Raises EngineError unless it is of this kind."""
-        if isinstance(answer := next(answers, None), kind):
-            return answer
-        raise EngineError("speech_worker_died", model=self.name)
 
     def _paces(self) -> ModelRecords[float]:
         return ModelRecords(self._settings.data_dir, "speech_pace", float)
 
     def _pace_name(self, device: Device) -> str:
         return f"{self.name} {device} {threads_here()}"
+
+
+def _find(child: DecoderWorker, answers: Iterator[object], pieces: Pieces) -> SpeechSpans:
+    found = list[tuple[float, float]]()
+    for part in parts(pieces):
+        if part.samples:
+            child.ask(part)
+            found += answer_of(SpeechFound, answers).speech
+    return tuple(found)
 
 
 def parts(pieces: Pieces) -> Iterator[SoundSent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ import pytest
 
 from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
-from framelens.core.domain import SpeechSpans, seconds_of, speech_between
-from framelens.core.errors import AppError, Cancelled, EngineError, InputError, ModelNotFound
+from framelens.core.domain import SoundPiece, SpeechSpans, seconds_of, speech_between
+from framelens.core.errors import AppError, Cancelled, DecodeError, EngineError, InputError, ModelNotFound
 from framelens.i18n import error_text
 from framelens.plugins.speech import hub_model
+from framelens.plugins.speech import recogniser as recogniser_module
 from framelens.plugins.speech.recogniser import WorkerRecogniser, recogniser
 from framelens.services.recognition import build_recogniser
 from framelens.store.extraction_cache import ExtractionStore
@@ -104,7 +106,7 @@ def test_speech_is_looked_for_once_in_a_recording(
     before, speech = known
     assert before is None and speech is not None and seconds_of(speech) == pytest.approx(3 * 62, abs=6)
     assert all(seconds_of(speech_between(speech, at, at + 9)) == 0 for at in (64, 137, 210))
-    monkeypatch.setattr(WorkerRecogniser, "_find", None)
+    monkeypatch.setattr(recogniser_module, "_find", lambda *_: pytest.fail("speech was looked for again"))
     whole, _ = hear(spoken_film, settings, on_start=begin)
     assert known[2:] == [None, speech] and whole is not None and len(whole.cues) == 27
 
@@ -145,6 +147,32 @@ def test_a_model_of_another_language_is_refused(spoken_film: Path, settings: con
     made = Transcription(build_recogniser(settings), ExtractionStore(settings.data_dir), language="zh")
     with refused("speech_language_unknown", InputError):
         made.hear(probe(spoken_film), (0.0, None), sha256=lambda: "ab", cancel=threading.Event())
+
+
+def test_a_fault_is_of_the_model_by_its_name_or_of_the_video(
+    settings: config.Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whisper_folder: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    snapshot = tmp_path / "hub" / "models--Systran--faster-whisper-small" / "snapshots" / ("0a" * 20)
+    shutil.copytree(whisper_folder, snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0a" * 20)
+    found = recogniser(replace(settings, speech_model_path="small"))
+    assert isinstance(found, WorkerRecogniser)
+    with pytest.raises(InputError) as unknown, found.ready("xx", threading.Event(), None):
+        pass
+    assert unknown.value.values == {"model": "small", "language": "xx"}
+
+    def broken() -> Iterator[SoundPiece]:
+        raise DecodeError("sound_undecodable", name="film", codec="aac")
+        yield
+
+    with (
+        pytest.raises(DecodeError) as damaged,
+        found.ready("en", threading.Event(), None) as listener,
+    ):
+        list(listener.listen(broken(), (), threading.Event()))
+    assert damaged.value.key == "sound_undecodable"
 
 
 def test_a_damaged_model_says_so(spoken_film: Path, settings: config.Settings, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def _load(request: DiarisationRequest, seconds: float) -> Any:
     try:
         return sherpa_onnx.OfflineSpeakerDiarization(config)
     except (RuntimeError, ValueError) as error:
-        raise InputError("speech_model_unusable", model=request.path.name, reason=str(error)) from error
+        raise InputError("speech_model_unusable", reason=str(error)) from error
 
 
 if __name__ == "__main__":

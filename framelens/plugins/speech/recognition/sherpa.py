@@ -29,7 +29,7 @@ class SherpaReader:
 
     def __init__(self, request: SpeechRequest) -> None:
         if request.language not in ("", *_LANGUAGES[request.family]):
-            raise InputError("speech_language_unknown", model=request.path.name, language=request.language)
+            raise InputError("speech_language_unknown", language=request.language)
         self._family = request.family
         self._model = _load(request)
 

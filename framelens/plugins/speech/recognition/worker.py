@@ -64,8 +64,7 @@ def messages_of(request: SpeechRequest, loaded: WhisperModel | None) -> Iterator
     try:
         reader = _reader_of(request, loaded)
     except (RuntimeError, ValueError, OSError, KeyError) as error:
-        name, reason = request.path.name, f"{type(error).__name__}: {error}"
-        raise InputError("speech_model_unusable", model=name, reason=reason) from error
+        raise InputError("speech_model_unusable", reason=f"{type(error).__name__}: {error}") from error
     yield ModelLoaded("cuda" if loaded else "cpu")
     yield from heard(further_requests(SoundSent), reader.words, speech_in)
 
@@ -76,7 +75,7 @@ def _reader_of(request: SpeechRequest, loaded: WhisperModel | None) -> WindowRea
         return SherpaReader(request)
     model = loaded or _load(request, "cpu", "int8")
     if request.language not in ("", *model.supported_languages):
-        raise InputError("speech_language_unknown", model=request.path.name, language=request.language)
+        raise InputError("speech_language_unknown", language=request.language)
     return WindowReader(model, request.language)
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
-from framelens.analysis.task import Control, EarlierResults
+from framelens.analysis.task import Control
 from framelens.core.codec import to_json
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, one_line, readable
 from framelens.core.roles import current_user, requires, sees
+from framelens.jobs import resume
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
@@ -42,10 +43,6 @@ _CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled."""
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
-_ANSWER_STAGES = ("answer", "ask", "summary")
-"""Stages whose time is dropped with the answers."""
-_MOST_INTERRUPTIONS = 2
-"""A job during which the program ended more often without a new answer isn't resumed unasked: it may be the cause."""
 
 
 class Jobs:
@@ -513,20 +510,16 @@ class Jobs:
 
     def _enqueue_again(self, job: JobSnapshot, same: str, listener: Listener | None = None) -> None:
         """Queue a job whose run continues an earlier one."""
-        again = job.restarted()
-        done = EarlierResults(again.progress, frozenset(job.again), job.analysis.engine if job.analysis else None)
+        again, done = resume.restarted(job)
         self._enqueue(ActiveJob(again, Control(), done=done, same=same, listener=listener))
 
     def _restart(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
         """Queue a job that is over, unless another process is doing so."""
         if not self._claim(job.id):
             return
-        if changed:  # answers made with the old settings must not be mixed with those made with the new ones
+        if changed:
             self._store.keep_results(job.id, ())
-            conditions = dict(self._deduplicator.conditions(job.request))
-            spent = {stage: one for stage, one in job.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
-            progress = replace(job.progress, layout=None, results=(), answer=None, header=None, seconds_by_stage=spent)
-            job = replace(job, conditions=conditions, progress=progress, earlier=None, again=())
+            job = resume.without_answers(job, self._deduplicator.conditions(job.request))
         job = replace(job, interruptions=0)  # its user wants it
         same = self._deduplicator.key_of_request(job.request, job.conditions)
         self._enqueue_again(job, same, listener)
@@ -577,12 +570,12 @@ class Jobs:
     def _requeue(self, row: Row) -> None:
         """Queue a job that was taken over, or mark it as interrupted if the user has to decide."""
         job = self._repository.read_row(replace(row, owner=self.process.name))
-        job = replace(job, interruptions=job.interruptions + (row.state in ("running", "measuring")))
         is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
-        if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
-            self._repository.save(replace(job.without_eta(), state="interrupted"), row.same)
-            return
-        self._enqueue_again(job, row.same)
+        job, resumes = resume.interrupted(job, row.state, is_same=is_same)
+        if resumes:
+            self._enqueue_again(job, row.same)
+        else:
+            self._repository.save(job, row.same)
 
 
 def _own_id(job: JobSnapshot) -> str:

@@ -1,0 +1,40 @@
+"""Rules of jobs that resume: what the new run keeps of the earlier one, and which jobs resume unasked.
+
+The queue does the rest: it takes a job over from a process that ended, stores it and runs it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from framelens.analysis.task import EarlierResults
+from framelens.jobs.snapshot import JobSnapshot
+
+_ANSWER_STAGES = ("answer", "ask", "summary")
+"""Stages whose time is dropped with the answers."""
+_MOST_INTERRUPTIONS = 2
+"""A job during which the program ended more often without a new answer isn't resumed unasked: it may be the cause."""
+
+
+def restarted(job: JobSnapshot) -> tuple[JobSnapshot, EarlierResults]:
+    """Return a job reset for another run, and what that run continues."""
+    again = job.restarted()
+    engine = job.analysis.engine if job.analysis else None
+    return again, EarlierResults(again.progress, frozenset(job.again), engine)
+
+
+def without_answers(job: JobSnapshot, conditions: Mapping[str, str]) -> JobSnapshot:
+    """Return a job for other settings: answers of the old ones must not be mixed with those of the new ones."""
+    spent = {stage: one for stage, one in job.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
+    progress = replace(job.progress, layout=None, results=(), answer=None, header=None, seconds_by_stage=spent)
+    return replace(job, conditions=dict(conditions), progress=progress, earlier=None, again=())
+
+
+def interrupted(job: JobSnapshot, state: str, *, is_same: bool) -> tuple[JobSnapshot, bool]:
+    """Return a job whose process ended in this state, and whether it resumes unasked.
+
+    It doesn't if it may be the cause, or unless its settings are the same: then its user decides.
+    """
+    job = replace(job, interruptions=job.interruptions + (state in ("running", "measuring")))
+    if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
+        return replace(job.without_eta(), state="interrupted"), False
+    return job, True

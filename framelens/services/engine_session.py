@@ -274,7 +274,10 @@ def build_transcription(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if there is a model for that."""
     surveys = open_extractions(settings.data_dir)
     return Transcription(
-        build_recogniser(settings), surveys, language=settings.speech_language, diariser=local_diariser(settings)
+        build_recogniser(settings),
+        surveys,
+        language=settings.speech_language,
+        diariser=partial(local_diariser, settings),
     )
 
 

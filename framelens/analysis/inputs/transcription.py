@@ -70,7 +70,7 @@ class Transcription:
         recogniser: The speech model; None if there is none. It is made ready when there is sound to transcribe.
         surveys: Store of the cached transcripts.
         language: Spoken language (ISO 639-1); "" lets the model detect it.
-        diariser: Separates speakers; None if nothing does.
+        diariser: Returns what separates speakers, None if nothing does; called when speakers are asked for.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Transcription:
         surveys: ExtractionStore,
         *,
         language: str = "",
-        diariser: Diariser | None = None,
+        diariser: Callable[[], Diariser | None] = lambda: None,
     ) -> None:
         self.recogniser = recogniser
-        self.diariser = diariser
+        self._diariser = diariser
         self._surveys = surveys
         self._language = language
 
@@ -268,10 +268,10 @@ class Transcription:
         """
         if not (transcript.cues and info.has_audio):
             return transcript, ()
-        if self.diariser is None:
-            return transcript, (Notice("speakers_without_plugin"),)
         try:
-            turns = self._turns(self.diariser, info, span, num_speakers, sha256(), cancel, on_share)
+            if (diariser := self._diariser()) is None:
+                return transcript, (Notice("speakers_without_plugin"),)
+            turns = self._turns(diariser, info, span, num_speakers, sha256(), cancel, on_share)
         except Cancelled:
             raise
         except AppError as error:

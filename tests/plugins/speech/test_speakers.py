@@ -40,7 +40,8 @@ def separated(
     shares: list[float] | None = None,
     cancel: threading.Event | None = None,
 ) -> tuple[Transcript, tuple[Notice, ...]]:
-    made = Transcription(None, ExtractionStore(settings.data_dir / "surveys"), diariser=local_diariser(settings))
+    store = ExtractionStore(settings.data_dir / "surveys")
+    made = Transcription(None, store, diariser=lambda: local_diariser(settings))
 
     def note(share: float) -> None:
         if shares is not None:

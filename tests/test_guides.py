@@ -141,17 +141,20 @@ TEXTS = [README[0], *(guide.read_text(encoding="utf-8") for guide in GUIDES)]
 ALL = list(dict.fromkeys(command for text in TEXTS for command in commands(text)))
 
 
-EXCHANGED = {
-    "asking": r" (--model )?Qwen/[\w.-]+",
+_ADDRESS = r" --(server\.|browser\.server)?(port|address|Address) \S+"
+ALIKE = {
+    "alone": r"(?<=fit )(cpu:)?\d+$",
+    "stored": r"(?<=backup )\S+$",
+    "asking": r" (--model )?Qwen/[\w.-]+| --base-url \S+|(?<=video\.mp4 )\"[^\"]*\"$",
     "fetching": r" (--model )?Qwen/[\w.-]+",
-    "lasting": r" --(server\.|browser\.server)?(port|address|Address) \S+",
+    "lasting": rf"{_ADDRESS}| --model-path \S+(?= --port| --tools)",
 }
-"""For a kind of command, what its test replaces with something of its own."""
+"""For a kind of command, what its test replaces with something of its own, and values of which one proves the rest."""
 
 
 def each(kind: str) -> pytest.MarkDecorator:
-    """Every command of this kind; of those that differ only in what is exchanged (the model, the address), one."""
-    alike = EXCHANGED.get(kind, r"$^")
+    """Every command of this kind; of those that are alike but for the model, the address or a number, one."""
+    alike = ALIKE.get(kind, r"$^")
     mine = [command for command in ALL if kinds_of(command) == [kind]]
     alone = {re.sub(alike, "", command): command for command in mine}.values()
     starts_engine = [pytest.mark.engine]
@@ -336,7 +339,7 @@ def test_what_runs_until_it_is_ended_answers_and_ends(command: str, place: Place
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = re.sub(EXCHANGED["lasting"], "", command)
+    command = re.sub(_ADDRESS, "", command)
     tiny = ROOT / "tests/fixtures" / ("tiny-text" if "--force-type text" in command else "tiny-vl")
     command = re.sub(r"--model-path \S+", f"--model-path {tiny}", command)
     serves = command.startswith("framelens serve")

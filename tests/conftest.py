@@ -62,6 +62,12 @@ os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the installed engines tell what they know, once for all workers; the first command would wait for it."""
+    if not hasattr(config, "workerinput"):
+        ensure_record()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run one worker more than there are cores: some tests mostly wait for a time-out or another process."""
@@ -145,12 +151,6 @@ def going() -> Iterator[threading.Event]:
     event.set()
     yield event
     event.set()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def known_engines() -> None:
-    """Let the installed engines tell what they know, which the first command would wait for."""
-    ensure_record()
 
 
 @pytest.fixture(autouse=True)

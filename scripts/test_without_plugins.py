@@ -1,8 +1,8 @@
 """Run the quick tests in a copy of the working tree without the folders of plugins and of their tests.
 
-    python scripts/test_without_plugins.py [PLUGIN …]
+    python scripts/test_without_plugins.py [PLUGIN …] [--only] [--tests PATH …]
 
-Without a name all plugins are left out. The exit code is pytest's.
+Without a name all plugins are left out; with `--only` all but those named. The exit code is pytest's.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ QUICK = ("-q", "-n", "auto", "--dist", "loadfile", "-m", "not engine and not bro
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plugins", nargs="*", choices=[*PLUGINS, []], metavar="PLUGIN", help=", ".join(PLUGINS))
-    left_out = parser.parse_args().plugins or PLUGINS
+    parser.add_argument("--only", action="store_true", help="leave out all but these")
+    parser.add_argument("--tests", nargs="+", default=[], metavar="PATH", help="files or folders of tests to run")
+    given = parser.parse_args()
+    left_out = [name for name in PLUGINS if name not in given.plugins] if given.only else given.plugins or PLUGINS
     with tempfile.TemporaryDirectory(prefix="framelens-without-plugins-") as folder:
         copy_tree(Path(folder))
         for name in left_out:
             for place in ("framelens", "tests"):
                 shutil.rmtree(Path(folder, place, "plugins", name), ignore_errors=True)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *QUICK]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *QUICK, *given.tests]
         return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": folder}, check=False).returncode
 
 

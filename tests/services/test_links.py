@@ -152,6 +152,17 @@ def test_loopback_is_private_unless_it_is_allowed(served: Served, videos: VideoR
     assert served.asked == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.2", "2130706434", "0x7f000002", "017700000002", "127.2", "[::1]", "[::ffff:127.0.0.2]", "0"],
+)
+def test_redirects_to_this_machine_are_refused(served: Served, videos: VideoRepository, address: str) -> None:
+    fetch = Fetching(videos, SourceSettings(private_networks=("127.0.0.1/32",)))
+    port = served.url.rpartition(":")[2]
+    assert refusal(lambda: fetch(f"{served.url}/to/?http://{address}:{port}/good/a.mp4")) == "url_leads_inward"
+    assert len(served.asked) == 1
+
+
 def test_a_broken_connection_is_continued(served: Served, fetch: Fetching) -> None:
     assert fetch(f"{served.url}/broken/a.mp4").read_bytes() == served.data
     assert [asked.get("Range") for _, asked in served.asked] == [None, f"bytes={len(served.data) // 2}-"]

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
@@ -190,10 +190,9 @@ def _pass_clicks_on() -> None:
 
     @wraps(request)
     def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
-        runner = self._scriptrunner
-        if runner is not None and client_state is not None and not client_state.fragment_id:
-            undelivered = cast("_Requests", runner._requests).stop_and_take()
-            states = _coalesce_widget_states(undelivered, client_state.widget_states)
+        requests = _requests_of(self._scriptrunner)
+        if requests is not None and client_state is not None and not client_state.fragment_id:
+            states = _coalesce_widget_states(requests.stop_and_take(), client_state.widget_states)
             if states is not None:
                 client_state.widget_states.CopyFrom(states)
         request(self, client_state)
@@ -220,7 +219,7 @@ def _finish_callbacks() -> None:
     def call_all(self: SafeSessionState, *args: Any, **options: Any) -> None:
         with self._lock:
             self._yield_callback()
-            if (requests := _requests_of(self)) is not None:
+            if (requests := _requests_of(_runner_of(self))) is not None:
                 requests.deliver()
             calling.is_calling = True
             try:
@@ -258,7 +257,7 @@ def _change_the_state_in_turn() -> None:
     @wraps(clear)
     def clear_unless_stopped(self: SafeSessionState, *args: Any, **options: Any) -> None:
         with self._lock:
-            requests = _requests_of(self)
+            requests = _requests_of(_runner_of(self))
             if requests is None or not requests.is_stopped:
                 clear(self, *args, **options)
 
@@ -267,10 +266,16 @@ def _change_the_state_in_turn() -> None:
     SafeSessionState.on_script_finished = clear_unless_stopped  # type: ignore[method-assign]
 
 
-def _requests_of(state: SafeSessionState) -> _Requests | None:
-    """Return the requests of the runner that the state was given to, None where it wasn't given to one."""
+def _runner_of(state: SafeSessionState) -> ScriptRunner | None:
+    """Return the runner that the state was given to, None where it wasn't given to one."""
     runner = getattr(state._yield_callback, "__self__", None)
-    return cast("_Requests", runner._requests) if isinstance(runner, ScriptRunner) else None
+    return runner if isinstance(runner, ScriptRunner) else None
+
+
+def _requests_of(runner: ScriptRunner | None) -> _Requests | None:
+    """Return the requests of a runner, None without one and for one that was made before the patches."""
+    requests = runner and runner._requests
+    return requests if isinstance(requests, _Requests) else None
 
 
 def _keep_messages() -> None:

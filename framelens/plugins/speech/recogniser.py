@@ -47,8 +47,13 @@ def recogniser(settings: Settings) -> WorkerRecogniser | None:
         return WorkerRecogniser(settings, found) if found else None
     if not is_installed(PACKAGES):
         return None
-    default = find_model(_GPU_DEFAULT if device_here() == "cuda" else _CPU_DEFAULT)
+    default = find_model(default_size())
     return WorkerRecogniser(settings, default) if default else None
+
+
+def default_size() -> str:
+    """Return the size of the model that is used where the settings name none."""
+    return _GPU_DEFAULT if device_here() == "cuda" else _CPU_DEFAULT
 
 
 def device_here() -> Device:

@@ -15,6 +15,10 @@ from tests.engine.hub_server import Hub, serve
 
 pytestmark = pytest.mark.slow
 MODEL = "Systran/faster-whisper-small"
+HIDING = """import importlib.util as util
+found = util.find_spec
+util.find_spec = lambda name, package=None: None if name in {} else found(name, package)
+"""
 
 
 @pytest.fixture
@@ -91,6 +95,20 @@ def test_the_command_downloads_and_says_what_it_has(environment: dict[str, str])
     assert after.returncode == 0 and "is on this machine" in after.stdout
     other = framelens(environment, "speech", "gpt2", "--download")
     assert other.returncode == 2 and "large-v3-turbo" in other.stderr and other.stdout == ""
+
+
+def test_each_absent_package_is_named_in_a_line(environment: dict[str, str], tmp_path: Path) -> None:
+    environment |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    environment["FRAMELENS_SPEECH_MODEL_PATH"] = ""
+    site = tmp_path / "sitecustomize.py"
+    site.write_text(HIDING.format(("faster_whisper", "sherpa_onnx")))
+    for options, said in (((), "faster-whisper, which the speech model "), (("--speakers",), "sherpa-onnx, which")):
+        done = framelens(environment, "speech", *options)
+        assert done.returncode != 0 and said in done.stderr and 'pip install "framelens[speech]"' in done.stderr
+        assert len(done.stderr.splitlines()) == 1 and "  " not in done.stderr and done.stdout == ""
+    site.write_text(HIDING.format(("sherpa_onnx",)))
+    done = framelens(environment, "speech", "sensevoice")
+    assert done.returncode != 0 and done.stderr.startswith("sherpa-onnx, which the speech model sensevoice needs")
 
 
 def test_a_video_without_sound_says_so(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from framelens.i18n import LANGUAGES, t
 from framelens.i18n.formatting import span
 from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
+from framelens.plugins.speech.recogniser import default_size
 from framelens.plugins.speech.sherpa_models import NAMES
 from framelens.services.engine_selection import export_environment
 from framelens.services.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
@@ -35,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     """Print the state of the model, or download it, and return the exit code.
 
     Raises:
-        AppError: There is no such model, faster-whisper is not installed, or the download failed.
+        AppError: There is no such model, what runs it is not installed, or the download failed.
     """
     from framelens.cli.listening import settle_speech
 
@@ -48,6 +49,7 @@ def run(given: argparse.Namespace) -> int:
     if local is None:
         print(t("cli.speech_elsewhere", model=settings.speech_model_path or settings.speech_base_url))
         return 0
+    check_installed((local.engine.replace("-", "_"),), local.name)
     if given.download:
         settle_speech(local, cancel, confirmed=True, quiet=given.quiet)
     _print_state(local, given)
@@ -60,7 +62,7 @@ def _recogniser(given: argparse.Namespace, settings: config.Settings) -> LocalRe
     """Return what transcribes on this machine, None if an engine of its own does. Raises AppErrors."""
     if given.model:
         settings = replace(settings, speech_model_path=given.model, speech_base_url="")
-    check_installed(models.PACKAGES, given.model or settings.speech_model_path)
+    check_installed(models.PACKAGES, given.model or settings.speech_model_path or default_size())
     local = None if settings.speech_base_url else local_recogniser(settings)
     if local is None and (given.model or given.download):
         raise ConfigError(

@@ -15,16 +15,20 @@ from framelens.video.subtitles.captions import read_scc
 from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
 from framelens.video.subtitles.ttml import read_ttml
 
-_TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+)?)"
+_TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+(?:\.\d+)?)?)"
 _TIMING = re.compile(
-    rf"[\s(\[]*({_TIME})\s*(?:-+\s*>|[-=]+>|[→–—]+-*>?)\s*({_TIME})\s*(?:[])]\s*(.*)|[<:;].*|\s[^\d\s].*)?$"
+    rf"[\s(\[]*({_TIME})\s*(?:-+\s*>|[-=]+>|[→–—]+-*>?)\s*({_TIME})\s*(?:[])]\s*(.*)|[<:;].*|\s([^\d\s].*))?$"
 )
+_SETTINGS = re.compile(r"(?:\s*(?:(?:region|vertical|line|position|size|align|[XY][12])\s*:\s*\S+|[<({\[:;].*))+", re.I)
+"""What follows the times of a cue and isn't text: places of SubRip and settings of WebVTT."""
 _CLOCK = r"\d+:\d+(?::\d+(?:[.,:;]\d+)?|[.,]\d+)"
 _TIMING_OF_CLOCKS = re.compile(
-    rf"[\s(\[]*({_CLOCK})\s*(?:[^\w\s.:;](?:\s?[^\w\s.:;])*|to|至|到)\s*({_CLOCK})\W*()$", re.I
+    rf"[\s(\[]*({_CLOCK})\s*(?:[^\w\s.:;](?:\s?[^\w\s.:;])*|to|至|到)\s*({_CLOCK})\W*()()$", re.I
 )
 """Times with anything between them: too doubtful for times without hours or fractions, which speech may contain."""
 _TWO_CLOCKS = re.compile(rf"\W*{_CLOCK}\W.*?\b{_CLOCK}")
+_DIGITS_BEYOND = re.compile(r"(:\d+,\d{3})\.\d+$")
+"""A fraction of milliseconds, as programs write it that reckon with floating point numbers."""
 _STANDARD_ARROW = "-->"
 _NUMBERS = re.compile(r"[\d\s:,.#-]*")  # the number of a cue and a time that was cut off
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
@@ -49,11 +53,11 @@ _COMMA_TIMES = re.compile(r"\s*(\d+:\d+:\d+(?:[.,:]\d+)?)\s*,\s*(\d+:\d+:\d+(?:[
 _COLON_FRACTION = re.compile(r"^(\d+:\d+:\d+):(?=\d+$)")
 """A colon before hundredths."""
 _TENTHS = re.compile(r"\s*\[(\d+)\]\[(\d*)\](.*)")
-_STARTS = re.compile(r"\s*(\d{1,2}:\d\d:\d\d)(?:,\d)?[:=]\s*(\D.*)")
+_STARTS = re.compile(r"\s*(\d{1,2}:\d\d:\d\d)(?:,\d)?[:=]\s*(\D.*|$)")
 _RATE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:fps)?\s*", re.IGNORECASE)
 _LYRIC = re.compile(r"\[(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.,:]\d{1,3})?)\]")
 _LYRIC_OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
-_SYNC = re.compile(r"<sync[^>]*?start\s*=\s*[\"']?(\d+)(?:[^>]*?\bend\s*=\s*[\"']?(\d+))?[^>]*>", re.IGNORECASE)
+_SYNC = re.compile(r"<sync[^>]*?start\s*=\s*[\"']?(-?\d+)(?:[^>]*?\bend\s*=\s*[\"']?(\d+))?[^>]*>", re.IGNORECASE)
 _SAMI_HEAD = re.compile(r"<(style|title|head)\b.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _PARAGRAPH = re.compile(r"<p\b[^>]*?class\s*=\s*[\"']?(\w+)[^>]*>", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -147,7 +151,9 @@ def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[st
     """Return the lines of a cue with empty lines, without paragraphs of numbers: those of cues, and times cut off."""
     groups = [(is_blank, tuple(group)) for is_blank, group in groupby(lines, lambda line: not line.strip())]
     paragraphs = [
-        group for place, (is_blank, group) in enumerate(groups) if not is_blank and (place == 0 or _has_words(group))
+        group
+        for place, (is_blank, group) in enumerate(groups)
+        if not is_blank and (place == 0 or _has_words(group) or _is_first_number(group, place, len(groups)))
     ]
     return tuple(
         chain.from_iterable(
@@ -156,12 +162,17 @@ def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[st
     )
 
 
+def _is_first_number(lines: Sequence[str], place: int, num_groups: int) -> bool:
+    """Return whether lines after an empty one are a number that is spoken: that of the next cue comes later."""
+    return place == 1 and num_groups > place + 2 and len(lines) == 1 and lines[0].strip().isdecimal()
+
+
 def _has_words(lines: Sequence[str]) -> bool:
     return not _NUMBERS.fullmatch("\n".join(lines))
 
 
 def _timing(line: str, *, is_start: bool) -> tuple[float, float, str] | None:
-    """Return the times of a line, and words after times in brackets, as Whisper prints them.
+    """Return the times of a line, and the words after them, which aren't settings.
 
     Without the standard arrow they count only where a cue can start.
     """
@@ -173,7 +184,8 @@ def _timing(line: str, *, is_start: bool) -> tuple[float, float, str] | None:
     if not found:
         return None
     start, end = _clock(found[1]), _clock(found[2])
-    return None if start is None or end is None else (start, end, found[3] or "")
+    beside = found[4] if found[4] and not _SETTINGS.fullmatch(found[4]) else ""
+    return None if start is None or end is None else (start, end, found[3] or beside)
 
 
 def _is_number_or_words(line: str) -> bool:
@@ -189,6 +201,7 @@ def _clock(text: str) -> float | None:
     if "-" in text:
         seconds = _clock(text.replace("-", ""))
         return None if seconds is None else -seconds
+    text = _DIGITS_BEYOND.sub(r"\1", text)
     parts = re.split("[:.,]", text)
     if text.count(":") == 3:  # milliseconds after a colon; two digits may be frames
         if len(parts[-1]) != 3:
@@ -344,12 +357,15 @@ def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, which have no end."""
+    """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, which have no end; one without text ends it."""
+    timed: list[Timed] = []
     for number, line in enumerate(text.splitlines(), 1):
         if found := _STARTS.match(line):
-            yield clock_seconds(found[1]), 0.0, _piped(found[2])
+            timed.append((clock_seconds(found[1]), 0.0, _piped(found[2])))
         elif _TWO_CLOCKS.match(line):
             yield Unread(number, line)
+    for (start, end, words), following in zip(timed, [*timed[1:], None], strict=False):
+        yield start, following[0] if following and not following[2] else end, words
 
 
 def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:

@@ -18,6 +18,7 @@ _OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DEFAULT_FRAME_RATE = 30.0
 _AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)(\w+;)?")
 _TIMES = ("begin", "end", "dur")
+_HIDDEN = frozenset({("display", "none"), ("visibility", "hidden")})
 _Read = Callable[[str], float | None]
 
 
@@ -50,7 +51,9 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
     rate = float(given.get("frameRate") or frame_rate or _DEFAULT_FRAME_RATE)
     factors = given.get("frameRateMultiplier", "").replace(":", " ").split()
     rate *= int(factors[0]) / int(factors[1]) if len(factors) == 2 else 1.0
-    ticks = float(given.get("tickRate") or given.get("frameRate") or 1.0)
+    parts_of_frame = float(given.get("subFrameRate") or 1.0)
+    frames_of_ticks = float(given["frameRate"]) * parts_of_frame if given.get("frameRate") else 1.0
+    ticks = float(given.get("tickRate") or frames_of_ticks)
     counts_frames = given.get("timeBase") == "smpte"
     drops = given.get("dropMode") == "dropNTSC"
 
@@ -62,8 +65,9 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
         try:
             if len(parts) == 4 and counts_frames:
                 return timecode_seconds([int(part) for part in parts], rate, drops=drops)
-            frames = float(parts.pop()) / rate if len(parts) == 4 else 0.0
-            return clock_seconds(":".join(parts)) + frames if 1 <= len(parts) <= 3 else None
+            whole, _, rest = parts.pop().partition(".") if len(parts) == 4 else ("0", "", "")
+            frames = int(whole) + int(rest or 0) / parts_of_frame
+            return clock_seconds(":".join(parts)) + frames / rate if 1 <= len(parts) <= 3 else None
         except ValueError:
             return None
 
@@ -71,15 +75,18 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
 
 
 def _timed(element: ElementTree.Element, start: float, limit: float | None, read: _Read) -> Iterator[Found]:
-    """Yield the texts of an element whose times count from `start` and that ends at `limit` if it says nothing."""
+    """Yield the texts of an element whose times count from `start` and that ends at `limit` at the latest."""
     given = element.get("begin", "")
     if given and read(given) is None:
         yield Unread(0, given)
         return
+    if _is_hidden(element):
+        return
     begin, until = _span(element, start, read)
-    until = limit if until is None else until
+    if limit is not None and limit > begin:  # else the times of the parts don't count from their parent's begin
+        until = limit if until is None else min(until, limit)
     if _is_text(element):
-        yield begin, until or begin, plain("".join(_words(element)))
+        yield begin, _end(element, start, read) if until is None else until, plain("".join(_words(element)))
         return
     for child, after in _starts(element, begin, read):
         yield from _timed(child, after, until, read)
@@ -89,7 +96,8 @@ def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[floa
     """Return begin and end of an element, the end None if it says nothing; both count from `start`."""
     begin = start + (read(element.get("begin", "")) or 0.0)
     end, duration = read(element.get("end", "")), read(element.get("dur", ""))
-    return begin, start + end if end is not None else begin + duration if duration is not None else None
+    ends = [origin + one for origin, one in ((start, end), (begin, duration)) if one is not None]
+    return begin, min(ends, default=None)
 
 
 def _starts(element: ElementTree.Element, begin: float, read: _Read) -> Iterator[tuple[ElementTree.Element, float]]:
@@ -109,12 +117,34 @@ def _end(element: ElementTree.Element, start: float, read: _Read) -> float:
 
 
 def _is_text(element: ElementTree.Element) -> bool:
-    """Return whether an element is shown as a whole: a paragraph, unless its parts alone have times."""
+    """Return whether an element is shown as a whole: a paragraph, unless its parts alone have times.
+
+    In a paragraph with times, too, parts that have all of its text are shown one by one; words sung in turn are a line.
+    """
     name = _local(element.tag)
-    if name == "p":
-        has_times = any(map(element.get, _TIMES))
-        return has_times or not any(any(map(one.get, _TIMES)) for one in element.iter() if one is not element)
-    return name == "span"
+    if name != "p":
+        return name == "span"
+    if not any(any(map(one.get, _TIMES)) for one in element.iter() if one is not element):
+        return True
+    return any(map(element.get, _TIMES)) and not _has_phrases(element)
+
+
+def _has_phrases(element: ElementTree.Element) -> bool:
+    """Return whether all text of an element is in parts with times, of which one is more than a word."""
+    parts = ["".join(_words(one)).split() for one in element if any(map(one.get, _TIMES))]
+    return sum(map(len, parts)) == len(" ".join(_pieces(element)).split()) and any(len(words) > 1 for words in parts)
+
+
+def _pieces(element: ElementTree.Element) -> Iterator[str]:
+    """Yield the text of an element beside its parts, and that of each part."""
+    yield element.text or ""
+    for child in element:
+        yield "".join(_words(child))
+        yield child.tail or ""
+
+
+def _is_hidden(element: ElementTree.Element) -> bool:
+    return any((_local(name), value) in _HIDDEN for name, value in element.attrib.items())
 
 
 def _words(element: ElementTree.Element) -> Iterator[str]:
@@ -122,7 +152,7 @@ def _words(element: ElementTree.Element) -> Iterator[str]:
     for child in element:
         if _local(child.tag) == "br":
             yield " "
-        elif _local(child.tag) != "metadata":
+        elif _local(child.tag) != "metadata" and not _is_hidden(child):
             yield from _words(child)
         yield child.tail or ""
 

@@ -355,3 +355,68 @@ def test_ttml_with_entities_of_html_is_read(written: str, shown: str) -> None:
 def test_parts_of_preview_pictures_are_no_speech() -> None:
     cues = [Cue(at, at + 5, f"sprite.jpg#xywh={160 * at},0,160,90") for at in range(4)]
     assert not is_speech(cues)
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        ("00:00:01,000 --> 00:00:02,000 Hello there", "Hello there one"),
+        ("00:00:01,000 --> 00:00:02,000 position:50% line: 90%", "one"),
+        ("00:00:01,000.0999 --> 00:00:02,000.5", "one"),
+    ],
+)
+def test_words_and_digits_beside_times_are_read(times: str, shown: str) -> None:
+    assert read(".srt", f"1\n{times}\none\n") == [(1.0, 2.0, shown)]
+
+
+def test_a_number_after_an_empty_line_is_spoken() -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\n\n2024\n\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n"
+    assert read(".srt", text) == [(1.0, 2.0, "2024"), (3.0, 4.0, "two")]
+
+
+def test_empty_text_of_tmplayer_ends_the_one_before() -> None:
+    text = "00:00:01:Hello\n00:00:03:\n00:00:30:It is\n"
+    assert [one for one in reader_of(".sub", text)(text, 0.0) if isinstance(one, tuple) and one[2]] == [
+        (1.0, 3.0, "Hello"),
+        (30.0, 0.0, "It is"),
+    ]
+
+
+def test_words_of_sami_before_the_start_are_shown() -> None:
+    text = "<SAMI><BODY><SYNC Start=-1000><P Class=E>Hi<SYNC Start=2000><P Class=E>&nbsp;</BODY></SAMI>"
+    assert read(".smi", text) == [(-1.0, 2.0, "Hi")]
+
+
+@pytest.mark.parametrize(
+    ("body", "given", "cues"),
+    [
+        (
+            '<p begin="1s" end="9s"><span begin="0s" end="1s">one two</span><span begin="2s" dur="1s">three</span></p>',
+            "",
+            [(1.0, 2.0, "one two"), (3.0, 4.0, "three")],
+        ),
+        (
+            '<p begin="1s" timeContainer="seq"><span dur="1s">one two</span><span dur="2s">three</span></p>',
+            "",
+            [(1.0, 2.0, "one two"), (2.0, 4.0, "three")],
+        ),
+        (
+            '<p begin="1s" timeContainer="seq"><span dur="1s">sung </span><span dur="2s">words</span></p>',
+            "",
+            [(1.0, 4.0, "sung words")],
+        ),
+        ('<p begin="1s" end="9s" dur="1s">one</p>', "", [(1.0, 2.0, "one")]),
+        ('<div end="3s"><p begin="1s" end="9s">one</p></div>', "", [(1.0, 3.0, "one")]),
+        ('<p begin="1s" end="2s" tts:display="none">no</p><p begin="3s" end="4s">yes</p>', "", [(3.0, 4.0, "yes")]),
+        ('<p begin="48t" end="96t">one</p>', 'ttp:frameRate="24" ttp:subFrameRate="2"', [(1.0, 2.0, "one")]),
+        (
+            '<p begin="00:00:01:12.1" end="00:00:02">one</p>',
+            'ttp:frameRate="25" ttp:subFrameRate="2"',
+            [(1.5, 2.0, "one")],
+        ),
+    ],
+)
+def test_ttml_shows_parts_when_they_say(body: str, given: str, cues: list[Timed]) -> None:
+    names = 'xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter"'
+    text = f'<tt {names} xmlns:tts="http://www.w3.org/ns/ttml#styling" {given}><body>{body}</body></tt>'
+    assert read(".ttml", text) == cues

@@ -61,6 +61,8 @@ _WITHOUT_HABITS = frozenset({"ffv1"})
 """Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
 _RAW_MPEG = "mpegvideo"
 """MPEG-1 or 2 without a container: FFmpeg's times leave out the second picture."""
+_NEAR_RATE = 0.02
+"""Share by which the average rate of fragments may be off; chosen by hand."""
 _HIGHEST_RATE = 1000.0
 """Frames a second of the fastest cameras whose files are expected."""
 _FIELDS = 1.5
@@ -515,8 +517,14 @@ class AvReader(base.FrameReader):
 
 
 def _frame_rate(stream: VideoStream) -> Fraction | None:
-    """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
-    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead.
+
+    In fragments of MP4, FFmpeg divides by a duration to which the delay of the sound's encoder is added.
+    """
+    average, base = stream.average_rate, stream.base_rate
+    if "mp4" in stream.container.format.name and not stream.frames and average and base:
+        average = base if abs(average / base - 1) < _NEAR_RATE else average
+    rates = (average, stream.guessed_rate, base)
     return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
 
 

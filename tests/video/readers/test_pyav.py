@@ -156,6 +156,23 @@ def test_fragments_without_the_first_ones_are_whole(tmp_path: Path) -> None:
     assert (decode.frames_decoded, decode.notices) == (75, ())
 
 
+@pytest.mark.parametrize("rate", [24, 30])
+def test_rate_of_fragments_with_sound_is_exact(rate: int, tmp_path: Path) -> None:
+    plain = write_video(tmp_path / "plain.mp4", moving(4 * rate), rate=rate)
+    whole, path = with_sound(plain, tmp_path / "whole.mkv", sound=(0, 4)), tmp_path / "fragments.mp4"
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target,
+    ):
+        streams = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                target.mux(packet)
+    with AvReader(path) as reader:
+        assert reader.info.frame_rate == rate
+
+
 # ---- what the number of cores must not change
 
 

@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core.domain import Keyframe, KeyframesChosen, Selection
+from framelens.core.domain import Keyframe, Selection
 from framelens.core.errors import AppError
+from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import full_pictures
 from framelens.video.keyframes import pipeline
 from framelens.video.keyframes.options import ExtractOptions

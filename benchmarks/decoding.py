@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.footage import make
 from benchmarks.row import Row, paired
-from framelens.core.domain import KeyframesChosen
+from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 

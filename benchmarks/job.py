@@ -19,7 +19,8 @@ from benchmarks.row import Row, seconds
 from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import Task
 from framelens.config import load
-from framelens.core.domain import AnalysisRequest, KeyframesChosen
+from framelens.core.domain import AnalysisRequest
+from framelens.core.events import KeyframesChosen
 from framelens.services.engine_selection import build_engine
 from framelens.services.engine_session import EngineSession
 from framelens.video.extractor import extract

@@ -36,38 +36,21 @@ if TYPE_CHECKING:
     from framelens.conversations.conversation import ReasoningText as ReasoningText
     from framelens.conversations.conversation import Turn as Turn
     from framelens.core.domain import Analysis as Analysis
-    from framelens.core.domain import AnalysisEvent as AnalysisEvent
-    from framelens.core.domain import AnswerDelta as AnswerDelta
-    from framelens.core.domain import Answered as Answered
     from framelens.core.domain import Boundary as Boundary
     from framelens.core.domain import Chapter as Chapter
-    from framelens.core.domain import ChunkDone as ChunkDone
     from framelens.core.domain import ChunkResult as ChunkResult
     from framelens.core.domain import Cue as Cue
     from framelens.core.domain import DecodeSummary as DecodeSummary
     from framelens.core.domain import EngineInfo as EngineInfo
-    from framelens.core.domain import EngineProgress as EngineProgress
-    from framelens.core.domain import FactsMeasured as FactsMeasured
     from framelens.core.domain import Finding as Finding
-    from framelens.core.domain import Finished as Finished
     from framelens.core.domain import FrameFacts as FrameFacts
-    from framelens.core.domain import Heard as Heard
     from framelens.core.domain import Keyframe as Keyframe
-    from framelens.core.domain import KeyframeFound as KeyframeFound
-    from framelens.core.domain import KeyframesChosen as KeyframesChosen
     from framelens.core.domain import Language as Language
     from framelens.core.domain import Measures as Measures
-    from framelens.core.domain import ModeChosen as ModeChosen
     from framelens.core.domain import Notice as Notice
-    from framelens.core.domain import Noticed as Noticed
-    from framelens.core.domain import OpeningChosen as OpeningChosen
-    from framelens.core.domain import Planned as Planned
-    from framelens.core.domain import Probed as Probed
     from framelens.core.domain import Shot as Shot
-    from framelens.core.domain import StageStarted as StageStarted
     from framelens.core.domain import Strategy as Strategy
     from framelens.core.domain import Stretch as Stretch
-    from framelens.core.domain import SurveyProgress as SurveyProgress
     from framelens.core.domain import Transcript as Transcript
     from framelens.core.domain import Usage as Usage
     from framelens.core.domain import VideoInfo as VideoInfo
@@ -85,6 +68,23 @@ if TYPE_CHECKING:
     from framelens.core.errors import ModelNotFound as ModelNotFound
     from framelens.core.errors import StorageError as StorageError
     from framelens.core.errors import VideoError as VideoError
+    from framelens.core.events import AnalysisEvent as AnalysisEvent
+    from framelens.core.events import AnswerDelta as AnswerDelta
+    from framelens.core.events import Answered as Answered
+    from framelens.core.events import ChunkDone as ChunkDone
+    from framelens.core.events import EngineProgress as EngineProgress
+    from framelens.core.events import FactsMeasured as FactsMeasured
+    from framelens.core.events import Finished as Finished
+    from framelens.core.events import Heard as Heard
+    from framelens.core.events import KeyframeFound as KeyframeFound
+    from framelens.core.events import KeyframesChosen as KeyframesChosen
+    from framelens.core.events import ModeChosen as ModeChosen
+    from framelens.core.events import Noticed as Noticed
+    from framelens.core.events import OpeningChosen as OpeningChosen
+    from framelens.core.events import Planned as Planned
+    from framelens.core.events import Probed as Probed
+    from framelens.core.events import StageStarted as StageStarted
+    from framelens.core.events import SurveyProgress as SurveyProgress
     from framelens.i18n import error_text as error_text
     from framelens.i18n import notice_text as notice_text
     from framelens.python.chat_model import ChatModel as ChatModel
@@ -119,41 +119,43 @@ _NAMES = {
     ),
     "framelens.core.domain": (
         "Analysis",
-        "AnalysisEvent",
-        "AnswerDelta",
-        "Answered",
         "Boundary",
         "Chapter",
-        "ChunkDone",
         "ChunkResult",
         "Cue",
         "DecodeSummary",
         "EngineInfo",
-        "EngineProgress",
-        "FactsMeasured",
         "Finding",
-        "Finished",
         "FrameFacts",
-        "Heard",
         "Keyframe",
-        "KeyframeFound",
-        "KeyframesChosen",
         "Language",
         "Measures",
-        "ModeChosen",
         "Notice",
+        "Shot",
+        "Strategy",
+        "Stretch",
+        "Transcript",
+        "Usage",
+        "VideoInfo",
+    ),
+    "framelens.core.events": (
+        "AnalysisEvent",
+        "AnswerDelta",
+        "Answered",
+        "ChunkDone",
+        "EngineProgress",
+        "FactsMeasured",
+        "Finished",
+        "Heard",
+        "KeyframeFound",
+        "KeyframesChosen",
+        "ModeChosen",
         "Noticed",
         "OpeningChosen",
         "Planned",
         "Probed",
-        "Shot",
         "StageStarted",
-        "Strategy",
-        "Stretch",
         "SurveyProgress",
-        "Transcript",
-        "Usage",
-        "VideoInfo",
     ),
     "framelens.core.errors": (
         "AppError",

@@ -27,8 +27,9 @@ import numpy as np
 
 from framelens.core.child_environment import limit_memory
 from framelens.core.codec import from_json, to_json
-from framelens.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
+from framelens.core.domain import Keyframe, Selection
 from framelens.core.errors import AppError
+from framelens.core.events import KeyframeFound, KeyframesChosen, Probed
 from framelens.i18n import LANGUAGES, error_text, notice_text
 from framelens.video import limits
 from framelens.video.keyframes.options import ExtractOptions

@@ -15,7 +15,8 @@ import pytest
 from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
 from framelens.config import load
-from framelens.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
+from framelens.core.domain import Analysis, AnalysisRequest
+from framelens.core.events import AnalysisEvent, Finished, ModeChosen
 from framelens.engine.base import Endpoint
 from framelens.engine.local_engine import LocalEngine
 from framelens.i18n import notice_text

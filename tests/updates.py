@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import AnalysisEvent
+from framelens.core.events import AnalysisEvent
 from framelens.jobs.snapshot import JobSnapshot
 
 

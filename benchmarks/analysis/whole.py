@@ -11,15 +11,8 @@ from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from framelens.config import load
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import (
-    AnalysisRequest,
-    AnswerDelta,
-    ChunkDone,
-    Finished,
-    KeyframesChosen,
-    Layout,
-    SurveyProgress,
-)
+from framelens.core.domain import AnalysisRequest, Layout
+from framelens.core.events import AnswerDelta, ChunkDone, Finished, KeyframesChosen, SurveyProgress
 from framelens.services.engine_selection import build_engine
 from framelens.services.engine_session import EngineSession
 

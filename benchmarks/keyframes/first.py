@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import BUDGET, as_in_the_app
-from framelens.core.domain import KeyframeFound, Probed
+from framelens.core.events import KeyframeFound, Probed
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
-from framelens.core.domain import KeyframesChosen
+from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract, probe
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.worker_pool import worker_ready

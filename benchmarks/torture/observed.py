@@ -34,7 +34,7 @@ def main(path: Path, words: list[str]) -> int:
     """Run a command and note what is surveyed and measured."""
     from framelens.analysis.inputs import extraction_cache
     from framelens.cli.main import main as run
-    from framelens.core.domain import FactsMeasured, Probed
+    from framelens.core.events import FactsMeasured, Probed
 
     note = noting(path)
 

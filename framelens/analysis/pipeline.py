@@ -34,14 +34,12 @@ from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task, facts_incomplete, merge_answers
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, ReportHeader
 from framelens.core.background_task import in_thread
-from framelens.core.domain import (
-    Analysis,
+from framelens.core.domain import Analysis, ChunkResult, Cue, EngineInfo, Notice, SpeechSpans
+from framelens.core.errors import AppError, Cancelled, EngineError, Paused, VideoError
+from framelens.core.events import (
     AnalysisEvent,
     AnswerChanged,
     Answered,
-    ChunkResult,
-    Cue,
-    EngineInfo,
     EngineReady,
     FactsMeasured,
     FileHashed,
@@ -49,12 +47,9 @@ from framelens.core.domain import (
     Heard,
     HearingProgress,
     KeyframesChosen,
-    Notice,
     Noticed,
-    SpeechSpans,
     StageStarted,
 )
-from framelens.core.errors import AppError, Cancelled, EngineError, Paused, VideoError
 from framelens.core.files import readable
 from framelens.core.generators import value_of
 from framelens.i18n import as_notice, in_language

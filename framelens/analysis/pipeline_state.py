@@ -12,21 +12,9 @@ from typing import TypeVar
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import (
-    AnalysisEvent,
-    ChunkDone,
-    ChunkResult,
-    Cue,
-    DecodeSummary,
-    FrameFacts,
-    Keyframe,
-    KeyframesChosen,
-    OpeningChosen,
-    Probed,
-    Transcript,
-    VideoInfo,
-)
+from framelens.core.domain import ChunkResult, Cue, DecodeSummary, FrameFacts, Keyframe, Transcript, VideoInfo
 from framelens.core.errors import Cancelled, Paused
+from framelens.core.events import AnalysisEvent, ChunkDone, KeyframesChosen, OpeningChosen, Probed
 
 _POLL_SECONDS = 0.1
 T = TypeVar("T")

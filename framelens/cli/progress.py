@@ -16,17 +16,8 @@ from framelens.cli import terminal
 from framelens.cli.progress_lines import describe
 from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import (
-    Analysis,
-    AnswerChanged,
-    Answered,
-    ChunkDone,
-    Finding,
-    Finished,
-    KeyframesChosen,
-    Noticed,
-    StageStarted,
-)
+from framelens.core.domain import Analysis, Finding
+from framelens.core.events import AnswerChanged, Answered, ChunkDone, Finished, KeyframesChosen, Noticed, StageStarted
 from framelens.core.units import clock
 from framelens.i18n import t
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from framelens.cli import terminal
 from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import EngineProgress, Noticed
+from framelens.core.events import EngineProgress, Noticed
 from framelens.i18n import t
 from framelens.i18n.formatting import beside_text, stage_text
 

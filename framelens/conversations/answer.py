@@ -23,7 +23,7 @@ from framelens.conversations.conversation import AnswerDraft, AnswerText, AskEve
 from framelens.conversations.frames import add_frames
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.select import RetrievalTools
-from framelens.core.domain import Analysis, EngineProgress, Notice, Noticed, Usage
+from framelens.core.domain import Analysis, Notice, Usage
 from framelens.core.errors import (
     AppError,
     Cancelled,
@@ -35,6 +35,7 @@ from framelens.core.errors import (
     TooManyPictures,
     as_app_error,
 )
+from framelens.core.events import EngineProgress, Noticed
 from framelens.core.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.retries import Retries

@@ -14,8 +14,9 @@ from math import isfinite
 from typing import Literal, TypeVar
 
 from framelens.conversations.retrieval.values import FrameSelection, Looking
-from framelens.core.domain import AnswerMode, EngineProgress, Language, Notice, Noticed, Usage
+from framelens.core.domain import AnswerMode, Language, Notice, Usage
 from framelens.core.errors import ConfigError, InputError
+from framelens.core.events import EngineProgress, Noticed
 from framelens.core.evidence import Moments
 from framelens.core.files import new_id, one_line, readable
 

@@ -12,8 +12,9 @@ from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
 from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
 from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
-from framelens.core.domain import Analysis, Notice, Noticed
+from framelens.core.domain import Analysis, Notice
 from framelens.core.errors import PicturesRefused
+from framelens.core.events import Noticed
 
 _MOST_MIDDLES = 8
 """Frames of found moments that are added for another part of the question."""

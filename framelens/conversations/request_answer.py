@@ -41,7 +41,8 @@ from framelens.conversations.retrieval.classification import (
 )
 from framelens.conversations.retrieval.select import SCORING_SECONDS, RetrievalTools, is_dense
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
-from framelens.core.domain import Analysis, AnswerChanged, AnswerStep, EngineProgress
+from framelens.core.domain import Analysis
+from framelens.core.events import AnswerChanged, AnswerStep, EngineProgress
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 
 _THUMBNAIL_SECONDS = 2.0

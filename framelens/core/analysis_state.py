@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
-from framelens.core import domain
+from framelens.core import domain, events
 from framelens.core.links import Link
 from framelens.core.units import seconds_left
 
@@ -64,23 +64,23 @@ class AnalysisState:
     transcript: domain.Transcript | None = None
     is_heard: bool = False
     engine: domain.EngineInfo | None = None
-    engine_phase: domain.EngineProgress | None = None
+    engine_phase: events.EngineProgress | None = None
     layout: domain.Layout | None = None
-    modes: dict[int, domain.ModeChosen] = field(default_factory=dict)
+    modes: dict[int, events.ModeChosen] = field(default_factory=dict)
     answers: dict[int, str] = field(default_factory=dict)
     results: tuple[domain.ChunkResult, ...] = ()
     answer: domain.ReportedConversation | None = None
-    answer_step: domain.AnswerStep | None = None
+    answer_step: events.AnswerStep | None = None
     notices: tuple[domain.Notice, ...] = ()
-    stage: domain.Stage | None = None
+    stage: events.Stage | None = None
     step: int = 0
     total: int | None = None
     eta_seconds: float | None = None
     stage_since: float = 0.0
     counted_since: tuple[float, float] | None = None
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
-    hashing: domain.HashProgress | None = None
-    hearing: domain.HearingProgress | None = None
+    hashing: events.HashProgress | None = None
+    hearing: events.HearingProgress | None = None
     header: ReportHeader | None = None
 
     @classmethod
@@ -139,58 +139,58 @@ class AnalysisState:
         seconds = round(self.seconds_by_stage.get(self.stage, 0.0) + now - self.stage_since, 3)
         return replace(self, seconds_by_stage={**self.seconds_by_stage, self.stage: seconds}, stage_since=now)
 
-    def apply(self, event: domain.AnalysisEvent) -> AnalysisState:
+    def apply(self, event: events.AnalysisEvent) -> AnalysisState:
         """Return the state after one more event."""
         match event:
-            case domain.StageStarted(stage, total):
+            case events.StageStarted(stage, total):
                 return self._begin(stage, total)
-            case domain.Probed(video):
+            case events.Probed(video):
                 return replace(self, video=video)
-            case domain.HashProgress():  # the survey may read the file for it, too, and end later
+            case events.HashProgress():  # the survey may read the file for it, too, and end later
                 return self if self.sha256 else replace(self, hashing=event)
-            case domain.FileHashed(sha256):
+            case events.FileHashed(sha256):
                 return replace(self, sha256=sha256, hashing=None)
-            case domain.SurveyProgress(seconds, duration):
+            case events.SurveyProgress(seconds, duration):
                 return self._surveyed(seconds, duration) if self.stage == "survey" else self
-            case domain.KeyframeFound(keyframe):
+            case events.KeyframeFound(keyframe):
                 return replace(self, found=(*self.found, keyframe))
-            case domain.OpeningChosen(keyframes):
+            case events.OpeningChosen(keyframes):
                 return replace(self, opening=keyframes, keyframes=keyframes)
-            case domain.KeyframesChosen(keyframes, decode):
+            case events.KeyframesChosen(keyframes, decode):
                 chosen = replace(self, keyframes=keyframes, decode=decode, eta_seconds=None)
                 return chosen._noticed(decode.notices)
-            case domain.FactsMeasured(facts):
+            case events.FactsMeasured(facts):
                 by_number = {**{one.number: one for one in self.facts}, facts.number: facts}
                 known = tuple(by_number[number] for number in sorted(by_number))
                 return replace(self, facts=known)._stepped("facts", len(known))
-            case domain.Heard(transcript):
+            case events.Heard(transcript):
                 return replace(self, transcript=transcript, is_heard=True, hearing=None)
-            case domain.HearingProgress():
+            case events.HearingProgress():
                 return replace(self, hearing=event)
-            case domain.EngineProgress():
+            case events.EngineProgress():
                 return replace(self, engine_phase=event)
-            case domain.EngineReady(engine):
+            case events.EngineReady(engine):
                 return replace(self, engine=engine)
-            case domain.Planned(layout):
+            case events.Planned(layout):
                 return replace(self, layout=layout)
-            case domain.ModeChosen(chunk):
+            case events.ModeChosen(chunk):
                 return replace(self, modes={**self.modes, chunk: event})
-            case domain.AnswerDelta(chunk, text, restart):
+            case events.AnswerDelta(chunk, text, restart):
                 before = "" if restart else self.answers.get(chunk, "")
                 return replace(self, answers={**self.answers, chunk: before + text})
-            case domain.AnswerChanged(answer):
+            case events.AnswerChanged(answer):
                 state = replace(self, answer=answer)
                 return state._answering(event) if self.stage == "answer" else state
-            case domain.ChunkDone(result):
+            case events.ChunkDone(result):
                 return self._answered(result)
-            case domain.Noticed(notice):
+            case events.Noticed(notice):
                 return self._noticed((notice,))
-            case domain.Answered(analysis):
+            case events.Answered(analysis):
                 return replace(self.with_report(analysis), step=len(self.facts))
-            case domain.Finished(analysis):
+            case events.Finished(analysis):
                 return self.with_report(analysis)
 
-    def _begin(self, stage: domain.Stage, total: int | None) -> AnalysisState:
+    def _begin(self, stage: events.Stage, total: int | None) -> AnalysisState:
         is_same = stage == self.stage
         timed = self if is_same else self.with_stage_timed()
         return replace(
@@ -225,7 +225,7 @@ class AnalysisState:
         state = replace(self, step=int(seconds), total=max(1, int(duration)) if duration else None)
         return state._counted(seconds, duration)
 
-    def _answering(self, event: domain.AnswerChanged) -> AnalysisState:
+    def _answering(self, event: events.AnswerChanged) -> AnalysisState:
         """Return the state after a progress report of the answer, each step of which has a count and speed of its own.
 
         The time that is left is that of a search, or of votes, alone.
@@ -243,7 +243,7 @@ class AnalysisState:
         since, start = self.counted_since
         return replace(self, eta_seconds=_eta(since, done - start, total - start if total else None))
 
-    def _stepped(self, stage: domain.Stage, step: int) -> AnalysisState:
+    def _stepped(self, stage: events.Stage, step: int) -> AnalysisState:
         if self.stage != stage:
             return self
         return replace(self, step=step, eta_seconds=_eta(self.stage_since, step, self.total))
@@ -253,11 +253,11 @@ class AnalysisState:
 class AnalysisUpdate:
     """An event of an analysis, and the state after it."""
 
-    event: domain.AnalysisEvent
+    event: events.AnalysisEvent
     state: AnalysisState
 
 
-def updates(events: Iterable[domain.AnalysisEvent], state: AnalysisState | None = None) -> Iterator[AnalysisUpdate]:
+def updates(events: Iterable[events.AnalysisEvent], state: AnalysisState | None = None) -> Iterator[AnalysisUpdate]:
     """Yield each event with the state after it, by default from the beginning of an analysis."""
     state = state or AnalysisState()
     for event in events:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from framelens.core.domain import EngineInfo, EngineProgress, Notice, ProgressListener
+from framelens.core.domain import EngineInfo, Notice
 from framelens.core.errors import AppError
+from framelens.core.events import EngineProgress, ProgressListener
 
 EngineKind = Literal["vllm", "transformers", "remote"]
 EngineState = Literal["stopped", "starting", "ready", "failed"]

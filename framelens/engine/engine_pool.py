@@ -17,8 +17,9 @@ from dataclasses import replace
 from functools import partial
 
 from framelens.core.background_task import BackgroundTask, in_thread
-from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.remote_engine import RemoteEngine, model_conflict
 from framelens.i18n import as_notice

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from framelens.core.background_task import in_thread
 from framelens.core.child_environment import engine_environment
-from framelens.core.domain import EngineInfo, EngineProgress, Notice
+from framelens.core.domain import EngineInfo, Notice
 from framelens.core.errors import AppError, Cancelled, EngineError, EngineTimeout
+from framelens.core.events import EngineProgress
 from framelens.core.files import make_private_folder
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.child_process import ChildProcess, LogReader, tail

@@ -10,8 +10,9 @@ from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
-from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus, Launcher
 from framelens.engine.child_process import tail

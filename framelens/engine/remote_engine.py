@@ -13,8 +13,9 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from framelens.core.background_task import in_thread
-from framelens.core.domain import EngineInfo, EngineProgress, ProgressListener
+from framelens.core.domain import EngineInfo
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
 from framelens.core.refusals import is_page, refused, said_in
 from framelens.engine.base import Endpoint, Engine, EngineStatus

@@ -13,8 +13,9 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from framelens.core.domain import EngineInfo, EngineProgress
+from framelens.core.domain import EngineInfo
 from framelens.core.errors import EngineError
+from framelens.core.events import EngineProgress
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.downloads.hub import fetch_model
 from framelens.engine.engine_guard import KEY_VARIABLE

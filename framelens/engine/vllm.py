@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from framelens.core.child_environment import hub_environment
-from framelens.core.domain import EngineInfo, EngineProgress, Notice
+from framelens.core.domain import EngineInfo, Notice
 from framelens.core.errors import EngineError
+from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
 from framelens.core.vllm_arguments import arguments_to_argv
 from framelens.engine.base import Endpoint, Launcher, Prepare

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 from framelens.analysis.task import Control, Task
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import AnalysisRequest, EngineProgress
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, Paused, as_app_error
+from framelens.core.events import EngineProgress
 from framelens.core.roles import requires
 
 if TYPE_CHECKING:

@@ -14,20 +14,9 @@ from framelens.analysis.planning.frame_budget import SURELY_ONE_PART
 from framelens.analysis.task import facts_incomplete
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, in_order
 from framelens.core.codec import Failure, from_builtins, to_json
-from framelens.core.domain import (
-    UNKNOWN_PATH,
-    Analysis,
-    AnalysisRequest,
-    AnswerChanged,
-    Answered,
-    AnswerStep,
-    ChunkDone,
-    ChunkResult,
-    Finished,
-    Notice,
-    Stage,
-)
+from framelens.core.domain import UNKNOWN_PATH, Analysis, AnalysisRequest, ChunkResult, Notice
 from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.events import AnswerChanged, Answered, AnswerStep, ChunkDone, Finished, Stage
 from framelens.core.files import new_id, shown_name
 from framelens.core.roles import current_user
 from framelens.store.database import Row

@@ -14,18 +14,18 @@ from typing import Any
 from framelens.analysis.task import NO_EARLIER_RESULTS, Control, EarlierResults, Task
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.codec import Failure, to_json
-from framelens.core.domain import (
+from framelens.core.domain import Keyframe
+from framelens.core.errors import AppError, Cancelled, Paused, StorageError, as_app_error
+from framelens.core.events import (
     AnalysisEvent,
     AnswerChanged,
     Answered,
     ChunkDone,
     Finished,
-    Keyframe,
     KeyframesChosen,
     OpeningChosen,
     Planned,
 )
-from framelens.core.errors import AppError, Cancelled, Paused, StorageError, as_app_error
 from framelens.core.roles import as_user, require
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher

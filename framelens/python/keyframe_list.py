@@ -12,7 +12,6 @@ from framelens.core.domain import (
     Boundary,
     DecodeSummary,
     Keyframe,
-    KeyframesChosen,
     Language,
     Measures,
     Notice,
@@ -20,6 +19,7 @@ from framelens.core.domain import (
     Stretch,
     VideoInfo,
 )
+from framelens.core.events import KeyframesChosen
 from framelens.core.files import typed_path
 from framelens.core.units import counted
 from framelens.i18n import in_language

@@ -17,17 +17,9 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
 from framelens.conversations.images import read_image
-from framelens.core.domain import (
-    MOST_SPEAKERS,
-    Analysis,
-    AnalysisEvent,
-    Finished,
-    Language,
-    Noticed,
-    Selection,
-    Strategy,
-)
+from framelens.core.domain import MOST_SPEAKERS, Analysis, Language, Selection, Strategy
 from framelens.core.errors import Cancelled, ConfigError, StorageError
+from framelens.core.events import AnalysisEvent, Finished, Noticed
 from framelens.core.files import readable, typed_path
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language

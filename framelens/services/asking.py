@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
-from framelens.core.domain import Analysis, AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
+from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
 from framelens.core.errors import Cancelled, ConfigError, InputError
+from framelens.core.events import EngineProgress, Noticed
 from framelens.core.files import readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
 from framelens.video.files import check_file

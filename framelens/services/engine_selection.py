@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framelens.config import Settings
-from framelens.core.domain import Notice, ProgressListener
+from framelens.core.domain import Notice
 from framelens.core.errors import AppError, ModelNotFound
+from framelens.core.events import ProgressListener
 from framelens.core.model_hub import is_offline
 from framelens.engine.base import NullEngine
 from framelens.store.model_records import ModelRecords

@@ -10,8 +10,9 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning import time_parsing
 from framelens.config import Settings
 from framelens.core.analysis_state import AnalysisUpdate, updates
-from framelens.core.domain import AnalysisRequest, KeyframesChosen, Probed, Selection, StageStarted, Strategy, VideoInfo
+from framelens.core.domain import AnalysisRequest, Selection, Strategy, VideoInfo
 from framelens.core.errors import ConfigError
+from framelens.core.events import KeyframesChosen, Probed, StageStarted
 from framelens.video.extractor import probe
 from framelens.video.keyframes.options import ExtractOptions
 

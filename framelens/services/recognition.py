@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from framelens import registry
 from framelens.analysis.inputs.recognisers import EngineRecogniser, Recogniser
 from framelens.analysis.inputs.speakers import Diariser
-from framelens.core.domain import ProgressListener
+from framelens.core.events import ProgressListener
 
 if TYPE_CHECKING:
     from framelens.config import Settings

@@ -15,22 +15,17 @@ from typing import Any, cast
 
 from framelens.core.domain import (
     DecodeSummary,
-    FactsMeasured,
     FrameFacts,
     Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
     Language,
     Notice,
-    Noticed,
-    Probed,
     ScreenText,
     SoundPiece,
     Transcript,
-    VideoEvent,
     VideoInfo,
 )
 from framelens.core.errors import Cancelled, DecodeError
+from framelens.core.events import FactsMeasured, KeyframeFound, KeyframesChosen, Noticed, Probed, VideoEvent
 from framelens.core.files import readable
 from framelens.core.images import show_same
 from framelens.video.files import check_file, picture_key, printable

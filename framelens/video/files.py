@@ -20,8 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from framelens.core.domain import HashProgress
 from framelens.core.errors import Cancelled, VideoError
+from framelens.core.events import HashProgress
 from framelens.core.files import address_in, shown_path
 from framelens.core.generators import value_of
 
@@ -270,6 +270,7 @@ def version() -> str:
     """Return the version of this package's results: 16 hex digits that change with the sources and the decoder."""
     folder = Path(__file__).parent
     digest = sha256(_decoder_version())
-    for path in [folder.parent / "core" / "domain.py", *sorted(folder.rglob("*.py"))]:
+    core = folder.parent / "core"
+    for path in [core / "domain.py", core / "events.py", *sorted(folder.rglob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.core.domain import KeyframeFound
 from framelens.core.errors import AppError, VideoError
+from framelens.core.events import KeyframeFound
 from framelens.video import worker_pool
 from framelens.video.files import check_file, printable
 from framelens.video.keyframes.strategies import WorkerRequest

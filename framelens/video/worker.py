@@ -22,18 +22,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import av.error
 
 from framelens.core.codec import Failure, from_json, send
-from framelens.core.domain import (
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    OpeningChosen,
-    Probed,
-    SoundPiece,
-    Transcript,
-    VideoEvent,
-    VideoInfo,
-)
+from framelens.core.domain import Keyframe, SoundPiece, Transcript, VideoInfo
 from framelens.core.errors import AppError, DecodeError
+from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, Probed, VideoEvent
 from framelens.video import limits, sandbox
 from framelens.video.files import confine, picture_key, printable
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole

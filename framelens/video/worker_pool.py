@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Self, cast, get_args
 
 from framelens.core.codec import Failure, receive, to_json
-from framelens.core.domain import SoundPiece, Transcript, VideoEvent
+from framelens.core.domain import SoundPiece, Transcript
 from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
+from framelens.core.events import VideoEvent
 from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails

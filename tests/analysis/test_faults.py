@@ -14,19 +14,18 @@ from typing import Any
 import pytest
 
 from framelens.analysis.task import EarlierResults
-from framelens.core.domain import (
-    Analysis,
+from framelens.core.domain import Analysis, ChunkResult
+from framelens.core.errors import AppError, EngineError, EngineTimeout, InputError
+from framelens.core.events import (
     AnalysisEvent,
     AnswerDelta,
     ChunkDone,
-    ChunkResult,
     Finished,
     OpeningChosen,
     Planned,
     Probed,
     VideoEvent,
 )
-from framelens.core.errors import AppError, EngineError, EngineTimeout, InputError
 from framelens.engine.base import Endpoint, EngineStatus
 from framelens.i18n import LANGUAGES, error_text, notice_text
 from framelens.video.keyframes.options import ExtractOptions

@@ -24,28 +24,30 @@ from framelens.analysis.task import Control, EarlierResults, Task
 from framelens.core.background_task import in_thread
 from framelens.core.domain import (
     Analysis,
-    AnalysisEvent,
     AnalysisRequest,
-    AnswerDelta,
-    ChunkDone,
     DecodeSummary,
     EngineInfo,
-    FactsMeasured,
-    Finished,
     FrameFacts,
-    HashProgress,
     Keyframe,
-    KeyframesChosen,
     Language,
-    ModeChosen,
-    Probed,
     ScreenText,
     Selection,
     Shot,
-    VideoEvent,
     VideoInfo,
 )
 from framelens.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
+from framelens.core.events import (
+    AnalysisEvent,
+    AnswerDelta,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    HashProgress,
+    KeyframesChosen,
+    ModeChosen,
+    Probed,
+    VideoEvent,
+)
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.i18n import LANGUAGES, in_language, notice_text, t
 from framelens.llm.cache import AnswerCache

@@ -10,8 +10,8 @@ from framelens.analysis.pipeline_state import PipelineState, wait_for
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.background_task import in_thread
-from framelens.core.domain import FileHashed, StageStarted
 from framelens.core.errors import Cancelled
+from framelens.core.events import FileHashed, StageStarted
 from tests.reports.test_reports import analysis
 
 

@@ -9,16 +9,9 @@ from pathlib import Path
 
 from framelens.analysis.task import EarlierResults
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import (
-    Analysis,
-    AnswerChanged,
-    AnswerState,
-    Notice,
-    ReportedAnswer,
-    ReportedConversation,
-    VideoEvent,
-)
+from framelens.core.domain import Analysis, AnswerState, Notice, ReportedAnswer, ReportedConversation
 from framelens.core.errors import AppError, EngineBrokeOff
+from framelens.core.events import AnswerChanged, VideoEvent
 from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_faults import Mortal, opener

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from framelens.analysis.requests.engine_connector import EngineConnector
-from framelens.core.domain import Analysis, AnalysisRequest, Probed, VideoEvent
+from framelens.core.domain import Analysis, AnalysisRequest
+from framelens.core.events import Probed, VideoEvent
 from framelens.engine.engine_pool import EnginePool
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.jobs.snapshot import JobSnapshot

@@ -24,8 +24,8 @@ from framelens.api import exports
 from framelens.api.exports import ExportTurns, frames_as_zip, run_in_turn
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.background_task import cancelled_by, check_cancelled
-from framelens.core.domain import KeyframesChosen, Probed
 from framelens.core.errors import Cancelled, InputError
+from framelens.core.events import KeyframesChosen, Probed
 from framelens.jobs.snapshot import imported_job, to_row
 from framelens.library.bulk_operations import reports_of
 from framelens.reports import document_worker

@@ -22,35 +22,37 @@ from framelens.analysis.task import Control, Task
 from framelens.core.analysis_state import AnalysisUpdate, updates
 from framelens.core.domain import (
     Analysis,
-    AnalysisEvent,
     AnalysisRequest,
-    AnswerDelta,
     Boundary,
-    ChunkDone,
     ChunkResult,
     ColourArea,
     DecodeSummary,
     EngineInfo,
-    FactsMeasured,
     Finding,
-    Finished,
     FrameFacts,
     Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
     Measures,
-    ModeChosen,
     Notice,
-    Noticed,
-    Probed,
     ScreenText,
     Shot,
-    StageStarted,
     Stretch,
     Usage,
     VideoInfo,
 )
 from framelens.core.errors import Cancelled, Paused
+from framelens.core.events import (
+    AnalysisEvent,
+    AnswerDelta,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    KeyframeFound,
+    KeyframesChosen,
+    ModeChosen,
+    Noticed,
+    Probed,
+    StageStarted,
+)
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs

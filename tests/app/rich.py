@@ -12,30 +12,32 @@ from dataclasses import replace
 from framelens.analysis.task import Task
 from framelens.core.domain import (
     Analysis,
-    AnalysisEvent,
     AnalysisRequest,
-    AnswerDelta,
     Chapter,
-    ChunkDone,
     ChunkResult,
     Cue,
     DecodeSummary,
-    FactsMeasured,
     Finding,
-    Finished,
     FrameFacts,
-    Heard,
     Keyframe,
-    KeyframesChosen,
     Layout,
-    ModeChosen,
     Notice,
+    Transcript,
+    Usage,
+)
+from framelens.core.events import (
+    AnalysisEvent,
+    AnswerDelta,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    Heard,
+    KeyframesChosen,
+    ModeChosen,
     Noticed,
     Planned,
     Probed,
     StageStarted,
-    Transcript,
-    Usage,
 )
 from tests.app.fake_services import Run, analysis, decode, facts, video_info, wait
 from tests.cards import draw_card, to_jpeg

@@ -9,15 +9,14 @@ import pytest
 
 from framelens.cli.progress import Progress
 from framelens.cli.progress_lines import ProgressLine, ProgressLines, Throttle, open_progress
-from framelens.core.domain import (
-    AnalysisRequest,
+from framelens.core.domain import AnalysisRequest, Notice
+from framelens.core.events import (
     Answered,
     ChunkDone,
     EngineProgress,
     FileHashed,
     Finished,
     HashProgress,
-    Notice,
     Noticed,
     StageStarted,
     SurveyProgress,

@@ -14,7 +14,8 @@ import pytest
 
 import framelens
 from framelens.config import load
-from framelens.core.domain import AnalysisRequest, AnswerChanged, ReportedAnswer
+from framelens.core.domain import AnalysisRequest, ReportedAnswer
+from framelens.core.events import AnswerChanged
 from framelens.engine.base import Endpoint
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.reports.formats import FORMATS

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import (
+from framelens.core.domain import Notice
+from framelens.core.events import (
     AnalysisEvent,
     Answered,
     ChunkDone,
@@ -18,7 +19,6 @@ from framelens.core.domain import (
     HashProgress,
     Heard,
     KeyframesChosen,
-    Notice,
     Noticed,
     Planned,
     Probed,

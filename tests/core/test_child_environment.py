@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.child_environment import engine_environment, hub_environment, reader_environment
-from framelens.core.domain import EngineProgress
+from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.vllm import vllm_launcher

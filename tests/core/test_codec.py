@@ -14,21 +14,9 @@ import pytest
 
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import Failure, build, from_builtins, from_json, receive, send, to_builtins, to_json
-from framelens.core.domain import (
-    DecodeSummary,
-    EngineInfo,
-    EngineProgress,
-    Keyframe,
-    KeyframesChosen,
-    ModeChosen,
-    Notice,
-    Noticed,
-    Probed,
-    Shot,
-    VideoEvent,
-    VideoInfo,
-)
+from framelens.core.domain import DecodeSummary, EngineInfo, Keyframe, Notice, Shot, VideoInfo
 from framelens.core.errors import AppError, DecodeError, EngineBusy
+from framelens.core.events import EngineProgress, KeyframesChosen, ModeChosen, Noticed, Probed, VideoEvent
 from framelens.reports.json.schema import EngineForm, NoticeForm
 
 CUT_OFF = Notice("truncated", {"readable": "0:00.1", "declared": "0:09.0"})

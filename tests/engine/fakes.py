@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from framelens.core.domain import EngineProgress
+from framelens.core.events import EngineProgress
 from framelens.engine.base import Launcher
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.vllm import describe

@@ -22,8 +22,9 @@ import pytest
 from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
 from framelens.config import load
-from framelens.core.domain import Analysis, AnalysisRequest, Finished
+from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import EngineError, ModelNotFound
+from framelens.core.events import Finished
 from framelens.engine.base import Launcher
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.transformers import transformers_launcher

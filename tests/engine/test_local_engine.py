@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled, EngineError, EngineTimeout
+from framelens.core.events import EngineProgress
 from framelens.engine import local_engine
 from framelens.engine.base import Endpoint
 from framelens.engine.local_engine import LocalEngine

@@ -19,7 +19,8 @@ import framelens
 from framelens import config
 from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
-from framelens.core.domain import AnalysisRequest, ChunkDone, EngineInfo, EngineReady, Finished
+from framelens.core.domain import AnalysisRequest, EngineInfo
+from framelens.core.events import ChunkDone, EngineReady, Finished
 from framelens.engine.base import Endpoint
 from framelens.engine.engine_guard import KEY_VARIABLE
 from framelens.engine.local_engine import LocalEngine

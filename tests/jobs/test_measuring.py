@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from framelens.core.domain import KeyframesChosen, VideoEvent
 from framelens.core.errors import DecodeError, ModelNotFound
+from framelens.core.events import KeyframesChosen, VideoEvent
 from framelens.i18n import LANGUAGES, t
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.reports.formats import FORMATS

@@ -12,24 +12,21 @@ import pytest
 from framelens.analysis.task import Task
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import Failure
-from framelens.core.domain import (
+from framelens.core.domain import AnalysisRequest, FrameFacts, Notice, Selection
+from framelens.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
+from framelens.core.events import (
     AnalysisEvent,
-    AnalysisRequest,
     AnswerDelta,
     ChunkDone,
     FactsMeasured,
     Finished,
-    FrameFacts,
     KeyframesChosen,
     ModeChosen,
-    Notice,
     Noticed,
     Probed,
-    Selection,
     StageStarted,
     SurveyProgress,
 )
-from framelens.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
 from framelens.core.roles import User, as_user
 from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.queue import Jobs

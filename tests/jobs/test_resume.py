@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from framelens.analysis.task import Control
-from framelens.core.domain import Analysis, KeyframesChosen, VideoEvent
+from framelens.core.domain import Analysis
 from framelens.core.errors import AppError, InputError, StorageError
+from framelens.core.events import KeyframesChosen, VideoEvent
 from framelens.i18n import LANGUAGES, error_text
 from framelens.jobs import queue as queue_module
 from framelens.jobs.engine_switcher import EngineSwitcher

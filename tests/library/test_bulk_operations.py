@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from framelens.analysis.task import Task
-from framelens.core.domain import UNKNOWN_PATH, AnalysisEvent, AnalysisRequest, Finished
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import Cancelled, InputError
+from framelens.core.events import AnalysisEvent, Finished
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import remove, reports_of
 from framelens.reports.files import write_zip

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelens.core.domain import KeyframesChosen, Notice, Probed
+from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled
+from framelens.core.events import KeyframesChosen, Probed
 from framelens.core.links import SourceSettings
 from framelens.i18n import LANGUAGES, in_language, notice_text
 from framelens.services import overview

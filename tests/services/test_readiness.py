@@ -11,8 +11,8 @@ import pytest
 
 from framelens import config
 from framelens.config import Settings
-from framelens.core.domain import EngineProgress
 from framelens.core.errors import EngineError, ModelNotFound
+from framelens.core.events import EngineProgress
 from framelens.engine.base import NullEngine
 from framelens.models.catalogue import load_catalogue
 from framelens.models.placement import Proposal, propose_for_cpu

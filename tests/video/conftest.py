@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framelens.core.domain import KeyframesChosen, VideoEvent
+from framelens.core.events import KeyframesChosen, VideoEvent
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import COLOURS, cards, moving, repeated, write_video

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.damage import flipped, payloads
-from framelens.core.domain import KeyframesChosen, Selection
+from framelens.core.domain import Selection
+from framelens.core.events import KeyframesChosen
 from framelens.video.corruption import CheckedReader
 from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes import pipeline

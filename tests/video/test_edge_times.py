@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from framelens.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from framelens.core.domain import Keyframe, Selection
+from framelens.core.events import KeyframeFound, KeyframesChosen
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.readers import READERS, damage

@@ -10,16 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framelens.core.domain import (
-    FactsMeasured,
-    KeyframeFound,
-    KeyframesChosen,
-    Probed,
-    Selection,
-    Strategy,
-    SurveyProgress,
-    VideoEvent,
-)
+from framelens.core.domain import Selection, Strategy
+from framelens.core.events import FactsMeasured, KeyframeFound, KeyframesChosen, Probed, SurveyProgress, VideoEvent
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 from tests.cards import write_card_video

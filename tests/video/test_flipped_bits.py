@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.damage import cells, differs, flipped, payloads, shown
-from framelens.core.domain import Keyframe, KeyframesChosen, Selection
+from framelens.core.domain import Keyframe, Selection
+from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract, full_pictures
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers.damage import Messages

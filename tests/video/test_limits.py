@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from framelens.core.codec import to_json
-from framelens.core.domain import KeyframesChosen
 from framelens.core.errors import DecodeError
+from framelens.core.events import KeyframesChosen
 from framelens.i18n import LANGUAGES, error_text
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions

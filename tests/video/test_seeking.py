@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framelens.core.domain import KeyframesChosen, Selection
+from framelens.core.domain import Selection
+from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers import open_reader

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from framelens.core.codec import to_json
-from framelens.core.domain import KeyframesChosen, Probed, Selection, SurveyProgress
+from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, DecodeError
+from framelens.core.events import KeyframesChosen, Probed, SurveyProgress
 from framelens.i18n import LANGUAGES, error_text
 from framelens.video import worker
 from framelens.video.extractor import extract, probe

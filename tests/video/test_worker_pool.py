@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framelens.core.domain import KeyframesChosen
+from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract, probe
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.worker_pool import worker_ready, worker_started

@@ -25,7 +25,7 @@ from framelens.conversations.conversation import MOST_QUESTION, Look, MomentsSea
 from framelens.conversations.export import doubts
 from framelens.conversations.report import reported_answer
 from framelens.conversations.retrieval.values import Looking
-from framelens.core.domain import EngineProgress
+from framelens.core.events import EngineProgress
 from framelens.core.evidence import Moments
 from framelens.core.files import one_line
 from framelens.i18n import notice_text, t

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from framelens.core.domain import EngineProgress
+from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import t
 

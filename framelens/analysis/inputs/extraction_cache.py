@@ -20,22 +20,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from framelens.core.codec import receive, send, to_builtins
-from framelens.core.domain import (
+from framelens.core.domain import FrameFacts, Keyframe, ScreenText, Selection, VideoInfo
+from framelens.core.errors import DecodeError
+from framelens.core.events import (
     FactsMeasured,
-    FrameFacts,
     HashProgress,
-    Keyframe,
     KeyframesChosen,
     Noticed,
     OpeningChosen,
     Probed,
-    ScreenText,
-    Selection,
     SurveyProgress,
     VideoEvent,
-    VideoInfo,
 )
-from framelens.core.errors import DecodeError
 from framelens.core.files import readable
 from framelens.core.generators import value_of
 from framelens.store.extraction_cache import ExtractionStore, file_state, open_extractions

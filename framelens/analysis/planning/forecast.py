@@ -19,19 +19,21 @@ from typing import TYPE_CHECKING
 from framelens.analysis.task import Task
 from framelens.core.domain import (
     Analysis,
-    AnalysisEvent,
-    AnswerChanged,
-    Answered,
     ChunkResult,
-    FactsMeasured,
-    Finished,
-    KeyframesChosen,
     ReportedConversation,
     SpeechSpans,
-    SurveyProgress,
     VideoInfo,
     seconds_of,
     speech_between,
+)
+from framelens.core.events import (
+    AnalysisEvent,
+    AnswerChanged,
+    Answered,
+    FactsMeasured,
+    Finished,
+    KeyframesChosen,
+    SurveyProgress,
 )
 from framelens.core.evidence import Moments
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats

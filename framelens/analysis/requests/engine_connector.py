@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from framelens.core.domain import EngineInfo, EngineProgress
+from framelens.core.domain import EngineInfo
+from framelens.core.events import EngineProgress
 
 if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connection import EngineConnection

@@ -22,8 +22,9 @@ from framelens.analysis.requests.request_builder import ImagePrefetch, RequestCh
 from framelens.analysis.requests.request_executor import RunContext
 from framelens.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from framelens.analysis.task import EarlierResults
-from framelens.core.domain import AnswerDelta, ChunkDone, ChunkResult, Layout, ModeChosen, Planned, StageStarted
+from framelens.core.domain import ChunkResult, Layout
 from framelens.core.errors import AppError, Paused, RequestTooLarge, TooManyPictures
+from framelens.core.events import AnswerDelta, ChunkDone, ModeChosen, Planned, StageStarted
 from framelens.llm.token_count import estimate_text_tokens
 
 _POLL_SECONDS = 0.1

@@ -24,19 +24,9 @@ from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.request_executor import EngineRequest, RunContext
 from framelens.analysis.result_keys import join_key, part_key
-from framelens.core.domain import (
-    AnalysisEvent,
-    AnswerDelta,
-    ChunkResult,
-    Cue,
-    Keyframe,
-    Layout,
-    ModeChosen,
-    Notice,
-    Noticed,
-    Subject,
-)
+from framelens.core.domain import ChunkResult, Cue, Keyframe, Layout, Notice, Subject
 from framelens.core.errors import ContextExceeded
+from framelens.core.events import AnalysisEvent, AnswerDelta, ModeChosen, Noticed
 from framelens.i18n import in_language, notice_text
 from framelens.llm import messages
 from framelens.llm.messages import data_url

@@ -20,8 +20,9 @@ from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
-from framelens.core.domain import AnswerDelta, AnswerMode, ChunkResult, Notice, Noticed, Usage, times_of
+from framelens.core.domain import AnswerMode, ChunkResult, Notice, Usage, times_of
 from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused
+from framelens.core.events import AnswerDelta, Noticed
 from framelens.core.refusals import may_be_dying
 from framelens.core.roles import current_user
 from framelens.i18n import in_language, t

@@ -11,7 +11,7 @@ from typing import Any
 
 from framelens.analysis.requests import request_builder
 from framelens.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
-from framelens.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Cue, Notice, Noticed
+from framelens.core.domain import ChunkResult, Cue, Notice
 from framelens.core.errors import (
     AppError,
     Cancelled,
@@ -23,6 +23,7 @@ from framelens.core.errors import (
     PicturesRefused,
     RequestTooLarge,
 )
+from framelens.core.events import AnalysisEvent, AnswerDelta, ChunkDone, Noticed
 from framelens.core.units import clock
 from framelens.i18n import as_notice, in_language
 from framelens.i18n.formatting import attributed

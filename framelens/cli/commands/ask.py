@@ -37,8 +37,9 @@ from framelens.cli.common import (
 from framelens.cli.progress_lines import open_progress
 from framelens.conversations.images import read_image
 from framelens.conversations.retrieval.values import Looking
-from framelens.core.domain import EngineProgress, Noticed, Selection
+from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
+from framelens.core.events import EngineProgress, Noticed
 from framelens.core.evidence import Moments
 from framelens.core.files import typed_path
 from framelens.core.generators import value_of

@@ -38,8 +38,9 @@ from framelens.cli.report_output import (
     check_output_folder,
     check_typed_output,
 )
-from framelens.core.domain import Keyframe, KeyframesChosen, Notice, VideoInfo
+from framelens.core.domain import Keyframe, Notice, VideoInfo
 from framelens.core.errors import ConfigError, StorageError, VideoError
+from framelens.core.events import KeyframesChosen
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, notice_text, t

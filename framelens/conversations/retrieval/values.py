@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core.domain import AnswerStep
+from framelens.core.events import AnswerStep
 
 Kind = Literal["global", "local", "when", "count", "exists", "read", "spoken"]
 SEARCHED: tuple[Kind, ...] = ("when", "count", "exists")

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from framelens.core.child_environment import hub_environment, with_package
-from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import Cancelled, ModelNotFound, StorageError
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.model_hub import HubKind, ModelHub, chosen_hub
 from framelens.core.redaction import redact
 from framelens.core.units import clock, human_size

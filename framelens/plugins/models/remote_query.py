@@ -4,7 +4,8 @@ import threading
 from dataclasses import dataclass
 
 from framelens.config import Settings
-from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.core.domain import Notice
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.endpoints import served_models
 from framelens.engine.remote_engine import normal_base_url
 from framelens.http_client.short import NoAnswer, get_json

@@ -12,8 +12,8 @@ from framelens import config
 from framelens.analysis.task import Control
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import AppError, Cancelled
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.roles import requires
 from framelens.engine.downloads import hub
 from framelens.engine.model_resolution import check_model_folder

@@ -4,7 +4,7 @@ import threading
 from dataclasses import asdict, replace
 
 from framelens.config import Settings
-from framelens.core.domain import EngineProgress, ProgressListener
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Engine
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import LANGUAGES, notice_text, t

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from framelens.config import Settings
-from framelens.core.domain import ProgressListener
 from framelens.core.errors import DecodeError, EngineError, InputError, ModelNotFound, StorageError
+from framelens.core.events import ProgressListener
 from framelens.core.model_hub import chosen_hub, is_offline
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download

@@ -10,7 +10,7 @@ from app.formatting import plain
 from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import EngineProgress
+from framelens.core.events import EngineProgress
 from framelens.core.roles import requires
 from framelens.core.units import human_size
 from framelens.i18n import t

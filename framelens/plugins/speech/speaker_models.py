@@ -10,8 +10,8 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from framelens.core.domain import ProgressListener
 from framelens.core.errors import ModelNotFound
+from framelens.core.events import ProgressListener
 from framelens.engine.hub_cache import find_in_cache
 from framelens.plugins.speech.hub_model import download_files, has_bytes
 

@@ -13,7 +13,8 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from framelens.core.domain import Analysis, Keyframe, KeyframesChosen, Language, VideoInfo
+from framelens.core.domain import Analysis, Keyframe, Language, VideoInfo
+from framelens.core.events import KeyframesChosen
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.reports.graphics.fonts import REGULAR

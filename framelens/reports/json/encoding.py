@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from framelens.core.codec import build, to_builtins
-from framelens.core.domain import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo
+from framelens.core.domain import DecodeSummary, Measures, Notice, VideoInfo
+from framelens.core.events import KeyframesChosen
 from framelens.i18n import notice_text, t
 from framelens.reports.content.labels import shareable_notice
 from framelens.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core.domain import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
+from framelens.core.domain import ColourArea, FrameFacts, Keyframe, Notice, ScreenText
+from framelens.core.events import FactsMeasured, Noticed
 from framelens.video.files import picture_key
 from framelens.video.readers.base import Image, as_image, fitted, scaled
 

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from framelens.core.codec import receive, send
-from framelens.core.domain import Notice, Noticed, ScreenText
+from framelens.core.domain import Notice, ScreenText
+from framelens.core.events import Noticed
 from framelens.video import limits, sandbox
 from framelens.video.files import picture_key
 

@@ -9,20 +9,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from framelens.core.domain import (
-    Boundary,
-    DecodeSummary,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    Notice,
-    OpeningChosen,
-    Shot,
-    Stretch,
-    SurveyProgress,
-    VideoEvent,
-)
+from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Notice, Shot, Stretch
 from framelens.core.errors import VideoError
+from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.core.units import clock
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails

@@ -14,17 +14,9 @@ from math import inf
 
 import cv2
 
-from framelens.core.domain import (
-    DecodeSummary,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    OpeningChosen,
-    Selection,
-    SurveyProgress,
-    VideoEvent,
-)
+from framelens.core.domain import DecodeSummary, Keyframe, Selection
 from framelens.core.errors import VideoError
+from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.video.corruption import CheckedReader, damaged_spans, with_parts
 from framelens.video.files import printable
 from framelens.video.keyframes import strategies

@@ -14,17 +14,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from framelens.core.domain import (
-    UNMAPPED_RANGE,
-    Boundary,
-    DecodeSummary,
-    Keyframe,
-    KeyframeFound,
-    Notice,
-    Reason,
-    Shot,
-    SurveyProgress,
-)
+from framelens.core.domain import UNMAPPED_RANGE, Boundary, DecodeSummary, Keyframe, Notice, Reason, Shot
+from framelens.core.events import KeyframeFound, SurveyProgress
 from framelens.core.units import clock
 from framelens.video.corruption import Suspects
 from framelens.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at

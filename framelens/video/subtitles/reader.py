@@ -8,7 +8,8 @@ from pathlib import Path
 
 import av.error
 
-from framelens.core.domain import Cue, Language, Notice, Noticed, Transcript, VideoInfo
+from framelens.core.domain import Cue, Language, Notice, Transcript, VideoInfo
+from framelens.core.events import Noticed
 from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import discovery, tracks

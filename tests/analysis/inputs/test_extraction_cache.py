@@ -14,18 +14,17 @@ import pytest
 
 from framelens.analysis.inputs import extraction_cache
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
-from framelens.core.domain import (
+from framelens.core.domain import Keyframe, Selection
+from framelens.core.errors import InputError
+from framelens.core.events import (
     FactsMeasured,
-    Keyframe,
     KeyframesChosen,
     Noticed,
     OpeningChosen,
     Probed,
-    Selection,
     SurveyProgress,
     VideoEvent,
 )
-from framelens.core.errors import InputError
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video import extractor
 from framelens.video.extractor import remaining_facts

@@ -22,22 +22,24 @@ from framelens.analysis.planning.forecast import (
 from framelens.analysis.task import EarlierResults, Task
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import (
-    AnalysisEvent,
     AnalysisRequest,
-    AnswerChanged,
-    ChunkDone,
     ChunkResult,
-    FactsMeasured,
-    Finished,
-    KeyframesChosen,
     Layout,
     ReportedAnswer,
     ReportedConversation,
     ReportedSearch,
     Selection,
+    Usage,
+)
+from framelens.core.events import (
+    AnalysisEvent,
+    AnswerChanged,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    KeyframesChosen,
     StageStarted,
     SurveyProgress,
-    Usage,
 )
 from framelens.core.evidence import Moments, VoteSample
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats

@@ -15,8 +15,9 @@ from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.request_builder import Introduction, build_context, required_parts
 from framelens.analysis.task import Control, EarlierResults, Task
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
+from framelens.core.domain import Analysis, ChunkResult
 from framelens.core.errors import EngineError, Paused
+from framelens.core.events import AnswerDelta, ChunkDone, Finished, Noticed, Planned
 from framelens.i18n import t
 from tests.analysis.test_pipeline import (
     CONDITIONS,

@@ -17,8 +17,9 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from app.formatting import error_words, local_time, plain
 from framelens.analysis.task import Task
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, HashProgress, Language, StageStarted
+from framelens.core.domain import AnalysisRequest, Language
 from framelens.core.errors import ConfigError, EngineError
+from framelens.core.events import AnalysisEvent, HashProgress, StageStarted
 from framelens.engine.base import EngineStatus
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.formats import FORMATS

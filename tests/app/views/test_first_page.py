@@ -11,7 +11,8 @@ import pytest
 
 from app import resources
 from app.panels.analyse.progress import stage_text
-from framelens.core.domain import AnalysisRequest, StageStarted
+from framelens.core.domain import AnalysisRequest
+from framelens.core.events import StageStarted
 from framelens.jobs.snapshot import JobSnapshot
 from tests.updates import after
 

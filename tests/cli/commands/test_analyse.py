@@ -14,7 +14,8 @@ import pytest
 from framelens import config
 from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import Task
-from framelens.core.domain import Analysis, AnalysisRequest, Finished
+from framelens.core.domain import Analysis, AnalysisRequest
+from framelens.core.events import Finished
 from framelens.services.engine_selection import build_engine
 from framelens.services.engine_session import EngineSession
 from framelens.video import extractor

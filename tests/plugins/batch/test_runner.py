@@ -17,7 +17,7 @@ import pytest
 
 from framelens import config
 from framelens.core.analysis_state import AnalysisUpdate
-from framelens.core.domain import AnalysisRequest, Probed, StageStarted
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import (
     AppError,
     Cancelled,
@@ -28,6 +28,7 @@ from framelens.core.errors import (
     ModelNotFound,
     StorageError,
 )
+from framelens.core.events import Probed, StageStarted
 from framelens.plugins.batch.batch import Batch, BatchVideo, collect, make_batch
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import AppError, Cancelled, ModelNotFound
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Launcher
 from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services

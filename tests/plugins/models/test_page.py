@@ -17,8 +17,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
-from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import Cancelled, EngineError, ModelNotFound
+from framelens.core.events import EngineProgress
 from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.models.placement import GpuCard

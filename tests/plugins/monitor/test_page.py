@@ -16,8 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
-from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import EngineError, InputError
+from framelens.core.events import EngineProgress
 from framelens.core.roles import User, as_user
 from framelens.engine.base import EngineStatus
 from framelens.engine.engine_pool import EnginePool

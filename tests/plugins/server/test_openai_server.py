@@ -17,8 +17,9 @@ import uvicorn
 
 from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
-from framelens.core.domain import AnalysisRequest, Finished
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import EngineError
+from framelens.core.events import Finished
 from framelens.engine.base import Engine
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine

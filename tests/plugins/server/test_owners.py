@@ -23,8 +23,9 @@ from starlette.testclient import TestClient
 from framelens.analysis.task import Task
 from framelens.api import Gate, routes
 from framelens.core.codec import to_json
-from framelens.core.domain import AnalysisEvent, AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
+from framelens.core.events import AnalysisEvent
 from framelens.core.files import new_id
 from framelens.core.roles import LOCAL_USER, User, as_user, current_user
 from framelens.plugins.server import api_keys

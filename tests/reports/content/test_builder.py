@@ -13,13 +13,13 @@ from framelens.core.domain import (
     Boundary,
     DecodeSummary,
     Keyframe,
-    KeyframesChosen,
     Measures,
     Notice,
     Shot,
     Stretch,
     VideoInfo,
 )
+from framelens.core.events import KeyframesChosen
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Paragraph
 from framelens.reports.content.measurements import MOST_TIMES, segment_lines

@@ -14,7 +14,8 @@ from typing import Any
 import av
 import pytest
 
-from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoEvent
+from framelens.core.domain import Analysis, Cue, Language, Transcript
+from framelens.core.events import VideoEvent
 from framelens.core.units import clock
 from framelens.reports.content.labels import clocks
 from framelens.reports.formats import FORMATS

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from framelens.core.domain import FactsMeasured, FrameFacts, Keyframe
+from framelens.core.domain import FrameFacts, Keyframe
+from framelens.core.events import FactsMeasured
 from framelens.i18n import LANGUAGES, notice_text, t
 from framelens.video.extractor import extract
 from framelens.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours

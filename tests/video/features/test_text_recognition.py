@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from framelens.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
+from framelens.core.events import FactsMeasured, KeyframeFound, KeyframesChosen
 from framelens.video.extractor import extract
 from framelens.video.features.text_recognition import TextReading
 from framelens.video.keyframes.options import ExtractOptions

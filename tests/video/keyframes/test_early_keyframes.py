@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from framelens.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
+from framelens.core.domain import Selection, Shot
+from framelens.core.events import FactsMeasured, KeyframesChosen, OpeningChosen, VideoEvent
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions, Opening
 from framelens.video.keyframes.selector import choose

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from framelens.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
+from framelens.core.domain import Keyframe, Selection
 from framelens.core.errors import InputError
+from framelens.core.events import FactsMeasured, KeyframesChosen, Probed, SurveyProgress
 from framelens.core.images import show_same
 from framelens.i18n import LANGUAGES, error_text, notice_text
 from framelens.video import extractor

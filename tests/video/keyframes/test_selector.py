@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from framelens.core.domain import KeyframesChosen, Selection, Shot
+from framelens.core.domain import Selection, Shot
+from framelens.core.events import KeyframesChosen
 from framelens.video.features.frame_signature import DetailedGlance
 from framelens.video.keyframes import pipeline
 from framelens.video.keyframes.candidates import Candidate, Pool

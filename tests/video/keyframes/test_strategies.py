@@ -9,8 +9,9 @@ from typing import get_args
 import pytest
 
 from framelens.core.codec import from_json, receive, send, to_json
-from framelens.core.domain import KeyframeFound, OpeningChosen, Selection, Shot, Strategy, SurveyProgress, VideoEvent
+from framelens.core.domain import Selection, Shot, Strategy
 from framelens.core.errors import AppError
+from framelens.core.events import KeyframeFound, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.video import extractor
 from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes.options import ExtractOptions, Opening

@@ -10,8 +10,9 @@ from typing import Any
 import av
 import pytest
 
-from framelens.core.domain import KeyframesChosen, Selection
+from framelens.core.domain import Selection
 from framelens.core.errors import InputError
+from framelens.core.events import KeyframesChosen
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.readers.pyav import AvReader

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core.domain import KeyframesChosen, VideoInfo
+from framelens.core.domain import VideoInfo
+from framelens.core.events import KeyframesChosen
 from framelens.video.audio.decoder import pieces
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from framelens.config import Settings
-from framelens.core.domain import ProgressListener
 from framelens.core.errors import EngineError
+from framelens.core.events import ProgressListener
 from framelens.core.units import gib_number
 from framelens.engine.hardware import free_memory_bytes, installed_vllm
 from framelens.engine.system_metrics import GpuReader

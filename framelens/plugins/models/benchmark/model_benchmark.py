@@ -24,8 +24,9 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from framelens.analysis.planning.benchmark_result import TOGETHER, BenchmarkResult, FrameCost
-from framelens.core.domain import EngineProgress, Keyframe, ProgressListener, Usage
+from framelens.core.domain import Keyframe, Usage
 from framelens.core.errors import RequestTooLarge
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Endpoint
 from framelens.engine.hardware import cpu_name, installed_vllm
 from framelens.engine.local_engine import LocalEngine

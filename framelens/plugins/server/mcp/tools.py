@@ -34,8 +34,9 @@ from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.values import Looking
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
-from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, EngineProgress, Keyframe, Selection
+from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, Keyframe, Selection
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError
+from framelens.core.events import EngineProgress
 from framelens.core.files import is_inside, readable, restored, shown_path, typed_path
 from framelens.core.generators import value_of
 from framelens.core.images import cropped, smaller

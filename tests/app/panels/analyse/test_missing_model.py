@@ -13,8 +13,9 @@ from app import resources
 from framelens import registry
 from framelens.analysis.task import Task
 from framelens.core.codec import Failure
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
+from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import EngineError
+from framelens.core.events import AnalysisEvent
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import cpu_name
 from framelens.i18n import t

@@ -12,20 +12,17 @@ from app.panels.analyse.progress import POLL_SECONDS, build_views, failures, pol
 from app.panels.analyse.stopped_job import why_stopped
 from app.panels.work.rows import progress_words
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.domain import (
+from framelens.core.domain import AnalysisRequest, Notice, ReportedAnswer, ReportedConversation
+from framelens.core.events import (
     AnalysisEvent,
-    AnalysisRequest,
     AnswerChanged,
     AnswerDelta,
     AnswerStep,
     ChunkDone,
     KeyframesChosen,
     ModeChosen,
-    Notice,
     Noticed,
     Planned,
-    ReportedAnswer,
-    ReportedConversation,
     StageStarted,
     SurveyProgress,
 )

@@ -18,18 +18,9 @@ from app.components import report_blocks
 from app.panels.report import comparison
 from app.panels.report.report import PAGE, _actions, brief
 from framelens.analysis.task import Task
-from framelens.core.domain import (
-    AnalysisEvent,
-    AnalysisRequest,
-    Answered,
-    ChunkDone,
-    FactsMeasured,
-    Finished,
-    Notice,
-    Noticed,
-    StageStarted,
-)
+from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import EngineError
+from framelens.core.events import AnalysisEvent, Answered, ChunkDone, FactsMeasured, Finished, Noticed, StageStarted
 from framelens.i18n import LANGUAGES, in_language, notice_text, t
 from framelens.reports.content import builder
 from framelens.reports.json import reader, writer

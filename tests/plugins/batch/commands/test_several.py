@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from framelens.cli import terminal as terminal_module
-from framelens.core.domain import StageStarted
+from framelens.core.events import StageStarted
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.runner import VideoBegun, VideoEnded, VideoProgress
 from framelens.video.inputs import Input

@@ -14,7 +14,8 @@ import pytest
 from lxml import etree
 from opentimelineio.opentime import RationalTime
 
-from framelens.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
+from framelens.core.domain import Analysis, Chapter, Finding, Language, Shot
+from framelens.core.events import KeyframesChosen, Probed
 from framelens.plugins.editing.timeline import editor_files, markers
 from framelens.plugins.editing.timeline import editor_files as otio_report
 from framelens.plugins.editing.timeline.rates import Rate, first_frame, is_exact, rate_of, timecode

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from framelens.analysis.planning.benchmark_result import FrameCost, parse_result
-from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled, EngineError
+from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
 from framelens.engine.child_process import GUARD
 from framelens.models.catalogue import built_in

@@ -15,8 +15,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from framelens.analysis.task import Control
-from framelens.core.domain import AnalysisRequest, EngineProgress, Language
+from framelens.core.domain import AnalysisRequest, Language
 from framelens.core.errors import Cancelled, EngineError
+from framelens.core.events import EngineProgress
 from framelens.core.model_hub import ModelHub
 from framelens.core.units import GIB
 from framelens.engine.base import EngineStatus, Launcher

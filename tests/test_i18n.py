@@ -100,6 +100,12 @@ def test_reasons_of_the_system_are_translated(tmp_path: Path) -> None:
     assert "isn't writable: Not a directory." in error_text(caught.value, "en")
 
 
+@pytest.mark.parametrize("language, end", [("en", " broke. Check"), ("zh", " broke。请")])
+def test_reasons_have_one_full_stop(language: Language, end: str) -> None:
+    error = AppError("engine_unreachable", base_url="http://a", reason="it broke.")
+    assert end in error_text(error, language)
+
+
 def test_values_with_braces_are_left_as_they_are() -> None:
     assert "{x}" in error_text(AppError("engine_refused", status=400, reason="{x}"), "en")
 

@@ -32,16 +32,25 @@ from framelens.core.errors import AppError
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 log = logging.getLogger(__name__)
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
+_ENDED = "ended"
 
 
 class _PluralFormatter(Formatter):
     """`str.format` with two more format specs: "one|many" for the word after a number, "x10" for ten times a number.
 
     The second is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
-    quotation marks, for texts that have their language's own.
+    quotation marks, for texts that have their language's own. A `{reason}` before a full stop loses its own.
     Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist where FrameLens
     is installed.
     """
+
+    def parse(self, format_string: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:
+        """Yield the parts of a text, and mark a reason that a full stop follows."""
+        parts = list(super().parse(format_string))
+        following = [*(part[0] for part in parts[1:]), ""]
+        for (before, name, spec, conversion), after in zip(parts, following, strict=False):
+            is_ended = name == "reason" and after.startswith((".", "。"))
+            yield before, name, _ENDED if is_ended else spec, conversion
 
     def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Return a value that was given, or a command."""
@@ -56,6 +65,8 @@ class _PluralFormatter(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Format a value or ten times it, or select the singular or plural."""
+        if format_spec == _ENDED:
+            return str(value).rstrip(" .。")
         one, bar, many = format_spec.partition("|")
         if bar:
             return one if value == 1 or str(value) == "1" else many
@@ -178,9 +189,9 @@ def label(key: str, otherwise: str) -> str:
         return otherwise
 
 
-def sentences(texts: Iterable[str]) -> str:
+def sentences(texts: Iterable[str], given: Language | None = None) -> str:
     """Join sentences, in Chinese without spaces; empty ones are left out."""
-    return ("" if language() == "zh" else " ").join(filter(None, texts))
+    return ("" if (given or language()) == "zh" else " ").join(filter(None, texts))
 
 
 def labelled(label: str, value: str) -> str:
@@ -197,7 +208,7 @@ def error_text(error: AppError, language: Language | None = None) -> str:
     if not has_notice(error.key, "error"):
         return error.key
     text = t(f"error.{error.key}", language, **_said(error.values, language))
-    return " ".join([*(notice_text(notice, language) for notice in error.notices), text])
+    return sentences([*(notice_text(notice, language) for notice in error.notices), text], language)
 
 
 def notice_text(notice: Notice, language: Language | None = None) -> str:

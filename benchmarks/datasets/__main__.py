@@ -25,8 +25,8 @@ from benchmarks.datasets.scores import Outcome, table
 from framelens import config
 from framelens.conversations.conversation import AnswerDone, AnswerDraft, AskSettings, Look, LookKind, Turn
 from framelens.core.errors import AppError, EngineError
+from framelens.core.events import value_of
 from framelens.core.evidence import Moments
-from framelens.core.generators import value_of
 from framelens.i18n import error_text, in_language
 from framelens.services.analyses import with_named
 from framelens.services.asking import FrameOptions

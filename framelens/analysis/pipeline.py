@@ -49,9 +49,9 @@ from framelens.core.events import (
     KeyframesChosen,
     Noticed,
     StageStarted,
+    value_of,
 )
 from framelens.core.files import readable
-from framelens.core.generators import value_of
 from framelens.i18n import as_notice, in_language
 from framelens.store.video_repository import link_of, notice_of
 from framelens.video.keyframes.options import ExtractOptions

@@ -1,10 +1,13 @@
-"""Events of a run: what the reader of a video and an analysis yield while they work; values are in `domain`."""
+"""Events of a run: what the reader of a video and an analysis yield while they work; values are in `domain`.
+
+`value_of` passes the events of such a generator on and returns its value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from framelens.core.domain import (
     Analysis,
@@ -20,6 +23,22 @@ from framelens.core.domain import (
     Transcript,
     VideoInfo,
 )
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+def value_of(progress: Generator[P, None, T], show: Callable[[P], object] = lambda _: None) -> T:
+    """Return the value of a generator, and pass what it yields to `show`. It ends in any case."""
+    try:
+        while True:
+            show(next(progress))
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        progress.close()
+
 
 # ---- events of the video stages (video.extract yields these) ---------------------------------------------------------
 

@@ -19,7 +19,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from framelens.core.domain import Usage
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
-from framelens.core.generators import value_of
+from framelens.core.events import value_of
 from framelens.core.refusals import refused_in_answer
 from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from framelens.core.errors import Cancelled, VideoError
-from framelens.core.events import HashProgress
+from framelens.core.events import HashProgress, value_of
 from framelens.core.files import address_in, shown_path
-from framelens.core.generators import value_of
 
 _PIECE_BYTES = 1 << 20  # read at a time
 _LONG_BYTES = 256 << 20

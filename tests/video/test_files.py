@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import Cancelled, InputError
-from framelens.core.events import HashProgress
-from framelens.core.generators import value_of
+from framelens.core.events import HashProgress, value_of
 from framelens.i18n import LANGUAGES, error_text
 from framelens.video import files
 from framelens.video.extractor import extract, probe

@@ -31,9 +31,9 @@ from framelens.core.events import (
     Probed,
     SurveyProgress,
     VideoEvent,
+    value_of,
 )
 from framelens.core.files import readable
-from framelens.core.generators import value_of
 from framelens.store.extraction_cache import ExtractionStore, file_state, open_extractions
 from framelens.video.extractor import extract, extract_named, probe, remaining_facts
 from framelens.video.files import check_file, hashed, picture_key, version

@@ -39,10 +39,9 @@ from framelens.conversations.images import read_image
 from framelens.conversations.retrieval.values import Looking
 from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
-from framelens.core.events import EngineProgress, Noticed
+from framelens.core.events import EngineProgress, Noticed, value_of
 from framelens.core.evidence import Moments
 from framelens.core.files import typed_path
-from framelens.core.generators import value_of
 from framelens.core.links import is_link
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly

@@ -36,9 +36,8 @@ from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, Keyframe, Selection
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError
-from framelens.core.events import EngineProgress
+from framelens.core.events import EngineProgress, value_of
 from framelens.core.files import is_inside, readable, restored, shown_path, typed_path
-from framelens.core.generators import value_of
 from framelens.core.images import cropped, smaller
 from framelens.core.links import is_link, typed_link
 from framelens.core.units import clock

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from benchmarks.analysis import throughput
@@ -48,6 +47,8 @@ def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
 
 @pytest.mark.parametrize("key", sorted(built_in()))
 def test_form_with_given_texts_is_valid(key: str) -> None:
+    import jsonschema  # it takes two seconds, and each worker imports every test file
+
     template = built_in()[key]
     usual = schema_of(template, "part")
     form = given_texts(usual, "gate")

@@ -44,7 +44,7 @@ def event(text: str) -> bytes:
 
 def gzipped(size_bytes: int) -> bytes:
     """A small gzip file that unpacks to so many zeros."""
-    return b"".join(gzip.compress(bytes(2**24), 6) for _ in range(max(1, size_bytes >> 24)))
+    return gzip.compress(bytes(2**24), 6) * max(1, size_bytes >> 24)
 
 
 ZEROS = b"0" * _PIECE_BYTES
@@ -59,5 +59,6 @@ DRIPPED_COMMENTS = Flood(dripped(b": ping\n\n"))
 DRIPPED_LINE = Flood(dripped(b"x", b"data: "))
 DRIPPED_EVENTS = Flood(dripped(event("")))
 DRIPPED_JSON = Flood(dripped(b" "), content_type="application/json")
-BOMB = Flood(repeated(gzipped(2**26)), headers={"Content-Encoding": "gzip"}, content_type="application/json")
-BOMB_ERROR = Flood(repeated(gzipped(2**26)), 500, {"Content-Encoding": "gzip"}, "application/json")
+_ZIPPED = repeated(gzipped(2**26))
+BOMB = Flood(_ZIPPED, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+BOMB_ERROR = Flood(_ZIPPED, 500, {"Content-Encoding": "gzip"}, "application/json")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from io import BytesIO
 from urllib.parse import unquote
 
-import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 from pypdf import PdfReader
@@ -219,6 +218,8 @@ def test_label_names_every_model_that_wrote() -> None:
 
 
 def test_json_holds_the_conversation_and_is_read_back() -> None:
+    import jsonschema  # it takes two seconds, and each worker imports every test file
+
     made = asked()
     document = json.loads(written("json", made))
     jsonschema.validate(document, write_report_schema.schema(), cls=jsonschema.Draft202012Validator)

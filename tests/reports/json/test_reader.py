@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import jsonschema
 import pytest
 
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Boundary, Language, Measures, Selection, Stretch
@@ -65,6 +64,8 @@ def test_every_format_can_be_made_of_the_json_again(name: str, form: str) -> Non
 @pytest.mark.slow
 @each_analysis
 def test_a_report_has_the_published_form(name: str) -> None:
+    import jsonschema  # it takes two seconds, and each worker imports every test file
+
     published = json.loads(TARGET.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(published)
     for language in ("zh", "en"):

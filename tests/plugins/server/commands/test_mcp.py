@@ -28,7 +28,6 @@ from tests.llm.scripted import Server, serve
 from tests.video_server import serving
 
 mcp = pytest.importorskip("mcp")
-jsonschema = pytest.importorskip("jsonschema")  # comes with mcp
 stdio = pytest.importorskip("mcp.client.stdio")
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 COMMAND = [sys.executable, "-m", "framelens.cli.main", "mcp"]
@@ -94,6 +93,8 @@ async def connected(
 
 
 async def called(client: Any, tool: str, **arguments: object) -> dict[str, Any]:
+    import jsonschema  # it takes two seconds, and each worker imports every test file
+
     done = await client.call_tool(tool, arguments)
     assert not done.is_error, done.content[0].text
     document: dict[str, Any] = json.loads(done.content[0].text)

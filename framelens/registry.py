@@ -29,8 +29,18 @@ GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
-    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "link.page", "mcp.tools"),
-    *("models.extra", "page.dialog", "range.action", "report.actions", "report.files", "sidebar", "work.groups"),
+    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "library.actions"),
+    *(
+        "link.page",
+        "mcp.tools",
+        "models.extra",
+        "page.dialog",
+        "range.action",
+        "report.actions",
+        "report.files",
+        "sidebar",
+        "work.groups",
+    ),
 )
 """Places in which pages, commands and services call functions of plugins.
 
@@ -41,6 +51,7 @@ SLOTS = (
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
 - doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.check_findings`).
+- library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has none.
 - mcp.tools(): yields functions, each a tool of the MCP server that has its name (`framelens.api.tools`).

@@ -2,6 +2,7 @@
 // hits, each of which opens it at that time.
 
 const shown = new WeakMap();
+const picked = new WeakMap(); // for each place, the boxes by id that the server doesn't know to be changed
 
 // The name for screen readers: titles of several analyses of one video differ, and so do names with one title.
 function named(entry) {
@@ -18,12 +19,14 @@ function coverOf(entry, words, report) {
   return cover;
 }
 
-function pickOf(entry, words, report) {
-  const box = element("input", { type: "checkbox", checked: entry.is_chosen });
+// A message that the server has not read yet is replaced by the next one, so each names all boxes that were changed.
+function pickOf(entry, words, report, changed) {
+  const box = element("input", { type: "checkbox", checked: changed.get(entry.id) ?? entry.is_chosen });
   box.setAttribute("aria-label", `${words.select}: ${named(entry)}`);
   box.addEventListener("change", () => {
     box.closest(".entry").classList.toggle("chosen", box.checked);
-    report("choose", { id: entry.id, is_chosen: box.checked });
+    changed.set(entry.id, box.checked);
+    report("choose", Object.fromEntries(changed));
   });
   return element("label", { className: "pick" }, box);
 }
@@ -79,7 +82,7 @@ function hitOf(hit, entry, words, report) {
   return element("div", { className: "found" }, line, ...rangeButtons(hit.range, hit.pieces.map(([text]) => text).join(""), report));
 }
 
-function entryOf(entry, words, report) {
+function entryOf(entry, words, report, changed) {
   const about = element("div", { className: "about" });
   if (entry.title) about.append(titleOf(entry, report));
   about.append(headingOf(entry, words, report));
@@ -90,17 +93,21 @@ function entryOf(entry, words, report) {
   if (entry.hits.length) {
     about.append(element("div", { className: "hits" }, ...entry.hits.map((hit) => hitOf(hit, entry, words, report))));
   }
-  const card = element("div", { className: "entry" }, coverOf(entry, words, report), about, pickOf(entry, words, report));
-  card.classList.toggle("chosen", entry.is_chosen);
+  const card = element("div", { className: "entry" }, coverOf(entry, words, report), about, pickOf(entry, words, report, changed));
+  card.classList.toggle("chosen", changed.get(entry.id) ?? entry.is_chosen);
   card.setAttribute("role", "listitem");
   return card;
 }
 
 export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
+  const states = new Map(data.entries.map((entry) => [entry.id, entry.is_chosen]));
+  const changed = picked.get(parentElement) ?? new Map();
+  for (const [id, isChosen] of [...changed]) if ((states.get(id) ?? isChosen) === isChosen) changed.delete(id);
+  picked.set(parentElement, changed);
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return; // redrawing the same cards would take the focus from a field
   shown.set(parentElement, now);
-  const cards = data.entries.map((entry) => entryOf(entry, data.words, setTriggerValue));
+  const cards = data.entries.map((entry) => entryOf(entry, data.words, setTriggerValue, changed));
   const focused = parentElement.activeElement?.getAttribute?.("aria-label");
   parentElement.querySelector(".cards").replaceChildren(...cards);
   if (focused) [...parentElement.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused)?.focus();

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import streamlit as st
 
-from app.components import exports, uploader
+from app.components import exports, slots, uploader
 from app.components.controls import button, choose, show_error, show_refusals, show_warning
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
@@ -75,6 +75,7 @@ def _draw_actions(shown: cards.ResultPage) -> None:
         if len(chosen) == 2:
             words = t("library.compare")
             button(words, "library_compare", _compare, *chosen, icon="compare")
+        slots.draw("library.actions", chosen)
         if may_change():
             _draw_tags(chosen)
         if may_change() and st.button(t("library.delete"), key="library_delete", icon=":material/delete:"):

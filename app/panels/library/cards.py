@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from app import resources
-from app.components.assets import component, sent_about
+from app.components.assets import component, sent, sent_about
 from app.components.ranges import VideoRange, act_on_sent, range_action
 from app.components.report_blocks import Value
 from app.context import may_change, services
@@ -144,20 +144,22 @@ def _hit(hit: Hit, entry: LibraryEntry) -> Value:
 
 
 def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
-    sent = partial(sent_about, {str(card["id"]) for card in cards}, _KEY)
+    ids = {str(card["id"]) for card in cards}
+    about = partial(sent_about, ids, _KEY)
 
     def opened() -> None:
-        if value := sent("open"):
+        if value := about("open"):
             seconds = value.get("seconds")
             page_state().open_job(value["id"])
             page_state().go_to(float(seconds) if isinstance(seconds, int | float) else 0.0)
 
     def chosen() -> None:
-        if value := sent("choose"):
-            page_state().choose(value["id"], bool(value.get("is_chosen")))
+        for job_id, is_chosen in (value if isinstance(value := sent(_KEY, "choose"), dict) else {}).items():
+            if job_id in ids:
+                page_state().choose(job_id, bool(is_chosen))
 
     def renamed() -> None:
-        if value := sent("rename"):
+        if value := about("rename"):
             with page_state().catching_errors():
                 services().jobs.rename(value["id"], str(value.get("name", "")))
 

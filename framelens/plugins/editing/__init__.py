@@ -8,6 +8,7 @@ PLUGIN = Plugin(
     commands={"clip": f"{_HERE}.commands.clip"},
     formats=f"{_HERE}.formats:FORMATS",
     slots={
+        "library.actions": (f"{_HERE}.panels.clips:draw_library_entry",),
         "mcp.tools": (f"{_HERE}.tools:mcp_tools",),
         "page.dialog": (f"{_HERE}.panels.clips:draw_dialog",),
         "range.action": (f"{_HERE}.panels.clips:action",),

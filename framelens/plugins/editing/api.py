@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from framelens.api.programs import BINARY, VIEWER, ServicesDep
 from framelens.core.errors import InputError
-from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, order_of_job
+from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, order_of_job, piece_text
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.routes import respond
@@ -42,6 +42,8 @@ class WantedPiece(BaseModel):
     """Part of a video: of its report, with other times where they are given, or a range."""
 
     model_config = ConfigDict(extra="forbid")
+
+    job_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{6,64})?$", description="Job of its video, if another.")] = ""
 
     kind: Literal["finding", "chapter", "interval", "range"] = "range"
     number: Annotated[int, Field(ge=0, le=1_000_000, description="Of what is in the report.")] = 0
@@ -80,15 +82,14 @@ def list_clips(job_id: str, services: ServicesDep) -> ClipPieces:
 async def make_clips(job_id: str, given: NewClips, request: Request, services: ServicesDep) -> Response:
     """Cut clips out of the video of a job and get the file, a ZIP of several, or a reel of all.
 
-    In a ZIP, a text lists what could not be cut out.
+    Pieces may be of the videos of several jobs. In a ZIP, a text lists what could not be cut out.
     """
-    known = await run_in_threadpool(_pieces, services, job_id)
-    wanted = tuple(_wanted(one, known, job_id) for one in given.pieces)
-
+    pieces = cache(partial(_pieces, services))
     how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
 
     def order() -> ClipOrder:
-        return order_of_job(services, job_id, wanted, how)
+        wanted = (piece_text(_wanted(one, pieces(one.job_id or job_id), job_id), one.job_id) for one in given.pieces)
+        return order_of_job(services, job_id, ",".join(wanted), how)
 
     return await respond(request, services, order)
 
@@ -103,7 +104,7 @@ def _pieces(services: Services, job_id: str) -> list[Piece]:
 def _wanted(one: WantedPiece, known: list[Piece], job_id: str) -> Piece:
     if one.kind == "range":
         return Piece("", 0, "", one.start_seconds or 0.0, one.end_seconds)
-    (found,) = chosen(known, one.kind, (one.number,), job_id)
+    (found,) = chosen(known, one.kind, (one.number,), one.job_id or job_id)
     start = found.start_seconds if one.start_seconds is None else one.start_seconds
     end = found.end_seconds if one.end_seconds is None else one.end_seconds
     return Piece(found.kind, found.number, found.name, start, end)

@@ -26,8 +26,9 @@ _MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
     """List the routes below `prefix`; `&lang=` is the language of the page.
 
-    `?pieces=` has the pieces as `framelens.plugins.editing.clips.downloads.parse_pieces` reads them, `&mode=` how they
-    are cut. `&reel=1` joins them to one file, with `&chapters=1` as chapters; `&subtitles=1` draws in what is said.
+    `?pieces=` has the pieces as `framelens.plugins.editing.clips.downloads.parse_pieces` reads them, also of the videos
+    of other jobs, `&mode=` how they are cut. `&reel=1` joins them to one file, with `&chapters=1` as chapters;
+    `&subtitles=1` draws in what is said.
     """
     return [
         gate.route(f"{prefix}/jobs/{{id}}/clips", _send_of_job, "GET", role="viewer"),
@@ -68,7 +69,8 @@ async def respond(request: Request, services: Services, order: Callable[[], Clip
     def written() -> ClipFile:
         made = order()
         file = write(made)
-        services.jobs.audit.record("export", made.subject, made.name)
+        for source in made.sources:
+            services.jobs.audit.record("export", source.id, source.name)
         return file
 
     file = await run_in_turn(request, written)

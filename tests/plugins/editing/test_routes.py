@@ -31,8 +31,9 @@ def test_every_route_has_its_role() -> None:
 
 
 def test_pieces_are_written_as_they_are_read() -> None:
-    pieces = tuple(replace(one, doubts="") for one in pieces_of(rich(), 0.25))
-    assert parse_pieces(",".join(map(piece_text, pieces)), rich()) == pieces
+    pieces = [replace(one, name="", doubts="") for one in pieces_of(rich(), 0.25)]
+    own, others = [",".join(piece_text(one, job_id) for one in pieces) for job_id in ("", "film-1_a")]
+    assert list(parse_pieces(f"{own},{others}")) == [(name, one) for name in ("", "film-1_a") for one in pieces]
     assert [piece_text(one) for one in (*pieces[-2:], Piece("", 0, "", 1 / 3, None))] == [
         "f2@0.25-1.25",
         "f3@6.25-8.25",
@@ -40,22 +41,37 @@ def test_pieces_are_written_as_they_are_read() -> None:
     ]
 
 
-@pytest.fixture
-def video_id(services: Services, tmp_path: Path) -> str:
-    film = write_video(tmp_path / "film.mp4", cards(["red", "green", "blue"], 30), rate=10).read_bytes()
-    upload = services.videos.create_upload("my film?.mp4", len(film))
+def add_video(services: Services, path: Path, name: str) -> str:
+    film = path.read_bytes()
+    upload = services.videos.create_upload(name, len(film))
     with services.videos.part(upload.id, 0) as part:
         part.write(film)
     return services.videos.finish(upload.id)
 
 
-@pytest.fixture
-def job_id(services: Services, video_id: str) -> str:
-    path = services.videos.path(video_id)
+def add_job(services: Services, video_id: str, job_id: str) -> str:
+    path, name = services.videos.path(video_id), services.videos.name(video_id)
     made: Analysis = replace(rich(), sha256=sha256_of(path))
-    job = services.reports.add(replace(made, id="film123456", video=replace(made.video, name="my film?.mp4")))
+    job = services.reports.add(replace(made, id=job_id, video=replace(made.video, name=name)))
     services.videos.keep_copy_of(made.sha256, video_id)
     return job
+
+
+@pytest.fixture
+def video_id(services: Services, tmp_path: Path) -> str:
+    film = write_video(tmp_path / "film.mp4", cards(["red", "green", "blue"], 30), rate=10)
+    return add_video(services, film, "my film?.mp4")
+
+
+@pytest.fixture
+def job_id(services: Services, video_id: str) -> str:
+    return add_job(services, video_id, "film123456")
+
+
+@pytest.fixture
+def other_job_id(services: Services, tmp_path: Path) -> str:
+    film = write_video(tmp_path / "other.mp4", cards(["white", "blue"], 40, width=96, height=128), rate=10)
+    return add_job(services, add_video(services, film, "upright.mp4"), "other_12345")
 
 
 def num_frames(data: bytes) -> int:
@@ -100,6 +116,28 @@ def test_reel_is_one_file_with_chapters(client: TestClient, job_id: str) -> None
         assert chapters == ["A man walks by.", "He is back"] and sum(1 for _ in container.decode(video=0)) == 25
 
 
+@pytest.mark.slow
+def test_pieces_of_several_videos(client: TestClient, job_id: str, other_job_id: str) -> None:
+    pieces = f"f1@0-1,{other_job_id}:c2@4-5.5,f1@1-2"
+    answer = client.get(f"/api/jobs/{job_id}/clips?pieces={pieces}&reel=1&chapters=1")
+    assert "my%20film_.reel.mp4" in answer.headers["Content-Disposition"]
+    with av.open(BytesIO(answer.content)) as container:
+        titles = [one["metadata"]["title"] for one in container.chapters()]
+        assert titles == ["A man walks by.", "He is back", "A man walks by."]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 35 and frames[0][60, 80, 0] > 200 and not frames[34][60, 80, 1] > 200
+    upright = frames[12]  # black edges beside the blue card
+    assert upright[60, 80, 2] > 200 and upright[60, 5].max() < 40
+    answer = client.get(f"/api/jobs/{job_id}/clips?pieces={pieces},{other_job_id}:r@50-&lang=en")
+    with ZipFile(BytesIO(answer.content)) as archive:
+        assert archive.namelist()[:3] == [
+            "my film_/A man walks by._00-00.000_00-01.000.mp4",
+            "my film_/A man walks by._00-01.000_00-02.000.mp4",
+            "upright/He is back_00-04.000_00-05.500.mp4",
+        ]
+        assert archive.read(archive.namelist()[3]).startswith(b"upright/")
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -107,6 +145,8 @@ def test_reel_is_one_file_with_chapters(client: TestClient, job_id: str) -> None
         ("pieces=", 400),
         ("pieces=x@0-1", 400),
         ("pieces=r@-1-2", 400),
+        ("pieces=r@0-1,unknown12345:r@0-1", 404),
+        ("pieces=a:r@0-1", 400),
         ("pieces=r@2-1", 400),
         ("pieces=r@0-9999", 400),
         ("pieces=" + ",".join(["r@0-1"] * 101), 400),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
 from framelens.core.background_task import cancel_event, check_cancelled
-from framelens.core.domain import Analysis, Cue
+from framelens.core.domain import Cue
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import name_key, numbered, safe_stem
 from framelens.i18n import error_text, labelled, t
@@ -31,7 +32,9 @@ MOST_PIECES = 100
 MOST_SECONDS = 3600.0
 """Of all pieces of a download, encoded again: minutes of work, and a connection that waits for it."""
 _KINDS: dict[str, PieceKind] = {"f": "finding", "c": "chapter", "i": "interval"}
-_PIECE = re.compile(r"(?:([fci])(\d{1,6})|r)@(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)?")
+_PIECE = re.compile(
+    r"(?:([A-Za-z0-9_-]{6,64}):)?(?:([fci])(\d{1,6})|r)@(\d{1,7}(?:\.\d{1,6})?)-(\d{1,7}(?:\.\d{1,6})?)?"
+)
 _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm"}
 _OTHER_TYPE = "video/x-matroska"
 
@@ -59,24 +62,37 @@ class ClipOptions:
 
 
 @dataclass(frozen=True)
+class ClipSource:
+    """A video of which pieces are cut out.
+
+    Attributes:
+        id: Id of its job, or its own without one.
+        path: The video.
+        name: Its name as the user knows it.
+        cues: Its subtitles, drawn into the pictures.
+        titles: Names of the pieces of its report, by kind and number.
+    """
+
+    id: str
+    path: Path
+    name: str
+    cues: tuple[Cue, ...] = ()
+    titles: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ClipOrder:
     """Order of clips for a download.
 
     Attributes:
-        subject: Id of the job or of the video.
-        path: The video.
-        name: Its name as the user knows it.
-        pieces: The pieces, in their order.
+        sources: The videos, in the order of their first pieces.
+        pieces: The pieces, in their order; each names its video.
         how: How they are cut and put together.
-        cues: Subtitles of the video, which are drawn in if `how` says so.
     """
 
-    subject: str
-    path: Path
-    name: str
+    sources: tuple[ClipSource, ...]
     pieces: tuple[Piece, ...]
     how: ClipOptions
-    cues: tuple[Cue, ...] = ()
 
     def check(self) -> None:
         """Raise InputError if this is too much for a download."""
@@ -96,57 +112,73 @@ class ClipFile:
     mime: str
 
 
-def piece_text(piece: Piece) -> str:
-    """Return a piece as `parse_pieces` reads it, such as "f3@10.5-20" for a finding and "r@10.5-" for a range."""
+def piece_text(piece: Piece, job_id: str = "") -> str:
+    """Return a piece as `parse_pieces` reads it.
+
+    It is such as "f3@10.5-20" for a finding, "r@10.5-" for a range, and "JOB:f3@10.5-20" for one of another job.
+    """
     name = f"{piece.kind[0]}{piece.number}" if piece.kind else "r"
     end = "" if piece.end_seconds is None else _seconds(piece.end_seconds)
-    return f"{name}@{_seconds(piece.start_seconds)}-{end}"
+    return f"{job_id}{job_id and ':'}{name}@{_seconds(piece.start_seconds)}-{end}"
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
-def parse_pieces(text: str, analysis: Analysis | None) -> tuple[Piece, ...]:
-    """Parse pieces separated by commas; those of a report have its names.
+def parse_pieces(text: str) -> Iterator[tuple[str, Piece]]:
+    """Yield pieces separated by commas, without their names, each with the id of its job, "" if it names none.
 
     Raises:
         InputError: One is not a piece.
     """
-    names = {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
-    pieces = []
     for word in text.split(",")[: MOST_PIECES + 1]:
         found = _PIECE.fullmatch(word.strip())
         if not found:
             raise InputError("clip_piece_unknown", given=word[:80])
-        letter, number, start, end = found.groups()
+        job_id, letter, number, start, end = found.groups()
         kind = _KINDS[letter] if letter else ""
-        key = (kind, int(number or 0))
-        pieces.append(Piece(*key, names.get(key, ""), float(start), float(end) if end else None))
-    return tuple(pieces)
+        yield job_id or "", Piece(kind, int(number or 0), "", float(start), float(end) if end else None)
 
 
-def order_of_job(services: Services, job_id: str, pieces: str | Sequence[Piece], how: ClipOptions) -> ClipOrder:
-    """Return an order for pieces of the video of a job, as `parse_pieces` reads them or as they are.
+def order_of_job(services: Services, job_id: str, pieces: str, how: ClipOptions) -> ClipOrder:
+    """Return an order for pieces as `parse_pieces` reads them: of the video of a job, or of the jobs that they name.
 
     Raises:
-        InputError: The job is unknown, its video can't be read here, or a piece is not one.
+        InputError: A job is unknown, its video can't be read here, or a piece is not one.
     """
-    job = services.jobs.snapshot(job_id)
-    video_id = video_for(services.videos, services.jobs, job)
-    if video_id is None:
-        raise InputError("clip_without_video", name=job.name)
-    if isinstance(pieces, str):
-        pieces = parse_pieces(pieces, services.reports.get(job_id))
-    said = job.analysis.transcript if job.analysis and how.has_subtitles else None
-    path = services.videos.path(video_id)
-    return ClipOrder(job_id, path, job.name, tuple(pieces), how, attributed(said))
+    return _order(parse_pieces(pieces), lambda named: _source_of_job(services, named or job_id, how), how)
 
 
 def order_of_video(services: Services, video_id: str, pieces: str, how: ClipOptions) -> ClipOrder:
     """Return an order for ranges of a video without a report. Raises InputError."""
-    videos = services.videos
-    return ClipOrder(video_id, videos.path(video_id), videos.name(video_id), parse_pieces(pieces, None), how)
+    source = ClipSource(video_id, services.videos.path(video_id), services.videos.name(video_id))
+    return _order(parse_pieces(pieces), lambda named: source, how)
+
+
+def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSource], how: ClipOptions) -> ClipOrder:
+    source_of = cache(source_of)
+    sources: dict[Path, ClipSource] = {}
+    pieces = []
+    for named, piece in given:
+        source = source_of(named)
+        sources.setdefault(source.path, source)
+        name = source.titles.get((piece.kind, piece.number), "")
+        pieces.append(replace(piece, name=name, video=source.path))
+    return ClipOrder(tuple(sources.values()), tuple(pieces), how)
+
+
+def _source_of_job(services: Services, job_id: str, how: ClipOptions) -> ClipSource:
+    job = services.jobs.snapshot(job_id)
+    video_id = video_for(services.videos, services.jobs, job)
+    if video_id is None:
+        raise InputError("clip_without_video", name=job.name)
+    analysis = services.reports.get(job_id)
+    titles: dict[tuple[str, int], str] = (
+        {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
+    )
+    said = analysis.transcript if analysis and how.has_subtitles else None
+    return ClipSource(job_id, services.videos.path(video_id), job.name, attributed(said), titles)
 
 
 def write(order: ClipOrder) -> ClipFile:
@@ -171,59 +203,72 @@ def write(order: ClipOrder) -> ClipFile:
 
 
 def _reel(order: ClipOrder, folder: Path) -> ClipFile:
-    target, how = folder / "reel.mp4", order.how
-    cancel = cancel_event()
-    cues = order.cues
-    cut_reel(order.path, order.pieces, target, cues_of=lambda _: cues, has_chapters=how.has_chapters, cancel=cancel)
-    return ClipFile(target, f"{safe_stem(order.name)}.reel.mp4", _TYPES[".mp4"])
+    target, first = folder / "reel.mp4", order.sources[0]
+    cues = {source.path: source.cues for source in order.sources}
+    has_chapters, cancel = order.how.has_chapters, cancel_event()
+    cut_reel(first.path, order.pieces, target, cues_of=cues.__getitem__, has_chapters=has_chapters, cancel=cancel)
+    return ClipFile(target, f"{safe_stem(first.name)}.reel.mp4", _TYPES[".mp4"])
 
 
 def _clips(order: ClipOrder, folder: Path) -> ClipFile:
-    mode, cancel = order.how.mode, cancel_event()
-    cuts = cut_pieces(order.path, order.pieces, folder, mode=mode, cues=order.cues, cancel=cancel)
-    return _one(next(cuts), order) if len(order.pieces) == 1 else _zipped(cuts, order, folder)
+    return _one(order, folder) if len(order.pieces) == 1 else _zipped(order, folder)
 
 
-def _one(cut: CutPiece, order: ClipOrder) -> ClipFile:
+def _cuts(source: ClipSource, order: ClipOrder, folder: Path) -> Iterator[CutPiece]:
+    pieces = [piece for piece in order.pieces if piece.video == source.path]
+    return cut_pieces(source.path, pieces, folder, mode=order.how.mode, cues=source.cues, cancel=cancel_event())
+
+
+def _one(order: ClipOrder, folder: Path) -> ClipFile:
+    source = order.sources[0]
+    cut = next(_cuts(source, order, folder))
     if cut.error or cut.clip is None:
-        raise cut.error or InputError("clip_without_pictures", name=order.name)
+        raise cut.error or InputError("clip_without_pictures", name=source.name)
     path = cut.clip.path
-    return ClipFile(path, _name(cut.piece, cut.clip, order), _TYPES.get(path.suffix, _OTHER_TYPE))
+    return ClipFile(path, _name(cut.piece, cut.clip, source), _TYPES.get(path.suffix, _OTHER_TYPE))
 
 
-def _name(piece: Piece, clip: VideoClip, order: ClipOrder) -> str:
+def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
     """Return the name of a clip with the times of the order, or with its true ones if it begins and ends elsewhere."""
     if clip.mode == "exact":
         edges: tuple[float, float | None] = piece.start_seconds, piece.end_seconds
     else:
         edges = clip.start_seconds, clip.end_seconds
-    title = piece.name or safe_stem(order.name)
+    title = piece.name or safe_stem(source.name)
     return clip_name(clip.path, clip.mode, *edges, clip.path.parent, title=title)
 
 
-def _zipped(cuts: Iterator[CutPiece], order: ClipOrder, folder: Path) -> ClipFile:
-    """Write the clips into a ZIP, each deleted when it is in it, with a list of those that are left out."""
+def _zipped(order: ClipOrder, folder: Path) -> ClipFile:
+    """Write the clips into a ZIP, each deleted when it is in it, with a list of those that are left out.
+
+    Those of several videos are in folders, one for each.
+    """
     target = folder / "clips.zip"
     left_out: list[str] = []
     errors, given = [], set[str]()
+
+    def free(name: str, suffix: str = "") -> str:
+        found = next(one for stem in numbered(name) if name_key(one := f"{stem}{suffix}") not in given)
+        given.add(name_key(found))
+        return found
+
     with ZipFile(target, "w", ZIP_STORED) as archive:
-        for cut in cuts:
-            check_cancelled()
-            if cut.clip:
-                name = Path(_name(cut.piece, cut.clip, order))
-                names = (f"{stem}{name.suffix}" for stem in numbered(name.stem))
-                free = next(one for one in names if name_key(one) not in given)
-                given.add(name_key(free))
-                archive.write(cut.clip.path, free)
-                cut.clip.path.unlink()
-            elif cut.error:
-                errors.append(cut.error)
-                left_out.append(labelled(cut.piece.label, error_text(cut.error)))
+        for source in order.sources:
+            place = f"{free(safe_stem(source.name))}/" if len(order.sources) > 1 else ""
+            for cut in _cuts(source, order, folder):
+                check_cancelled()
+                if cut.clip:
+                    name = Path(_name(cut.piece, cut.clip, source))
+                    archive.write(cut.clip.path, free(f"{place}{name.stem}", name.suffix))
+                    cut.clip.path.unlink()
+                elif cut.error:
+                    errors.append(cut.error)
+                    left_out.append(labelled(f"{place}{cut.piece.label}", error_text(cut.error)))
         if left_out:
             archive.writestr(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")))
     if len(errors) == len(order.pieces):
         raise errors[0]
-    return ClipFile(target, f"{safe_stem(order.name)}.clips.zip", "application/zip")
+    return ClipFile(target, f"{safe_stem(order.sources[0].name)}.clips.zip", "application/zip")
 
 
 @contextmanager

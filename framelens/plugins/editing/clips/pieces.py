@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from framelens.core.domain import Analysis, times_of
 from framelens.core.errors import ConfigError, InputError
@@ -18,6 +18,7 @@ PieceKind = Literal["finding", "chapter", "interval"]
 MARGIN_SECONDS = 2.0
 """Before and after what a report names by single pictures, so that a clip of it can be understood."""
 _MOST_NUMBERS = 10_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,19 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
         if (seconds := seconds_of(finding, times)) and (text := one_line(finding.text)):
             start, end = max(0.0, min(seconds) - margin_seconds), max(seconds)
             yield Piece("finding", number, text, start, max(end, min(end + margin_seconds, video_seconds)), doubts)
+
+
+def moved(items: Iterable[tuple[int, int, T]]) -> list[T]:
+    """Return items, each with its place and the place that it is moved to, in their new order.
+
+    One that is moved up comes before the one that has this place, one that is moved down after it.
+    """
+
+    def place(item: tuple[int, int, T]) -> tuple[int, int]:
+        old, new, _ = item
+        return new, (new > old) - (new < old)
+
+    return [item for *_, item in sorted(items, key=place)]
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import streamlit as st
@@ -22,11 +22,13 @@ from framelens.i18n import t
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.messages import ClipMode
-from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, pieces_of
+from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, moved, pieces_of
 from framelens.services.playback import video_for
 
 _ASKED = "clip_asked"
-"""Key of the range or the id of the analysis whose dialog is to be opened."""
+"""Key of the range or the ids of the analyses whose dialog is to be opened."""
+_MOST_ROWS = 1000
+_UNREADABLE_NAMED = 3
 
 
 def action() -> RangeAction:
@@ -34,14 +36,19 @@ def action() -> RangeAction:
     return RangeAction(t("clip.action"), _ask)
 
 
-def _ask(asked: VideoRange | str) -> None:
+def _ask(asked: VideoRange | Sequence[str]) -> None:
     st.session_state[_ASKED] = asked
 
 
 def draw_entry(job: JobSnapshot, analysis: Analysis) -> None:
     """Draw the button for all clips of a report, if its video can be read and something can be cut out."""
-    if next(pieces_of(analysis), None) and video_for(services().videos, services().jobs, job):
-        button(t("clip.all"), "clips_all", _ask, job.id, icon="content_cut", kind="tertiary")
+    if next(pieces_of(analysis), None) and _video_id(job):
+        button(t("clip.all"), "clips_all", _ask, (job.id,), icon="content_cut", kind="tertiary")
+
+
+def draw_library_entry(job_ids: Sequence[str]) -> None:
+    """Draw the button for the clips of the chosen reports."""
+    button(t("clip.all"), "library_clips", _ask, job_ids, icon="content_cut")
 
 
 def draw_dialog() -> None:
@@ -49,8 +56,13 @@ def draw_dialog() -> None:
     match st.session_state.pop(_ASKED, None):
         case VideoRange() as asked:
             st.dialog(t("clip.title"))(_draw_one)(asked)
-        case str() as job_id:
-            st.dialog(t("clip.all_title"), width="large")(_draw_all)(job_id)
+        case tuple() as job_ids:
+            title = t("clip.all_title") if len(job_ids) == 1 else t("clip.several_title", n=len(job_ids))
+            st.dialog(title, width="large")(_draw_all)(_list(job_ids))
+
+
+def _video_id(job: JobSnapshot) -> str | None:
+    return video_for(services().videos, services().jobs, job)
 
 
 # ---- one range
@@ -85,17 +97,59 @@ def _draw_mode(key: str) -> ClipMode:
     return mode
 
 
-# ---- all of a report
+# ---- all of some reports
 
 
-def _draw_all(job_id: str) -> None:
-    """Draw a list to keep, skip and trim, and the button that saves what is kept."""
-    analysis = services().reports.get(job_id)
-    if analysis is None:
+@dataclass(frozen=True)
+class _Row:
+    """A piece, the id of its job, and the name of its video."""
+
+    piece: Piece
+    job_id: str
+    video: str
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What can be cut out of the videos of some analyses.
+
+    Attributes:
+        rows: The pieces.
+        without: Names of analyses without a report, without pieces, or whose video can't be read here.
+        has_subtitles: Something is said in a video.
+    """
+
+    rows: tuple[_Row, ...]
+    without: tuple[str, ...]
+    has_subtitles: bool
+
+    @property
+    def key(self) -> str:
+        """Return a part of the keys of widgets."""
+        return "_".join(dict.fromkeys(row.job_id for row in self.rows))
+
+
+def _list(job_ids: Sequence[str]) -> _Listed:
+    rows: list[_Row] = []
+    without = []
+    has_subtitles = False
+    for entry in services().jobs.library.entries(job_ids):
+        analysis = services().reports.get(entry.id) if _video_id(services().jobs.snapshot(entry.id)) else None
+        found = [_Row(piece, entry.id, entry.name) for piece in pieces_of(analysis, MARGIN_SECONDS)] if analysis else []
+        rows += found
+        without += [] if found else [entry.name]
+        has_subtitles = has_subtitles or bool(found and analysis and analysis.transcript)
+    return _Listed(tuple(rows[:_MOST_ROWS]), tuple(without), has_subtitles)
+
+
+def _draw_all(listed: _Listed) -> None:
+    """Draw a list to keep, skip, trim and put in order, and the button that saves what is kept."""
+    if listed.without:
+        _draw_names_of_others(listed.without)
+    if not listed.rows:
         return
-    pieces = list(pieces_of(analysis, MARGIN_SECONDS))
-    kept, wrong = _draw_list(job_id, pieces)
-    mode = _draw_mode(f"clips_{job_id}")
+    kept, wrong = _draw_list(listed)
+    mode = _draw_mode(f"clips_{listed.key}")
     for sentence in wrong:
         show_warning(sentence)
     if not kept:
@@ -103,48 +157,63 @@ def _draw_all(job_id: str) -> None:
     elif len(kept) > MOST_PIECES:
         st.caption(t("clip.most", most=MOST_PIECES, n=len(kept)))
     elif not wrong:
-        exports.draw([SaveGroup(_save_buttons(job_id, kept, mode, analysis))], key="clips_save")
+        exports.draw([SaveGroup(_save_buttons(listed, kept, mode))], key="clips_save")
 
 
-def _save_buttons(job_id: str, kept: Sequence[Piece], mode: ClipMode, analysis: Analysis) -> tuple[SaveButton, ...]:
+def _draw_names_of_others(names: Sequence[str]) -> None:
+    shown = names[:_UNREADABLE_NAMED]
+    listed = t("facts.list").join([*shown, *(["…"] if len(names) > len(shown) else [])])
+    show_warning(t("clip.without", n=len(names), names=listed))
+
+
+def _save_buttons(listed: _Listed, kept: Sequence[_Row], mode: ClipMode) -> tuple[SaveButton, ...]:
     """Return the buttons for the clips and for a reel of them, below what can be chosen for the reel."""
-    place, text = f"jobs/{job_id}/clips", ",".join(map(piece_text, kept))
+    place = f"jobs/{kept[0].job_id}/clips"
+    text = ",".join(piece_text(row.piece, row.job_id if row.job_id != kept[0].job_id else "") for row in kept)
     clips = SaveButton(t("clip.save_all", n=len(kept)), exports.export_url(place, pieces=text, mode=mode))
     if len(kept) < 2:
         return (clips,)
-    names = ("chapters", "subtitles") if analysis.transcript else ("chapters",)
+    names = ("chapters", "subtitles") if listed.has_subtitles else ("chapters",)
     with st.container(horizontal=True, gap="medium"):
-        chosen = {name: str(int(st.checkbox(t(f"clip.{name}"), key=f"clips_{job_id}_{name}"))) for name in names}
+        chosen = {name: str(int(st.checkbox(t(f"clip.{name}"), key=f"clips_{listed.key}_{name}"))) for name in names}
     return (clips, SaveButton(t("clip.save_reel"), exports.export_url(place, pieces=text, reel="1", **chosen)))
 
 
-def _draw_list(job_id: str, pieces: Sequence[Piece]) -> tuple[list[Piece], list[str]]:
-    """Draw the table of pieces; return those that are kept, with their times, and what is wrong with these."""
+def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:
+    """Draw the table of pieces; return those that are kept, in their order and with their times, and what is wrong."""
     columns = {
-        "keep": st.column_config.CheckboxColumn(t("clip.keep"), width=80),
+        "keep": st.column_config.CheckboxColumn(t("clip.keep"), width=60),
+        "name": st.column_config.TextColumn(t("clip.name"), disabled=True, width=240),
         "start": st.column_config.TextColumn(t("clip.start"), width=100),
         "end": st.column_config.TextColumn(t("clip.end"), width=100),
-        "name": st.column_config.TextColumn(t("clip.name"), disabled=True, width="large"),
+        "place": st.column_config.NumberColumn(t("clip.place"), width=60, help=t("clip.place_help"), min_value=1),
+        "video": st.column_config.TextColumn(t("clip.video"), disabled=True, width=160),
         "kind": st.column_config.TextColumn(t("clip.kind"), disabled=True, width=90),
     }
+    pieces, videos = [row.piece for row in listed.rows], [row.video for row in listed.rows]
     first_kind = "finding" if any(piece.kind == "finding" for piece in pieces) else pieces[0].kind
-    rows = {
+    table = {
         "keep": [piece.kind == first_kind for piece in pieces],
+        "name": [piece.label for piece in pieces],
         "start": [clock(piece.start_seconds) for piece in pieces],
         "end": [clock(piece.end_seconds or 0.0) for piece in pieces],
-        "name": [piece.label for piece in pieces],
+        "place": list(range(1, len(pieces) + 1)),
+        **({"video": videos} if len(set(videos)) > 1 else {}),
         "kind": [f"{t(f'clip.kind_{piece.kind}')} {piece.number}" for piece in pieces],
     }
-    key = f"clips_list_{job_id}"
-    edited: dict[str, Any] = st.data_editor(rows, key=key, column_config=columns, hide_index=True)
+    key = f"clips_list_{listed.key}"
+    edited: dict[str, Any] = st.data_editor(table, key=key, column_config=columns, hide_index=True)
     kept, wrong = [], []
-    for piece, is_kept, start, end in zip(pieces, edited["keep"], edited["start"], edited["end"], strict=True):
+    names = ("keep", "place", "start", "end")
+    cells: Iterable[tuple[Any, ...]] = zip(*(edited[name] for name in names), strict=True)
+    for own_place, (row, (is_kept, place, start, end)) in enumerate(zip(listed.rows, cells, strict=True), start=1):
         if not is_kept:
             continue
         try:
             first, last = parse_range(str(start or ""), str(end or "")) or (0.0, None)
         except AppError as error:
-            wrong.append(t("clip.row_wrong", name=piece.name, why=error_words(error)))
+            wrong.append(t("clip.row_wrong", name=row.piece.name, why=error_words(error)))
         else:
-            kept.append(replace(piece, start_seconds=first, end_seconds=last))
-    return kept, wrong
+            piece = replace(row.piece, start_seconds=first, end_seconds=last)
+            kept.append((own_place, place or own_place, replace(row, piece=piece)))
+    return moved(kept), wrong

@@ -40,7 +40,7 @@ def talk() -> ReportedConversation:
     return ReportedConversation("talk01", "When is it red?", when, "en", (answer,), (), pictures)
 
 
-def add_report(app: App, film: Path) -> tuple[str, Path]:
+def add_report(app: App, film: Path, job_id: str = "film123456") -> tuple[str, Path]:
     """Add the film and a report on it to the data folder of the running app; return the job's id and the video."""
     settings = config.load({"FRAMELENS_DATA_DIR": str(app.data_dir), "VLLM_MODEL_PATH": str(film.with_name("none"))})
     with open_library(settings) as services:
@@ -48,8 +48,8 @@ def add_report(app: App, film: Path) -> tuple[str, Path]:
         with services.videos.part(upload.id, 0) as part:
             part.write(film.read_bytes())
         video_id, sha256 = services.videos.finish(upload.id), sha256_of(film)
-        made = rich(sha256=sha256, id="film123456", conversations=(talk(),))
-        job_id = services.reports.add(replace(made, video=replace(made.video, name="film.mp4")))
+        made = rich(sha256=sha256, id=job_id, conversations=(talk(),))
+        services.reports.add(replace(made, video=replace(made.video, name=film.name)))
         services.videos.keep_copy_of(sha256, video_id)
         return job_id, services.videos.path(video_id)
 
@@ -133,4 +133,28 @@ def test_interval_and_search_hit_are_saved(app: App, visit: Visit, film: Path) -
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="Save clip").press("Enter")
     assert num_frames(saved.value.path().read_bytes()) == 120
+    assert visit.complaints == []
+
+
+def test_reel_of_two_reports(app: App, visit: Visit, film: Path) -> None:
+    page = visit.page
+    other = write_video(film.with_name("night.mp4"), cards(["white", "blue"], 150, width=96, height=128), rate=30)
+    add_report(app, film)
+    add_report(app, other, "night12345")
+    page.goto(f"{app.url}library")
+    boxes = page.get_by_role("checkbox", name="Select: A man at the gate")
+    wait_until_still(page, boxes.first)
+    boxes.evaluate_all("(all) => all.forEach((one) => one.click())")  # faster than the server reads them
+    page.get_by_role("button", name="Clips …").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Clips of 2 reports")).to_be_visible()
+    dialog.get_by_text("Reel with chapters").click()
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Save as one reel").press("Enter")
+    with av.open(saved.value.path()) as reel:
+        titles = [one["metadata"]["title"] for one in reel.chapters()]
+        frames = [frame.to_ndarray(format="rgb24") for frame in reel.decode(video=0)]
+    assert titles == ["A man walks by.", "Nothing more.", "He comes back."] * 2
+    first, night = frames[5], frames[-round(4.5 * 30) - 5]  # the night is upright and white
+    assert first.shape == (96, 160, 3) and first[48, 80, 1] < 100 and night[48, 80].min() > 200 > night[48, 5].max()
     assert visit.complaints == []

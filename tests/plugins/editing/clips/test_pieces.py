@@ -12,7 +12,7 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import name_limit
 from framelens.plugins.editing.clips import clip_workers
 from framelens.plugins.editing.clips.cutter import clip_name, cut_pieces
-from framelens.plugins.editing.clips.pieces import Piece, PieceKind, chosen, parse_numbers, pieces_of
+from framelens.plugins.editing.clips.pieces import Piece, PieceKind, chosen, moved, parse_numbers, pieces_of
 from framelens.video.worker_pool import DecoderWorker
 from tests.marked import marked
 from tests.media import cards, write_video
@@ -165,3 +165,17 @@ def test_worker_that_dies_costs_one_clip(tmp_path: Path, started: list[DecoderWo
     assert [bool(one.clip) for one in cuts] == [True, True, False, True]
     assert cuts[2].error and cuts[2].error.key == "video_out_of_memory"
     assert len([*(tmp_path / "cut").iterdir()]) == 3
+
+
+@pytest.mark.parametrize(
+    ("places", "order"),
+    [
+        ([1, 2, 3, 4], "abcd"),
+        ([1, 4, 3, 4], "acdb"),  # down, behind the one that was there
+        ([1, 2, 3, 1], "dabc"),  # up, before it
+        ([4, 3, 2, 1], "dcba"),
+        ([9, 2, 3, 4], "bcda"),
+    ],
+)
+def test_pieces_move_to_their_places(places: list[int], order: str) -> None:
+    assert "".join(moved(zip(range(1, 5), places, "abcd", strict=True))) == order

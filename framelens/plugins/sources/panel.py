@@ -12,7 +12,8 @@ from app.context import may_change, services
 from app.formatting import plain
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
-from framelens.core.errors import InputError
+from framelens.core.errors import InputError, VideoError
+from framelens.core.files import address_in
 from framelens.core.links import is_link, typed_link
 from framelens.core.roles import current_user
 from framelens.i18n import t
@@ -91,6 +92,8 @@ def _begin() -> None:
     with state.catching_errors():
         if not typed:
             return
+        if not is_link(typed) and (camera := address_in(typed)):
+            raise VideoError("video_is_address", address=camera)
         if not is_link(typed):
             raise InputError("url_invalid", url=typed[:200])
         st.session_state[_FETCHED] = _fetches().start(typed_link(typed), is_open=_may_name_any())

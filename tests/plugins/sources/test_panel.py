@@ -93,13 +93,20 @@ def test_an_overview_takes_the_place_of_a_fetch(
     assert notice and notice.key == "overview" and not page.error and not page.exception
 
 
-@pytest.mark.parametrize("link", ["ftp://host/a.mp4", "door.mp4", "http://10.0.0.1/a.mp4"])
-def test_a_refused_link_has_its_sentence(page: AppTest, allow: Allow, link: str) -> None:
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("rtsp://a:secret@10.0.0.1/live", "Record those to a file first"),
+        ("door.mp4", "is not an address that can be used"),
+        ("http://10.0.0.1/a.mp4", "not public"),
+    ],
+)
+def test_a_refused_link_has_its_sentence(page: AppTest, allow: Allow, link: str, said: str) -> None:
     opened = allow()
     paste(page, link)
     if "links" in opened._parts:
         after(page, opened)
-    assert len(page.error) == 1 and not page.exception
+    assert len(page.error) == 1 and said in page.error[0].value and not page.exception
     page.text_input("link").set_value("nothing").run()
     assert len(page.error) == 1 and "nothing" in page.error[0].value
 

@@ -27,7 +27,7 @@ from tests.conftest import ready
 from tests.engine.test_local_engine import wait_until
 from tests.updates import events_of
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("no_text_reading")]
 
 # The test model writes lines, "1: red; 2: blue", and was never shown a JSON.
 WORDS = load({"FRAMELENS_ANSWER_FORM": "words"})

@@ -53,7 +53,14 @@ class Visit:
 
 
 @contextmanager
-def running(script: str, folder: Path, *more_options: str, cwd: Path | None = None, model: str = "") -> Iterator[App]:
+def running(
+    script: str,
+    folder: Path,
+    *more_options: str,
+    cwd: Path | None = None,
+    model: str = "",
+    reads_text: bool = True,
+) -> Iterator[App]:
     """Serve a script on a port of its own until the block ends; the model is one that isn't there, unless it is named.
 
     The app's Streamlit settings lie beside main.py; the scripts of the tests find them in the current folder.
@@ -62,11 +69,12 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     app = App(f"http://127.0.0.1:{port}/{_base_path(more_options)}", folder / "data", folder / "go")
+    paths = ("" if reads_text else str(ROOT / "tests/no_text"), os.environ.get("PYTHONPATH"), str(ROOT))
     environ = os.environ | {
         "FRAMELENS_DATA_DIR": str(app.data_dir),
         "FAKE_GO": str(app.go),
         "VLLM_MODEL_PATH": model or str(folder / "no-model"),
-        "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT)))),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
     options = ["--server.headless=true", f"--server.port={port}", *more_options]
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / script), *options]
@@ -103,7 +111,7 @@ def _await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app itself, with no model to be found."""
-    with running("app/main.py", tmp_path_factory.mktemp("app")) as app:
+    with running("app/main.py", tmp_path_factory.mktemp("app"), reads_text=False) as app:
         yield app
 
 

@@ -1,4 +1,7 @@
-"""The question of an analysis: answered as in a conversation, before the description, with its moments as evidence."""
+"""The question of an analysis: answered as in a conversation, before the description, with its moments as evidence.
+
+With the real engine: tests/browser/test_front_in_browser.py.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,11 @@ import framelens
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest, ReportedAnswer
 from framelens.core.events import AnswerChanged
-from framelens.engine.base import Endpoint
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from framelens.services.container import Services, open_services
 from tests.cards import write_card_video
-from tests.conversations.test_real_engine import session as engine_session
 from tests.conversations.test_when import COLOURS, looking, session
 from tests.llm.scripted import Behave, Refuse, Server, has_pictures, serve
 
@@ -80,13 +81,6 @@ def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
     assert looked == sorted(looked) and looked[-1] > 0
     stages = [event.stage for event in events if isinstance(event, framelens.StageStarted)]
     assert stages.index("answer") < stages.index("ask")
-
-
-def test_real_engine_finds_the_moments(vl_endpoint: Endpoint, video: Path, tmp_path: Path) -> None:
-    """In Chinese, too: tests/browser/test_front_in_browser.py."""
-    with engine_session(vl_endpoint, tmp_path) as one:
-        analysis = one.analyse(video, WHEN, 4)
-    assert spans(answer_of(analysis)) == [(30, 44), (90, 119)]
 
 
 @contextmanager

@@ -28,6 +28,11 @@ from tests.llm.scripted import Server, following, serve
 PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-vl"}
 
 
+@pytest.fixture
+def vcr() -> None:
+    """Stand for a recorder of requests: the one test of the suite that wants it skips itself."""
+
+
 class OurModel:
     """Properties of the model that each of the suites reads."""
 

@@ -72,16 +72,17 @@ def test_without_a_terminal_nothing_is_downloaded_unasked(
     assert json.loads((tmp_path / "r.json").read_text())["mode"] == "none"
 
 
-@pytest.mark.engine
+@pytest.mark.slow
 def test_yes_downloads_and_continues_with_the_report(
     video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
 ) -> None:
+    hub.files["config.json"] = b'{"model_type": "qwen2_5_vl", "architectures": ["UnheardOf"]}'
     done = subprocess.run(
         command(video, "--yes", "--output", "r.json"), cwd=tmp_path, env=environment, capture_output=True,
         encoding="utf-8", stdin=subprocess.DEVNULL, timeout=300, check=False,
     )  # fmt: skip
     assert weights_were_asked_for(hub)
-    assert done.returncode == 4  # these weights are none that an engine starts with
+    assert done.returncode == 4 and "UnheardOf" in done.stderr  # no engine is started with it
     assert "not downloaded" not in done.stderr
     assert (tmp_path / "r.json").is_file()
 

@@ -11,6 +11,7 @@ from benchmarks.torture.line import Scale
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_text_reading")
 def test_killed_app_loses_nothing(tmp_path: Path) -> None:
     (line,) = app_kills.run(Scale(0.01, tmp_path))
     assert (line.count, line.failed) == (1, False), line

@@ -12,6 +12,7 @@ from tests.reverse_proxy import CADDY, NGINX
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_text_reading")
 @pytest.mark.skipif(NGINX is None, reason="no nginx (apt-get install nginx-light)")
 def test_attacks_through_a_proxy_find_nothing(tmp_path: Path) -> None:
     lines = list(routes.run(Scale(0.02, tmp_path)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from io import BytesIO, StringIO
 
-import pandas
 import pytest
 
 from framelens.core.domain import Analysis, Finding, Language
@@ -96,5 +95,7 @@ def test_text_of_anybody_stays_in_its_cell(text: str) -> None:
 
 def test_another_reader_finds_the_same_table() -> None:
     """pandas reads CSV with a parser of its own, written in C."""
+    import pandas  # it takes half a second, and each worker imports every test file
+
     table = pandas.read_csv(BytesIO(csv_table.write(rich(), "zh")), dtype=str, keep_default_na=False)
     assert table.to_dict("records") == rows(rich(), "zh")

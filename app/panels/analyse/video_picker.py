@@ -26,7 +26,7 @@ _ACCEPT = ",".join(
     (
         *("video/*", "image/gif", ".mkv", ".mov", ".avi", ".mts", ".m2ts", ".ts", ".flv", ".wmv", ".mpg", ".mpeg"),
         *(".vob", ".ogv", ".3gp", ".mxf"),
-        *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sub", ".sbv", ".lrc", ".scc"),
+        *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sub", ".sbv", ".lrc", ".scc"),
     )
 )
 _COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun

@@ -245,7 +245,7 @@ def read_scc(text: str, frame_rate: float = 0.0) -> Iterator[Timed]:
         if not (found := _SCC_LINE.match(line.strip())):
             continue
         clock = [int(found[place]) for place in (1, 2, 3, 5)]
-        at = timecode_seconds(clock, _SCC_RATE, drops=found[4] == ";")
+        at = timecode_seconds(clock, _SCC_RATE, drop_minutes=int(found[4] == ";"))
         for number, word in enumerate(found[6].split()):
             captions.feed(b"\xfc" + bytes.fromhex(word.zfill(4)[:4]), at + number / _SCC_RATE)
     yield from next(iter(captions.channels().values()), [])

@@ -8,6 +8,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from framelens.core.domain import Cue
 
@@ -61,17 +62,19 @@ def clock_seconds(clock: str) -> float:
     return -seconds if clock.startswith("-") else seconds
 
 
-def timecode_seconds(clock: Sequence[int], rate: float, *, drops: bool) -> float:
+def timecode_seconds(clock: Sequence[int], rate: float, *, drop_minutes: int = 0) -> float:
     """Return the seconds of a timecode, whose numbers count frames.
 
     Args:
         clock: Hours, minutes, seconds and frames.
         rate: Frames a second, such as 30000 / 1001.
-        drops: Two numbers (four above 50 Hz) are left out in each minute but the tenth, as SMPTE ST 12-1 has it.
+        drop_minutes: After how many minutes numbers are left out, 0 if none are: two a minute (four above 50 Hz), but
+            not in every tenth time. 1 for NTSC (SMPTE ST 12-1), 2 for PAL-M (TTML2, dropPAL).
     """
     hours, minutes, seconds, frames = clock
     nominal, minutes = round(rate), 60 * hours + minutes
-    dropped = nominal // 15 * (minutes - minutes // 10) if drops else 0
+    times = minutes // drop_minutes if drop_minutes else 0
+    dropped = nominal // 15 * drop_minutes * (times - times // 10)
     return (nominal * (60 * minutes + seconds) + frames - dropped) / rate
 
 
@@ -115,17 +118,19 @@ class Cues:
     def in_order(self) -> tuple[Cue, ...]:
         """Return the cues by time, each with an end; cues with the same text that touch become one."""
         cues: list[Cue] = []
-        timed = sorted(self._timed)
+        timed = sorted(self._timed, key=itemgetter(0))  # of those that begin at once, the order stays
+        latest: dict[str, int] = {}
         starts = [start for start, _, _ in timed]
         for start, end, text in timed:
             if end <= start:
                 following = bisect_right(starts, start)
                 end = min([start + _ENDLESS_SECONDS, *starts[following : following + 1]])
             start, end = round(max(0.0, start), 6), round(max(0.0, end), 6)
-            last = cues[-1] if cues else None
-            if last and last.text == text and start <= last.end_seconds + TOUCHING_SECONDS:
-                cues[-1] = Cue(last.start_seconds, max(last.end_seconds, end), text)
+            place = latest.get(text, -1)
+            if place >= 0 and start <= cues[place].end_seconds + TOUCHING_SECONDS:
+                cues[place] = Cue(cues[place].start_seconds, max(cues[place].end_seconds, end), text)
             else:
+                latest[text] = len(cues)
                 cues.append(Cue(start, end, text))
         return tuple(cues)
 

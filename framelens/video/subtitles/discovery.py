@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
 
 _READ = (
-    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami"),
+    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sami"),
     *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc"),
 )
 """Endings of files that framelens.video.subtitles.formats reads, the preferred ones first."""
@@ -43,11 +43,18 @@ _UNREAD = {
     ".srv3": "YouTube srv3",
     ".json3": "YouTube json3",
     ".usf": "USF",
+    ".mks": "Matroska",
+    ".mcc": "MacCaption",
+    ".ttxt": "MPEG-4 Timed Text",
+    ".jss": "JACOsub",
+    ".aqt": "AQTitle",
+    ".pjs": "Phoenix",
+    ".rt": "RealText",
 }
 """Endings of subtitles that are known and not read, with the names of their forms."""
 _FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "字幕"})
 """Folders beside a video in which subtitles are looked for, in lower case."""
-_SPOKEN: dict[Language, frozenset[str]] = {"zh": frozenset({"zh", "yue"}), "en": frozenset({"en"})}
+SPOKEN: dict[Language, frozenset[str]] = {"zh": frozenset({"zh", "yue"}), "en": frozenset({"en"})}
 _ENCODINGS = {
     "utf_8": "UTF-8",
     "utf_16_le": "UTF-16",
@@ -59,6 +66,7 @@ _ENCODINGS = {
     "cp1252": "Windows-1252",
     "cp1251": "Windows-1251",
     "cp1250": "Windows-1250",
+    "iso8859_2": "ISO-8859-2",
     "cp1253": "Windows-1253",
     "cp1254": "Windows-1254",
     "cp1255": "Windows-1255",
@@ -71,9 +79,11 @@ _ENCODINGS = {
 
 Big5 has Hong Kong's supplement: plain Big5 lacks common letters that Windows writes, such as 裏 and 恒.
 """
+_CENTRAL_EUROPE = ("ąćęłńóśźż", "áäčďéěíĺľňóôŕřšťúůýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")
 _LATIN_ALPHABETS: dict[str, tuple[str, ...]] = {
     "cp1252": ("äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúüª", "àáâãçéêíóôõúü", "åäöéæø", "áðéíóúýþæö", "àèéìíîòóùú"),
-    "cp1250": ("ąćęłńóśźż", "áäčďéěíĺľňóôŕřšťúůýž", "áéíóöőúüű", "ăâîşţ", "čćđšž"),
+    "cp1250": _CENTRAL_EUROPE,
+    "iso8859_2": _CENTRAL_EUROPE,
     "cp1254": ("çğıöşüâîiû",),
 }
 """Letters beyond ASCII of the languages of each encoding for Latin letters, which the library can't tell apart."""
@@ -132,7 +142,7 @@ class Source:
 
     def speaks(self, language: Language) -> bool:
         """Return whether it is tagged with that language."""
-        return bool(_SPOKEN[language].intersection(self.languages))
+        return bool(SPOKEN[language].intersection(self.languages))
 
     @property
     def is_used(self) -> bool:

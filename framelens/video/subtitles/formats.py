@@ -7,12 +7,16 @@ hours or milliseconds, with blanks, full-width or wrong marks, and arrows of oth
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby, pairwise
+from operator import itemgetter
 
 from framelens.video.subtitles.captions import read_scc
 from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
+from framelens.video.subtitles.names import language_code
 from framelens.video.subtitles.ttml import read_ttml
 
 _TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+(?:\.\d+)?)?)"
@@ -30,6 +34,8 @@ _TWO_CLOCKS = re.compile(rf"\W*{_CLOCK}\W.*?\b{_CLOCK}")
 _DIGITS_BEYOND = re.compile(r"(:\d+,\d{3})\.\d+$")
 """A fraction of milliseconds, as programs write it that reckon with floating point numbers."""
 _STANDARD_ARROW = "-->"
+_CUE_NUMBER = re.compile(r"\s*[#(\[]?\d{1,6}[A-Za-z]?[.)\]:]?\s*")
+"""The number of a cue: people who insert one write "12a" or "1B"."""
 _NUMBERS = re.compile(r"[\d\s:,.#-]*")  # the number of a cue and a time that was cut off
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
 _TAG = re.compile(
@@ -38,6 +44,12 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 """Marks of forms without a standard, in which other words between angle brackets are text."""
+_RUBY = re.compile(r"<r([tp])\b[^>]*>.*?(?:</r\1>|(?=</ruby>|<r[tp]\b)|$)", re.IGNORECASE | re.DOTALL)
+"""How the characters before it are pronounced: they would be read twice."""
+_TIMESTAMP_MAP = re.compile(r"X-TIMESTAMP-MAP\s*=(?=.*MPEGTS:(\d+))(?=.*LOCAL:([\d:.]+))")
+"""In a segment of HLS (RFC 8216, 3.5): which time of the transport stream, in ticks, a time of its cues is."""
+_SEGMENT_HEADER = re.compile(r"WEBVTT(?:[ \t].*)?")
+_TICKS, _WRAP_SECONDS = 90_000, (1 << 33) / 90_000
 _WORD_TIME = re.compile(r"<\d+:[\d:.]{4,17}>")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)", re.DOTALL)
 _OVERRIDE = re.compile(r"(?<!\\)\{[^{}]*\}")
@@ -55,10 +67,14 @@ _COLON_FRACTION = re.compile(r"^(\d+:\d+:\d+):(?=\d+$)")
 _TENTHS = re.compile(r"\s*\[(\d+)\]\[(\d*)\](.*)")
 _STARTS = re.compile(r"\s*(\d{1,2}:\d\d:\d\d)(?:,\d)?[:=]\s*(\D.*|$)")
 _RATE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:fps)?\s*", re.IGNORECASE)
-_LYRIC = re.compile(r"\[(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.,:]\d{1,3})?)\]")
+_LYRIC_CLOCK = r"(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.,:]\d{1,3})?)"
+_LYRIC = re.compile(rf"\s*\[{_LYRIC_CLOCK}\]")
+_LYRIC_WORD = re.compile(rf"[<\[]{_LYRIC_CLOCK}[>\]]")
+"""The time of a word within a line; after the last word it is the end of the line."""
 _LYRIC_OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
 _SYNC = re.compile(r"<sync[^>]*?start\s*=\s*[\"']?(-?\d+)(?:[^>]*?\bend\s*=\s*[\"']?(\d+))?[^>]*>", re.IGNORECASE)
 _SAMI_HEAD = re.compile(r"<(style|title|head)\b.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_SAMI_LANGUAGE = re.compile(r"\.(\w+)\s*\{[^{}]*?\blang\s*:\s*([\w-]+)", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"<p\b[^>]*?class\s*=\s*[\"']?(\w+)[^>]*>", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _ROLLING_SHARE = 0.5
@@ -88,7 +104,7 @@ def from_ass(text: str) -> str:
 
 def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
     """Return the text of a SubRip or WebVTT cue without its markup."""
-    return plain(html.unescape(tags.sub("", _COPIED_BREAK.sub(" ", _SET.sub("", text)))))
+    return plain(html.unescape(tags.sub("", _RUBY.sub("", _COPIED_BREAK.sub(" ", _SET.sub("", text))))))
 
 
 # ---- SubRip, SubViewer and WebVTT ------------------------------------------------------------------------------------
@@ -123,8 +139,9 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
     lines: list[str] = []
     before = ""
     words = _lines_of_paragraph if ends_with_empty_line else _lines_of_paragraphs
-    for number, line in enumerate(text.splitlines(), 1):
-        is_start = not before.strip() or before.strip().isdecimal()
+    numbered = _lines_of_segments(text) if ends_with_empty_line else ((line, 0.0) for line in text.splitlines())
+    for number, (line, shift) in enumerate(numbered, 1):
+        is_start = not before.strip() or bool(_CUE_NUMBER.fullmatch(before))
         times = _timing(line, is_start=is_start)
         is_unread = times is None and is_start and (_STANDARD_ARROW in line or bool(_TWO_CLOCKS.match(line)))
         if timing and (times or is_unread or (ends_with_empty_line and not line)):
@@ -133,7 +150,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
         if is_unread:
             yield Unread(number, line)
         elif times:
-            timing, lines = times[:2], [words_beside] if (words_beside := times[2]) else []
+            timing, lines = (times[0] + shift, times[1] + shift), [words_beside] if (words_beside := times[2]) else []
         elif timing:
             lines.append(line)
         before = line
@@ -141,9 +158,24 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
         yield Block(*timing, words(lines, is_followed=False))
 
 
+def _lines_of_segments(text: str) -> Iterator[tuple[str, float]]:
+    """Yield the lines of WebVTT, whose segments may have been joined, and by how many seconds each segment is later.
+
+    Headers of segments become empty lines.
+    """
+    first: float | None = None
+    shift = 0.0
+    for line in text.splitlines():
+        if found := _TIMESTAMP_MAP.match(line):
+            starts = int(found[1]) / _TICKS - clock_seconds(found[2])
+            first = starts if first is None else first
+            shift = (starts - first + _WRAP_SECONDS / 2) % _WRAP_SECONDS - _WRAP_SECONDS / 2
+        yield "" if found or _SEGMENT_HEADER.fullmatch(line) else line, shift
+
+
 def _lines_of_paragraph(lines: Sequence[str], *, is_followed: bool) -> tuple[str, ...]:
     """Return the lines that aren't blank, without the number of a cue that follows at once."""
-    has_number = is_followed and bool(lines) and lines[-1].strip().isdecimal()
+    has_number = is_followed and bool(lines) and bool(_CUE_NUMBER.fullmatch(lines[-1]))
     return tuple(line for line in (lines[:-1] if has_number else lines) if line.strip())
 
 
@@ -265,16 +297,20 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
                 yield Unread(number, line)
 
 
-def read_sami(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the first language of a SAMI file; an empty paragraph ends the previous one."""
+def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
+    """Yield one language of a SAMI file, the first of `languages` or else of the file.
+
+    An empty paragraph ends the previous one.
+    """
     body = _SAMI_HEAD.sub(" ", text)
     parts = list(_SYNC.finditer(body))
     classes = [found[1].lower() for found in _PARAGRAPH.finditer(body)]
-    first = classes[0] if classes else ""
+    spoken = {found[1].lower(): language_code(found[2]) for found in _SAMI_LANGUAGE.finditer(text)}
+    wanted = next((one for one in classes if spoken.get(one) in languages), classes[0] if classes else "")
     cues: list[Timed] = []
     for part, following in zip(parts, [*parts[1:], None], strict=False):
         content = body[part.end() : following.start() if following else len(body)]
-        words = _words_of_class(content, first)
+        words = _words_of_class(content, wanted)
         if words is not None:
             cues.append((int(part[1]) / 1000, int(part[2] or 0) / 1000, words))
     yield from _shown_until_next(cues)
@@ -298,10 +334,11 @@ def _sami_words(content: str) -> str:
 
 
 def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
-    """Yield the texts, each until the next one begins if it has no end; one without words only ends the previous."""
-    for (start, end, words), following in zip(cues, [*cues[1:], None], strict=False):
+    """Yield the texts, each until a later one begins if it has no end; one without words only ends the previous."""
+    starts = [start for start, _, _ in cues]
+    for place, (start, end, words) in enumerate(cues):
         if words:
-            yield start, end or (following[0] if following else 0.0), words
+            yield start, end or next((one for one in starts[place + 1 :] if one > start), 0.0), words
 
 
 def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
@@ -318,6 +355,8 @@ def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         found = _FRAMES.match(line)
         if found and found[1] == found[2] and (given := _RATE.fullmatch(found[3])):
             rate = float(given[1].replace(",", ".")) or rate
+        elif line.startswith("{DEFAULT}"):  # the style of all
+            continue
         elif found:
             yield int(found[1]) / rate, int(found[2] or 0) / rate, _piped(found[3])
         elif line.strip():
@@ -325,8 +364,8 @@ def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def _piped(text: str) -> str:
-    """Return a text whose lines are between "|"; "/" begins a line in italics."""
-    return " ".join(filter(None, (from_markup(_SET.sub("", line).lstrip("/")) for line in text.split("|"))))
+    """Return a text whose lines are between "|"; a slash, backslash or "_" before a line is its style."""
+    return " ".join(filter(None, (from_markup(_SET.sub("", line).lstrip("/\\_")) for line in text.split("|"))))
 
 
 def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
@@ -377,11 +416,19 @@ def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     earlier = int(given[1]) / 1000 if given else 0.0
     timed: list[Timed] = []
     for line in text.splitlines():
-        words = plain(_WORD_TIME.sub("", _LYRIC.sub("", line)))
-        for hours, minutes, seconds in _LYRIC.findall(line):
-            start = 3600 * int(hours or 0) + 60 * int(minutes) + float(re.sub("[,:]", ".", seconds))
-            timed.append((start - earlier, 0.0, words))
-    yield from _shown_until_next(sorted(timed))
+        starts, rest = [], line
+        while found := _LYRIC.match(rest):
+            starts.append(_lyric_seconds(found) - earlier)
+            rest = rest[found.end() :]
+        last = deque(_LYRIC_WORD.finditer(rest), maxlen=1)
+        words = plain(_LYRIC_WORD.sub("", rest))
+        end = next((_lyric_seconds(one) - earlier for one in last if not rest[one.end() :].strip()), 0.0)
+        timed += [(start, end if len(starts) == 1 else 0.0, words) for start in starts]
+    yield from _shown_until_next(sorted(timed, key=itemgetter(0)))
+
+
+def _lyric_seconds(found: re.Match[str]) -> float:
+    return 3600 * int(found[1] or 0) + 60 * int(found[2]) + float(re.sub("[,:]", ".", found[3]))
 
 
 READERS: dict[str, Reader] = {
@@ -391,6 +438,7 @@ READERS: dict[str, Reader] = {
     ".ssa": read_ass,
     ".ttml": read_ttml,
     ".dfxp": read_ttml,
+    ".itt": read_ttml,
     ".smi": read_sami,
     ".sami": read_sami,
     ".sub": read_frames,
@@ -401,6 +449,10 @@ READERS: dict[str, Reader] = {
     ".scc": read_scc,
 }
 """Readers by the ending of a file."""
+_SLOW_SCENARIST = re.compile(r"Scenarist_SCC[^\n]*\s+\d\d:\d\d:\d\d:")
+_TTML_ROOT = re.compile(r"<(?:\w+:)?tt\b[^>]*>")
+_MULTILINGUAL = {".ttml": read_ttml, ".smi": read_sami}
+"""Readers of forms that may hold several languages, by the endings of which the others are spellings."""
 _TMPLAYER = "TMPlayer"
 """A form without an ending of its own."""
 
@@ -418,8 +470,24 @@ _BEGINNINGS = (
 """How files of a form begin, and the ending of that form."""
 
 
-def reader_of(suffix: str, text: str) -> Reader:
-    """Return the reader for a text, by how it begins or else by the ending of its file: players don't trust endings."""
+def hour_seconds(text: str) -> float:
+    """Return how long an hour of a file's times is: longer where they count frames of 29.97 Hz and drop no number."""
+    root = _TTML_ROOT.search(text)
+    is_slow = root and "smpte" in root[0] and "1001" in root[0] and "drop" not in root[0].lower().replace("nondrop", "")
+    return 3603.6 if is_slow or _SLOW_SCENARIST.match(text.lstrip()) else 3600.0
+
+
+def reader_of(suffix: str, text: str, languages: Collection[str] = ()) -> Reader:
+    """Return the reader for a text, by how it begins or else by the ending of its file: players don't trust endings.
+
+    Args:
+        suffix: The ending.
+        text: The whole text.
+        languages: Codes of the language to read of a file that has several.
+    """
     begun = text.lstrip()
     readers = READERS | {_TMPLAYER: read_starts}
-    return readers[next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)]
+    ending = next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)
+    if ending in _MULTILINGUAL:
+        return partial(_MULTILINGUAL[ending], languages=languages)
+    return readers[ending]

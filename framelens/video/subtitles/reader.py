@@ -10,11 +10,12 @@ import av.error
 
 from framelens.core.domain import Cue, Language, Notice, Transcript, VideoInfo
 from framelens.core.events import Noticed
+from framelens.core.units import clock
 from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import discovery, tracks
 from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
-from framelens.video.subtitles.formats import reader_of
+from framelens.video.subtitles.formats import hour_seconds, reader_of
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare."""
@@ -37,7 +38,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
         try:
-            notices = _fill(cues, info, source)
+            notices = _fill(cues, info, source, language)
         except discovery.UnknownEncodingError:
             notices = [Notice("subtitles_encoding_unknown", {"name": source.label})]
         except (OSError, ValueError, av.error.FFmpegError) as error:
@@ -46,6 +47,14 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
             counted = Notice("subtitles_before_picture", {"name": source.label, "count": cues.num_before}, "info")
             notices.append(counted)
         found = cues.in_order()
+        if source.path and found and (start := _programme_start(found[0].start_seconds, info, source.path)):
+            values = {
+                "name": source.label,
+                "first": clock(found[0].start_seconds, form="hh"),
+                "start": clock(start, form="hh"),
+            }
+            notices.append(Notice("subtitles_from_programme", values, "info"))
+            found = tuple(Cue(one.start_seconds - start, one.end_seconds - start, one.text) for one in found)
         if found and not is_speech(found):
             yield Noticed(Notice("subtitles_are_telemetry", {"name": source.label}, "info"))
             continue
@@ -84,13 +93,14 @@ def _transcript(
     yield Transcript("subtitles", source.label, found)
 
 
-def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> list[Notice]:
+def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Language) -> list[Notice]:
     """Add the cues of the source to `cues`; return notices of a guessed encoding and of lines that weren't read."""
     if source.path is None:
         _add_all(cues, tracks.from_track(info, source))
         return []
     content = _content(source.path)
-    unread = _add_all(cues, reader_of(source.path.suffix.lower(), content.text)(content.text, info.frame_rate or 0.0))
+    reader = reader_of(source.path.suffix.lower(), content.text, discovery.SPOKEN[language])
+    unread = _add_all(cues, reader(content.text, info.frame_rate or 0.0))
     notices: list[Notice] = []
     if content.assumed:
         notices.append(Notice("subtitles_encoding", {"name": source.label, "encoding": content.assumed}))
@@ -98,6 +108,27 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> list[Notice]
         first = f"{unread[0].line}: {unread[0].text.strip()[:80]}"
         notices.append(Notice("subtitles_times_unread", {"name": source.label, "count": len(unread), "first": first}))
     return notices
+
+
+def _programme_start(first_seconds: float, info: VideoInfo, path: Path) -> float:
+    """Return which time of a subtitle file is the video's beginning: 0, unless all of it would come after the end.
+
+    Editors and broadcasters count time codes from 01:00:00:00 or 10:00:00:00 on, the video's own where it has one.
+    """
+    duration = info.duration_seconds_from_header
+    if not duration or first_seconds < duration:
+        return 0.0
+    hour = hour_seconds(_content(path).text)
+    starts = (_timecode_hours(info) * hour, first_seconds // hour * hour)
+    return next((one for one in starts if one and 0 <= first_seconds - one < duration), 0.0)
+
+
+def _timecode_hours(info: VideoInfo) -> float:
+    """Return the time code of the first picture in hours, 0.0 without one."""
+    if not info.timecode:
+        return 0.0
+    hours, minutes, seconds, frames = map(int, info.timecode.replace(";", ":").split(":"))
+    return hours + minutes / 60 + (seconds + frames / round(info.frame_rate or 25)) / 3600
 
 
 def _add_all(cues: Cues, found: Iterable[Timed | Unread]) -> list[Unread]:

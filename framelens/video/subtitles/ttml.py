@@ -8,22 +8,34 @@ from __future__ import annotations
 import html
 import html.entities
 import re
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from xml.etree import ElementTree
 
-from framelens.video.subtitles.cues import Found, Unread, clock_seconds, plain, timecode_seconds
+from framelens.video.subtitles.cues import Found, Timed, Unread, clock_seconds, plain, timecode_seconds
+from framelens.video.subtitles.names import language_code
 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
 _OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DEFAULT_FRAME_RATE = 30.0
 _AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)(\w+;)?")
+_DROP_MINUTES = {"dropNTSC": 1, "dropPAL": 2}
+_SAME_SECONDS = 0.001
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_PRONUNCIATION = frozenset({"text", "textContainer", "delimiter"})
+"""Values of tts:ruby: how the characters before are pronounced."""
 _TIMES = ("begin", "end", "dur")
 _HIDDEN = frozenset({("display", "none"), ("visibility", "hidden")})
 _Read = Callable[[str], float | None]
+_Spoken = tuple[str, Timed]
+"""A text with its language, "" if it has none."""
 
 
-def read_ttml(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
     """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
+
+    Of translations that are shown at the same time, one is read: that in the first of `languages`, or of the document.
 
     Raises:
         ValueError: It is no TTML.
@@ -36,8 +48,34 @@ def read_ttml(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         raise ValueError(str(error)) from error
     if _local(root.tag) != "tt":
         raise ValueError(f"<{_local(root.tag)}>")
-    yield from _timed(
-        root, 0.0, None, _reader({_local(name): value for name, value in root.attrib.items()}, frame_rate)
+    given = {_local(name): value for name, value in root.attrib.items()}
+    read = _reader(given, frame_rate)
+    found = list(_timed(root, -_programme_start(root, given, read), None, read))
+    yield from (one for one in found if isinstance(one, Unread))
+    yield from _one_language([one for one in found if not isinstance(one, Unread)], languages)
+
+
+def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: _Read) -> float:
+    """Return the time code at which the video begins (EBU Tech 3390, documentStartOfProgramme)."""
+    if given.get("timeBase") != "smpte":
+        return 0.0
+    starts = (one.text for one in root.iter() if _local(one.tag) == "documentStartOfProgramme")
+    return read(next(starts, None) or "") or 0.0
+
+
+def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iterator[Timed]:
+    """Yield the texts in one language, and those in others that aren't shown at the same time: phrases."""
+    counts = Counter(language for language, _ in spoken)
+    whole = [one for one, count in counts.items() if 2 * count >= max(counts.values())]
+    chosen = next((one for one in whole if one in languages), next(iter(whole), ""))
+    main = sorted(timed for language, timed in spoken if language == chosen)
+    starts = [start for start, _, _ in main]
+    num_beside: Counter[str] = Counter()
+    for language, (start, end, _) in spoken:
+        place = bisect_left(starts, max(end, start + _SAME_SECONDS)) - 1
+        num_beside[language] += place >= 0 and main[place][1] > start
+    yield from (
+        timed for language, timed in spoken if language == chosen or 2 * num_beside[language] < counts[language]
     )
 
 
@@ -55,16 +93,17 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
     frames_of_ticks = float(given["frameRate"]) * parts_of_frame if given.get("frameRate") else 1.0
     ticks = float(given.get("tickRate") or frames_of_ticks)
     counts_frames = given.get("timeBase") == "smpte"
-    drops = given.get("dropMode") == "dropNTSC"
+    drop_minutes = _DROP_MINUTES.get(given.get("dropMode", ""), 0)
 
     def seconds(clock: str) -> float | None:
+        clock = clock.replace(";", ":")  # as time codes that drop numbers are written
         if found := _OFFSET.fullmatch(clock.strip()):
             unit = {"f": 1 / rate, "t": 1 / ticks}.get(found[2]) or _OFFSET_SECONDS[found[2]]
             return float(found[1]) * unit
         parts = clock.strip().split(":")
         try:
             if len(parts) == 4 and counts_frames:
-                return timecode_seconds([int(part) for part in parts], rate, drops=drops)
+                return timecode_seconds([int(part) for part in parts], rate, drop_minutes=drop_minutes)
             whole, _, rest = parts.pop().partition(".") if len(parts) == 4 else ("0", "", "")
             frames = int(whole) + int(rest or 0) / parts_of_frame
             return clock_seconds(":".join(parts)) + frames / rate if 1 <= len(parts) <= 3 else None
@@ -74,7 +113,9 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
     return seconds
 
 
-def _timed(element: ElementTree.Element, start: float, limit: float | None, read: _Read) -> Iterator[Found]:
+def _timed(
+    element: ElementTree.Element, start: float, limit: float | None, read: _Read, language: str = ""
+) -> Iterator[_Spoken | Unread]:
     """Yield the texts of an element whose times count from `start` and that ends at `limit` at the latest."""
     given = element.get("begin", "")
     if given and read(given) is None:
@@ -82,14 +123,16 @@ def _timed(element: ElementTree.Element, start: float, limit: float | None, read
         return
     if _is_hidden(element):
         return
+    language = language_code(element.get(_LANGUAGE, "")) or language
     begin, until = _span(element, start, read)
     if limit is not None and limit > begin:  # else the times of the parts don't count from their parent's begin
         until = limit if until is None else min(until, limit)
     if _is_text(element):
-        yield begin, _end(element, start, read) if until is None else until, plain("".join(_words(element)))
+        end = _end(element, start, read) if until is None else until
+        yield language, (begin, end, plain("".join(_words(element))))
         return
     for child, after in _starts(element, begin, read):
-        yield from _timed(child, after, until, read)
+        yield from _timed(child, after, until, read, language)
 
 
 def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[float, float | None]:
@@ -144,7 +187,8 @@ def _pieces(element: ElementTree.Element) -> Iterator[str]:
 
 
 def _is_hidden(element: ElementTree.Element) -> bool:
-    return any((_local(name), value) in _HIDDEN for name, value in element.attrib.items())
+    given = [(_local(name), value) for name, value in element.attrib.items()]
+    return any(one in _HIDDEN or (one[0] == "ruby" and one[1] in _PRONUNCIATION) for one in given)
 
 
 def _words(element: ElementTree.Element) -> Iterator[str]:

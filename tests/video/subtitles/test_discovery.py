@@ -78,6 +78,8 @@ FILES = [
     (POLISH, "cp1250", "Windows-1250"),
     (CZECH, "cp1250", "Windows-1250"),
     (HUNGARIAN, "cp1250", "Windows-1250"),
+    (POLISH, "iso8859-2", "ISO-8859-2"),
+    (CZECH, "iso8859-2", "ISO-8859-2"),
     (TURKISH, "cp1254", "Windows-1254"),
     (GREEK, "cp1253", "Windows-1253"),
     (HEBREW, "cp1255", "Windows-1255"),
@@ -121,7 +123,7 @@ def test_legacy_encodings_are_recognised(lines: list[str], encoding: str, name: 
     assert (found.text, found.assumed) == (text, name)
 
 
-@pytest.mark.parametrize(("lines", "encoding", "name"), FILES[:9], ids=IDS[:9])
+@pytest.mark.parametrize(("lines", "encoding", "name"), FILES[:11], ids=IDS[:11])
 def test_two_lines_are_enough(lines: list[str], encoding: str, name: str) -> None:
     text = srt(lines[1:3])
     assert decoded(text.encode(encoding)).text == text

@@ -420,3 +420,109 @@ def test_ttml_shows_parts_when_they_say(body: str, given: str, cues: list[Timed]
     names = 'xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter"'
     text = f'<tt {names} xmlns:tts="http://www.w3.org/ns/ttml#styling" {given}><body>{body}</body></tt>'
     assert read(".ttml", text) == cues
+
+
+@pytest.mark.parametrize("numbers", [("1A", "1B"), ("#1", "#2"), ("(1)", "(2)"), ("1.", "2."), ("12", "12a")])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_numbers_of_cues_may_have_letters_and_marks(numbers: tuple[str, str], blank: str) -> None:
+    first, second = numbers
+    text = f"{first}\n00:00:01,000 --> 00:00:02,000\nRoom\n4B\n{blank}{second}\n00:00:03,000 --> 00:00:04,000\ntwo\n"
+    assert read(".srt", text) == [(1.0, 2.0, "Room 4B"), (3.0, 4.0, "two")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[00:01.00]<00:01.00>Hello <00:01.50>big <00:02.00>world<00:02.80>",
+        "[00:01.00]Hello [00:01.50]big [00:02.00]world[00:02.80]",
+        "[00:01.00]<00:01.00>Hel<00:01.20>lo <00:01.50>big world <00:02.80>",
+    ],
+)
+def test_time_after_the_last_word_of_lyrics_is_its_end(line: str) -> None:
+    assert read(".lrc", f"{line}\n[00:05.00]Next\n") == [(1.0, 2.8, "Hello big world"), (5.0, 0.0, "Next")]
+
+
+def test_lyrics_with_translations_end_at_the_next_time() -> None:
+    text = "[00:01.00]你好\n[00:01.00]Hello\n[00:03.00]再见\n[00:03.00]Bye\n[00:05.00]\n"
+    wanted = [(1.0, 3.0, "你好"), (1.0, 3.0, "Hello"), (3.0, 5.0, "再见"), (3.0, 5.0, "Bye")]
+    assert read(".lrc", text) == wanted
+    cues = Cues()
+    for one in wanted:
+        cues.add(one)
+    assert [(one.start_seconds, one.end_seconds, one.text) for one in cues.in_order()] == wanted
+
+
+@pytest.mark.parametrize(
+    ("mode", "last", "frames"), [("dropPAL", "00:04:02:00", 7252), ("dropNTSC", "00:04:02;00", 7252)]
+)
+def test_ttml_drops_numbers_as_it_says(mode: str, last: str, frames: int) -> None:
+    given = f't:timeBase="smpte" t:frameRate="30" t:frameRateMultiplier="1000 1001" t:dropMode="{mode}"'
+    found = in_ttml(f'<p begin="00:00:01:00" end="{last}">one</p>', given)
+    assert found == [(pytest.approx(1.001), pytest.approx(frames * 1001 / 30000), "one")]
+
+
+def test_ttml_of_a_broadcast_begins_with_its_programme() -> None:
+    head = "<head><metadata><documentStartOfProgramme>10:00:00:00</documentStartOfProgramme></metadata></head>"
+    body = '<body><div><p begin="10:00:01:00" end="10:00:02:05">one</p></div></body>'
+    text = f'<tt xmlns:t="p" t:timeBase="smpte" t:frameRate="25">{head}{body}</tt>'
+    assert read(".ttml", text) == [(pytest.approx(1.0), pytest.approx(2.2), "one")]
+
+
+TRANSLATED = (
+    '<p xml:lang="en-US" begin="1s" end="2s">Hello</p><p xml:lang="zh-Hans" begin="1s" end="2s">你好</p>'
+    '<p xml:lang="en-US" begin="3s" end="4s">Bye</p><p xml:lang="zh-Hans" begin="3.1s" end="4s">再见</p>'
+)
+IN_TWO = (
+    "<SAMI><HEAD><STYLE><!-- .ENCC {Name:English; lang:en-US;} .CNCC {lang:zh-CN;} --></STYLE></HEAD><BODY>"
+    "<SYNC Start=1000><P Class=ENCC>Hello<P Class=CNCC>你好<SYNC Start=2000><P Class=ENCC>&nbsp;<P Class=CNCC>&nbsp;"
+    "<SYNC Start=3000><P Class=ENCC>Bye<SYNC Start=3100><P Class=CNCC>再见"
+    "<SYNC Start=4000><P Class=ENCC>&nbsp;<P Class=CNCC>&nbsp;</BODY></SAMI>"
+)
+
+
+@pytest.mark.parametrize("text", [f"<tt><body><div>{TRANSLATED}</div></body></tt>", IN_TWO], ids=["TTML", "SAMI"])
+def test_one_of_two_languages_is_read(text: str) -> None:
+    english, chinese = [(1.0, 2.0, "Hello"), (3.0, 4.0, "Bye")], [(1.0, 2.0, "你好"), (3.1, 4.0, "再见")]
+    for languages, cues in (({"en"}, english), ({"zh", "yue"}, chinese), ({"fr"}, english)):
+        assert list(reader_of("", text, languages)(text, 0.0)) == cues
+
+
+def test_phrases_in_another_language_stay() -> None:
+    one = '<p begin="1s" end="2s">She said</p><p xml:lang="fr" begin="3s" end="4s">bonjour</p>'
+    body = f'{one}<p begin="5s" end="6s">to him</p>'
+    assert in_ttml(body, 'xml:lang="en"') == [(1.0, 2.0, "She said"), (3.0, 4.0, "bonjour"), (5.0, 6.0, "to him")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\n<ruby>漢字<rp>(</rp><rt>かんじ</rt><rp>)</rp></ruby>です\n"),
+        (
+            ".vtt",
+            "WEBVTT\n\n00:01.000 --> 00:02.000\n<ruby>漢<rt>かん字<rt>じ</ruby>です\n".replace("かん字", "かん</rt>字"),
+        ),
+        (
+            ".ttml",
+            '<tt xmlns:s="s"><p begin="1s" end="2s"><span s:ruby="container"><span s:ruby="base">漢字</span>'
+            '<span s:ruby="text">かんじ</span></span>です</p></tt>',
+        ),
+    ],
+)
+def test_pronunciation_beside_characters_is_no_text(suffix: str, text: str) -> None:
+    assert read(suffix, text) == [(1.0, 2.0, "漢字です")]
+
+
+def test_joined_segments_of_webvtt_have_times_of_their_own() -> None:
+    later = (1 << 33) - 90_000 + 6 * 90_000
+    text = (
+        "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{first},LOCAL:00:00:00.000\n\n00:01.000 --> 00:02.000\none\n"
+        "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:{second}\n\n00:01.000 --> 00:02.000\ntwo\n"
+    )
+    for first, second, start in ((900_000, 900_000 + 540_000, 7.0), (0, 0, 1.0), (later - 540_000, later % 2**33, 7.0)):
+        found = read(".vtt", text.format(first=first, second=second))
+        assert found == [(1.0, 2.0, "one"), (pytest.approx(start), pytest.approx(start + 1), "two")]
+
+
+def test_marks_and_defaults_of_frames_and_tenths_are_no_text() -> None:
+    assert read(".mpl", "[10][20]\\Hello|_there|/you\n") == [(1.0, 2.0, "Hello there you")]
+    assert read(".sub", "{DEFAULT}{}{C:$0000ff}\n{25}{50}Hello\n", 25.0) == [(1.0, 2.0, "Hello")]

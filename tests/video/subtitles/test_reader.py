@@ -259,3 +259,24 @@ def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
     transcript, notices = subtitles_of(path, "en", given=given)
     assert transcript is not None and transcript.cues == CUES
     assert [one.key for one in notices] == ["subtitles_empty"]
+
+
+SCC = "Scenarist_SCC V1.0\n\n01:00:01{sign}00\t9420 9420 9470 9470 c8e9 942f\n\n01:00:02{sign}00\t942c 942c\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "start"),
+    [
+        ("film.srt", SRT.replace("00:00:", "01:00:"), 0.5),
+        ("film.srt", SRT.replace("00:00:", "10:00:"), 0.5),
+        ("film.scc", SCC.format(sign=":"), 1.001 * (1 + 5 / 30)),
+        ("film.scc", SCC.format(sign=";"), 1.001 * (1 + 5 / 30)),
+    ],
+)
+def test_times_of_a_programme_count_from_its_start(tmp_path: Path, name: str, text: str, start: float) -> None:
+    """Editors begin at 01:00:00:00 or 10:00:00:00, and the video that they export at 0."""
+    path = write_spoken(tmp_path / "film.mkv", sound=tone(3))
+    (tmp_path / name).write_text(text)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues[0].start_seconds == pytest.approx(start, abs=0.005)
+    assert [one.key for one in notices] == ["subtitles_from_programme"]

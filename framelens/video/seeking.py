@@ -27,7 +27,7 @@ from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping
 from framelens.video.readers.base import FrameReader, OpenedFile, Picture
 from framelens.video.readers.damage import Damage
-from framelens.video.readers.packets import FramePacing
+from framelens.video.readers.packets import FramePacing, demuxed
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import (
     DISPOSABLE_CODECS,
@@ -263,6 +263,7 @@ class AccurateSeeker(OpenedFile):
             disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
             disordered |= is_avi and last_dts is not None and packet.dts != last_dts + 1  # a frame is shown again
             disordered |= clocks.have_restarted  # seeks go to a time of one of several clocks
+            disordered |= packet.has_sidedata("palette")  # a decoder needs all palettes before the picture
             if packet.pts is None or disordered or packet.is_corrupt or not self._unit:
                 raise InaccurateSeekError
             last_dts = packet.dts
@@ -291,7 +292,7 @@ class AccurateSeeker(OpenedFile):
         # At the end PyAV flushes every stream, and fails for one that appeared while it read.
         with suppress(IndexError):
             try:
-                for packet in self._container.demux(self._stream, *sound):
+                for packet in demuxed(self._container, self._stream, *sound):
                     add_time(packet, self._stream)
                     yield packet
             except av.error.FFmpegError as error:

@@ -50,10 +50,18 @@ def test_other_files_are_named_as_what_they_are(tmp_path: Path, name: str, key: 
 def test_a_playlist_cannot_make_the_server_read_another_file(tmp_path: Path, moving_video: Path) -> None:
     playlist = tmp_path / "list.mp4"
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{moving_video}\n#EXT-X-ENDLIST\n")
-    assert refused(playlist).key == "video_not_a_video"
+    assert refused(playlist).key == "video_is_playlist"
     script = tmp_path / "list.ffconcat"
     script.write_text(f"ffconcat version 1.0\nfile '{moving_video}'\n")
     assert refused(script).key == "video_other_file"
+
+
+def test_segment_and_playlist_of_a_stream_are_named(tmp_path: Path) -> None:
+    data = bytearray(write_video(tmp_path / "whole.mp4", moving(5), muxer={"movflags": "dash"}).read_bytes())
+    (tmp_path / "part.mp4").write_bytes(data[data.index(b"moof") - 4 :])
+    (tmp_path / "manifest.mpd").write_text('<?xml version="1.0"?>\n<MPD type="static"></MPD>\n')
+    assert refused(tmp_path / "part.mp4").key == "video_is_segment"
+    assert refused(tmp_path / "manifest.mpd").key == "video_is_playlist"
 
 
 def test_sound_without_a_picture_is_said_to_be_that(tmp_path: Path) -> None:

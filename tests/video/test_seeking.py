@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
     "uneven times": lambda at: write_video(at / "vfr.mkv", moving(60), times=UNEVEN, options=B_FRAMES),
     "late start": lambda at: write_video(at / "late.ts", moving(60), start_seconds=9.0, options=B_FRAMES),
     "every frame whole": lambda at: write_video(at / "whole.mkv", moving(60), codec="ffv1"),
+    "palette": lambda at: write_palette(at / "palette.avi"),
     "turned": lambda at: write_video(at / "turned.mp4", moving(60), rotation=90, options=B_FRAMES),
     "no times": lambda at: write_video(at / "raw.h264", moving(60), options=B_FRAMES),
     "cut off": lambda at: cut_short(
@@ -34,6 +36,20 @@ KINDS: dict[str, Callable[[Path], Path]] = {
         write_video(at / "x.mkv", (textured(n) for n in range(60)), options=B_FRAMES), at / "damaged.mkv"
     ),
 }
+
+
+def write_palette(path: Path) -> Path:
+    """An AVI of uncompressed pictures with a palette, which FFmpeg gives with the first one alone."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "pal8"
+        for number in range(60):
+            indices = np.full((96, 160), number, np.uint8)
+            palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
+            frame = av.VideoFrame.from_ndarray((indices, palette), "pal8")  # type: ignore[arg-type]
+            frame.pts = number
+            container.mux(stream.encode(frame))
+    return path
 
 
 def in_order(path: Path) -> list[tuple[int, float, Image]]:

@@ -20,6 +20,7 @@ from framelens.core.domain import SoundPiece, VideoInfo
 from framelens.core.errors import DecodeError
 from framelens.video.files import printable
 from framelens.video.limits import move_on
+from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video
 from framelens.video.readers.restarts import continuous
 from framelens.video.subtitles.names import language_code
@@ -131,7 +132,7 @@ def seek(container: InputContainer, container_seconds: float) -> None:
 
 def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Yield the frames of a sound track from the current place on; damaged ones are left out."""
-    packets = continuous(container.demux(stream), container)
+    packets = continuous(demuxed(container, stream), container)
     while True:
         move_on()
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 import cv2
 import numpy as np
@@ -421,3 +421,12 @@ def begins_like_video(path: Path) -> bool:
         )
         or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")
     )
+
+
+def part_of_stream(path: Path) -> Literal["segment", "playlist", ""]:
+    """Return what of an adaptive stream (DASH, HLS) a file is that is no video by itself, "" if nothing."""
+    with open_input(path) as file:
+        start = file.read(512)
+    if start[4:8] in (b"styp", b"sidx", b"moof"):
+        return "segment"
+    return "playlist" if start.lstrip(b"\xef\xbb\xbf").startswith(b"#EXTM3U") or b"<MPD" in start else ""

@@ -10,14 +10,41 @@ with a disposable frame just before it. These are decoded to find out which fram
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from statistics import median
+from typing import Any, TypeVar, cast
 
+import av.error
+from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
+
+_Stream = TypeVar("_Stream", bound=Stream)
+PACKET_SECONDS = 15.0
+"""For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
+last packet for another one, for minutes; a sleeping disk needs up to ten seconds."""
+
+
+def demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
+    """Yield the packets of streams, or of all, and at the end the empty ones that flush decoders.
+
+    FFmpeg asks to try again where it finds no packet of a transport stream for long, as in a hole of zeros that a
+    broken copy or download leaves; its command does so.
+    """
+    latest = time.monotonic()
+    while True:
+        try:
+            for packet in cast(Any, container).demux(*streams):
+                yield packet
+                latest = time.monotonic()
+            return
+        except av.error.BlockingIOError:
+            if time.monotonic() - latest > PACKET_SECONDS:
+                raise
 
 
 class FramePacing:

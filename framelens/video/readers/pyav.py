@@ -34,12 +34,14 @@ from framelens.video.readers import base, damage, tone_mapping, track_header
 from framelens.video.readers.damage import Damage
 from framelens.video.readers.geometry import Orientation, PixelAspects
 from framelens.video.readers.packets import (
+    PACKET_SECONDS,
     DecodingTimes,
     DisplayOrder,
     DisposableFrames,
     EmptySlots,
     FramePacing,
     NalUnits,
+    demuxed,
 )
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
 from framelens.video.readers.restarts import ContinuousClocks
@@ -75,9 +77,6 @@ _MOST_THREADS = 16
 _MOST_PIXELS_OF_FRAME_THREADS = 4096 * 2304
 """With larger pictures, threads share each picture: threads with a picture each would hold too many of them, since one
 of ten-bit 8K takes 100 MB."""
-_PACKET_SECONDS = 15.0
-"""For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
-last packet for another one, for minutes; a sleeping disk needs up to ten seconds."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
 _LONGEST_DELAY_SECONDS = 1
@@ -85,6 +84,8 @@ _LONGEST_DELAY_SECONDS = 1
 _LONGEST_PRIMING_SECONDS = 0.15
 """Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
 44.1 kHz, rounded up. Players don't show it."""
+_COVER_CODECS = frozenset({"mjpeg", "png"})
+_NO_TIME = "00:00:00.0"
 _MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them."""
 _WIDEST_GAP_SECONDS = 0.17
@@ -409,7 +410,7 @@ class AvReader(base.FrameReader):
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Yield the packets of every stream: where the sound ends shows whether a file without a length is whole."""
         try:
-            yield from self._container.demux()
+            yield from demuxed(self._container)
         except IndexError:
             pass  # at the end PyAV flushes every stream, and fails for one that appeared meanwhile
         except av.error.FFmpegError:
@@ -597,6 +598,13 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
     )
 
 
+def _is_one_picture(stream: VideoStream) -> bool:
+    """Return whether a stream has one picture alone: a cover without its flag, or the still beside a moving AVIF."""
+    if stream.codec_context.name in _COVER_CODECS and "matroska" in stream.container.format.name:
+        return stream.metadata.get("DURATION", "").startswith(_NO_TIME)
+    return stream.frames == 1
+
+
 def _set_threads(stream: VideoStream) -> None:
     """Let the decoder use as many threads as there are cores.
 
@@ -610,7 +618,7 @@ def _set_threads(stream: VideoStream) -> None:
 
 def _open_container(path: Path) -> InputContainer:
     name = printable(path.name)
-    limit = (None, _PACKET_SECONDS)
+    limit = (None, PACKET_SECONDS)
     try:
         container = av.open(str(path.absolute()), options=base.OPEN_OPTIONS, metadata_errors="replace", timeout=limit)
     except PermissionError as error:
@@ -628,8 +636,10 @@ def _open_container(path: Path) -> InputContainer:
 
 
 def _not_a_video(path: Path) -> VideoError:
-    """Return the error for a file without a video, by what the ending of its name promises."""
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    """Return the error for a file without a video, by what it is or what the ending of its name promises."""
+    if part := base.part_of_stream(path):
+        key = f"video_is_{part}"
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
         key = "video_not_a_video"
     else:
         key = "video_is_subtitles" if is_subtitle_name(path.name) else "video_other_file"
@@ -637,7 +647,7 @@ def _not_a_video(path: Path) -> VideoError:
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream marked as default, else the largest one; cover art doesn't count."""
+    """Return the video stream marked as default, else the largest one; cover art doesn't count, nor a lone picture."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         if container.streams.audio:
@@ -646,7 +656,9 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     known = [s for s in streams if s.codec_context is not None]
     if not known:
         raise DecodeError("video_no_frames", name=printable(path.name), codec="?")
-    stream = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    stream = max(
+        known, key=lambda s: (not _is_one_picture(s), bool(s.disposition & Disposition.default), s.width * s.height)
+    )
     stream.codec_context.options = {"err_detect": "crccheck"}  # compare checksums if the file has them
     if stream.codec.canonical_name in _REORDERED_CODECS:
         container.flags = int(container.flags) & ~cast(int, Flags.gen_pts.value)

@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from framelens.video.limits import move_on
+from framelens.video.readers.packets import demuxed
 
 _FALLS_SECONDS = 1.0
 """A decoding time that falls back by more belongs to another clock; a shorter step is a fault of the muxer."""
@@ -64,16 +65,18 @@ class ContinuousClocks:
             return
         clock = self._clocks.get(packet.stream.index) or self._clock_of(packet)
         unit = clock.unit_seconds
-        if self._restarts(clock, time + clock.shift, unit):
+        is_in_order = packet.dts is not None  # times of presentation fall back where pictures are reordered
+        if is_in_order and self._restarts(clock, time + clock.shift, unit):
             self.have_restarted = True
             shown = time if packet.pts is None else packet.pts
             clock.shift = clock.shown - shown
             clock.last = None
         _move(packet, clock.shift)
         time += clock.shift
-        if clock.last is not None:
-            clock.longest = max(clock.longest, time - clock.last)
-        clock.last, clock.end = time, time + (packet.duration or 0)
+        if is_in_order:
+            clock.longest = max(clock.longest, 0 if clock.last is None else time - clock.last)
+            clock.last = time
+        clock.end = time + (packet.duration or 0)
         clock.shown = max(clock.shown, (packet.pts or time) + (packet.duration or 0))
         self._reached = max(self._reached, clock.end * unit)
 
@@ -101,7 +104,7 @@ def have_clocks_restarted(container: InputContainer, stream: Stream) -> bool:
     if not _may_jump(container):
         return False
     clocks = ContinuousClocks(container)
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
         move_on()
         clocks.follow(packet)
         if clocks.have_restarted:

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from framelens.core.domain import VideoInfo
 from framelens.video.files import printable
 from framelens.video.limits import move_on
+from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import captions, names
 from framelens.video.subtitles.cea708 import DigitalCaptions
@@ -120,7 +121,7 @@ def _packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Strea
     for other in container.streams:
         other.discard = Discard.default if other is stream else Discard.all
     with suppress(IndexError, av.error.FFmpegError):
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             move_on()
             yield packet
 

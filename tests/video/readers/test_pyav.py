@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import pytest
+from av.stream import Disposition
 
 from framelens.core.domain import Selection
 from framelens.core.errors import InputError
@@ -315,3 +316,24 @@ def test_timecode_of_a_group_of_pictures_is_read(
     write_video(path, [solid(COLOURS["red"])] * 10, rate=rate, codec="mpeg2video", options=options)
     with AvReader(path) as reader:
         assert reader.info.timecode == read
+
+
+# ---- several streams
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mov", "png"), (".mp4", "mjpeg"), (".mkv", "mjpeg")])
+def test_a_lone_picture_beside_a_video_is_not_it(suffix: str, codec: str, tmp_path: Path) -> None:
+    """Programs that add a cover as a video track don't always mark it as one."""
+    path = tmp_path / f"cover{suffix}"
+    with av.open(str(path), "w") as container:
+        cover, stream = container.add_stream(codec, rate=25), container.add_stream("libx264", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 640, 640, "rgb24" if codec == "png" else "yuvj420p"
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        cover.disposition, stream.disposition = Disposition.default, Disposition(0)
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(solid((9, 9, 9), 640, 640), "rgb24")))
+        container.mux(cover.encode(None))
+        for image in moving(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode(None))
+    with AvReader(path) as reader:
+        assert (reader.info.width, len(list(reader.frames()))) == (160, 25)

@@ -80,3 +80,24 @@ def test_slides_that_stand_for_long_are_no_restart(tmp_path: Path) -> None:
     with open_reader(path) as reader:
         shown = [picture.time_seconds for picture in reader.frames()]
     assert [after - before for before, after in pairwise(shown)] == pytest.approx([15.0] * 5, abs=0.001)
+
+
+@pytest.mark.parametrize("steps", [[10.0], [0.02, 0.02, 2.3, 0.5]])
+def test_pauses_of_a_recording_are_no_restart(steps: list[float], tmp_path: Path) -> None:
+    """Matroska has no decoding times, which FFmpeg can't tell of the first reordered pictures."""
+    times = [0.0]
+    while len(times) < 30:
+        times.append(round(times[-1] + steps[len(times) % len(steps)], 3))
+    options = {"preset": "ultrafast", "bf": "2", "b_strategy": "0"}
+    path = write_video(tmp_path / "screen.mkv", moving(30), times=times, options=options)
+    with open_reader(path) as reader:
+        assert [one.time_seconds for one in reader.frames()] == pytest.approx(times, abs=0.0011)
+        assert not reader.changes.has_continued_clock
+
+
+def test_hole_of_zeros_in_a_transport_stream_is_passed(tmp_path: Path) -> None:
+    parts = [_part(tmp_path / f"{number}.ts", 1.0 + 2.0 * number, seed=number) for number in range(2)]
+    path = tmp_path / "hole.ts"
+    path.write_bytes(bytes(400_000).join(parts) + bytes(400_000))
+    with open_reader(path) as reader:
+        assert [one.time_seconds for one in reader.frames()] == pytest.approx([n / 25 for n in range(100)], abs=0.001)

@@ -25,6 +25,7 @@ from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
+from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import add_time, open_video
 from framelens.video.readers.restarts import have_clocks_restarted
 from framelens.video.remux.written_file import WrittenBytes
@@ -126,7 +127,7 @@ class _Copy:
                 self._container.seek(self._container.start_time or 0)
             else:
                 self._container.seek(round(seconds / self._unit), stream=self._stream)
-            for packet in self._container.demux(*streams):
+            for packet in demuxed(self._container, *streams):
                 move_on()
                 if packet.stream.index == self._stream.index:
                     add_time(packet, self._stream)

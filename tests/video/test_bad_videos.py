@@ -119,6 +119,23 @@ def test_damage_in_the_middle_is_skipped_with_a_notice(tmp_path: Path, chosen: C
     assert [notice.key for notice in result.decode.notices] == ["damaged_frames"]
 
 
+def test_file_whose_last_part_is_empty_says_how_much(tmp_path: Path, chosen: Chosen) -> None:
+    """Downloads make a file as long as it will be, and fill it."""
+    whole = write_video(tmp_path / "whole.mp4", moving(100), muxer={"movflags": "faststart"})
+    data = whole.read_bytes()
+    (tmp_path / "part.mp4").write_bytes(data[: len(data) * 2 // 3] + bytes(len(data) - len(data) * 2 // 3))
+    notices = chosen(tmp_path / "part.mp4", 2).decode.notices
+    assert [one.key for one in notices] == ["truncated", "damaged_frames"]
+    assert notices[0].values["declared"] == "0:04.0" and notices[0].values["readable"] < "0:03.5"
+
+
+def test_mp4_behind_another_is_named(tmp_path: Path, chosen: Chosen) -> None:
+    data = write_video(tmp_path / "whole.mp4", moving(10)).read_bytes()
+    (tmp_path / "joined.mp4").write_bytes(2 * data)
+    found = chosen(tmp_path / "joined.mp4", 2).decode
+    assert (found.frames_decoded, [one.key for one in found.notices]) == (10, ["second_movie"])
+
+
 def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", moving(10), muxer={"movflags": "faststart"})
     data = bytearray(whole.read_bytes())

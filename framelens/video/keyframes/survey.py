@@ -23,7 +23,7 @@ from framelens.video.features.timeline_metrics import TimelineMeter
 from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER
-from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture
+from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture, has_second_movie
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -255,12 +255,16 @@ class Survey:
 
     def _notices(self) -> Iterator[Notice]:
         reader, start = self._reader, self._reader.info.start_seconds
-        declared = reader.declared_seconds
-        if declared and declared - reader.reached_seconds > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
+        declared, reached = reader.declared_seconds, reader.reached_seconds
+        if reader.num_damaged:  # the last packets may hold nothing, in a file that was made as long as it should become
+            reached = min(reached, start + self._end_seconds)
+        if declared and declared - reached > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
             readable, whole = clock(self._end_seconds, digits=1, form="m"), clock(declared - start, digits=1, form="m")
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
+        if reader.info.container.startswith("mov") and has_second_movie(reader.info.path):
+            yield Notice("second_movie")
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
         if reader.changes.has_continued_clock:

@@ -394,6 +394,12 @@ def is_fragmented_mp4(path: Path) -> bool:
     return any(kind == b"moof" for kind, _ in _boxes(path))
 
 
+def has_second_movie(path: Path) -> bool:
+    """Return whether another MP4 was appended to one; FFmpeg reads the first alone, unless they are in fragments."""
+    kinds = [kind for kind, _ in _boxes(path)]
+    return kinds.count(b"ftyp") > 1 and kinds.count(b"moov") > 1 and b"moof" not in kinds
+
+
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
     """Yield the kinds of the outer boxes of an MP4 and where they end, up to one without a length."""
     with open_input(path) as file:

@@ -67,6 +67,7 @@ _ENCODINGS = {
     "cp1251": "Windows-1251",
     "cp1250": "Windows-1250",
     "iso8859_2": "ISO-8859-2",
+    "cp1257": "Windows-1257",
     "cp1253": "Windows-1253",
     "cp1254": "Windows-1254",
     "cp1255": "Windows-1255",
@@ -85,6 +86,7 @@ _LATIN_ALPHABETS: dict[str, tuple[str, ...]] = {
     "cp1250": _CENTRAL_EUROPE,
     "iso8859_2": _CENTRAL_EUROPE,
     "cp1254": ("çğıöşüâîiû",),
+    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"),
 }
 """Letters beyond ASCII of the languages of each encoding for Latin letters, which the library can't tell apart."""
 _SAME_NOISE = 0.03

@@ -60,6 +60,8 @@ _COPIED_BREAK = re.compile(r"(?<!:)\\[Nh]")
 """Breaks of ASS in other forms, unless they belong to a path."""
 _ASS_BREAK = re.compile(r"\\[Nnh]")
 _ASS_FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
+_SUNG = re.compile(r"^comment:[^{\n]*,\s*karaoke\s*,", re.IGNORECASE | re.MULTILINE)
+"""A line from which Aegisub's templater has made effects: it becomes a comment, its syllables lines named "fx"."""
 _FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
 _COMMA_TIMES = re.compile(r"\s*(\d+:\d+:\d+(?:[.,:]\d+)?)\s*,\s*(\d+:\d+:\d+(?:[.,:]\d+)?)\s*$")
 _COLON_FRACTION = re.compile(r"^(\d+:\d+:\d+):(?=\d+$)")
@@ -280,14 +282,18 @@ def _num_repeated(before: Block, block: Block) -> int:
 
 
 def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the dialogue of an ASS or SSA file."""
+    """Yield the dialogue of an ASS or SSA file; sung lines whole, not the syllables that an effect is made of."""
     names: tuple[str, ...] = _ASS_FIELDS
+    kinds = {"dialogue", "comment"} if _SUNG.search(text) else {"dialogue"}
     for number, line in enumerate(text.splitlines(), 1):
         kind, _, rest = line.partition(":")
         if kind.strip().lower() == "format" and "Text" in rest and "Start" in rest:
             names = tuple(name.strip() for name in rest.split(","))
-        elif kind.strip().lower() == "dialogue":
+        elif kind.strip().lower() in kinds:
             event = dict(zip(names, rest.split(",", len(names) - 1), strict=False))
+            effect = event.get("Effect", "").strip().lower() if len(kinds) > 1 else ""
+            if effect == "fx" or (effect != "karaoke" and kind.strip().lower() == "comment"):
+                continue
             try:
                 start, end = (
                     clock_seconds(_COLON_FRACTION.sub(r"\1.", event[one].strip())) for one in ("Start", "End")

@@ -53,6 +53,12 @@ POLISH = [
 ]
 CZECH = ["Nevím, kde je ten červený kůň.", "Přijď prosím ještě dnes.", "Žádný problém.", "Kdy se vrátíš domů?"]
 HUNGARIAN = ["Nem tudom, hol van.", "Kérem, jöjjön vissza.", "Szép időnk van, ugye?", "Őszintén szólva fáradt."]
+LITHUANIAN = [
+    "Nežinau, kas atsitiko su šia knyga.",
+    "Grįžk šiandien vakare, prašau.",
+    "Kur mano geltonas paltas?",
+    "Ačiū, viskas gerai, žąsis.",
+]
 TURKISH = [
     "Kitaba ne olduğunu bilmiyorum.",
     "Lütfen bu akşam geri gel.",
@@ -96,6 +102,7 @@ FILES = [
     (FRENCH, "cp1252", "Windows-1252"),
     (GERMAN, "latin-1", "Windows-1252"),
     (RUSSIAN, "cp1251", "Windows-1251"),
+    (LITHUANIAN, "cp1257", "Windows-1257"),
     (SIMPLIFIED, "utf-16-le", "UTF-16"),
     (JAPANESE, "utf-16-be", "UTF-16"),
     (KOREAN, "utf-8", ""),

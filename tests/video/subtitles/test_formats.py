@@ -526,3 +526,11 @@ def test_joined_segments_of_webvtt_have_times_of_their_own() -> None:
 def test_marks_and_defaults_of_frames_and_tenths_are_no_text() -> None:
     assert read(".mpl", "[10][20]\\Hello|_there|/you\n") == [(1.0, 2.0, "Hello there you")]
     assert read(".sub", "{DEFAULT}{}{C:$0000ff}\n{25}{50}Hello\n", 25.0) == [(1.0, 2.0, "Hello")]
+
+
+def test_sung_line_of_ass_is_read_whole() -> None:
+    sung = "Comment: 0,0:00:01.00,0:00:03.00,,,0,0,0,karaoke,{\\k50}ko{\\k50}re {\\k50}ga\n"
+    syllables = "".join(f"Dialogue: 0,0:00:0{at}.00,0:00:03.00,,,0,0,0,fx,{{\\pos(1,2)}}ko\n" for at in (1, 2))
+    other = "Comment: 0,0:00:00.00,0:00:00.00,,,0,0,0,template syl,{\\fad(1,2)}\n"
+    said = "Dialogue: 0,0:00:05.00,0:00:06.00,,,0,0,0,,Said\n"
+    assert read(".ass", f"[Events]\n{other}{sung}{syllables}{said}") == [(1.0, 3.0, "kore ga"), (5.0, 6.0, "Said")]

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from io import BytesIO
 
+import cv2
+import numpy as np
 import pytest
 from PIL import Image
 
-from framelens.core.images import smaller
+from framelens.core.images import show_same, smaller
 from tests.cards import draw_card, to_jpeg
+from tests.media import textured
 
 
 @pytest.mark.parametrize(("width", "height", "size"), [(640, 360, (320, 180)), (360, 640, (180, 320))])
@@ -48,3 +51,18 @@ def test_a_note_about_turning_changes_nothing() -> None:
 def test_the_picture_library_is_loaded_when_there_is_a_picture(library: str) -> None:
     code = f"import framelens.core.images, framelens.reports, sys; print('{library}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1279, 541), (640, 272), (1920, 1080), (96, 50)])
+def test_one_picture_in_two_sizes_is_the_same(width: int, height: int) -> None:
+    large = np.asarray(cv2.resize(textured(5, 320, 180), (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    size = 480, round(480 * height / width)
+    small = np.asarray(cv2.resize(large, size, interpolation=cv2.INTER_AREA), np.uint8)
+    assert show_same(to_jpeg(large), to_jpeg(small))
+    damaged = large.copy()
+    damaged[: height // 4, : width // 3] = damaged[-(height // 4) :, -(width // 3) :]
+    assert not show_same(to_jpeg(damaged), to_jpeg(small))
+
+
+def test_what_cannot_be_read_is_not_called_another_picture() -> None:
+    assert show_same(b"", to_jpeg(textured(1))) and show_same(to_jpeg(textured(1)), b"\xff\xd8\xff")

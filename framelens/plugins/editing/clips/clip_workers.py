@@ -14,8 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
-import numpy as np
-
 from framelens.core.errors import DecodeError
 from framelens.core.images import are_same
 from framelens.plugins.editing.clips.messages import MESSAGES, WORKER, ClipPictures, ClipProgress, ClipRequest
@@ -174,6 +172,6 @@ def _is_right(made: ClipPictures, read: ClipPictures, mode: str) -> bool:
 
 
 def _show_same(one: bytes, other: bytes) -> bool:
-    levels = (np.frombuffer(data, np.uint8).reshape(3, -1).astype(np.int16) for data in (one, other))
-    first, second = levels
-    return are_same(abs(first - second).max(axis=0))
+    levels = [abs(level - another) for level, another in zip(one, other, strict=True)]
+    of_colour = len(levels) // 3
+    return are_same(zip(levels[:of_colour], levels[of_colour:-of_colour], levels[-of_colour:], strict=True))

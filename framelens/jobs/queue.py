@@ -154,6 +154,13 @@ class Jobs:
         self.audit.record("analyse", job.id, name)
         return job.id
 
+    def at_work_on(self, request: AnalysisRequest) -> str | None:
+        """Get the id of the user's job that waits or runs here for this request under these settings, or None."""
+        conditions, user_id = dict(self._deduplicator.conditions(request)), current_user().id
+        jobs = (live.job for live in self._active.all() if not live.control.cancel.is_set())
+        mine = (job for job in jobs if job.user_id == user_id)
+        return next((job.id for job in mine if (job.request, dict(job.conditions)) == (request, conditions)), None)
+
     def unfinished(self, request: AnalysisRequest) -> str | None:
         """Get the id of a job on the same content, request and settings that stopped early, or None."""
         same = self._deduplicator.key_of_request(request, self._deduplicator.conditions(request))

@@ -112,7 +112,8 @@ class Submissions:
     def submit(self, key: ApiKeyRow, submission: Submission) -> str:
         """Queue an analysis, or begin to fetch its video, and return the id of the job.
 
-        The same analysis that the user did before is returned instead, unless the submission says otherwise.
+        The same analysis that the user did before, or of the same file that is at work, is returned instead, unless
+        the submission says otherwise.
 
         Raises:
             InputError: "api_jobs": the key has so many jobs at work; or the source can't be used.
@@ -252,9 +253,12 @@ class Submissions:
         attach_subtitles(self._videos, video_id, submission.subtitles)
 
     def _queue(self, job_id: str, submission: Submission, path: Path, name: str) -> str:
-        """Queue the job and return its id, or that of the same one that was done before."""
+        """Queue the job and return its id, or that of the same one that was done before or is at work."""
         request = replace(submission.request, path=path)
-        queued = self._jobs.submit(request, name=submission.name or name, force=submission.force, job_id=job_id)
+        at_work = None if submission.force else self._jobs.at_work_on(request)
+        queued = at_work or self._jobs.submit(
+            request, name=submission.name or name, force=submission.force, job_id=job_id
+        )
         if queued == job_id:
             self._records.end_fetch(job_id, "queued")
         else:

@@ -19,10 +19,11 @@ from pydantic import ValidationError
 
 from framelens.cli.common import cancel_on_signals
 from framelens.core.errors import AppError, Cancelled, ConfigError, as_app_error
-from framelens.i18n import t
+from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.listening import serve_until
 from framelens.plugins.server.mcp.results import failed
 from framelens.plugins.server.mcp.tools import McpTools
+from framelens.plugins.server.validation import wrong_text
 
 _log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 2
@@ -77,8 +78,9 @@ class Server(MCPServer):  # type: ignore[misc]
 
     def _as_app_error(self, tool: str, cause: BaseException) -> AppError:
         if isinstance(cause, ValidationError):
-            faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in cause.errors())
-            return ConfigError("mcp_arguments_wrong", tool=tool, faults="; ".join(faults)[:1000])
+            found = ((".".join(map(str, one["loc"])), wrong_text(one)) for one in cause.errors())
+            faults = sentences(labelled(place, message) for place, message in found)
+            return ConfigError("mcp_arguments_wrong", tool=tool, faults=faults[:1000])
         if not isinstance(cause, AppError):
             _log.error("the tool %s failed", tool, exc_info=cause)
         return as_app_error(cause if isinstance(cause, Exception) else RuntimeError(), self._log_path)

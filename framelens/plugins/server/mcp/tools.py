@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -558,12 +558,18 @@ def _folder(folder: Path) -> schemas.ListResult:
     try:
         with held_folder(folder) as here, os.scandir(here) as found:
             entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
-            folders = [readable(one.name) for one in entries if one.is_dir()]
+            folders = [readable(one.name) for one in entries if _is_folder(one)]
             videos = [readable(one.name) for one in entries if is_video_name(Path(one.path))]
     except OSError as error:
         raise VideoError("folder_unreadable", path=shown_path(folder), reason=error.strerror) from error
     shown = schemas.FolderQuoted(folder=shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES])
     return schemas.ListResult(videos=len(videos), folders=len(folders), quoted=shown)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link that leads back to itself
+        return entry.is_dir()
+    return False
 
 
 def _range(start: Time, end: Time | None) -> Selection:

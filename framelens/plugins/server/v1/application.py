@@ -1,6 +1,6 @@
 """The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
 
-import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from framelens import registry
 from framelens.api.programs import VIEWER, ServicesDep
 from framelens.core.errors import AppError, InputError
-from framelens.core.files import readable
-from framelens.i18n import language, plugin_catalogue, t
+from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
 from framelens.plugins.server.v1.schemas import About, Problem
+from framelens.plugins.server.validation import wrong_text
 from framelens.reports.formats import FORMATS
 from framelens.services.container import Services
 
@@ -39,8 +39,6 @@ _PAGE = """<!doctype html>
 """
 _START = """SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null});
 """
-_KINDS_OF_WRONG = ("api.wrong.parsing", "api.wrong.type", "api.wrong.other")
-_QUOTED = re.compile(r"'([^']*)'")
 _WRONG = {"description": "Problem"}
 
 
@@ -157,12 +155,15 @@ async def _app_error(_: Request, error: Exception) -> Response:
 
 async def _wrong_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    is_json = "json" in request.headers.get("content-type", "").lower()
-    if not is_json and any(one["loc"] == ("body",) and one.get("input") for one in error.errors()):
-        return problem_response(InputError("api_content_type"))
-    found = [{"place": _place(one), "message": _message(one)} for one in error.errors()]
-    places = t("facts.list").join(one["place"] for one in found[:5])
-    return problem_response(InputError("api_body_wrong", places=places[:200]), errors=found[:20])
+    if any(one["loc"] == ("body",) and one.get("input") and isinstance(one["input"], bytes) for one in error.errors()):
+        return problem_response(InputError("api_content_type"))  # FastAPI reads no JSON of other types
+    return _wrong_body([{"place": _place(one), "message": wrong_text(one)} for one in error.errors()])
+
+
+def _wrong_body(found: Sequence[Mapping[str, str]]) -> Response:
+    """Return the problem of a request with wrong values, of which the first are in its sentence."""
+    wrong = sentences(labelled(one["place"], one["message"]) for one in found[:5])
+    return problem_response(InputError("api_body_wrong", wrong=wrong[:500]), errors=found[:20])
 
 
 def _place(error: dict[str, Any]) -> str:
@@ -173,33 +174,11 @@ def _place(error: dict[str, Any]) -> str:
     return ".".join(map(str, where))
 
 
-def _message(error: dict[str, Any]) -> str:
-    """Return what is wrong, in the language of the context; pydantic's own words are English alone."""
-    known = plugin_catalogue(language())
-    key = next(
-        one for one in (f"api.wrong.{error['type']}", *_KINDS_OF_WRONG) if _fits(one, error["type"]) and one in known
-    )
-    values = {name: _value(name, str(value)) for name, value in (error.get("ctx") or {}).items()}
-    return t(key, **values)
-
-
-def _value(name: str, text: str) -> str:
-    """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
-    return readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
-
-
-def _fits(key: str, kind: str) -> bool:
-    """Return whether a text is about this kind of pydantic's errors: their names begin or end with what is wrong."""
-    rest = key.removeprefix("api.wrong.")
-    return rest in (kind, "other") or kind.startswith(f"{rest}_") or kind.endswith(f"_{rest}")
-
-
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # a body that no JSON can be read from
         is_text = not isinstance(error.__cause__, UnicodeDecodeError)
-        wrong = {"place": "body", "message": t("api.wrong.parsing" if is_text else "api.wrong.encoding")}
-        return problem_response(InputError("api_body_wrong", places="body"), errors=[wrong])
+        return _wrong_body([{"place": "body", "message": t("api.wrong.parsing" if is_text else "api.wrong.encoding")}])
     shown = {"path": request.url.path[:200], "method": request.method[:20]}
     key = "api_method" if error.status_code == 405 else "api_path_unknown"
     response = problem_response(InputError(key, **shown))

@@ -50,7 +50,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
     """Submit a video to be analysed.
 
     A file at an address is fetched first, in the state "fetching". If the same file was analysed in the same way
-    before, that job is the answer, unless `force` is set.
+    before, or the same request was sent before and is at work, that job is the answer, unless `force` is set.
     """
     selection = build_selection(
         strategy=given.strategy,

@@ -49,9 +49,9 @@ _STATUS = {
 
 
 class Strict(BaseModel):
-    """A request; a field that doesn't exist is refused rather than ignored."""
+    """A request; a field that doesn't exist, or a value of another JSON type, is refused, not ignored or converted."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Problem(BaseModel):

@@ -162,6 +162,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
 
         listed = await called(client, "list")
         assert [(one["id"], one["quoted"]["path"]) for one in listed["reports"]] == [(made["id"], str(video))]
+        (video.parent / "ring").symlink_to("ring")
         folder = await called(client, "list", folder=str(video.parent))
         assert folder["quoted"]["videos"] == [video.name] and folder["videos"] == 1
         (hit,) = (await called(client, "search", words="red first"))["reports"]
@@ -195,6 +196,7 @@ async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video
         assert picture.size == (320, 180) and blue > 150 > red
 
         assert "times" in await refused(client, "look", video=str(video), times=[*range(9)])
+        assert "times: A list is expected." in await refused(client, "look", video=str(video), times="1")
         assert "[0.5, 0, 1, 0.5]" in await refused(client, "look", video=str(video), times=[1], region=[1, 0, 0, 1])
         assert "times" in await refused(client, "look", video=str(video))
         assert "width" in await refused(client, "look", video=str(video), times=[1], width=4000)

@@ -103,6 +103,31 @@ def test_unknown_things_are_problems(api: TestClient, method: str, path: str, st
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("content_type", ["", "text/json", "application/x-www-form-urlencoded", "text/plain"])
+def test_json_of_another_content_type_names_the_header(api: TestClient, content_type: str) -> None:
+    answer = api.post("jobs", content=b'{"source": {}}', headers={"Content-Type": content_type} if content_type else {})
+    assert (answer.status_code, answer.json()["key"]) == (415, "api_content_type")
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("frames", True, "body.frames: A whole number is expected."),
+        ("frames", "4", "body.frames: A whole number is expected."),
+        ("frames", 0, "body.frames: It must be at least 1."),
+        ("start_seconds", "1:00", "body.start_seconds: A number is expected."),
+        ("use_model", "no", "body.use_model: true or false is expected."),
+        ("times_seconds", 3, "body.times_seconds: A list is expected."),
+        ("name", 5, "body.name: A text is expected."),
+    ],
+)
+def test_values_of_other_json_types_are_refused_in_words(api: TestClient, field: str, value: object, said: str) -> None:
+    answer = api.post("jobs", json={"source": {"type": "upload", "id": "x"}, field: value})
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"source": 1}', b'{"source": {"type": "url"}, "odd": 1}'])
 def test_a_body_that_does_not_fit_is_named(api: TestClient, body: bytes) -> None:
     answer = api.post("jobs", content=body, headers={"Content-Type": "application/json"})

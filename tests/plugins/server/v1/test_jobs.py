@@ -59,6 +59,16 @@ def held(hold: threading.Event, gate: Gate, tmp_path: Path) -> Iterator[Services
     gate.services.close()
 
 
+def test_a_request_sent_again_is_the_job_at_work(held: Services, gate: Gate) -> None:
+    with client_of(gate, api_keys.create(ApiStore(held.store), "again")) as api:
+        given = {"source": uploaded(api), "frames": 4}
+        first, again = (api.post("jobs", json=given).json()["id"] for _ in range(2))
+        other = api.post("jobs", json={**given, "frames": 5}).json()["id"]
+        forced = api.post("jobs", json={**given, "force": True}).json()["id"]
+    assert first == again
+    assert len({first, other, forced}) == 3
+
+
 @pytest.mark.slow
 def test_an_upload_becomes_a_report_in_every_format(api: TestClient, services: Services) -> None:
     job_id = submit(api, name="door.mp4", language="zh", frames=4)

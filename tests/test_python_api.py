@@ -161,6 +161,12 @@ def test_one_value_is_not_taken_apart(video: Path) -> None:
         framelens.ask([], "Who?", images="badge.jpg")
 
 
+@pytest.mark.parametrize("path", [None, 5, ["a.mp4"]])
+def test_what_is_no_path_is_a_type_error(path: object, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=type(path).__name__):
+        framelens.keyframes(path, data_dir=tmp_path)  # type: ignore[arg-type]
+
+
 def test_wrong_types_are_named(video: Path) -> None:
     for call, name in (
         (lambda: framelens.analyse(video, 5), "question"),  # type: ignore[arg-type]

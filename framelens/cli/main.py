@@ -9,6 +9,7 @@ import argparse
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -21,7 +22,7 @@ from framelens.cli import running, terminal
 from framelens.cli.parser import SHORT, Parser
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
-from framelens.i18n import LANGUAGES, error_text, in_language, label, t
+from framelens.i18n import error_text, in_language, label, t
 
 if TYPE_CHECKING:
     from framelens.registry import Plugin
@@ -50,7 +51,8 @@ _ALIASES = {"analyse": ("analyze",)}
 _WITHOUT_PLUGINS = ("--version",)
 _LOSING = ("strict", "surrogateescape")
 """How Python's streams treat characters that their encoding hasn't, unless the user says otherwise: by an exception."""
-_LANGUAGE = ("--language", SHORT["--language"])
+_LANGUAGE = re.compile(rf"(?:--language(?:=|$)|{SHORT['--language']}=?)(.*)", re.DOTALL)
+"""The option of the language; its value may follow in the same word."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,11 +110,13 @@ def _run(argv: Sequence[str] | None) -> int:
             log_to_terminal()
         running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
         try:
-            return int(given.command(given))
+            code = int(given.command(given))
+            return running.stopped_code() if code == Cancelled.exit_code else code
         except KeyboardInterrupt:
             return _fail(Cancelled())
         except Cancelled as error:
-            return _fail(error)
+            _fail(error)
+            return running.stopped_code()
         except AppError as error:
             log.warning("%s failed: %s", given.name, error)
             return _fail(error)
@@ -222,8 +226,8 @@ def _command_first(words: Sequence[str]) -> list[str]:
     """Return the words with `--language` behind the command; argparse doesn't take it before the command's name."""
     given = list(words)
     leading = 0
-    while given[leading:] and given[leading].partition("=")[0] in _LANGUAGE:
-        leading += 1 if "=" in given[leading] else 2
+    while given[leading:] and _LANGUAGE.match(given[leading]):
+        leading += 2 if given[leading] in ("--language", SHORT["--language"]) else 1
     is_command = bool(given[leading:]) and not given[leading].startswith("-")
     return [given[leading], *given[:leading], *given[leading + 1 :]] if leading and is_command else given[leading:]
 
@@ -231,9 +235,8 @@ def _command_first(words: Sequence[str]) -> list[str]:
 def _wanted_language(words: Sequence[str]) -> Language:
     """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
     for word, following in pairwise((*words, "")):
-        name, _, value = word.partition("=")
-        if name in _LANGUAGE and (tag := value or following) in LANGUAGES:
-            return i18n.language_of(tag)
+        if (found := _LANGUAGE.match(word)) and (named := i18n.named_language(found[1] or following)):
+            return named
     return i18n.system_language()
 
 

@@ -74,6 +74,8 @@ class Parser(argparse.ArgumentParser):
         """Parse arguments like the base class, or intermixed ones; exit if one is unknown."""
         if slips := self._dash_slips(args or ()):
             self.error(self._unknown(slips))
+        if self.commands and (early := self._early(args or ())):
+            self.error(self._misplaced(early))
         given, unknown = self._parse_intermixed(args, namespace) if self.is_intermixed else self._parse(args, namespace)
         if unknown and not self.passes_unknown:
             self.error(self._unknown(unknown))
@@ -103,6 +105,22 @@ class Parser(argparse.ArgumentParser):
         One dash begins a short option with its value, and dashes of word processors begin a file's name.
         """
         return [word for word in takewhile(lambda word: word != "--", words) if self._is_slip(word)]
+
+    def _early(self, words: Iterable[str]) -> str:
+        """Return the first unknown option before a command's name, whose value would be taken for the name, or ""."""
+        given = takewhile(lambda word: word.startswith("-") and word != "--", words)
+        names = ((word.partition("=")[0], word[:2]) for word in given)  # a short option and its value may be one word
+        return next((name for name, short in names if not {name, short} & self._option_string_actions.keys()), "")
+
+    def _misplaced(self, option: str) -> str:
+        """Return the message about an option before a command's name: where it belongs, if a command has it."""
+        if not any(one.knows(option) for one in self.commands.values()):
+            return self._unknown([option])
+        return t("cli.option_early", option=option, command=self.prog, place=t("cli.command"))
+
+    def knows(self, option: str) -> bool:
+        """Return whether this is an option of the command, or of a command below it."""
+        return option in self._option_string_actions or any(one.knows(option) for one in self.commands.values())
 
     def _is_slip(self, word: str) -> bool:
         known, found = self._option_string_actions, _DASHES.match(word.partition("=")[0])
@@ -136,6 +154,8 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         if not arg_string.strip() and _names_something(action):
             raise argparse.ArgumentError(action, t("cli.value_blank"))
+        if "--language" in action.option_strings:
+            return i18n.named_language(arg_string) or arg_string
         try:
             return super()._get_value(action, arg_string)
         except AppError as error:

@@ -7,6 +7,7 @@ import argparse
 import errno
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -162,10 +163,17 @@ def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwr
             raise ConfigError("output_is_input", option=option, given=shown_path(path), input=shown_path(same))
     if path.is_dir():
         raise ConfigError("output_is_folder", option=option, given=shown_path(path))
-    if path.exists() and not path.is_file():
+    if path.exists() and (not path.is_file() or _is_standard_output(path)):
         raise ConfigError("output_is_special", option=option, given=shown_path(path))
     if os.path.lexists(path) and not overwrites:
         raise ConfigError("output_exists", option=option, given=shown_path(path))
+
+
+def _is_standard_output(path: Path) -> bool:
+    """Return whether a file is what standard output was redirected to, as /dev/stdout is then."""
+    with suppress(OSError):
+        return os.path.samestat(path.stat(), os.fstat(1))
+    return False
 
 
 def check_output_folder(option: str, path: Path) -> None:

@@ -79,7 +79,8 @@ def _without_hub(reference: str) -> str:
     """Return a reference without quotes, and the id alone of an address."""
     text = reference.strip().strip("\"'")
     address = _HUB_ADDRESS.fullmatch(text)
-    return address[1] if address else text
+    plain = text.rstrip("/")
+    return address[1] if address else plain if _HUB_ID.fullmatch(plain) else text
 
 
 def _is_whole(folder: Path) -> bool:

@@ -13,6 +13,7 @@ import errno
 import locale
 import logging
 import os
+import re
 import shutil
 import sys
 import tomllib
@@ -257,6 +258,16 @@ def as_notice(error: AppError) -> Notice:
 def language_of(tag: str | None) -> Language:
     """Return the language for a locale tag such as "zh-CN" or "en_US.UTF-8"; English if it is any other."""
     return "zh" if (tag or "").lower().startswith("zh") else "en"
+
+
+def named_language(tag: str) -> Language | None:
+    """Return the language that a tag such as "en" or "zh-CN" names, None if FrameLens doesn't speak it.
+
+    >>> named_language("zh_CN.UTF-8"), named_language("EN"), named_language("fr")
+    ('zh', 'en', None)
+    """
+    first = re.split(r"[-_.]", tag.strip().lower())[0]
+    return language_of(first) if first in LANGUAGES else None
 
 
 def accepted_language(header: str | None) -> Language:

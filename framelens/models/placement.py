@@ -363,16 +363,18 @@ class GpuCard:
 def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
     """Find a graphics card by the name that a driver or a person uses; return None if it is unknown.
 
-    >>> find_card("NVIDIA GeForce RTX 2080 Ti").capability
-    7.5
+    >>> [find_card(name).memory_gib for name in ("NVIDIA GeForce RTX 2080 Ti", "2080ti", "4090", "A100-80GB")]
+    [11, 11, 24, 80.0]
 
     Args:
         name: The name, in any case and punctuation.
         memory_gib: Memory that the card itself reports, which takes precedence.
     """
-    words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=rtx|gtx)(?=\d)", " ", name.lower())).split()
+    parted = re.sub(r"(?<=rtx|gtx)(?=\d)|(?<=\d)(?=(?:ti|super|gb?)\b)", " ", name.lower())
+    words = re.sub(r"[^a-z0-9]+", " ", parted).split()
     text = f" {' '.join(words)} ".replace(" 4090d ", " 4090 ")
+    named_gib = float(found[1]) if (found := re.search(r" (\d+) gb? ", text)) else None
     for known, usual_gib, capability in sorted(_KNOWN, key=lambda one: -len(one[0])):
-        if f" {known} " in text:
-            return GpuCard(memory_gib or usual_gib, capability, name)
+        if f" {known} " in text or text.startswith(f" {re.sub('[rg]tx ', '', known)} "):
+            return GpuCard(memory_gib or named_gib or usual_gib, capability, name)
     return GpuCard(memory_gib, None, name) if memory_gib else None

@@ -683,7 +683,7 @@ def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOp
 
 
 def _file(path: PathLike) -> Path:
-    return Path(typed_path(str(path))).absolute()
+    return Path(typed_path(os.fsdecode(path))).absolute()  # a value of another type raises TypeError
 
 
 def _speakers(number: int | None) -> int | None:

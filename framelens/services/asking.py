@@ -19,7 +19,7 @@ from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.files import readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
-from framelens.video.files import check_file
+from framelens.video.files import STANDARD_STREAM, check_file
 
 if TYPE_CHECKING:
     from framelens.analysis.prompts.templates import Templates
@@ -97,7 +97,7 @@ class Asking:
         found = []
         for one in about:
             path = Path(typed_path(one)).absolute()
-            analysis_id = "" if path.exists() else self._analysis_named(one)
+            analysis_id = "" if path.exists() or one == STANDARD_STREAM else self._analysis_named(one)
             found.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
         return started(found, options.language)
 

@@ -138,7 +138,7 @@ def parse_card(text: str) -> GpuCard:
         ConfigError: It is neither.
     """
     number = parse_gigabytes(text)
-    card = GpuCard(number) if number else find_card(text)
+    card = find_card(text) or (GpuCard(number) if number else None)  # "4090" is a name
     if card is None:
         raise ConfigError("card_unknown", given=text)
     return card

@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import get_args
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning import time_parsing
@@ -16,7 +17,6 @@ from framelens.core.events import KeyframesChosen, Probed, StageStarted
 from framelens.video.extractor import probe
 from framelens.video.keyframes.options import ExtractOptions
 
-T = TypeVar("T")
 Spelling = Callable[[str, object], str]
 """Writes an option with a value, or without one for None: "--every 5", "every=5"."""
 
@@ -27,27 +27,23 @@ def parse_interval(text: str) -> float:
     Raises:
         ConfigError: The text is no time, or zero.
     """
-    length = parse_seconds(text)
-    if not length:
-        raise ConfigError("interval_empty", given=text)
-    return length
+    with suppress(ValueError):
+        if length := time_parsing.parse_seconds(text):
+            return length
+    raise ConfigError("interval_empty", given=text)
 
 
 def parse_seconds(text: str) -> float:
     """Parse seconds or a clock time; raise ConfigError with the given text."""
-    return _parse(time_parsing.parse_seconds, text)
+    try:
+        return time_parsing.parse_seconds(text)
+    except ValueError as error:
+        raise ConfigError("time_unreadable", given=text) from error
 
 
 def parse_times(text: str) -> tuple[float, ...]:
-    """Parse times separated by commas; raise ConfigError with the given text."""
-    return _parse(time_parsing.parse_times, text)
-
-
-def _parse(read: Callable[[str], T], text: str) -> T:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise ConfigError("time_unreadable", given=text) from error
+    """Parse times separated by commas; raise ConfigError with the first that is none."""
+    return tuple(map(parse_seconds, time_parsing.split_times(text)))
 
 
 def build_selection(

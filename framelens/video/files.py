@@ -194,7 +194,8 @@ def is_video_name(path: Path) -> bool:
     return b"\0" in start and bytes([_SYNC]) * _PACKETS in packets  # text has no zero byte
 
 
-_STANDARD_STREAM = "-"
+STANDARD_STREAM = "-"
+"""A name with which other programs read from standard input."""
 
 
 def check_file(path: Path) -> None:
@@ -207,8 +208,10 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if address := address_in(given):
             raise VideoError("video_is_address", address=address) from error
-        if path.name == _STANDARD_STREAM:
+        if path.name == STANDARD_STREAM:
             raise VideoError("video_is_stdin") from error
+        if isinstance(error, OSError) and os.path.islink(path) and not is_confined(path):  # noqa: PTH114 - a long name
+            raise VideoError("video_link_broken", path=given, target=shown_path(path.readlink())) from error
         raise VideoError("video_not_found", path=given) from error
     if stat.S_ISDIR(status.st_mode):
         raise VideoError("video_is_folder", path=given)

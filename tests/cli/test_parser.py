@@ -51,6 +51,35 @@ def test_a_typing_error_is_answered_with_the_right_word(
     assert hint == f"See {command} --help."
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--json", "library", "list"], "framelens COMMAND --json"),
+        (["-q", "keyframes", "x"], "framelens COMMAND -q"),
+        (["cluster", "--gpus", "2x8"], "framelens cluster COMMAND --gpus"),
+        (["--nosuch"], "unrecognized arguments: --nosuch"),
+        (["-n", "3", "keyframes", "x"], "unrecognized arguments: -n"),
+    ],
+)
+def test_option_before_the_command_is_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert said in capsys.readouterr().err.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-lzh", "keyframes"], ["keyframes", "-lzh"], ["-l", "zh-CN", "keyframes"], ["--language=zh_TW", "keyframes"],
+        ["keyframes", "--language", "ZH"],
+    ],
+)  # fmt: skip
+def test_language_may_be_spelled_like_a_locale(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "缺少必需的参数：VIDEO" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["keyframes", "x", "--out", "y"], ["keyframes", "x", "--lang", "zh"]])
 def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrecognized arguments" in refused(capsys, *words)[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,22 @@ def test_dash_is_refused_by_every_command(
     assert main([command, *words, "--output", "-", "--language", "en"]) == 2
     assert "standard output" in capsys.readouterr().err
     assert not Path("-").exists() and video.read_bytes() == b"video"
+
+
+@pytest.mark.parametrize("words", [("transcript", "-"), ("ask", "-", "What?"), ("keyframes", "-"), ("clip", "-")])
+def test_dash_is_no_video(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--language", "en"]) == 3
+    assert "standard input" in capsys.readouterr().err
+
+
+def test_file_behind_standard_output_is_not_replaced(video: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.md"
+    words = [sys.executable, "-m", "framelens", "analyse", video, "--no-model", "--overwrite", "--language", "en"]
+    for name in ("/dev/stdout", log):
+        with log.open("wb") as stdout:
+            ended = subprocess.run([*words, "--output", name], stdout=stdout, stderr=subprocess.PIPE, check=False)
+        assert (ended.returncode, log.read_bytes()) == (2, b"")
+        assert b"a device, a pipe" in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["analyse", "keyframes", "export"])

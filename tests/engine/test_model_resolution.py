@@ -56,6 +56,7 @@ def test_home_quotes_and_relative_paths_are_understood(tmp_path: Path, monkeypat
 def test_an_id_that_is_not_in_the_cache_is_one_to_fetch(tmp_path: Path) -> None:
     found = resolve_model("Qwen/Qwen2.5-VL-7B-Instruct", cache_dir=tmp_path)
     assert (found.name, found.folder, found.hub_id) == ("Qwen/Qwen2.5-VL-7B-Instruct", None, found.name)
+    assert resolve_model("Qwen/Qwen2.5-VL-7B-Instruct/", cache_dir=tmp_path) == found
 
 
 @pytest.mark.parametrize("below", ["", "snapshots", "snapshots/c0ffee"])

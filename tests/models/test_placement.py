@@ -16,6 +16,7 @@ from framelens.models.formats import prefers_float32
 from framelens.models.memory import estimate_memory, float32_bytes
 from framelens.models.placement import GpuCard, Proposal, find_card, propose_for_cards, propose_for_cpu, ways_to_divide
 from framelens.models.serving_plan import parse_plan
+from framelens.services.hardware_profile import parse_card
 
 ENTRIES = tuple(built_in().by_id.values())
 
@@ -206,3 +207,19 @@ def test_float32_needs_what_was_measured() -> None:
     needed = estimate_memory(VL_3B.shape, parse_plan(arguments, device="cpu", sequences=2))
     assert needed.card_bytes == pytest.approx(22.73e9, rel=0.05)
     assert float32_bytes(VL_3B.shape, arguments, needed.bytes_of("cache")) == needed.card_bytes
+
+
+@pytest.mark.parametrize(
+    ("typed", "gib"),
+    [
+        ("RTX 2080 Ti", 11),
+        ("2080ti", 11),
+        ("rtx2080ti", 11),
+        ("4090", 24),
+        ("A100", 40),
+        ("A100-80G", 80),
+        ("24GB", 24),
+    ],
+)
+def test_cards_are_known_as_people_type_them(typed: str, gib: float) -> None:
+    assert parse_card(typed).memory_gib == gib

@@ -29,6 +29,10 @@ def refused(path: Path) -> InputError:
 def test_missing_file_folder_and_empty_file_differ(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     assert refused(tmp_path / "nowhere.mp4").key == "video_not_found"
+    for name, target in (("gone.mp4", "deleted.mp4"), ("ring.mp4", "ring.mp4")):
+        (tmp_path / name).symlink_to(target)
+        broken = refused(tmp_path / name)
+        assert (broken.key, broken.values["target"]) == ("video_link_broken", target)
     assert refused(tmp_path).key == "video_is_folder"
     assert refused(tmp_path / "empty.mp4").key == "video_empty"
 

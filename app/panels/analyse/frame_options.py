@@ -12,11 +12,12 @@ from app.components.controls import Options, choose
 from app.formatting import error_words, plain
 from app.state import FORM, page_state
 from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
-from framelens.analysis.planning.time_parsing import has_range, parse_range, parse_times
+from framelens.analysis.planning.time_parsing import has_range, parse_range
 from framelens.core.domain import MOST_FRAMES, Selection, Strategy
 from framelens.core.errors import AppError, InputError
 from framelens.core.units import clock
 from framelens.i18n import t
+from framelens.services.keyframes import parse_times
 
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _SIDES = (0, *sorted(SIDES))
@@ -61,7 +62,7 @@ def read_choice() -> FrameChoice:
     """Return the chosen options.
 
     Raises:
-        InputError: A range or time that was typed is invalid.
+        AppError: A range or time that was typed is invalid.
     """
     strategy: Strategy = _value("strategy")
     start, end = read_range() or (0.0, None)
@@ -116,10 +117,7 @@ def _times() -> tuple[float, ...]:
     text = str(_value("times")).strip()
     if not text:
         raise InputError("times_missing")
-    try:
-        return parse_times(text)
-    except ValueError as error:
-        raise InputError("time_unreadable", given=text[:60]) from error
+    return parse_times(text)
 
 
 def draw_time_range() -> None:

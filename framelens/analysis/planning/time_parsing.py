@@ -13,33 +13,39 @@ from framelens.core.units import clock
 
 _SUBTITLE_TIME = re.compile(r"(?<![\d:.])(\d\d:[0-5]\d:[0-5]\d),(\d{3})(?![\d:.])")
 """A time as SubRip writes it, whose comma separates no times."""
+_UNITS = re.compile("".join(rf"(?:([\d.]+)\s*{unit}\s*)?" for unit in ("h", "m(?:in)?", "s", "ms")), re.IGNORECASE)
+"""A time with units, as addresses of videos and ffmpeg write it: 1h2m3.5s, 90s, 500ms."""
+_SECONDS = (3600.0, 60.0, 1.0, 0.001)
+"""Seconds of each unit; a clock has the first three."""
 
 
 def parse_seconds(text: str) -> float:
-    """Parse seconds or a clock time as reports write it: "75.5", "1:15.5", "0:01:15.5".
+    """Parse seconds, or a time as reports or links write it: "75.5", "1:15.5", "0:01:15.5", "1m15.5s".
 
     Raises:
         ValueError: The text is something else.
     """
     plain = unicodedata.normalize("NFKC", text).strip()
-    parts = _SUBTITLE_TIME.sub(r"\1.\2", plain).split(":")
+    found = _UNITS.fullmatch(plain)
+    factors: tuple[float, ...] = _SECONDS
+    if found and any(found.groups()):
+        parts = [one or "0" for one in found.groups()]
+    else:
+        parts = _SUBTITLE_TIME.sub(r"\1.\2", plain).split(":")
+        factors = _SECONDS[:3][-len(parts) :]
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
-    if not 1 <= len(numbers) <= 3 or not all(math.isfinite(number) and number >= 0 for number in numbers):
+    if len(numbers) != len(factors) or not all(math.isfinite(number) and number >= 0 for number in numbers):
         raise ValueError(f"{text!r} is not a time such as 75.5 or 1:15.5")
-    return sum(number * factor for number, factor in zip(reversed(numbers), (1, 60, 3600), strict=False))
+    return sum(number * factor for number, factor in zip(numbers, factors, strict=True))
 
 
-def parse_times(text: str) -> tuple[float, ...]:
-    """Parse one or more times separated by commas, Chinese ones included; "00:01:02,500" of subtitles is one time.
-
-    Raises:
-        ValueError: One of them is not a time, or there is none.
-    """
+def split_times(text: str) -> list[str]:
+    """Split times at commas, Chinese ones included; "00:01:02,500" of subtitles is one time."""
     plain = unicodedata.normalize("NFKC", text).replace("、", ",").strip().removesuffix(",")
-    return tuple(parse_seconds(part) for part in _SUBTITLE_TIME.sub(r"\1.\2", plain).split(","))
+    return _SUBTITLE_TIME.sub(r"\1.\2", plain).split(",")
 
 
 def has_range(selection: Selection) -> bool:

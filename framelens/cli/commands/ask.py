@@ -294,7 +294,7 @@ class _Printer:
         from framelens.conversations.export import cited_lines
 
         turn = conversation.last
-        if self._streams:
+        if self._streams and turn.answer:
             print()
             names = services().reports.video_names(conversation) if len(conversation.about) > 1 else {}
             for line in cited_lines(turn, names):

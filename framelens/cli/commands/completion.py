@@ -14,7 +14,7 @@ _FILES = frozenset(("FILE", "DIR", "FILE|DIR/", "FOLDER", "VIDEO", "VIDEO|ID …
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.description = t("cli.completion_how")
-    parser.add_argument("shell", choices=SHELLS, help=t("cli.completion_shell"))
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=t("cli.completion_shell"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
 

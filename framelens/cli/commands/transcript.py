@@ -32,7 +32,7 @@ from framelens.i18n.formatting import attributed, speaker_name
 from framelens.services.container import Services, open_library
 from framelens.services.keyframes import parse_seconds
 from framelens.services.transcripts import report_ids, separate_speakers, transcript_of
-from framelens.video.files import check_file
+from framelens.video.files import STANDARD_STREAM, check_file
 
 if TYPE_CHECKING:
     from framelens.analysis.inputs.transcription import Found
@@ -154,7 +154,7 @@ def _separate_speakers(
 def named_source(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
     """Return the file of that name and the newest report on it, or the report with this id."""
     path = absolute(Path(typed_path(word)))
-    if not path.exists() and Path(word).name == word and not path.suffix:
+    if word != STANDARD_STREAM and not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
     check_file(path)
     known = next(iter(report_ids(services.jobs, services.switcher.session.extractions, path)), None)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -92,6 +94,8 @@ def _document(data: bytes, name: str) -> dict[str, object]:
         document = json.loads(data, parse_constant=_finite, parse_float=_finite)
     except RecursionError as error:
         raise InputError("report_too_deep", name=name) from error
+    except UnicodeError as error:  # no text at all
+        raise InputError("report_not_json", name=name, reason=os.strerror(errno.EILSEQ)) from error
     except ValueError as error:
         raise InputError("report_not_json", name=name, reason=str(error)) from error
     if not isinstance(document, dict) or document.get("format") != "framelens-report":

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from framelens.analysis.planning.time_parsing import parse_seconds, parse_times, range_notice
+from framelens.analysis.planning.time_parsing import parse_seconds, range_notice
 from framelens.core.domain import Notice, Selection
+from framelens.core.errors import ConfigError
+from framelens.services.keyframes import parse_interval, parse_times
 
 
 @pytest.mark.parametrize(
@@ -11,13 +13,16 @@ from framelens.core.domain import Notice, Selection
     [
         *(("75.5", 75.5), ("1:15.5", 75.5), (" 0:01:15.5 ", 75.5), ("1:00:00", 3600.0), ("0", 0.0)),
         *(("00:01:15,500", 75.5), ("0：01：15.5", 75.5), ("７５", 75.0)),
+        *(("75s", 75.0), ("1m15.5s", 75.5), ("1h2m", 3720.0), ("1 min 5 s", 65.0), ("500ms", 0.5), ("1H", 3600.0)),
     ],
 )
 def test_a_time_is_seconds_or_a_clock(text: str, expected: float) -> None:
     assert parse_seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1:-2", "nan", "inf", "1:2:3:4", "1;2"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", "1:-2", "nan", "inf", "1:2:3:4", "1;2", "50%", "1s2m", "1 2s", "1:2s", "s"]
+)
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_seconds(text)
@@ -28,6 +33,19 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 )
 def test_several_times_have_commas_between_them(text: str) -> None:
     assert parse_times(text) == (1.5, 3.0, 67.25)
+
+
+def test_the_one_of_several_times_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_times("1,2x,3")
+    assert caught.value.values["given"] == "2x"
+
+
+@pytest.mark.parametrize("text", ["0", "-2", "x"])
+def test_an_interval_is_longer_than_nothing(text: str) -> None:
+    assert parse_interval("0.5s") == 0.5
+    with pytest.raises(ConfigError, match="interval_empty"):
+        parse_interval(text)
 
 
 @pytest.mark.parametrize(

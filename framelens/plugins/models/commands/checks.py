@@ -55,7 +55,7 @@ def add_preflight_parser(asks: argparse._SubParsersAction[argparse.ArgumentParse
     """Add this subcommand and its arguments."""
     parser = asks.add_parser("check", help=t("cli.models_check"))
     parser.set_defaults(command=run_preflight)
-    parser.add_argument("model", nargs="?", help=t("cli.models_check_name"))
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.models_check_name"))
     parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_config"))
     return parser
 
@@ -107,7 +107,7 @@ def add_vision_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser])
     """Add this subcommand and its arguments."""
     parser = asks.add_parser("sight", help=t("cli.models_sight"))
     parser.set_defaults(command=run_vision_check)
-    parser.add_argument("model", nargs="?", help=t("cli.model"))
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.model"))
     parser.add_argument("--base-url", help=t("cli.models_sight_url"))
     parser.add_argument("--size", type=_size, metavar="WxH", help=t("cli.models_sight_size"))
     return parser
@@ -155,7 +155,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
-    parser.add_argument("model", help=t("cli.models_name"))
+    parser.add_argument("model", metavar="MODEL", help=t("cli.models_name"))
     parser.add_argument(
         "--frames", type=whole_number(1, MOST_FRAMES), default=_FRAMES, metavar="N", help=t("cli.models_try_frames")
     )

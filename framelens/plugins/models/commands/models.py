@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     show = asks.add_parser("show", help=t("cli.models_show"))
     show.set_defaults(ask=_show)
-    show.add_argument("model", help=t("cli.models_name"))
+    show.add_argument("model", metavar="MODEL", help=t("cli.models_name"))
     show.add_argument("--config", metavar="JSON", help=t("cli.models_config"))
     show.add_argument(
         "--requests", type=whole_number(1, _MOST_REQUESTS), default=1, metavar="N", help=t("cli.models_requests")

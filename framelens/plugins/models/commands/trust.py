@@ -32,11 +32,11 @@ def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tu
     """Add the two subcommands and their arguments."""
     trust = asks.add_parser("trust", help=t("cli.models_trust"))
     trust.set_defaults(command=run_trust)
-    trust.add_argument("model", nargs="?", help=t("cli.models_trust_name"))
+    trust.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.models_trust_name"))
     trust.add_argument("--accept", metavar="HASH", help=t("cli.models_trust_accept"))
     untrust = asks.add_parser("untrust", help=t("cli.models_untrust"))
     untrust.set_defaults(command=run_untrust)
-    untrust.add_argument("model", help=t("cli.models_untrust_name"))
+    untrust.add_argument("model", metavar="MODEL", help=t("cli.models_untrust_name"))
     return trust, untrust
 
 

@@ -256,7 +256,8 @@ def test_chinese_messages_have_no_english_words(api: TestClient, body: bytes, pl
     headers = {"Content-Type": "application/json", "Accept-Language": "zh-CN"}
     answer = api.post("jobs", content=body, headers=headers).json()
     assert {"place": place, "message": message} in answer["errors"]
-    assert ", " not in answer["detail"]
+    assert f"{place}：{message}" in answer["detail"]
+    assert answer["detail"].startswith("请求与接口不符。")
 
 
 def test_unknown_report_format_is_not_found(api: TestClient) -> None:

@@ -41,7 +41,7 @@ class ClipPieces(BaseModel):
 class WantedPiece(BaseModel):
     """Part of a video: of its report, with other times where they are given, or a range."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     job_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{6,64})?$", description="Job of its video, if another.")] = ""
 
@@ -54,7 +54,7 @@ class WantedPiece(BaseModel):
 class NewClips(BaseModel):
     """Order of clips."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     pieces: Annotated[list[WantedPiece], Field(min_length=1, max_length=MOST_PIECES)]
     mode: ClipMode = Field("exact", description="exact: encoded again, to the frame; fast: copied from a key frame on.")

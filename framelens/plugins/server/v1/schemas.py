@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from framelens.api.gate import status_of
 from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
@@ -52,6 +52,17 @@ class Strict(BaseModel):
     """A request; a field that doesn't exist, or a value of another JSON type, is refused, not ignored or converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, given: object) -> object:
+        """Take 8.0 for 8, as JSON does."""
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in given.items()
+        }
 
 
 class Problem(BaseModel):

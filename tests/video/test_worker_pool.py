@@ -37,10 +37,10 @@ def has_decoders(child: psutil.Process) -> bool:
 def test_spare_decoder_is_preloaded_and_used(waiting: psutil.Process, moving_video: Path) -> None:
     while not has_decoders(waiting):
         time.sleep(0.02)
-    events = extract(moving_video, ExtractOptions(4, read_text=False))
-    next(events)
-    assert decoding_children() == [waiting]
-    assert any(isinstance(event, KeyframesChosen) for event in events)
+    assert any(
+        isinstance(event, KeyframesChosen) for event in extract(moving_video, ExtractOptions(4, read_text=False))
+    )
+    assert not waiting.is_running()
 
 
 def test_after_each_use_another_one_is_made_ready(waiting: psutil.Process, moving_video: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_command_starts_one_child_and_no_second(moving_video: Path) -> None:
         started = idle_worker()
         events = extract(moving_video, ExtractOptions(4, read_text=False))
         next(events)
-        assert decoding_children() == [started]
+        assert {*decoding_children()} <= {started}  # it may have ended already
         assert any(isinstance(event, KeyframesChosen) for event in list(events))
         assert decoding_children() == []
 
@@ -105,6 +105,6 @@ def test_worker_started_early_is_the_one_that_is_used(moving_video: Path) -> Non
     with worker_started():
         events = extract(moving_video, ExtractOptions(4, read_text=False))
         next(events)
-        assert decoding_children() == [started]
+        assert {*decoding_children()} <= {started}  # it may have ended already
         assert any(isinstance(event, KeyframesChosen) for event in list(events))
-    assert decoding_children() == []
+        assert decoding_children() == []

@@ -81,7 +81,7 @@ def test_frames_at_times_that_were_written(page: AppTest, services: Services) ->
     assert "No times were given" in texts(page)
     page.text_input(key="times").input("0.5, soon").run()
     page.button(key="start").click().run()
-    assert "“0.5, soon” is not a time" in texts(page)
+    assert "“soon” is not a time" in texts(page)
     page.text_input(key="times").input("0.5, 0:01.25").run()
     assert submitted(page, services) == (Selection("times", times_seconds=(0.5, 1.25)), 256)
 

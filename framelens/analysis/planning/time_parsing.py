@@ -45,7 +45,7 @@ def parse_seconds(text: str) -> float:
 def split_times(text: str) -> list[str]:
     """Split times at commas, Chinese ones included; "00:01:02,500" of subtitles is one time."""
     plain = unicodedata.normalize("NFKC", text).replace("、", ",").strip().removesuffix(",")
-    return _SUBTITLE_TIME.sub(r"\1.\2", plain).split(",")
+    return [part.strip() for part in _SUBTITLE_TIME.sub(r"\1.\2", plain).split(",")]
 
 
 def has_range(selection: Selection) -> bool:

@@ -8,15 +8,14 @@ waiting for threads, which may be in the middle of an import or a request.
 import os
 import sys
 
-_STOPPED = (129, 130, 143)
-"""Exit codes of a command that SIGHUP, SIGINT or SIGTERM stopped."""
+_STOPPED = 130
 _AGAIN_SECONDS = 0.05
 _DECODE = frozenset({"keyframes", "analyse", "analyze"})
 
 
 def main() -> int:
     """Run the command line and return its exit code, or end the process if the user has stopped the command."""
-    if (code := _run()) in _STOPPED:  # the command has closed everything
+    if (code := _run()) == _STOPPED:  # the command has closed everything
         from contextlib import suppress
 
         for stream in (sys.stdout, sys.stderr):

@@ -189,14 +189,12 @@ def worst_exit_code(exit_codes: Iterable[int]) -> int:
 
 def cancel_on_signals() -> threading.Event:
     """Return an event that SIGINT, SIGTERM or SIGHUP sets; a second signal ends the process at once."""
-    command = running()
-    cancel = command.cancel
+    cancel = running().cancel
 
     def stop(number: int, _frame: object) -> None:
         if cancel.is_set():  # second signal
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        command.stopped_by = number
         # The main thread may hold the event's lock at this moment, so another one sets it.
         threading.Thread(target=cancel.set, daemon=True).start()
 

@@ -110,13 +110,11 @@ def _run(argv: Sequence[str] | None) -> int:
             log_to_terminal()
         running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
         try:
-            code = int(given.command(given))
-            return running.stopped_code() if code == Cancelled.exit_code else code
+            return int(given.command(given))
         except KeyboardInterrupt:
             return _fail(Cancelled())
         except Cancelled as error:
-            _fail(error)
-            return running.stopped_code()
+            return _fail(error)
         except AppError as error:
             log.warning("%s failed: %s", given.name, error)
             return _fail(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ class RunningCommand:
         quiet: Print no progress.
         overview: Read links in parts.
         cancel: Set by a signal, once the command handles those.
-        stopped_by: The number of that signal.
         fetched: Files of the links that were fetched, by what was typed.
         said: Sentences that were printed of them, which the command needn't print again.
     """
@@ -28,7 +26,6 @@ class RunningCommand:
     quiet: bool = False
     overview: bool = False
     cancel: threading.Event = field(default_factory=threading.Event)
-    stopped_by: int = signal.SIGINT
     fetched: dict[str, Path] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
 
@@ -44,11 +41,6 @@ def begin(*, quiet: bool, overview: bool) -> None:
 def running() -> RunningCommand:
     """Return the command that runs; a new value outside of one."""
     return _running.get() or RunningCommand()
-
-
-def stopped_code() -> int:
-    """Return the exit code of a command that a signal has stopped."""
-    return 128 + running().stopped_by
 
 
 def unsaid(notice: Notice) -> str:

@@ -23,7 +23,7 @@ from framelens.video.features.timeline_metrics import TimelineMeter
 from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER
-from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture, has_second_movie
+from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture, ends_in_zeros, has_second_movie
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -256,7 +256,7 @@ class Survey:
     def _notices(self) -> Iterator[Notice]:
         reader, start = self._reader, self._reader.info.start_seconds
         declared, reached = reader.declared_seconds, reader.reached_seconds
-        if reader.num_damaged:  # the last packets may hold nothing, in a file that was made as long as it should become
+        if reader.num_damaged and ends_in_zeros(reader.info.path):
             reached = min(reached, start + self._end_seconds)
         if declared and declared - reached > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
             readable, whole = clock(self._end_seconds, digits=1, form="m"), clock(declared - start, digits=1, form="m")

@@ -66,6 +66,7 @@ _STILL_FORMATS = (
 )  # fmt: skip
 _MOVING_IMAGES = frozenset({"gif", "apng", "jpegxl_anim", "webp"})
 _STILL_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})
+_UNWRITTEN_BYTES = 4096
 OPEN_OPTIONS = {
     # Every stream takes time and a megabyte before the first picture; a whole transponder has fewer streams.
     "max_streams": "256",
@@ -398,6 +399,15 @@ def has_second_movie(path: Path) -> bool:
     """Return whether another MP4 was appended to one; FFmpeg reads the first alone, unless they are in fragments."""
     kinds = [kind for kind, _ in _boxes(path)]
     return kinds.count(b"ftyp") > 1 and kinds.count(b"moov") > 1 and b"moof" not in kinds
+
+
+def ends_in_zeros(path: Path) -> bool:
+    """Return whether the end of a file was never written: it was made as long as it should become, as by a download."""
+    with open_input(path) as file:
+        file.seek(0, os.SEEK_END)
+        size = min(file.tell(), _UNWRITTEN_BYTES)
+        file.seek(-size, os.SEEK_END)
+        return not file.read().strip(b"\0")
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -30,17 +30,8 @@ PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
     *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "library.actions"),
-    *(
-        "link.page",
-        "mcp.tools",
-        "models.extra",
-        "page.dialog",
-        "range.action",
-        "report.actions",
-        "report.files",
-        "sidebar",
-        "work.groups",
-    ),
+    *("link.page", "mcp.tools", "models.extra", "page.dialog", "range.action", "report.actions", "report.files"),
+    *("sidebar", "work.groups"),
 )
 """Places in which pages, commands and services call functions of plugins.
 

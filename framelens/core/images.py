@@ -11,7 +11,9 @@ from types import ModuleType
 _WIDE_BLUR = 0.8
 """Standard deviation in pixels from which on a blur uses a kernel of five pixels instead of three. Not tuned."""
 
-_CELLS, _DECODED = (32, 18), (256, 144)
+_CELLS = (32, 18)
+_DECODED = (256, 144)
+"""Least size at which a JPEG is decoded for its cells."""
 _OTHER_LEVELS, _OTHER_CELLS = 16, 6
 """Two JPEGs of one picture differ by at most 5 of 256 levels in any of 32 x 18 cells: 1,063 keyframes of 19 clips of
 real footage at 480 and 1,280 pixels, compared with those at full size (docs/benchmarks/keyframes.md, Damage). One part

@@ -154,9 +154,9 @@ def _draw_cards(cards: Sequence[Value], words: Mapping[str, str]) -> None:
             page_state().go_to(float(seconds) if isinstance(seconds, int | float) else 0.0)
 
     def chosen() -> None:
-        for job_id, is_chosen in (value if isinstance(value := sent(_KEY, "choose"), dict) else {}).items():
-            if job_id in ids:
-                page_state().choose(job_id, bool(is_chosen))
+        changed = sent(_KEY, "choose")
+        for job_id in ids.intersection(changed if isinstance(changed, dict) else ()):
+            page_state().choose(job_id, bool(changed[job_id]))
 
     def renamed() -> None:
         if value := about("rename"):

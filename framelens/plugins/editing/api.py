@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from framelens.api.programs import BINARY, VIEWER, ServicesDep
 from framelens.core.errors import InputError
-from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, order_of_job, piece_text
+from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, order_of_job
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.routes import respond
@@ -44,7 +44,6 @@ class WantedPiece(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     job_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{6,64})?$", description="Job of its video, if another.")] = ""
-
     kind: Literal["finding", "chapter", "interval", "range"] = "range"
     number: Annotated[int, Field(ge=0, le=1_000_000, description="Of what is in the report.")] = 0
     start_seconds: _Seconds | None = None
@@ -88,8 +87,8 @@ async def make_clips(job_id: str, given: NewClips, request: Request, services: S
     how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
 
     def order() -> ClipOrder:
-        wanted = (piece_text(_wanted(one, pieces(one.job_id or job_id), job_id), one.job_id) for one in given.pieces)
-        return order_of_job(services, job_id, ",".join(wanted), how)
+        wanted = ((one.job_id, _wanted(one, pieces(one.job_id or job_id), job_id)) for one in given.pieces)
+        return order_of_job(services, job_id, wanted, how)
 
     return await respond(request, services, order)
 

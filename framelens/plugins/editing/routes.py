@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from framelens.services.container import Services
 
 if TYPE_CHECKING:
     from framelens.plugins.editing.clips.downloads import ClipOptions, ClipOrder
+    from framelens.plugins.editing.clips.pieces import Piece
 
 _MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 
@@ -50,16 +51,16 @@ async def _send_of_video(request: Request, services: Services) -> Response:
     return await respond(request, services, lambda: order_of_video(services, video_id, *asked))
 
 
-def _asked(request: Request) -> tuple[str, ClipOptions]:
-    """Return the pieces as text, and how they are cut. Raises InputError."""
-    from framelens.plugins.editing.clips.downloads import ClipOptions
+def _asked(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:
+    """Return the pieces, which are parsed when they are read, and how they are cut. Raises InputError."""
+    from framelens.plugins.editing.clips.downloads import ClipOptions, parse_pieces
 
     asked = request.query_params.get("mode", "exact")
     mode = next((one for one in _MODES if one == asked), None)
     if mode is None:
         raise InputError("clip_mode_unknown", given=asked[:40], known=", ".join(_MODES))
     reel, chapters, subtitles = (request.query_params.get(name) == "1" for name in ("reel", "chapters", "subtitles"))
-    return request.query_params.get("pieces", ""), ClipOptions(mode, reel, chapters, subtitles)
+    return parse_pieces(request.query_params.get("pieces", "")), ClipOptions(mode, reel, chapters, subtitles)
 
 
 async def respond(request: Request, services: Services, order: Callable[[], ClipOrder]) -> Response:

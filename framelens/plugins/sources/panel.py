@@ -92,9 +92,9 @@ def _begin() -> None:
     with state.catching_errors():
         if not typed:
             return
-        if not is_link(typed) and (camera := address_in(typed)):
-            raise VideoError("video_is_address", address=camera)
         if not is_link(typed):
+            if camera := address_in(typed):
+                raise VideoError("video_is_address", address=camera)
             raise InputError("url_invalid", url=typed[:200])
         st.session_state[_FETCHED] = _fetches().start(typed_link(typed), is_open=_may_name_any())
 

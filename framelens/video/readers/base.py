@@ -4,7 +4,7 @@ A reader makes one sequential pass over upright pictures with exact times. Nothi
 """
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -397,8 +397,12 @@ def is_fragmented_mp4(path: Path) -> bool:
 
 def has_second_movie(path: Path) -> bool:
     """Return whether another MP4 was appended to one; FFmpeg reads the first alone, unless they are in fragments."""
-    kinds = [kind for kind, _ in _boxes(path)]
-    return kinds.count(b"ftyp") > 1 and kinds.count(b"moov") > 1 and b"moof" not in kinds
+    kinds = Counter[bytes]()
+    for kind, _ in _boxes(path):
+        if kind == b"moof":
+            return False
+        kinds[kind] += 1
+    return kinds[b"ftyp"] > 1 and kinds[b"moov"] > 1
 
 
 def ends_in_zeros(path: Path) -> bool:

@@ -7,6 +7,7 @@ hours or milliseconds, with blanks, full-width or wrong marks, and arrows of oth
 import html
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -341,10 +342,11 @@ def _sami_words(content: str) -> str:
 
 def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
     """Yield the texts, each until a later one begins if it has no end; one without words only ends the previous."""
-    starts = [start for start, _, _ in cues]
-    for place, (start, end, words) in enumerate(cues):
+    starts = sorted(start for start, _, _ in cues)
+    later = [*starts, 0.0]
+    for start, end, words in cues:
         if words:
-            yield start, end or next((one for one in starts[place + 1 :] if one > start), 0.0), words
+            yield start, end or later[bisect_right(starts, start)], words
 
 
 def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:

@@ -141,19 +141,21 @@ def parse_pieces(text: str) -> Iterator[tuple[str, Piece]]:
         yield job_id or "", Piece(kind, int(number or 0), "", float(start), float(end) if end else None)
 
 
-def order_of_job(services: Services, job_id: str, pieces: str, how: ClipOptions) -> ClipOrder:
-    """Return an order for pieces as `parse_pieces` reads them: of the video of a job, or of the jobs that they name.
+def order_of_job(services: Services, job_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
+    """Return an order for pieces, each with the id of its job, "" for this one; those of a report get its names.
 
     Raises:
-        InputError: A job is unknown, its video can't be read here, or a piece is not one.
+        InputError: A job is unknown, its video can't be read here, or what `parse_pieces` raises.
     """
-    return _order(parse_pieces(pieces), lambda named: _source_of_job(services, named or job_id, how), how)
+    return _order(pieces, lambda named: _source_of_job(services, named or job_id, how), how)
 
 
-def order_of_video(services: Services, video_id: str, pieces: str, how: ClipOptions) -> ClipOrder:
+def order_of_video(
+    services: Services, video_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions
+) -> ClipOrder:
     """Return an order for ranges of a video without a report. Raises InputError."""
     source = ClipSource(video_id, services.videos.path(video_id), services.videos.name(video_id))
-    return _order(parse_pieces(pieces), lambda named: source, how)
+    return _order(pieces, lambda _: source, how)
 
 
 def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSource], how: ClipOptions) -> ClipOrder:

@@ -27,8 +27,8 @@ from framelens.services.playback import video_for
 
 _ASKED = "clip_asked"
 """Key of the range or the ids of the analyses whose dialog is to be opened."""
-_MOST_ROWS = 1000
-_UNREADABLE_NAMED = 3
+_MOST_NAMED = 3
+"""Names in a warning."""
 
 
 def action() -> RangeAction:
@@ -139,13 +139,13 @@ def _list(job_ids: Sequence[str]) -> _Listed:
         rows += found
         without += [] if found else [entry.name]
         has_subtitles = has_subtitles or bool(found and analysis and analysis.transcript)
-    return _Listed(tuple(rows[:_MOST_ROWS]), tuple(without), has_subtitles)
+    return _Listed(tuple(rows), tuple(without), has_subtitles)
 
 
 def _draw_all(listed: _Listed) -> None:
     """Draw a list to keep, skip, trim and put in order, and the button that saves what is kept."""
     if listed.without:
-        _draw_names_of_others(listed.without)
+        _draw_left_out(listed.without)
     if not listed.rows:
         return
     kept, wrong = _draw_list(listed)
@@ -160,16 +160,15 @@ def _draw_all(listed: _Listed) -> None:
         exports.draw([SaveGroup(_save_buttons(listed, kept, mode))], key="clips_save")
 
 
-def _draw_names_of_others(names: Sequence[str]) -> None:
-    shown = names[:_UNREADABLE_NAMED]
-    listed = t("facts.list").join([*shown, *(["…"] if len(names) > len(shown) else [])])
-    show_warning(t("clip.without", n=len(names), names=listed))
+def _draw_left_out(names: Sequence[str]) -> None:
+    shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+    show_warning(t("clip.without", n=len(names), names=t("facts.list").join(shown)))
 
 
 def _save_buttons(listed: _Listed, kept: Sequence[_Row], mode: ClipMode) -> tuple[SaveButton, ...]:
     """Return the buttons for the clips and for a reel of them, below what can be chosen for the reel."""
     place = f"jobs/{kept[0].job_id}/clips"
-    text = ",".join(piece_text(row.piece, row.job_id if row.job_id != kept[0].job_id else "") for row in kept)
+    text = ",".join(piece_text(row.piece, row.job_id) for row in kept)
     clips = SaveButton(t("clip.save_all", n=len(kept)), exports.export_url(place, pieces=text, mode=mode))
     if len(kept) < 2:
         return (clips,)

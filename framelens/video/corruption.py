@@ -38,6 +38,7 @@ from framelens.video.limits import move_on
 from framelens.video.readers import damage
 from framelens.video.readers.base import CELL_SIZE, FrameReader, Image, OpenedFile, Picture, WrappedReader
 from framelens.video.readers.damage import HEALED_SECONDS, Damage
+from framelens.video.readers.packets import demuxed
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import open_video, presentation_of
 
@@ -318,7 +319,7 @@ class _Second(OpenedFile):
     def all(self) -> _Shown:
         """Decode the whole file."""
         shown: _Shown = {}
-        for packet in self._container.demux(self._stream):
+        for packet in demuxed(self._container, self._stream):
             shown |= self._shown(packet) or {}
         return dict(sorted(shown.items()))
 
@@ -331,7 +332,7 @@ class _Second(OpenedFile):
         self._container.seek(round((start_seconds + begins) / unit), stream=self._stream)
         if self._context is not None:
             self._context.flush_buffers()
-        packets = self._container.demux(self._stream)
+        packets = demuxed(self._container, self._stream)
         first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
         if first is None or first.pts is None:
             return None

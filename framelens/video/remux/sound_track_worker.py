@@ -17,6 +17,7 @@ from framelens.core.errors import DecodeError, VideoError
 from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.readers.base import OPEN_OPTIONS
+from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video
 from framelens.video.remux.sound_track import WORKER, JoinRequest
 from framelens.video.remux.written_file import WrittenBytes, WrittenFile
@@ -75,7 +76,7 @@ def _timed(
     """Yield the packets of a stream with the time of decoding and the stream's identity."""
     unit = stream.time_base or 1
     ticks = round(shift / unit)
-    for packet in container.demux(stream):
+    for packet in demuxed(container, stream):
         if packet.size and packet.dts is not None:
             packet.dts += ticks
             packet.pts = packet.pts if packet.pts is None else packet.pts + ticks

@@ -120,7 +120,7 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
         check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
-        return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
+        return Output(format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
     check_output_folder("--output", path)
     return Output(asked or "markdown", path, None, given.overwrite, inputs, given.appendix)
 
@@ -199,8 +199,12 @@ def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
         raise ConfigError("output_ending", option=option, given=shown_path(path), allowed=", ".join(endings))
 
 
-def _format_for(name: str, asked: str | None) -> str:
-    """Return the format of a report file with this name, which must end as that format does if it has an ending."""
+def format_for(name: str, asked: str | None) -> str:
+    """Return the format of a report file with this name.
+
+    Raises:
+        ConfigError: Its ending is not that of the format that was asked for, or of none.
+    """
     from framelens.reports.formats import FORMATS, format_of
 
     found = format_of(name)

@@ -7,21 +7,24 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from framelens import config
 from framelens.cli.report_output import (
     add_appendix_option,
     add_overwrite_option,
+    check_output_file,
     check_output_folder,
     check_typed_output,
+    format_for,
 )
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, is_free
+from framelens.core.files import absolute, is_free, shown_path
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, bundle, format_named
+from framelens.reports.formats import FORMATS, bundle, files_of, format_named, format_of
 from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
@@ -36,11 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         type=formats,
-        default=["markdown"],
         metavar="F,F…",
         help=t("cli.export_format", names=names),
     )
-    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output"))
+    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR|FILE", help=t("cli.export_output"))
     add_appendix_option(parser)
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
@@ -126,18 +128,41 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
         given: The command's options.
         inputs: The files from which the reports come; they are never overwritten.
     """
-    folder = absolute(given.output)
-    check_output_folder("--output", folder)
-    suffixes = tuple(FORMATS[name].suffix for name in given.format)
+    path = absolute(given.output)
     if given.no_conversations:
         analyses = (one.without_conversations() for one in analyses)
+    if format_of(path.name) and not path.is_dir():
+        return _write_one(analyses, given, inputs, path)
+    check_output_folder("--output", path)
+    wanted = given.format or ["markdown"]
+    suffixes = tuple(FORMATS[name].suffix for name in wanted)
     files = bundle(
-        _said(analyses, given.format),
-        given.format,
+        _said(analyses, wanted),
+        wanted,
         given.language,
-        is_free=lambda name: is_free(folder / name, inputs, overwrites=given.overwrite),
+        is_free=lambda name: is_free(path / name, inputs, overwrites=given.overwrite),
         appendix=given.appendix,
     )
-    with storage_errors("report_not_written", folder):
-        names = [file.name for file in written(files, folder)]
-    return [folder / name for name in names if "/" not in name and name.endswith(suffixes)]
+    with storage_errors("report_not_written", path):
+        names = [file.name for file in written(files, path)]
+    return [path / name for name in names if "/" not in name and name.endswith(suffixes)]
+
+
+def _write_one(
+    analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequence[Path], path: Path
+) -> list[Path]:
+    """Write the only report as `path`, whose ending names the format, and return it.
+
+    Raises:
+        ConfigError: There are several reports or formats, or the file may not be written.
+    """
+    formats, found = given.format or [None], list(islice(analyses, 2))
+    if len(formats) > 1 or len(found) > 1:
+        raise ConfigError("output_not_folder", option="--output", given=shown_path(path))
+    check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
+    form = format_for(path.name, formats[0])
+    for analysis in found:
+        wanted = given.language or analysis.request.language
+        with storage_errors("report_not_written", path):
+            list(written(files_of(form, analysis, wanted, path.name, appendix=given.appendix), path.parent))
+    return [path for _ in found]

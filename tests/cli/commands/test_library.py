@@ -200,6 +200,30 @@ def test_export_writes_formats_and_keeps_what_is_there(
     assert names == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".md", ".json"))
 
 
+def test_a_single_report_is_exported_as_the_file_that_is_named(
+    reports: list[Path], imported: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for source in (("latest",), ("--json-file", reports[0])):
+        page, text = tmp_path / f"{len(source)}.html", tmp_path / f"{len(source)}.MD"
+        assert run("export", *source, "--output", page) == 0
+        assert run("export", *source, "--output", text, "--format", "markdown", "--json") == 0
+        assert page.read_bytes().startswith(b"<!DOCTYPE html>") and text.read_bytes().startswith(b"#")
+        assert json.loads(capsys.readouterr().out.splitlines()[-1]) == [str(text)]
+        assert run("export", *source, "--output", page) == 2
+        assert "exists already" in capsys.readouterr().err
+        assert run("export", *source, "--output", page, "--overwrite") == 0
+    both = tmp_path / "both.html"
+    for words, reason in (
+        (("job0", "latest", "--output", both), "several files are written"),
+        (("latest", "--output", both, "--format", "html,json"), "several files are written"),
+        (("latest", "--output", both, "--format", "pdf"), "both.html"),
+        (("--json-file", reports[0], "--output", reports[0], "--overwrite"), "which this command reads"),
+    ):
+        assert run("export", *words) == 2
+        assert reason in capsys.readouterr().err
+    assert not both.exists()
+
+
 @pytest.mark.slow
 def test_json_report_exports_every_format(
     reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -40,7 +40,8 @@ _CUE_NUMBER = re.compile(r"\s*[#(\[]?\d{1,6}[A-Za-z]?[.)\]:]?\s*")
 _NUMBERS = re.compile(r"[\d\s:,.#-]*")  # the number of a cue and a time that was cut off
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
 _TAG = re.compile(
-    r"</?(?:[bicspuv]|lang|ruby|r[tp]|font|span|div|em|strong|big|small|br|center|su[bp])\b[^<>\n]{0,200}>"
+    r"</?[bicspu](?:\.[^<>\s]*)?(?:\s[^<>=\n]*=[^<>\n]{0,200})?\s*/?>"
+    r"|</?(?:v|lang|ruby|r[tp]|font|span|div|em|strong|big|small|br|center|su[bp])\b[^<>\n]{0,200}>"
     r"|<[\d:.]{5,20}>|<\s*/?\s*[bius]\s*>",
     re.IGNORECASE,
 )

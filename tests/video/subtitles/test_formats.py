@@ -242,6 +242,9 @@ def test_times_before_the_start_are_negative(start: str) -> None:
         ("< i >one< / i >", "one"),
         ("<Mike> I <3 you", "<Mike> I <3 you"),
         ("<font color='red'>one</font>", "one"),
+        ("<b class='x'>one</b> <c.yellow>two</c> <i/>three", "one two three"),
+        ("if a<b and c>d", "if a<b and c>d"),
+        ("<I mean it>", "<I mean it>"),
     ],
 )
 def test_only_markup_is_removed_from_subrip(written: str, shown: str) -> None:

@@ -58,8 +58,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
 
 
-# A shell that starts the tests in the background has them ignore it, and what they start would ignore it, too.
+# What starts the tests in the background, a shell or nohup, has them ignore these, and what they start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:

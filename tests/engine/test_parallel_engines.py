@@ -51,9 +51,8 @@ def is_engine(process: psutil.Process) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    "argument", ["tensor_parallel_size", pytest.param("pipeline_parallel_size", marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("argument", ["tensor_parallel_size", "pipeline_parallel_size"])
 def test_two_processes_share_a_model(
     argument: str, tiny_vl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_text_reading: None
 ) -> None:
@@ -112,7 +111,7 @@ def test_an_engine_killed_in_mid_job_is_replaced(
     used, killed = list[EngineInfo](), False
     with ExitStack() as stack:
         other = ready(stack.enter_context(another_engine(tiny_vl, vl_endpoint.api_key, tmp_path)))
-        endpoints = {at.base_url: at for at in (vl_endpoint, other)}
+        endpoints = {at.base_url: at for at in (other, vl_endpoint)}  # the first one is killed
         session = framelens.Session(
             base_url=", ".join(endpoints),
             api_key=vl_endpoint.api_key,

@@ -37,6 +37,7 @@ from tests.llm.scripted import serve
 
 _FULL = 100
 _CLIPS = 4
+"""At most: one kill has two."""
 _PIECES = 6
 """Of each upload."""
 _ANSWER_SECONDS = 0.1
@@ -265,10 +266,10 @@ def run(scale: Scale) -> Iterator[Line]:
     draw = random.Random(scale.seed)
     folder = scale.folder("kills-app-clips")
     clips = []
-    for number in range(_CLIPS):
+    for number in range(min(_CLIPS, 1 + scale.count(_FULL))):
         cards = draw.sample(list(CARDS), len(CARDS))
         clips.append(write_card_video(folder / f"film{number}.mp4", [*cards, *reversed(cards)]))
     with serve(slowly, context=_CONTEXT) as server, mock.patch.dict(os.environ, FRAMELENS_BASE_URL=server.base_url):
         trial = _Trial(scale, clips, server, draw)
         trial.run(scale.count(_FULL))
-    yield trial.tally.line("SIGKILL to the app", f"{trial.folders} × {_CLIPS} jobs, {trial.num_kept} answers kept")
+    yield trial.tally.line("SIGKILL to the app", f"{trial.folders} × {len(clips)} jobs, {trial.num_kept} answers kept")

@@ -202,6 +202,7 @@ def test_the_command_continues_a_dead_driver_and_follows(
     assert not stop_on_ray(batch, client)
 
 
+@pytest.mark.thorough
 def test_a_killer_of_the_decoder_is_one_failed_result(
     client: RayCluster, cluster: LocalCluster, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COLUMNS = {"in": "language"}
-_ORDER_WIDTH = 116
+_ORDER_WIDTH = 136
 _PAUSE = "300ms"
 """Pause in typing after which the list updates; Enter updates it at once."""
 

@@ -1,7 +1,10 @@
 // Buttons that save a file. A route writes it for the user of the page, while its button says so. The reason for a failure
-// is below the buttons.
+// is below the buttons. Where a file depends on choices beside the buttons, a press is sent to the page first: its answer
+// comes with the address that belongs to all choices made before.
 
-const drawn = new WeakMap();
+const groupsOf = new WeakMap();
+
+const MOST_WAITED_MS = 15_000;
 
 function nameOf(answer) {
   const given = answer.headers.get("Content-Disposition") ?? "";
@@ -22,32 +25,104 @@ async function save(url, key, words) {
   }
 }
 
-function buttonOf({ label, url, about }, data, error) {
-  const button = element("button", { type: "button", textContent: label, title: about });
-  button.addEventListener("click", async () => {
-    if (button.getAttribute("aria-disabled") === "true") return;
-    button.setAttribute("aria-disabled", "true");
-    button.textContent = `${label} · ${data.words.writing}`;
-    error.hidden = true;
-    error.textContent = await save(url, data.key, data.words);
-    error.hidden = !error.textContent;
-    button.textContent = label;
-    button.removeAttribute("aria-disabled");
-  });
-  return button;
+function isBusy(button) {
+  return button.getAttribute("aria-disabled") === "true";
 }
 
-export default drawnAfterRelease(({ data, parentElement }) => {
-  const now = JSON.stringify(data);
-  if (drawn.get(parentElement) === now) return;
-  drawn.set(parentElement, now);
-  const error = parentElement.querySelector(".error");
-  error.classList.toggle("narrow", data.width === "content");
-  const groups = data.groups.map(({ caption, items }) => {
-    const group = element("div", { className: "group" }, ...items.map((item) => buttonOf(item, data, error)));
-    group.setAttribute("role", "group");
-    if (caption) group.setAttribute("aria-label", caption);
-    return element("div", {}, ...(caption ? [element("p", { className: "caption", textContent: caption })] : []), group);
-  });
-  parentElement.querySelector(".groups").replaceChildren(...groups);
+class SaveGroups {
+  constructor(root) {
+    this.root = root;
+    this.error = root.querySelector(".error");
+    this.asked = null; // the last press that waits for the page's answer, with the places of all buttons that wait
+  }
+
+  update({ answer, ...shown }, setTriggerValue) {
+    this.ask = (name) => setTriggerValue("press", name);
+    const now = JSON.stringify(shown);
+    if (this.drawn !== now) {
+      this.drawn = now;
+      this.data = shown;
+      this.draw();
+    }
+    if (this.asked && answer === this.asked.name) this.answered();
+  }
+
+  // Buttons whose text or address changes stay, and keep the focus.
+  draw() {
+    const { data, error } = this;
+    error.classList.toggle("narrow", data.width === "content");
+    const items = data.groups.flatMap((group) => group.items);
+    const shape = JSON.stringify(data.groups.map((group) => [group.caption, group.items.length]));
+    if (this.shape !== shape) this.build(shape);
+    for (const [place, made] of this.buttons.entries()) {
+      made.item = items[place];
+      made.button.title = made.item.about;
+      this.setBusy(made, isBusy(made.button));
+    }
+  }
+
+  build(shape) {
+    this.shape = shape;
+    this.buttons = [];
+    const groups = this.data.groups.map(({ caption, items }) => {
+      const group = element("div", { className: "group" }, ...items.map(() => this.makeButton()));
+      group.setAttribute("role", "group");
+      if (caption) group.setAttribute("aria-label", caption);
+      return element("div", {}, ...(caption ? [element("p", { className: "caption", textContent: caption })] : []), group);
+    });
+    this.root.querySelector(".groups").replaceChildren(...groups);
+    for (const made of this.waiting) made.button.setAttribute("aria-disabled", "true");
+  }
+
+  makeButton() {
+    const made = { button: element("button", { type: "button" }) };
+    made.button.addEventListener("click", () => this.press(made));
+    this.buttons.push(made);
+    return made.button;
+  }
+
+  setBusy(made, isNow) {
+    const { button, item } = made;
+    button.textContent = isNow ? `${item.label} · ${this.data.words.writing}` : item.label;
+    if (isNow) button.setAttribute("aria-disabled", "true");
+    else button.removeAttribute("aria-disabled");
+  }
+
+  press(made) {
+    if (isBusy(made.button)) return;
+    this.error.hidden = true;
+    this.setBusy(made, true);
+    if (!this.data.has_choices) {
+      this.save(made);
+      return;
+    }
+    const places = [...(this.asked?.places ?? []), this.buttons.indexOf(made)];
+    const asked = { name: `${performance.now()} ${Math.random()}`, places };
+    this.asked = asked;
+    this.ask(asked.name);
+    setTimeout(() => this.asked === asked && this.answered(), MOST_WAITED_MS);
+  }
+
+  // What was chosen may have no such file: then its button has gone.
+  get waiting() {
+    return (this.asked?.places ?? []).map((place) => this.buttons[place]).filter(Boolean);
+  }
+
+  answered() {
+    const { waiting } = this;
+    this.asked = null;
+    for (const made of waiting) this.save(made);
+  }
+
+  async save(made) {
+    const { data, error } = this;
+    error.textContent = await save(made.item.url, data.key, data.words);
+    error.hidden = !error.textContent;
+    this.setBusy(made, false);
+  }
+}
+
+export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
+  if (!groupsOf.has(parentElement)) groupsOf.set(parentElement, new SaveGroups(parentElement));
+  groupsOf.get(parentElement).update(data, setTriggerValue);
 });

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from app import resources
-from app.components.assets import component
+from app.components.assets import component, sent
 from framelens.i18n import language, t
 
 
@@ -43,8 +43,27 @@ def export_url(path: str, **options: str) -> str:
     return f"{resources.api_url(path, with_key=False)}?{query}"
 
 
-def draw(groups: Sequence[SaveGroup], *, key: str, width: Literal["stretch", "content"] = "stretch") -> None:
-    """Draw the buttons."""
+def draw(
+    groups: Sequence[SaveGroup],
+    *,
+    key: str,
+    width: Literal["stretch", "content"] = "stretch",
+    has_choices: bool = False,
+) -> None:
+    """Draw the buttons.
+
+    Args:
+        groups: The buttons.
+        key: Key of the component.
+        width: Width of the component.
+        has_choices: Fields beside the buttons change their addresses. Then a press waits until what was typed or chosen
+            just before it has been drawn.
+    """
     words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
     data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key(), "width": width}
-    _mount(key=key, data=data, width=width)
+    answer = {"has_choices": has_choices, "answer": sent(key, "press")}
+    _mount(key=key, data=data | answer, width=width, on_press_change=_draw_again)
+
+
+def _draw_again() -> None:
+    """Do nothing: the run that a press causes answers it."""

@@ -108,7 +108,7 @@ def _draw_export(chosen: Sequence[str]) -> None:
             options["conversations"] = str(int(has_conversations))
             words = t("library.export", n=len(chosen) - len(unexportable))
             button = SaveButton(words, exports.export_url("library.zip", **options))
-            exports.draw([SaveGroup((button,))], key="library_export")
+            exports.draw([SaveGroup((button,))], key="library_export", has_choices=True)
 
 
 def _draw_tags(chosen: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> No
     analysis = reported if has_conversations else analysis
     appendix = st.toggle(t("ui.save_appendix"), help=t("ui.save_appendix_help"), key="save_appendix")
     options = {"conversations": str(int(has_conversations)), "appendix": str(int(appendix))}
-    exports.draw(_save_groups(job, analysis, options), key="exports")
+    exports.draw(_save_groups(job, analysis, options), key="exports", has_choices=True)
     if may_change():
         slots.draw("report.files", job, analysis)
 

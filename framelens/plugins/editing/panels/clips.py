@@ -87,7 +87,7 @@ def _draw_one(asked: VideoRange) -> None:
     text = piece_text(Piece("", 0, "", first, last))
     place = f"jobs/{asked.job_id}" if asked.job_id else f"videos/{asked.video_id}"
     url = exports.export_url(f"{place}/clips", pieces=text, mode=mode)
-    exports.draw([SaveGroup((SaveButton(t("clip.save"), url),))], key="clip_save")
+    exports.draw([SaveGroup((SaveButton(t("clip.save"), url),))], key="clip_save", has_choices=True)
 
 
 def _draw_mode(key: str) -> ClipMode:
@@ -157,7 +157,7 @@ def _draw_all(listed: _Listed) -> None:
     elif len(kept) > MOST_PIECES:
         st.caption(t("clip.most", most=MOST_PIECES, n=len(kept)))
     elif not wrong:
-        exports.draw([SaveGroup(_save_buttons(listed, kept, mode))], key="clips_save")
+        exports.draw([SaveGroup(_save_buttons(listed, kept, mode))], key="clips_save", has_choices=True)
 
 
 def _draw_left_out(names: Sequence[str]) -> None:

@@ -111,7 +111,7 @@ def test_an_engine_killed_in_mid_job_is_replaced(
     used, killed = list[EngineInfo](), False
     with ExitStack() as stack:
         other = ready(stack.enter_context(another_engine(tiny_vl, vl_endpoint.api_key, tmp_path)))
-        endpoints = {at.base_url: at for at in (other, vl_endpoint)}  # the first one is killed
+        endpoints = {at.base_url: at for at in (vl_endpoint, other)}
         session = framelens.Session(
             base_url=", ".join(endpoints),
             api_key=vl_endpoint.api_key,

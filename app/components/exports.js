@@ -4,7 +4,7 @@
 
 const groupsOf = new WeakMap();
 
-const MOST_WAITED_MS = 15_000;
+const MOST_WAITED_MS = 60_000;
 
 function nameOf(answer) {
   const given = answer.headers.get("Content-Disposition") ?? "";
@@ -100,7 +100,7 @@ class SaveGroups {
     const asked = { name: `${performance.now()} ${Math.random()}`, places };
     this.asked = asked;
     this.ask(asked.name);
-    setTimeout(() => this.asked === asked && this.answered(), MOST_WAITED_MS);
+    setTimeout(() => this.asked === asked && this.giveUp(), MOST_WAITED_MS);
   }
 
   // What was chosen may have no such file: then its button has gone.
@@ -114,10 +114,20 @@ class SaveGroups {
     for (const made of waiting) this.save(made);
   }
 
+  // The address drawn last may be that of other choices.
+  giveUp() {
+    const { waiting } = this;
+    this.asked = null;
+    for (const made of waiting) this.end(made, this.data.words.failed);
+  }
+
   async save(made) {
-    const { data, error } = this;
-    error.textContent = await save(made.item.url, data.key, data.words);
-    error.hidden = !error.textContent;
+    this.end(made, await save(made.item.url, this.data.key, this.data.words));
+  }
+
+  end(made, reason) {
+    this.error.textContent = reason;
+    this.error.hidden = !reason;
     this.setBusy(made, false);
   }
 }

@@ -37,7 +37,7 @@ from tests.llm.scripted import serve
 
 _FULL = 100
 _CLIPS = 4
-"""At most: one kill has two."""
+"""Most videos of a client; one kill has two."""
 _PIECES = 6
 """Of each upload."""
 _ANSWER_SECONDS = 0.1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError
 from framelens.core.files import (
     absolute,
@@ -75,8 +75,13 @@ class Output:
     def _is_free(self, path: Path) -> bool:
         return name_key(path.name) not in self._given and is_free(path, self.inputs, overwrites=self.overwrites)
 
-    def write(self, analysis: Analysis, path: Path) -> None:
-        """Write the report and its accompanying files in the language of the command.
+    def write(self, analysis: Analysis, path: Path, wanted: Language | None = None) -> None:
+        """Write the report and its accompanying files.
+
+        Args:
+            analysis: The analysis.
+            path: Path of the report.
+            wanted: The language of the report; None for that of the command.
 
         Raises:
             StorageError: A file can't be written.
@@ -85,7 +90,7 @@ class Output:
         from framelens.reports.formats import files_of
 
         with storage_errors("report_not_written", path):
-            files = files_of(self.format, analysis, language(), path.name, appendix=self.appendix)
+            files = files_of(self.format, analysis, wanted or language(), path.name, appendix=self.appendix)
             for _ in written(files, path.parent):
                 pass
 
@@ -119,10 +124,19 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     inputs = (*videos, *((given.subtitles,) if given.subtitles else ()))
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
-        check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
-        return Output(format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
+        return file_output(given, path, asked, inputs)
     check_output_folder("--output", path)
     return Output(asked or "markdown", path, None, given.overwrite, inputs, given.appendix)
+
+
+def file_output(given: argparse.Namespace, path: Path, asked: str | None, inputs: tuple[Path, ...]) -> Output:
+    """Return the output of a single report as a file, in the format that was asked for or that its ending names.
+
+    Raises:
+        ConfigError: It is an input, an existing file, or has an ending that isn't that of the format.
+    """
+    check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
+    return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
 
 
 def names_folder(named: str) -> bool:
@@ -199,12 +213,8 @@ def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
         raise ConfigError("output_ending", option=option, given=shown_path(path), allowed=", ".join(endings))
 
 
-def format_for(name: str, asked: str | None) -> str:
-    """Return the format of a report file with this name.
-
-    Raises:
-        ConfigError: Its ending is not that of the format that was asked for, or of none.
-    """
+def _format_for(name: str, asked: str | None) -> str:
+    """Return the format of a report file with this name, which must end as that format does if it has an ending."""
     from framelens.reports.formats import FORMATS, format_of
 
     found = format_of(name)

@@ -91,12 +91,17 @@ def seconds(video: Locator) -> float:
 
 
 def arrives(page: Page, video: Locator, at: float) -> None:
-    """Wait until the video stands at a second, or has been played from there: a picture's click also plays."""
     page.wait_for_function(
-        """([video, at]) => {
-            const starts = Array.from({ length: video.played.length }, (_, place) => video.played.start(place));
-            const places = video.seeking ? starts : [video.currentTime, ...starts];
-            return places.some(place => Math.abs(place - at) < 0.25);
+        "([video, at]) => Math.abs(video.currentTime - at) < 0.25 && !video.seeking", arg=[video.element_handle(), at]
+    )
+
+
+def plays_from(page: Page, video: Locator, at: float) -> None:
+    """Wait until the video has been played from a second on; where it is by then depends on the machine."""
+    page.wait_for_function(
+        """([{ played }, at]) => {
+            const starts = Array.from({ length: played.length }, (_, place) => played.start(place));
+            return starts.some((start) => Math.abs(start - at) < 0.25);
         }""",
         arg=[video.element_handle(), at],
     )

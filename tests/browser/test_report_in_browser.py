@@ -24,7 +24,7 @@ from tests.browser.conftest import (
     running,
     wait_until_still,
 )
-from tests.browser.test_analyse_in_browser import arrives, video_of
+from tests.browser.test_analyse_in_browser import arrives, plays_from, video_of
 
 pytestmark = pytest.mark.browser
 
@@ -155,7 +155,7 @@ def test_times_of_chapters_evidence_and_words_move_the_player(rich_app: App, vis
     page.get_by_role("button", name="00:10", exact=True).first.click()
     arrives(page, video, 10.0)
     page.get_by_role("button", name="Go to 00:05.0 in the video").first.click()
-    arrives(page, video, 5.0)
+    plays_from(page, video, 5.0)
     open_details(page, "Transcript")
     page.get_by_role("listitem").filter(has_text="Spoken line 1.").get_by_role("button").first.click()
     arrives(page, video, 2.0)

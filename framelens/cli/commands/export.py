@@ -14,17 +14,16 @@ from framelens import config
 from framelens.cli.report_output import (
     add_appendix_option,
     add_overwrite_option,
-    check_output_file,
     check_output_folder,
     check_typed_output,
-    format_for,
+    file_output,
 )
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, is_free, shown_path
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, bundle, files_of, format_named, format_of
+from framelens.reports.formats import FORMATS, bundle, format_named, format_of
 from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
@@ -159,10 +158,7 @@ def _write_one(
     formats, found = given.format or [None], list(islice(analyses, 2))
     if len(formats) > 1 or len(found) > 1:
         raise ConfigError("output_not_folder", option="--output", given=shown_path(path))
-    check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
-    form = format_for(path.name, formats[0])
+    output = file_output(given, path, formats[0], tuple(inputs))
     for analysis in found:
-        wanted = given.language or analysis.request.language
-        with storage_errors("report_not_written", path):
-            list(written(files_of(form, analysis, wanted, path.name, appendix=given.appendix), path.parent))
+        output.write(analysis, path, given.language or analysis.request.language)
     return [path for _ in found]

@@ -20,7 +20,8 @@ from framelens.video.files import printable
 from framelens.video.inputs import Input, resolve
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.analysis.planning.estimate import Planner
+    from framelens.analysis.prompts.templates import Templates
 
 Sha256 = Callable[[Path, threading.Event | None], str]
 
@@ -147,13 +148,16 @@ def make_batch(
     )
 
 
-def request_for(request: AnalysisRequest, path: Path, services: Services, *, fits: bool) -> AnalysisRequest:
+def request_for(
+    request: AnalysisRequest, path: Path, templates: Templates, planner: Planner, *, fits: bool
+) -> AnalysisRequest:
     """Build the request about one of the videos.
 
     Args:
         request: The common request.
         path: The video.
-        services: The services, which know how many frames one request to the model holds.
+        templates: The templates, among them that of the request.
+        planner: Knows how many frames one request to the model holds.
         fits: Choose as many frames, in place of `request.frames`.
 
     Raises:
@@ -162,8 +166,8 @@ def request_for(request: AnalysisRequest, path: Path, services: Services, *, fit
     request = replace(request, path=path)
     if not fits:
         return request
-    template = services.templates.find(request.template)
-    return replace(request, frames=services.planner.held_frames(probe(path), request, template), adapts=False)
+    template = templates.find(request.template)
+    return replace(request, frames=planner.held_frames(probe(path), request, template), adapts=False)
 
 
 def collect(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure
@@ -25,10 +25,8 @@ from framelens.reports.content.labels import shareable_value
 from framelens.reports.files import ReportFile
 from framelens.reports.formats import FORMATS, files_of
 from framelens.store.accounts import AccountStore
+from framelens.store.database import Store
 from framelens.store.library_index import LibraryEntry
-
-if TYPE_CHECKING:
-    from framelens.services.container import Services
 
 VideoState = State | Literal["pending"]
 _FORMAT = "html"
@@ -44,10 +42,11 @@ class PageBatches:
         stored: All batches, also those that commands have started.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, store: Store, jobs: Jobs) -> None:
+        self._store = store
+        self._jobs = jobs
         self._tasks = BackgroundTasks[None, None]("batch")
-        self.stored = BatchRepository(services.store)
+        self.stored = BatchRepository(store)
 
     @requires("analyst")
     def start(
@@ -103,10 +102,9 @@ class PageBatches:
         Raises:
             InputError: "settings_changed", for the first analysis that was begun with other settings.
         """
-        jobs = self._services.jobs
-        for one in status_of(batch, jobs):
+        for one in status_of(batch, self._jobs):
             if one.video.job_id and one.is_over:
-                jobs.resume(one.video.job_id)
+                self._jobs.resume(one.video.job_id)
         if batch.folder is None:
             self._submit(batch.id)
 
@@ -115,9 +113,9 @@ class PageBatches:
         """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
         if task := self._tasks.get(batch.id):
             task.cancel()
-        for one in sorted(status_of(batch, self._services.jobs), key=lambda one: one.state == "running"):
+        for one in sorted(status_of(batch, self._jobs), key=lambda one: one.state == "running"):
             if one.video.job_id and not one.is_over:
-                self._services.jobs.cancel(one.video.job_id)
+                self._jobs.cancel(one.video.job_id)
 
     def close(self) -> None:
         """Submit no further job; what wasn't submitted stays pending."""
@@ -131,7 +129,7 @@ class PageBatches:
         if batch.user_id == current_user().id:
             self._submit_videos(batch, cancel)
         else:  # an administrator continues it, for its owner
-            with as_user(AccountStore(self._services.store).owner(batch.user_id)):
+            with as_user(AccountStore(self._store).owner(batch.user_id)):
                 self._submit_videos(batch, cancel)
 
     def _submit_videos(self, batch: Batch, cancel: threading.Event) -> None:
@@ -142,7 +140,7 @@ class PageBatches:
                 raise Cancelled
             try:
                 request = replace(batch.request, path=video.path)
-                made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
+                made = replace(video, job_id=self._jobs.submit(request, name=video.name))
             except StorageError:
                 raise
             except AppError as error:

@@ -44,6 +44,7 @@ from framelens.video.files import check_file, printable
 from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
+    from framelens.config import Settings
     from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
 
@@ -144,11 +145,11 @@ def analyse_video(
     subtitles = digest_beside(video.path)
     try:
         check_file(video.path)
-        request = request_for(batch.request, video.path, services, fits=batch.fits_request)
+        request = request_for(batch.request, video.path, services.templates, services.planner, fits=batch.fits_request)
         run = followed_run(services.jobs, request, listener, cancel or threading.Event(), force=batch.repeats)
         stored = run.result()
-        _raise_if_pending(stored, services)
-        analysis, failure, files = stored.analysis, _failure_of(stored, services), {}
+        _raise_if_pending(stored, services.settings)
+        analysis, failure, files = stored.analysis, _failure_of(stored, services.settings), {}
         assert analysis
         if analysis.sha256 and analysis.sha256 != video.key:
             raise VideoError("video_changed_in_batch", name=video.name)
@@ -197,16 +198,16 @@ def followed_run(
     return run
 
 
-def _raise_if_pending(job: JobSnapshot, services: Services) -> None:
+def _raise_if_pending(job: JobSnapshot, settings: Settings) -> None:
     """Raise the error of a job without a report, and one that leaves the video pending although there is a report."""
     raise_without_report(job)
-    if job.error and concerns_all(job.error) and not is_expected(job.error, services.settings):
+    if job.error and concerns_all(job.error) and not is_expected(job.error, settings):
         raise job.error
 
 
-def _failure_of(job: JobSnapshot, services: Services) -> Failure | None:
+def _failure_of(job: JobSnapshot, settings: Settings) -> Failure | None:
     """Return why no model gave an answer; None if one did, or if no model was named and none is available."""
-    is_fine = job.error is None or is_expected(job.error, services.settings)
+    is_fine = job.error is None or is_expected(job.error, settings)
     return None if is_fine else job.failure
 
 

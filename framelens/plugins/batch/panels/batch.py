@@ -34,7 +34,7 @@ def batches() -> PageBatches:
     """Return the batches that the page starts, which all sessions share."""
     from framelens.plugins.batch.job_batches import PageBatches
 
-    return services().part("batches", PageBatches)
+    return services().part("batches", lambda made: PageBatches(made.store, made.jobs))
 
 
 def start(name: str, videos: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest) -> None:

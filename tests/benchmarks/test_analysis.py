@@ -101,6 +101,7 @@ def test_frames_are_counted_and_cited_by_their_marks() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_whole_analysis_is_recorded_and_can_be_sent_again(tmp_path: Path) -> None:
     with serving(AT_ONCE) as url:
         app = App(url, tmp_path, in_flight=2)

@@ -56,6 +56,7 @@ def test_cards_are_planted_to_the_frame(tmp_path: Path, footage: list[Path]) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @needs_ffmpeg
 def test_planted_video_is_made_once_for_a_seed(tmp_path: Path, footage: list[Path]) -> None:
     first = planted(tmp_path / "work", footage, minutes=1, seed=3)
@@ -84,6 +85,7 @@ def test_tally_counts_what_was_found() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_rare_cards_are_where_the_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moment, "_MINUTES", 1)
     path, rare = moment.made(tmp_path, seed=5)

@@ -12,6 +12,7 @@ from tests.cards import CARDS, write_card_video
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_text_reading")
 def test_killed_analyses_lose_nothing(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "clip.mp4", list(CARDS))

@@ -12,6 +12,7 @@ from benchmarks.torture.line import Scale
 
 @pytest.mark.browser
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_text_reading")
 def test_readers_at_once_see_no_error(tmp_path: Path) -> None:
     lines = list(sessions.run(Scale(0.04, tmp_path)))

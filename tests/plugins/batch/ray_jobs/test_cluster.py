@@ -42,7 +42,7 @@ pytestmark = [
 ]
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
 NO_TEXT = ROOT / "tests" / "no_text"
-VIDEOS = 6
+VIDEOS = 5
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,7 @@ def test_what_is_killed_on_a_node_is_done_elsewhere(
     check_whole(batch, events, Results(replace(batch, folder=tmp_path / "out")), local)
 
 
+@pytest.mark.thorough
 def test_the_command_continues_a_dead_driver_and_follows(
     client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ from framelens.core.links import SourceSettings
 from framelens.core.units import human_size
 from framelens.i18n import notice_text
 from framelens.services.links import LinkFetcher
-from framelens.store.video_repository import VideoRepository, notice_of
+from framelens.store.videos.video_repository import VideoRepository, notice_of
 
 _SECONDS, _RATE, _SIZE = 60, 25, (640, 360)
 """Of the piece that is repeated."""

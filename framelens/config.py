@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from framelens.core.domain import Language
+from framelens.core.engines.model_hub import parse_hub
 from framelens.core.errors import ConfigError
 from framelens.core.files import typed_path
 from framelens.core.links import S3Access, SourceSettings
-from framelens.core.model_hub import parse_hub
 from framelens.core.redaction import is_secret, redact, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -218,7 +218,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
-    from framelens.core import vllm_arguments
+    from framelens.core.engines import vllm_arguments
 
     vllm_arguments.check(given)
     return given

@@ -41,7 +41,7 @@ SLOTS = (
 - analyse.source(): draws one more way to choose a video, below the drop area.
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
-- doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.check_findings`).
+- doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.failures.check_findings`).
 - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has none.

@@ -18,9 +18,9 @@ from framelens import config, i18n, registry
 from framelens.core.domain import Language
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.engine_probe import ensure_record
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.transformers import transformers_launcher
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.transformers import transformers_launcher
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.llm import retries
 
 FIXTURES = Path(__file__).parent / "fixtures"

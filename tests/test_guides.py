@@ -28,8 +28,8 @@ import psutil
 import pytest
 
 from framelens import config
-from framelens.core.model_hub import HubKind
-from framelens.core.vllm_arguments import installed_arguments
+from framelens.core.engines.model_hub import HubKind
+from framelens.core.engines.vllm_arguments import installed_arguments
 from framelens.engine.base import Endpoint
 from framelens.engine.model_resolution import check_model_folder
 from tests.cards import draw_card, to_jpeg

@@ -18,10 +18,10 @@ from framelens.config import load
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.events import AnalysisEvent, Finished, ModeChosen
 from framelens.engine.base import Endpoint
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
 from framelens.i18n import notice_text
 from framelens.reports.formats import FORMATS
-from framelens.services.engine_session import EngineSession
+from framelens.services.engines.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.test_local_engine import wait_until

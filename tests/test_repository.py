@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from framelens.engine.base import Launcher
-from framelens.engine.transformers import transformers_launcher
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.transformers import transformers_launcher
+from framelens.engine.local.vllm import vllm_launcher
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

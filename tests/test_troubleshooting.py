@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.domain import Language
-from framelens.core.failure_patterns import keys, match_failure
+from framelens.core.failures.failure_patterns import keys, match_failure
 from framelens.i18n import LANGUAGES, catalogue, plugin_catalogue
 
 DOCS = Path(__file__).parent.parent / "docs" / "guide"

@@ -14,7 +14,7 @@ import streamlit as st
 from app import resources
 from app.components.assets import component, sent
 from framelens.i18n import language, t
-from framelens.store.upload_limits import UploadPurpose
+from framelens.store.videos.upload_limits import UploadPurpose
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload."""

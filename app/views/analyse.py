@@ -24,7 +24,7 @@ from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
 from framelens.services.playback import keep_video, video_for
-from framelens.store.video_repository import notice_of
+from framelens.store.videos.video_repository import notice_of
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from framelens.engine.base import Endpoint
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
 
 TINY = Path(__file__).parents[2] / "tests" / "fixtures" / "tiny-vl"
 _COUNT = r"^vllm:prefix_cache_{name}(?:_total)?\{{[^}}]*\}} ([\d.e+]+)$"

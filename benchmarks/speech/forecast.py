@@ -28,7 +28,7 @@ from benchmarks.speech.voices import RATE, Recording, Sound, level_of, music, no
 from framelens import config
 from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.core.domain import SpeechSpans
-from framelens.services.engine_session import build_transcription
+from framelens.services.engines.engine_session import build_transcription
 from framelens.video.extractor import probe
 
 _SECONDS = 900.0

@@ -34,7 +34,7 @@ def _by_framelens(model: str, file: Path) -> Iterator[tuple[float, str]]:
     from framelens import config
     from framelens.core.domain import Cue
     from framelens.plugins.speech import recogniser
-    from framelens.services.engine_session import build_transcription
+    from framelens.services.engines.engine_session import build_transcription
     from framelens.video.extractor import probe
 
     recogniser.cues_of = lambda words: (Cue(one.start_seconds, one.end_seconds, one.text) for one in words)

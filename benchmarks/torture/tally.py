@@ -13,7 +13,7 @@ from benchmarks.torture.line import Line
 
 _ORPHAN_SECONDS = 20.0
 """A process that lives longer than this after the one that started it was killed is an orphan. The engine's has eight
-seconds to end (framelens/engine/child_process.py)."""
+seconds to end (framelens/engine/local/child_process.py)."""
 
 
 @dataclass

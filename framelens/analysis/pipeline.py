@@ -53,7 +53,7 @@ from framelens.core.events import (
 )
 from framelens.core.files import readable
 from framelens.i18n import as_notice, in_language
-from framelens.store.video_repository import link_of, notice_of
+from framelens.store.videos.video_repository import link_of, notice_of
 from framelens.video.keyframes.options import ExtractOptions
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Answerer(Protocol):
 
 
 class Tools(Protocol):
-    """What an analysis works with; `framelens.services.engine_session.EngineSession` builds it from the settings."""
+    """What an analysis works with; `services.engines.engine_session.EngineSession` builds it from the settings."""
 
     @property
     def extractions(self) -> ExtractionCache:
@@ -361,7 +361,7 @@ class _Run:
     def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
         from framelens.analysis.requests.request_executor import EngineEnded
-        from framelens.core.refusals import may_be_dying
+        from framelens.core.failures.refusals import may_be_dying
 
         is_engine = isinstance(error, EngineError) and may_be_dying(error)
         if is_engine and (death := connection.death()):

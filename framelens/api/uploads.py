@@ -20,8 +20,8 @@ from starlette.routing import BaseRoute
 
 from framelens.api.gate import Gate
 from framelens.core.errors import InputError
-from framelens.store.upload_limits import UploadPurpose
-from framelens.store.video_repository import PartialUpload, Upload, VideoRepository
+from framelens.store.videos.upload_limits import UploadPurpose
+from framelens.store.videos.video_repository import PartialUpload, Upload, VideoRepository
 from framelens.video.extractor import probe
 from framelens.video.subtitles.discovery import is_subtitle_name
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from framelens.config import Settings
-    from framelens.core.check_findings import CheckFinding, Severity
+    from framelens.core.failures.check_findings import CheckFinding, Severity
     from framelens.services.container import Services
     from framelens.store.trash import TrashEntry
 

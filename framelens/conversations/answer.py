@@ -36,7 +36,7 @@ from framelens.core.errors import (
     as_app_error,
 )
 from framelens.core.events import EngineProgress, Noticed
-from framelens.core.refusals import may_be_dying
+from framelens.core.failures.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.retries import Retries
 from framelens.llm.stream import Reply, stream_pieces

@@ -105,7 +105,7 @@ class VoteAsker:
             absent: Ask the contrary question: whether it is absent.
 
         Raises:
-            AppError: The engine refuses (see `framelens.core.refusals`), fails, or takes no pictures.
+            AppError: The engine refuses (see `framelens.core.failures.refusals`), fails, or takes no pictures.
             Cancelled: `cancel` was set.
         """
         if not jpegs:

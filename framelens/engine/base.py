@@ -139,7 +139,7 @@ def _no_variables(_: Path) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Recipe for starting one kind of local engine and reading its log; `framelens.engine.local_engine` runs it.
+    """Recipe for starting one kind of local engine and reading its log; `framelens.engine.local.local_engine` runs it.
 
     Attributes:
         model: Display name of the model.

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from framelens.core.child_environment import engine_environment
-from framelens.core.engine_record import engine_record, record_path
+from framelens.core.engines.engine_record import engine_record, record_path
 
 _SECONDS = 180.0
 """Longest time for importing the engines, on a busy machine with a cold disk."""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from framelens.core.engines.model_hub import HubKind, ModelHub, chosen_hub
 from framelens.core.files import typed_path
-from framelens.core.model_hub import HubKind, ModelHub, chosen_hub
 
 MASTER = "master"
 """Branch of ModelScope's repositories; its tools name the folder of a snapshot by it."""

@@ -16,8 +16,8 @@ from framelens.core.background_task import in_thread
 from framelens.core.domain import EngineInfo
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
+from framelens.core.failures.refusals import is_page, refused, said_in
 from framelens.core.redaction import redact
-from framelens.core.refusals import is_page, refused, said_in
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.endpoints import health_url, is_vllm, served_models
 from framelens.http_client.short import NoAnswer, get_json, get_text

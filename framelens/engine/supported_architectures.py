@@ -9,7 +9,7 @@ from collections.abc import Set
 from importlib import metadata
 from typing import Literal
 
-from framelens.core.engine_record import engine_record
+from framelens.core.engines.engine_record import engine_record
 from framelens.core.errors import EngineError
 from framelens.engine.engine_probe import ensure_record
 from framelens.engine.hardware import Device

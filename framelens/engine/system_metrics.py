@@ -11,8 +11,8 @@ from typing import Literal, TypeVar, get_args
 
 import psutil
 
-from framelens.engine.child_process import GUARD
 from framelens.engine.hardware import free_memory_bytes, memory_bytes
+from framelens.engine.local.child_process import GUARD
 
 ProcessRole = Literal["app", "decoders", "engines"]
 PROCESS_ROLES: tuple[ProcessRole, ...] = get_args(ProcessRole)

@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.1
 
 
 class AnalysisSession(Protocol):
-    """An engine with everything that was built for it; `framelens.services.engine_session.EngineSession` is one."""
+    """An engine with everything that was built for it; `services.engines.engine_session.EngineSession` is one."""
 
     @property
     def engine(self) -> Engine:

@@ -25,7 +25,7 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.library import import_worker
 from framelens.store.fs_utils import disk_errors, reason_of
 from framelens.store.trash import TrashEntry
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 
 _log = logging.getLogger(__name__)
 

@@ -1,12 +1,12 @@
-"""Mapping of client libraries' exceptions to AppErrors; `framelens.core.refusals` reads what an engine itself says."""
+"""Mapping of client libraries' exceptions to AppErrors; `core.failures.refusals` reads what an engine itself says."""
 
 from __future__ import annotations
 
 import logging
 
 from framelens.core.errors import AppError, EngineBrokeOff, EngineError, EngineTimeout
+from framelens.core.failures.refusals import refused, refused_in_stream
 from framelens.core.redaction import redact
-from framelens.core.refusals import refused, refused_in_stream
 from framelens.http_client.client import reason_of
 
 log = logging.getLogger(__name__)

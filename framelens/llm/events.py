@@ -13,8 +13,8 @@ from typing import Any
 import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
 
-from framelens.core.refusal_wordings import match_refusal
-from framelens.core.refusals import is_refusal, read_json, said_in
+from framelens.core.failures.refusal_wordings import match_refusal
+from framelens.core.failures.refusals import is_refusal, read_json, said_in
 from framelens.llm.chunks import normal_chunk
 
 _MOST_BARE = 2**20

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import Cancelled, EngineError
-from framelens.core.refusals import is_refusal, read_json, refused, said_in
+from framelens.core.failures.refusals import is_refusal, read_json, refused, said_in
 from framelens.http_client.client import request_loop
 from framelens.llm.error_mapping import engine_error
 from framelens.llm.retries import Retries
@@ -76,7 +76,7 @@ def transcribe(
         at_once: Number of pieces that are requested, and held in memory, at the same time.
 
     Raises:
-        AppError: The engine refuses (see `framelens.core.refusals`) or doesn't answer.
+        AppError: The engine refuses (see `framelens.core.failures.refusals`) or doesn't answer.
         EngineError: An answer is not a transcription.
         Cancelled: `cancel` was set.
     """

@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from framelens.core.domain import Usage
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
 from framelens.core.events import value_of
-from framelens.core.refusals import refused_in_answer
+from framelens.core.failures.refusals import refused_in_answer
 from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
@@ -145,7 +145,7 @@ def stream_pieces(
         The Reply, as the generator's return value; an engine that ignores max_tokens is cut off there.
 
     Raises:
-        AppError: The engine refuses (see `framelens.core.refusals`), fails, or answers nothing.
+        AppError: The engine refuses (see `framelens.core.failures.refusals`), fails, or answers nothing.
         Cancelled: `cancel` was set.
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))

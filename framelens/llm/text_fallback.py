@@ -1,6 +1,6 @@
 """Text fallback: when pictures are replaced by what was measured in them, how, and what the user reads about it.
 
-An engine gets text if it refuses pictures (`PicturesRefused`, whose wordings are in `framelens.core.refusals`), or
+An engine gets text if it refuses pictures (`PicturesRefused`, whose wordings are in `core.failures.refusals`), or
 accepts them and drops them silently, which `prove_sight` shows by its count of prompt tokens. A dead engine, a timeout
 and a full context are errors of their own and never lead to text. A vote on a single frame has no text form: a search
 for moments that is refused ends, and the question is answered like any other.

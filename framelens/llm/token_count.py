@@ -75,7 +75,7 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     """
     import httpx
 
-    from framelens.core.refusals import is_refusal, read_json, refused
+    from framelens.core.failures.refusals import is_refusal, read_json, refused
     from framelens.http_client.client import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"

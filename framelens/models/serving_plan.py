@@ -46,9 +46,8 @@ def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequence
     """Build the plan that a VLLM_CONFIG means; missing settings are vLLM's defaults, with a length of 8192.
 
     Args:
-        arguments: Settings that have passed `framelens.core.vllm_arguments.check`. A data type doesn't affect weights
-        that
-            are stored quantised.
+        arguments: Settings that have passed `core.engines.vllm_arguments.check`. A data type doesn't affect weights
+            that are stored quantised.
         device: Where the model runs.
         sequences: Requests in flight.
     """

@@ -715,7 +715,7 @@ def _selection(
 
 def _confirm_download(settings: Settings) -> None:
     """Confirm the download of the model, if one is needed."""
-    from framelens.services.engine_selection import build_engine, confirmed_downloads
+    from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
     from framelens.services.readiness import readiness
 
     now = readiness(settings, build_engine(settings)[0])

@@ -16,7 +16,7 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
-from framelens.services.engine_session import open_planner
+from framelens.services.engines.engine_session import open_planner
 from framelens.video.extractor import probe
 from framelens.video.subtitles.discovery import check_subtitle_file
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from framelens.conversations.conversation import AnswerDraft, AskEvent, Conversation
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
-    from framelens.services.engine_session import EngineSession, SharedParts
+    from framelens.services.engines.engine_session import EngineSession, SharedParts
 
 _POLL_SECONDS = 0.05
 _WHOLE = Selection()

@@ -24,12 +24,12 @@ from framelens.core.errors import StorageError
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.core.wall_clock import latest_time
 from framelens.jobs.engine_switcher import EngineSwitcher
-from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
+from framelens.services.engines.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store, open_store
 from framelens.store.fs_utils import ProcessLock, log_to
-from framelens.store.upload_limits import UploadLimits
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.upload_limits import UploadLimits
+from framelens.store.videos.video_repository import VideoRepository
 
 if TYPE_CHECKING:
     from framelens.analysis.planning.estimate import Planner
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from framelens.services.access.accounts import Accounts
     from framelens.services.answers import Answers
     from framelens.services.asking import Asking
-    from framelens.services.model_switch import ModelSwitch
+    from framelens.services.engines.model_switch import ModelSwitch
     from framelens.services.stored_reports import StoredReports
     from framelens.video.stills import Stills
 
@@ -144,7 +144,7 @@ class Services:
     @property
     def model_switch(self) -> ModelSwitch:
         """Return the switch to another model."""
-        from framelens.services.model_switch import ModelSwitch
+        from framelens.services.engines.model_switch import ModelSwitch
 
         return ModelSwitch(self.switcher, self.jobs, self.templates, self.shared)
 

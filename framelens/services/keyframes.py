@@ -99,7 +99,7 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
         AppError: The video can't be read.
     """
     from framelens.analysis.prompts.templates import built_in
-    from framelens.services.engine_session import open_planner
+    from framelens.services.engines.engine_session import open_planner
 
     request = AnalysisRequest(path)
     template = built_in()[request.template]

@@ -18,7 +18,7 @@ from framelens.core.links import unsigned
 from framelens.http_client.content_range import ContentRange, version_of, version_validator
 from framelens.http_client.outbound import ResponseHead
 from framelens.services.overview import PROBED_BYTES, RangedFile
-from framelens.store.arriving_video import ArrivingVideo
+from framelens.store.videos.arriving_video import ArrivingVideo
 
 _MOST_PAGE_BYTES = 1 << 20
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")

@@ -23,8 +23,8 @@ from framelens.core.units import human_size
 from framelens.http_client.outbound import BROKEN, Outbound
 from framelens.services.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
 from framelens.services.overview import RangedFile, make_overview, whole_notice
-from framelens.store.arriving_video import ArrivingVideo
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.arriving_video import ArrivingVideo
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.remux.overview import IframeCopied
 from framelens.video.remux.sound_track import joined_tracks
 

@@ -19,7 +19,7 @@ from framelens.core.units import human_size
 from framelens.http_client.content_range import ContentRange, version_of, version_validator
 from framelens.http_client.outbound import BROKEN, Outbound, ResponseHead
 from framelens.i18n import as_notice
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, Ranges, copy_iframes
 
 PROBED_BYTES = 64 << 10

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from framelens.analysis.inputs.extraction_cache import ExtractionCache
     from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
-    from framelens.store.video_repository import VideoRepository
+    from framelens.store.videos.video_repository import VideoRepository
 
 _MOST_OTHERS = 20
 """Newest analyses of the same content whose video is looked for."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from framelens.config import Settings
+from framelens.core.engines.model_hub import ModelHub, chosen_hub, is_offline
 from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.model_hub import ModelHub, chosen_hub, is_offline
 from framelens.core.units import gib_number, human_size
 from framelens.engine.base import Engine, NullEngine
 from framelens.engine.hub_cache import hub_cache_folder
@@ -20,9 +20,9 @@ from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import USABLE, MemoryNeed, Proposal
-from framelens.services import hardware_profile
-from framelens.services.model_arguments import effective_arguments
-from framelens.services.model_names import resolve_named_model
+from framelens.services.engines import hardware_profile
+from framelens.services.engines.model_arguments import effective_arguments
+from framelens.services.engines.model_names import resolve_named_model
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2

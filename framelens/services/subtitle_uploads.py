@@ -9,7 +9,7 @@ from pathlib import Path
 from framelens.core.errors import InputError
 from framelens.core.files import safe_file_name
 from framelens.core.units import human_size
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.subtitles.discovery import (
     MOST_SUBTITLE_BYTES,
     SUBTITLE_SUFFIXES,

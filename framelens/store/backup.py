@@ -53,7 +53,7 @@ _FORMAT = 1
 _MOST_MANIFEST_BYTES = 256 << 20
 """Of some million files."""
 _KEPT_FREE_BYTES = 64 << 20
-"""Left free, as by uploads (framelens.store.video_repository)."""
+"""Left free, as by uploads (framelens.store.videos.video_repository)."""
 _UNFINISHED = "backup-part"
 """In the names of a backup's files until it is whole."""
 _LEFT_SECONDS = 3600.0

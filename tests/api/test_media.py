@@ -16,7 +16,7 @@ from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video import stills
 from tests.app.fake_services import keyframes
 from tests.cards import draw_card, to_jpeg

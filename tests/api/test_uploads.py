@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from framelens.core.errors import InputError
 from framelens.services.container import Services
-from framelens.store.upload_limits import UploadPurpose
+from framelens.store.videos.upload_limits import UploadPurpose
 from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}

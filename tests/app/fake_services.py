@@ -58,11 +58,11 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
-from framelens.services.engine_session import SharedParts
+from framelens.services.engines.engine_session import SharedParts
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock
 from framelens.store.model_records import KnownTimings
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.cards import draw_card, to_jpeg
 
 TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})

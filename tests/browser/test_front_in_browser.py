@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from framelens.core.domain import Language
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
 from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_language, expect_report, running, wait_until_still
 from tests.cards import write_card_video

@@ -13,7 +13,7 @@ import pytest
 
 from framelens.core.errors import InputError
 from framelens.core.files import readable, restored, shown_path, storable
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.cards import write_card_video
 from tests.cli.test_main import run
 

@@ -23,7 +23,7 @@ from framelens.core.background_task import in_thread
 from framelens.core.errors import Cancelled
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.services.asking import Asking
-from framelens.services.engine_session import SharedParts
+from framelens.services.engines.engine_session import SharedParts
 from framelens.store.database import open_store
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_pipeline import extracting, tools

@@ -13,8 +13,8 @@ import pytest
 from framelens.core.child_environment import engine_environment, hub_environment, reader_environment
 from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.video import worker_pool
 from tests.engine.fakes import fake_launcher
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from framelens.core.engines.model_hub import ModelHub, parse_hub
 from framelens.core.errors import ConfigError
-from framelens.core.model_hub import ModelHub, parse_hub
 
 HUGGING_FACE, MODELSCOPE = (
     ModelHub("huggingface", "https://huggingface.co"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from framelens.core.errors import EngineBusy, EngineError, RequestTooLarge, TooManyPictures
-from framelens.core.refusals import (
+from framelens.core.failures.refusals import (
     is_refusal,
     may_be_dying,
     read_json,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from framelens.core import vllm_arguments
 from framelens.core.domain import Notice
+from framelens.core.engines import vllm_arguments
+from framelens.core.engines.vllm_arguments import arguments_to_argv, check, installed_arguments
 from framelens.core.errors import ConfigError
-from framelens.core.vllm_arguments import arguments_to_argv, check, installed_arguments
 from framelens.i18n import error_text, notice_text
 
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is installed on Linux alone")

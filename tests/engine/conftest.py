@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
 from tests.engine.fakes import MakeEngine, fake_launcher
 
 

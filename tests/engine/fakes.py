@@ -11,8 +11,8 @@ from typing import Any
 
 from framelens.core.events import EngineProgress
 from framelens.engine.base import Launcher
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.vllm import describe
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import describe
 
 MakeEngine = Callable[..., LocalEngine]
 FAKE = Path(__file__).with_name("fake_engine.py")

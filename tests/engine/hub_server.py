@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import starmap
 from urllib.parse import parse_qs, urlsplit
 
-from framelens.core.model_hub import HubKind, ModelHub
+from framelens.core.engines.model_hub import HubKind, ModelHub
 from tests import loopback
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

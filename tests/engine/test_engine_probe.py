@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from framelens.core import engine_record
-from framelens.core.vllm_arguments import check, installed_arguments
+from framelens.core.engines import engine_record
+from framelens.core.engines.vllm_arguments import check, installed_arguments
 from framelens.engine import engine_probe, supported_architectures
 from framelens.engine.engine_probe import ensure_record
 

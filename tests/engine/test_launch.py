@@ -8,11 +8,11 @@ import pytest
 
 from framelens.core.errors import EngineError
 from framelens.engine import hardware
-from framelens.engine import vllm as vllm_module
 from framelens.engine.hardware import installed_vllm
-from framelens.engine.transformers import read_phase as read_transformers_phase
-from framelens.engine.transformers import transformers_launcher
-from framelens.engine.vllm import fit_arguments, kv_cache_gib, read_phase, vllm_launcher
+from framelens.engine.local import vllm as vllm_module
+from framelens.engine.local.transformers import read_phase as read_transformers_phase
+from framelens.engine.local.transformers import transformers_launcher
+from framelens.engine.local.vllm import fit_arguments, kv_cache_gib, read_phase, vllm_launcher
 from framelens.i18n import notice_text
 
 DEFAULTS = {"max_model_len": 8192, "gpu_memory_utilization": 0.8, "dtype": "half", "trust_remote_code": False}
@@ -142,8 +142,8 @@ def test_the_installed_distribution_reports_the_device(monkeypatch: pytest.Monke
 
 def test_making_a_launcher_imports_no_engine_and_no_hub_client() -> None:
     code = (
-        "import sys; from framelens.engine.local_engine import LocalEngine; "
-        "from framelens.engine.vllm import vllm_launcher; from framelens.engine.hardware import installed_vllm;"
+        "import sys; from framelens.engine.local.local_engine import LocalEngine; "
+        "from framelens.engine.local.vllm import vllm_launcher; from framelens.engine.hardware import installed_vllm;"
         "installed_vllm() and vllm_launcher('org/model', {'dtype': 'half'});"
         "print({'torch', 'vllm', 'transformers', 'huggingface_hub', 'streamlit', 'cv2'} & set(sys.modules))"
     )

@@ -14,9 +14,9 @@ import pytest
 
 from framelens.core.errors import Cancelled, EngineError, EngineTimeout
 from framelens.core.events import EngineProgress
-from framelens.engine import local_engine
 from framelens.engine.base import Endpoint
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local import local_engine
+from framelens.engine.local.local_engine import LocalEngine
 from tests.engine.fakes import MakeEngine
 
 TRACEBACK = """Traceback (most recent call last):

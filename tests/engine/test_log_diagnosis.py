@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import ModelNotFound
-from framelens.core.failure_patterns import keys, match_failure
-from framelens.engine.log_diagnosis import diagnose, meaningful_lines
+from framelens.core.failures.failure_patterns import keys, match_failure
+from framelens.engine.local.log_diagnosis import diagnose, meaningful_lines
 from framelens.i18n import error_text
 
 LOGS = Path(__file__).parent / "logs"

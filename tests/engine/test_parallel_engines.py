@@ -22,10 +22,10 @@ from framelens.analysis.task import Task
 from framelens.core.domain import AnalysisRequest, EngineInfo
 from framelens.core.events import ChunkDone, EngineReady, Finished
 from framelens.engine.base import Endpoint
-from framelens.engine.engine_guard import KEY_VARIABLE
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.vllm import vllm_launcher
-from framelens.services.engine_session import EngineSession
+from framelens.engine.local.engine_guard import KEY_VARIABLE
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
+from framelens.services.engines.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ENGINE_ARGUMENTS, ready
 from tests.updates import events_of

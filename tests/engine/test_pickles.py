@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.engines.model_hub import ModelHub
 from framelens.core.errors import AppError, EngineError, ModelNotFound
-from framelens.core.model_hub import ModelHub
 from framelens.engine.base import Launcher
 from framelens.engine.downloads.hub import download
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.transformers import transformers_launcher
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.engine.model_resolution import check_model_folder
-from framelens.engine.transformers import transformers_launcher
-from framelens.engine.vllm import vllm_launcher
 from tests.conftest import ENGINE_ARGUMENTS
 from tests.engine.hub_server import Hub, serve
 from tests.engine.test_local_engine import ready

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from framelens.core.errors import EngineError
-from framelens.engine.child_process import ChildProcess, LogReader, tail
+from framelens.engine.local.child_process import ChildProcess, LogReader, tail
 from framelens.i18n import error_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local engines run on Linux alone")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local engines r
 OWNER = """
 import sys, time
 from pathlib import Path
-from framelens.engine.child_process import ChildProcess
+from framelens.engine.local.child_process import ChildProcess
 from tests.engine.test_process_supervisor import FAMILY
 folder = Path(sys.argv[1])
 child = ChildProcess.start([sys.executable, "-c", FAMILY, sys.argv[1]], environment={}, log_path=folder / "log")

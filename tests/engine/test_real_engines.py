@@ -18,9 +18,9 @@ import pytest
 
 from framelens.core.errors import EngineError
 from framelens.engine.base import Endpoint
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.transformers import read_phase as read_transformers_phase
-from framelens.engine.vllm import read_phase, vllm_launcher
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.transformers import read_phase as read_transformers_phase
+from framelens.engine.local.vllm import read_phase, vllm_launcher
 from tests.engine.test_local_engine import ready
 from tests.loopback import Handler, listening
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.engine import vllm as vllm_module
-from framelens.engine.vllm import SPEECH_ARGUMENTS, speech_launcher
+from framelens.engine.local import vllm as vllm_module
+from framelens.engine.local.vllm import SPEECH_ARGUMENTS, speech_launcher
 
 MODEL = Path("/models/whisper")
 

@@ -9,7 +9,7 @@ import pytest
 
 from framelens.jobs.queue import Jobs
 from framelens.store.database import Store
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.app.fake_services import queue
 from tests.jobs.test_queue import whole
 

@@ -22,7 +22,7 @@ from framelens.reports.formats import FORMATS, bundle
 from framelens.reports.json.reader import read
 from framelens.store.database import Store
 from framelens.store.library_index import LibraryQuery
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.app import rich
 from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole

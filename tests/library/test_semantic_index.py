@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from framelens.core.errors import EngineError
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.library.semantic_index import SemanticIndex, texts_to_embed
 from framelens.llm.embeddings import EmbeddingModel
 from framelens.store.database import Row, Store

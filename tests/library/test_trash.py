@@ -17,7 +17,7 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.library import bulk_operations
 from framelens.library.bulk_operations import purge, remove, sweep, sweep_trash, sweep_trash_daily
 from framelens.store.database import Store
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.library.test_bulk_operations import finished, ids, uploaded

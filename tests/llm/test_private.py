@@ -16,8 +16,8 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from framelens.analysis.requests.engine_connection import cache_tokens
+from framelens.core.engines.model_hub import ModelHub
 from framelens.core.errors import AppError, EngineError
-from framelens.core.model_hub import ModelHub
 from framelens.core.redaction import redact, remember_secret
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.remote_engine import RemoteEngine

@@ -18,7 +18,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from framelens.engine.base import Endpoint
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
 from framelens.llm.chat import EngineChat
 from tests import loopback
 from tests.cards import draw_card, to_jpeg

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from framelens.core.units import GIB
-from framelens.engine.child_process import GUARD
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.child_process import GUARD
+from framelens.engine.local.local_engine import LocalEngine
 from framelens.models.config.parser import read_shape
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.serving_plan import Plan

@@ -11,8 +11,8 @@ from framelens.analysis.prompts.templates import Templates, built_in
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest, Language
 from framelens.i18n import LANGUAGES, catalogue
-from framelens.services import engine_session
-from framelens.services.engine_session import EngineSession
+from framelens.services.engines import engine_session
+from framelens.services.engines.engine_session import EngineSession
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -66,7 +66,7 @@ def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.M
         begun.wait(20)
         return session.transcription
 
-    monkeypatch.setattr("framelens.services.engine_session.build_transcription", slow)
+    monkeypatch.setattr("framelens.services.engines.engine_session.build_transcription", slow)
     settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "no.env")
     session = EngineSession(settings, Templates(built_in()))
     with ThreadPoolExecutor(2) as pool:

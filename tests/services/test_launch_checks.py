@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from framelens import config, registry
-from framelens.core.check_findings import CheckFinding
 from framelens.core.errors import EngineError
-from framelens.services.engine_selection import build_engine
-from framelens.services.launch_checks import LaunchChecks, launch_checks
+from framelens.core.failures.check_findings import CheckFinding
+from framelens.services.engines.engine_selection import build_engine
+from framelens.services.engines.launch_checks import LaunchChecks, launch_checks
 
 HINDRANCE = CheckFinding("preflight_memory_busy", {}, "hinders", table="notice")
 

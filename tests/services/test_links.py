@@ -24,9 +24,9 @@ from framelens.http_client import outbound
 from framelens.i18n import LANGUAGES, error_text, in_language
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher, may_name_any
-from framelens.store import video_repository
-from framelens.store.upload_limits import UploadLimits
-from framelens.store.video_repository import VideoRepository, link_of
+from framelens.store.videos import video_repository
+from framelens.store.videos.upload_limits import UploadLimits
+from framelens.store.videos.video_repository import VideoRepository, link_of
 from tests.video_server import Served, serving
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -304,7 +304,7 @@ def test_a_disk_that_fills_is_named(served: Served, fetch: Fetching, monkeypatch
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("framelens.store.arriving_video.ArrivingVideo.write", full)
+    monkeypatch.setattr("framelens.store.videos.arriving_video.ArrivingVideo.write", full)
     with pytest.raises(StorageError) as refused:
         fetch(f"{served.url}/good/a.mp4")
     assert refused.value.key == "disk_full_now"

@@ -1,11 +1,11 @@
-"""Tests of `framelens.services.model_names`: what a name means, and why it can't be a model's."""
+"""Tests of `framelens.services.engines.model_names`: what a name means, and why it can't be a model's."""
 
 from pathlib import Path
 
 import pytest
 
 from framelens.core.errors import ModelNotFound
-from framelens.services.model_names import resolve_named_model
+from framelens.services.engines.model_names import resolve_named_model
 
 
 @pytest.mark.parametrize(

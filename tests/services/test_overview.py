@@ -17,7 +17,7 @@ from framelens.i18n import LANGUAGES, in_language, notice_text
 from framelens.services import overview
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher
-from framelens.store.video_repository import VideoRepository, link_of, notice_of
+from framelens.store.videos.video_repository import VideoRepository, link_of, notice_of
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import write_video

@@ -12,7 +12,7 @@ import pytest
 from framelens.core.domain import UNKNOWN_PATH
 from framelens.core.errors import InputError
 from framelens.services.playback import keep_video, video_for
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 
 
 def sha256_of(path: Path) -> str:

@@ -16,9 +16,10 @@ from framelens.core.events import EngineProgress
 from framelens.engine.base import NullEngine
 from framelens.models.catalogue import load_catalogue
 from framelens.models.placement import Proposal, propose_for_cpu
-from framelens.services import hardware_profile, readiness
-from framelens.services.engine_selection import build_engine, confirmed_downloads
-from framelens.services.hardware_profile import HardwareProfile, build_profile
+from framelens.services import readiness
+from framelens.services.engines import hardware_profile
+from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
 from framelens.services.readiness import need_text
 from tests.app.fake_services import ScriptedEngine
 

@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.errors import InputError
 from framelens.services.subtitle_uploads import attach_subtitles, pair_uploads
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.subtitles.discovery import files_beside
 
 

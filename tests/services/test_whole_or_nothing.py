@@ -19,7 +19,7 @@ from framelens.library.bulk_operations import purge, remove, sweep
 from framelens.services.stored_reports import StoredReports
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.reports.test_questions import asked

@@ -25,7 +25,7 @@ from framelens.store.backup import check_backup, restore_backup, write_backup
 from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock
 from framelens.store.migrations import MIGRATIONS
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.store.test_migrations import lost, rows_of, write_store
 
 SECRETS = ("secret-of-cookies", "hash-of-a-session", "sk-key-of-an-engine", "words of a deleted analysis")

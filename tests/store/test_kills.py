@@ -15,7 +15,7 @@ from framelens.store.audit import AuditLog
 from framelens.store.backup import check_backup, write_backup
 from framelens.store.database import Row, Store
 from framelens.store.migrations import MIGRATIONS
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.killing import killed_at_each_step
 from tests.store.test_backup import files_of, fill
 from tests.store.test_migrations import lost, rows_of, write_store
@@ -28,7 +28,7 @@ _IMPORTS = """
 from pathlib import Path
 from framelens.store.backup import restore_backup, write_backup
 from framelens.store.database import Store
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 """
 
 

@@ -17,7 +17,7 @@ from framelens.store.database import Row, Store
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.fs_utils import ProcessLock, log_to
 from framelens.store.model_records import SurveyTiming, TimingStats
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
 

@@ -15,9 +15,9 @@ import pytest
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import safe_file_name
 from framelens.core.roles import User, as_user
-from framelens.store import video_repository
-from framelens.store.upload_limits import UploadLimits, UploadPurpose
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos import video_repository
+from framelens.store.videos.upload_limits import UploadLimits, UploadPurpose
+from framelens.store.videos.video_repository import VideoRepository
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def test_unfinished_uploads_are_counted_per_user(tmp_path: Path, sample: Path) -
 
 
 def test_unfinished_uploads_of_all_are_counted(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framelens.store.upload_limits._MOST_UNFINISHED_OF_ALL", 3)
+    monkeypatch.setattr("framelens.store.videos.upload_limits._MOST_UNFINISHED_OF_ALL", 3)
     shelf = limited(tmp_path, sample, most_unfinished=2)
     for name in ("a", "b", "c"):
         with as_user(user(name)):

@@ -15,13 +15,13 @@ from app.formatting import joined, plain
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import AnalysisRequest, VideoInfo
+from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.roles import current_user, require
 from framelens.core.units import human_size
-from framelens.core.vllm_arguments import config_text
 from framelens.i18n import t
 from framelens.i18n.formatting import span
-from framelens.services.engine_selection import confirmed_downloads
-from framelens.services.model_speed import measured_run
+from framelens.services.engines.engine_selection import confirmed_downloads
+from framelens.services.engines.model_speed import measured_run
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 from framelens.store.model_records import KnownTimings
 

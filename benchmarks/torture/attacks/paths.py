@@ -14,7 +14,7 @@ from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
 from framelens.core.roles import as_user
 from framelens.services.container import SAMPLE
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.files import sha256_of
 from tests.cards import write_card_video
 

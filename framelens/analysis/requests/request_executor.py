@@ -23,7 +23,7 @@ from framelens.analysis.task import Task
 from framelens.core.domain import AnswerMode, ChunkResult, Notice, Usage, times_of
 from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused
 from framelens.core.events import AnswerDelta, Noticed
-from framelens.core.refusals import may_be_dying
+from framelens.core.failures.refusals import may_be_dying
 from framelens.core.roles import current_user
 from framelens.i18n import in_language, t
 from framelens.llm.messages import in_words
@@ -106,7 +106,7 @@ class RequestExecutor:
             vary: Skip the cache and ask for another answer than the usual one.
 
         Raises:
-            AppError: The engine refuses (see `framelens.core.refusals`) or fails.
+            AppError: The engine refuses (see `framelens.core.failures.refusals`) or fails.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.
         """

@@ -48,7 +48,7 @@ from framelens.reports.content.labels import local_minute
 from framelens.reports.formats import FORMATS, format_named
 from framelens.services.analyses import is_expected, raise_without_report, start_run
 from framelens.services.container import Services, open_services
-from framelens.services.engine_session import open_planner
+from framelens.services.engines.engine_session import open_planner
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable
 from framelens.video.inputs import Inputs, resolve

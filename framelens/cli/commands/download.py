@@ -16,18 +16,18 @@ from framelens import config
 from framelens.cli.common import cancel_on_signals, use_language
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import DEFAULT_MODEL_PATH, Settings
+from framelens.core.engines.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
 from framelens.core.errors import Cancelled
 from framelens.core.files import typed_path
-from framelens.core.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import LANGUAGES, t
-from framelens.services import hardware_profile
-from framelens.services.engine_selection import build_engine, confirmed_downloads, export_environment
-from framelens.services.model_names import resolve_named_model
-from framelens.services.model_speed import latest_trials, speed_text
-from framelens.services.model_switch import with_local_model
+from framelens.services.engines import hardware_profile
+from framelens.services.engines.engine_selection import build_engine, confirmed_downloads, export_environment
+from framelens.services.engines.model_names import resolve_named_model
+from framelens.services.engines.model_speed import latest_trials, speed_text
+from framelens.services.engines.model_switch import with_local_model
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 
 

@@ -99,7 +99,7 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
     """Transcribe the video by the model that the settings mean."""
     from framelens.cli.listening import ListeningProgress, settle_speech
     from framelens.cli.progress_lines import ProgressLine
-    from framelens.services.engine_selection import export_environment
+    from framelens.services.engines.engine_selection import export_environment
     from framelens.services.recognition import local_recogniser
     from framelens.services.transcripts import hear_video
 
@@ -131,7 +131,7 @@ def _separate_speakers(
     """Return the transcript with its speakers, after asking about models that must be downloaded."""
     from framelens.cli.listening import settle_speech
     from framelens.cli.progress_lines import ProgressLine
-    from framelens.services.engine_selection import export_environment
+    from framelens.services.engines.engine_selection import export_environment
     from framelens.services.recognition import local_diariser
 
     export_environment(services.settings)

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from framelens.core.child_environment import hub_environment, with_package
+from framelens.core.engines.model_hub import HubKind, ModelHub, chosen_hub
 from framelens.core.errors import Cancelled, ModelNotFound, StorageError
 from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.model_hub import HubKind, ModelHub, chosen_hub
 from framelens.core.redaction import redact
 from framelens.core.units import clock, human_size
 from framelens.engine import hub_cache, model_resolution
-from framelens.engine.child_process import ChildProcess, LogReader
+from framelens.engine.local.child_process import ChildProcess, LogReader
 from framelens.http_client.short import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from framelens.config import Settings
-from framelens.core.check_findings import CheckFinding
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.engine.base import Prepare
-from framelens.services.launch_checks import LaunchChecks
+from framelens.services.engines.launch_checks import LaunchChecks
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

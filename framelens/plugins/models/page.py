@@ -20,7 +20,7 @@ from framelens.plugins.models.panels import (
     table,
     vision_check,
 )
-from framelens.services import hardware_profile
+from framelens.services.engines import hardware_profile
 
 
 def _draw_way_back() -> None:

@@ -9,7 +9,7 @@ from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.endpoints import served_models
 from framelens.engine.remote_engine import normal_base_url
 from framelens.http_client.short import NoAnswer, get_json
-from framelens.services.engine_selection import build_remote_engine
+from framelens.services.engines.engine_selection import build_remote_engine
 
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine."""

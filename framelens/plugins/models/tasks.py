@@ -22,16 +22,16 @@ from framelens.i18n import in_language, language
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.benchmark import measurements
 from framelens.services.container import Services
-from framelens.services.engine_selection import build_engine, confirmed_downloads
-from framelens.services.model_names import resolve_named_model
+from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engines.model_names import resolve_named_model
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.models.placement import Proposal
-    from framelens.services.engine_session import EngineSession
-    from framelens.services.model_switch import ModelSwitch
+    from framelens.services.engines.engine_session import EngineSession
+    from framelens.services.engines.model_switch import ModelSwitch
 
 T = TypeVar("T")
 

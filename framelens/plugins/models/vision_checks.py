@@ -10,8 +10,8 @@ from framelens.engine.hardware import installed_vllm
 from framelens.i18n import LANGUAGES, notice_text, t
 from framelens.models.formats import format_of
 from framelens.models.serving_plan import parse_plan
-from framelens.services.engine_session import usual_side
-from framelens.services.model_arguments import effective_arguments, shape_of
+from framelens.services.engines.engine_session import usual_side
+from framelens.services.engines.model_arguments import effective_arguments, shape_of
 from framelens.store.model_records import Measured, checks
 
 _FRAME_SHAPE = 9 / 16

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.services.container import Services
-    from framelens.services.engine_session import EngineSession
+    from framelens.services.engines.engine_session import EngineSession
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0

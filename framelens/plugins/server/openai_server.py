@@ -24,8 +24,8 @@ from starlette.routing import Route
 
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, as_app_error
+from framelens.core.failures.refusals import read_json, said_in
 from framelens.core.redaction import redact
-from framelens.core.refusals import read_json, said_in
 from framelens.engine.base import Endpoint, Engine
 from framelens.http_client.client import PooledClient, authorization, request_timeout
 from framelens.http_client.limits import response_limits

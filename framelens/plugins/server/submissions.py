@@ -30,7 +30,7 @@ from framelens.store.api_records import ApiKeyRow, ApiStore, SubmissionRow
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
     from framelens.store.database import Store
-    from framelens.store.video_repository import VideoRepository
+    from framelens.store.videos.video_repository import VideoRepository
 
 _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program."""

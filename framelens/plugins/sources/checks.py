@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from framelens.config import Settings
-from framelens.core.check_findings import CheckFinding
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.plugins.sources import ytdlp
 from framelens.services.diagnostics.checks import doctor_finding
 

@@ -14,7 +14,7 @@ from framelens.plugins.sources.words import progress_words
 from framelens.services.container import open_videos
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher
-from framelens.store.video_repository import notice_of
+from framelens.store.videos.video_repository import notice_of
 
 
 def fetched(typed: str) -> Path:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from framelens.config import Settings
+from framelens.core.engines.model_hub import chosen_hub, is_offline
 from framelens.core.errors import DecodeError, EngineError, InputError, ModelNotFound, StorageError
 from framelens.core.events import ProgressListener
-from framelens.core.model_hub import chosen_hub, is_offline
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
-from framelens.services.engine_selection import confirmed_downloads
+from framelens.services.engines.engine_selection import confirmed_downloads
 from framelens.video.worker_pool import DecoderWorker
 
 T = TypeVar("T")

@@ -31,7 +31,7 @@ from framelens.services.access.login_limits import LoginLimiter
 from framelens.store.accounts import AccountRow, AccountStore, SessionRow
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
-from framelens.store.video_repository import drop_unfinished_uploads
+from framelens.store.videos.video_repository import drop_unfinished_uploads
 
 if TYPE_CHECKING:
     from framelens.config import AccessSettings, Settings

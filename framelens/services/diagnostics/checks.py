@@ -6,7 +6,7 @@ Pure functions of the facts. Each finding states a fact and, if it is a problem,
 from collections.abc import Iterator
 
 from framelens.config import Settings
-from framelens.core.check_findings import CheckFinding, Severity, worst_first
+from framelens.core.failures.check_findings import CheckFinding, Severity, worst_first
 from framelens.core.units import human_size
 from framelens.engine.remote_engine import model_conflict
 from framelens.services.diagnostics.facts import SystemFacts

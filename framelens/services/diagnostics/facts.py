@@ -15,9 +15,8 @@ from pathlib import Path
 
 from framelens.config import Settings
 from framelens.core.background_task import in_thread
+from framelens.core.engines.model_hub import is_offline
 from framelens.core.errors import AppError
-from framelens.core.model_hub import is_offline
-from framelens.engine.child_process import tail
 from framelens.engine.hardware import (
     Device,
     cpu_cores,
@@ -29,12 +28,13 @@ from framelens.engine.hardware import (
     memory_nodes,
 )
 from framelens.engine.hub_cache import hub_cache_folder
-from framelens.engine.launch import choose_port
-from framelens.engine.log_diagnosis import failure_in, meaningful_lines
+from framelens.engine.local.child_process import tail
+from framelens.engine.local.launch import choose_port
+from framelens.engine.local.log_diagnosis import failure_in, meaningful_lines
 from framelens.engine.model_resolution import check_model_folder, model_name
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 from framelens.engine.system_metrics import GpuAbsence, GpuReader
-from framelens.services.model_names import explain_folder, resolve_named_model
+from framelens.services.engines.model_names import explain_folder, resolve_named_model
 from framelens.services.recognition import local_recogniser
 
 PACKAGES = (

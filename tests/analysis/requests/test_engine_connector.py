@@ -19,7 +19,7 @@ from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
 from framelens.engine.base import Endpoint, Engine, EngineStatus
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.llm import messages
 from framelens.llm.stream import ask

@@ -16,8 +16,8 @@ from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import Task
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.events import Finished
-from framelens.services.engine_selection import build_engine
-from framelens.services.engine_session import EngineSession
+from framelens.services.engines.engine_selection import build_engine
+from framelens.services.engines.engine_session import EngineSession
 from framelens.video import extractor
 from tests.cards import write_card_video
 from tests.cli.test_main import run as run_command

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.engines.model_hub import HubKind, ModelHub
 from framelens.core.errors import AppError, Cancelled, ModelNotFound, StorageError
 from framelens.core.events import EngineProgress
-from framelens.core.model_hub import HubKind, ModelHub
 from framelens.engine.downloads.hub import WORKER, DownloadRate, download
 from framelens.engine.downloads.hub import failure as reason_of
 from framelens.engine.downloads.worker import ProgressCounter, innermost, send_failure

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from framelens import config
-from framelens.core.check_findings import CheckFinding, Fix
+from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.engine import supported_architectures
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.supported_architectures import choose_engine

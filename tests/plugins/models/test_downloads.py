@@ -48,7 +48,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
 
     hub = Hub()
     monkeypatch.setattr("framelens.engine.downloads.hub.download", hub)
-    monkeypatch.setattr("framelens.engine.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
     return hub
 
 

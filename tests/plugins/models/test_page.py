@@ -24,9 +24,9 @@ from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.models.placement import GpuCard
 from framelens.plugins.models.tasks import tasks_of
-from framelens.services import hardware_profile
 from framelens.services.container import Services
-from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.engines import hardware_profile
+from framelens.services.engines.hardware_profile import HardwareProfile
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, ended, script, with_bench
 from tests.app.panels.report.test_report import parts_shown
@@ -174,7 +174,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     def launch(model: str, arguments: object, **_: object) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
-    monkeypatch.setattr("framelens.engine.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
     yield folder
     services.switcher.close()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from framelens.core.check_findings import CheckFinding, Fix
 from framelens.core.errors import ConfigError, EngineError, ModelNotFound
+from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in

@@ -14,8 +14,8 @@ import pytest
 from framelens import config
 from framelens.core.errors import EngineError
 from framelens.engine.hardware import cpu_features
-from framelens.engine.local_engine import LocalEngine
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight
 from tests.conftest import ready
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN3_MOE, checkpoint

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core.check_findings import Fix
 from framelens.core.errors import ModelNotFound
+from framelens.core.failures.check_findings import Fix
 from framelens.engine.hardware import cpu_cores, cpu_flags
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
@@ -23,7 +23,7 @@ from framelens.plugins.models.selection import (
     proposal_for,
     with_fix,
 )
-from framelens.services.hardware_profile import HardwareProfile, build_profile
+from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
 
 
 @pytest.mark.parametrize(

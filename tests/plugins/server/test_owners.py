@@ -38,7 +38,7 @@ from framelens.store.api_records import ApiStore, SubmissionRow, WebhookRow
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from framelens.store.library_index import LibraryQuery
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.app.fake_services import ended, queue, script
 from tests.reports.test_questions import asked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framelens.store.video_repository import link_of, notice_of
+from framelens.store.videos.video_repository import link_of, notice_of
 from tests.services.test_overview import Fetching, fetch, films, reason, served
 from tests.video_server import Served
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from framelens.plugins.sources import ytdlp
-from framelens.store.video_repository import VideoRepository, link_of
+from framelens.store.videos.video_repository import VideoRepository, link_of
 from tests.services.test_links import Fetching, fetch, parts, refusal, served, videos
 from tests.video_server import Served
 

@@ -17,7 +17,7 @@ from framelens.core.roles import Role, User
 from framelens.plugins.sources import panel
 from framelens.services import overview
 from framelens.services.container import Services
-from framelens.store.video_repository import notice_of
+from framelens.store.videos.video_repository import notice_of
 from tests.app.fake_services import with_bench
 from tests.services.test_overview import film
 from tests.video_server import Served, serving

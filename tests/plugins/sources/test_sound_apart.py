@@ -8,7 +8,7 @@ import av
 import pytest
 
 from framelens.core.errors import AppError
-from framelens.store.video_repository import link_of, notice_of
+from framelens.store.videos.video_repository import link_of, notice_of
 from tests.media import moving, write_sound, write_video
 from tests.services.test_links import Fetching, fetch, served, videos
 from tests.video_server import Served

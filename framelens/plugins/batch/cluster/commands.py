@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from framelens.core.domain import Notice
+from framelens.core.engines.vllm_arguments import arguments_to_argv
 from framelens.core.errors import ConfigError
-from framelens.core.vllm_arguments import arguments_to_argv
 from framelens.plugins.batch.cluster.plan import ClusterPlan
 
 RAY_PORT = 6379  # Ray's default

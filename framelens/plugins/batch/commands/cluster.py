@@ -32,8 +32,8 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.services.engine_selection import export_environment
-from framelens.services.hardware_profile import parse_card
+from framelens.services.engines.engine_selection import export_environment
+from framelens.services.engines.hardware_profile import parse_card
 
 if TYPE_CHECKING:
     from rich.table import Table

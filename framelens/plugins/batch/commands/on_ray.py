@@ -14,7 +14,7 @@ from framelens.plugins.batch.ray_jobs.runner import run_on_ray, stop_on_ray
 from framelens.plugins.batch.ray_jobs.task import RayTask, passed_variables
 from framelens.plugins.batch.results import VideoResult
 from framelens.plugins.batch.runner import BatchEvent
-from framelens.services.engine_selection import export_environment
+from framelens.services.engines.engine_selection import export_environment
 
 
 class BatchOnRay:

@@ -31,8 +31,8 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterHardware, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.services.engine_selection import export_environment
-from framelens.services.hardware_profile import CARD_SIZES_GIB
+from framelens.services.engines.engine_selection import export_environment
+from framelens.services.engines.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80
 ClusterCheck = BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]]

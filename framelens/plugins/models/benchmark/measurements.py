@@ -16,7 +16,7 @@ from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark import planning
 from framelens.plugins.models.benchmark.dummy_model import check_entry
-from framelens.services.engine_selection import export_environment
+from framelens.services.engines.engine_selection import export_environment
 from framelens.store.model_records import Measured, trials
 
 

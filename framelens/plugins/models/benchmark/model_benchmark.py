@@ -29,9 +29,9 @@ from framelens.core.errors import RequestTooLarge
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Endpoint
 from framelens.engine.hardware import cpu_name, installed_vllm
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.engine.system_metrics import GpuReader, own_memory
-from framelens.engine.vllm import vllm_launcher
 from framelens.i18n import in_language
 from framelens.llm.chat import EngineChat, connect
 from framelens.llm.messages import data_url, text_only, with_pictures

@@ -29,9 +29,9 @@ from framelens.cli.common import (
 )
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import Settings
-from framelens.core.check_findings import CheckFinding
 from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import ConfigError
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.units import gib_number
 from framelens.i18n import language, t
 from framelens.i18n.formatting import exactly, span
@@ -40,7 +40,7 @@ from framelens.plugins.models.benchmark import planning
 from framelens.plugins.models.benchmark.measurements import try_model
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
-from framelens.services.engine_selection import build_engine, export_environment
+from framelens.services.engines.engine_selection import build_engine, export_environment
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

@@ -25,10 +25,16 @@ from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.plugins.models.commands import checks, tables, trust
 from framelens.plugins.models.formatting import match_text, why_nothing_fits
-from framelens.services.engine_selection import export_environment
-from framelens.services.hardware_profile import HardwareProfile, build_profile, here, parse_card, parse_gigabytes
-from framelens.services.model_arguments import effective_arguments
-from framelens.services.model_speed import latest_trials, speed_text
+from framelens.services.engines.engine_selection import export_environment
+from framelens.services.engines.hardware_profile import (
+    HardwareProfile,
+    build_profile,
+    here,
+    parse_card,
+    parse_gigabytes,
+)
+from framelens.services.engines.model_arguments import effective_arguments
+from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.readiness import need_text
 from framelens.store.model_records import Measured
 

@@ -23,7 +23,7 @@ from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, trusted_code, untrust_code
 from framelens.plugins.models.trust.remote_code import SHORT
-from framelens.services.engine_selection import export_environment
+from framelens.services.engines.engine_selection import export_environment
 from framelens.store.audit import AuditLog
 from framelens.store.database import open_store
 

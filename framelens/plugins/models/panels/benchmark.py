@@ -27,8 +27,8 @@ from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import ModelChoice, ModelSettings
 from framelens.plugins.models.tasks import tasks_of
-from framelens.services.hardware_profile import HardwareProfile
-from framelens.services.model_speed import latest_trials
+from framelens.services.engines.hardware_profile import HardwareProfile
+from framelens.services.engines.model_speed import latest_trials
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from framelens.engine.base import EngineStatus
 from framelens.i18n import notice_text, t
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
-from framelens.services.engine_selection import confirmed_downloads
+from framelens.services.engines.engine_selection import confirmed_downloads
 from framelens.services.readiness import Readiness, readiness
 
 _POLL_SECONDS = 2.0

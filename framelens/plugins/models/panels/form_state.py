@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.state import ActionState
-from framelens.core.check_findings import CheckFinding
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.plugins.models.selection import ModelSettings
 
 _KEY = "model_form"

@@ -18,7 +18,7 @@ from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.placement import USABLE, ways_to_divide
 from framelens.models.serving_plan import Device, Plan
 from framelens.plugins.models.formatting import format_cells, term_rows
-from framelens.services.hardware_profile import CARD_SIZES_GIB, HardwareProfile
+from framelens.services.engines.hardware_profile import CARD_SIZES_GIB, HardwareProfile
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

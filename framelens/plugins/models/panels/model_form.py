@@ -14,9 +14,9 @@ from app.components.controls import Options, button, choose, show_error, show_wa
 from app.context import services
 from app.formatting import plain
 from app.panels.menu.engine import short_model_name
-from framelens.core.check_findings import CheckFinding, Fix, Severity
+from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError
-from framelens.core.model_hub import chosen_hub
+from framelens.core.failures.check_findings import CheckFinding, Fix, Severity
 from framelens.core.units import gib_text
 from framelens.i18n import language, notice_text, sentences, t
 from framelens.models.catalogue import Catalogue
@@ -32,8 +32,8 @@ from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_for
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import tasks_of
-from framelens.services.hardware_profile import HardwareProfile
-from framelens.services.model_switch import with_local_model
+from framelens.services.engines.hardware_profile import HardwareProfile
+from framelens.services.engines.model_switch import with_local_model
 from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
 
 _NUM_SUGGESTED = 4

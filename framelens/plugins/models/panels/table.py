@@ -13,9 +13,9 @@ import streamlit as st
 from app.components.assets import component, sent
 from app.context import services
 from app.formatting import plain
+from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
-from framelens.core.vllm_arguments import config_text
 from framelens.engine.hardware import memory_bytes
 from framelens.i18n import language, t
 from framelens.models.catalogue import Catalogue
@@ -25,8 +25,8 @@ from framelens.models.placement import GpuCard, Proposal, least_bytes
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
-from framelens.services.hardware_profile import HardwareProfile, build_profile
-from framelens.services.model_speed import latest_trials, speed_text
+from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
+from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")

@@ -5,7 +5,7 @@ stops a start is proved by the engine's source, and by starts that fail in tests
 an estimate, hinders.
 """
 
-from framelens.core.check_findings import CheckFinding, worst_first
+from framelens.core.failures.check_findings import CheckFinding, worst_first
 from framelens.plugins.models.preflight import memory_rules, model_rules, number_rules
 from framelens.plugins.models.preflight.subject import PreflightSubject
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from framelens.core.check_findings import CheckFinding, Fix
+from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB, gib_text
 from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.models.architecture import FRAME, image_tokens

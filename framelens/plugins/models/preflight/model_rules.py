@@ -9,8 +9,8 @@ published it runs in neither: its weights were converted for transformers, and u
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from framelens.core.check_findings import CheckFinding, Fix
-from framelens.core.model_hub import chosen_hub
+from framelens.core.engines.model_hub import chosen_hub
+from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import gib_text
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 from framelens.plugins.models.trust.remote_code import SHORT

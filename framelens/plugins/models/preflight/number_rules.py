@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from framelens.core.check_findings import CheckFinding, Fix
+from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB, gib_text
 from framelens.models.formats import is_faster_wide, prefers_float32
 from framelens.models.memory import float32_bytes

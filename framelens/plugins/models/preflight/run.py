@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from framelens.config import Settings
-from framelens.core import vllm_arguments
-from framelens.core.check_findings import CheckFinding
+from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError, EngineError, ModelNotFound
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.engine import supported_architectures as known
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.engine_probe import ensure_record
-from framelens.engine.vllm import other_code, vllm_launcher
+from framelens.engine.local.vllm import other_code, vllm_launcher
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.memory import weights_bytes
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
 from framelens.plugins.models.trust import code_trust
-from framelens.services import hardware_profile
 from framelens.services.diagnostics.facts import ModelFacts, gather_facts
-from framelens.services.model_arguments import effective_arguments, known_shape, read_object
+from framelens.services.engines import hardware_profile
+from framelens.services.engines.model_arguments import effective_arguments, known_shape, read_object
 
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
 _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from framelens.core.check_findings import CheckFinding, Fix, Severity
 from framelens.core.errors import AppError
+from framelens.core.failures.check_findings import CheckFinding, Fix, Severity
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.serving_plan import Device, Plan, parse_plan

@@ -14,8 +14,8 @@ from typing import Any, NoReturn, get_args
 from framelens import config
 from framelens.cli.common import PORT, cancel_on_signals, use_language, whole_number
 from framelens.config import Settings
+from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
-from framelens.core.model_hub import chosen_hub
 from framelens.engine import supported_architectures
 from framelens.engine.base import Engine
 from framelens.engine.hardware import cpu_features, installed_vllm
@@ -27,8 +27,8 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
-from framelens.services.engine_selection import build_engine, confirmed_downloads
-from framelens.services.launch_checks import launch_checks
+from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engines.launch_checks import launch_checks
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to
 

@@ -58,7 +58,7 @@ from framelens.services.links import LinkFetcher, may_name_any
 from framelens.services.transcripts import report_ids, transcript_of
 from framelens.store.fs_utils import storage_errors
 from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
-from framelens.store.video_repository import link_of
+from framelens.store.videos.video_repository import link_of
 from framelens.video.files import check_file, confine, held_folder, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8

@@ -15,7 +15,7 @@ from framelens.api.programs import ANALYST, ServicesDep
 from framelens.core.errors import InputError
 from framelens.core.roles import require
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
-from framelens.store.video_repository import Upload
+from framelens.store.videos.video_repository import Upload
 
 router = APIRouter(tags=["uploads"])
 BINARY = "application/octet-stream"

@@ -16,7 +16,7 @@ from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
 from framelens.plugins.speech.recogniser import default_size
 from framelens.plugins.speech.sherpa_models import NAMES
-from framelens.services.engine_selection import export_environment
+from framelens.services.engines.engine_selection import export_environment
 from framelens.services.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
 
 _HOUR = 3600.0

@@ -20,10 +20,10 @@ from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import cpu_name
 from framelens.i18n import t
 from framelens.jobs.snapshot import to_row
-from framelens.services import hardware_profile
 from framelens.services.container import Services
-from framelens.services.engine_selection import confirmed_downloads
-from framelens.services.hardware_profile import build_profile
+from framelens.services.engines import hardware_profile
+from framelens.services.engines.engine_selection import confirmed_downloads
+from framelens.services.engines.hardware_profile import build_profile
 from framelens.store.library_index import LibraryQuery
 from framelens.store.model_records import trials
 from tests.app.conftest import Open

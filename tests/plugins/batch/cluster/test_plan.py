@@ -11,7 +11,7 @@ import pytest
 
 from framelens.cli import main
 from framelens.cli.main import build_parser
-from framelens.core import vllm_arguments
+from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError
 from framelens.i18n import error_text, in_language, notice_text
 from framelens.models.catalogue import built_in

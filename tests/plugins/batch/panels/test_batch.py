@@ -25,7 +25,7 @@ from framelens.plugins.batch.job_batches import bundle, status_of
 from framelens.plugins.batch.panels import batch
 from framelens.reports.files import zipped
 from framelens.services.container import Services
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, script
 from tests.app.panels.analyse.test_request_form import copies

@@ -15,7 +15,7 @@ from framelens.analysis.planning.benchmark_result import FrameCost, parse_result
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
-from framelens.engine.child_process import GUARD
+from framelens.engine.local.child_process import GUARD
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
 from framelens.models.placement import propose_for_cpu

@@ -13,9 +13,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from framelens.engine import vllm
 from framelens.engine.base import Launcher
-from framelens.engine.local_engine import LocalEngine
+from framelens.engine.local import vllm
+from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.model_resolution import model_name
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.services.container import SAMPLE, Services

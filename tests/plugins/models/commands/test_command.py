@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from framelens.cli import main
-from framelens.core import vllm_arguments
+from framelens.core.engines import vllm_arguments
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 

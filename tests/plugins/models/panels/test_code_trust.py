@@ -12,7 +12,7 @@ from framelens.core.domain import Language
 from framelens.i18n import LANGUAGES, t
 from framelens.plugins.models.trust.code_trust import find_code, trusted_code
 from framelens.services.container import Services
-from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.engines.hardware_profile import HardwareProfile
 from tests.app.views.test_analyse import texts
 from tests.plugins.models.test_page import Show, name, show
 from tests.remote_checkpoint import make_checkpoint, write_code

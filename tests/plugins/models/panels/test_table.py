@@ -16,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from framelens.analysis.task import Control
 from framelens.core.domain import AnalysisRequest, Language
+from framelens.core.engines.model_hub import ModelHub
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.events import EngineProgress
-from framelens.core.model_hub import ModelHub
 from framelens.core.units import GIB
 from framelens.engine.base import EngineStatus, Launcher
 from framelens.engine.downloads.hub import download
@@ -29,7 +29,7 @@ from framelens.llm.vision_check import cards
 from framelens.plugins.models.benchmark import measurements
 from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services
-from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.engines.hardware_profile import HardwareProfile
 from framelens.store.model_records import trials as kept_trials
 from tests.app.conftest import Open
 from tests.app.fake_services import script, with_bench
@@ -54,7 +54,7 @@ Work = Callable[..., dict[str, Any]]
 def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
     monkeypatch.setattr(measurements, "try_model", work)
     monkeypatch.setattr(measurements, "free_bytes", lambda: int(free_gib * GIB))
-    monkeypatch.setattr("framelens.services.hardware_profile.installed_vllm", lambda: ("cpu", "0.32.0"))
+    monkeypatch.setattr("framelens.services.engines.hardware_profile.installed_vllm", lambda: ("cpu", "0.32.0"))
 
 
 def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> No
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.engine.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
     page = show(place=CPU)
     with serve(saying("red")) as server:
         write(page, server.base_url, "secret")
@@ -282,7 +282,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.engine.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
     monkeypatch.setattr(
         "framelens.engine.downloads.hub.download",
         partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub"),

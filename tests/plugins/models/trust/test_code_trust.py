@@ -17,7 +17,7 @@ from framelens.core.child_environment import engine_environment
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.roles import User, as_user
 from framelens.engine.hardware import installed_vllm
-from framelens.engine.vllm import vllm_launcher
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.trust.code_trust import (
     CodeCheck,
@@ -27,7 +27,7 @@ from framelens.plugins.models.trust.code_trust import (
     trusted_code,
     untrust_code,
 )
-from framelens.services.engine_selection import build_engine
+from framelens.services.engines.engine_selection import build_engine
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
 from tests.engine.test_local_engine import ready

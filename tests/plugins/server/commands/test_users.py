@@ -17,7 +17,7 @@ from framelens.plugins.server.commands import users
 from framelens.services.access.accounts import Accounts
 from framelens.store.api_records import ApiStore
 from framelens.store.database import Store
-from framelens.store.video_repository import VideoRepository
+from framelens.store.videos.video_repository import VideoRepository
 
 PASSWORD = "correct horse battery"
 Type = Callable[[str], None]

@@ -18,9 +18,9 @@ from framelens.plugins.server import api_keys
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.services.container import Services
-from framelens.store import arriving_video
 from framelens.store.api_records import ApiStore, SubmissionRow
-from framelens.store.upload_limits import UploadLimits
+from framelens.store.videos import arriving_video
+from framelens.store.videos.upload_limits import UploadLimits
 from tests.loopback import Handler, listening
 from tests.plugins.server.v1.conftest import Allow, client_of, ended_job
 

@@ -1,6 +1,6 @@
 """Checks that a plugin makes before a local engine starts. Without such a plugin an engine just starts, or fails.
 
-Program code that a model brings never runs unchecked: without a check of it, the engine is refused (`engine/vllm.py`).
+Program code that a model brings never runs unchecked: without a check of it, `engine.local.vllm` refuses the engine.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import registry
-from framelens.core.check_findings import CheckFinding
 from framelens.core.domain import Notice
+from framelens.core.failures.check_findings import CheckFinding
 
 if TYPE_CHECKING:
     from framelens.config import Settings

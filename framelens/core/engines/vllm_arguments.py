@@ -1,6 +1,6 @@
 """vLLM's engine arguments: names, types, choices, bounds, and the command line.
 
-The installed vLLM itself names them (`core/engine_record.py`). Until it has, only JSON syntax is checked.
+The installed vLLM itself names them (`core/engines/engine_record.py`). Until it has, only JSON syntax is checked.
 """
 
 import difflib
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framelens.core.domain import Notice, NoticeValue
-from framelens.core.engine_record import engine_record
+from framelens.core.engines.engine_record import engine_record
 from framelens.core.errors import ConfigError
 
 Bounds = tuple[tuple[str, float], ...]

@@ -54,7 +54,7 @@ def _take_data_alone() -> None:
 
 def _ask_for_key() -> None:
     """Put the guard before the application that uvicorn is given."""
-    guard = import_module("framelens.engine.engine_guard").Guard
+    guard = import_module("framelens.engine.local.engine_guard").Guard
     config = import_module("uvicorn").Config
     original_init = config.__init__
 

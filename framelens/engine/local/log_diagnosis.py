@@ -1,7 +1,7 @@
 """Diagnosis of a dead engine from its log: the error with its cause and remedy.
 
 Engines wrap the cause in several processes and exceptions; the innermost one counts, not the wrapper ("Engine core
-initialization failed"). Known failure patterns (`framelens.core.failure_patterns`) have their own text; any other
+initialization failed"). Known failure patterns (`core.failures.failure_patterns`) have their own text; any other
 failure is shown in the engine's words, with the last meaningful lines of its log.
 """
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from framelens.core.errors import EngineError
-from framelens.core.failure_patterns import match_failure
+from framelens.core.failures.failure_patterns import match_failure
 from framelens.core.redaction import redact
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")

@@ -12,8 +12,8 @@ from framelens.config import Settings
 from framelens.core.errors import AppError
 from framelens.core.units import GIB
 from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
+from framelens.engine.local.vllm import fit_arguments, kv_cache_gib
 from framelens.engine.model_resolution import resolve_model
-from framelens.engine.vllm import fit_arguments, kv_cache_gib
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue
 from framelens.models.checkpoint import shape_in

@@ -12,7 +12,7 @@ from framelens.core.units import gib_number
 from framelens.engine.hardware import cpu_name
 from framelens.i18n import t
 from framelens.models.serving_plan import Device
-from framelens.services import hardware_profile
+from framelens.services.engines import hardware_profile
 from framelens.store.model_records import Measured, RequestTiming, trials
 
 

@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 
 from framelens.core import errors
-from framelens.core.failure_patterns import match_failure
+from framelens.core.failures.failure_patterns import match_failure
+from framelens.core.failures.refusal_wordings import Meaning, match_refusal, share_allowed
 from framelens.core.redaction import redact
-from framelens.core.refusal_wordings import Meaning, match_refusal, share_allowed
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FAULTY = (400, 404, 413, 422, 501)

@@ -30,7 +30,7 @@ from framelens.config import Settings
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
-from framelens.services import engine_selection
+from framelens.services.engines import engine_selection
 from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import RequestTiming, TimingStats
@@ -240,7 +240,7 @@ def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[Quest
 
 
 def _measured_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.services.model_speed import measured_run  # which knows this machine
+    from framelens.services.engines.model_speed import measured_run  # which knows this machine
 
     return measured_run(settings)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from framelens.config import Settings
 from framelens.core.domain import Notice
+from framelens.core.engines.model_hub import is_offline
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.events import ProgressListener
-from framelens.core.model_hub import is_offline
 from framelens.engine.base import NullEngine
 from framelens.store.model_records import ModelRecords
 
@@ -40,11 +40,11 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     if settings.base_url:
         return build_remote_engine(settings), ()
     # What a remote engine doesn't need; arguments follow from what is known of all models.
-    from framelens.engine.local_engine import LocalEngine
-    from framelens.engine.transformers import transformers_launcher
-    from framelens.engine.vllm import vllm_launcher
-    from framelens.services.launch_checks import launch_checks
-    from framelens.services.model_arguments import computes_wide
+    from framelens.engine.local.local_engine import LocalEngine
+    from framelens.engine.local.transformers import transformers_launcher
+    from framelens.engine.local.vllm import vllm_launcher
+    from framelens.services.engines.launch_checks import launch_checks
+    from framelens.services.engines.model_arguments import computes_wide
 
     checks = launch_checks(settings)
     try:
@@ -106,7 +106,7 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
-    from framelens.services.model_names import resolve_named_model  # knows all models
+    from framelens.services.engines.model_names import resolve_named_model  # knows all models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None or found.hub_id is None or is_offline():
@@ -125,9 +125,9 @@ def build_speech_engine(settings: Settings) -> Engine:
         from framelens.engine.remote_engine import RemoteEngine
 
         return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    from framelens.engine.local_engine import LocalEngine
-    from framelens.engine.vllm import speech_launcher
-    from framelens.services.launch_checks import launch_checks
+    from framelens.engine.local.local_engine import LocalEngine
+    from framelens.engine.local.vllm import speech_launcher
+    from framelens.services.engines.launch_checks import launch_checks
 
     try:
         launcher = speech_launcher(

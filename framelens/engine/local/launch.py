@@ -24,8 +24,8 @@ from framelens.core.errors import AppError, Cancelled, EngineError, EngineTimeou
 from framelens.core.events import EngineProgress
 from framelens.core.files import make_private_folder
 from framelens.engine.base import Endpoint, Launcher
-from framelens.engine.child_process import ChildProcess, LogReader, tail
-from framelens.engine.log_diagnosis import diagnose
+from framelens.engine.local.child_process import ChildProcess, LogReader, tail
+from framelens.engine.local.log_diagnosis import diagnose
 from framelens.http_client.short import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2

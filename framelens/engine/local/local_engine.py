@@ -1,8 +1,8 @@
 """Local engine: a child process, started on demand, shared by all threads, ended with the app.
 
 `ensure_ready` joins a start that is already running; each caller gets its progress from the beginning. The start
-itself (fetch the model, launch, watch log and health) is `framelens.engine.launch`. The log of a dead engine is turned
-into an error by `framelens.engine.log_diagnosis`.
+itself (fetch the model, launch, watch log and health) is `engine.local.launch`. The log of a dead engine is turned into
+an error by `engine.local.log_diagnosis`.
 """
 
 import threading
@@ -15,10 +15,10 @@ from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus, Launcher
-from framelens.engine.child_process import tail
 from framelens.engine.endpoints import health_url
-from framelens.engine.launch import EngineLaunch, Running
-from framelens.engine.log_diagnosis import diagnose
+from framelens.engine.local.child_process import tail
+from framelens.engine.local.launch import EngineLaunch, Running
+from framelens.engine.local.log_diagnosis import diagnose
 from framelens.http_client.short import NoAnswer, get_json
 
 POLL_SECONDS = 0.1

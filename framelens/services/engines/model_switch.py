@@ -14,7 +14,7 @@ from framelens.core.redaction import redact
 from framelens.core.roles import requires
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
-from framelens.services.engine_session import EngineSession, SharedParts
+from framelens.services.engines.engine_session import EngineSession, SharedParts
 from framelens.store.fs_utils import disk_errors
 
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays

@@ -18,7 +18,7 @@ from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.downloads.hub import fetch_model
-from framelens.engine.engine_guard import KEY_VARIABLE
+from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.model_resolution import model_name
 
 _PROGRAM = Path(__file__).with_name("transformers_dtype_patch.py")

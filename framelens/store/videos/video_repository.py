@@ -39,9 +39,9 @@ from framelens.core.links import Link
 from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
 from framelens.core.wall_clock import earliest_time
-from framelens.store.arriving_video import ArrivingVideo
 from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
-from framelens.store.upload_limits import (
+from framelens.store.videos.arriving_video import ArrivingVideo
+from framelens.store.videos.upload_limits import (
     HELD_SECONDS,
     STALE_SECONDS,
     UNREAD_SECONDS,

@@ -19,15 +19,15 @@ from typing import NoReturn
 
 from framelens.core.child_environment import hub_environment
 from framelens.core.domain import EngineInfo, Notice
+from framelens.core.engines.vllm_arguments import arguments_to_argv
 from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
-from framelens.core.vllm_arguments import arguments_to_argv
 from framelens.engine.base import Endpoint, Launcher, Prepare
 from framelens.engine.downloads.hub import fetch_model
 from framelens.engine.endpoints import served_models
-from framelens.engine.engine_guard import KEY_VARIABLE
 from framelens.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
+from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.model_resolution import model_name
 from framelens.http_client.short import NoAnswer, get_json
 
@@ -42,7 +42,7 @@ _STREAM_INTERVAL = 4
 """Tokens per streamed piece; see `fit_arguments`."""
 _NO_MEDIA: dict[str, object] = {"allowed_media_domains": ["none.invalid"]}
 """No name that ends in "invalid" exists (RFC 2606), so pictures come as data alone; an empty list would allow all."""
-_GUARD = "framelens.engine.engine_guard.Guard"
+_GUARD = "framelens.engine.local.engine_guard.Guard"
 _HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
 _MARKS: tuple[tuple[str, str], ...] = (

@@ -1,0 +1,1 @@
+"""Engines that FrameLens starts itself: vLLM and transformers as guarded child processes."""

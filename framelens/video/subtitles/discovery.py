@@ -32,7 +32,7 @@ CAPTIONED_CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
 _UNREAD = {
     ".idx": "VobSub",
     ".sup": "PGS",
-    ".stl": "EBU STL",
+    ".stl": "EBU or Spruce STL",
     ".srv1": "YouTube srv1",
     ".srv2": "YouTube srv2",
     ".srv3": "YouTube srv3",

@@ -81,6 +81,30 @@ def test_every_error_and_notice_that_is_raised_has_its_words(language: str) -> N
     assert [(path, key) for path, key in raised_keys() if key not in texts] == []
 
 
+_SHARED = ("core", "store", "video", "llm", "analysis", "conversations", "jobs", "library", "services", "api", "python")
+_OF_OPERATORS = frozenset(
+    {"accounts_needed", "api_key_without_user", "backup_no_room", "embeddings_odd", "login_no_account"}
+)
+_OF_OPERATORS |= {"mcp_outside_root", "route_host"}
+"""Errors that say what whoever runs the server types there."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "prefix"), [("en", "n the command line"), ("zh", "命令行")])
+def test_shared_errors_name_options_for_the_terminal_only(language: str, prefix: str) -> None:
+    texts = all_texts(language)  # type: ignore[arg-type]
+    folders = [str(LIBRARY / one) for one in _SHARED] + [str(LIBRARY / "plugins/server/v1")]
+    found = {key.removeprefix("error.") for path, key in raised_keys() if path.startswith(tuple(folders))}
+    options = {key for key in found if re.search(r"(?<![\w-])--[a-z]", texts.get(f"error.{key}", ""))}
+    assert {key for key in options - _OF_OPERATORS if prefix not in texts[f"error.{key}"]} == set()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("key", ["api_rate", "api_jobs"])
+def test_limits_of_keys_name_no_options_to_programs(key: str, language: str) -> None:
+    assert "--" not in all_texts(language)[f"error.{key}"]  # type: ignore[arg-type]
+
+
 def test_a_notice_inside_a_notice_is_put_into_words() -> None:
     notice = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})
     assert "10" in notice_text(notice, "en")

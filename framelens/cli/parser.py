@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -49,10 +50,12 @@ class Parser(argparse.ArgumentParser):
     Attributes:
         is_intermixed: Options may stand between arguments that can be left out.
         passes_unknown: Unknown arguments are returned, for another program, and not refused.
+        option_of_words: The option that is meant by a word without one, in a command that takes no such words.
     """
 
     is_intermixed = False
     passes_unknown = False
+    option_of_words = ""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         _translate_argparse()
@@ -99,6 +102,13 @@ class Parser(argparse.ArgumentParser):
         line = catalogue(i18n.language())[f"{_OURS}error"] % {"prog": self.prog, "message": message}
         self.exit(2, f"{line}{t('cli.see_help', command=self.prog)}\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write a message like the base class, but report standard output that is full or closed."""
+        if message and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
     def _dash_slips(self, words: Iterable[str]) -> list[str]:
         """Return the words whose dashes mean something else, up to "--", which ends the options.
 
@@ -134,6 +144,8 @@ class Parser(argparse.ArgumentParser):
         known = [name for name in self._option_string_actions if name.startswith("--")]
         names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")
         files = [name for word in words if (name := _names_file(word))]
+        if self.option_of_words and not words[0].startswith("-"):
+            files = [f"{self.option_of_words} {words[0]}"]
         meant = files or list(dict.fromkeys(one for name in names for one in _meant_by(name, known)))
         return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
 

@@ -119,7 +119,7 @@ def _listed(word: str) -> Iterator[Input]:
 def _lines_of(data: bytes) -> list[str]:
     """Return the lines of a list; those of PowerShell are UTF-16, and names in other encodings are kept as they are."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or data[:4096].count(0) > len(data[:4096]) // 8:
-        from framelens.video.subtitles.discovery import decoded  # few lists need it
+        from framelens.video.subtitles.encodings import decoded  # few lists need it
 
         return [line.strip() for line in decoded(data).text.splitlines()]
     lines = data.removeprefix(codecs.BOM_UTF8).splitlines()

@@ -70,7 +70,7 @@ def test_closed_standard_streams_are_no_fault(closed: str, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-@pytest.mark.parametrize("words", [["man"], ["doctor"]])
+@pytest.mark.parametrize("words", [["man"], ["doctor"], ["analyse", "--help"]])
 def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run(

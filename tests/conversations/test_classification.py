@@ -117,7 +117,8 @@ def test_time_alone_names_nothing_to_look_for() -> None:
         ("And when does she leave?", ["Is there a dog?", "Where is the woman in red?"], "a woman"),
         ("When does it move?", ["Is there a dog?", "And when does it bark?"], "a dog"),
         ("When does the cat move?", ["Is there a dog?"], "a cat"),
-        ("When does it move?", [], "it move"),
+        ("When does it turn green?", ["When is a light visible?"], "a green light"),
+        ("它什么时候变绿？", ["有没有灯？"], "绿色的灯"),
         ("什么时候能看清？", ["牌子上写了什么？什么时候能看清？"], "牌子"),
         ("它什么时候消失？", ["有没有狗？"], "狗"),
         ("她什么时候离开？", ["有没有狗？"], "她离开"),
@@ -160,3 +161,43 @@ def test_questions_in_one_are_divided(question: str, parts: tuple[str, ...] | No
 def test_model_says_whether_a_thing_can_be_seen(said: str, kind: str) -> None:
     answer = f'{{"kind": "{said}", "look_for": ["a happy ending"]}}'
     assert asked(answer, "Is there a happy ending?") == Sought(kind, ("a happy ending",))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("When does it move?", "When will it start?", "When does it stop?", "When does it appear?"),
+        *(
+            "When does it open?",
+            "How often does it flash?",
+            "它什么时候停下？",
+            "它什么时候开始动？",
+            "它什么时候出现",
+            "它闪了几次？",
+        ),
+    ],
+)
+def test_a_verb_after_a_pronoun_is_no_thing(question: str) -> None:
+    assert classification.things_in_words(question) == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "thing"),
+    [
+        ("When does it turn blue?", "something blue"),
+        ("When did it go red?", "something red"),
+        ("When is it blue?", "something blue"),
+        ("When does the light turn green?", "a green light"),
+        ("When does the screen go black?", "a black screen"),
+        ("When does it get dark?", "a dark scene"),
+        ("When does it start raining?", "raining"),
+        ("When does the red car turn left?", "a red car"),
+        ("它什么时候变蓝", "蓝色的东西"),
+        ("灯什么时候变绿了？", "绿色的灯"),
+        ("画面什么时候变黑？", "黑色的画面"),
+        ("什么时候变成红色？", "红色的东西"),
+        ("红灯什么时候变成绿灯？", "红灯变成绿灯"),
+    ],
+)
+def test_what_takes_on_a_look_is_sought_with_it(question: str, thing: str) -> None:
+    assert classification.things_in_words(question) == (thing,)

@@ -107,6 +107,20 @@ _REFERS_HAN = re.compile(
     r"(?:看得?清楚?|看得?见|读(?:到|出来?|清)?|认出来?|开始|结束|停下来?|消失|不见|离开|打开|关上|变化?|动)?[了的]?"
 )
 """Rest of a question that names nothing, and so refers to the previous question."""
+_BECOMES = re.compile(
+    r"\b(?:turn(?:s|ed)?(?: (?:in)?to)?|becom(?:es?|ing)|became|go|goes|went|gets?|got|grows?|grew"
+    r"|changes? (?:colou?r )?(?:in)?to|(?:is|are|was|were) (?:it|this|that|they))"
+    r"\s+(?:(?:all|completely|fully|very|an?) )?"
+    r"(?!(?:left|right|on|off|over|around|round|up|down|away|back|in|out|home|t?here|inside|outside|through|past|by|to"
+    r"|again|first|to|it|him|her|them|the|this|that|seen|shown|visible|found|closed|opened?)\b)([a-z-]+)\W*$",
+    re.IGNORECASE,
+)
+"""What something looks like from a moment on, the last word of the question."""
+_ONGOING = re.compile(r"\b(?:starts?|begins?|stops?|is it|was it)(?: to)? (\w+ing)\W*$", re.IGNORECASE)
+_OF_SCENES = frozenset({"dark", "bright", "light", "cloudy", "sunny", "foggy", "rainy", "snowy", "quiet"})
+_BECOMES_HAN = re.compile(r"(?:开始)?[变转](?:成|为|得|作)?(?:了)?([红橙黄绿蓝青紫黑白灰粉棕金银])色?$")
+_NAMES_NOTHING = re.compile(r"(?:它们?|其)(?!的).{0,4}")
+"""A pronoun of things with a verb."""
 _PEOPLE = {"he": "a man", "him": "a man", "she": "a woman", "her": "a woman"} | dict.fromkeys(
     ("they", "them", "who", "somebody", "someone", "anybody", "anyone", "people"), "a person"
 )
@@ -159,21 +173,55 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
     """Return what a question without a model's help looks for: its nouns as one thing, else what is left of it.
 
     A question that names nothing ("when can it be read?") is about what the latest question before it names, and else
-    about a person ("when does she leave?").
+    about a person ("when does she leave?"), or about nothing that a picture shows. What turns blue is looked for in
+    blue.
     """
     if _HAN.search(question):
         bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
-        refers = bool(_REFERS_HAN.fullmatch(bare))
+        colour = _BECOMES_HAN.search(bare)
+        named = bare[: colour.start()] if colour else bare
+        if colour and not named and "画面" in question:
+            named = "画面"
+        refers = bool(_REFERS_HAN.fullmatch(named) or _NAMES_NOTHING.fullmatch(named))
     else:
-        bare = _nouns(question)
+        colour = _BECOMES.search(question)
+        named = bare = _nouns(question[: colour.start()] if colour else question)
         refers = not bare and bool(_REFERS.search(question))
     before = [part for one in earlier for part in parts_in_words(one) if part != question] if refers else []
-    if before and (things := things_in_words(before[-1], before[:-1])):
+    things = things_in_words(before[-1], before[:-1]) if before else ()
+    if colour:
+        return (_coloured("" if refers else named, colour[1], things)[:_LONGEST_THING],)
+    if things or (refers and _HAN.search(question)):
         return things
     if not bare and not _HAN.search(question):
-        people = (_PEOPLE.get(word.lower(), "") for word in re.findall(r"[\w'-]+", question))
-        bare = next(filter(None, people), "") or " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
+        bare = _unnamed(question, refers=refers)
     return (bare[:_LONGEST_THING],) if bare else ()
+
+
+def _coloured(named: str, look: str, before: Sequence[str]) -> str:
+    """Return a thing with the look that a question says it takes on; one that is named nowhere is "something"."""
+    thing = named or next(iter(before), "")
+    if _HAN.search(look):
+        return f"{look}色的{thing or '东西'}"
+    if look.endswith("ing"):  # "when is it raining?"
+        return look
+    noun = re.sub(r"^an? ", "", thing)
+    if not noun and look.lower() in _OF_SCENES:
+        noun = "scene"
+    return _with_article(f"{look} {noun}") if noun else f"something {look}"
+
+
+def _unnamed(question: str, *, refers: bool) -> str:
+    """Return what a question without nouns in English looks for: a person, what is happening, or its words.
+
+    A pronoun and a verb ("when does it stop?") name nothing that a picture shows.
+    """
+    people = (_PEOPLE.get(word.lower(), "") for word in re.findall(r"[\w'-]+", question))
+    if person := next(filter(None, people), ""):
+        return person
+    if going := _ONGOING.search(question):
+        return going[1]
+    return "" if refers else " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
 
 
 def _nouns(question: str) -> str:

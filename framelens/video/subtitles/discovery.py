@@ -1,17 +1,15 @@
-"""Discovery of subtitle files beside a video, ranking of all its subtitles, and decoding of a file's text.
+"""Discovery of subtitle files beside a video, and ranking of all its subtitles.
 
 Runs in the decoder worker, and `files_beside` also in the parent process.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
@@ -19,9 +17,6 @@ from framelens.core.files import shown_path
 from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
 from framelens.video.subtitles import names
 from framelens.video.subtitles.names import Extent
-
-if TYPE_CHECKING:
-    from charset_normalizer import CharsetMatch
 
 _READ = (
     *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sami"),
@@ -37,7 +32,7 @@ CAPTIONED_CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
 _UNREAD = {
     ".idx": "VobSub",
     ".sup": "PGS",
-    ".stl": "EBU STL",
+    ".stl": "EBU or Spruce STL",
     ".srv1": "YouTube srv1",
     ".srv2": "YouTube srv2",
     ".srv3": "YouTube srv3",
@@ -55,60 +50,6 @@ _UNREAD = {
 _FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "字幕"})
 """Folders beside a video in which subtitles are looked for, in lower case."""
 SPOKEN: dict[Language, frozenset[str]] = {"zh": frozenset({"zh", "yue"}), "en": frozenset({"en"})}
-_ENCODINGS = {
-    "utf_8": "UTF-8",
-    "utf_16_le": "UTF-16",
-    "utf_16_be": "UTF-16",
-    "gb18030": "GB18030",
-    "big5hkscs": "Big5",
-    "cp932": "Shift-JIS",
-    "cp949": "EUC-KR",
-    "cp1252": "Windows-1252",
-    "cp1251": "Windows-1251",
-    "cp1250": "Windows-1250",
-    "iso8859_2": "ISO-8859-2",
-    "cp1257": "Windows-1257",
-    "cp1253": "Windows-1253",
-    "cp1254": "Windows-1254",
-    "cp1255": "Windows-1255",
-    "cp1256": "Windows-1256",
-    "cp874": "Windows-874",
-    "euc_jp": "EUC-JP",
-    "koi8_r": "KOI8-R",
-}
-"""Encodings of subtitles, by charset-normalizer's names and by common names; of equally good fits the first counts.
-
-Big5 has Hong Kong's supplement: plain Big5 lacks common letters that Windows writes, such as 裏 and 恒.
-"""
-_CENTRAL_EUROPE = ("ąćęłńóśźż", "áäčďéěíĺľňóôŕřšťúůýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")
-_LATIN_ALPHABETS: dict[str, tuple[str, ...]] = {
-    "cp1252": ("äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúüª", "àáâãçéêíóôõúü", "åäöéæø", "áðéíóúýþæö", "àèéìíîòóùú"),
-    "cp1250": _CENTRAL_EUROPE,
-    "iso8859_2": _CENTRAL_EUROPE,
-    "cp1254": ("çğıöşüâîiû",),
-    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"),
-}
-"""Letters beyond ASCII of the languages of each encoding for Latin letters, which the library can't tell apart."""
-_SAME_NOISE = 0.03
-"""Encodings whose noise (charset-normalizer's chaos) differs by at most this fit equally well. Of 900 files of one
-sentence each in 9 languages, 69 were decoded wrongly with this value, 129 with 0 and 89 with 0.1. With two sentences:
-4, 12 and 9. With five: none of 900. That was before the encodings after Windows-1251 were added."""
-_SIGNS = frozenset("\u0307©®™°º€£♪")
-"""Signs that texts of every language have, and the dot that "İ" keeps in lower case."""
-_BROKEN_SHARE = 0.05
-"""Share of the non-ASCII characters that may be broken in a damaged or truncated UTF-8 file; in a file of another
-encoding most are."""
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # its first half is the mark of UTF-16
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-
-
-class UnknownEncodingError(ValueError):
-    """Raised if the bytes of a file are not text in any known encoding of subtitles."""
 
 
 @dataclass(frozen=True)
@@ -274,71 +215,3 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         leads_out=not path.resolve().is_relative_to(folder) or (is_confined(path) and path.resolve() != path),
         path=path,
     )
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """The text of a subtitle file; `assumed` names the encoding if it had to be guessed."""
-
-    text: str
-    assumed: str = ""
-
-
-def decoded(data: bytes) -> Decoded:
-    """Decode a subtitle file by its byte order mark, as UTF-8, or in the legacy encoding that its bytes fit best.
-
-    Raises:
-        UnknownEncodingError: No known encoding of subtitles fits the bytes.
-    """
-    for mark, name in _MARKS:
-        if data.startswith(mark):
-            return Decoded(_without_marks(data.decode(name, "replace")))
-    head = data[:4096]
-    if head.count(0) > len(head) // 8:  # the Latin letters and digits of times have a zero byte each
-        name = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
-        return Decoded(_without_marks(data.decode(name, "replace")), "UTF-16")
-    text = _without_marks(data.decode(errors="replace"))
-    if num_broken := text.count("\N{REPLACEMENT CHARACTER}"):
-        is_utf8 = num_broken <= _BROKEN_SHARE * sum(not letter.isascii() for letter in text)
-        return Decoded(text, "UTF-8") if is_utf8 else _guessed(data)
-    return Decoded(text)
-
-
-def _without_marks(text: str) -> str:
-    """Return the text without byte order marks: files that were joined have some in the middle."""
-    return text.replace("\ufeff", "")
-
-
-def _guessed(data: bytes) -> Decoded:
-    # Real text, such as many short lines of Chinese, can look like noise to the library: accept that over no match.
-    matches = _matches(data) or _matches(data, threshold=1.0)
-    if not matches:
-        raise UnknownEncodingError
-    best = matches[0]
-    fits = [one for one in matches if one.chaos <= best.chaos + _SAME_NOISE and one.coherence >= best.coherence]
-    found = min(fits, key=_place)
-    if found.encoding in _LATIN_ALPHABETS:
-        latin = [one for one in matches if one.encoding in _LATIN_ALPHABETS and one.chaos <= best.chaos + _SAME_NOISE]
-        found = min(latin, key=lambda one: (_num_foreign(one), _place(one)))
-    return Decoded(str(found), list(_ENCODINGS.values())[_place(found)])
-
-
-def _place(match: CharsetMatch) -> int:
-    """Return the place of the first encoding that gives this text; the library lists those with the same text once."""
-    return min(place for place, one in enumerate(_ENCODINGS) if one in match.could_be_from_charset)
-
-
-def _num_foreign(match: CharsetMatch) -> int:
-    """Return how many letters and signs of a text don't belong to the language that fits it best."""
-    text = unicodedata.normalize("NFC", str(match)).lower()
-    used = {
-        char for char in text if not char.isascii() and unicodedata.category(char)[0] not in "PZ" and char not in _SIGNS
-    }
-    return min(len(used.difference(letters)) for letters in _LATIN_ALPHABETS[match.encoding])
-
-
-def _matches(data: bytes, threshold: float = 0.2) -> list[CharsetMatch]:
-    """List the encodings that fit, best first, with noise up to `threshold`; charset-normalizer's default is 0.2."""
-    from charset_normalizer import from_bytes  # few files need it
-
-    return list(from_bytes(data, cp_isolation=list(_ENCODINGS), threshold=threshold))

@@ -15,6 +15,7 @@ from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import discovery, tracks
 from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
+from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
 from framelens.video.subtitles.formats import hour_seconds, reader_of
 
 _MOST_TRIES = 4
@@ -39,7 +40,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
         notices: list[Notice] = []
         try:
             notices = _fill(cues, info, source, language)
-        except discovery.UnknownEncodingError:
+        except UnknownEncodingError:
             notices = [Notice("subtitles_encoding_unknown", {"name": source.label})]
         except (OSError, ValueError, av.error.FFmpegError) as error:
             notices = [Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]})]
@@ -144,7 +145,7 @@ def _add_all(cues: Cues, found: Iterable[Timed | Unread]) -> list[Unread]:
     return unread
 
 
-def _content(path: Path) -> discovery.Decoded:
+def _content(path: Path) -> Decoded:
     """Read and decode a file.
 
     Raises:
@@ -154,4 +155,4 @@ def _content(path: Path) -> discovery.Decoded:
         data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")
-    return discovery.decoded(data)
+    return decoded(data)

@@ -23,7 +23,8 @@ from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import captions, names
 from framelens.video.subtitles.cea708 import DigitalCaptions
 from framelens.video.subtitles.cues import MOST_CUES, Timed, Unread
-from framelens.video.subtitles.discovery import CAPTIONED_CODECS, Source, decoded
+from framelens.video.subtitles.discovery import CAPTIONED_CODECS, Source
+from framelens.video.subtitles.encodings import decoded
 from framelens.video.subtitles.formats import Block, cues_of, from_ass
 from framelens.video.subtitles.names import Extent
 from framelens.video.subtitles.ttml import read_ttml

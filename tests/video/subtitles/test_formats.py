@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.domain import Cue
 from framelens.video.extractor import subtitles_of
-from framelens.video.subtitles import discovery
+from framelens.video.subtitles import discovery, encodings
 from framelens.video.subtitles.cues import Cues, Timed, Unread, is_speech, plain
 from framelens.video.subtitles.formats import READERS, reader_of
 from tests.spoken import write_spoken
@@ -328,7 +328,7 @@ def test_form_is_known_by_contents_not_by_ending(text: str) -> None:
 def test_marks_and_odd_ends_of_encodings_are_read(encoding: str) -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n\ufeff2\n00:00:03,000 --> 00:00:04,000\ntwo\n\n"
     cues = Cues()
-    for found in READERS[".srt"](discovery.decoded(text.encode(encoding) + b"\n").text, 0.0):
+    for found in READERS[".srt"](encodings.decoded(text.encode(encoding) + b"\n").text, 0.0):
         assert not isinstance(found, Unread)
         cues.add(found)
     assert [one.text.rstrip("\ufffd ") for one in cues.in_order()] == ["one", "two"]

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, get_args
 
 from framelens import config
 from framelens.cli.common import PORT, cancel_on_signals, use_language, whole_number
+from framelens.cli.parser import Parser
 from framelens.config import Settings
 from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
@@ -37,8 +38,9 @@ _SHUTDOWN_SECONDS = 5
 """For requests in progress once the server is stopped."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the arguments of this command."""
+    parser.option_of_words = "--model-path"
     parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model"))
     parser.add_argument("--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device"))
     parser.add_argument("--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine"))

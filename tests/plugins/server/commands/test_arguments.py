@@ -17,6 +17,11 @@ def test_a_misspelt_action_gets_the_right_word(capsys: pytest.CaptureFixture[str
     assert hint == "See framelens users --help."
 
 
+@pytest.mark.parametrize("model", ["Qwen/Qwen2.5-VL-7B-Instruct", "./models/mine"])
+def test_serve_names_the_option_of_a_bare_model(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"maybe you meant --model-path {model}?" in refused(capsys, "serve", model)[0]
+
+
 @pytest.mark.parametrize(
     "words", [["audit", "--limit"], ["serve", "--port"], ["mcp", "--http"], ["keys", "create", "x", "--jobs"]]
 )

@@ -1,1 +1,1 @@
-"""What is known about engines without one that runs: their arguments and architectures, and the hubs of models."""
+"""Facts about engines without a running one: their arguments and architectures, and the hubs of models."""

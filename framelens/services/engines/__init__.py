@@ -1,1 +1,1 @@
-"""Engine and model of this machine: which is chosen, started with what, how fast it is, and what stands against it."""
+"""Engine and model of this machine: which is chosen, how it is started, how fast it is, and what prevents a start."""

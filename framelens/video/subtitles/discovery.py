@@ -107,6 +107,8 @@ def check_subtitle_file(path: Path) -> Path:
     """
     if not path.is_file():
         raise InputError("subtitles_not_a_file" if path.exists() else "path_missing", path=shown_path(path))
+    if form := _UNREAD.get(path.suffix.lower()):
+        raise InputError("subtitles_form_not_read", name=printable(path.name), form=form)
     if path.suffix.lower() not in _READ:
         raise InputError("subtitles_not_known", name=printable(path.name), known=SUBTITLE_SUFFIXES)
     return path.absolute()

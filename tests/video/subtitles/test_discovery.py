@@ -40,10 +40,17 @@ def test_named_file_changes_the_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("none.srt", "path_missing"), (".", "subtitles_not_a_file"), ("film.mp4", "subtitles_not_known")]
+    ("name", "key"),
+    [
+        ("none.srt", "path_missing"),
+        (".", "subtitles_not_a_file"),
+        ("film.mp4", "subtitles_not_known"),
+        ("film.stl", "subtitles_form_not_read"),
+    ],
 )
 def test_a_file_without_subtitles_is_refused(tmp_path: Path, name: str, key: str) -> None:
-    (tmp_path / "film.mp4").write_bytes(b"x")
+    for written in ("film.mp4", "film.stl"):
+        (tmp_path / written).write_bytes(b"x")
     with pytest.raises(InputError) as caught:
         check_subtitle_file(tmp_path / name)
     assert caught.value.key == key

@@ -84,7 +84,7 @@ _ENDS_NOUNS = re.compile(
     r"|were|be|been|has|have|had|do|does|did|will|can|could|at|to|into|from|for|with|onto"
     r"|behind|before|after|until|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?"
     r"|closes|pass(?:es)?|the|an?|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?"
-    r"|moves?|wears?|wearing|holds?|holding|read|written"
+    r"|moves?|becomes?|became|gets?|got|wears?|wearing|holds?|holding|read|written"
     r"|(?:in|on|off|out|by|over|under|up|down)\b(?!\W*$))\b",  # "falls over?": the last word belongs to its verb
     re.IGNORECASE,
 )
@@ -116,7 +116,11 @@ _BECOMES = re.compile(
     re.IGNORECASE,
 )
 """What something looks like from a moment on, the last word of the question."""
-_ONGOING = re.compile(r"\b(?:starts?|begins?|stops?|is it|was it)(?: to)? (\w+ing)\W*$", re.IGNORECASE)
+_ONGOING = re.compile(
+    r"\b(?:starts?|begins?|stops?|is it|was it) (\w+ing)\W*$"
+    r"|\bit (?:(?:starts?|begins?) to )?(rain|snow|hail|drizzle)\W*$",
+    re.IGNORECASE,
+)
 _OF_SCENES = frozenset({"dark", "bright", "light", "cloudy", "sunny", "foggy", "rainy", "snowy", "quiet"})
 _BECOMES_HAN = re.compile(r"(?:开始)?[变转](?:成|为|得|作)?(?:了)?([红橙黄绿蓝青紫黑白灰粉棕金银])色?$")
 _NAMES_NOTHING = re.compile(r"(?:它们?|其)(?!的).{0,4}")
@@ -220,7 +224,7 @@ def _unnamed(question: str, *, refers: bool) -> str:
     if person := next(filter(None, people), ""):
         return person
     if going := _ONGOING.search(question):
-        return going[1]
+        return going[1] or going[2]
     return "" if refers else " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
 
 

@@ -130,7 +130,7 @@ def _count(analysis: AnalysisState) -> str:
 
 
 def draw_answers(job_id: str) -> None:
-    """Draw the frames and the answers so far; the frames keep their place while the answers grow below them."""
+    """Draw the frames and the answers so far; what comes later is below, so that nothing moves."""
     job = services().jobs.snapshot(job_id)
     found = job.progress.keyframes or job.progress.found
     renderer = Renderer(job_id, found)
@@ -142,10 +142,10 @@ def draw_answers(job_id: str) -> None:
         st.warning(plain(notice_text(reason)))
     if answer := list(report_blocks.pieces(answer_to_question(job.progress.answer, job.progress.keyframes))):
         report_blocks.draw(answer, renderer, key="question_answer")
-    _draw_whole(job.progress, renderer)
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
         report_blocks.draw_parts(shown, renderer)
+    _draw_whole(job.progress, renderer)
 
 
 @st.fragment

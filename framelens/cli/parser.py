@@ -143,10 +143,10 @@ class Parser(argparse.ArgumentParser):
         message = catalogue(i18n.language())[f"{_OURS}unrecognized"] % " ".join(words)
         known = [name for name in self._option_string_actions if name.startswith("--")]
         names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")
-        files = [name for word in words if (name := _names_file(word))]
+        named = [name for word in words if (name := _names_file(word))]
         if self.option_of_words and not words[0].startswith("-"):
-            files = [f"{self.option_of_words} {words[0]}"]
-        meant = files or list(dict.fromkeys(one for name in names for one in _meant_by(name, known)))
+            named = [f"{self.option_of_words} {words[0]}"]
+        meant = named or list(dict.fromkeys(one for name in names for one in _meant_by(name, known)))
         return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

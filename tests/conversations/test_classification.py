@@ -166,15 +166,16 @@ def test_model_says_whether_a_thing_can_be_seen(said: str, kind: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        *("When does it move?", "When will it start?", "When does it stop?", "When does it appear?"),
-        *(
-            "When does it open?",
-            "How often does it flash?",
-            "它什么时候停下？",
-            "它什么时候开始动？",
-            "它什么时候出现",
-            "它闪了几次？",
-        ),
+        "When does it move?",
+        "When will it start?",
+        "When does it stop?",
+        "When does it appear?",
+        "When does it open?",
+        "How often does it flash?",
+        "它什么时候停下？",
+        "它什么时候开始动？",
+        "它什么时候出现",
+        "它闪了几次？",
     ],
 )
 def test_a_verb_after_a_pronoun_is_no_thing(question: str) -> None:

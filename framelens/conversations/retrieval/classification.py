@@ -180,26 +180,35 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
     about a person ("when does she leave?"), or about nothing that a picture shows. What turns blue is looked for in
     blue.
     """
-    if _HAN.search(question):
-        bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
-        colour = _BECOMES_HAN.search(bare)
-        named = bare[: colour.start()] if colour else bare
-        if colour and not named and "画面" in question:
-            named = "画面"
+    is_han = bool(_HAN.search(question))
+    named, look = _named_in_han(question) if is_han else _named(question)
+    if is_han:
         refers = bool(_REFERS_HAN.fullmatch(named) or _NAMES_NOTHING.fullmatch(named))
     else:
-        colour = _BECOMES.search(question)
-        named = bare = _nouns(question[: colour.start()] if colour else question)
-        refers = not bare and bool(_REFERS.search(question))
+        refers = not named and bool(_REFERS.search(question))
     before = [part for one in earlier for part in parts_in_words(one) if part != question] if refers else []
     things = things_in_words(before[-1], before[:-1]) if before else ()
-    if colour:
-        return (_coloured("" if refers else named, colour[1], things)[:_LONGEST_THING],)
-    if things or (refers and _HAN.search(question)):
+    if look:
+        return (_coloured("" if refers else named, look, things)[:_LONGEST_THING],)
+    if things or (refers and is_han):
         return things
-    if not bare and not _HAN.search(question):
-        bare = _unnamed(question, refers=refers)
-    return (bare[:_LONGEST_THING],) if bare else ()
+    thing = named if named or is_han else _unnamed(question, refers=refers)
+    return (thing[:_LONGEST_THING],) if thing else ()
+
+
+def _named(question: str) -> tuple[str, str]:
+    """Return what a question in English names, and the look that it says this takes on; "" for none."""
+    look = _BECOMES.search(question)
+    return (_nouns(question[: look.start()]), look[1]) if look else (_nouns(question), "")
+
+
+def _named_in_han(question: str) -> tuple[str, str]:
+    """Return the same of a question in Chinese."""
+    bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
+    look = _BECOMES_HAN.search(bare)
+    if not look:
+        return bare, ""
+    return bare[: look.start()] or ("画面" if "画面" in question else ""), look[1]
 
 
 def _coloured(named: str, look: str, before: Sequence[str]) -> str:

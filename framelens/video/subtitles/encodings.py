@@ -124,9 +124,9 @@ _MOST_PER_BYTE = 5.5
 _TIMES = re.compile(rb"\d")
 """What every form of subtitles writes with digits of ASCII."""
 _SAMPLE_BYTES = 1 << 15
-# The costs are natural logarithms of shares, those of letters by rank. Of files of four cues in 24 languages and their
-# encodings of Windows, ISO, DOS and Mac, 1 of 168 was decoded wrongly (code page 864, which isn't listed); of files of
-# two cues 19 of 336, of one cue 97 of 672.
+# The costs are natural logarithms of shares, those of letters by rank. `python -m benchmarks.subtitle_encodings` writes
+# translations into files: of 666 in 13 encodings of Windows and East Asia, 5 were decoded wrongly (charset-normalizer:
+# 190), of 468 in 16 of DOS, Mac, ISO and KOI8, 4 (113). All of these nine but one have two cues.
 
 
 class UnknownEncodingError(ValueError):

@@ -87,9 +87,10 @@ torture:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.torture $(ONLY) \
 	  $(if $(SHARE),--share $(SHARE)) $(if $(SEED),--seed $(SEED)) $(if $(WORK),--work $(WORK))
 
-# Starts of the real engine that must fail, each for the cause that was reported before it.
+# What `make test` leaves out: more ways to the same answer, more sizes and languages of a page, more starts of the real
+# engine. Run it before a release, and after a change to what it proves.
 proofs:
-	$(PYTHON) scripts/bootstrap.py test -m thorough
+	$(PYTHON) scripts/bootstrap.py test -m thorough $(SHARED)
 
 # Exact versions and hashes of everything, for both engines and for the tools that install it; run it after a change of
 # pyproject.toml.

@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,14 +153,24 @@ ALIKE = {
 """For a kind of command, what its test replaces with something of its own, and values of which one proves the rest."""
 
 
+_ALWAYS = 2
+"""Lines of one command that every run of the tests executes, the README's first; a thorough run executes all."""
+
+
 def each(kind: str) -> pytest.MarkDecorator:
     """Every command of this kind; of those that are alike but for the model, the address or a number, one."""
     alike = ALIKE.get(kind, r"$^")
     mine = [command for command in ALL if kinds_of(command) == [kind]]
     alone = {re.sub(alike, "", command): command for command in mine}.values()
-    starts_engine = [pytest.mark.engine]
-    marked = [pytest.param(one, marks=starts_engine if one.startswith("framelens serve") else []) for one in alone]
-    return pytest.mark.parametrize("command", marked)
+    seen: Counter[str] = Counter()
+    params = []
+    for one in alone:
+        name = " ".join(one.split()[:2])
+        seen[name] += 1
+        starts_engine = [pytest.mark.engine] if name == "framelens serve" else []
+        again = [pytest.mark.thorough] if kind != "setting" and seen[name] > _ALWAYS else []
+        params.append(pytest.param(one, marks=starts_engine + again))
+    return pytest.mark.parametrize("command", params)
 
 
 # ---- what holds for all of them --------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def test_a_forwarded_name_must_be_one_of_ours(open_app: Open, accounts: Accounts
     assert client.get("/", headers={"X-Forwarded-Host": "evil.example, frames.example.org"}).status_code == 200
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_login_limits_and_audit_have_the_real_client(
     open_app: Open, accounts: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch

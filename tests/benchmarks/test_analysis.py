@@ -73,6 +73,7 @@ def made(form: dict[str, Any]) -> Any:
             return None
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_given_texts_are_as_long_as_requested(tmp_path: Path) -> None:
     with serving(AT_ONCE) as url:

@@ -42,6 +42,7 @@ def share_of(picture: np.ndarray, colour: str) -> float:
     return float((abs(picture.astype(int) - np.array(CARDS[colour])).max(axis=-1) < 40).mean())
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @needs_ffmpeg
 def test_cards_are_planted_to_the_frame(tmp_path: Path, footage: list[Path]) -> None:

@@ -107,6 +107,7 @@ def test_readers_take_questions_choices_and_answers(tmp_path: Path) -> None:
     assert [overlap((0, 2), (1, 3)), overlap((0, 1), (2, 3)), overlap(None, (0, 1))] == [1 / 3, 0.0, 0.0]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_choices_are_scored_by_duration_and_task(
     engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -136,6 +137,7 @@ def test_second_run_continues_with_what_is_left(
     assert len(engine.requests) == asked
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_moments_are_scored_by_their_overlap(
     engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

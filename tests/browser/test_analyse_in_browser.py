@@ -159,6 +159,7 @@ def test_an_upload_continues_after_a_reload(app: App, visit: Visit, clip: Path, 
     assert offsets[0] == 8 * 2**20
 
 
+@pytest.mark.thorough
 def test_an_upload_continues_after_a_look_elsewhere(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
     page, sent = visit.page, list[int]()
     other = tmp_path / "left.mp4"
@@ -178,6 +179,7 @@ def test_an_upload_continues_after_a_look_elsewhere(app: App, visit: Visit, clip
     expect(page.locator("video")).to_have_count(0)  # what has arrived is not sent again
 
 
+@pytest.mark.thorough
 def test_an_upload_can_be_paused_and_resumed(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
     page = visit.page
     other = tmp_path / "paused.mp4"
@@ -212,6 +214,7 @@ def test_an_upload_that_is_refused_says_why(app: App, visit: Visit, tmp_path: Pa
     expect(visit.page.get_by_role("alert").filter(has_text="is empty")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_language_change_keeps_choices_and_position(app: App, visit: Visit, clip: Path) -> None:
     page = visit.page
     page.goto(app.url)
@@ -310,6 +313,7 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(app: App, visit: Visit)
     assert main.evaluate("main => main.scrollWidth") <= 390
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_on_main_buttons_have_contrast(scripted_app: App, visit: Visit, scheme: Literal["light", "dark"]) -> None:
     page = visit.page
@@ -352,6 +356,7 @@ def test_model_words_are_text_and_citations_are_buttons(scripted_app: App, visit
     assert visit.hosts <= {scripted_app.url.split("/")[2], ""}
 
 
+@pytest.mark.thorough
 def test_unplayable_video_shows_picture_at_playhead(app: App, visit: Visit, tmp_path: Path) -> None:
     colours = ["red", "green", "blue", "yellow"]
     avi = write_video(tmp_path / "camera.avi", cards(colours, 10, 320, 240), codec="mpeg4", rate=10)
@@ -383,6 +388,7 @@ def test_unplayable_video_shows_picture_at_playhead(app: App, visit: Visit, tmp_
     assert not page.locator("video").is_visible()
 
 
+@pytest.mark.thorough
 def test_still_has_its_place_before_it_arrives(app: App, visit: Visit, tmp_path: Path) -> None:
     avi = write_video(tmp_path / "place.avi", cards(["red", "green"], 10, 320, 240), codec="mpeg4", rate=10)
     page = visit.page
@@ -400,6 +406,7 @@ def test_still_has_its_place_before_it_arrives(app: App, visit: Visit, tmp_path:
     assert page.locator(".strip").bounding_box() == before
 
 
+@pytest.mark.thorough
 def test_still_that_did_not_come_is_requested_again(app: App, visit: Visit, tmp_path: Path) -> None:
     avi = write_video(tmp_path / "lost.avi", cards(["red", "green", "blue"], 10, 320, 240), codec="mpeg4", rate=10)
     page = visit.page
@@ -427,6 +434,7 @@ def test_still_that_did_not_come_is_requested_again(app: App, visit: Visit, tmp_
     expect(still).to_have_attribute("alt", "Picture at 00:01.000")
 
 
+@pytest.mark.thorough
 def test_filmstrip_seeks_to_its_pictures(app: App, visit: Visit, clip: Path) -> None:
     page = visit.page
     page.goto(app.url)

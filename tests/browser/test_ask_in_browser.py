@@ -118,6 +118,7 @@ def test_answer_survives_clicks_reloads_and_tabs(ask_app: AskApp, visit: Visit) 
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
     page = visit.page
     ask_app.going.set()
@@ -144,6 +145,7 @@ def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, 
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_pictures_belong_to_the_next_question(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
     page, files = visit.page, [tmp_path / name for name in ("one.png", "two.png", "three.png")]
     for number, file in enumerate(files):

@@ -98,6 +98,7 @@ def test_a_click_goes_to_its_place_and_draws_nothing(scripted_app: App, visit: V
     expect(page.locator(".range")).to_be_empty()
 
 
+@pytest.mark.thorough
 def test_keys_alone_draw_a_range_and_clear_it(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
@@ -114,6 +115,7 @@ def test_keys_alone_draw_a_range_and_clear_it(scripted_app: App, visit: Visit) -
     expect(page.locator(".range")).to_be_empty()
 
 
+@pytest.mark.thorough
 def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     choose_sample(page, scripted_app.url)
@@ -180,6 +182,7 @@ def edit_by_hand(page: Page) -> None:
     expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_fast_keys_add_the_intended_frames(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
@@ -193,6 +196,7 @@ def test_fast_keys_add_the_intended_frames(scripted_app: App, visit: Visit) -> N
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_added_frames_at_unplayed_times_get_pictures(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     report(page, scripted_app)
@@ -222,6 +226,7 @@ def small(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float
     return np.asarray(picture.convert("RGB").resize((32, 18)), np.float32)
 
 
+@pytest.mark.thorough
 def test_hovered_mark_shows_picture_once_available(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
@@ -250,6 +255,7 @@ def test_card_removes_and_restores_frame_keeping_focus(scripted_app: App, visit:
     expect(page.locator(".st-key-details")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
@@ -268,6 +274,7 @@ def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> 
     expect(page.get_by_text("1 removed, 6 added")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_hovered_mark_shows_frame_and_reason(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
@@ -284,6 +291,7 @@ def test_hovered_mark_shows_frame_and_reason(scripted_app: App, visit: Visit) ->
         expect(page.locator(".legend")).to_contain_text(word)
 
 
+@pytest.mark.thorough
 def test_a_zoomed_timeline_points_to_finer_times(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
@@ -299,6 +307,7 @@ def test_a_zoomed_timeline_points_to_finer_times(scripted_app: App, visit: Visit
     arrives(page, page.locator("video"), 0.5)
 
 
+@pytest.mark.thorough
 def test_on_a_telephone_editing_and_ranges_fit_the_screen(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})

@@ -63,6 +63,7 @@ def test_search_result_opens_at_its_time(library_app: App, visit: Visit) -> None
     expect(page.get_by_role("searchbox", name="Search names")).to_have_value('"number 1.1"')
 
 
+@pytest.mark.thorough
 def test_card_that_is_drawn_again_while_pressed_opens(library_app: App, visit: Visit) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     choose_sample(page, library_app.url)
@@ -83,6 +84,7 @@ def test_card_that_is_drawn_again_while_pressed_opens(library_app: App, visit: V
     expect_report(page)
 
 
+@pytest.mark.thorough
 def test_card_that_moves_while_pressed_opens(library_app: App, visit: Visit) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     choose_sample(page, library_app.url)
@@ -142,6 +144,7 @@ def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit:
     expect(main.get_by_role("button", name="front door", exact=True)).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_upload_of_a_report_stays_in_view_when_cards_appear(library_app: App, visit: Visit, tmp_path: Path) -> None:
     page, file, held = visit.page, tmp_path / "late.json", list[Route]()
     given = analysis(id="job888888")
@@ -171,6 +174,7 @@ def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> No
     assert before and entry.evaluate(height) == before
 
 
+@pytest.mark.thorough
 def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> None:
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})
@@ -179,6 +183,7 @@ def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> No
     assert box and box["width"] > 300
 
 
+@pytest.mark.thorough
 def test_files_without_a_report_import_nothing(library_app: App, visit: Visit, tmp_path: Path) -> None:
     page, (report, other) = visit.page, (tmp_path / "a.json", tmp_path / "b.json")
     given = analysis(id="job777777")

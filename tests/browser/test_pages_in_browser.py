@@ -36,6 +36,7 @@ class SlowLine:
             self._socket.send(self._waiting.pop(0))
 
 
+@pytest.mark.thorough
 def test_a_switch_of_pages_survives_polling(visit: Visit, tmp_path: Path) -> None:
     page, lines = visit.page, list[SlowLine]()
     page.route_web_socket("**/_stcore/stream", lambda socket: lines.append(SlowLine(socket)))
@@ -71,6 +72,7 @@ def test_a_new_address_survives_polling(visit: Visit, tmp_path: Path) -> None:
         expect(page.get_by_text("The address before came back.")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_new_address_survives_a_second_click(visit: Visit, tmp_path: Path) -> None:
     page, lines = visit.page, list[SlowLine]()
     page.route_web_socket("**/_stcore/stream", lambda socket: lines.append(SlowLine(socket)))

@@ -134,6 +134,7 @@ def test_a_user_behind_a_proxy_gets_from_login_to_logout(url: str, visit: Visit,
     assert [one for one in visit.complaints if "401" not in one] == []
 
 
+@pytest.mark.thorough
 def test_another_service_checks_a_login(url: str, visit: Visit, store: Store) -> None:
     page = visit.page
     page.goto(url)

@@ -158,10 +158,11 @@ def test_times_of_chapters_evidence_and_words_move_the_player(rich_app: App, vis
     plays_from(page, video, 5.0)
     open_details(page, "Transcript")
     page.get_by_role("listitem").filter(has_text="Spoken line 1.").get_by_role("button").first.click()
-    arrives(page, video, 2.0)
+    plays_from(page, video, 2.0)
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_compared_reports_stack_on_a_phone(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
@@ -188,6 +189,7 @@ def test_compared_reports_stack_on_a_phone(rich_app: App, visit: Visit) -> None:
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
@@ -204,6 +206,7 @@ def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> Non
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_video_is_sticky_beside_or_above_report(rich_app: App, visit: Visit) -> None:
     page = visit.page
     video = reported(page, rich_app)
@@ -217,6 +220,7 @@ def test_video_is_sticky_beside_or_above_report(rich_app: App, visit: Visit) -> 
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_a_telephone_shows_all_tabs_and_the_links_to_the_pages(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
@@ -230,6 +234,7 @@ def test_a_telephone_shows_all_tabs_and_the_links_to_the_pages(rich_app: App, vi
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, visit: Visit) -> None:
     page = visit.page
     rich_app.go.touch()

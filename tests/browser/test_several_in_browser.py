@@ -27,6 +27,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [first, *others]
 
 
+@pytest.mark.thorough
 def test_non_video_is_refused_by_name_among_others(
     scripted_app: App, visit: Visit, videos: list[Path], tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def test_charts_update_in_place_without_foreign_requests(scripted_app: App, visi
     assert visit.hosts <= {urlsplit(scripted_app.url).netloc, ""}
 
 
+@pytest.mark.thorough
 def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit: Visit) -> None:
     choose_sample(visit.page, scripted_app.url)
     visit.page.get_by_role("button", name="Analyse", exact=True).click()
@@ -60,6 +61,7 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_rows_of_the_queue_act_on_their_own_analysis(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     jobs = [begin_one(visit) for _ in range(4)]

@@ -87,6 +87,7 @@ def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypat
     assert len(asked(server)) <= every + killed * IN_FLIGHT
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_two_programs_share_a_folder_with_equal_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = write_video(tmp_path / "clip.mp4", cards(["red", "green", "blue", "white"] * 4, 10), rate=10)

@@ -116,7 +116,9 @@ def test_default_model_without_network_still_reports(video: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["nobody/has-this-model", "/no/such/folder"])
+@pytest.mark.parametrize(
+    "model", ["nobody/has-this-model", pytest.param("/no/such/folder", marks=pytest.mark.thorough)]
+)
 def test_missing_named_model_is_exit_code_4_with_report(model: str, video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--model", model, "--output", "r.json", "--language", "zh", cwd=tmp_path)
     assert done.returncode == 4
@@ -197,7 +199,10 @@ def until_asked(server: Server, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.thorough) for one in (signal.SIGINT, signal.SIGHUP))],
+)
 def test_a_signal_ends_it_with_130_and_no_process(number: int, video: Path, tmp_path: Path) -> None:
     with serve(endlessly) as server:
         environment = {

@@ -28,6 +28,7 @@ def session(endpoint: Endpoint, data: Path) -> framelens.Session:
     )
 
 
+@pytest.mark.thorough
 def test_real_engine_sees_the_frames_of_every_turn(
     vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
 ) -> None:
@@ -61,6 +62,7 @@ def test_real_engine_is_asked_without_a_video(text_endpoint: Endpoint, tmp_path:
     assert {turn.state for turn in conversation.turns} == {"complete"}
 
 
+@pytest.mark.thorough
 def test_real_engine_sees_pictures_of_any_turn(vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None) -> None:
     videos = [write_card_video(tmp_path / f"{colour}.mp4", [colour]) for colour in ("red", "blue")]
     image = tmp_path / "card.jpg"
@@ -111,6 +113,7 @@ class Everything(dict[str, None]):
         """Nothing is forgotten: the next request has all pictures all the same."""
 
 
+@pytest.mark.thorough
 def test_real_engine_answers_many_conversations_at_once(
     vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
 ) -> None:
@@ -146,6 +149,7 @@ def test_real_engine_classifies_and_votes_on_candidates(
     assert len(turn.attached) == 4
 
 
+@pytest.mark.thorough
 def test_real_engine_answers_with_one_of_the_letters(
     vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
 ) -> None:

@@ -143,6 +143,7 @@ def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> Non
     assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.0 –")
 
 
+@pytest.mark.thorough
 def test_interrupted_program_continues_the_search(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server:
         with services_on(server, tmp_path) as services:
@@ -179,6 +180,7 @@ def test_failed_answer_is_named_first_and_asked_again(video: Path, tmp_path: Pat
     assert sum("findings" in json.dumps(one.get("response_format")) for one in server.requests) == 1
 
 
+@pytest.mark.thorough
 def test_failed_description_leaves_the_answer(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if "findings" in json.dumps(body.get("response_format")):
@@ -191,6 +193,7 @@ def test_failed_description_leaves_the_answer(video: Path, tmp_path: Path) -> No
     assert job.analysis.brief.startswith("“a red card” was seen 2 times") and "00:03.0" in markdown(job)
 
 
+@pytest.mark.thorough
 def test_search_stays_in_the_range(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server, session(server, tmp_path) as one:
         analysis = one.analyse(video, WHEN, 4, start=6.0, end=10.0)
@@ -241,6 +244,7 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     assert imported.analysis and imported.analysis.answer == read.answer
 
 
+@pytest.mark.thorough
 def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> None:
     question = "When does a red card appear and which card follows it?"
     with serve(describing()) as server, session(server, tmp_path) as one:
@@ -256,6 +260,7 @@ def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> 
     assert "which card follows it?" in content[-1]["text"] and "was seen 2 times" in content[-1]["text"]
 
 
+@pytest.mark.thorough
 def test_two_searches_in_one_question(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server, session(server, tmp_path) as one:
         turn = one.ask(video, "Is there a red card, and when does a purple card appear?").last
@@ -265,6 +270,7 @@ def test_two_searches_in_one_question(video: Path, tmp_path: Path) -> None:
     assert [ref.number for ref in turn.cited] == [1, 2, 3, 4]
 
 
+@pytest.mark.thorough
 def test_part_without_an_answer_is_named(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if "Answer only the other part" in json.dumps(body):

@@ -191,7 +191,9 @@ def selected(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("colour", ONCE)
+@pytest.mark.parametrize(
+    "colour", ["red", "yellow", *(pytest.param(one, marks=pytest.mark.thorough) for one in [*ONCE][2:])]
+)
 def test_moment_is_among_eight_frames_of_ten_minutes(analysis: Analysis, data: Path, colour: str) -> None:
     sought = Sought("local", (f"a {colour} card",))
     with serve(sees) as server:
@@ -322,7 +324,7 @@ class Embeddings:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("takes_pictures", [True, False])
+@pytest.mark.parametrize("takes_pictures", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_embeddings_of_pictures_are_compared(analysis: Analysis, data: Path, takes_pictures: bool) -> None:
     def hesitates(body: dict[str, Any]) -> Iterator[str]:
         yield "perhaps"

@@ -67,6 +67,7 @@ def test_follow_up_sends_no_picture_again(video: Path, tmp_path: Path) -> None:
     assert [len(part["uuid"]) for part in image_parts(second)] == [64] * 4
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_pictures_that_the_engine_has_lost_are_sent_again(video: Path, tmp_path: Path) -> None:
     engine = Vllm()
@@ -81,6 +82,7 @@ def test_pictures_that_the_engine_has_lost_are_sent_again(video: Path, tmp_path:
     assert engine.seen[0] == engine.seen[1] == engine.seen[2]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_engine_that_keeps_nothing_is_sent_everything(video: Path, tmp_path: Path) -> None:
     engine = Vllm()
@@ -94,6 +96,7 @@ def test_engine_that_keeps_nothing_is_sent_everything(video: Path, tmp_path: Pat
     assert all(len(pictures) == 4 for pictures in engine.seen)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_engine_that_refuses_the_field_gets_plain_parts(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:

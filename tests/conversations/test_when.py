@@ -171,6 +171,7 @@ def test_pictures_are_changed_but_little() -> None:
     assert means[2] > 1.1 * means[0] and means[3] < 0.9 * means[0] and abs(means[1] - means[0]) < 3
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_several_videos_are_searched_one_by_one(video: Path, data: Path, tmp_path: Path) -> None:
     other = write_card_video(tmp_path / "other.mp4", ["green", "red", "gray"], seconds_per_card=2.0)
@@ -182,6 +183,7 @@ def test_several_videos_are_searched_one_by_one(video: Path, data: Path, tmp_pat
     assert len({ref.analysis_id for ref in turn.cited}) == 2 and len(turn.cited) == 6
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_engine_that_dies_leaves_what_was_found(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:

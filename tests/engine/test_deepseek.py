@@ -94,6 +94,7 @@ def check_that_it_sees(engine: LocalEngine) -> None:
     assert "should be the same" not in engine.log_tail(2000)
 
 
+@pytest.mark.thorough
 def test_the_class_of_the_7b_sees_in_bfloat16(hybrid: LocalEngine) -> None:
     check_that_it_sees(hybrid)
 

@@ -54,6 +54,7 @@ def test_start_reports_phases_until_endpoint_answers(make_engine: MakeEngine) ->
     assert "noise" in engine.log_tail()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_hanging_engine_is_restarted_on_demand(
     make_engine: MakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -103,6 +103,7 @@ def server_of(endpoint: Endpoint) -> psutil.Process:
     raise AssertionError(f"no server on port {port}")
 
 
+@pytest.mark.thorough
 def test_an_engine_killed_in_mid_job_is_replaced(
     tiny_vl: Path, vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
 ) -> None:

@@ -149,6 +149,7 @@ def test_an_answer_without_vectors_is_a_sentence(answer: Any, status: int, key: 
         assert caught.value.key == key
 
 
+@pytest.mark.thorough
 @pytest.mark.engine
 def test_vllm_makes_the_vectors(tiny_text: Path, tmp_path: Path, library: LibraryIndex) -> None:
     """The model is too small to know what words mean; that a text is nearest to itself it knows."""

@@ -145,6 +145,7 @@ def test_a_survey_that_is_known_no_more_is_made_again(
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_text_is_read_once_on_a_picture(
     recall: ExtractionCache, tmp_path: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
@@ -230,6 +231,7 @@ def until_measured(recall: ExtractionCache, path: Path, options: ExtractOptions,
             break
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_interrupted_facts_are_not_measured_again(
     recall: ExtractionCache, starts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -258,6 +260,7 @@ def test_interrupted_facts_are_not_measured_again(
     assert list(recall.extract(SAMPLE, options)) and starts == ["extract", "extract", "facts"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_extraction_killed_after_each_frame_ends(
     recall: ExtractionCache, starts: list[str], monkeypatch: pytest.MonkeyPatch

@@ -212,6 +212,7 @@ def test_cues_of_a_range_are_those_on_at_some_moment_of_it() -> None:
     assert cues_between(None, 0.0, 9.0) == ()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.engine
 def test_a_real_whisper_is_started_heard_in_time_and_stopped(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from benchmarks.torture import disk
 from benchmarks.torture.line import Scale
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_nothing_is_lost_on_a_full_disk(tmp_path: Path) -> None:
     lines = list(disk.run(Scale(0.01, tmp_path)))

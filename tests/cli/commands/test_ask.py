@@ -174,6 +174,7 @@ def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
     assert turn["state"] == "stopped" and turn["answer"].startswith("word0") and turn["why"]["key"] == "ask_stopped"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_several_videos_images_and_text_alone(video: Path, data: Path, server: Server, tmp_path: Path) -> None:
     image = tmp_path / "photo.png"

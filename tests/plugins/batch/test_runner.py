@@ -145,6 +145,7 @@ def test_a_video_that_changed_or_went_fails_alone(clips: Path, tmp_path: Path) -
     assert keys == {"a.mp4": "video_changed_in_batch", "b.mp4": None, "broken.mp4": "video_not_found"}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> None:
     write_card_video(clips / "b.mp4", ["blue", "red"] * 40, width=1280, height=720)

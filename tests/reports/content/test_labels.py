@@ -296,7 +296,7 @@ def test_absent_values_are_null_or_empty_not_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["html", "json", "markdown", pytest.param("pdf", marks=pytest.mark.slow), "srt", "vtt"]
+    "name", ["html", "json", "markdown", pytest.param("pdf", marks=pytest.mark.thorough), "srt", "vtt"]
 )
 def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
     def many(number: int, *frames: int) -> ChunkResult:

@@ -74,6 +74,7 @@ def test_overview_of_files_on_this_machine_is_refused(
     assert f"--overview reads parts of a video at a link, and {word} is none" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:
     done = run("batch", clips, *OPTIONS, "--json", "--jobs", 1, cwd=tmp_path)
@@ -99,6 +100,7 @@ def test_a_missing_path_of_a_list_is_exit_code_3(tmp_path: Path) -> None:
     assert lines(done.stdout)[-1]["exit_code"] == done.returncode == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_results_are_no_input(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
@@ -129,6 +131,7 @@ def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) 
     assert summary_of(tmp_path)["counts"]["pending"] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_an_engine_that_is_away_is_one_sentence(clips: Path, tmp_path: Path) -> None:
     words = ("--base-url", "http://127.0.0.1:9/v1", "--frames", 2, "--output", "out", "--language", "en")
@@ -207,6 +210,7 @@ def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
     assert "is not a folder" in done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])

@@ -65,6 +65,7 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
     assert list(tmp_path.glob("*.md")) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:
     words = [clips / "*.mp4", tmp_path / "missing.mp4", "--no-model", "--json", "--jobs", 3]
@@ -95,6 +96,7 @@ def test_options_that_cannot_be_are_wrong_usage(words: tuple[str, ...], clips: P
     assert done.stdout == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_one_video_may_have_a_folder_for_its_report(clips: Path, tmp_path: Path) -> None:
     done = run("analyse", clips / "a.mp4", "--no-model", "--format", "csv", "--output", "new/", cwd=tmp_path)
@@ -102,6 +104,7 @@ def test_one_video_may_have_a_folder_for_its_report(clips: Path, tmp_path: Path)
     assert (tmp_path / "new" / "a.report.csv").is_file()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_several_engines_share_a_folder(clips: Path, tmp_path: Path) -> None:
     (clips / "broken.mp4").unlink()

@@ -145,6 +145,7 @@ def kill(processes: list[psutil.Process]) -> None:
     processes[0].send_signal(signal.SIGKILL)
 
 
+@pytest.mark.thorough
 def test_nodes_are_looked_at_and_measured(
     client: RayCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,6 +236,7 @@ def test_a_killer_of_the_decoder_is_one_failed_result(
     assert "Ctrl-C detaches" in done.stderr
 
 
+@pytest.mark.thorough
 def test_nodes_without_the_engine_are_refused_at_first(client: RayCluster, clips: Path, tmp_path: Path) -> None:
     batch = batch_of(clips, tmp_path / "data", FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
     events, _ = on_ray(RayTask(batch, {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}), client)

@@ -133,6 +133,7 @@ def test_interval_and_search_hit_are_saved(app: App, visit: Visit, film: Path) -
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_reel_of_two_reports(app: App, visit: Visit, film: Path) -> None:
     page = visit.page
     other = write_video(film.with_name("night.mp4"), cards(["white", "blue"], 50, width=96, height=128), rate=10)

@@ -111,6 +111,7 @@ def test_a_size_that_would_take_very_long_is_left_out(monkeypatch: pytest.Monkey
     assert [one.width for one in asking.frame_costs(trying.SIZES)] == [448]
 
 
+@pytest.mark.thorough
 @pytest.mark.engine
 def test_a_real_engine_loads_the_shape_and_is_measured_and_gone(tmp_path: Path) -> None:
     config, reported = small(), []

@@ -71,6 +71,7 @@ def test_switch_is_followed_and_failure_keeps_old_model(
     assert visit.hosts <= {urlsplit(models_app.url).netloc, ""}
 
 
+@pytest.mark.thorough
 def test_a_row_of_the_table_is_put_into_the_choice(models_app: App, visit: Visit) -> None:
     go_there(models_app, visit)
     row = visit.page.get_by_role("listitem").filter(has_text="Qwen2.5-VL-3B-Instruct").first

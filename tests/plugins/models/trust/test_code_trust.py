@@ -195,6 +195,7 @@ def loaded(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.thorough
 @needs_vllm
 @pytest.mark.slow
 def test_transformers_runs_trusted_code_of_two_repositories(

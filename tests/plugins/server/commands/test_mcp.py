@@ -97,6 +97,10 @@ async def connected(
             yield client
 
 
+def _num_asked(engine: Server, question: str) -> int:
+    return sum(question in json.dumps(body["messages"]) for body in engine.requests)
+
+
 async def called(client: Any, tool: str, **arguments: object) -> dict[str, Any]:
     import jsonschema  # it takes two seconds, and each worker imports every test file
 
@@ -180,6 +184,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert "no subtitles" in await refused(client, "transcript", video="latest")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video: Path) -> None:
     async with connected(tmp_path) as client:
@@ -210,6 +215,7 @@ async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video
         assert len((await client.call_tool("look", {"video": made["id"]})).content) == 1 + len(made["keyframes"])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_subtitles_are_read_without_an_analysis(tmp_path: Path, video: Path) -> None:
     film = tmp_path / "film.mp4"
@@ -227,6 +233,7 @@ async def test_subtitles_are_read_without_an_analysis(tmp_path: Path, video: Pat
         assert (again["id"], again["cues"]) == (made["id"], 2)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_conversation_continues_and_answers_are_quoted(tmp_path: Path, video: Path, engine: Server) -> None:
     async with connected(tmp_path, engine=engine) as client:
@@ -258,10 +265,11 @@ async def test_what_takes_long_goes_on_and_is_asked_for_again(
         assert (await called(client, "analyse", video=str(video)))["state"] == "done"
         script.held.clear()
         assert (await called(client, "ask", **asked, wait_seconds=0.5))["state"] == "running"
-        requests = len(engine.requests)
+        while not _num_asked(engine, asked["question"]):
+            await asyncio.sleep(0.05)
         script.held.set()
         assert (await called(client, "ask", **asked))["quoted"]["answer"] == INJECTION
-        assert len(engine.requests) == requests
+        assert _num_asked(engine, asked["question"]) == 1
         assert (await called(client, "list"))["total"] == 1
 
 
@@ -283,9 +291,8 @@ async def test_cancelled_call_stops_the_analysis_which_resumes(
         assert done["state"] == "done" and (await called(client, "list"))["total"] == 1
         script.held.clear()
         asked = {"videos": [done["id"]], "question": "Which is first?"}
-        requests = len(engine.requests)
         call = asyncio.create_task(client.call_tool("ask", asked))
-        while not any("Which is first?" in json.dumps(body["messages"]) for body in engine.requests[requests:]):
+        while not _num_asked(engine, asked["question"]):
             await asyncio.sleep(0.05)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -294,6 +301,7 @@ async def test_cancelled_call_stops_the_analysis_which_resumes(
         assert (await called(client, "ask", **asked))["state"] == "complete"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_clips_are_saved_into_a_folder_of_the_roots(tmp_path: Path, video: Path) -> None:
     root = tmp_path / "root"
@@ -357,6 +365,7 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
     assert failed.returncode == 2 and "doesn't exist" in failed.stderr and failed.stdout == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_with_a_root_only_listed_links_are_fetched(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
@@ -380,6 +389,7 @@ async def test_with_a_root_only_listed_links_are_fetched(
             assert "FRAMELENS_SOURCE_URLS" in await refused(client, "look", video=f"{served.url}/named/x", times=[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_other_conversations_are_unknown_with_a_root(tmp_path: Path, video: Path, engine: Server) -> None:
     root = tmp_path / "root"

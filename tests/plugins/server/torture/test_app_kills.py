@@ -10,6 +10,7 @@ from benchmarks.torture import app_kills
 from benchmarks.torture.line import Scale
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_text_reading")
 def test_killed_app_loses_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from benchmarks.torture.line import Scale
 from tests.reverse_proxy import CADDY, NGINX
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_text_reading")
 @pytest.mark.skipif(NGINX is None, reason="no nginx (apt-get install nginx-light)")

@@ -11,6 +11,7 @@ from benchmarks.torture.line import Scale
 from tests.reverse_proxy import NGINX
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.skipif(NGINX is None, reason="no nginx (apt-get install nginx-light)")

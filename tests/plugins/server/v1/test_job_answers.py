@@ -30,7 +30,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
     "language, question, first",
     [
         ("en", "When does a red card appear?", "“a red card” was seen 2 times:"),
-        ("zh", "红色卡片什么时候出现？", "看到“红色卡片”2 次："),
+        pytest.param("zh", "红色卡片什么时候出现？", "看到“红色卡片”2 次：", marks=pytest.mark.thorough),
     ],
 )
 def test_job_has_the_moments(api: TestClient, tmp_path: Path, language: str, question: str, first: str) -> None:

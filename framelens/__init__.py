@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    __version__: str
     from framelens.conversations.conversation import AnswerDone as AnswerDone
     from framelens.conversations.conversation import AnswerText as AnswerText
     from framelens.conversations.conversation import AskEvent as AskEvent
@@ -201,9 +202,9 @@ __all__ = sorted(_MODULES)
 
 def __getattr__(name: str) -> "Any":
     if name == "__version__":
-        from importlib.metadata import version
+        from framelens.core import own_version
 
-        return version("framelens")
+        return own_version()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

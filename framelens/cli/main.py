@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from framelens import i18n
 from framelens.cli import running, terminal
 from framelens.cli.parser import SHORT, Parser
+from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
 from framelens.i18n import error_text, in_language, label, t
@@ -214,9 +215,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
-        print(f"framelens {version('framelens')}")
+        print(f"framelens {own_version()}")
         parser.exit()
 
 

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
+from framelens.core import own_version
 from framelens.core.codec import from_builtins
 from framelens.core.errors import ConfigError, InputError, StorageError
 from framelens.core.files import make_private_folder, private_opener, shown_path
@@ -203,7 +203,7 @@ def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool
             if one.path == copy:
                 copy.unlink()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = BackupManifest(_FORMAT, version("framelens"), schema, created, str(data_dir), videos, tuple(files))
+        manifest = BackupManifest(_FORMAT, own_version(), schema, created, str(data_dir), videos, tuple(files))
         archive.writestr(_entry(_MANIFEST), json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
     return manifest
 

@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Iterator
-from importlib.metadata import version
 
 from framelens.cli.parser import Parser
+from framelens.core import own_version
 from framelens.i18n import LANGUAGES, t
 
 
@@ -24,7 +24,7 @@ def run(given: argparse.Namespace) -> int:
 
 def page_of(parser: Parser) -> Iterator[str]:
     """Yield the lines of the page: a section for each part, and one for each command with its subcommands."""
-    yield f'.TH FRAMELENS 1 "" "framelens {version("framelens")}" ""'
+    yield f'.TH FRAMELENS 1 "" "framelens {own_version()}" ""'
     yield from (f'.SH "{t("cli.man_name")}"', _escaped(f"framelens - {parser.description}"))
     yield from _section(parser)
     yield f'.SH "{t("cli.man_exit_codes")}"'

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from framelens import registry
+from framelens.core import own_version
 from framelens.i18n import LANGUAGES, t
 
 
@@ -37,12 +38,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _described(state: registry.PluginState) -> dict[str, Any]:
-    from importlib.metadata import version
 
     adds = _additions(state.plugin) if state.plugin else {}
     return {
         "name": state.name,
-        "version": state.version or version("framelens"),
+        "version": state.version or own_version(),
         "state": "faulty" if state.fault else "on" if state.plugin else "off",
         "fault": state.fault,
         "adds": adds,

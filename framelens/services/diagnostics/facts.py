@@ -14,6 +14,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from framelens.config import Settings
+from framelens.core import own_version
 from framelens.core.background_task import in_thread
 from framelens.core.engines.model_hub import is_offline
 from framelens.core.errors import AppError
@@ -184,7 +185,7 @@ def gather_facts(settings: Settings, fault: AppError | None = None) -> SystemFac
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         linux=platform.system() == "Linux",
         python=(int(version[0]), int(version[1])),
-        framelens=_version("framelens") or "?",
+        framelens=own_version(),
         packages={name: _version(name) for name in PACKAGES},
         ffmpeg=shutil.which("ffmpeg"),
         vllm=installed_vllm(),

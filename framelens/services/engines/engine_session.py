@@ -27,6 +27,7 @@ from framelens.analysis.prompts.templates import Templates, digest
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task
 from framelens.config import Settings
+from framelens.core import own_version
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
@@ -283,7 +284,7 @@ def build_transcription(settings: Settings) -> Transcription:
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
-    known = {"app": f"{version('framelens')} ({files.version()})"}
+    known = {"app": f"{own_version()} ({files.version()})"}
     if beside := digest_beside(request.path, request.subtitles):
         known["subtitles"] = beside
     if not request.use_model:

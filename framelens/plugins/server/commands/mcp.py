@@ -9,12 +9,12 @@ import secrets
 import signal
 import sys
 from contextlib import closing
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import PORT, use_language, whole_number
+from framelens.core import own_version
 from framelens.core.errors import ConfigError
 from framelens.core.files import shown_path, typed_path
 from framelens.i18n import LANGUAGES, t
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interrupt: the engine is stopped
     with closing(open_services(settings, adopts=False)) as opened, closing(McpTools(opened, roots)) as tools:
-        server = Server(tools, version=version("framelens"))
+        server = Server(tools, version=own_version())
         if listening is None:
             server.run()
             return 0

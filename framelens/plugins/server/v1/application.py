@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import registry
 from framelens.api.programs import VIEWER, ServicesDep
+from framelens.core import own_version
 from framelens.core.errors import AppError, InputError
 from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
@@ -72,7 +72,7 @@ def programs() -> FastAPI:
     """Return the routes of the API."""
     app = FastAPI(
         title="FrameLens",
-        version=version("framelens"),
+        version=own_version(),
         description="Keyframes, analyses of videos with a vision-language model, reports and questions.",
         docs_url=None,
         redoc_url=None,
@@ -98,7 +98,7 @@ def programs() -> FastAPI:
 
 def get_about(services: ServicesDep) -> About:
     """Get the version of this server, the keys of its templates and the names of its report formats."""
-    return About(version=version("framelens"), templates=list(services.templates.by_key), reports=list(FORMATS))
+    return About(version=own_version(), templates=list(services.templates.by_key), reports=list(FORMATS))
 
 
 def document(app: FastAPI) -> dict[str, Any]:

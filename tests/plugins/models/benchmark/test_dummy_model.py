@@ -18,6 +18,7 @@ from framelens.core.errors import ModelNotFound
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
 from framelens.plugins.models.benchmark.dummy_model import check_entry, files_of, write_folder
+from tests.core.test_vllm_arguments import needs_vllm
 
 ENTRIES = built_in().by_id
 SEEING = ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")
@@ -92,6 +93,25 @@ def test_the_libraries_read_config_tokenizer_and_processor(tmp_path: Path) -> No
         shape = ENTRIES[folders[folder]].shape
         assert whole and layers == shape.text.layers
         assert side is None if shape.vision is None else side[0] * side[1] == shape.vision.unit_px
+
+
+_QUANTISED = """
+import json, sys
+from vllm.model_executor.layers.quantization import get_quantization_config
+for given in json.load(sys.stdin):
+    get_quantization_config(given["quant_method"]).from_config(given)
+"""
+
+
+@needs_vllm
+@pytest.mark.slow
+def test_vllm_reads_how_the_weights_are_quantised() -> None:
+    configs = [json.loads(files_of(ENTRIES[id_].config)["config.json"]) for id_ in ENTRIES if can_be_tried(id_)]
+    given = [one["quantization_config"] for one in configs if "quantization_config" in one]
+    assert {one["quant_method"] for one in given} == {"awq", "fp8"}
+    run = [sys.executable, "-c", _QUANTISED]
+    ended = subprocess.run(run, input=json.dumps(given), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
 
 
 def test_large_shape_keeps_tokenizer_marks(tmp_path: Path) -> None:

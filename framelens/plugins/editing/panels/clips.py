@@ -52,13 +52,17 @@ def draw_library_entry(job_ids: Sequence[str]) -> None:
 
 
 def draw_dialog() -> None:
-    """Draw the dialog that was asked for; while it is open, it draws itself."""
-    match st.session_state.pop(_ASKED, None):
+    """Draw the dialog that was asked for, until it is dismissed: any run of the page may be replaced by another."""
+    match st.session_state.get(_ASKED):
         case VideoRange() as asked:
-            st.dialog(t("clip.title"))(_draw_one)(asked)
+            st.dialog(t("clip.title"), on_dismiss=_forget)(_draw_one)(asked)
         case tuple() as job_ids:
             title = t("clip.all_title") if len(job_ids) == 1 else t("clip.several_title", n=len(job_ids))
-            st.dialog(title, width="large")(_draw_all)(_list(job_ids))
+            st.dialog(title, width="large", on_dismiss=_forget)(_draw_all)(_list(job_ids))
+
+
+def _forget() -> None:
+    st.session_state.pop(_ASKED, None)
 
 
 def _video_id(job: JobSnapshot) -> str | None:

@@ -155,7 +155,8 @@ class _Handler(loopback.Handler):
 
     def _whole(self, body: dict[str, Any], text: str) -> None:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        self.send_json(200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+        whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+        self.send_json(200, {**whole, "usage": self._usage(body, 3)} if self.state.counts else whole)
 
     def _stream(self, body: dict[str, Any], first: str, rest: Iterator[str]) -> None:
         self.send_response(200)

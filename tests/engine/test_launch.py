@@ -10,6 +10,7 @@ from framelens.core.errors import EngineError
 from framelens.engine import hardware
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local import vllm as vllm_module
+from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.local.transformers import read_phase as read_transformers_phase
 from framelens.engine.local.transformers import transformers_launcher
 from framelens.engine.local.vllm import fit_arguments, kv_cache_gib, read_phase, vllm_launcher
@@ -34,7 +35,13 @@ def test_engine_is_on_loopback_with_key_off_the_command_line(device: str) -> Non
     assert command[command.index("--port") + 1] == "1234"
     assert command[command.index("--model") + 1] == "/models/Qwen"
     assert command[command.index("--served-model-name") + 1] == launcher.served_name(MODEL) == "org/model"
-    assert environment["VLLM_API_KEY"] == "secret" and "secret" not in " ".join(command)
+    assert environment[KEY_VARIABLE] == "secret" and "secret" not in " ".join(command)
+
+
+def test_vllm_has_no_key_of_its_own_to_hash(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "the user's own")
+    launcher = vllm_launcher("org/model", DEFAULTS)
+    assert launcher.environment("one")["VLLM_API_KEY"] == launcher.environment("other")["VLLM_API_KEY"] == ""
 
 
 def test_local_model_needs_no_download_or_progress(device: str) -> None:

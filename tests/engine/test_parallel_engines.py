@@ -84,7 +84,7 @@ def another_engine(model: Path, key: str, log_dir: Path) -> Iterator[LocalEngine
     launcher = vllm_launcher(str(model), ENGINE_ARGUMENTS)
     environment = launcher.environment
     engine = LocalEngine(
-        replace(launcher, environment=lambda own: {**environment(own), "VLLM_API_KEY": key, KEY_VARIABLE: key}),
+        replace(launcher, environment=lambda own: {**environment(own), KEY_VARIABLE: key}),
         log_dir=log_dir,
     )
     try:

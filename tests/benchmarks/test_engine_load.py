@@ -14,6 +14,8 @@ from benchmarks import engine_load
 from framelens.engine.base import Endpoint
 from tests.llm.scripted import serve
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def test_no_two_pictures_are_alike() -> None:
     numbers = np.random.default_rng(1)

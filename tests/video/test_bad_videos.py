@@ -136,6 +136,17 @@ def test_mp4_behind_another_is_named(tmp_path: Path, chosen: Chosen) -> None:
     assert (found.frames_decoded, [one.key for one in found.notices]) == (10, ["second_movie"])
 
 
+@pytest.mark.parametrize(("speed", "said"), [(0x00010000, []), (0x00008000, ["edit_speeds"]), (0, ["edit_speeds"])])
+def test_an_edit_with_another_speed_is_named(tmp_path: Path, chosen: Chosen, speed: int, said: list[str]) -> None:
+    path = write_video(tmp_path / "edited.mp4", moving(10))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"elst") + 12  # after the version and the number of edits: duration, media time, speed
+    data[place + 8 : place + 12] = speed.to_bytes(4)
+    path.write_bytes(data)
+    found = chosen(path, 2).decode
+    assert (found.frames_decoded, [one.key for one in found.notices]) == (10, said)
+
+
 def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", moving(10), muxer={"movflags": "faststart"})
     data = bytearray(whole.read_bytes())

@@ -24,6 +24,7 @@ from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER
 from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture, ends_in_zeros, has_second_movie
+from framelens.video.readers.track_header import has_other_speeds
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -263,8 +264,11 @@ class Survey:
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
-        if reader.info.container.startswith("mov") and has_second_movie(reader.info.path):
-            yield Notice("second_movie")
+        if reader.info.container.startswith("mov"):
+            if has_second_movie(reader.info.path):
+                yield Notice("second_movie")
+            if has_other_speeds(reader.info.path):
+                yield Notice("edit_speeds")
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
         if reader.changes.has_continued_clock:

@@ -82,6 +82,31 @@ def read(path: Path, *, number: int = 0, track_id: int | None = None) -> TrackHe
     return TrackHeader()
 
 
+def has_other_speeds(path: Path) -> bool:
+    """Return whether an edit of a video track in an MP4 has another speed than 1, or holds a picture (speed 0).
+
+    Source: ISO/IEC 14496-12, 8.6.6 (edit list; an edit without media has no speed). FFmpeg and browsers play every edit
+    at speed 1.
+    """
+    try:
+        with open_input(path) as file:
+            whole = _Part(b"", 0, os.fstat(file.fileno()).st_size)
+            tracks = [track for track in _inside(file, whole, b"moov", b"trak") if _is_video(file, track)]
+            lists = [part for track in tracks for part in _inside(file, track, b"edts", b"elst")]
+            return any(speed != 1 for part in lists for speed in _speeds(_read(file, part)))
+    except (OSError, struct.error, ValueError, OverflowError):
+        return False
+
+
+def _speeds(edits: bytes) -> Iterator[Fraction]:
+    """Yield the speeds of the edits that show media, of the content of an edit list."""
+    form = ">qqhh" if edits[0] else ">iihh"
+    for place in range(8, len(edits) - struct.calcsize(form) + 1, struct.calcsize(form)):
+        _, media_time, whole, part = struct.unpack_from(form, edits, place)
+        if media_time != -1:
+            yield whole + Fraction(part & 0xFFFF, 1 << 16)
+
+
 def _read(file: BinaryIO, part: _Part) -> bytes:
     file.seek(part.start)
     return file.read(min(part.end - part.start, _MOST_BYTES))

@@ -17,6 +17,7 @@ import pytest
 from framelens.core.domain import Language
 from framelens.i18n import in_language, t
 from tests.cards import CARDS, card_jpegs, draw_card, expected_answer, to_jpeg, write_card_video
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.engine
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -132,7 +133,7 @@ def test_later_turns_name_the_frames_of_all_turns(
     assert ask(vl_endpoint, SYSTEM, first, [said], more, *again) == expected_answer(colours[:6])
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", first_of(["zh", "en"]))
 def test_votes_say_whether_a_card_is_there(vl_endpoint: Endpoint, language: Language) -> None:
     yes, no = {"en": ("yes", "no"), "zh": ("是", "否")}[language]
     names = {"red": "红", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫"}

@@ -179,6 +179,7 @@ def parts_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [part for one in body["messages"] if isinstance(one["content"], list) for part in one["content"]]
 
 
+@pytest.mark.thorough
 def test_file_that_is_no_picture_is_named(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
     page, file = visit.page, tmp_path / "notes.txt"
     file.write_text("no picture")

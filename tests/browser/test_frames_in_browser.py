@@ -240,6 +240,7 @@ def test_hovered_mark_shows_picture_once_available(scripted_app: App, visit: Vis
     expect(page.locator(".tip img")).to_have_attribute("src", A_SNAPSHOT)
 
 
+@pytest.mark.thorough
 def test_card_removes_and_restores_frame_keeping_focus(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     report(page, scripted_app)

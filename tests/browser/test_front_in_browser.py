@@ -14,6 +14,7 @@ from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_language, expect_report, running, wait_until_still
 from tests.cards import write_card_video
 from tests.conftest import ready
+from tests.thorough import first_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 COLOURS = ["gray", "red", "red", "white", "white", "blue", "blue", "red"]
@@ -51,9 +52,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_card_video(tmp_path_factory.mktemp("cards") / "cards.mp4", COLOURS)
 
 
-@pytest.mark.parametrize(
-    ("language", "size"), [pytest.param("en", "computer", marks=pytest.mark.thorough), ("zh", "telephone")]
-)
+@pytest.mark.parametrize(("language", "size"), first_of(reversed(ASKED)))
 def test_three_actions_lead_to_an_exact_answer(
     seeing_app: App, visit: Visit, cards: Path, language: Language, size: str
 ) -> None:

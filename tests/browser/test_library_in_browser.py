@@ -161,6 +161,7 @@ def test_upload_of_a_report_stays_in_view_when_cards_appear(library_app: App, vi
     expect(page.get_by_role("button", name="late.mp4", exact=True).first).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> None:
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})
@@ -197,6 +198,7 @@ def test_files_without_a_report_import_nothing(library_app: App, visit: Visit, t
     assert not [one for one in visit.requests if "/_stcore/upload_file" in one.url]
 
 
+@pytest.mark.thorough
 def test_imported_answers_are_shown_and_saved_unless_left_out(library_app: App, visit: Visit, tmp_path: Path) -> None:
     page = visit.page
     (tmp_path / "asked.json").write_bytes(FORMATS["json"].write(replace(asked(), id="job654321"), "en"))

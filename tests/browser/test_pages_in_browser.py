@@ -55,6 +55,7 @@ def test_a_switch_of_pages_survives_polling(visit: Visit, tmp_path: Path) -> Non
         expect(page.get_by_role("heading", name="Second")).to_be_visible(timeout=1000)
 
 
+@pytest.mark.thorough
 def test_a_new_address_survives_polling(visit: Visit, tmp_path: Path) -> None:
     page, lines = visit.page, list[SlowLine]()
     page.route_web_socket("**/_stcore/stream", lambda socket: lines.append(SlowLine(socket)))

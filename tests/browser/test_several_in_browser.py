@@ -43,6 +43,7 @@ def test_non_video_is_refused_by_name_among_others(
     expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a readable video")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_single_non_video_is_refused_at_the_uploader(scripted_app: App, visit: Visit, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("This is not a video.\n" * 50)

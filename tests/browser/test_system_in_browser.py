@@ -77,6 +77,7 @@ def test_rows_of_the_queue_act_on_their_own_analysis(scripted_app: App, visit: V
     assert visit.complaints == []
 
 
+@pytest.mark.thorough
 def test_queue_opens_analysis_from_every_page(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     jobs = [begin_one(visit) for _ in range(2)]
@@ -103,6 +104,7 @@ def begin_one(visit: Visit) -> str:
     return job
 
 
+@pytest.mark.thorough
 def test_sidebar_closes_on_small_screen_after_choice(scripted_app: App, visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 800})
     visit.page.goto(scripted_app.url)

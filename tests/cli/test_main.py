@@ -25,6 +25,7 @@ from framelens.i18n import catalogue
 from tests.analysis.requests.test_orchestrator import asked
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
+from tests.thorough import first_of
 
 CARDS = ["red", "blue", "green", "yellow"]
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -116,9 +117,7 @@ def test_default_model_without_network_still_reports(video: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "model", ["nobody/has-this-model", pytest.param("/no/such/folder", marks=pytest.mark.thorough)]
-)
+@pytest.mark.parametrize("model", first_of(["nobody/has-this-model", "/no/such/folder"]))
 def test_missing_named_model_is_exit_code_4_with_report(model: str, video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--model", model, "--output", "r.json", "--language", "zh", cwd=tmp_path)
     assert done.returncode == 4
@@ -130,12 +129,15 @@ def test_missing_named_model_is_exit_code_4_with_report(model: str, video: Path,
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "said"),
-    [
-        (lambda path: path.write_bytes(b""), "empty"),
-        (lambda path: path.write_text("This is not a video.\n" * 50), "video"),
-        (lambda path: path.mkdir(), "folder"),
-        (lambda path: None, "clip"),
-    ],
+    first_of(
+        [
+            (lambda path: path.write_text("This is not a video.\n" * 50), "video"),
+            (lambda path: None, "clip"),
+            (lambda path: path.write_bytes(b""), "empty"),
+            (lambda path: path.mkdir(), "folder"),
+        ],
+        always=2,
+    ),
 )
 def test_a_file_that_is_no_video_is_exit_code_3_with_a_sentence(make: Any, said: str, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
@@ -199,10 +201,7 @@ def until_asked(server: Server, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "number",
-    [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.thorough) for one in (signal.SIGINT, signal.SIGHUP))],
-)
+@pytest.mark.parametrize("number", first_of([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
 def test_a_signal_ends_it_with_130_and_no_process(number: int, video: Path, tmp_path: Path) -> None:
     with serve(endlessly) as server:
         environment = {

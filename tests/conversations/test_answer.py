@@ -434,6 +434,7 @@ def test_question_about_several_videos(video: Path, data: Path, tmp_path: Path) 
     assert "[5] 00:00.000 \\<b\\>.mp4".replace("[", "\\[").replace("]", "\\]") in written
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_one_of_several_videos_is_deleted(video: Path, tmp_path: Path) -> None:
     other = write_card_video(tmp_path / "other.mp4", ["white", "black"])

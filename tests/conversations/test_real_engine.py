@@ -77,6 +77,7 @@ def test_real_engine_sees_pictures_of_any_turn(vl_endpoint: Endpoint, tmp_path: 
     assert alone.last.context.pictures == (1,) and alone.last.usage.prompt_tokens > 100  # the same image is sent once
 
 
+@pytest.mark.thorough
 def test_real_engine_is_sent_each_picture_once(
     vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

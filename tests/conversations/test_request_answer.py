@@ -26,6 +26,7 @@ from framelens.services.container import Services, open_services
 from tests.cards import write_card_video
 from tests.conversations.test_when import COLOURS, looking, session
 from tests.llm.scripted import Behave, Refuse, Server, has_pictures, serve
+from tests.thorough import first_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_text_reading")]
 WHEN = "When does a red card appear?"
@@ -122,7 +123,7 @@ def markdown(job: JobSnapshot) -> str:
     return FORMATS["markdown"].write(job.analysis, "en").decode()
 
 
-@pytest.mark.parametrize("wish", ["pause", "cancel"])
+@pytest.mark.parametrize("wish", first_of(["pause", "cancel"]))
 def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server:
         with services_on(server, tmp_path) as services:

@@ -33,6 +33,7 @@ from framelens.video.stills import Stills
 from tests import loopback
 from tests.cards import CARDS, write_card_video
 from tests.llm.scripted import Refuse, Server, Whole, serve
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -191,9 +192,7 @@ def selected(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "colour", ["red", "yellow", *(pytest.param(one, marks=pytest.mark.thorough) for one in [*ONCE][2:])]
-)
+@pytest.mark.parametrize("colour", first_of(ONCE))
 def test_moment_is_among_eight_frames_of_ten_minutes(analysis: Analysis, data: Path, colour: str) -> None:
     sought = Sought("local", (f"a {colour} card",))
     with serve(sees) as server:
@@ -324,7 +323,7 @@ class Embeddings:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("takes_pictures", [True, pytest.param(False, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("takes_pictures", first_of([True, False]))
 def test_embeddings_of_pictures_are_compared(analysis: Analysis, data: Path, takes_pictures: bool) -> None:
     def hesitates(body: dict[str, Any]) -> Iterator[str]:
         yield "perhaps"

@@ -23,6 +23,7 @@ from tests.conftest import ENGINE_ARGUMENTS
 from tests.engine.hub_server import Hub, serve
 from tests.engine.test_local_engine import ready
 from tests.engine.weights import model_files, safetensors
+from tests.thorough import first_of
 
 
 class Touch:
@@ -141,7 +142,7 @@ def test_vllm_is_started_for_safetensors_only(tiny_vl: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("kind", [pytest.param("vllm", marks=pytest.mark.thorough), "transformers"])
+@pytest.mark.parametrize("kind", first_of(["transformers", "vllm"]))
 def test_engines_never_run_a_pickle(kind: str, tiny_text: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pickled"
     marker = hostile(tiny_text, folder, keep_safetensors=False)

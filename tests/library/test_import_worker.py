@@ -30,6 +30,7 @@ from framelens.reports.json.writer import JPEG_URL
 from tests.app import rich as script
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import analysis
+from tests.thorough import first_of
 
 NAME = "clip.report.json"
 Document = dict[str, Any]
@@ -168,9 +169,7 @@ BOMBS: dict[str, tuple[Callable[[], Iterator[bytes]], str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[] if case == "400 MB of one text" else pytest.mark.slow) for case in BOMBS]
-)
+@pytest.mark.parametrize("case", first_of(BOMBS))
 def test_bomb_costs_this_process_next_to_nothing(case: str) -> None:
     pieces, key = BOMBS[case]
     data = zip_of(*pieces())

@@ -20,6 +20,7 @@ from framelens.llm.speech import SpeechModel, transcribe
 from framelens.llm.stream import Reply, ask
 from framelens.llm.token_count import count_tokens
 from tests.llm import floods, scripted
+from tests.thorough import first_of
 
 ASKED = [HumanMessage("What?")]
 
@@ -87,7 +88,7 @@ def test_no_compression_is_asked_for(engine: scripted.Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", [chat, embed, speak])
+@pytest.mark.parametrize("call", first_of([chat, embed, speak]))
 @pytest.mark.parametrize("flood", [floods.ENDLESS_ERROR, floods.BOMB_ERROR])
 def test_endless_error_is_still_that_error(
     engine: scripted.Server, flood: scripted.Flood, call: Callable[[str], object]

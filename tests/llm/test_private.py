@@ -30,6 +30,7 @@ from framelens.llm.token_count import count_tokens
 from framelens.store.fs_utils import log_to
 from tests import loopback
 from tests.llm.scripted import Refuse, saying, serve
+from tests.thorough import first_of
 
 KEY = "geheim-0815-and-more"
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,7 +182,7 @@ wait_for_all_tracers()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variable", ["LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"])
+@pytest.mark.parametrize("variable", first_of(["LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"]))
 @pytest.mark.parametrize("tracing", ["off", "on"])
 def test_langsmith_traces_only_when_enabled(variable: str, tracing: str) -> None:
     with serve(saying("red")) as server, loopback.scripted(_Collecting, Collector()) as tracer:  # type: ignore[type-var]

@@ -22,6 +22,7 @@ from framelens.video import extractor
 from tests.cards import write_card_video
 from tests.cli.test_main import run as run_command
 from tests.media import COLOURS, cards, moving, write_video
+from tests.thorough import first_of
 from tests.updates import events_of
 
 
@@ -62,11 +63,13 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "times"),
-    [
-        (["--every", "2", "--start", "1", "--end", "0:06"], [1, 3, 5]),
-        (["--at", "0.5,4.2,0:07"], [0.48, 4.2, 7]),
-        (["--strategy", "scenes"], list(range(8))),
-    ],
+    first_of(
+        [
+            (["--every", "2", "--start", "1", "--end", "0:06"], [1, 3, 5]),
+            (["--at", "0.5,4.2,0:07"], [0.48, 4.2, 7]),
+            (["--strategy", "scenes"], list(range(8))),
+        ]
+    ),
 )
 def test_the_report_is_about_the_frames_that_were_asked_for(
     options: list[str], times: list[float], video: Path, tmp_path: Path
@@ -103,6 +106,7 @@ def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
     assert json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"] is None
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_named_subtitles_are_read_and_change_the_report(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_main import command
+from tests.thorough import first_of
 
 
 def answers(port: int, path: str) -> bool:
@@ -62,7 +63,7 @@ def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("option", ["--port {port}", "--server.port={port}", ""])
+@pytest.mark.parametrize("option", first_of(["--port {port}", "--server.port={port}", ""]))
 def test_busy_port_is_named_with_a_free_one(option: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -205,6 +205,7 @@ def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None
     assert [f"number {place} in the queue" in line for place, line in zip((2, 1), said, strict=True)] == [True, True]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_look_takes_frames_densely_from_a_range(video: Path, data: Path, server: Server) -> None:
     given = ("Which?", "--look", "local", "--start", "0.2", "--end", "1.0", "--frames", "3")

@@ -152,6 +152,7 @@ class TestVllm:
             assert chat.create(model="tiny", messages=say("hi"), max_tokens=2).choices
 
 
+@pytest.mark.thorough
 @pytest.mark.engine
 def test_transformers_engine_is_served_under_model_name(transformers_engine: LocalEngine) -> None:
     ready(transformers_engine)

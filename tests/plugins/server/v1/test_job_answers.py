@@ -15,6 +15,7 @@ from tests.conversations.test_when import COLOURS
 from tests.llm.scripted import serve
 from tests.plugins.server.v1.conftest import ended_job, services_on, uploaded
 from tests.plugins.server.v1.test_jobs import events
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -28,10 +29,12 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "language, question, first",
-    [
-        ("en", "When does a red card appear?", "“a red card” was seen 2 times:"),
-        pytest.param("zh", "红色卡片什么时候出现？", "看到“红色卡片”2 次：", marks=pytest.mark.thorough),
-    ],
+    first_of(
+        [
+            ("en", "When does a red card appear?", "“a red card” was seen 2 times:"),
+            ("zh", "红色卡片什么时候出现？", "看到“红色卡片”2 次："),
+        ]
+    ),
 )
 def test_job_has_the_moments(api: TestClient, tmp_path: Path, language: str, question: str, first: str) -> None:
     content = write_card_video(tmp_path / "cards.mp4", COLOURS, seconds_per_card=1.5).read_bytes()

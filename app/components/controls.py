@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import streamlit as st
@@ -17,6 +18,8 @@ ButtonKind = Literal["primary", "secondary", "tertiary"]
 Options = dict[str, Any]
 """Options of a widget."""
 _POLL_SECONDS = 1.0
+_MENUS = "menus_closed"
+"""Key of the number of times that a menu was closed, by which the next one has another key."""
 
 
 def button(
@@ -41,6 +44,16 @@ def button(
     """
     symbol = f":material/{icon}:" if icon else None
     st.button(words, key=key, type=kind, icon=symbol, on_click=act, args=arguments, **options)
+
+
+def menu(words: str, **options: Any) -> AbstractContextManager[Any]:
+    """Draw a menu that `close_menu` closes; a plain popover would stay open behind a dialog and take its Escape."""
+    return st.popover(words, key=f"menu_{st.session_state.get(_MENUS, 0)}", **options)
+
+
+def close_menu() -> None:
+    """Close the menu of which an entry was chosen, before the page is drawn again."""
+    st.session_state[_MENUS] = st.session_state.get(_MENUS, 0) + 1
 
 
 def removable(name: str, key: str, act: Callable[..., Any], *arguments: object) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.components import exports, slots
 from app.components.assets import component
-from app.components.controls import button
+from app.components.controls import button, menu
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change
 from app.panels.analyse import request_form
@@ -43,7 +43,7 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
             _draw_export(job, analysis, reported)
         _draw_copy(analysis)
         comparison.draw_entry()
-        with st.popover(":material/more_horiz:", help=t("ui.more"), key="report_menu"):
+        with st.container(key="report_menu", width="content"), menu(":material/more_horiz:", help=t("ui.more")):
             _draw_more(job, has_video=has_video)
             slots.draw("report.actions", job, reported)
         if may_change():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, get_args
 
 import streamlit as st
 
 from app.components import exports
-from app.components.controls import button, choose, show_error, show_warning
+from app.components.controls import button, choose, close_menu, show_error, show_warning
 from app.components.exports import SaveButton, SaveGroup
 from app.components.ranges import RangeAction, VideoRange
 from app.context import services
@@ -26,7 +27,7 @@ from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, moved,
 from framelens.services.playback import video_for
 
 _ASKED = "clip_asked"
-"""Key of the range or the ids of the analyses whose dialog is to be opened."""
+"""Key of a list, another one for each dialog, with the range or the ids of the analyses that it is about."""
 _MOST_NAMED = 3
 """Names in a warning."""
 
@@ -37,7 +38,8 @@ def action() -> RangeAction:
 
 
 def _ask(asked: VideoRange | Sequence[str]) -> None:
-    st.session_state[_ASKED] = asked
+    st.session_state[_ASKED] = [asked]
+    close_menu()
 
 
 def draw_entry(job: JobSnapshot, analysis: Analysis) -> None:
@@ -53,16 +55,20 @@ def draw_library_entry(job_ids: Sequence[str]) -> None:
 
 def draw_dialog() -> None:
     """Draw the dialog that was asked for, until it is dismissed: any run of the page may be replaced by another."""
-    match st.session_state.get(_ASKED):
-        case VideoRange() as asked:
-            st.dialog(t("clip.title"), on_dismiss=_forget)(_draw_one)(asked)
-        case tuple() as job_ids:
+    asked = st.session_state.get(_ASKED)
+    forget = partial(_forget, asked)
+    match asked:
+        case [VideoRange() as wanted]:
+            st.dialog(t("clip.title"), on_dismiss=forget)(_draw_one)(wanted)
+        case [tuple() as job_ids]:
             title = t("clip.all_title") if len(job_ids) == 1 else t("clip.several_title", n=len(job_ids))
-            st.dialog(title, width="large", on_dismiss=_forget)(_draw_all)(_list(job_ids))
+            st.dialog(title, width="large", on_dismiss=forget)(_draw_all)(_list(job_ids))
 
 
-def _forget() -> None:
-    st.session_state.pop(_ASKED, None)
+def _forget(dismissed: object) -> None:
+    """Forget a dialog, unless another one was asked for before the page heard that this one was dismissed."""
+    if st.session_state.get(_ASKED) is dismissed:
+        del st.session_state[_ASKED]
 
 
 def _video_id(job: JobSnapshot) -> str | None:

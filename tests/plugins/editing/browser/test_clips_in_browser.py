@@ -90,6 +90,8 @@ def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, 
         page.get_by_role("button", name="Save 3 clips (ZIP)").press("Enter")
     with ZipFile(saved.value.path()) as archive:
         assert len(archive.namelist()) == 3
+    page.keyboard.press("Escape")  # the menu behind it is closed already
+    expect(page.get_by_test_id("stDialog")).to_have_count(0)
     assert visit.complaints == []
 
 

@@ -15,7 +15,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.navigation.page import StreamlitPage
 
 from app import resources
-from app.components import assets, slots
+from app.components import assets, dialogs, slots
 from app.components.controls import show_error
 from app.panels.menu import menu
 from app.panels.work import work
@@ -79,7 +79,7 @@ if error := resources.installed().error:
 else:
     with body:
         page.run()
-        slots.draw("page.dialog")
+        dialogs.draw_asked()
     with listed:
         work.draw()
         slots.draw("sidebar")

@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,9 @@ import httpx
 import numpy as np
 
 from framelens.engine.base import Endpoint
-from framelens.engine.local.local_engine import LocalEngine
-from framelens.engine.local.vllm import vllm_launcher
 from framelens.models.catalogue import built_in, find_entry
-from framelens.plugins.models.benchmark.dummy_model import check_entry, write_folder
+from framelens.plugins.models.benchmark.dummy_model import check_entry
+from framelens.plugins.models.benchmark.model_benchmark import dummy_engine
 
 _FRAMES = 16
 _WIDTH, _HEIGHT = 896, 504
@@ -51,14 +49,11 @@ def serving(model: str, arguments: dict[str, Any]) -> Iterator[Endpoint]:
     """
     entry, _ = find_entry(model, built_in())
     check_entry(entry)
-    with tempfile.TemporaryDirectory(prefix="engine-load-") as scratch:
-        folder = write_folder(entry.config, Path(scratch) / entry.id.rpartition("/")[2])
-        launcher = vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
-        engine = LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=Path(scratch))
-        try:
-            yield engine.ensure_ready(lambda _: None, threading.Event())
-        finally:
-            engine.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="engine-load-") as logs,
+        dummy_engine(entry.id, entry.config, arguments, log_dir=Path(logs)) as engine,
+    ):
+        yield engine.ensure_ready(lambda _: None, threading.Event())
 
 
 def picture(numbers: np.random.Generator) -> str:

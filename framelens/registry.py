@@ -30,7 +30,7 @@ PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
     *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "library.actions"),
-    *("link.page", "mcp.tools", "models.extra", "page.dialog", "range.action", "report.actions", "report.files"),
+    *("link.page", "mcp.tools", "models.extra", "range.action", "report.actions", "report.files"),
     *("sidebar", "work.groups"),
 )
 """Places in which pages, commands and services call functions of plugins.
@@ -47,7 +47,6 @@ SLOTS = (
   "url_no_video" if it has none.
 - mcp.tools(): yields functions, each a tool of the MCP server that has its name (`framelens.api.tools`).
 - models.extra(catalogue): draws on the Models page.
-- page.dialog(): draws a dialog over the page if one was asked for.
 - range.action(): returns what can be done with a range of a video, an `app.components.ranges.RangeAction`, whose button
   is at each finding, chapter, interval and search hit, and at a range drawn in the player.
 - report.actions(job, analysis): draws in the menu of a report.

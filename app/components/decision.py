@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.components import dialogs
 from framelens.i18n import t
 
 
@@ -21,4 +22,5 @@ def draw(words: str, key: str, icon: str, act: Callable[..., None], *arguments: 
         is_kept = st.button(t("library.delete_keep"), key=f"{key}_not")
         is_sure = st.button(f":red[{words}]", key=f"{key}_sure", icon=icon, on_click=act, args=arguments)
         if is_kept or is_sure:
-            st.rerun()  # which closes the dialog
+            dialogs.close()
+            st.rerun()

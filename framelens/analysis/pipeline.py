@@ -19,7 +19,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
@@ -32,6 +31,7 @@ from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task, facts_incomplete, merge_answers
+from framelens.core import own_version
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate, ReportHeader
 from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, ChunkResult, Cue, EngineInfo, Notice, SpeechSpans
@@ -438,7 +438,7 @@ class _Run:
             id=self.task.job_id,
             created=self.created,
             request=self.request,
-            app_version=version("framelens"),
+            app_version=own_version(),
             conditions=self.task.conditions,
             field_names=field_names,
             link=link_of(self.request.path),

@@ -147,6 +147,18 @@ def test_an_edit_with_another_speed_is_named(tmp_path: Path, chosen: Chosen, spe
     assert (found.frames_decoded, [one.key for one in found.notices]) == (10, said)
 
 
+@pytest.mark.parametrize("length", [8, 12, 20])
+def test_an_edit_list_that_is_cut_off_is_none(tmp_path: Path, chosen: Chosen, length: int) -> None:
+    path = write_video(tmp_path / "short.mp4", moving(10))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"elst") - 4
+    size = int.from_bytes(data[place : place + 4])
+    data[place : place + 4] = length.to_bytes(4)
+    data[place + length : place + size] = (size - length).to_bytes(4) + b"free" + bytes(size - length - 8)
+    path.write_bytes(data)
+    assert chosen(path, 2).decode.notices == ()
+
+
 def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", moving(10), muxer={"movflags": "faststart"})
     data = bytearray(whole.read_bytes())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components import decision
+from app.components import decision, dialogs
 from app.components.controls import button
 from app.context import may_change, services
 from app.formatting import local_time, plain
@@ -25,7 +25,7 @@ _PAGE = 20
 
 def ask_to_delete(chosen: Sequence[str]) -> None:
     """Open a dialog that asks whether to move these analyses to the trash."""
-    st.dialog(t("library.delete_title", n=len(chosen)))(_draw_question)(chosen)
+    dialogs.ask(t("library.delete_title", n=len(chosen)), _draw_question, chosen)
 
 
 def _draw_question(chosen: Sequence[str]) -> None:
@@ -123,7 +123,7 @@ def _draw_entry(entry: TrashEntry) -> None:
 
 
 def _ask_to_purge(entries: Sequence[TrashEntry]) -> None:
-    st.dialog(t("library.purge_title", n=len(entries)))(_draw_last_question)(entries)
+    dialogs.ask(t("library.purge_title", n=len(entries)), _draw_last_question, entries)
 
 
 def _draw_last_question(entries: Sequence[TrashEntry]) -> None:

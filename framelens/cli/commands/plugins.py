@@ -38,7 +38,6 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _described(state: registry.PluginState) -> dict[str, Any]:
-
     adds = _additions(state.plugin) if state.plugin else {}
     return {
         "name": state.name,

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
+from framelens.core import own_version
 from framelens.core.codec import Failure
 from framelens.core.domain import Analysis, AnalysisRequest, Language
 from framelens.core.errors import AppError
@@ -125,7 +125,7 @@ class SummaryBuilder:
         return Summary(
             batch_id,
             datetime.now(UTC).isoformat(timespec="seconds"),
-            version("framelens"),
+            own_version(),
             request,
             tuple(self._videos),
             left_out,

@@ -10,7 +10,6 @@ PLUGIN = Plugin(
     slots={
         "library.actions": (f"{_HERE}.panels.clips:draw_library_entry",),
         "mcp.tools": (f"{_HERE}.tools:mcp_tools",),
-        "page.dialog": (f"{_HERE}.panels.clips:draw_dialog",),
         "range.action": (f"{_HERE}.panels.clips:action",),
         "report.actions": (f"{_HERE}.panels.clips:draw_entry",),
     },

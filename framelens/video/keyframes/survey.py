@@ -22,9 +22,8 @@ from framelens.video.features.frame_signature import ALIKE, Glance, distance, gl
 from framelens.video.features.timeline_metrics import TimelineMeter
 from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.strategies import LONG_SECONDS
-from framelens.video.readers import FIRST_READER
+from framelens.video.readers import FIRST_READER, track_header
 from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture, ends_in_zeros, has_second_movie
-from framelens.video.readers.track_header import has_other_speeds
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -267,7 +266,7 @@ class Survey:
         if reader.info.container.startswith("mov"):
             if has_second_movie(reader.info.path):
                 yield Notice("second_movie")
-            if has_other_speeds(reader.info.path):
+            if track_header.read(reader.info.path).has_other_speeds:
                 yield Notice("edit_speeds")
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")

@@ -2,7 +2,7 @@
 
 PyAV reports no cropping, and OpenCV none of them as they are. Only headers are read, and every size in them is checked.
 
-Sources: ISO/IEC 14496-12 (12.1.4, clean aperture and pixel aspect) and 14496-12 (8.3.2, track header); RFC 9559
+Sources: ISO/IEC 14496-12 (12.1.4, clean aperture and pixel aspect; 8.3.2, track header; 8.6.6, edit list); RFC 9559
 (5.1.4.1.28, Video); Dolby Vision Streams Within the ISO Base Media File Format, 2.4 (3.2), and its mapping to Matroska.
 """
 
@@ -44,7 +44,8 @@ class TrackHeader:
     """What a track says of the presentation of its pictures; None where it says nothing.
 
     A track of MP4 may have `several` descriptions of its samples, each for a part of the video: then what this says is
-    true for the first part alone.
+    true for the first part alone. With `has_other_speeds` an edit in MP4 has another speed than 1, or holds a picture;
+    FFmpeg and browsers play every edit at speed 1.
     """
 
     crop: Crop = WHOLE
@@ -52,6 +53,7 @@ class TrackHeader:
     orientation: Orientation | None = None
     dolby_vision_profile: int | None = None
     several: bool = False
+    has_other_speeds: bool = False
 
 
 class _Part(NamedTuple):
@@ -77,34 +79,9 @@ def read(path: Path, *, number: int = 0, track_id: int | None = None) -> TrackHe
                 return _matroska(file, size, number)
             if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
                 return _mp4(file, size, number, track_id)
-    except (OSError, struct.error, ValueError, OverflowError, ZeroDivisionError):
+    except (OSError, struct.error, ValueError, OverflowError, ZeroDivisionError, IndexError):
         pass
     return TrackHeader()
-
-
-def has_other_speeds(path: Path) -> bool:
-    """Return whether an edit of a video track in an MP4 has another speed than 1, or holds a picture (speed 0).
-
-    Source: ISO/IEC 14496-12, 8.6.6 (edit list; an edit without media has no speed). FFmpeg and browsers play every edit
-    at speed 1.
-    """
-    try:
-        with open_input(path) as file:
-            whole = _Part(b"", 0, os.fstat(file.fileno()).st_size)
-            tracks = [track for track in _inside(file, whole, b"moov", b"trak") if _is_video(file, track)]
-            lists = [part for track in tracks for part in _inside(file, track, b"edts", b"elst")]
-            return any(speed != 1 for part in lists for speed in _speeds(_read(file, part)))
-    except (OSError, struct.error, ValueError, OverflowError):
-        return False
-
-
-def _speeds(edits: bytes) -> Iterator[Fraction]:
-    """Yield the speeds of the edits that show media, of the content of an edit list."""
-    form = ">qqhh" if edits[0] else ">iihh"
-    for place in range(8, len(edits) - struct.calcsize(form) + 1, struct.calcsize(form)):
-        _, media_time, whole, part = struct.unpack_from(form, edits, place)
-        if media_time != -1:
-            yield whole + Fraction(part & 0xFFFF, 1 << 16)
 
 
 def _read(file: BinaryIO, part: _Part) -> bytes:
@@ -165,7 +142,16 @@ def _mp4_track(file: BinaryIO, track: _Part) -> TrackHeader:
                 aspect = Fraction(across, down) or None
             elif box.kind in _DOLBY_VISION_BOXES:
                 profile = _dolby_vision_profile(_read(file, box))
-    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d), profile, len(entries) > 1)
+    has_other_speeds = any(_is_faster_or_slower(_read(file, part)) for part in _inside(file, track, b"edts", b"elst"))
+    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d), profile, len(entries) > 1, has_other_speeds)
+
+
+def _is_faster_or_slower(edits: bytes) -> bool:
+    """Return whether an edit that shows media has another speed than 1, by the content of an edit list."""
+    form = ">qqhh" if edits[:1] == b"\1" else ">iihh"
+    entries = edits[8:]
+    whole = entries[: len(entries) // struct.calcsize(form) * struct.calcsize(form)]
+    return any(media_time != -1 and speed != [1, 0] for _, media_time, *speed in struct.iter_unpack(form, whole))
 
 
 def _dolby_vision_profile(record: bytes) -> int | None:

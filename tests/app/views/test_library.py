@@ -33,9 +33,11 @@ Show = Callable[..., AppTest]
 
 
 def library_page() -> None:
+    from app.components import dialogs
     from app.views import library
 
     library.draw()
+    dialogs.draw_asked()  # as app/entry.py does
 
 
 @pytest.fixture

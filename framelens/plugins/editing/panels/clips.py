@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, get_args
 
 import streamlit as st
 
-from app.components import exports
-from app.components.controls import button, choose, close_menu, show_error, show_warning
+from app.components import dialogs, exports
+from app.components.controls import button, choose, show_error, show_warning
 from app.components.exports import SaveButton, SaveGroup
 from app.components.ranges import RangeAction, VideoRange
 from app.context import services
@@ -26,49 +25,29 @@ from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, moved, pieces_of
 from framelens.services.playback import video_for
 
-_ASKED = "clip_asked"
-"""Key of a list, another one for each dialog, with the range or the ids of the analyses that it is about."""
 _MOST_NAMED = 3
 """Names in a warning."""
 
 
 def action() -> RangeAction:
     """Return the action at a range of a video: open the dialog that saves it."""
-    return RangeAction(t("clip.action"), _ask)
+    return RangeAction(t("clip.action"), lambda asked: dialogs.ask(t("clip.title"), _draw_one, asked))
 
 
-def _ask(asked: VideoRange | Sequence[str]) -> None:
-    st.session_state[_ASKED] = [asked]
-    close_menu()
+def _ask_for_all(job_ids: Sequence[str]) -> None:
+    title = t("clip.all_title") if len(job_ids) == 1 else t("clip.several_title", n=len(job_ids))
+    dialogs.ask(title, _draw_all, _list(job_ids), width="large")
 
 
 def draw_entry(job: JobSnapshot, analysis: Analysis) -> None:
     """Draw the button for all clips of a report, if its video can be read and something can be cut out."""
     if next(pieces_of(analysis), None) and _video_id(job):
-        button(t("clip.all"), "clips_all", _ask, (job.id,), icon="content_cut", kind="tertiary")
+        button(t("clip.all"), "clips_all", _ask_for_all, (job.id,), icon="content_cut", kind="tertiary")
 
 
 def draw_library_entry(job_ids: Sequence[str]) -> None:
     """Draw the button for the clips of the chosen reports."""
-    button(t("clip.all"), "library_clips", _ask, job_ids, icon="content_cut")
-
-
-def draw_dialog() -> None:
-    """Draw the dialog that was asked for, until it is dismissed: any run of the page may be replaced by another."""
-    asked = st.session_state.get(_ASKED)
-    forget = partial(_forget, asked)
-    match asked:
-        case [VideoRange() as wanted]:
-            st.dialog(t("clip.title"), on_dismiss=forget)(_draw_one)(wanted)
-        case [tuple() as job_ids]:
-            title = t("clip.all_title") if len(job_ids) == 1 else t("clip.several_title", n=len(job_ids))
-            st.dialog(title, width="large", on_dismiss=forget)(_draw_all)(_list(job_ids))
-
-
-def _forget(dismissed: object) -> None:
-    """Forget a dialog, unless another one was asked for before the page heard that this one was dismissed."""
-    if st.session_state.get(_ASKED) is dismissed:
-        del st.session_state[_ASKED]
+    button(t("clip.all"), "library_clips", _ask_for_all, job_ids, icon="content_cut")
 
 
 def _video_id(job: JobSnapshot) -> str | None:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,23 +86,37 @@ def run_benchmark(
     """
     device, version = installed_vllm() or ("cpu", "")
     shape = read_shape(config)
-    with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _PeakMemory(device) as peak:
+    with _PeakMemory(device) as peak, dummy_engine(model, config, arguments, log_dir=log_dir) as engine:
+        started = time.monotonic()
+        endpoint = engine.ensure_ready(on_progress, cancel)
+        load_seconds = time.monotonic() - started
+        asking = _RequestTimer(endpoint, parse_plan(arguments, device=device).max_model_len, on_progress, cancel)
+        throughput = asking.tokens_per_second()
+        frames = tuple(asking.frame_costs(SIZES)) if shape.vision else ()
+    return BenchmarkResult(
+        model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, throughput, frames
+    )
+
+
+@contextmanager
+def dummy_engine(
+    model: str, config: Mapping[str, Any], arguments: Mapping[str, Any], *, log_dir: Path
+) -> Iterator[LocalEngine]:
+    """Build the engine that serves the shape of `config` with dummy weights, and stop it when the block ends.
+
+    Raises:
+        ModelNotFound: As in `run_benchmark`.
+        EngineError: vLLM is missing.
+    """
+    with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch:
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
         dummy = {"load_format": "dummy", "trust_remote_code": False}  # the folder has no code
         launcher = vllm_launcher(str(folder), {**arguments, **dummy})
         engine = LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
         try:
-            started = time.monotonic()
-            endpoint = engine.ensure_ready(on_progress, cancel)
-            load_seconds = time.monotonic() - started
-            asking = _RequestTimer(endpoint, parse_plan(arguments, device=device).max_model_len, on_progress, cancel)
-            throughput = asking.tokens_per_second()
-            frames = tuple(asking.frame_costs(SIZES)) if shape.vision else ()
+            yield engine
         finally:
             engine.stop()
-    return BenchmarkResult(
-        model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, throughput, frames
-    )
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,53 @@
+"""Dialogs over a page. One that was asked for is drawn until it is dismissed or closed.
+
+Streamlit closes a dialog that a run of the page doesn't draw, and on a busy machine another run may take the place of
+the one in which it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import streamlit as st
+
+from app.components.controls import close_menu
+
+_KEY = "dialog"
+"""Key of the dialog that was asked for last."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Dialog:
+    """A dialog by its title and what draws it; no two are equal."""
+
+    title: str
+    draw: Callable[..., None]
+    arguments: tuple[Any, ...]
+    width: Literal["small", "large"]
+
+
+def ask(title: str, draw: Callable[..., None], *arguments: object, width: Literal["small", "large"] = "small") -> None:
+    """Ask for a dialog that `draw` fills, called with `arguments`; `draw_asked` opens it over the page."""
+    st.session_state[_KEY] = _Dialog(title, draw, arguments, width)
+    close_menu()
+
+
+def draw_asked() -> None:
+    """Draw the dialog that was asked for, if any; while it is open, it draws itself."""
+    if asked := st.session_state.get(_KEY):
+        dismissed = partial(_forget, asked)
+        st.dialog(asked.title, width=asked.width, on_dismiss=dismissed)(asked.draw)(*asked.arguments)
+
+
+def close() -> None:
+    """Close the open dialog with the next run of the page."""
+    st.session_state.pop(_KEY, None)
+
+
+def _forget(dismissed: _Dialog) -> None:
+    """Forget a dialog, unless another one was asked for before the page heard that this one was dismissed."""
+    if st.session_state.get(_KEY) is dismissed:
+        close()

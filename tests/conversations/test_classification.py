@@ -185,6 +185,32 @@ def test_a_verb_after_a_pronoun_is_no_thing(question: str) -> None:
 @pytest.mark.parametrize(
     ("question", "thing"),
     [
+        ("When is the Earth visible?", "the Earth"),
+        ("When is the Eiffel Tower shown?", "the Eiffel Tower"),
+        ("When does the sun appear?", "the sun"),
+        ("When is the BBC logo shown?", "a BBC logo"),
+        ("When do the cars appear?", "cars"),
+        ("When do the people leave?", "people"),
+        ("When are the two men visible?", "two men"),
+        ("When do his glasses appear?", "glasses"),
+        ("When is some smoke visible?", "smoke"),
+        ("When does the traffic light appear?", "a traffic light"),
+        ("When does the bus stop?", "a bus"),
+        ("When does a uniform appear?", "a uniform"),
+        ("When does the unicorn appear?", "a unicorn"),
+        ("When does the uncle appear?", "an uncle"),
+        ("When is the hourglass visible?", "an hourglass"),
+        ("When does the usual guest leave?", "a usual guest"),
+        ("When do the lights turn green?", "green lights"),
+    ],
+)
+def test_articles_are_those_of_english(question: str, thing: str) -> None:
+    assert classification.things_in_words(question) == (thing,)
+
+
+@pytest.mark.parametrize(
+    ("question", "thing"),
+    [
         ("When does it turn blue?", "something blue"),
         ("When did it go red?", "something red"),
         ("When is it blue?", "something blue"),

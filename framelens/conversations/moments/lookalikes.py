@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.retrieval.classification import asked_for_json, quoted
+from framelens.conversations.retrieval.classification import asked_for_json, quoted, with_article
 from framelens.core.domain import Language
 from framelens.core.files import one_line
 from framelens.i18n import in_language, t
@@ -96,15 +96,11 @@ def in_other_colours(thing: str) -> tuple[str, ...]:
     if found := _COLOUR.search(thing):
         head, tail = thing[: found.start()], thing[found.end() :]
         others = _NEXT[found["name"].lower()]
-        return tuple(f"{head}{_article(other) if found['article'] else ''}{other}{tail}" for other in others)
+        return tuple(f"{head}{with_article(other) if found['article'] else other}{tail}" for other in others)
     if found := _CHINESE_COLOUR.search(thing):
         others = _NEXT[_ENGLISH[found["name"]]]
         return tuple(thing[: found.start()] + _CHINESE[other] + thing[found.end() :] for other in others)
     return ()
-
-
-def _article(noun: str) -> str:
-    return "an " if noun[0] in "aeiou" else "a "
 
 
 def _is_another(name: str, thing: str) -> bool:

@@ -75,7 +75,22 @@ _KNOWN_WORDS = re.compile(
     r"[\u4e00-\u9fff]|\b(?:the|is|are|was|were|what|which|who|where|why|does|did|do|how|there)\b", re.IGNORECASE
 )
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-_NOUNS = re.compile(r"\b(?:the|an?|this|these|those|his|her|their|its|any|some)\s+", re.IGNORECASE)
+_NOUNS = re.compile(
+    r"(?P<plural>\b(?:do|are|were|have)\s+)?\b(?P<article>the|an?|this|these|those|his|her|their|its|any|some)\s+",
+    re.IGNORECASE,
+)
+_NUMBERS = frozenset(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "many"))
+_UNCOUNTED = frozenset(
+    re.findall(
+        r"\w+", "blood dust fire fog food grass hair ice money mud rain sand smoke snow steam text traffic water"
+    )
+)
+_UNIQUE = frozenset(("earth", "ground", "horizon", "moon", "ocean", "sea", "sky", "sun"))
+_PLURAL = re.compile(
+    r"(?:.*(?!ss|us|is|as).s|.*(?:men|people|children)|feet|teeth|geese|mice)(?<!lens)(?<!series)(?<!species)(?<!news)"
+)
+_VOWEL = re.compile(r"(?!uni(?!n|m)|eu|one|us[aeu]|ut[ei])[aeiou]|hour|honest|heir", re.IGNORECASE)
+"""Begins with the sound of a vowel: an uncle and an hour, but a uniform and a European."""
 _NO_NOUNS = re.compile(
     r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could)\b", re.I
 )
@@ -218,10 +233,10 @@ def _coloured(named: str, look: str, before: Sequence[str]) -> str:
         return f"{look}色的{thing or '东西'}"
     if look.endswith("ing"):  # "when is it raining?"
         return look
-    noun = re.sub(r"^an? ", "", thing)
+    noun = re.sub(r"^(?:an?|the) ", "", thing)
     if not noun and look.lower() in _OF_SCENES:
         noun = "scene"
-    return _with_article(f"{look} {noun}") if noun else f"something {look}"
+    return with_article(f"{look} {noun}") if noun else f"something {look}"
 
 
 def _unnamed(question: str, *, refers: bool) -> str:
@@ -244,12 +259,24 @@ def _nouns(question: str) -> str:
         end = _ENDS_NOUNS.search(rest)
         noun = " ".join((rest[: end.start()] if end else rest).split()[:4])
         if noun and not _NOT_SEEN.fullmatch(noun.split()[-1]):
-            found.append(_with_article(noun))
+            found.append(noun if start["plural"] else with_article(noun, start["article"].lower()))
     return " and ".join(dict.fromkeys(found[:2]))
 
 
-def _with_article(noun: str) -> str:
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+def with_article(noun: str, given: str = "") -> str:
+    """Return a noun in English as one that is looked for: "a" or "an", or none for several or for what isn't counted.
+
+    "a" and "an" that were `given` stay, and "the" does before a name and what there is one of.
+    """
+    first, last = noun.split()[0], noun.split()[-1].lower()
+    if given in ("a", "an"):
+        return f"{given} {noun}"
+    if given == "the" and ((first.istitle() and len(first) > 1) or first.lower() in _UNIQUE):
+        return f"the {noun}"
+    is_number = first.lower() in _NUMBERS or first.isdecimal()
+    if is_number or given in ("these", "those") or _PLURAL.fullmatch(last) or last in _UNCOUNTED:
+        return noun
+    return f"{'an' if _VOWEL.match(noun) else 'a'} {noun}"
 
 
 def by_words(question: str, earlier: Sequence[str] = ()) -> Sought:

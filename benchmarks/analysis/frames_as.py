@@ -12,7 +12,8 @@ from langchain_core.messages import convert_to_openai_messages
 
 import framelens
 from benchmarks.analysis.engine import Caches
-from benchmarks.analysis.raw import Sent, first_text_seconds
+from benchmarks.analysis.raw import first_text_seconds
+from benchmarks.analysis.recorded import Sent
 from benchmarks.row import Row
 from framelens.llm.messages import data_url, media_options, with_pictures, with_video
 

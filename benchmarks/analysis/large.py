@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.ending import answers_that_end
 from benchmarks.analysis.engine import TINY, Caches
-from benchmarks.analysis.raw import Sent, first_text_seconds, raw_seconds
+from benchmarks.analysis.raw import first_text_seconds, raw_seconds
+from benchmarks.analysis.recorded import Sent
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
 from framelens.engine.hardware import cpu_flags

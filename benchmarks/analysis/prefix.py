@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.analysis.engine import Caches
-from benchmarks.analysis.raw import Sent, first_text_seconds
+from benchmarks.analysis.raw import first_text_seconds
+from benchmarks.analysis.recorded import Sent
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
 from benchmarks.row import Row

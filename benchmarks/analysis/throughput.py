@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.analysis.raw import Sent, first_of_another_part, raw_seconds
+from benchmarks.analysis.raw import raw_seconds
+from benchmarks.analysis.recorded import Sent, first_of_another_part
 from benchmarks.analysis.whole import App, Course, in_parts
 from benchmarks.row import Row
 from framelens.core.domain import AnalysisRequest, Layout

@@ -15,7 +15,7 @@ from vllm.benchmarks.lib.endpoint_request_func import (
     async_request_openai_chat_completions,
 )
 
-from benchmarks.analysis.raw import Sent
+from benchmarks.analysis.recorded import Sent
 
 
 async def seconds_of_all(requests: Sequence[Sent], at_once: int) -> float:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.analysis.raw import Sent, recording
+from benchmarks.analysis.recorded import Sent, recording
 from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from framelens.config import load

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import framelens
 from benchmarks.analysis.engine import Caches
-from benchmarks.analysis.raw import recording
+from benchmarks.analysis.recorded import recording
 
 ARGUMENTS = {
     "enforce_eager": True,

@@ -13,13 +13,13 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framelens.cli import terminal
-from framelens.cli.progress_lines import describe
 from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import Analysis, Finding
 from framelens.core.events import AnswerChanged, Answered, ChunkDone, Finished, KeyframesChosen, Noticed, StageStarted
 from framelens.core.units import clock
 from framelens.i18n import t
+from framelens.i18n.formatting import doing_text
 
 
 class Progress:
@@ -100,7 +100,7 @@ class ProgressRow:
     def show(self, update: AnalysisUpdate) -> None:
         """Display one event."""
         state = update.state
-        described = escape(describe(state, self._name))
+        described = escape(doing_text(state, self._name))
         if isinstance(update.event, StageStarted):
             self.remove()  # a task's known total can't be unset
             self._task = self._bar.add_task(described, total=state.total)

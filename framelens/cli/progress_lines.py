@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 from framelens.cli import terminal
 from framelens.cli.running import unsaid
-from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
+from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.events import EngineProgress, Noticed
 from framelens.i18n import t
-from framelens.i18n.formatting import beside_text, stage_text
+from framelens.i18n.formatting import doing_text
 
 if TYPE_CHECKING:
     from framelens.cli.progress import Progress
@@ -24,11 +24,6 @@ _SECONDS = 5.0
 """Least time between two lines of one stage."""
 _REDRAW_SECONDS = 0.1
 """Least time between two states of the line on a terminal."""
-
-
-def describe(state: AnalysisState, name: str = "") -> str:
-    """Return what is done at the moment in one line, which begins with the video's name if there are several."""
-    return " · ".join(filter(None, (name, stage_text(state), *beside_text(state))))
 
 
 class ProgressLines:
@@ -66,7 +61,7 @@ class ProgressLines:
         is_new, self._shown = shown != self._shown, shown
         if not self._quiet and state.stage and self._throttle.is_due(at_once=is_new and self._is_alone):
             steps = f" {state.step}/{state.total}" if state.step and state.total else ""
-            self.say(f"{describe(state, self._name)}{steps}")
+            self.say(f"{doing_text(state, self._name)}{steps}")
 
     def remove(self) -> None:
         """End: nothing remains to be removed."""

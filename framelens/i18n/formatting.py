@@ -77,6 +77,11 @@ def beside_text(state: AnalysisState) -> list[str]:
     return found
 
 
+def doing_text(state: AnalysisState, name: str = "") -> str:
+    """Return what is done at the moment in one line, which begins with the video's name if there are several."""
+    return " · ".join(filter(None, (name, stage_text(state), *beside_text(state))))
+
+
 def mark(frame: Keyframe) -> str:
     """Return the mark before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
     return t("prompt.mark", number=frame.number, time=clock(frame.time_seconds))

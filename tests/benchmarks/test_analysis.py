@@ -13,7 +13,8 @@ from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
 from benchmarks.analysis.ending import answers_that_end, given_texts
 from benchmarks.analysis.engine import count_of
 from benchmarks.analysis.prefix import turned
-from benchmarks.analysis.raw import first_of_another_part, first_text_seconds, raw_seconds
+from benchmarks.analysis.raw import first_text_seconds, raw_seconds
+from benchmarks.analysis.recorded import first_of_another_part
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
 from framelens.analysis.parsing.answer_parser import parse_answer

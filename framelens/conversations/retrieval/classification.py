@@ -47,8 +47,15 @@ _COUNT = re.compile(
 _WHEN = re.compile(
     r"\b(?:when(?= (?:do|does|did|is|are|was|were|will|can|has|have|exactly)\b)|at (?:what|which) (?:time|point|moment)"
     r"|what time|how long (?:until|before|after)|first time|first appear\w*|timestamps?"
-    r"|(?:which|what) (?:second|minute)s?)\b"
-    r"|什么时候|啥时候|何时|几点|几分几秒|第几秒|哪一(?:刻|秒)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟|多久(?:之?后|才)",
+    r"|(?:which|what) (?:second|minute)s?"
+    r"|(?:where|which (?:part|scene|moment)) (?:in|of) (?:the|this) (?:video|film|clip))\b"
+    r"|^\W*(?:please |(?:can|could) you )?(?:find|show|tell|give|locate|list|name|(?:go|jump|skip) to)\b[^?.!,]{0,24}"
+    r"\b(?:when|(?:moment|time)s?(?= (?:when|where|that|at|the|an?|in)\b|\W*$))"
+    r"|^\W*(?:the |all |every |exact )*(?:moments?|times?) (?:when|where|that|in which|at which|the|an?)\b"
+    r"|^\W*when (?:the|an?|this|he|she|they|it|some\w+|any\w+)\b(?!.*(?:,|\b(?:what|who|how|where|why)\b))"
+    r"|什么时候|啥时候|何时|几点|几分几秒|第?[几哪]一?(?:刻|秒|帧)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟"
+    r"|多久(?:之?后|才)|哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?!.*[最更])"
+    r"|(?:找|跳|转|定位)[出到至一下找]*.*(?:片段|画面|镜头|时刻|时间|地方)\W*$",
     re.IGNORECASE,
 )
 _EXISTS = re.compile(
@@ -91,8 +98,15 @@ _PLURAL = re.compile(
 )
 _VOWEL = re.compile(r"(?!uni(?!n|m)|eu|one|us[aeu]|ut[ei])[aeiou]|hour|honest|heir", re.IGNORECASE)
 """Begins with the sound of a vowel: an uncle and an hour, but a uniform and a European."""
+_IN_QUOTES = re.compile(r"(?<!\w)[\"“‘'«](?P<text>[^\"”’'»]{1,40})[\"”’'»](?!\w)")
+_WITH_TEXT = re.compile(rf"(?P<noun>(?:[\w-]+\s+){{1,3}}){_IN_QUOTES.pattern}")
+_HELPS = re.compile(r"\b(?:do|does|did)\b", re.IGNORECASE)
+_AFTER_VERBS = re.compile(r"the|an?|his|her|their|its|to|into|onto", re.IGNORECASE)
+"""Where the verb is "does", the word before one of these is the other part of it, or belongs to that."""
 _NO_NOUNS = re.compile(
-    r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could)\b", re.I
+    r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could|there|we|you|the"
+    r"|see|seen|shown|visible|appears?|happens?|ever|exactly|please|tell|find|list|me)\b",
+    re.IGNORECASE,
 )
 _ENDS_NOUNS = re.compile(
     r"[^\w\s'-]|\b(?:appears?|appeared|visible|seen|shown?|shows?|comes?|goes|leaves?|enters?|puts?|takes?|is|are|was"
@@ -147,10 +161,17 @@ _NOT_SEEN = re.compile(
     r"(?:video|film|clip|movie|scene|frames?|pictures?|end|beginning|start|moment|time|first|last)s?", re.I
 )
 _AROUND_HAN = re.compile(
-    r"[？?。！!，,、\s]+|请问|请|是?(?:在)?(?:什么|啥)时候|何时|几点|几分几秒|(?:在)?第几秒|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]"
-    r"|有没有|是否|能不能看到|第一次|(?:这个|整个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?|出现(?:了|过|的)?|看(?:到|见)(?:了|过)?"
+    r"[？?。！!，,、\s]+|请问|请|(?:帮我|给我|我想知道|告诉我)|(?:找|跳|转|定位)[出到至一下找]+|^找(?:所有|全部)?|大概|大约|具体|到底|究竟"
+    r"|是?(?:在)?(?:什么|啥|哪个)(?:时候|时间点?)|何时|几点(?:几分)?(?:几秒)?|几分几秒|(?:在)?第?[几哪]一?(?:刻|秒|帧)"
+    r"|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]|(?:在)?哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?:里|中)?"
+    r"|有没有|是否|能不能看到|第一次|最后一次|首次|(?:这个|整个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?|的?(?:片段|镜头|时刻|地方|时间)$"
+    r"|(?:能够?|可以|会)?出现(?:了|过|的)?|(?:能够?|可以|会)?看(?:到|见)(?:了|过)?|^开始有?(?=..)"
     r"|写(?:着|了|的是?)?(?:什么|啥|哪些)字?|是?什么(?:颜色|样子|样的?|字)?(?:的)?|[吗呢吧了啊]$|^(?:在|是|有)|上$"
 )
+_VERB_FIRST_HAN = re.compile(
+    r"^(?:是?在?)(?:什么时候|何时|啥时候)(?P<verb>[\u4e00-\u9fff]{1,2})的(?P<thing>[\u4e00-\u9fff]+)"
+)
+"""什么时候换的场景: the verb is about what follows, without 的."""
 
 
 def kind_in_words(question: str) -> Kind | None:
@@ -219,7 +240,8 @@ def _named(question: str) -> tuple[str, str]:
 
 def _named_in_han(question: str) -> tuple[str, str]:
     """Return the same of a question in Chinese."""
-    bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
+    asked = _VERB_FIRST_HAN.sub(r"\g<verb>\g<thing>", question.strip())
+    bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", asked)).strip("的，。 ")
     look = _BECOMES_HAN.search(bare)
     if not look:
         return bare, ""
@@ -249,16 +271,27 @@ def _unnamed(question: str, *, refers: bool) -> str:
         return person
     if going := _ONGOING.search(question):
         return going[1] or going[2]
-    return "" if refers else " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
+    if text := _IN_QUOTES.search(question):
+        return f"“{text['text']}”"
+    words = re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:]
+    return "" if refers or all(map(_NOT_SEEN.fullmatch, words)) else " ".join(words)
 
 
 def _nouns(question: str) -> str:
     found = []
     for start in _NOUNS.finditer(question):
         rest = question[start.end() :]
+        if text := _WITH_TEXT.match(rest):
+            found.append(f"{with_article(text['noun'].strip(), start['article'].lower())} “{text['text']}”")
+            continue
         end = _ENDS_NOUNS.search(rest)
-        noun = " ".join((rest[: end.start()] if end else rest).split()[:4])
-        if noun and not _NOT_SEEN.fullmatch(noun.split()[-1]):
+        words = (rest[: end.start()] if end else rest).split()[:4]
+        if end and len(words) > 1 and _AFTER_VERBS.fullmatch(end[0]) and _HELPS.search(question[: start.end()]):
+            del words[-1]  # "does the speaker point to the chart"
+        if words and words[-1].lower() == "of":
+            del words[-1]
+        if words and not _NOT_SEEN.fullmatch(words[-1]):
+            noun = " ".join(words)
             found.append(noun if start["plural"] else with_article(noun, start["article"].lower()))
     return " and ".join(dict.fromkeys(found[:2]))
 

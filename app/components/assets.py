@@ -78,6 +78,7 @@ def _read(file: str, package: str = __package__) -> str:
 
 
 _mount_turned = component("turned")
+_mount_asked = component("asked")
 
 
 def turn_page(page: str, job_id: str) -> None:
@@ -87,6 +88,11 @@ def turn_page(page: str, job_id: str) -> None:
     """
     words = {"language": {"zh": "zh-CN"}.get(language(), language()), "skip": t("ui.skip_to_content")}
     _mount_turned(key="turned", data={"page": page, "job": job_id, **words})
+
+
+def bring_into_view(asked: str) -> None:
+    """Scroll to the question in whose chat message this is drawn, once for each value; this has no size."""
+    _mount_asked(key="asked", data={"asked": asked})
 
 
 def draw_styles() -> None:

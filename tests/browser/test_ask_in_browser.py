@@ -18,6 +18,7 @@ from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_sample, press_sample, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, upload, video_of
 from tests.llm.scripted import Server, serve
+from tests.thorough import first_of
 
 pytestmark = pytest.mark.browser
 HOSTILE = (
@@ -115,6 +116,32 @@ def test_answer_survives_clicks_reloads_and_tabs(ask_app: AskApp, visit: Visit) 
     place.click()
     arrives(page, video_of(page), int(minutes) * 60 + float(seconds))
     assert visit.hosts <= {"", ask_app.app.url.split("/")[2]} and page.title() != "taken"
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("width", first_of((390, 1280)))
+def test_question_below_a_report_comes_into_view(ask_app: AskApp, visit: Visit, width: int) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": width, "height": 700})
+    ask_app.going.set()
+    choose_sample(page, ask_app.app.url)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    expect(page.locator(".st-key-report_menu")).to_be_visible()
+    ask_app.going.clear()
+    scrolled = "main => main.scrollTop"
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate(scrolled) == 0
+    ask(page, "What does the title say?")
+    asked, answer = (page.get_by_test_id("stChatMessage").nth(place) for place in (0, 1))
+    expect(answer).to_contain_text("It begins with a title")
+    for one in (asked, answer):
+        expect(one).to_be_in_viewport()
+    page.mouse.move(width - 20, 350)
+    page.mouse.wheel(0, -5000)  # the reader goes back to the report, and stays there
+    expect(asked).not_to_be_in_viewport()
+    ask_app.going.set()
+    expect(answer).to_contain_text("Then hills")
+    assert main.evaluate(scrolled) == 0
     assert visit.complaints == []
 
 

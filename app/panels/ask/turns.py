@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.components import report_blocks
+from app.components import assets, report_blocks
 from app.components.controls import button
 from app.components.player import search_strip
 from app.context import may_change, services
@@ -76,7 +76,7 @@ def draw(view: ChatView) -> None:
         turns = turns[hidden:]
     for turn in turns:
         is_written = view.is_busy and turn.number == view.conversation.current
-        _draw_question(view, turn)
+        _draw_question(view, turn, is_asked=is_written)
         with st.chat_message("assistant", avatar=":material/movie:"):
             if is_written:
                 st.fragment(_draw_growing, run_every=_POLL_SECONDS)(view)
@@ -87,8 +87,10 @@ def draw(view: ChatView) -> None:
 # ---- the question
 
 
-def _draw_question(view: ChatView, turn: Turn) -> None:
+def _draw_question(view: ChatView, turn: Turn, *, is_asked: bool) -> None:
     with st.chat_message("user", avatar=":material/person:"), st.container(gap="xsmall"):
+        if is_asked:
+            assets.bring_into_view(view.key(turn, "asked"))
         if page_state().edited_turn == (view.conversation.id, turn.number):
             _draw_editor(view, turn)
             return

@@ -219,18 +219,26 @@ class Jobs:
 
     def all_running(self) -> list[JobSnapshot]:
         """List the running jobs of all processes in the order of their submission, without images and answers."""
-        rows = [row for row in self._store.in_states("running") if sees(row.user_id)]
-        live = {one.job.id: one.job for one in self._active.all()}
-        jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows]
-        return [job for job in jobs if job.state == "running"]  # a job of a dead process is interrupted
+        rows = {row.id: row for row in self._store.in_states("running")}
+        live = {one.job.id: one.job for one in self._active.all()}  # one that has just begun isn't stored as running
+        jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows.values()]
+        jobs += [job for job in live.values() if job.id not in rows]
+        # A job of a dead process is interrupted.
+        return [job for job in jobs if job.state == "running" and sees(job.user_id)]
 
     def waiting(self) -> list[JobSnapshot]:
-        """List the waiting jobs of this process in the order in which they will run."""
-        return [one.job for one in self._active.waiting() if sees(one.job.user_id)]
+        """List the waiting jobs of this process in the order in which they will run.
+
+        The first may have been taken by a worker already, which waits for the engine.
+        """
+        with self._active.condition:
+            taken = [one for one in self._active.all() if one.is_running and one.job.state == "queued"]
+            return [one.job for one in (*taken, *self._active.waiting()) if sees(one.job.user_id)]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
-        return tuple(one.job.id for one in self._active.all() if one.is_running and sees(one.job.user_id))
+        live = (one.job for one in self._active.all() if one.is_running and one.job.state != "queued")
+        return tuple(job.id for job in live if sees(job.user_id))
 
     @requires("analyst")
     def cancel(self, job_id: str) -> None:

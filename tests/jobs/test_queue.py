@@ -4,12 +4,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from framelens.analysis.task import Task
+from framelens.analysis.task import Control, Task
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisRequest, FrameFacts, Notice, Selection
@@ -28,6 +29,8 @@ from framelens.core.events import (
     SurveyProgress,
 )
 from framelens.core.roles import User, as_user
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
@@ -297,6 +300,42 @@ def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path:
     jobs.cancel(running)
     assert until(jobs, running, lambda job: job.is_over).state == "cancelled"
     assert until(jobs, waiting, lambda job: job.is_over).state == "cancelled"
+    jobs.close()
+
+
+def test_a_job_waits_or_runs_at_every_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    admit, stored = threading.Event(), threading.Event()
+    changed = JobRepository.save
+
+    @contextmanager
+    def admitted(_: object, control: Control) -> Iterator[None]:
+        admit.wait(20)
+        yield
+
+    def save(repository: JobRepository, job: JobSnapshot, same: str) -> None:
+        if job.state == "running":
+            assert stored.wait(20)
+        changed(repository, job, same)
+
+    monkeypatch.setattr(EngineSwitcher, "admitted", admitted)
+    monkeypatch.setattr(JobRepository, "save", save)
+
+    def endless(task: Task) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        task.control.cancel.wait(20)
+        raise Cancelled
+
+    jobs = queue(store, endless, tmp_path)
+    job_id = jobs.submit(REQUEST, name="a")
+    until(jobs, job_id, lambda _: jobs._active.all()[0].is_running)  # a worker has it, and waits for the engine
+    assert ([one.id for one in jobs.waiting()], jobs.all_running(), jobs.running()) == ([job_id], [], ())
+    admit.set()
+    until(jobs, job_id, lambda job: job.state == "running")  # and it isn't stored as running
+    assert (jobs.waiting(), [one.id for one in jobs.all_running()], jobs.running()) == ([], [job_id], (job_id,))
+    stored.set()
+    jobs.cancel(job_id)
+    assert until(jobs, job_id, lambda job: job.is_over).state == "cancelled"
+    assert (jobs.waiting(), jobs.all_running(), jobs.running()) == ([], [], ())
     jobs.close()
 
 

@@ -47,14 +47,18 @@ _PROBED_PICTURES = 300
 
 
 def tracks_in(container: InputContainer) -> Iterator[Source]:
-    """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable."""
-    for number, stream in enumerate(container.streams.subtitles, 1):
-        tag = stream.language or ""
-        title = printable(stream.metadata.get("title", "") or _handler_of(stream))[:40]
+    """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable.
+
+    A track is named by its language and title, and by its number where these don't tell it from another one.
+    """
+    streams = container.streams.subtitles
+    named = [" ".join(filter(None, (_tag_of(stream), _title_of(stream)))) for stream in streams]
+    for number, (stream, name) in enumerate(zip(streams, named, strict=True), 1):
+        tag, title = _tag_of(stream), _title_of(stream)
         marks = names.parse_tags(title) or names.NameTags()
         kind = "" if stream.codec_context else _kind_without_decoder(container)
         yield Source(
-            label=" ".join(filter(None, ("" if tag == "und" else tag, title))) or f"#{number}",
+            label=name if name and named.count(name) == 1 else f"{name} #{number}".strip(),
             languages=tuple(filter(None, (names.language_code(tag),))) or marks.languages,
             is_default=bool(stream.disposition & Disposition.default),
             extent=_extent_of(stream, marks.extent),
@@ -91,6 +95,14 @@ def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
         else:
             for packet in _packets(container, stream):
                 yield from _events(packet, stream)
+
+
+def _tag_of(stream: Stream) -> str:
+    return "" if stream.language in (None, "und") else str(stream.language)
+
+
+def _title_of(stream: Stream) -> str:
+    return printable(stream.metadata.get("title", "") or _handler_of(stream))[:40]
 
 
 def _handler_of(stream: Stream) -> str:

@@ -89,6 +89,15 @@ def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None
     assert [(one.key, one.values["others"]) for one in notices] == [("subtitles_others", "ger, fre Théâtre")]
 
 
+def test_tracks_that_are_alike_are_told_apart_by_number(tmp_path: Path) -> None:
+    tracks = [
+        Track([(0.0, 1.0, text)], "subrip", language) for text, language in (("a", "eng"), ("b", "eng"), ("c", "ger"))
+    ]
+    transcript, notices = subtitles_of(write_spoken(tmp_path / "alike.mkv", tracks=tracks), "en")
+    assert transcript is not None and (transcript.label, transcript.cues[0].text) == ("eng #1", "a")
+    assert [one.values["others"] for one in notices] == ["eng #2, ger"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "text"), [(".srt", SRT), (".vtt", VTT), (".ass", ASS)])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])

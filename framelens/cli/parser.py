@@ -182,7 +182,11 @@ def _names_file(word: str) -> str:
 def _names_something(action: argparse.Action) -> bool:
     """Return whether an argument is a path or a name, so that nothing in it is a slip, such as an unset variable."""
     is_path = action.type is Path or "--output" in action.option_strings
-    return is_path or not (action.option_strings or action.nargs in ("*", argparse.PARSER))
+    return (
+        is_path
+        or action.metavar in ("ID", "WORDS", ("ID", "NAME"))
+        or not (action.option_strings or action.nargs in ("*", argparse.PARSER))
+    )
 
 
 def _meant_by(name: str, known: Collection[str]) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """HTTP client with limits, for requests to engines and for those that programs ask for.
 
 Every response keeps to `framelens.http_client.limits`. A server on this machine is never reached through the
-environment's proxy. No redirect is followed: neither the key nor the frames are sent to its target.
+environment's proxy. Redirects are followed within one scheme, host and port alone: neither the key nor the frames are
+sent to another one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import CancelledError
 from functools import cache
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -77,7 +79,10 @@ class PooledClient(httpx.AsyncClient):
             )
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
-        """Send a request; see httpx. The response keeps to `framelens.http_client.limits`."""
+        """Send a request; see httpx. The response keeps to `framelens.http_client.limits`.
+
+        A redirect within the scheme, host and port is followed, with the same method; others are returned.
+        """
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         response = await limited(self._sent(request, options), url)
         if not stream:
@@ -96,7 +101,21 @@ class PooledClient(httpx.AsyncClient):
             limits = httpx.Limits(max_keepalive_connections=0)
             with _proxy_errors():
                 send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
-        return await send(request, stream=True, **options)
+        for _ in range(self.max_redirects):
+            response = await send(request, stream=True, **options)
+            target = response.next_request
+            if self._resolve or target is None or _origin(target.url) != _origin(request.url):
+                return response
+            if target.method != request.method and response.status_code == HTTPStatus.SEE_OTHER:
+                return response
+            await response.aclose()
+            if target.method != request.method:  # 301 and 302 leave it to the client
+                method, content = request.method, request.content
+                target = httpx.Request(
+                    method, target.url, headers=request.headers, content=content, extensions=request.extensions
+                )
+            request = target
+        raise httpx.TooManyRedirects("too many redirects", request=request)
 
 
 async def _pin(request: httpx.Request, resolve: Callable[[str, int], str]) -> None:
@@ -136,7 +155,6 @@ def short_request(
     timeout_seconds: float,
     body: object = None,
     limits: ResponseLimits | None = None,
-    may_move: bool = False,
 ) -> httpx.Response:
     """Send a request whose answer is short, and wait for it; not for the thread of the request loop.
 
@@ -148,7 +166,6 @@ def short_request(
         timeout_seconds: Limit of each wait; the answer may take twice as long.
         body: Sent as JSON.
         limits: Limits of the answer; None for 16 MB.
-        may_move: Follow redirects within the scheme, host and port of `url`.
 
     Raises:
         ConfigError: What `pooled_client` raises.
@@ -160,19 +177,7 @@ def short_request(
         method, url, json=body, headers=authorization(api_key), timeout=request_timeout(timeout_seconds)
     )
     with response_limits(limits or ResponseLimits(most_seconds=2 * timeout_seconds)):
-        sent = _followed(sender, asked) if may_move else sender.send(asked)
-        return asyncio.run_coroutine_threadsafe(sent, request_loop()).result()
-
-
-async def _followed(sender: PooledClient, asked: httpx.Request) -> httpx.Response:
-    """Send a request, and again as long as it is redirected within its origin."""
-    for _ in range(sender.max_redirects):
-        response = await sender.send(asked)
-        target = response.next_request
-        if target is None or _origin(target.url) != _origin(asked.url):
-            return response
-        asked = target
-    raise httpx.TooManyRedirects("too many redirects", request=asked)
+        return asyncio.run_coroutine_threadsafe(sender.send(asked), request_loop()).result()
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

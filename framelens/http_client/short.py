@@ -86,9 +86,7 @@ def _get(url: str, api_key: str, timeout_seconds: float, max_bytes: int) -> byte
 
     limits = ResponseLimits(max_bytes, 2 * timeout_seconds, error=_no_answer)
     try:
-        response = short_request(
-            url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds, limits=limits, may_move=True
-        )
+        response = short_request(url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds, limits=limits)
     except ConfigError as error:
         raise NoAnswer(str(error)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -6,10 +6,11 @@ the engine still runs. Everything else would fail again.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from framelens.core.errors import AppError, EngineBrokeOff, EngineBusy
+from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy
 
 T = TypeVar("T")
 _BUSY_ATTEMPTS = 6
@@ -53,3 +54,17 @@ async def repeated(send: Callable[[], Awaitable[T]]) -> T:
             if pause is None:
                 raise
         await asyncio.sleep(pause)
+
+
+def waited(send: Callable[[], T], cancel: threading.Event) -> T:
+    """Return the result of `send`, which is called again if the engine is busy; setting `cancel` raises Cancelled."""
+    retries = Retries()
+    while True:
+        try:
+            return send()
+        except AppError as error:
+            pause = retries.pause_after(error)
+            if pause is None:
+                raise
+        if cancel.wait(pause):
+            raise Cancelled

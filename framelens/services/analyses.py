@@ -166,7 +166,7 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     """
     updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
-        answered = sum(result.is_chunk for result in jobs.snapshot(unfinished).progress.results)
+        answered = sum(one.is_chunk and one.is_usable for one in jobs.snapshot(unfinished).progress.results)
         jobs.resume(unfinished, listener=updates.put, moved=request)
         return AnalysisRun(unfinished, answered, False, jobs, updates)
     known = None if force else jobs.finished(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -129,6 +130,25 @@ def test_a_redirect_within_one_address_is_followed() -> None:
 
     with loopback.listening(Moved) as url:
         assert get_json(f"{url}/old", api_key=KEY) == {"key": f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_frames_are_sent_on_within_one_address(status: int) -> None:
+    came: list[tuple[str, object]] = []
+
+    class Moved(loopback.Handler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if not self.path.endswith("/"):
+                self.send_whole(status, b"", {"Location": f"{self.path}/"})
+            else:
+                came.append((self.headers.get("Authorization"), json.loads(body)["messages"]))
+                choice = {"index": 0, "message": {"role": "assistant", "content": "a cat"}, "finish_reason": "stop"}
+                self.send_json(200, {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice]})
+
+    with loopback.listening(Moved) as url:
+        assert ask(connect(f"{url}/v1", api_key=KEY, model="m"), [HumanMessage("What is there?")]).text == "a cat"
+    assert came == [(f"Bearer {KEY}", [{"role": "user", "content": "What is there?"}])]
 
 
 def _echoing(body: dict[str, Any]) -> Iterator[str]:

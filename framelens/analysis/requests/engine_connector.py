@@ -114,10 +114,11 @@ class EngineConnector:
         cancel: threading.Event,
         content: Callable[[], str],
     ) -> tuple[EngineConnection, EngineInfo]:
+        from framelens.llm.retries import waited
         from framelens.llm.text_fallback import prove_sight
         from framelens.llm.vision_check import video_refusal
 
-        endpoint = engine.ensure_ready(on_progress, cancel)
+        endpoint = waited(lambda: engine.ensure_ready(on_progress, cancel), cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
         connection = self._connection(engine, _for_content(endpoint, content), info)
         key = (endpoint.base_url, endpoint.model)

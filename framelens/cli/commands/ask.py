@@ -124,7 +124,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
     use_language(given, settings)
-    if any((given.list, given.search, given.export, given.rename, given.delete)):
+    if _asks_for_stored(given):
         with open_library(settings) as opened, in_services(opened):
             _manage(given)
         return 0
@@ -313,6 +313,27 @@ class _Printer:
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+def _asks_for_stored(given: argparse.Namespace) -> bool:
+    """Return whether conversations are listed, exported, renamed or deleted, of which a command does one.
+
+    Raises:
+        ConfigError: Two of these are named, or one of them and a question.
+    """
+    acts = {
+        "--list": given.list or given.search,
+        "--export": given.export,
+        "--rename": given.rename,
+        "--delete": given.delete,
+    }
+    asked = [option for option, value in acts.items() if value]
+    more = [f"“{one}”" for one in given.texts[("--list" in asked) :]]
+    more += [f"--{name}" for name in ("image", "edit") if getattr(given, name)]
+    more += ["--continue"] if given.conversation else []
+    if asked and (others := [*asked[1:], *more]):
+        raise ConfigError("ask_two_requests", option=asked[0], other=others[0])
+    return bool(asked)
 
 
 def _manage(given: argparse.Namespace) -> None:

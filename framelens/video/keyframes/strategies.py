@@ -21,12 +21,17 @@ from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
 @dataclass(frozen=True)
 class SurveyFacts:
-    """Surveyed range [start_seconds, end_seconds), its shots and the times of the frames the codec stored whole."""
+    """Surveyed range [start_seconds, end_seconds), its shots and the times of the frames the codec stored whole.
+
+    `num_frames` frames follow each other every `frame_seconds`; that is 0.0 where they do so unevenly.
+    """
 
     start_seconds: float
     end_seconds: float
     shots: Sequence[Shot]
     whole_frames: Sequence[float]
+    num_frames: int = 0
+    frame_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,10 @@ def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[FrameT
 
 
 def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
-    """Return the start of the range and each `every_seconds` after it."""
+    """Return the start of the range and each `every_seconds` after it, or every frame if these are further apart."""
+    if surveyed.frame_seconds > (selection.every_seconds or 1.0):
+        end = surveyed.start_seconds + surveyed.num_frames * surveyed.frame_seconds
+        return [replace(one, reason="interval") for one in evenly(surveyed.start_seconds, end, surveyed.num_frames)]
     step = max(selection.every_seconds or 1.0, (surveyed.end_seconds - surveyed.start_seconds) / _MOST_TARGETS)
     times = (surveyed.start_seconds + place * step for place in count())
     return [FrameTarget(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
@@ -222,7 +230,7 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
         VideoError: No frame matches the selection.
     """
     selection, frames, opening = options.selection, options.frames, options.opening
-    surveyed = SurveyFacts(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
+    surveyed = _surveyed(known)
     if opening is not None and known.last[1] - known.first[1] >= opening.settled_seconds:  # it was reported
         start = surveyed.start_seconds
         begins = evenly(start, start + opening.seconds, opening.frames)
@@ -243,6 +251,12 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
     if len(kept) < len(found):
         notices.append(Notice("frames_thinned", {"found": len(found), "kept": len(kept)}))
     return kept, replace(known.decode, notices=tuple(notices))
+
+
+def _surveyed(known: Known) -> SurveyFacts:
+    decode, (first, start), (last, end) = known.decode, known.first, known.last
+    step = (end - start) / (last - first) if last > first and not decode.is_variable_frame_rate else 0.0
+    return SurveyFacts(start, decode.readable_seconds, decode.shots, known.whole_frames, last - first + 1, step)
 
 
 def names_times(selection: Selection) -> bool:

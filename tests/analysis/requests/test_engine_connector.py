@@ -18,6 +18,7 @@ from framelens.analysis.prompts.prompts import chunk_question, system_prompt
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
+from framelens.core.errors import Cancelled, EngineBusy
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
@@ -67,6 +68,27 @@ def engine() -> Iterator[RunningEngine]:
 
 def opener_of(engine: object) -> EngineConnector:
     return EngineConnector(engine, NoAnswers(), answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
+
+
+class BusyEngine(RunningEngine):
+    """The same, which is still loading its model at the first two calls."""
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        endpoint = super().ensure_ready(on_progress, cancel)
+        if self.starts <= 2:
+            raise EngineBusy("engine_busy", wait_seconds=0.01)
+        return endpoint
+
+
+def test_a_busy_engine_is_waited_for_at_the_first_contact() -> None:
+    with serve(saying("yes")) as server:
+        busy = BusyEngine(server)
+        assert opener_of(busy).connect(lambda _: None, threading.Event())[1].model == "model"
+        assert busy.starts == 3
+        stopped = threading.Event()
+        stopped.set()
+        with pytest.raises(Cancelled):
+            opener_of(BusyEngine(server)).connect(lambda _: None, stopped)
 
 
 def test_unopened_engine_is_unavailable_and_not_started(engine: RunningEngine) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +43,13 @@ def test_each_strategy_asks_for_its_times() -> None:
 
 def test_an_interval_has_no_drift() -> None:
     assert asked(Selection("every", every_seconds=0.1))[97] == pytest.approx(9.7, abs=1e-12)
+
+
+@pytest.mark.parametrize("seconds", [0.03, 1e-9])
+def test_an_interval_below_that_of_the_frames_names_each_once(seconds: float) -> None:
+    smooth = replace(SURVEYED, num_frames=250, frame_seconds=0.04)
+    times = asked(Selection("every", every_seconds=seconds), smooth, 256)
+    assert [int(time / 0.04) for time in times] == list(range(250))
 
 
 def test_a_range_begins_at_its_own_first_frame() -> None:

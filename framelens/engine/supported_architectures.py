@@ -5,19 +5,10 @@ plugins, since a plugin may add to its tables in one process and not in another.
 """
 
 import functools
-from collections.abc import Set
 from importlib import metadata
-from typing import Literal
 
 from framelens.core.engines.engine_record import engine_record
-from framelens.core.errors import EngineError
 from framelens.engine.engine_probe import ensure_record
-from framelens.engine.hardware import Device
-
-Kind = Literal["vllm", "transformers"]
-RequestedDevice = Literal["auto", "cpu", "cuda"]
-_VLLM_NEEDS = {"avx2", "asimd"}
-"""vLLM is built for processors with one of these (x86, ARM); transformers needs neither."""
 
 
 def architectures() -> frozenset[str]:
@@ -61,38 +52,3 @@ def _has_plugins() -> bool:
     """Check whether a third-party package registers a vLLM plugin."""
     found = metadata.entry_points(group="vllm.general_plugins")
     return any(not (point.dist and point.dist.name.startswith("vllm")) for point in found)
-
-
-def choose_engine(
-    architecture: str | None,
-    wanted: RequestedDevice,
-    *,
-    installed: Device | None,
-    known: Set[str],
-    prefers: Kind | None,
-    cpu_features: Set[str] = frozenset(),
-) -> Kind:
-    """Choose the engine for a model.
-
-    Memory is not considered: the weights are the same for both engines, and vLLM's cache can be set.
-
-    Args:
-        architecture: From the model's config.json; None if not known yet.
-        wanted: Requested device.
-        installed: Device of the installed vLLM; None without vLLM.
-        known: Architectures that vLLM supports; empty if unknown.
-        prefers: Engine that the catalogue recommends for the model.
-        cpu_features: CPU flags as in /proc/cpuinfo; empty if unknown.
-
-    Raises:
-        EngineError: CUDA is requested and the installed engine cannot use it.
-    """
-    if wanted == "cuda" and installed != "gpu":
-        raise EngineError("serve_no_cuda")
-    if installed is None or (wanted == "cpu" and installed == "gpu"):  # that build does not compute on processors
-        return "transformers"
-    if installed == "cpu" and cpu_features and not _VLLM_NEEDS & cpu_features:
-        return "transformers"
-    if prefers == "transformers" or (architecture and known and architecture not in known):
-        return "transformers"
-    return "vllm"

@@ -10,8 +10,8 @@ import pytest
 from framelens import config
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.engine import supported_architectures
+from framelens.engine.engine_choice import choose_engine
 from framelens.engine.hardware import installed_vllm
-from framelens.engine.supported_architectures import choose_engine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.plugins.models.preflight import check

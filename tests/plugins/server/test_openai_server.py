@@ -21,9 +21,9 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import EngineError
 from framelens.core.events import Finished
 from framelens.engine.base import Engine
+from framelens.engine.engine_choice import choose_engine
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
-from framelens.engine.supported_architectures import choose_engine
 from framelens.llm.messages import data_url
 from framelens.plugins.server.openai_server import ServeOptions, serve_app
 from framelens.services.engines.engine_session import EngineSession

@@ -19,9 +19,9 @@ from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
 from framelens.engine import supported_architectures
 from framelens.engine.base import Engine
+from framelens.engine.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.engine.hardware import cpu_features, installed_vllm
 from framelens.engine.model_resolution import check_model_folder, resolve_model
-from framelens.engine.supported_architectures import Kind, RequestedDevice, choose_engine
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry

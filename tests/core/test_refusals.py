@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from framelens.core.errors import EngineBusy, EngineError, RequestTooLarge, TooManyPictures
+from framelens.core.errors import EngineBusy, EngineError, FormatRefused, RequestTooLarge, TooManyPictures
 from framelens.core.failures.refusals import (
     is_refusal,
     may_be_dying,
@@ -85,6 +85,18 @@ def test_full_context_is_understood_with_any_status(status: int) -> None:
     ours = refused(status, {"Retry-After": "9"}, json.dumps({"error": {"message": words, "code": 400}}))
     assert isinstance(ours, RequestTooLarge)
     assert (ours.key, ours.share) == ("context_exceeded", 0.25)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Json mode is not supported for this model.",
+        "this model does not support JSON schema output",
+        "当前模型不支持结构化输出",
+    ],
+)
+def test_refused_schema_is_one_in_any_words(words: str) -> None:
+    assert isinstance(refused(400, {}, json.dumps({"error": {"message": words}})), FormatRefused)
 
 
 @pytest.mark.parametrize(

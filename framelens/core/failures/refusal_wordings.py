@@ -112,7 +112,10 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                      r"|size of (?:the |an? )?(?:\w+ )?image\b.{0,40}?(?:exceed|too|larger|limit)"),
     ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|分辨率.{0,4}?高|(?:不能|不得)超过.{0,8}?(?:[KM]i?B|兆|字节|像素)"
                      r"|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),
+    ("pictures", r"cannot unmarshal array into .{0,80}?content|supported values are:? [\"'`]?text\b"
+                 r"|content(?:\.\d+)?\.type\W+input should be [\"'`]?text\b"),
     # A request that an account or a moment doesn't allow. "Too large" on tokens a minute is a length, not a moment.
+    ("timeout", r"deadline exceeded|(?:processing|request) took too long"),
     ("context", r"tokens_limit_reached|max size: \d+ tokens|request too large for (?:model|gpt|\S+ in organization)"
                 r"|reduce (?:the length|your message size)"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
@@ -121,6 +124,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
               r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
               r"|free tier\b.{0,40}?\bexhausted|free_?tier_?only|(?:monthly|weekly|usage|spend) (?:usage )?limit"
+              r"|exceeded your \w+ (?:included )?credits"
               r"|[额余](?:度|额|量)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
     ("model", r"无可用渠道|no available channel|model[ .]?access[ .]?denied"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
@@ -131,12 +135,13 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
              r"|tier capacity exceeded"
              r"|temporarily (?:unavailable|overloaded)|(?:server|engine|model|system)(?: is)? (?:too )?busy"
              r"|(?:try|retry)(?: your request)? again (?:later|in|after)|retry (?:later|shortly)"
-             r"|访问量过大|queue (?:is )?full|resource[_ ]exhausted"
+             r"|访问量过大|queue (?:is )?(?:full|too long)|resource[_ ]exhausted|please wait before|slow down"
              r"|concurrency limit|负载.{0,4}(?:饱和|过高|较高)|繁忙|服务器?忙|压力(?:较|过)大|稍[后候](?:再|重)试"
              r"|稍[后候]$|排队|限流|频繁|请求频率|速率限制|请求[数量]*过多|并发"),
     ("filter", r"content[_ ]?(?:filter|management policy|policy|safety)|data_?inspection_?failed|inappropriate content"
                r"|sensitive (?:content|words|information)|responsible_?ai|safety system"
-               r"|considered high risk|content exists risk|prohibited_?content|内容安全|敏感[词内信]|违规|不合规"
+               r"|considered high risk|content exists risk|prohibited_?content|new_sensitive|\bflagged\b|\bmoderation\b"
+               r"|内容安全|敏感[词内信]|违规|不合规"
                r"|审核|不安全或敏感"),
     # The number of bytes.
     ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big|long)"),
@@ -156,16 +161,18 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("key", r"(?:invalid|incorrect|wrong|missing|expired|no|provide)\b[\w' ]{0,24}\b"
             r"(?:api[-_ ]?key|access token|credentials)"),
     ("key", r"api[-_ ]?key\b.{0,30}?(?:invalid|not valid|expired|required|missing|incorrect)|invalid_?api_?key"),
-    ("key", r"unauthori[sz]ed|authentication (?:failed|fails|required|error)"),
+    ("key", r"unauthori[sz]ed|authentication (?:failed|fails|required|error)|\blogin fail"),
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
             r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
+    ("model", r"not allowed to access (?:this )?model|can only access models"),
     ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"
               r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),
-    ("format", r"response_format|json_schema"),
+    ("format", r"response_format|json_schema|\bjson (?:mode|schema|object|output)\b.{0,24}?\b(?:un|not |n't )support"
+               r"|(?:not|n't) support(?:ed)? (?:json|structured)\b|不支持(?:结构化|JSON)"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
                 r"|max_tokens must be at least 1, got -|max_tokens \(-\d+\) must be"),
@@ -193,6 +200,14 @@ _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ),
 )
 """Wordings that mean this only in the refusal of a faulty request, not in the words of an engine that breaks down."""
+SAYS_CONTEXT = re.compile(
+    r"context[_ ](?:length|window|size)|max\w*[_ ](?:model[_ ])?(?:len|context)|n_ctx|num_ctx|tokens_limit_reached"
+    r"|too large for|max size: \d|reduce (?:the length|your message)"
+    r"|(?:prompt|input|sequence)\w* (?:is )?too (?:long|large)"
+    r"|上下文|输入长度|最大输入",
+    re.IGNORECASE,
+)
+"""Words that name the model's context itself. With statuses of a moment, other words about tokens are about that."""
 _NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!<(?=\d{3}>))(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)
 """A number that counts something: no part of a name, a port, an id or a status like <400>."""
 _LEAST_SHARE = 0.125

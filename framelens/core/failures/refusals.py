@@ -17,20 +17,23 @@ from html import unescape
 
 from framelens.core import errors
 from framelens.core.failures.failure_patterns import match_failure
-from framelens.core.failures.refusal_wordings import Meaning, match_refusal, share_allowed
+from framelens.core.failures.refusal_wordings import SAYS_CONTEXT, Meaning, match_refusal, share_allowed
 from framelens.core.redaction import redact
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FAULTY = (400, 404, 413, 422, 501)
 """Statuses that put the fault on the request."""
 _STATUS_MEANINGS: Mapping[int, Meaning] = {
-    401: "key", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes", 429: "busy", 503: "busy", 529: "busy",
+    401: "key", 402: "quota", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes",
+    429: "busy", 503: "busy", 529: "busy",
     **dict.fromkeys((502, 520, 521, 522, 523, 525, 526, 530), "gateway"), **dict.fromkeys((408, 504, 524), "timeout"),
 }  # fmt: skip
 """520 … 530 are Cloudflare's."""
+_OF_MOMENTS = (408, 429, 503, 504)
+"""Statuses of a moment: the same request may be answered later."""
 _NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
 _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
-    401: ("quota", "filter", "pictures", "bytes"),
+    401: ("quota", "filter", "pictures", "bytes", "model"),
     403: ("quota", "filter", "pictures", "bytes", "model", "busy", "place"),
 }  # fmt: skip
 """Meanings of words with these statuses; other words there are about the key."""
@@ -231,7 +234,8 @@ def _clean(text: str) -> str:
 def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
     status = refusal.meant_status
     meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY)
-    if meaning is None or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
+    is_of_moment = status in _OF_MOMENTS and meaning == "context" and not SAYS_CONTEXT.search(refusal.searched)
+    if meaning is None or is_of_moment or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
         meaning = _STATUS_MEANINGS.get(status)
     if meaning == "path" and _NAMES_MODEL.search(refusal.said):
         meaning = "model"

@@ -2,15 +2,18 @@
 
 Engines without a parser for a model's reasoning send it within the answer: between tags, before a closing tag whose
 opening one was part of the prompt, or in a channel of its own (gpt-oss). Reasoning without an end has no answer after
-it. Each family of models has its own marks; a new one is a new row of a table.
+it. A closing tag too many, after which nothing is said, leaves the answer before it. Each family of models has its own
+marks; a new one is a new row of a table.
 
 A mark that is part of what the model describes is left alone: one in quotes, in the middle of a sentence, or in a
 string of a JSON answer.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 _NAMES = (
@@ -19,19 +22,20 @@ _NAMES = (
 )
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
-_ROWS: tuple[tuple[Literal["open", "close", "channel", "end", "drop"], str], ...] = (
+_ROWS: tuple[tuple[Literal["open", "close", "begin", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
     ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[THINK\]|<\|START_THINKING\|>|<unused94>(?:thought)?"
              rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"
              r"|\bHere are my reasoning steps:"),
     ("close", rf"< ?/ ?{_NAMES} ?>|◁/think▷|\[/THINK\]|<\|END_THINKING\|>|<unused95>"
-              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|\bHere(?: is|'s) my response:"
-              r"|\[BEGIN FINAL RESPONSE\]|(?:<\|end\|>)?<\|begin\|>assistant<\|content\|>"),
+              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|<channel\|>"),
+    ("begin", r"\bHere(?: is|'s) my response:|\[BEGIN FINAL RESPONSE\]"
+              r"|(?:<\|end\|>)?<\|begin\|>assistant<\|content\|>"),  # of the answer, which also closes reasoning
     # gpt-oss: <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
     ("channel", r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
                 r"<\|message\|>|<\|channel>thought\b"),
-    ("close", r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
-              r"<\|message\|>|<channel\|>|\bassistantfinal(?=\W|[A-Z\u4e00-\u9fff])"),
+    ("begin", r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
+              r"<\|message\|>|\bassistantfinal(?=\W|[A-Z\u4e00-\u9fff])"),
     ("end", r"<\|(?:end|call)\|>"),  # of a channel; elsewhere, Phi's mark at the end of an answer
     ("drop", r"(?:<\|im_start\|>|<\|(?:start_header_id|header_start)\|>)(?:assistant)?"
              r"(?:<\|(?:end_header_id|header_end)\|>)?|<role>ASSISTANT</role>|\[(?:BOS|EOS|END FINAL RESPONSE)\]"),
@@ -50,6 +54,9 @@ _UNFINISHED = re.compile(
 )
 """The end of a text that may be the beginning of a mark."""
 _JSON_START = re.compile(r"\s*(?:```\w*\s*)?(?=[{\[])")
+_ANSWER_START = re.compile(r"\s*(?:```\w*\s*)?(?=\{|\[\s*\{)")
+_FENCE_END = re.compile(r"\s*(?:```\s*)?")
+_DECODER = json.JSONDecoder(strict=False)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _QUOTES = "\"'`“”‘’「」『』《》"
 _WITHIN = re.compile(r" ?[,.;:，。、；)]| (?:tags?|and|or|is|are|appears?|at|in|on|as|with)\b")
@@ -92,26 +99,47 @@ def unfinished_mark(text: str) -> int:
 
 class _Splitter:
     def __init__(self) -> None:
-        self._answer: list[str] = []
-        self._reasoning: list[str] = []
+        self._texts: list[tuple[bool, str]] = []  # each with whether it is between marks of reasoning
         self._inside: str = ""
+        self._start = 0
+        self._stray = 0  # the start if an answer follows a closing mark without an opening one
+        self._has_answer = False
+        self._has_reasoning = False  # before the answer
 
     def add(self, text: str) -> None:
-        (self._reasoning if self._inside else self._answer).append(text)
+        if text.strip() and not self._inside:
+            if self._stray > self._start:  # its opening mark was part of the prompt
+                self._begin()
+            self._has_answer = True
+        self._texts.append((bool(self._inside), text))
 
     def mark(self, kind: str) -> None:
         if self._inside:
-            if kind == "close" or (kind == "end" and self._inside == "channel"):
+            if kind in ("close", "begin") or (kind == "end" and self._inside == "channel"):
                 self._inside = ""
+                self._has_reasoning |= not self._has_answer
         elif kind in ("open", "channel"):
             self._inside = kind
-        elif kind == "close":  # its opening mark was part of the prompt
-            self._reasoning += self._answer
-            self._answer = []
+        elif kind in ("close", "begin"):
+            self._stray = len(self._texts)
+            if kind == "begin":
+                self._begin()
 
     def result(self) -> SplitAnswer:
-        answer, reasoning = ("".join(texts).strip() for texts in (self._answer, self._reasoning))
+        if self._stray > self._start and not self._has_reasoning:
+            answer = self._joined(is_reasoning=False)
+            if _json_end(answer, 0) != len(answer):
+                self._begin()
+        answer, reasoning = (self._joined(is_reasoning=one) for one in (False, True))
         return SplitAnswer(answer, reasoning, bool(self._inside))
+
+    def _begin(self) -> None:
+        """Begin the answer here: all text so far is reasoning."""
+        self._start, self._has_answer, self._has_reasoning = self._stray, False, True
+
+    def _joined(self, *, is_reasoning: bool) -> str:
+        texts = enumerate(self._texts)
+        return "".join(text for at, (inside, text) in texts if (inside or at < self._start) == is_reasoning).strip()
 
 
 def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -120,32 +148,68 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     if not found:
         return
     inside, start, shown = "", 0, -1
-    strings = _strings(text, 0)
-    for match in found:
-        kind = (match.lastgroup or "").rstrip("0123456789")
-        if not inside and any(begin < match.start() and match.end() < end for begin, end in strings):
+    strings, end = _strings(text, 0), _json_end(text, 0)
+    for number, match in enumerate(found):
+        kind = _kind(match)
+        if not inside and any(first < match.start() and match.end() < last for first, last in strings):
             continue
-        if kind in ("open", "close", "channel") and _is_quoted(text, match, is_answer=not inside):
+        if kind in ("open", "close", "begin", "channel") and _is_quoted(text, match, is_answer=not inside):
             continue
-        if kind == "close" and not inside and shown >= 0 and _continues(text, shown, match):
+        if kind in ("close", "begin") and not inside and shown >= 0 and _continues(text, shown, match):
             continue
         if kind in ("open", "channel"):
-            if inside or not _begins(text, start, match.start()):
+            if inside or not (
+                _begins(text, start, match.start())
+                or _is_after(text, end, match.start())
+                or _is_idle(text, found[number:])
+            ):
                 shown = match.end()
                 continue
             inside = kind
-        elif kind == "close" or (kind == "end" and inside == "channel"):
+        elif kind in ("close", "begin") or (kind == "end" and inside == "channel"):
             inside, start = "", match.end()
-            strings = _strings(text, start)
+            strings, end = _strings(text, start), _json_end(text, start)
         elif kind == "drop" and not inside and text[start : match.start()].strip() == "":
             start = match.end()  # a mark before the answer
-            strings = _strings(text, start)
+            strings, end = _strings(text, start), _json_end(text, start)
+        elif kind == "drop" and not inside and _is_after(text, end, match.start()):
+            end = match.end()
         yield kind, match
+
+
+def _kind(match: re.Match[str]) -> str:
+    return (match.lastgroup or "").rstrip("0123456789")
 
 
 def _begins(text: str, start: int, place: int) -> bool:
     """Return whether reasoning may begin at `place`: at the start of the answer, or of a line."""
     return not text[start:place].strip() or text[:place].rstrip(" \t").endswith("\n")
+
+
+def _is_after(text: str, end: int, place: int) -> bool:
+    """Return whether only blanks are between the `end` of a JSON answer, -1 if there is none, and `place`."""
+    return 0 <= end <= place and not text[end:place].strip()
+
+
+def _is_idle(text: str, marks: list[re.Match[str]]) -> bool:
+    """Return whether the first two marks hold no reasoning, and nothing but marks follows them."""
+    if len(marks) < 2 or _kind(marks[1]) != "close":
+        return False
+    gaps = (text[one.end() : other.start()] for one, other in pairwise(marks))
+    return not any(map(str.strip, gaps)) and not text[marks[-1].end() :].strip()
+
+
+def _json_end(text: str, start: int) -> int:
+    """Return the end of the JSON answer at `start`, with its code fence; -1 if there is no complete one."""
+    opening = _ANSWER_START.match(text, start)
+    if not opening:
+        return -1
+    try:
+        _, end = _DECODER.raw_decode(text, opening.end())
+    except (ValueError, RecursionError):
+        return -1
+    fence = _FENCE_END.match(text, end)
+    return fence.end() if fence else end
 
 
 def _strings(text: str, start: int) -> list[tuple[int, int]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 
 from framelens.llm.reasoning import split_reasoning, unfinished_mark
+from framelens.llm.stream import _PartialReply
 
 JSON = '{"findings": [{"frames": [1], "text": "A square."}]}'
 DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
@@ -103,6 +105,64 @@ def test_marks_on_the_screen_stay_in_the_answer(text: str) -> None:
 
 def test_answer_before_reasoning_without_an_end_is_kept() -> None:
     assert split_reasoning("It is red.\n<think>or").answer == "It is red."
+
+
+FENCED = f"```json\n{JSON}\n```"
+SAID = "Yes, a red square in frame 1."
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (f"{JSON}\n</think>", JSON),
+        (f"{JSON}</think></think>\n", JSON),
+        (f"{FENCED}\n</think>", FENCED),
+        (f"<answer>{JSON}</answer>\n</think><|im_end|>", JSON),
+        (f"<think>a</think>\n{JSON}\n</think>", JSON),
+        (f"<think>a</think>\n{SAID}\n</think>\n", SAID),
+        (f"a</think>\n{SAID}\n</think>", SAID),
+        (f"a</think>\n{SAID}\n<think>b</think></think>", SAID),
+        (f"<|channel|>analysis<|message|>a<|end|><|channel|>final<|message|>{SAID}</think>", SAID),
+        (f"{JSON}<think>\n\n</think>", JSON),
+        (f"{JSON} <think>It is done.</think>", JSON),
+        (f"{FENCED}<think>It is", FENCED),
+        (f"{JSON}<|im_end|><think>It is", JSON),
+        (f"{SAID}<think>\n\n</think>", SAID),
+        (f"{SAID}\n<think>\n\n</think>", SAID),
+        (f"<think>a</think>\n{SAID} <think></think><|im_end|>", SAID),
+        # an answer follows, so that all before it was reasoning
+        (f"{DRAFT}</think>\n{JSON}</think>", JSON),
+        (f"{DRAFT}\n</think>\n{SAID}", SAID),
+        (f"<think>a</think>b</think>{SAID}", SAID),
+        # reasoning that was cut off before its answer
+        (f"{SAID}\n</think>", ""),
+        (f"Maybe {DRAFT}\n</think>", ""),
+        (f"{DRAFT[:-1]}\n</think>", ""),
+        (f"{SAID}\n<think>b</think>\nOr not.</think>", ""),
+        (f"{DRAFT}assistantfinal\n", ""),
+        (f"Here is my thought process:\n{DRAFT}\nHere is my response:\n", ""),
+        (f"<think>{DRAFT}</think>\n</think>", ""),
+        ("</think>", ""),
+        # marks that the answer shows
+        ("[1] <think> is on the page.\n[2] It is red.", "[1] <think> is on the page.\n[2] It is red."),
+        ("A page shows <think></think> tags.", "A page shows <think></think> tags."),
+        ("A page shows `<think></think>`", "A page shows `<think></think>`"),
+        (f'{JSON[:-2]}, "<think></think>"]}}', f'{JSON[:-2]}, "<think></think>"]}}'),
+    ],
+)
+def test_mark_too_many_at_the_end_leaves_the_answer(text: str, answer: str, size: int) -> None:
+    assert streamed(text, size) == answer
+
+
+def streamed(text: str, size: int) -> str:
+    """Return the answer as it is shown in the end, from pieces of `size` characters."""
+    partial, shown = _PartialReply(), ""
+    chunks = [AIMessageChunk(content=text[at : at + size]) for at in range(0, len(text), size)]
+    for piece in [*(partial.add([chunk]) for chunk in chunks), partial.end()]:
+        shown = piece.text if piece.restart else shown + piece.text
+    assert shown == partial.cut().text == split_reasoning(text).answer
+    return shown
 
 
 @pytest.mark.parametrize(("text", "held"), [("a <thi", 4), ("a [", 1), ("a <|channel|>fin", 14), ("a", 0), ("x ◁", 1)])

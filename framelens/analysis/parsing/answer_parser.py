@@ -247,7 +247,7 @@ class _AnswerParser:
             findings=self._entries.findings(parts.get("findings", []), self._fields),
             overview=self._entries.statements(parts.get("overview", [])),
             subjects=self._subjects(parts.get("subjects", [])),
-            title=self._title(" ".join(filter(None, map(_as_line, parts.get("title", []))))),
+            title=self._title(" ".join(filter(None, dict.fromkeys(map(_as_line, parts.get("title", [])))))),
             chapters=self._chapters(parts.get("chapters", [])),
             reply=self._entries.statements(parts.get("reply", [])),
         )
@@ -316,9 +316,12 @@ class _AnswerParser:
         return tuple(found.values())
 
     def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
-        """Return the chapters in time order, from 0 to the end without gaps; those with one start are merged."""
+        """Return the chapters in time order, from 0 to the end without gaps; those with one start are merged.
+
+        Equal ones count once.
+        """
         started: dict[int, tuple[str, str]] = {}
-        for number, title, text in map(self._chapter, _flat(items)):
+        for number, title, text in dict.fromkeys(map(self._chapter, _flat(items))):
             if number not in self._times:
                 self._note("chapter_frame")
             elif number in started:

@@ -229,7 +229,7 @@ def find(text: str) -> FoundJson | None:
 def _among_words(text: str) -> FoundJson | None:
     if _ESCAPED_OPENING.search(text):  # JSON escaped as for a string, without the string's quotes
         text = text.replace("\\n", "\n").replace('\\"', '"')
-    pieces: list[Any] = []
+    pieces: dict[str, Any] = {}  # by their text
     first, at, is_cut, is_odd = 0, 0, False, False
     for _ in range(_MOST_ATTEMPTS):
         opening = _OPENING.search(text, at)
@@ -241,13 +241,17 @@ def _among_words(text: str) -> FoundJson | None:
             at = opening.start() + 1
             continue
         first = first if pieces else opening.start()
-        pieces.append(value)
-        at, is_cut, is_odd = reading.at, reading.is_cut, is_odd or reading.is_odd
+        at, is_odd = reading.at, is_odd or reading.is_odd or bool(pieces)
+        piece = text[opening.start() : at].rstrip()
+        if value in pieces.values() or any(one.startswith(piece) for one in pieces):
+            continue  # the model repeats itself, perhaps up to its limit of tokens
+        pieces[piece] = value
+        is_cut = reading.is_cut
     if not pieces:
         return _bare_json(text)
     words = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
-    value = pieces[0] if len(pieces) == 1 else _together(pieces)
-    return FoundJson(value, is_cut, is_odd or len(pieces) > 1 or bool(words.strip()))
+    value, *more = pieces.values()
+    return FoundJson(_together([value, *more]) if more else value, is_cut, is_odd or bool(words.strip()))
 
 
 def _bare_json(text: str) -> FoundJson | None:

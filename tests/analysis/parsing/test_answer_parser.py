@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -218,6 +219,40 @@ def test_findings_in_whole_answer_become_overview() -> None:
     found = reading({"title": "t", "overview": [{"frames": [1], "text": "a"}], "findings": PART["findings"]}, "join")
     assert found.findings == ()
     assert [item.text for item in found.overview] == ["a", "red", "blue"]
+
+
+WHOLE = {
+    "title": "A day",
+    "overview": [{"frames": [2], "text": "All day long."}],
+    "subjects": [{"name": "the man", "look": "red"}],
+    "chapters": [{"first_frame": 2, "title": "Morning", "text": "Light."}, {"first_frame": 5, "title": "Evening"}],
+    "reply": [{"frames": [2], "text": "Yes."}],
+}
+SAID = json.dumps(WHOLE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SAID + SAID,
+        f"{SAID}\n{SAID}\n{SAID}",
+        f"{SAID}\nAgain:\n{json.dumps(WHOLE, indent=2)}",
+        f"```json\n{SAID}\n```\n\n```json\n{SAID}\n```",
+        f"[{SAID}, {SAID}]",
+        f"{SAID}\n{SAID[: SAID.index('Light') + 2]}\n",
+        f"{SAID}\n{json.dumps({**WHOLE, 'overview': []})}",
+    ],
+)
+def test_an_answer_said_twice_counts_once(text: str) -> None:
+    assert reading(text, "whole") == replace(reading(SAID, "whole"), troubles=("odd_form",))
+
+
+def test_different_answers_are_merged() -> None:
+    other = {"title": "A night", "chapters": [{"first_frame": 2, "title": "Dawn", "text": "Light."}]}
+    found = reading(f"{SAID}\n{json.dumps(other)}", "whole")
+    assert found.title == "A day A night"
+    assert [(one.title, one.text) for one in found.chapters] == [("Morning", "Light. Dawn Light."), ("Evening", "")]
+    assert found.reply == (Finding("Yes.", (2,)),)
 
 
 def test_chapters_are_contiguous_over_the_video() -> None:

@@ -18,13 +18,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from framelens.core.domain import Usage
-from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
+from framelens.core.errors import EngineBrokeOff, EngineError
 from framelens.core.events import value_of
 from framelens.core.failures.refusals import refused_in_answer
 from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
-from framelens.llm.retries import Retries
+from framelens.llm.retries import waited
 
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
@@ -217,13 +217,5 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
     Raises:
         AppError: What `stream_pieces` raises.
     """
-    retries, cancel = Retries(), cancel or threading.Event()
-    while True:
-        try:
-            return value_of(stream_pieces(chat, messages, cancel=cancel))
-        except AppError as error:
-            pause = retries.pause_after(error)
-            if pause is None:
-                raise
-        if cancel.wait(pause):
-            raise Cancelled
+    stop = cancel or threading.Event()
+    return waited(lambda: value_of(stream_pieces(chat, messages, cancel=stop)), stop)

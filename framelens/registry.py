@@ -238,9 +238,20 @@ def load_all() -> None:
     for plugin in (one for one in used() if one.name not in BUILT_IN):
         drawn = [page.draw for _, page in _pages() if page in plugin.pages]
         placed = [one for places in plugin.slots.values() for one in places]
-        alone = [one for one in (plugin.launch_checks, plugin.recogniser, plugin.routes, plugin.resume) if one]
-        for reference in (*drawn, *placed, *alone, *plugin.sources.values()):
+        for reference in (*drawn, *placed, *references(plugin).values(), *plugin.sources.values()):
             loaded(plugin, reference)
+
+
+def references(plugin: Plugin) -> dict[str, str]:
+    """Return the single objects that a plugin names, by the fields of Plugin."""
+    others = ("name", "formats", "messages", "version")
+    single = {one.name: getattr(plugin, one.name) for one in fields(plugin) if one.type == "str"}
+    return {name: reference for name, reference in single.items() if reference and name not in others}
+
+
+def unknown_names() -> list[str]:
+    """Return the names in FRAMELENS_PLUGINS that no plugin has."""
+    return sorted((config.plugin_names() or frozenset()) - {state.name for state in states()})
 
 
 def first_of(
@@ -306,11 +317,11 @@ def in_slot(place: str) -> Iterator[Callable[..., Any]]:
                 yield guarded(plugin, found)
 
 
-def guarded(plugin: Plugin, function: Callable[..., Any]) -> Callable[..., Any]:
+def guarded(plugin: Plugin, function: Callable[..., Any], gives: type = object) -> Callable[..., Any]:
     """Return a function of a plugin whose unexpected errors name the plugin; the built-in ones are unchanged.
 
-    Such an error is the InputError "plugin_failed", with its traceback in the log. What a generator yields is returned
-    as a list.
+    Such an error is the InputError "plugin_failed", with its traceback in the log, and so is a result of another type
+    than `gives`. What a generator yields is returned as a list.
     """
     if plugin.name in BUILT_IN:
         return function
@@ -319,6 +330,8 @@ def guarded(plugin: Plugin, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*given: Any, **options: Any) -> Any:
         try:
             found = function(*given, **options)
+            if not isinstance(found, gives):
+                raise TypeError(f"{function.__name__} returned {type(found).__name__}, not {gives.__name__}")
             return list(found) if isinstance(found, Iterator) else found
         except AppError:
             raise

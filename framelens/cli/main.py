@@ -205,7 +205,7 @@ def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: boo
             reason = f"{type(error).__name__}: {error}"
             raise ConfigError("plugin_failed", name=plugin.name, reason=reason) from error
     else:
-        command.set_defaults(command=registry.guarded(plugin, command.get_default("command")))
+        command.set_defaults(command=registry.guarded(plugin, command.get_default("command"), int))
 
 
 class _Version(argparse.Action):

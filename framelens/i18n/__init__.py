@@ -131,7 +131,7 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
             try:
                 texts |= _flat(tomllib.loads((files(plugin.messages) / f"{code}.toml").read_text(encoding="utf-8")))
             except (ImportError, OSError, ValueError) as error:
-                log.warning("plugin %s: its texts can't be read: %s", plugin.name, error)
+                registry.leave_out(plugin, f"messages {code}.toml", error)
     return texts
 
 

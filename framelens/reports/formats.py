@@ -80,8 +80,8 @@ def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
             registry.leave_out(plugin, f"format {name}", f"another format has the suffix {form.suffix}")
             continue
         suffixes.add(form.suffix)
-        fits = _without_failures(registry.guarded(plugin, form.fits))
-        yield name, replace(form, write=registry.guarded(plugin, form.write), fits=fits)
+        write, beside = registry.guarded(plugin, form.write, bytes), registry.guarded(plugin, form.beside)
+        yield name, replace(form, write=write, beside=beside, fits=_without_failures(plugin, name, form.fits))
 
 
 def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
@@ -98,16 +98,19 @@ def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
                 registry.leave_out(plugin, f"format {name}", f"{type(form).__name__} instead of a ReportFormat")
 
 
-def _without_failures(fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:
-    """Return a check that is false where a plugin's own fails."""
+def _without_failures(
+    plugin: registry.Plugin, name: str, fits: Callable[[Analysis], bool]
+) -> Callable[[Analysis], bool]:
+    """Return a check that is true where a plugin's own fails: its format is written, and says what is wrong."""
 
     def checked(analysis: Analysis) -> bool:
         try:
-            return fits(analysis)
-        except InputError:
-            return False
+            return bool(fits(analysis))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
+            registry.leave_out(plugin, f"fits of format {name}", error)
+            return True
 
-    return checked
+    return checked if plugin.name not in registry.BUILT_IN else fits
 
 
 FORMATS |= dict(_of_plugins())

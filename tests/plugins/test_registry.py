@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 
 from framelens import registry
+from framelens.core.errors import InputError
+from framelens.i18n import plugin_catalogue
+from framelens.reports import formats
+from framelens.reports.format import ReportFormat
 from framelens.reports.json.writer import write
 from tests.reports.test_reports import analysis
 
@@ -173,7 +177,10 @@ def test_faulty_parts_are_named_and_left_out(broken_site: Path) -> None:
         "broken_one:gone": "AttributeError: module 'broken_one' has no attribute 'gone'",
         "format json": "FrameLens has this name",
         "format alien": "str instead of a ReportFormat",
+        "messages en.toml": "ModuleNotFoundError: No module named 'broken_one.no_messages'",
+        "messages zh.toml": "ModuleNotFoundError: No module named 'broken_one.no_messages'",
     }
+    assert states["broken"]["adds"]["formats"] == ["broken", "unfit"]
 
 
 @pytest.mark.slow
@@ -246,6 +253,58 @@ def test_what_a_plugin_breaks_is_its_own(broken_site: Path) -> None:
     assert {".md", ".pdf", ".html"} <= {path.suffix for path in (site.parent / "out").iterdir()}
     command = run("broken", site=site)
     assert command.returncode == 2 and "ModuleNotFoundError" in command.stderr and "Traceback" not in command.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "gives", "reason"),
+    [
+        (lambda: "text", bytes, "TypeError: write returned str, not bytes"),
+        (lambda: None, int, "TypeError: write returned NoneType, not int"),
+        (lambda: 1 / 0, bytes, "ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_result_is_a_failure_of_the_plugin(function: Any, gives: type, reason: str) -> None:
+    function.__name__ = "write"
+    with pytest.raises(InputError) as caught:
+        registry.guarded(registry.Plugin("mine"), function, gives)()
+    assert caught.value.key == "plugin_failed" and str(caught.value.values["reason"]).startswith(reason)
+
+
+def test_a_check_that_fails_withholds_no_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> Any:
+        raise ZeroDivisionError("division by zero")
+
+    form = ReportFormat(".mine", "text/plain", "read", lambda *_: b"x", fail, fits=fail)
+    monkeypatch.setattr(registry, "used", lambda: [registry.Plugin("mine", formats="mine:FORMATS")])
+    monkeypatch.setattr(registry, "loaded", lambda *_: {"mine": form})
+    ((_, made),) = formats._of_plugins()
+    assert made.fits(None) is True  # type: ignore[arg-type]
+    assert registry.left_out("mine") == {"fits of format mine": "ZeroDivisionError: division by zero"}
+    with pytest.raises(InputError, match="plugin_failed"):
+        made.beside(None, appendix=True)  # type: ignore[arg-type]
+
+
+def test_broken_texts_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "used", lambda: [registry.Plugin("texts", messages="no_package_of_that_name")])
+    assert plugin_catalogue.__wrapped__("zh") == {}
+    assert set(registry.left_out("texts")) == {"messages en.toml", "messages zh.toml"}
+
+
+def test_names_that_no_plugin_has_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.config, "plugin_names", lambda: frozenset({"editing", "nosuch"}))
+    assert registry.unknown_names() == ["nosuch"]
+
+
+def test_every_kind_of_object_is_looked_for() -> None:
+    named = {
+        "launch_checks": "a:b",
+        "recogniser": "a:c",
+        "diariser": "a:d",
+        "routes": "a:e",
+        "api": "a:f",
+        "resume": "a:g",
+    }
+    assert registry.references(registry.Plugin("all", formats="a:h", messages="a", **named)) == named
 
 
 def test_all_plugins_resume_whatever_one_does(monkeypatch: pytest.MonkeyPatch) -> None:

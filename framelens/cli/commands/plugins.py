@@ -8,7 +8,7 @@ from typing import Any
 
 from framelens import registry
 from framelens.core import own_version
-from framelens.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, plugin_catalogue, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +24,12 @@ def run(given: argparse.Namespace) -> int:
 
     build_parser()  # loads all commands
     registry.load_all()
+    for language in LANGUAGES:
+        plugin_catalogue(language)
+    unknown = registry.unknown_names()
     found = [_described(state) for state in registry.states()]
     if given.json:
-        json.dump({"plugins": found}, sys.stdout, ensure_ascii=False, indent=2)
+        json.dump({"plugins": found, "unknown": unknown}, sys.stdout, ensure_ascii=False, indent=2)
         print()
         return 0
     widths = [max((len(one[column]) for one in found), default=0) for column in ("name", "version")]
@@ -34,6 +37,8 @@ def run(given: argparse.Namespace) -> int:
         print(f"{one['name']:{widths[0]}}  {one['version']:{widths[1]}}  {_said(one)}")
     if not found:
         print(t("cli.plugins_none"))
+    for name in unknown:
+        print(t("cli.plugins_unknown", name=name))
     return 0
 
 
@@ -53,14 +58,19 @@ def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
     """Return the names of what a plugin adds, by kind."""
     formats = registry.loaded(plugin, plugin.formats) if plugin.formats else None
     named = {
-        "commands": list(plugin.commands),
-        "formats": list(formats) if isinstance(formats, Mapping) else [],
+        "commands": [*plugin.commands],
+        "formats": [*formats] if isinstance(formats, Mapping) else [],
         "pages": [page.name for page in plugin.pages],
-        "sources": list(plugin.sources),
-        "slots": list(plugin.slots),
-        "routes": [plugin.routes] if plugin.routes else [],
+        "sources": [*plugin.sources],
+        "slots": [*plugin.slots],
+        "parts": [*registry.references(plugin)],
     }
-    return {kind: names for kind, names in named.items() if names}
+    left_out = registry.left_out(plugin.name)
+    used = {
+        kind: [name for name in names if f"{kind.removesuffix('s')} {name}" not in left_out]
+        for kind, names in named.items()
+    }
+    return {kind: names for kind, names in used.items() if names}
 
 
 def _said(one: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ import openai
 
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, EngineError, FormatRefused
+from framelens.core.errors import AppError, FormatRefused
 from framelens.http_client.client import on_request_loop
 from framelens.i18n import in_language, t
 from framelens.llm.client import EngineClient
@@ -179,9 +179,8 @@ class VoteAsker:
             form, is_last = self._forms[0], len(self._forms) == 1
             try:
                 probability = _read(await self._answer(engine, question, jpeg, form), form)
-            except EngineError as error:
-                is_refused = isinstance(error, FormatRefused) or error.values.get("status") in (200, 400, 422, 501)
-                if is_last or not is_refused:
+            except FormatRefused:
+                if is_last:
                     raise
                 probability = None
             if probability is not None or is_last:

@@ -14,7 +14,7 @@
     │   ├── ImageRejected       the engine could not read one picture
     │   ├── EngineTimeout       no answer in time
     │   ├── EngineBusy          it asks to retry later
-    │   ├── FormatRefused       no support for a schema of its answer (the schema is described in words instead)
+    │   ├── FormatRefused       it refused a schema of its answer, or may have (words describe it instead)
     │   └── PicturesRefused     the model takes no pictures (text mode is used instead)
     ├── StorageError            the disk or the store refused                     (exit code 5)
     └── Cancelled               the user stopped it                               (exit code 130)
@@ -142,7 +142,10 @@ class EngineBusy(EngineError):
 
 
 class FormatRefused(EngineError):
-    """An engine that doesn't support a schema for its answer. Handled internally, never shown to the user."""
+    """An engine that doesn't support a schema for its answer, or refuses a request for no known cause.
+
+    A request with a schema is sent once more without it; what is refused without one is shown to the user.
+    """
 
 
 class PicturesRefused(EngineError):

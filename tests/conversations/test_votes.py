@@ -14,7 +14,7 @@ import pytest
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import votes
 from framelens.conversations.votes import UNDECIDED, VoteAsker
-from framelens.core.errors import Cancelled, PicturesRefused
+from framelens.core.errors import Cancelled, EngineError, PicturesRefused
 from framelens.engine.base import Endpoint
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Behave, Refuse, Server, Whole, serve
@@ -159,6 +159,17 @@ def test_busy_engine_is_asked_again() -> None:
     with serve(behave) as server:
         assert ask(scripted(server)) == [0.0] * 3
     assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "count"),
+    [(400, "Invalid request body", 3), (400, "account balance is insufficient", 1), (500, "it broke", 1)],
+)
+def test_other_forms_are_tried_if_the_cause_is_unknown(status: int, words: str, count: int) -> None:
+    with serve(raising(lambda body: Refuse(status, words))) as server, pytest.raises(EngineError):
+        ask(scripted(server))
+    forms = ["logprobs" if "logprobs" in body else "response_format" in body for body in server.requests]
+    assert forms == ["logprobs", True, False][:count]
 
 
 def test_refused_pictures_are_an_error() -> None:

@@ -6,17 +6,19 @@ length, a limit) and not who says it. The first row that matches decides. A new 
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
 Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
-    "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place",
+    "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "many_tokens", "large",
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable one, so many
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
 unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth; or a proxy
-can't reach the engine, or doesn't wait longer for it."""
+can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in words that
+a limit a minute is also told in."""
 _PICTURE = r"(?:image|picture|photo|media item)s?"
 _COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
 """A number of pictures, not of what a picture has."""
@@ -30,10 +32,18 @@ _LENGTH = (
     r"(?:context|prompts?|inputs?|(?:input|prompt|total)[_ ](?:tokens?|length)|tokens?|sequence|(?:max|model)\w*_len\w*"
     r"|model length|session|max(?:imum)? (?:\w+ )?length|n_ctx|num_ctx|上下文|输入长度|输入内容|提示词?)"
 )
+_CONTEXT = (
+    r"(?:context[_ ](?:length|size|window|limit)|max(?:imum)?[_ ](?:model[_ ])?context|n_ctx|num_ctx"
+    r"|max\w*_len\w*|(?:input|prompt|sequence|token|model) length|max(?:imum)? (?:\w+ )?length|model (?:token )?limit"
+    r"|上下文|长度|kontext|context[eo]|контекст|コンテキスト|컨텍스트)"
+)
+"""Lengths that only a context has, while tokens may also be those of a minute."""
 _LENGTH_ELSEWHERE = r"(?:kontext|context[eo]|контекст|токен|コンテキスト|トークン|컨텍스트|토큰|jetons?|tokens?)"
 _EXCESS_ELSEWHERE = r"(?:überschr|excede|supera|dépass|превы|超え|超過|上限|초과)"
 """Stems in German, French, Italian, Portuguese, Spanish, Russian, Japanese and Korean: gateways are translated."""
+_BROAD: Mapping[Meaning, Meaning] = {"many_tokens": "context", "large": "bytes"}
 _ROWS: tuple[tuple[Meaning, str], ...] = (
+    ("timeout", r"deadline[_ ](?:was |has been )?exceeded|\b(?:took|taking) too long"),
     # More pictures than accepted. "At most 0" means that none is.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
     ("picture_count", r"you set (?:image|video)=(?P<limit>\d+)"),
@@ -66,24 +76,31 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_count", rf"too many {_PICTURE}\b|图[片像]?(?:数量|张数)?(?:过多|太多)"),
     # A model or server without pictures.
     ("pictures", r"is not (?:an? )?(?:multi-?modal|vision|visual|VLM)\b"),
-    ("pictures", rf"\b(?:{_PICTURE}|vision|multi-?modal)[ _]?(?:inputs?|content|data|urls?|understanding)?[\"'`]* "
-                 r"(?:(?:is|are)? ?(?:not|n't) (?:supported|enabled|available|allowed|accepted)|(?:is|are) disabled)"),
-    ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand|see) (?:\w+ )?"
-                 rf"(?:{_PICTURE}|vision|multi-?modal|visual)(?![\w ]* (?:format|type|size|larger|bigger|over|above))"),
+    ("pictures", rf"\b(?:{_PICTURE}|vision|multi-?modal)[ _]?(?:inputs?|content|data|urls?|understanding)?"
+                 r"(?: (?:block|part|modality))?[\"'`]* (?:(?:is|are)? ?(?:not|n't) "
+                 r"(?:supported|enabled|available|allowed|accepted)|(?:is|are) disabled)"),
+    ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand|see|use) "
+                 rf"(?:the )?(?:\w+ )?(?:type )?(?:{_PICTURE}|vision|multi-?modal|visual)"
+                 r"(?![\w ]* (?:format|type|size|larger|bigger|over|above))"),
     ("pictures", r"(?:can|could)(?: ?not|n't) process (?:image|vision|multi-?modal) inputs?"),
     ("pictures", r"not supported (?:for|with) (?:vision|image)"),
     ("pictures", r"(?:only supports?|supports? only) text|text-only|only text (?:content |inputs? )?(?:is|are)\b"),
-    ("pictures", r"\bmmproj\b|no (?:vision|image) (?:support|encoder|processor|projector)"),
+    ("pictures", r"\bmmproj\b|no (?:vision|image) (?:support|encoder|processor|projector|tower)"),
     ("pictures", r"missing data required for image"),
     ("pictures", r"\b(?:vision|image|multi-?modal)[\w -]{0,16} (?:is |was )?not (?:loaded|installed|present)"),
     ("pictures", r"image_url is only supported by|image_url[\"'`]* (?:\w+ ){0,3}(?:not|n't) (?:supported|allowed)"),
     ("pictures", r"only \W?\[.{0,80}?support image|unexpected item type in content"),
     ("pictures", r"(?:unsupported|unknown|unexpected|invalid|unrecognized)[\w ]* (?:type|variant|part|field)\W.{0,30}?"
-                 r"image"),
+                 r"image|(?:unsupported|unexpected|invalid) value\W{1,4}(?:input_)?image(?:_url)?\b(?!/)"),
+    ("pictures", r"content\b\S{0,12}?\btype\b.{0,24}?(?:should be|must be|permitted:?|expected) \W?text\b"
+                 r"(?!.{0,60}?image)"
+                 r"|\b(?:unmarshal|deserialize|decode) (?:an? )?(?:array|list)\b.{0,80}?\bcontent\b.{0,24}?\bstring"
+                 r"|input (?:must|should) be text\b"),
     ("pictures", r"content(?:\W.*)?(?:should|must) be (?:a )?(?:valid )?str|valid string\b.{0,40}?\bcontent"
                  r"|content\b.{0,12}?expected (?:a )?string, (?:but )?got|can only concatenate str"
-                 r"|content\b.{0,6}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
-    ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?:\w+ ){0,2}(?:vision|image)\b"),
+                 r"|content\b.{0,16}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
+    ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?!enough)"
+                 r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
     ("pictures", r"invalid type: sequence, expected a string|expected string content"),
     ("pictures", r"no endpoints found that support image"),
     ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态)"
@@ -112,39 +129,46 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                      r"|size of (?:the |an? )?(?:\w+ )?image\b.{0,40}?(?:exceed|too|larger|limit)"),
     ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|分辨率.{0,4}?高|(?:不能|不得)超过.{0,8}?(?:[KM]i?B|兆|字节|像素)"
                      r"|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),
-    ("pictures", r"cannot unmarshal array into .{0,80}?content|supported values are:? [\"'`]?text\b"
-                 r"|content(?:\.\d+)?\.type\W+input should be [\"'`]?text\b"),
     # A request that an account or a moment doesn't allow. "Too large" on tokens a minute is a length, not a moment.
-    ("timeout", r"deadline exceeded|(?:processing|request) took too long"),
     ("context", r"tokens_limit_reached|max size: \d+ tokens|request too large for (?:model|gpt|\S+ in organization)"
                 r"|reduce (?:the length|your message size)"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
+              r"|exceeded (?:\w+ ){0,3}credits?\b"
               r"|exceeded (?:your current|\w+'s|the|my) quota"
               r"|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
               r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
               r"|free tier\b.{0,40}?\bexhausted|free_?tier_?only|(?:monthly|weekly|usage|spend) (?:usage )?limit"
-              r"|exceeded your \w+ (?:included )?credits"
               r"|[额余](?:度|额|量)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
-    ("model", r"无可用渠道|no available channel|model[ .]?access[ .]?denied"),
+    ("model", r"无可用渠道|no available channel|model[ ._]?access[ ._]?denied"
+              r"|(?:not (?:allowed|authori[sz]ed|permitted|entitled) to|can only) (?:access|use|call) "
+              r"(?:\w+ )?models?\b"
+              r"|(?:no|not have|without) (?:access|permission)s? (?:to|for) (?:\w+ )?models?\b"
+              r"|无权.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
+              r"|not activated (?:the )?model\b"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
               r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"),
-    ("busy", r"rate[-_ ]?limit|high traffic|no healthy (?:deployment|upstream)s?"
+    ("busy", r"rate[-_ ]?limit|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
+             r"|high traffic|no healthy (?:deployment|upstream)s?"
              r"|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
              r"(?:second|min|hour|day)|\b[RTQ]P[MS]\b|over(?:loaded|_capacity| capacity)|at capacity|throttl"
              r"|tier capacity exceeded"
              r"|temporarily (?:unavailable|overloaded)|(?:server|engine|model|system)(?: is)? (?:too )?busy"
              r"|(?:try|retry)(?: your request)? again (?:later|in|after)|retry (?:later|shortly)"
-             r"|访问量过大|queue (?:is )?(?:full|too long)|resource[_ ]exhausted|please wait before|slow down"
+             r"|(?:访问|请求)量.{0,2}[过太较]大|(?:full|long) queue|resource[_ ]exhausted"
+             r"|queue(?: is| size| length)? (?:too |exceed|full|over|limit|reached)"
              r"|concurrency limit|负载.{0,4}(?:饱和|过高|较高)|繁忙|服务器?忙|压力(?:较|过)大|稍[后候](?:再|重)试"
              r"|稍[后候]$|排队|限流|频繁|请求频率|速率限制|请求[数量]*过多|并发"),
     ("filter", r"content[_ ]?(?:filter|management policy|policy|safety)|data_?inspection_?failed|inappropriate content"
-               r"|sensitive (?:content|words|information)|responsible_?ai|safety system"
-               r"|considered high risk|content exists risk|prohibited_?content|new_sensitive|\bflagged\b|\bmoderation\b"
-               r"|内容安全|敏感[词内信]|违规|不合规"
+               r"|sensitive (?:content|words|information)|responsible_?ai|safety (?:system|filter|polic)"
+               r"|(?:input|output|prompt|image|text)s? (?:(?:is|are) )?(?:\w+_)?sensitive\b"
+               r"|\bflagged (?:as|by|for)\b|\bmoderation\b"
+               r"|considered high risk|content exists risk|prohibited_?content|内容安全|敏感[词内信]|违规|不合规"
                r"|审核|不安全或敏感"),
     # The number of bytes.
-    ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big|long)"),
+    ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big)"
+              r"|(?:entity|payload|body)(?: \w+){0,2}[_ ]too[_ ]long"),
+    ("large", r"(?:content|message|request)(?: \w+){0,2}[_ ]too[_ ]long"),
     ("bytes", r"too large body|TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
     ("bytes", r"length limit exceeded|larger than max\b|status(?: code)? 413\b"),
     ("bytes", r"(?:body|payload|request|message|total)(?: (?:body|payload|image))?(?: size| length)?\b.{0,40}?"
@@ -153,7 +177,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("bytes", r"request exceeds the maximum size|smaller than \d+ ?[km]i?b?\b"),
     ("bytes", r"total (?:\w+ )?(?:images?|pictures?|size)\b.{0,40}?(?:exceed|too large|over)"),
     ("bytes", r"(?:body|payload|request|message) size\b.{0,40}?(?:exceed|larger than|over\b|limit)"),
-    ("bytes", r"(?:请求|数据).{0,4}?(?:过大|太大)|(?:请求体|请求大小|总大小|文件大小|数据包).{0,8}?超"),
+    ("large", r"(?:请求|数据).{0,4}?(?:过大|太大)"),
+    ("bytes", r"(?:请求体|请求大小|总大小|文件大小|数据包).{0,8}?超"),
     # The rest of the request.
     ("tools", r"tool[- _]choice requires|enable-auto-tool-choice|tool-call-parser|tools param requires"
               r"|(?:does not|doesn't|not) support (?:tools?|function)|tools? (?:calling )?(?:is|are) not supported"
@@ -161,34 +186,38 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("key", r"(?:invalid|incorrect|wrong|missing|expired|no|provide)\b[\w' ]{0,24}\b"
             r"(?:api[-_ ]?key|access token|credentials)"),
     ("key", r"api[-_ ]?key\b.{0,30}?(?:invalid|not valid|expired|required|missing|incorrect)|invalid_?api_?key"),
-    ("key", r"unauthori[sz]ed|authentication (?:failed|fails|required|error)|\blogin fail"),
+    ("key", r"unauthori[sz]ed|login fail|not logged in|authentication (?:failed|fails|required|error)"),
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
             r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
-    ("model", r"not allowed to access (?:this )?model|can only access models"),
     ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"
               r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),
-    ("format", r"response_format|json_schema|\bjson (?:mode|schema|object|output)\b.{0,24}?\b(?:un|not |n't )support"
-               r"|(?:not|n't) support(?:ed)? (?:json|structured)\b|不支持(?:结构化|JSON)"),
+    ("format", r"response_format|json_schema|\bjson[ -]?(?:schema|mode|object|output)\b|json_(?:mode|object)"
+               r"|json ?(?:模式|格式|输出)|结构化输出|logprobs"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
                 r"|max_tokens must be at least 1, got -|max_tokens \(-\d+\) must be"),
-    ("context", r"\btoken limit\b|`inputs`|context shift is disabled"
-                r"|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
+    ("context", r"context shift is disabled|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length"
+                r"|input_length_error|`inputs`"),
+    ("many_tokens", r"\btoken limit\b"),
     ("value", r"\binput should be\b|max_tokens\W* is not supported"),
-    ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|logprobs|\bstop(?: sequences?)?)\b.{0,40}?"
+    ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|\bstop(?: sequences?)?)\b.{0,40}?"
               r"(?:must|should|too|range|less|greater|exceed|at most|between|cannot|不能|必须|范围)"),
     ("value", r"max_(?:completion_|new_|output_)?tokens\b.{0,40}?(?:too large|must|should|range|less|at most|exceed)"),
     ("value", r"range of max_(?:completion_)?tokens|max_\w*tokens\W{0,4}(?:超出范围|取值|参数|最大|不能|必须|应)"),
-    ("context", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
-    ("context", r"(?:上下文|输入|提示词?|内容|文本|消息|会话|对话|tokens?|prompt\w*).{0,20}?"
-                r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
-    ("context", r"kv cache (?:is )?(?:full|exhausted)|(?:>|exceeds) ?max_position_embeddings"
-                r"|mismatch in `?\w+`? token count"),
-    ("context", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),
+    ("context", rf"{_CONTEXT}.{{0,120}}?(?:{_EXCESS}|{_EXCESS_ELSEWHERE})"
+                rf"|(?:{_EXCESS}|{_EXCESS_ELSEWHERE}).{{0,120}}?{_CONTEXT}"
+                r"|\b(?:prompt|input)(?: \(\d+ tokens\))? (?:(?:is )?too (?:long|large)|超长)"),
+    ("many_tokens", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
+    ("many_tokens", r"(?:上下文|输入|提示词?|内容|文本|消息|会话|对话|tokens?|prompt\w*).{0,20}?"
+                    r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
+    ("many_tokens", r"kv cache (?:is )?(?:full|exhausted)"),
+    ("context", r"(?:>|exceeds) ?max_position_embeddings|mismatch in `?\w+`? token count"),
+    ("many_tokens", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}"
+                    rf"|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),
 )  # fmt: skip
 _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"context (?:size|length|window)|too long"),
@@ -200,14 +229,6 @@ _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ),
 )
 """Wordings that mean this only in the refusal of a faulty request, not in the words of an engine that breaks down."""
-SAYS_CONTEXT = re.compile(
-    r"context[_ ](?:length|window|size)|max\w*[_ ](?:model[_ ])?(?:len|context)|n_ctx|num_ctx|tokens_limit_reached"
-    r"|too large for|max size: \d|reduce (?:the length|your message)"
-    r"|(?:prompt|input|sequence)\w* (?:is )?too (?:long|large)"
-    r"|上下文|输入长度|最大输入",
-    re.IGNORECASE,
-)
-"""Words that name the model's context itself. With statuses of a moment, other words about tokens are about that."""
 _NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!<(?=\d{3}>))(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)
 """A number that counts something: no part of a name, a port, an id or a status like <400>."""
 _LEAST_SHARE = 0.125
@@ -220,17 +241,19 @@ def _compiled(rows: tuple[tuple[Meaning, str], ...]) -> tuple[tuple[Meaning, re.
     return tuple((meaning, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for meaning, pattern in rows)
 
 
-def match_refusal(said: str, *, is_faulty: bool) -> tuple[Meaning | None, int | None]:
+def match_refusal(said: str, *, is_faulty: bool, is_hurried: bool = False) -> tuple[Meaning | None, int | None]:
     """Return what the words of an engine refuse, None if they match no wording, and the limit of pictures in them.
 
     Args:
         said: Words of the engine.
         is_faulty: Whether its status says that the request is at fault.
+        is_hurried: Whether its status says that it is busy or was too slow.
     """
     for meaning, wording in (*_compiled(_ROWS), *(_compiled(_LOOSE_ROWS) if is_faulty else ())):
-        if match := wording.search(said):
-            limit = match.groupdict().get("limit")
-            return meaning, int(limit) if limit else None
+        if (meaning in _BROAD and is_hurried) or not (match := wording.search(said)):
+            continue
+        limit = match.groupdict().get("limit")
+        return _BROAD.get(meaning, meaning), int(limit) if limit else None
     return None, None
 
 

@@ -17,20 +17,20 @@ from html import unescape
 
 from framelens.core import errors
 from framelens.core.failures.failure_patterns import match_failure
-from framelens.core.failures.refusal_wordings import SAYS_CONTEXT, Meaning, match_refusal, share_allowed
+from framelens.core.failures.refusal_wordings import Meaning, match_refusal, share_allowed
 from framelens.core.redaction import redact
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FAULTY = (400, 404, 413, 422, 501)
 """Statuses that put the fault on the request."""
+_UNFORMED = (400, 422, 501)
+"""Those with which words of no known meaning may be about the schema."""
 _STATUS_MEANINGS: Mapping[int, Meaning] = {
     401: "key", 402: "quota", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes",
-    429: "busy", 503: "busy", 529: "busy",
-    **dict.fromkeys((502, 520, 521, 522, 523, 525, 526, 530), "gateway"), **dict.fromkeys((408, 504, 524), "timeout"),
+    **dict.fromkeys((429, 503, 529), "busy"), **dict.fromkeys((502, 520, 521, 522, 523, 525, 526, 530), "gateway"),
+    **dict.fromkeys((408, 504, 524), "timeout"),
 }  # fmt: skip
 """520 … 530 are Cloudflare's."""
-_OF_MOMENTS = (408, 429, 503, 504)
-"""Statuses of a moment: the same request may be answered later."""
 _NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
 _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
     401: ("quota", "filter", "pictures", "bytes", "model"),
@@ -42,7 +42,7 @@ _TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message",
 """Keys under which servers put their words, the most specific last."""
 _WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message", "errorMessage")
 """Those of a refusal without "error" in it; an answer has none of them beside its choices."""
-_LABEL_KEYS = ("type", "code", "error_code", "errorCode", "status", "status_code")
+_LABEL_KEYS = ("type", "__type", "code", "error_code", "errorCode", "status", "status_code")
 _DEEPEST, _MOST_ITEMS = 6, 5
 _LONGEST, _MOST_READ = 500, 20_000
 """Characters of a message that are shown, and that are searched. All were chosen by hand; not tuned."""
@@ -233,9 +233,9 @@ def _clean(text: str) -> str:
 
 def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
     status = refusal.meant_status
-    meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY)
-    is_of_moment = status in _OF_MOMENTS and meaning == "context" and not SAYS_CONTEXT.search(refusal.searched)
-    if meaning is None or is_of_moment or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
+    is_hurried = _STATUS_MEANINGS.get(status) in ("busy", "timeout")
+    meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY, is_hurried=is_hurried)
+    if meaning is None or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
         meaning = _STATUS_MEANINGS.get(status)
     if meaning == "path" and _NAMES_MODEL.search(refusal.said):
         meaning = "model"
@@ -279,6 +279,8 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             return errors.EngineBusy("engine_busy", wait_seconds=wait, **about)
         case "key" | "quota" | "filter" | "tools" | "path":
             return errors.EngineError(_KEYS[meaning], **about)
+        case None if refusal.meant_status in _UNFORMED:
+            return errors.FormatRefused("engine_refused", **about)
         case _:
             return errors.EngineError("engine_refused", **about)
 

@@ -305,15 +305,47 @@ def test_a_connection_that_breaks_once_is_taken_up_again() -> None:
     assert isinstance(events[-1], Finished)
 
 
-def test_an_engine_without_schemas_is_asked_in_words_alone() -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (422, "Unsupported fields: response_format"),
+        (400, "Json mode is not supported for this model."),
+        (400, "Invalid request body"),
+    ],
+)
+def test_an_engine_without_schemas_is_asked_in_words_alone(status: int, words: str) -> None:
     def plain(body: dict[str, Any]) -> Iterator[str]:
         if "response_format" in body:
-            raise Refuse(422, "Unsupported fields: response_format")
+            raise Refuse(status, words)
         yield from answering_per_frame(body)
 
     with serve(plain) as server:
         analysis = finished(run(request(), tools(server))[0])
     assert [finding.text for finding in analysis.chunks[0].findings] == [f"seen {n}" for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "schemas"),
+    [
+        (400, "Invalid request body", [True, False]),
+        (400, "account balance is insufficient", [True]),
+        (400, "Input data may contain inappropriate content.", [True]),
+        (400, "temperature must be between 0 and 1", [True]),
+        (404, "The model `x` does not exist.", [True]),
+    ],
+)
+def test_a_refusal_of_unknown_cause_is_asked_once_without_the_schema(
+    status: int, words: str, schemas: list[bool]
+) -> None:
+    def refusing(body: dict[str, Any]) -> Iterator[str]:
+        if body.get("max_tokens") != 1:
+            raise Refuse(status, words)
+        yield "x"
+
+    with serve(refusing) as server:
+        _, error = run(request(), tools(server))
+    assert isinstance(error, EngineError)
+    assert ["response_format" in body for body in server.requests if body.get("max_tokens") != 1] == schemas
 
 
 def test_repeating_answer_is_stopped_and_retried() -> None:

@@ -18,7 +18,7 @@ Meaning = Literal[
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
 unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth; or a proxy
 can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in words that
-a limit a minute is also told in."""
+a limit a minute is also said in."""
 _PICTURE = r"(?:image|picture|photo|media item)s?"
 _COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
 """A number of pictures, not of what a picture has."""

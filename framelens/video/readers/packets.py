@@ -99,8 +99,11 @@ class DisplayOrder:
                 heappop(self._ahead)
         before = self._num
         while self._ahead and self._ahead[0] <= pts:
-            self.pace.push(heappop(self._ahead) * self._unit)
+            passed = heappop(self._ahead)
+            self.pace.push(passed * self._unit)
             self._num += 1
+            if passed == pts:  # another frame may have the same
+                break
         self._num = max(self._num, before + 1)
         return self._num - 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare."""
 _PROGRAM_STREAM = b"\x00\x00\x01\xba"
 """First bytes of pictures in a .sub file (MPEG-2 program stream)."""
+_NO_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
+"""Characters at which Python divides lines, too; within a cue they come from other programs; no format means them."""
 
 
 def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iterator[Noticed | Transcript]:
@@ -155,4 +158,5 @@ def _content(path: Path) -> Decoded:
         data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")
-    return decoded(data)
+    found = decoded(data)
+    return replace(found, text=found.text.translate(_NO_LINE_ENDS))

@@ -10,7 +10,7 @@ import pytest
 from av.packet import Packet
 from av.video.frame import PictureType
 
-from framelens.video.readers.packets import NalUnits
+from framelens.video.readers.packets import DisplayOrder, NalUnits
 
 _ENCODERS = {
     "h264": ("libx264", {"bf": "3", "b_strategy": "0"}),
@@ -86,3 +86,10 @@ def test_packet_with_parameters_reaches_the_decoder(kind: int) -> None:
     slices = b"\x00\x00\x01\x01abcd"
     assert units.is_disposable(Packet(b"\x00\x00\x01\x06ab" + slices))
     assert not units.is_disposable(Packet(b"\x00\x00\x01" + bytes([kind]) + b"ab" + slices))
+
+
+def test_frames_of_the_same_time_are_counted_one_by_one() -> None:
+    order = DisplayOrder(0.001)
+    for pts in (0, 40, 40, 80, 120, 120, 160):
+        order.note(pts)
+    assert [order.place(pts) for pts in (0, 40, 40, 80, 120, 120, 160)] == list(range(7))

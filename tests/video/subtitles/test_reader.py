@@ -89,6 +89,19 @@ def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None
     assert [(one.key, one.values["others"]) for one in notices] == [("subtitles_others", "ger, fre Théâtre")]
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029\u2029", "\x85", "\v\v", "\f", "\x1c"])
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [(".vtt", "WEBVTT\n\n00:00.200 --> 00:01.000\n{}\n"), (".lrc", "[00:00.20]{}\n[00:01.00]\n")],
+)
+def test_other_line_separators_divide_no_cue(tmp_path: Path, suffix: str, text: str, mark: str) -> None:
+    path = write_spoken(tmp_path / "film.mp4", tracks=())
+    path.with_suffix(suffix).write_text(text.format(f"first{mark}second"), encoding="utf-8")
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues[0].text.split() == ["first", "second"]
+    assert notices == ()
+
+
 def test_tracks_that_are_alike_are_told_apart_by_number(tmp_path: Path) -> None:
     tracks = [
         Track([(0.0, 1.0, text)], "subrip", language) for text, language in (("a", "eng"), ("b", "eng"), ("c", "ger"))

@@ -166,14 +166,8 @@ def used() -> tuple[Plugin, ...]:
 
 @cache
 def states() -> tuple[PluginState, ...]:
-    """Find all plugins; the result is kept for the life of the process.
-
-    With a `.env` that can't be read all are used: what reads the settings says what is wrong with it.
-    """
-    try:
-        wanted = config.plugin_names()
-    except ConfigError:
-        wanted = None
+    """Find all plugins; the result is kept for the life of the process."""
+    wanted = _wanted()
     found = [state for name in BUILT_IN if (state := _built_in(name, wanted))]
     known = {state.name for state in found}
     for state in _installed(wanted):
@@ -185,6 +179,17 @@ def states() -> tuple[PluginState, ...]:
         if state.fault:
             log.warning("plugin %s is left out: %s", state.name, state.fault)
     return tuple(found)
+
+
+def _wanted() -> frozenset[str] | None:
+    """Return the names in FRAMELENS_PLUGINS, None for all plugins.
+
+    With a `.env` that can't be read all are used: what reads the settings says what is wrong with it.
+    """
+    try:
+        return config.plugin_names()
+    except ConfigError:
+        return None
 
 
 def _built_in(name: str, wanted: frozenset[str] | None) -> PluginState | None:
@@ -251,7 +256,7 @@ def references(plugin: Plugin) -> dict[str, str]:
 
 def unknown_names() -> list[str]:
     """Return the names in FRAMELENS_PLUGINS that no plugin has."""
-    return sorted((config.plugin_names() or frozenset()) - {state.name for state in states()})
+    return sorted((_wanted() or frozenset()) - {state.name for state in states()})
 
 
 def first_of(

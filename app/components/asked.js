@@ -16,9 +16,9 @@ export default function ({ data, parentElement }) {
     const isBelow = video && video.left < box.right && box.left < video.right; // on a phone it stays above
     main.scrollBy(0, box.top - (isBelow ? video.bottom : MARGIN));
   };
-  const observer = new ResizeObserver(show);
+  const observer = new ResizeObserver(show), listening = new AbortController();
   observer.observe(main.firstElementChild);
-  const stop = () => observer.disconnect();
-  for (const move of MOVES) addEventListener(move, stop, { once: true, capture: true, passive: true });
+  const stop = () => (observer.disconnect(), listening.abort());
+  for (const move of MOVES) addEventListener(move, stop, { capture: true, passive: true, signal: listening.signal });
   return stop;
 }

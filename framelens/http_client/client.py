@@ -103,18 +103,11 @@ class PooledClient(httpx.AsyncClient):
                 send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
         for _ in range(self.max_redirects):
             response = await send(request, stream=True, **options)
-            target = response.next_request
-            if self._resolve or target is None or _origin(target.url) != _origin(request.url):
-                return response
-            if target.method != request.method and response.status_code == HTTPStatus.SEE_OTHER:
+            moved = None if self._resolve else _moved(request, response)
+            if moved is None:
                 return response
             await response.aclose()
-            if target.method != request.method:  # 301 and 302 leave it to the client
-                method, content = request.method, request.content
-                target = httpx.Request(
-                    method, target.url, headers=request.headers, content=content, extensions=request.extensions
-                )
-            request = target
+            request = moved
         raise httpx.TooManyRedirects("too many redirects", request=request)
 
 
@@ -178,6 +171,16 @@ def short_request(
     )
     with response_limits(limits or ResponseLimits(most_seconds=2 * timeout_seconds)):
         return asyncio.run_coroutine_threadsafe(sender.send(asked), request_loop()).result()
+
+
+def _moved(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """Return the same request to where a redirect leads within the origin; None for every other response."""
+    target = response.next_request
+    becomes_get = response.status_code == HTTPStatus.SEE_OTHER and request.method != "GET"
+    if target is None or becomes_get or _origin(target.url) != _origin(request.url):
+        return None
+    same = request.method, target.url
+    return httpx.Request(*same, headers=request.headers, content=request.content, extensions=request.extensions)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +32,6 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
-from framelens.jobs.turns import in_turns
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 
@@ -245,11 +245,22 @@ class ActiveJobs:
             return list(self._live.values())
 
     def waiting(self) -> list[ActiveJob]:
-        """List the waiting jobs in the order of framelens.jobs.turns."""
+        """List the waiting jobs in the order in which they will run, unless the running jobs change it.
+
+        Users take turns: the one with the fewest running jobs first, then the one who has waited longest. A priority
+        counts among the jobs of one user.
+        """
         with self.condition:
-            live, served = dict(self._live), dict(self._served)
-        waiting, running = ([one.job for one in live.values() if one.is_running is now] for now in (False, True))
-        return [live[job.id] for job in in_turns(waiting, running, served)]
+            live, served = self.all(), dict(self._served)
+        waiting = [one for one in live if not one.is_running]
+        waiting.sort(key=lambda one: -one.job.priority)  # stable: first in, first out within a priority
+        turns = Counter(one.job.user_id for one in live if one.is_running)
+        order = []
+        for one in waiting:
+            user_id = one.job.user_id
+            order.append((turns[user_id], served.get(user_id, 0)))
+            turns[user_id] += 1
+        return [one for _, one in sorted(zip(order, waiting, strict=True), key=lambda pair: pair[0])]
 
     def start_next(self, is_closing: threading.Event, beside: int | None = None) -> ActiveJob | None:
         """Wait for the next job and mark it as running.

@@ -102,15 +102,16 @@ def _without_failures(
     plugin: registry.Plugin, name: str, fits: Callable[[Analysis], bool]
 ) -> Callable[[Analysis], bool]:
     """Return a check that is true where a plugin's own fails: its format is written, and says what is wrong."""
+    guarded = registry.guarded(plugin, fits)
 
     def checked(analysis: Analysis) -> bool:
         try:
-            return bool(fits(analysis))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
-            registry.leave_out(plugin, f"fits of format {name}", error)
+            return bool(guarded(analysis))
+        except InputError as error:
+            registry.leave_out(plugin, f"fits of format {name}", str(error.values.get("reason", error)))
             return True
 
-    return checked if plugin.name not in registry.BUILT_IN else fits
+    return checked
 
 
 FORMATS |= dict(_of_plugins())

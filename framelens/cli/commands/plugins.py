@@ -58,12 +58,12 @@ def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
     """Return the names of what a plugin adds, by kind."""
     formats = registry.loaded(plugin, plugin.formats) if plugin.formats else None
     named = {
-        "commands": [*plugin.commands],
-        "formats": [*formats] if isinstance(formats, Mapping) else [],
+        "commands": list(plugin.commands),
+        "formats": list(formats) if isinstance(formats, Mapping) else [],
         "pages": [page.name for page in plugin.pages],
-        "sources": [*plugin.sources],
-        "slots": [*plugin.slots],
-        "parts": [*registry.references(plugin)],
+        "sources": list(plugin.sources),
+        "slots": list(plugin.slots),
+        "parts": list(registry.references(plugin)),
     }
     left_out = registry.left_out(plugin.name)
     used = {

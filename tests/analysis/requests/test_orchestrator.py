@@ -334,7 +334,7 @@ def test_an_engine_without_schemas_is_asked_in_words_alone(status: int, words: s
         (404, "The model `x` does not exist.", [True]),
     ],
 )
-def test_a_refusal_of_unknown_cause_is_asked_once_without_the_schema(
+def test_unknown_refusal_is_asked_once_without_the_schema(
     status: int, words: str, schemas: list[bool]
 ) -> None:
     def refusing(body: dict[str, Any]) -> Iterator[str]:

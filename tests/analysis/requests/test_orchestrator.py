@@ -334,9 +334,7 @@ def test_an_engine_without_schemas_is_asked_in_words_alone(status: int, words: s
         (404, "The model `x` does not exist.", [True]),
     ],
 )
-def test_unknown_refusal_is_asked_once_without_the_schema(
-    status: int, words: str, schemas: list[bool]
-) -> None:
+def test_unknown_refusal_is_asked_once_without_the_schema(status: int, words: str, schemas: list[bool]) -> None:
     def refusing(body: dict[str, Any]) -> Iterator[str]:
         if body.get("max_tokens") != 1:
             raise Refuse(status, words)

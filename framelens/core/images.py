@@ -14,7 +14,9 @@ _WIDE_BLUR = 0.8
 _CELLS = (32, 18)
 _DECODED = (256, 144)
 """Least size at which a JPEG is decoded for its cells."""
-_OTHER_LEVELS, _OTHER_CELLS = 16, 6
+_CELL_PIXELS = 8
+"""Least side of a cell, so that scaling and the coarse colours of JPEG hardly change its mean."""
+_OTHER_LEVELS, _OTHER_SHARE = 16, 0.01
 """Two JPEGs of one picture differ by at most 7 of 256 levels in any of 32 x 18 cells: 2,546 keyframes of 32 clips of
 real footage at 480 and 1,280 pixels, compared with those at full size (docs/benchmarks/keyframes.md, Damage). One part
 in a hundred of the picture must be off by more."""
@@ -22,32 +24,35 @@ in a hundred of the picture must be off by more."""
 
 def show_same(one: bytes, other: bytes) -> bool:
     """Return whether two JPEGs show the same picture, apart from their size and quality; True if one can't be read."""
-    first, second = _cells_of(one), _cells_of(other)
-    if not (first and second):
+    from PIL import Image
+
+    try:
+        sizes = image_size(one), image_size(other)
+        grid = [max(1, min(most, min(sides) // _CELL_PIXELS)) for most, *sides in zip(_CELLS, *sizes, strict=True)]
+        first, second = (_cells_of(picture, grid) for picture in (one, other))
+    except (OSError, Image.DecompressionBombError):
         return True
     levels = [abs(level - another) for level, another in zip(first, second, strict=True)]
     return are_same(zip(levels[::3], levels[1::3], levels[2::3], strict=True))
 
 
 def are_same(apart: Iterable[tuple[int, int, int]]) -> bool:
-    """Return whether two pictures are the same, by the differences of the levels in each of 32 x 18 cells."""
-    return sum(max(levels) > _OTHER_LEVELS for levels in apart) < _OTHER_CELLS
+    """Return whether two pictures are the same, by the differences of the levels in each of their cells."""
+    are_apart = [max(levels) > _OTHER_LEVELS for levels in apart]
+    return sum(are_apart) <= _OTHER_SHARE * len(are_apart)
 
 
-def _cells_of(jpeg: bytes) -> bytes:
-    """Return the mean levels of the cells, b"" if the picture can't be read.
+def _cells_of(jpeg: bytes, grid: list[int]) -> bytes:
+    """Return the mean levels of the cells of a grid (columns, rows). Raises OSError.
 
     With Pillow, since a command that compares a few pictures need not load OpenCV and NumPy, which takes longer.
     """
     from PIL import Image
 
-    try:
-        with Image.open(BytesIO(jpeg)) as picture:
-            drafted = picture.draft("RGB", _DECODED)  # whose last pixels may be only partly of the picture
-            shown = drafted[1] if drafted else None
-            return picture.convert("RGB").resize(_CELLS, Image.Resampling.BILINEAR, shown).tobytes()
-    except (OSError, Image.DecompressionBombError):
-        return b""
+    with Image.open(BytesIO(jpeg)) as picture:
+        drafted = picture.draft("RGB", _DECODED)  # whose last pixels may be only partly of the picture
+        shown = drafted[1] if drafted else None
+        return picture.convert("RGB").resize(grid, Image.Resampling.BILINEAR, shown).tobytes()
 
 
 def image_size(data: bytes) -> tuple[int, int]:

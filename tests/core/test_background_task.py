@@ -189,8 +189,9 @@ def test_closing_ends_the_work_and_is_the_end(task: BackgroundTask[str, int]) ->
 
 
 def test_closing_waits_no_longer_than_it_is_allowed() -> None:
-    task, may_end = BackgroundTask[str, None]("stuck"), threading.Event()
-    task.start(lambda *_: may_end.wait() and None)
+    task, has_begun, may_end = BackgroundTask[str, None]("stuck"), threading.Event(), threading.Event()
+    task.start(lambda *_: has_begun.set() or (may_end.wait() and None))
+    has_begun.wait()
     task.close(timeout_seconds=0.01)
     assert task.state == "cancelling"
     may_end.set()

@@ -64,5 +64,15 @@ def test_one_picture_in_two_sizes_is_the_same(width: int, height: int) -> None:
     assert not show_same(to_jpeg(damaged), to_jpeg(small))
 
 
+@pytest.mark.parametrize("is_tall", [False, True])
+@pytest.mark.parametrize("height", [4, 64, 90])
+def test_narrow_picture_in_two_sizes_is_the_same(height: int, is_tall: bool) -> None:
+    large = np.asarray(np.hstack([textured(seed, 480, height) for seed in range(8)]), np.uint8)
+    small = np.asarray(cv2.resize(large, (1280, height // 3), interpolation=cv2.INTER_AREA), np.uint8)
+    large, small = (image.transpose(1, 0, 2) if is_tall else image for image in (large, small))
+    assert show_same(to_jpeg(large), to_jpeg(small))
+    assert not show_same(to_jpeg(large[::-1, ::-1]), to_jpeg(small))
+
+
 def test_what_cannot_be_read_is_not_called_another_picture() -> None:
     assert show_same(b"", to_jpeg(textured(1))) and show_same(to_jpeg(textured(1)), b"\xff\xd8\xff")

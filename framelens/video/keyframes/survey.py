@@ -270,6 +270,8 @@ class Survey:
                 yield Notice("edit_speeds")
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
+        if reader.changes.has_late_frames:
+            yield Notice("late_frames", level="info")
         if reader.changes.has_continued_clock:
             yield Notice("clock_continued", level="info")
         if reader.info.dynamic_range == UNMAPPED_RANGE:

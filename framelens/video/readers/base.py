@@ -38,8 +38,9 @@ PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
 )
 """Names of the pixel formats with planes of eight bits, luma first."""
-_LEAST_STEP_SECONDS = 0.001
-"""Between two frames, so that times rise strictly."""
+_LEAST_STEP_SECONDS = 0.00002
+"""Between two frames where the file's times don't rise: a clock of milliseconds has several frames of fast cameras at
+one time."""
 ANY_MATRIX = 1
 """For luma or alpha alone, which is the same with each matrix; swscale doesn't know all."""
 HELD_SECONDS = 0.1
@@ -67,6 +68,10 @@ _STILL_FORMATS = (
 _MOVING_IMAGES = frozenset({"gif", "apng", "jpegxl_anim", "webp"})
 _STILL_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})
 _UNWRITTEN_BYTES = 4096
+_BOUNDARY_BYTES = 128
+"""A boundary has at most 70 characters (RFC 2046, 5.1.1)."""
+_GXF_END = b"\0\0\0\0\x01\xfb\0\0\0\x10\0\0\0\0\xe1\xe2"
+"""The packet at the end of a stream (SMPTE 360M)."""
 OPEN_OPTIONS = {
     # Every stream takes time and a megabyte before the first picture; a whole transponder has fewer streams.
     "max_streams": "256",
@@ -85,11 +90,13 @@ class PictureChanges:
         is_deinterlaced: Combing was found and removed.
         is_composited: Transparent parts are shown on white.
         has_continued_clock: The container's clock started again, and their times continue.
+        has_late_frames: Frames can't be shown at their times, since a later one already was.
     """
 
     is_deinterlaced: bool = False
     is_composited: bool = False
     has_continued_clock: bool = False
+    has_late_frames: bool = False
 
 
 class Picture(Protocol):
@@ -276,7 +283,7 @@ class Clock:
             self._shift += next_one - time
             time = next_one
         self._guessed = raw_seconds is None
-        self._last = max(time, self._last + _LEAST_STEP_SECONDS)
+        self._last = time if time > self._last else self._last + _LEAST_STEP_SECONDS
         return self._last
 
 
@@ -403,6 +410,19 @@ def has_second_movie(path: Path) -> bool:
             return False
         kinds[kind] += 1
     return kinds[b"ftyp"] > 1 and kinds[b"moov"] > 1
+
+
+def ends_as_its_format(path: Path, format_name: str) -> bool:
+    """Return whether FFmpeg takes the end of a whole file for a fault: a boundary of pictures, GXF's last packet."""
+    if format_name not in {"mpjpeg", "gxf"}:
+        return False
+    with open_input(path) as file:
+        file.seek(-min(_BOUNDARY_BYTES, path.stat().st_size), os.SEEK_END)
+        end = file.read()
+    if format_name == "gxf":
+        return end.endswith(_GXF_END)
+    _, picture_end, after = end.rpartition(b"\xff\xd9")
+    return bool(picture_end) and (not after.strip() or after.lstrip().startswith(b"--"))
 
 
 def ends_in_zeros(path: Path) -> bool:

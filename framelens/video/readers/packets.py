@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from math import inf
 from statistics import median
 from typing import Any, TypeVar, cast
 
@@ -77,38 +78,52 @@ class DisplayOrder:
 
     `note` the timestamp of every packet, then get the `place` of each decoded frame, in display order. A decoder
     returns a frame only after the packets of all frames shown before it, so these are known by then.
+
+    A frame stored whole that isn't later than all before it begins another part: recordings were joined that overlap.
+    All frames of the part before are shown first.
     """
 
     def __init__(self, unit_seconds: float) -> None:
         self.pace = FramePacing()
         self._unit = unit_seconds
-        self._ahead: list[int] = []
+        self._ahead: list[tuple[int, int]] = []  # (part, timestamp)
+        self._part = 0
+        self._highest = -inf
+        self._starts: deque[int] = deque()  # of the parts that no frame has reached yet
         self._num = 0
         self._is_started = False
 
-    def note(self, pts: int) -> None:
+    def note(self, pts: int, *, is_whole: bool) -> None:
         """Add the timestamp of a packet, in decoding order."""
-        heappush(self._ahead, pts)
+        if is_whole and pts <= self._highest:
+            self._part += 1
+            self._highest = -inf
+            self._starts.append(pts)
+        self._highest = max(self._highest, pts)
+        heappush(self._ahead, (self._part, pts))
 
-    def place(self, pts: int) -> int:
+    def place(self, pts: int, *, is_whole: bool) -> int:
         """Return the 0-based display index of the frame with this timestamp, higher than that of the frame before."""
+        if is_whole and self._starts and self._starts[0] == pts:
+            self._starts.popleft()
+        reached = (self._part - len(self._starts), pts)
         if not self._is_started:
             # Frames before the first one that can be decoded are never shown, and not counted.
             self._is_started = True
-            while self._ahead and self._ahead[0] < pts:
+            while self._ahead and self._ahead[0] < reached:
                 heappop(self._ahead)
         before = self._num
-        while self._ahead and self._ahead[0] <= pts:
+        while self._ahead and self._ahead[0] <= reached:
             passed = heappop(self._ahead)
-            self.pace.push(passed * self._unit)
+            self.pace.push(passed[1] * self._unit)
             self._num += 1
-            if passed == pts:  # another frame may have the same
+            if passed == reached:  # another frame may have the same
                 break
         self._num = max(self._num, before + 1)
         return self._num - 1
 
-    def ahead(self) -> list[int]:
-        """Return the noted timestamps that no frame has reached yet, rising."""
+    def ahead(self) -> list[tuple[int, int]]:
+        """Return (part, timestamp) of the packets that no frame has reached yet, in display order."""
         return sorted(self._ahead)
 
 

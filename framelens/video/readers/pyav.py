@@ -61,17 +61,18 @@ _HABIT_MESSAGES = 8
 no longer counted."""
 _WITHOUT_HABITS = frozenset({"ffv1"})
 """Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
-_RAW_MPEG = "mpegvideo"
-"""MPEG-1 or 2 without a container: FFmpeg's times leave out the second picture."""
+_TIMED_BY_DECODING = frozenset({"mpegvideo", "gxf"})
+"""Formats of MPEG-1 or 2 whose times FFmpeg makes up from those of decoding: it leaves out the second picture of a raw
+stream, and halves the last step of GXF, which counts fields.
+"""
 _NEAR_RATE = 0.02
 """Share by which the average rate of fragments may be off; chosen by hand."""
-_HIGHEST_RATE = 1000.0
-"""Frames a second of the fastest cameras whose files are expected."""
+_HIGHEST_RATE = 10_000
+"""Frames a second that are believed although they are the file's clock."""
 _FIELDS = 1.5
 """From this multiple of the coded rate on, a rate counts fields: it is twice as high then."""
 _LEAST_RATE = 20.0
 """Frames a second from which on frames are skipped, so that several a second are left."""
-_SAME_SECONDS = 1e-6  # above the rounding of floating-point times
 _MOST_THREADS = 16
 """FFmpeg's own limit: more threads hold frames without decoding sooner."""
 _MOST_PIXELS_OF_FRAME_THREADS = 4096 * 2304
@@ -142,7 +143,7 @@ class AvReader(base.FrameReader):
             self._units: dict[int, tuple[int, int]] = {}
             self._sound_seconds = 0.0
             self._clocks = ContinuousClocks(self._container)
-            self._offset: float | None = None
+            self._latest: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
             self._clock = base.Clock(self._nominal_seconds)
@@ -219,7 +220,8 @@ class AvReader(base.FrameReader):
                 num_messages=self._num_messages,
                 num_in_flight=num_in_flight,
             )
-            is_damaged |= self._is_moved(time, raw)
+            if self._is_late(raw):
+                self.changes.has_late_frames = is_damaged = True
             yield AvPicture(frame, index, time, length, self._presentation, is_damaged)
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
@@ -251,17 +253,18 @@ class AvReader(base.FrameReader):
         self._stream.codec_context.skip_frame = "DEFAULT" if self._decodes_disposable else "NONREF"
 
     def _place(self, frame: VideoFrame, before: int) -> int:
-        return before + 1 if self._order is None or frame.pts is None else self._order.place(frame.pts)
+        if self._order is None or frame.pts is None:
+            return before + 1
+        return self._order.place(frame.pts, is_whole=bool(frame.key_frame))
 
-    def _is_moved(self, time: float, raw: float | None) -> bool:
+    def _is_late(self, raw: float | None) -> bool:
         """Return whether a frame can't be shown at its time, since a later frame already was: the time is wrong.
 
         A time that falls back by a second or more is no such frame's; its packets kept their order.
         """
-        offset = time - (raw or 0.0)
-        if raw is not None and self._offset is not None and _SAME_SECONDS < offset - self._offset < 1.0:
+        if raw is not None and self._latest is not None and 0.0 < self._latest - raw < 1.0:
             return True
-        self._offset = None if raw is None else offset
+        self._latest = raw
         return False
 
     def _note(self, packet: Packet[Stream]) -> bool:
@@ -279,7 +282,7 @@ class AvReader(base.FrameReader):
             if packet.pts is None:  # frames can't be counted by such packets
                 self._order, self._wants_all = None, True
             else:
-                self._order.note(packet.pts)
+                self._order.note(packet.pts, is_whole=packet.is_keyframe)
         if self._wants_all and packet.is_keyframe:
             self._stream.codec_context.skip_frame = "DEFAULT"
             self._disposable_frames = self._nal_units = None
@@ -391,7 +394,7 @@ class AvReader(base.FrameReader):
         """Return whether the container gives times in the order of decoding as if they were those of display."""
         if not self._stream.codec_context.has_b_frames or self._times is None:
             return False
-        if self._container.format.name == _RAW_MPEG:
+        if self._container.format.name in _TIMED_BY_DECODING:
             return True
         is_doubtful = self._stream.codec.canonical_name in _REORDERED_CODECS and self._times.has_risen
         return self._times.is_packed or (is_doubtful and self._container.format.name in _IN_DECODING_ORDER)
@@ -414,7 +417,10 @@ class AvReader(base.FrameReader):
         except IndexError:
             pass  # at the end PyAV flushes every stream, and fails for one that appeared meanwhile
         except av.error.FFmpegError:
-            self.num_damaged += 1
+            self.num_damaged += not base.ends_as_its_format(self._path, self._container.format.name)
+            flush: Packet[Stream] = Packet()  # the decoder still holds frames
+            flush.stream = self._stream
+            yield flush
         if damage.has_lost_end() or self._lacks_end():
             self.num_damaged += 1
 
@@ -526,7 +532,8 @@ def _frame_rate(stream: VideoStream) -> Fraction | None:
     if "mp4" in stream.container.format.name and not stream.frames and average and base:
         average = base if abs(average / base - 1) < _NEAR_RATE else average
     rates = (average, stream.guessed_rate, base)
-    return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
+    clock = 1 / stream.time_base if stream.time_base and not stream.frames else None
+    return next((rate for rate in rates if rate and (rate <= _HIGHEST_RATE or rate != clock)), None)
 
 
 def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | None:

@@ -91,5 +91,13 @@ def test_packet_with_parameters_reaches_the_decoder(kind: int) -> None:
 def test_frames_of_the_same_time_are_counted_one_by_one() -> None:
     order = DisplayOrder(0.001)
     for pts in (0, 40, 40, 80, 120, 120, 160):
-        order.note(pts)
-    assert [order.place(pts) for pts in (0, 40, 40, 80, 120, 120, 160)] == list(range(7))
+        order.note(pts, is_whole=False)
+    assert [order.place(pts, is_whole=False) for pts in (0, 40, 40, 80, 120, 120, 160)] == list(range(7))
+
+
+def test_parts_that_overlap_are_counted_one_after_the_other() -> None:
+    order = DisplayOrder(0.001)
+    for number, pts in enumerate((0, 80, 40, 120, 80, 160, 120, 200)):
+        order.note(pts, is_whole=number in (0, 4))
+    shown = ((0, True), (40, False), (80, False), (80, True), (160, False), (200, False))
+    assert [order.place(pts, is_whole=is_whole) for pts, is_whole in shown] == [0, 1, 2, 4, 6, 7]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from framelens.core.errors import InputError
 from framelens.core.events import KeyframesChosen
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.readers.base import as_jpeg
 from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import pictures_at
 from framelens.video.worker import events_of
@@ -337,3 +339,73 @@ def test_a_lone_picture_beside_a_video_is_not_it(suffix: str, codec: str, tmp_pa
         container.mux(stream.encode(None))
     with AvReader(path) as reader:
         assert (reader.info.width, len(list(reader.frames()))) == (160, 25)
+
+
+# ---- times that hardly rise, or fall back
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rate", "step"), [(".mp4", 2_000, 0.0), (".ts", 1_500, 0.00001), (".mkv", 5_000, 0.001)]
+)
+def test_frames_of_fast_cameras_keep_their_times(suffix: str, rate: int, step: float, tmp_path: Path) -> None:
+    path = write_video(tmp_path / f"fast{suffix}", moving(60), rate=rate, codec="mpeg4", options={})
+    with AvReader(path) as reader:
+        read = list(reader.frames())
+    assert not any(picture.is_damaged for picture in read)
+    assert [picture.time_seconds for picture in read] == pytest.approx([n / rate for n in range(60)], abs=step + 1e-6)
+    assert all(before.time_seconds < after.time_seconds for before, after in pairwise(read))
+    if suffix != ".mkv":
+        assert reader.info.frame_rate == rate
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+@pytest.mark.parametrize("overlap", [0.08, 0.6])
+def test_joined_recordings_that_overlap_are_counted(overlap: float, every_frame: bool, tmp_path: Path) -> None:
+    options = {"bf": "3", "g": "25"}
+    parts = [
+        write_video(tmp_path / f"{start}.ts", moving(100), start_seconds=start, options=options)
+        for start in (10.0, 14.0 - overlap)
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with AvReader(path, every_frame=every_frame) as reader:
+        read = list(reader.frames())
+        assert read[-1].index + reader.tail[0] == 199
+    by_index = {picture.index: picture for picture in read if not picture.is_damaged}
+    assert by_index[0].time_seconds == 0.0
+    later = [picture for index, picture in by_index.items() if index >= 100]
+    assert later[0].time_seconds >= 3.96
+    for picture in later:
+        assert picture.time_seconds == pytest.approx((picture.index - 100) / 25 + 4.0 - overlap, abs=0.001)
+    assert reader.changes.has_late_frames
+
+
+# ---- ends that FFmpeg takes for faults
+
+
+def write_multipart(path: Path, end: bytes) -> Path:
+    """Ten pictures as cameras serve them: with the line after each that divides it from the next."""
+    jpegs = [as_jpeg(image, 90)[0] for image in moving(10)]
+    head = b"Content-type: image/jpeg\r\nContent-length: %d\r\n\r\n"
+    path.write_bytes(b"--part\r\n" + b"\r\n--part\r\n".join(head % len(jpeg) + jpeg for jpeg in jpegs) + end)
+    return path
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b"\r\n--part\r\n", b"\r\n--part--\r\n", b"\r\n--part\r\nContent-type: image/jpeg\r\n"]
+)
+def test_multipart_pictures_may_end_with_a_boundary(end: bytes, tmp_path: Path) -> None:
+    with AvReader(write_multipart(tmp_path / "camera.mjpeg", end)) as reader:
+        assert len(list(reader.frames())) == 10
+        assert reader.num_damaged == 0
+
+
+@pytest.mark.parametrize(("codec", "is_timed"), [("mpeg2video", False), ("dvvideo", True)])
+def test_gxf_counts_frames_and_not_fields(codec: str, is_timed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "server.gxf"
+    write_video(path, moving(30, 720, 576), codec=codec, options={})
+    with AvReader(path) as reader:
+        read = list(reader.frames())
+        assert (reader.info.frame_rate, reader.num_damaged) == (25, 0)
+        assert reader.info.has_guessed_times is not is_timed
+    assert [picture.time_seconds for picture in read] == pytest.approx([n / 25 for n in range(30)])

@@ -16,7 +16,7 @@ import httpx
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.task import Task
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest
@@ -38,7 +38,7 @@ def run(folder: Path) -> Iterator[Row]:
     with serve(_model_of_known_speed) as server:
         settings = load({"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(folder)})
         engine, _ = build_engine(settings)
-        analyse = EngineSession(settings, load_templates(settings.template_dir), engine).run
+        analyse = EngineSession(settings, Templates(settings.template_dir), engine).run
         request = AnalysisRequest(video, frames=FRAMES)
         # Imports and the proof of sight come once a process; another video, since what was found in one is kept.
         _to_the_end(analyse(Task(AnalysisRequest(other, frames=1), "warm")))

@@ -36,7 +36,7 @@ CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
 def analyse(video: Path, engine: LocalEngine, **options: object) -> Analysis:
     request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
-    *_, last = events_of(EngineSession(WORDS, templates.load_templates(None), engine).run(Task(request, "proof")))
+    *_, last = events_of(EngineSession(WORDS, templates.Templates(None), engine).run(Task(request, "proof")))
     assert isinstance(last, Finished)
     return last.analysis
 
@@ -152,7 +152,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
 
 def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engine: LocalEngine) -> None:
     events = list[AnalysisEvent]()
-    run = EngineSession(WORDS, templates.load_templates(None), vl_engine).run
+    run = EngineSession(WORDS, templates.Templates(None), vl_engine).run
     for event in events_of(run(Task(AnalysisRequest(video), "killed"))):
         if isinstance(event, ModeChosen) and not any(isinstance(one, ModeChosen) for one in events):
             _kill(ready(vl_engine))

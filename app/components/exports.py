@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal
+
+import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent
@@ -61,9 +64,14 @@ def draw(
     """
     words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
     data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key(), "width": width}
-    answer = {"has_choices": has_choices, "answer": sent(key, "press")}
-    _mount(key=key, data=data | answer, width=width, on_press_change=_draw_again)
+    answer = {"has_choices": has_choices, "answer": st.session_state.get(_pressed(key))}
+    _mount(key=key, data=data | answer, width=width, on_press_change=partial(_keep_press, key))
 
 
-def _draw_again() -> None:
-    """Do nothing: the run that a press causes answers it."""
+def _pressed(key: str) -> str:
+    return f"{key}_pressed"
+
+
+def _keep_press(key: str) -> None:
+    """Keep a press until the next one: another run may overtake the one that the press causes."""
+    st.session_state[_pressed(key)] = sent(key, "press")

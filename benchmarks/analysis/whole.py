@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.analysis.recorded import Sent, recording
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from framelens.config import load
 from framelens.core.analysis_state import AnalysisState
@@ -73,7 +73,7 @@ class App:
             }
         )
         engine, _ = build_engine(self._settings)
-        self._run = EngineSession(self._settings, load_templates(self._settings.template_dir), engine).run
+        self._run = EngineSession(self._settings, Templates(self._settings.template_dir), engine).run
 
     def warm(self, video: Path) -> None:
         """Import everything and check the engine's vision, with a video that is not measured."""

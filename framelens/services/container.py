@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
@@ -33,7 +33,6 @@ from framelens.store.videos.video_repository import VideoRepository
 
 if TYPE_CHECKING:
     from framelens.analysis.planning.estimate import Planner
-    from framelens.analysis.prompts.templates import Templates
     from framelens.conversations.repository import ConversationRepository
     from framelens.engine.base import Engine
     from framelens.jobs.queue import Jobs
@@ -213,7 +212,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
     store = open_store(settings.data_dir)
-    templates = load_templates(settings.template_dir)
+    templates = Templates(settings.template_dir)
     shared = SharedParts(store)
     switcher = EngineSwitcher(EngineSession(settings, templates, shared=shared))
 

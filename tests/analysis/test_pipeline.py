@@ -176,7 +176,7 @@ def tools(
         extractions=ScriptedVideo(**{"extract": extracting(number), **of_video}),
         transcription=Silence(),
         connector=connector or served,
-        templates=Templates(built_in()),
+        templates=Templates(),
         capacity=RequestCapacity(server.context if server else None, 256),
         side=None,
     )

@@ -17,7 +17,7 @@ from framelens import config
 from framelens.analysis.planning.estimate import Planner
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.time_parsing import range_notice
-from framelens.analysis.prompts.templates import Templates, load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.task import Control, Task
 from framelens.core.analysis_state import AnalysisUpdate, updates
 from framelens.core.domain import (
@@ -131,7 +131,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
     engine = ScriptedEngine()
     session = ScriptedSession(
         settings=settings,
-        templates=Templates({}),
+        templates=Templates(),
         engine=engine,
         notices=(Notice("sight_unknown"),),
         planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: None),
@@ -143,7 +143,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         videos=VideoRepository(folder, input_dirs, sample),
         log_path=folder / "framelens.log",
         shared=SharedParts(store),
-        templates=load_templates(settings.template_dir),
+        templates=Templates(settings.template_dir),
     )
 
 

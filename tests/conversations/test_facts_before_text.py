@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from framelens.analysis.prompts.templates import Templates, built_in
+from framelens.analysis.prompts.templates import Templates
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.conversations.conversation import AnswerDraft, AskSettings, started
 from framelens.conversations.repository import ConversationRepository
@@ -117,7 +117,7 @@ def measuring(held: Held, folder: Path) -> Iterator[tuple[Asking, AnswerDraft]]:
     ):
         job_id = jobs.submit(REQUEST, name="clip.mp4")
         until(jobs, job_id, lambda job: job.state == "measuring")
-        asking = Asking(jobs, switchers[0], Templates(built_in()), SharedParts(store))
+        asking = Asking(jobs, switchers[0], Templates(), SharedParts(store))
         yield asking, AnswerDraft(started([job_id], "en").asked(QUESTION, AskSettings()))
 
 

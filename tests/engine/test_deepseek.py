@@ -78,7 +78,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analyse(video: Path, engine: LocalEngine) -> Analysis:
-    run = EngineSession(WORDS, templates.load_templates(None), engine).run
+    run = EngineSession(WORDS, templates.Templates(None), engine).run
     *_, last = events_of(run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek")))
     assert isinstance(last, Finished)
     return last.analysis
@@ -131,12 +131,10 @@ def test_only_data_is_taken_for_pictures(hybrid: LocalEngine, tmp_path: Path) ->
 
 def test_conditions_name_the_answering_engine() -> None:
     settings = load({"FRAMELENS_ENGINE": "transformers", "VLLM_MODEL_PATH": "org/model"})
-    loaded, request = templates.load_templates(None), AnalysisRequest(Path("a.mp4"))
+    loaded, request = templates.Templates(None), AnalysisRequest(Path("a.mp4"))
     reported = conditions(settings, loaded, request)
     assert reported["engine"] == f"transformers {version('transformers')}" and reported["vllm_config"] == ""
-    reported = conditions(
-        replace(settings, engine="vllm"), templates.load_templates(None), AnalysisRequest(Path("a.mp4"))
-    )
+    reported = conditions(replace(settings, engine="vllm"), templates.Templates(None), AnalysisRequest(Path("a.mp4")))
     assert reported["engine"].startswith("vllm ") and "max_model_len" in reported["vllm_config"]
 
 

@@ -61,7 +61,7 @@ def test_two_processes_share_a_model(
     arguments = json.dumps({**ENGINE_ARGUMENTS, argument: 2})
     given = {"VLLM_MODEL_PATH": str(tiny_vl), "VLLM_CONFIG": arguments, **WORDS}
     settings = config.load({**given, "FRAMELENS_DATA_DIR": str(tmp_path / "data")})
-    session = EngineSession(settings, templates.load_templates(None))
+    session = EngineSession(settings, templates.Templates(None))
     video = write_card_video(tmp_path / "cards.mp4", CARDS)
     others = set(engine_processes())  # the engine that other tests share
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from framelens.analysis.prompts import prompts
-from framelens.analysis.prompts.templates import Templates, built_in
+from framelens.analysis.prompts.templates import Templates
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest, Language
 from framelens.i18n import LANGUAGES, catalogue
@@ -23,7 +23,7 @@ def test_conditions_change_with_prompt_texts(
     request = AnalysisRequest(Path("a.mp4"), language=language)
 
     def conditions() -> dict[str, str]:
-        return engine_session.conditions(settings, Templates(built_in()), request)
+        return engine_session.conditions(settings, Templates(), request)
 
     before = conditions()
     assert conditions() == before
@@ -49,7 +49,7 @@ def test_conditions_change_with_the_settings_of_speech(name: str, value: str, tm
 
     def conditions(values: dict[str, str]) -> dict[str, str]:
         settings = load(values, tmp_path / ".env")
-        return engine_session.conditions(settings, Templates(built_in()), AnalysisRequest(Path("a.mp4")))
+        return engine_session.conditions(settings, Templates(), AnalysisRequest(Path("a.mp4")))
 
     before, after = conditions(given), conditions({**given, f"FRAMELENS_{name}": value})
     assert {key for key in before if before[key] != after[key]} == {"speech"}
@@ -68,7 +68,7 @@ def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("framelens.services.engines.engine_session.build_transcription", slow)
     settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "no.env")
-    session = EngineSession(settings, Templates(built_in()))
+    session = EngineSession(settings, Templates())
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(use, range(2))
     assert first is second

@@ -13,8 +13,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from dataclasses import asdict, dataclass, fields
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,6 @@ __all__ = [
     "Words",
     "built_in",
     "digest",
-    "load_templates",
 ]
 _ORDER = (
     "describe", "log", "slides", "steps", "sport", "safety", "meeting", "script", "quality", "question",
@@ -64,12 +63,38 @@ _ALLOWED_IN_FIELD = {
 """What errors name as allowed values, by key."""
 
 
-@dataclass(frozen=True)
 class Templates:
-    """All templates by key, built-in ones first, and the problems of files that could not be loaded."""
+    """All templates by key, built-in ones first, and the problems of files that could not be loaded.
 
-    by_key: Mapping[str, Template]
-    problems: tuple[AppError, ...] = field(default=())
+    They are read when one is first asked for: most commands need none, and reading takes a fifth of their time.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Name the folder of the user's own templates, *.toml files; one that is missing counts as empty."""
+        self._folder = folder
+
+    @property
+    def by_key(self) -> Mapping[str, Template]:
+        """Return the templates; the user's own are sorted by the names of their files."""
+        return self._read[0]
+
+    @property
+    def problems(self) -> tuple[AppError, ...]:
+        """Return why files were left out. One whose key is already in use is a problem; the first one is kept."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Mapping[str, Template], tuple[AppError, ...]]:
+        found = dict(built_in())
+        problems: list[AppError] = []
+        for one in _own(self._folder) if self._folder else ():
+            if isinstance(one, AppError):
+                problems.append(one)
+            elif one[1].key in found:
+                problems.append(ConfigError("template_taken", file=str(one[0]), key=one[1].key))
+            else:
+                found[one[1].key] = one[1]
+        return MappingProxyType(found), tuple(problems)
 
     def find(self, key: str) -> Template:
         """Return the template with this key.
@@ -88,23 +113,6 @@ def built_in() -> Mapping[str, Template]:
     folder = files("framelens.analysis") / "templates"
     texts = {key: (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
     return MappingProxyType({key: parse(text, file=f"{key}.toml", stem=key) for key, text in texts.items()})
-
-
-def load_templates(folder: Path | None) -> Templates:
-    """Load the built-in templates and those of the *.toml files in `folder`, sorted by name.
-
-    A missing folder counts as empty. A file whose key is already in use is a problem; the first one is kept.
-    """
-    found = dict(built_in())
-    problems: list[AppError] = []
-    for one in _own(folder) if folder else ():
-        if isinstance(one, AppError):
-            problems.append(one)
-        elif one[1].key in found:
-            problems.append(ConfigError("template_taken", file=str(one[0]), key=one[1].key))
-        else:
-            found[one[1].key] = one[1]
-    return Templates(MappingProxyType(found), tuple(problems))
 
 
 def digest(template: Template) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from framelens import registry
 from framelens.analysis.planning.estimate import details, headline
 from framelens.analysis.prompts.prompts import exact_prompt
-from framelens.analysis.prompts.templates import Templates, load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import (
     add_analysis_options,
     build_common_request,
@@ -82,7 +82,7 @@ def run(given: argparse.Namespace) -> int:
         AppError: A setting, the only video or the disk failed; several videos are reported one by one.
     """
     settings = load_settings(given)
-    templates = load_templates(settings.template_dir)
+    templates = Templates(settings.template_dir)
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
     check_overview(given, given.videos)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.analysis.prompts.templates import Field, FieldChoice, Words, built_in, digest, load_templates
+from framelens.analysis.prompts.templates import Field, FieldChoice, Templates, Words, built_in, digest
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import LANGUAGES, error_text
 
@@ -24,7 +24,7 @@ kind = "text"
 
 def problem(folder: Path, text: str | bytes, name: str = "mine.toml") -> AppError:
     (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
-    loaded = load_templates(folder)
+    loaded = Templates(folder)
     assert list(loaded.by_key) == list(built_in())  # a bad file keeps no other from working
     (only,) = loaded.problems
     assert all(name in error_text(only, language) for language in LANGUAGES)
@@ -58,7 +58,7 @@ def test_the_package_holds_the_files_of_the_templates() -> None:
 
 def test_own_file_is_a_template_with_text_for_both_languages(tmp_path: Path) -> None:
     (tmp_path / "birds.toml").write_text(MINE, encoding="utf-8")
-    loaded = load_templates(tmp_path)
+    loaded = Templates(tmp_path)
     assert loaded.problems == ()
     birds = loaded.find("birds")
     assert birds.name == Words("Birds", "Birds")
@@ -72,7 +72,7 @@ def test_a_text_in_one_language_serves_for_the_other(tmp_path: Path) -> None:
         '[[fields]]\nkey = "size"\nkind = "choice"\nchoices = ["big", { key = "small", zh = "小" }]\n',
         encoding="utf-8-sig",
     )
-    birds = load_templates(tmp_path).find("鸟-类")
+    birds = Templates(tmp_path).find("鸟-类")
     assert birds.name == Words("鸟类", "鸟类")
     assert birds.ask.en == "Birds?"
     assert birds.fields[0].choices == (FieldChoice("big", Words("big", "big")), FieldChoice("small", Words("小", "小")))
@@ -83,13 +83,13 @@ def test_the_example_in_the_documents_works(language: str, tmp_path: Path) -> No
     text = (ROOT / "docs" / "reference" / f"templates.{language}.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     (tmp_path / "birds.toml").write_text(example, encoding="utf-8")
-    assert [field.kind for field in load_templates(tmp_path).find("birds").fields] == ["text", "number", "choice"]
+    assert [field.kind for field in Templates(tmp_path).find("birds").fields] == ["text", "number", "choice"]
 
 
 def test_of_too_many_files_the_first_are_used_and_that_is_said(tmp_path: Path) -> None:
     for number in range(201):
         (tmp_path / f"t{number:03d}.toml").write_text('ask = "x"', encoding="utf-8")
-    loaded = load_templates(tmp_path)
+    loaded = Templates(tmp_path)
     assert [one.key for one in loaded.problems] == ["template_files_many"]
     assert "t199" in loaded.by_key
     assert "t200" not in loaded.by_key
@@ -97,7 +97,7 @@ def test_of_too_many_files_the_first_are_used_and_that_is_said(tmp_path: Path) -
 
 @pytest.mark.parametrize("folder", [None, Path("/nowhere/at/all")])
 def test_without_a_folder_there_are_the_built_in_templates(folder: Path | None) -> None:
-    loaded = load_templates(folder)
+    loaded = Templates(folder)
     assert dict(loaded.by_key) == dict(built_in())
     assert loaded.problems == ()
 
@@ -109,7 +109,7 @@ def test_a_built_in_key_is_not_taken_silently(tmp_path: Path) -> None:
 def test_of_two_files_with_one_key_the_first_stays(tmp_path: Path) -> None:
     for name in ("a.toml", "b.toml"):
         (tmp_path / name).write_text(f'key = "birds"\n{MINE}'.replace("Birds", name), encoding="utf-8")
-    loaded = load_templates(tmp_path)
+    loaded = Templates(tmp_path)
     assert loaded.find("birds").name.en == "a.toml"
     assert [one.key for one in loaded.problems] == ["template_taken"]
 
@@ -158,12 +158,12 @@ def test_unreadable_or_huge_template_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").unlink()
     (tmp_path / "folder.toml").mkdir()
     (tmp_path / "link.toml").symlink_to(tmp_path / "nowhere")
-    assert [one.key for one in load_templates(tmp_path).problems] == ["template_unreadable"] * 2
+    assert [one.key for one in Templates(tmp_path).problems] == ["template_unreadable"] * 2
 
 
 def test_unknown_template_error_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
-        load_templates(None).find("birds")
+        Templates(None).find("birds")
     assert "describe" in error_text(caught.value, "en")
 
 

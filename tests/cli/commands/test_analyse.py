@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from framelens import config
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.task import Task
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.events import Finished
@@ -30,7 +30,7 @@ from tests.updates import events_of
 def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20))
     settings = config.load()
-    run = EngineSession(settings, load_templates(None), build_engine(settings)[0]).run
+    run = EngineSession(settings, Templates(None), build_engine(settings)[0]).run
 
     def analysed(template: str) -> Analysis:
         request = AnalysisRequest(path, frames=3, template=template, use_model=False)

@@ -136,7 +136,7 @@ class TestVllm:
     def test_framelens_itself_works_over_it_and_sees(self, vl: str, tmp_path: Path) -> None:
         settings = replace(WORDS, base_url=vl, api_key=KEY, data_dir=tmp_path)
         request = AnalysisRequest(write_card_video(tmp_path / "cards.mp4", CARDS), frames=8)
-        run = EngineSession(settings, templates.load_templates(None), RemoteEngine(vl, KEY, "my-model")).run
+        run = EngineSession(settings, templates.Templates(None), RemoteEngine(vl, KEY, "my-model")).run
         *_, last = events_of(run(Task(request, "served")))
         assert isinstance(last, Finished)
         assert last.analysis.mode == "messages"

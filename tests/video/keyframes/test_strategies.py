@@ -21,6 +21,7 @@ from framelens.video.worker import events_of
 from framelens.video.worker_pool import MESSAGES
 from tests.kinds import KINDS
 from tests.media import moving, with_damage, write_video
+from tests.thorough import first_of
 
 SURVEYED = SurveyFacts(0.0, 10.0, (Shot(1, 0.0, 4.0), Shot(2, 4.0, 10.0)), (0.0, 5.0))
 
@@ -152,7 +153,7 @@ def check(path: Path, wanted: Sequence[tuple[Selection, Opening | None]] = WANTE
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", first_of(SOME, always=4))
 def test_what_is_known_serves_for_a_survey(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     check(KINDS[name].write(tmp_path))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
 from framelens.cli.common import add_overview_option, cancel_on_signals, check_overview
 from framelens.cli.running import running
@@ -62,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
     if given.stop and not given.ray:
         raise ConfigError("stop_without_ray")
     settings = load_settings(given)
-    request = build_common_request(given, settings, load_templates(settings.template_dir))
+    request = build_common_request(given, settings, Templates(settings.template_dir))
     items = resolve(given.paths, reads_lists=True).items
     _check_any(map(_error_of, items))  # before a question about the model
     if not any(item.error for item in items):  # one of those may be a link

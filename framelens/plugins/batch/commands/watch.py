@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals
 from framelens.core.errors import VideoError
@@ -34,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
         AppError: A setting or the disk failed, or the folder no longer exists.
     """
     settings = load_settings(given)
-    request = build_common_request(given, settings, load_templates(settings.template_dir))
+    request = build_common_request(given, settings, Templates(settings.template_dir))
     if not given.folder.is_dir():
         raise VideoError("watch_no_folder", path=printable(given.folder))
     settings = settle_model(settings, given)

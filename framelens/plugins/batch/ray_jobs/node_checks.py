@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.codec import Failure
 from framelens.core.domain import Language
@@ -76,7 +76,7 @@ def inspect_node(task_path: str, token_path: str) -> NodeFacts:
         host=socket.gethostname(),
         python=platform.python_version(),
         ray=version("ray"),
-        conditions=conditions(settings, load_templates(settings.template_dir), request),
+        conditions=conditions(settings, Templates(settings.template_dir), request),
         token=token,
         missing=tuple(path for path in _sample(task) if not os.path.isfile(path)),  # noqa: PTH113 - too long a name
         engine=_engine_failure(settings) if request.use_model and is_remote else None,

@@ -17,7 +17,7 @@ from app.panels.work import rows as rows
 from framelens import registry
 from framelens.analysis.planning.estimate import Planner
 from framelens.analysis.planning.frame_budget import RequestCapacity
-from framelens.analysis.prompts.templates import built_in, load_templates
+from framelens.analysis.prompts.templates import Templates, built_in
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.jobs.snapshot import JobSnapshot
@@ -60,7 +60,7 @@ def test_every_report_type_is_offered_by_name(page: AppTest, services: Services,
 def test_user_templates_are_offered_and_broken_ones_named(page: AppTest, services: Services, tmp_path: Path) -> None:
     (tmp_path / "birds.toml").write_text('name = "Birds"\nask = "Name each bird."\n')
     (tmp_path / "broken.toml").write_text("name = \n")
-    install(services, templates=load_templates(tmp_path))
+    install(services, templates=Templates(tmp_path))
     with_sample(page)
     assert page.button_group(key="template").options[-1] == "Birds"
     assert "broken.toml is not valid TOML" in texts(page)

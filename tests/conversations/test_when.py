@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,6 +26,7 @@ from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.engine.base import Endpoint
 from framelens.video.stills import Stills
 from tests.cards import draw_card, to_jpeg, write_card_video
+from tests.commands import Done, run_command
 from tests.llm.scripted import Behave, Refuse, Server, Whole, has_pictures, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -218,16 +216,9 @@ def test_ceilings_are_checked() -> None:
 
 @pytest.mark.slow
 def test_command_continues_a_search_without_a_question(video: Path, data: Path) -> None:
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        own = {"LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), "FRAMELENS_BASE_URL": server.base_url}
-        return subprocess.run(
-            [sys.executable, "-m", "framelens.cli.main", "ask", *map(str, arguments)],
-            env={**os.environ, **own},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
+    def run(*arguments: object) -> Done:
+        own = {"FRAMELENS_DATA_DIR": str(data), "FRAMELENS_BASE_URL": server.base_url}
+        return run_command("ask", *arguments, environ=own)
 
     with serve(looking()) as server:
         first = run(video, "--search-frames", 20, WHEN)

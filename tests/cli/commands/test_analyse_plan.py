@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from framelens.store.model_records import RequestTiming, TimingStats
+from tests.commands import Done, run_command
 from tests.media import COLOURS, cards, write_video
 
 ENGINE = '["http://127.0.0.1:9/v1", "Qwen/Qwen2.5-VL-7B-Instruct", {}]'
@@ -21,12 +20,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("plan") / "cards.mp4", cards(COLOURS, 25))
 
 
-def run(command: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}
-    return subprocess.run(
-        [sys.executable, "-m", "framelens.cli.main", command, *map(str, arguments)],
-        cwd=cwd, env=environ, capture_output=True, encoding="utf-8", timeout=300, check=False,
-    )  # fmt: skip
+def run(command: str, *arguments: object, cwd: Path) -> Done:
+    return run_command(command, *arguments, environ={"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}, cwd=cwd)
 
 
 @pytest.mark.slow

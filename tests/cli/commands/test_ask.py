@@ -1,4 +1,4 @@
-"""The command `framelens ask` as a shell runs it."""
+"""The command `framelens ask`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from framelens.i18n import in_language
 from tests.cards import write_card_video
+from tests.commands import Done, run_command
 from tests.llm.scripted import Server, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -41,22 +42,13 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def environment(data: Path, server: Server | None) -> dict[str, str]:
+def variables(data: Path, server: Server | None) -> dict[str, str]:
     named = {"FRAMELENS_BASE_URL": server.base_url} if server else {}
-    return {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), **named}
+    return {"LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), **named}
 
 
-def run(
-    *arguments: object, data: Path, server: Server | None = None, command: str = "ask"
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "framelens.cli.main", command, *map(str, arguments)],
-        env=environment(data, server),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
+def run(*arguments: object, data: Path, server: Server | None = None, command: str = "ask") -> Done:
+    return run_command(command, *arguments, environ=variables(data, server))
 
 
 @pytest.mark.slow
@@ -118,7 +110,6 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert "empty" in run("trash", data=data, command="library").stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -165,7 +156,7 @@ def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
     with serve(behave) as server:
         asked = subprocess.Popen(
             [sys.executable, "-m", "framelens.cli.main", "ask", str(video), "Which?"],
-            env=environment(tmp_path, server),
+            env=os.environ | variables(tmp_path, server),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",

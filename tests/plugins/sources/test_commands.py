@@ -1,24 +1,23 @@
-"""Commands with links in place of files, as a shell runs them."""
+"""Commands with links in place of files."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cards import write_card_video
+from tests.commands import Done, run_command
 from tests.llm.scripted import Server, serve
 from tests.services.test_overview import film
 from tests.video_server import Served, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_text_reading")]
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +43,11 @@ def engine() -> Iterator[Server]:
 @pytest.fixture
 def run(tmp_path: Path, engine: Server) -> Run:
     settings = {
-        "LANG": "C.UTF-8",
         "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
         "FRAMELENS_BASE_URL": engine.base_url,
         "FRAMELENS_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
-
-    def started(*words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "framelens", *map(str, words)]
-        return subprocess.run(
-            command, env=os.environ | settings, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
-        )
-
-    return started
+    return partial(run_command, environ=settings, cwd=tmp_path)
 
 
 def test_a_question_is_asked_about_a_link(run: Run, served: Served) -> None:

@@ -37,8 +37,8 @@ def parse_seconds(text: str) -> float:
     """Parse seconds or a clock time; raise ConfigError with the given text."""
     try:
         return time_parsing.parse_seconds(text)
-    except ValueError as error:
-        raise ConfigError("time_unreadable", given=text) from error
+    except time_parsing.UnreadableTimeError as error:
+        raise ConfigError(error.key, **error.values) from error
 
 
 def parse_times(text: str) -> tuple[float, ...]:

@@ -17,29 +17,62 @@ _UNITS = re.compile("".join(rf"(?:([\d.]+)\s*{unit}\s*)?" for unit in ("h", "m(?
 """A time with units, as addresses of videos and ffmpeg write it: 1h2m3.5s, 90s, 500ms."""
 _SECONDS = (3600.0, 60.0, 1.0, 0.001)
 """Seconds of each unit; a clock has the first three."""
+_CLOCK = re.compile(r"\d+(?::[0-5]?\d){1,2}(?:\.\d*)?")
+_TOO_LARGE = re.compile(r"\d{1,9}(?::\d{1,9}){1,2}(?:\.\d*)?")
+"""A clock with any numbers."""
+_MILLISECONDS = re.compile(r"(\d+(?::[0-5]?\d){0,2}):(\d{3})")
+"""A clock with a colon where a point should be."""
+_MOST_GIVEN = 40
+"""Characters of a text that messages quote."""
+
+
+class UnreadableTimeError(ValueError):
+    """Raised if a text is no time; `key` and `values` are those of a message."""
+
+    def __init__(self, key: str, **values: str) -> None:
+        super().__init__(key, values)
+        self.key, self.values = key, values
 
 
 def parse_seconds(text: str) -> float:
     """Parse seconds, or a time as reports or links write it: "75.5", "1:15.5", "0:01:15.5", "1m15.5s".
 
+    The first number of a clock may be larger than 59: "70:00" is 70 minutes.
+
     Raises:
-        ValueError: The text is something else.
+        UnreadableTimeError: The text is something else.
     """
+    given = text.strip()[:_MOST_GIVEN]
     plain = unicodedata.normalize("NFKC", text).strip()
     found = _UNITS.fullmatch(plain)
     factors: tuple[float, ...] = _SECONDS
     if found and any(found.groups()):
         parts = [one or "0" for one in found.groups()]
     else:
-        parts = _SUBTITLE_TIME.sub(r"\1.\2", plain).split(":")
+        plain = _SUBTITLE_TIME.sub(r"\1.\2", plain)
+        if ":" in plain and not _CLOCK.fullmatch(plain):
+            meant = _meant_by(plain)
+            raise UnreadableTimeError("clock_unreadable" if meant else "time_unreadable", given=given, example=meant)
+        parts = plain.split(":")
         factors = _SECONDS[:3][-len(parts) :]
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
     if len(numbers) != len(factors) or not all(math.isfinite(number) and number >= 0 for number in numbers):
-        raise ValueError(f"{text!r} is not a time such as 75.5 or 1:15.5")
+        raise UnreadableTimeError("time_unreadable", given=given)
     return sum(number * factor for number, factor in zip(numbers, factors, strict=True))
+
+
+def _meant_by(text: str) -> str:
+    """Return what a clock whose numbers are too large probably means; "" for what is no clock."""
+    if found := _MILLISECONDS.fullmatch(text):
+        return f"{found[1]}.{found[2]}"
+    if not _TOO_LARGE.fullmatch(text):
+        return ""
+    parts = text.split(":")
+    seconds = sum(float(part) * factor for part, factor in zip(parts, _SECONDS[:3][-len(parts) :], strict=True))
+    return clock(seconds, digits=0 if seconds.is_integer() else 3, form="m")
 
 
 def split_times(text: str) -> list[str]:
@@ -89,5 +122,5 @@ def _written(text: str) -> float | None:
         return None
     try:
         return parse_seconds(text)
-    except ValueError as error:
-        raise InputError("time_unreadable", given=text.strip()[:40]) from error
+    except UnreadableTimeError as error:
+        raise InputError(error.key, **error.values) from error

@@ -16,7 +16,7 @@ from framelens.core.units import clock
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
 from framelens.video.limits import move_on
-from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader
+from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader, held_end
 
 _Part = TypeVar("_Part", Shot, Boundary, Stretch)
 _DIGITS = 9
@@ -147,9 +147,9 @@ class Clip(WrappedReader):
                     return [shown, picture]
                 break
             shown = picture
-        reached = self._reader.held_until_seconds
+        reached = 0.0
         if shown is not None:
-            reached = max(reached, shown.time_seconds + shown.duration_seconds)
+            reached = held_end(shown.time_seconds + shown.duration_seconds, self._reader.held_until_seconds)
             if start_seconds < reached:
                 return [shown]
         name = printable(self._reader.info.name)

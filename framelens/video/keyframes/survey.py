@@ -23,7 +23,7 @@ from framelens.video.features.timeline_metrics import TimelineMeter
 from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER, track_header
-from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture, ends_in_zeros, has_second_movie
+from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, has_second_movie, held_end
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -114,10 +114,8 @@ class Survey:
 
     def _hold(self) -> None:
         """Show the last frame until the sound or the range ends."""
-        held = self._reader.held_until_seconds - self._end_seconds
-        if held > HELD_SECONDS:
-            self._held_seconds = held
-            self._end_seconds += held
+        end = held_end(self._end_seconds, self._reader.held_until_seconds)
+        self._held_seconds, self._end_seconds = end - self._end_seconds, end
         self._meter_still(self._end_seconds)
 
     def thumbnails(self) -> tuple[Keyframe, ...]:

@@ -43,7 +43,7 @@ _LEAST_STEP_SECONDS = 0.00002
 one time."""
 ANY_MATRIX = 1
 """For luma or alpha alone, which is the same with each matrix; swscale doesn't know all."""
-HELD_SECONDS = 0.1
+_HELD_SECONDS = 0.1
 """A frame is held if the sound ends later by more: by less it does in most files, since encoders fill their last
 block.
 """
@@ -423,6 +423,11 @@ def ends_as_its_format(path: Path, format_name: str) -> bool:
         return end.endswith(_GXF_END)
     _, picture_end, after = end.rpartition(b"\xff\xd9")
     return bool(picture_end) and (not after.strip() or after.lstrip().startswith(b"--"))
+
+
+def held_end(end_seconds: float, sound_seconds: float) -> float:
+    """Return when the last frame is no longer shown: with the sound, if it ends clearly later than the frame."""
+    return sound_seconds if sound_seconds > end_seconds + _HELD_SECONDS else end_seconds
 
 
 def ends_in_zeros(path: Path) -> bool:

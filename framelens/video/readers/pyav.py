@@ -476,7 +476,7 @@ class AvReader(base.FrameReader):
             start = 0 if self._lacks_beginning() else stream.start_time or 0
             end = float((start + stream.duration) * self._unit)
             sound = max(map(_declared_end, container.streams.audio), default=0.0)
-            return sound if sound > end + base.HELD_SECONDS else end
+            return base.held_end(end, sound)
         if container.duration:
             # Matroska's duration is the end of the last frame, not the time since the first.
             start = 0 if container.format.name.startswith("matroska") else container.start_time or 0

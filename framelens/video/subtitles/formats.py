@@ -238,15 +238,11 @@ def _clock(text: str) -> float | None:
         seconds = _clock(text.replace("-", ""))
         return None if seconds is None else -seconds
     text = _DIGITS_BEYOND.sub(r"\1", text)
-    parts = re.split("[:.,]", text)
-    if text.count(":") == 3:  # milliseconds after a colon; two digits may be frames
-        if len(parts[-1]) != 3:
-            return None
-        text = f"{':'.join(parts[:-1])}.{parts[-1]}"
-    elif ":" not in text and len(parts) == 4:
-        text = f"{':'.join(parts[:-1])}.{parts[-1]}"
-    elif ":" not in text and len(parts[-1]) != 3:  # a plain number
+    parts, num_colons = re.split("[:.,]", text), text.count(":")
+    if num_colons in (0, 3) and len(parts[-1]) != 3:  # a plain number, or perhaps frames
         return None
+    if len(parts[-1]) == 3 and (num_colons, len(parts)) in ((3, 4), (2, 3), (0, 4)):  # milliseconds after another mark
+        text = f"{':'.join(parts[:-1])}.{parts[-1]}"
     return clock_seconds(text)
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from framelens.analysis.planning.time_parsing import parse_seconds, range_notice
+from framelens.analysis.planning.time_parsing import UnreadableTimeError, parse_range, parse_seconds, range_notice
 from framelens.core.domain import Notice, Selection
-from framelens.core.errors import ConfigError
+from framelens.core.errors import ConfigError, InputError
 from framelens.services.keyframes import parse_interval, parse_times
 
 
@@ -13,6 +13,7 @@ from framelens.services.keyframes import parse_interval, parse_times
     [
         *(("75.5", 75.5), ("1:15.5", 75.5), (" 0:01:15.5 ", 75.5), ("1:00:00", 3600.0), ("0", 0.0)),
         *(("00:01:15,500", 75.5), ("0：01：15.5", 75.5), ("７５", 75.0)),
+        *(("70:00", 4200.0), ("100:00:59.5", 360059.5), ("1:5", 65.0)),
         *(("75s", 75.0), ("1m15.5s", 75.5), ("1h2m", 3720.0), ("1 min 5 s", 65.0), ("500ms", 0.5), ("1H", 3600.0)),
     ],
 )
@@ -24,8 +25,24 @@ def test_a_time_is_seconds_or_a_clock(text: str, expected: float) -> None:
     "text", ["", "x", "-1", "1:-2", "nan", "inf", "1:2:3:4", "1;2", "50%", "1s2m", "1 2s", "1:2s", "s"]
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a time"):
+    with pytest.raises(UnreadableTimeError, match="time_unreadable"):
         parse_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        *(("00:03:500", "00:03.500"), ("03:040", "03.040"), ("00:00:03:500", "00:00:03.500")),
+        *(("00:70:00", "1:10:00"), ("1:60", "2:00"), ("0:00:75.25", "1:15.250"), ("1:007.5", "1:07.500")),
+    ],
+)
+def test_clock_with_too_large_a_number_is_refused(text: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_times(text)
+    assert (caught.value.key, caught.value.values) == ("clock_unreadable", {"given": text, "example": meant})
+    with pytest.raises(InputError, match="clock_unreadable"):
+        parse_range(text, "")
+    assert parse_times(meant)
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,15 @@ def test_range_after_the_end_of_the_sound_is_refused(seconds: float, pictures: P
     assert refused.value.key == "range_without_frames"
 
 
+def test_range_after_the_end_names_the_end_of_reports(pictures: Path, tmp_path: Path) -> None:
+    path = with_sound(pictures, tmp_path / "block.mp4", sound=(0, 4.03))  # an encoder fills its last block
+    end = chosen(path, Selection()).decode.readable_seconds
+    for selection in (Selection(start_seconds=end), Selection("times", times_seconds=(end,))):
+        with pytest.raises(InputError) as refused:
+            chosen(path, selection)
+        assert refused.value.values["readable"] == f"{end:.3f}" == "4.000"
+
+
 # ---- timecodes
 
 

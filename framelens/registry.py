@@ -12,6 +12,7 @@ A plugin that can't be loaded is left out, and its `PluginState` says why; so is
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from framelens import config
-from framelens.core.errors import AppError, ConfigError, InputError
+from framelens.core.errors import AppError, ConfigError, InputError, VideoError, log_path
+from framelens.core.files import typed_path
 
 BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
@@ -342,9 +344,14 @@ def guarded(plugin: Plugin, function: Callable[..., Any], gives: type = object) 
             raise
         except Exception as error:
             log.exception("plugin %s failed", plugin.name)
-            raise InputError("plugin_failed", name=plugin.name, reason=f"{type(error).__name__}: {error}") from error
+            raise InputError("plugin_failed", **failure_values(plugin, error)) from error
 
     return call
+
+
+def failure_values(plugin: Plugin, error: Exception) -> dict[str, str]:
+    """Return the values of the error "plugin_failed"."""
+    return {"name": plugin.name, "reason": f"{type(error).__name__}: {error}", "log": log_path()}
 
 
 def source_of(typed: str) -> Callable[[str], Path] | None:
@@ -354,6 +361,24 @@ def source_of(typed: str) -> Callable[[str], Path] | None:
         if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
             return guarded(plugin, lambda word, read=read: Path(read(word)))
     return None
+
+
+def file_of(typed: str) -> str:
+    """Return the path of the file that a plugin has for what was typed; `typed` if it names a file or no plugin has.
+
+    Raises:
+        AppError: The plugin has none.
+    """
+    if os.path.lexists(typed_path(typed)) or not (read := source_of(typed)):
+        return typed
+    return str(read(typed))
+
+
+def address_error(address: str) -> VideoError:
+    """Return the error of an address that isn't read; it names the beginnings of links and of what plugins read."""
+    of_plugins = (beginning for plugin in used() for beginning in plugin.sources)
+    known = dict.fromkeys(("http://", "https://", "s3://", *of_plugins))
+    return VideoError("video_is_address", address=address, known=", ".join(known))
 
 
 def _pages() -> Iterator[tuple[Plugin, Page]]:

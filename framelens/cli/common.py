@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens.cli import terminal
-from framelens.cli.running import running
 from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.links import is_link
 from framelens.core.redaction import redact
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
+from framelens.services.running import running
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,18 +12,21 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from itertools import chain, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from framelens import i18n
-from framelens.cli import running, terminal
+from framelens.cli import terminal
 from framelens.cli.parser import SHORT, Parser
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
 from framelens.i18n import error_text, in_language, label, t
+from framelens.services import running
 
 if TYPE_CHECKING:
     from framelens.registry import Plugin
@@ -202,8 +205,7 @@ def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: boo
     except Exception as error:
         registry.leave_out(plugin, place, error)
         if will_run:
-            reason = f"{type(error).__name__}: {error}"
-            raise ConfigError("plugin_failed", name=plugin.name, reason=reason) from error
+            raise ConfigError("plugin_failed", **registry.failure_values(plugin, error)) from error
     else:
         command.set_defaults(command=registry.guarded(plugin, command.get_default("command"), int))
 
@@ -238,8 +240,20 @@ def _wanted_language(words: Sequence[str]) -> Language:
 
 
 def _fail(error: AppError) -> int:
+    if error.key == "plugin_failed" and not Path(str(error.values.get("log", ""))).is_absolute():
+        _log_failure(error)
     print(error_text(error), file=sys.stderr)
     return error.exit_code
+
+
+def _log_failure(error: AppError) -> None:
+    """Write the traceback of a plugin's failure to the log, which the command hasn't opened."""
+    from framelens import config
+    from framelens.store.fs_utils import log_to
+
+    with suppress(AppError):  # the settings may be wrong, and the folder unwritable
+        error.values["log"] = str(log_to(config.load().data_dir))
+        log.error("the plugin %s failed", error.values["name"], exc_info=error.__cause__)
 
 
 if __name__ == "__main__":

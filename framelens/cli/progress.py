@@ -13,13 +13,13 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framelens.cli import terminal
-from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import Analysis, Finding
 from framelens.core.events import AnswerChanged, Answered, ChunkDone, Finished, KeyframesChosen, Noticed, StageStarted
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import doing_text
+from framelens.services.running import unsaid
 
 
 class Progress:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from framelens.cli import terminal
-from framelens.cli.running import unsaid
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.events import EngineProgress, Noticed
 from framelens.i18n import t
 from framelens.i18n.formatting import doing_text
+from framelens.services.running import unsaid
 
 if TYPE_CHECKING:
     from framelens.cli.progress import Progress

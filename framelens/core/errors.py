@@ -25,6 +25,7 @@ Each key has its text in framelens/i18n: what was given, the problem, and the ne
 """
 
 import errno
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,13 +57,19 @@ class AppError(Exception):
         return f"{self.key} ({details})" if details else self.key
 
 
-def as_app_error(error: Exception, log: object = "framelens.log") -> AppError:
+def log_path() -> str:
+    """Return the path of the log of this process; its name alone before it is opened."""
+    files = (one for one in logging.getLogger("framelens").handlers if isinstance(one, logging.FileHandler))
+    return next((one.baseFilename for one in files), "framelens.log")
+
+
+def as_app_error(error: Exception, log: object = "") -> AppError:
     """Return an AppError unchanged; for any other exception, a bug, the error that refers to the traceback in `log`."""
     if isinstance(error, AppError):
         return error
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return StorageError("too_many_files")
-    return AppError("internal", kind=type(error).__name__, log=str(log))
+    return AppError("internal", kind=type(error).__name__, log=str(log or log_path()))
 
 
 class ConfigError(AppError):

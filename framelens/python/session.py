@@ -250,7 +250,7 @@ class Session:
         A second call on the same content with the same arguments is answered from the data folder.
 
         Args:
-            path: The video.
+            path: The video, or what a plugin reads in place of a file, such as a link.
             frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
             strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
                 `every` seconds; "scenes" the first of each shot; "codec" the codec's key frames; "times" those at `at`.
@@ -270,7 +270,7 @@ class Session:
         with localised(language):
             with self._lock:
                 self._open_log()
-            settings, file = self._settings, _file(path)
+            settings, file = self._settings, self._video(path, cancel)
             selection = _selection(strategy, every, at, start, end)
             fit = partial(frames_that_fit, settings, file)
             most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
@@ -330,7 +330,7 @@ class Session:
         from there, with Finished as its only event.
 
         Args:
-            path: The video.
+            path: The video, or what a plugin reads in place of a file, such as a link.
             question: Your question.
             frames: Most keyframes; "auto" by default, and no limit for a strategy that sets the number itself.
             template: Key of a template; by default "question" with a question and "describe" without.
@@ -358,7 +358,7 @@ class Session:
 
         _check_texts(question=question, template=template)
         language = checked_language(language, self._language)
-        file = _file(path)
+        file = self._video(path, cancel)
         check_file(file)
         services = self._open_services()
         request = build_request(
@@ -483,7 +483,7 @@ class Session:
                 conversation = replace(services.conversations.get(about.id), current=about.current)
             else:
                 named = [
-                    services.reports.add(one) if isinstance(one, Analysis) else os.fspath(one)
+                    services.reports.add(one) if isinstance(one, Analysis) else self._typed(os.fspath(one), cancel)
                     for one in _several(about)
                 ]
                 taken = FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
@@ -508,6 +508,18 @@ class Session:
             raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
         with localised(self._language):
             return self._open_services().reports.with_conversations(analysis)
+
+    def _video(self, path: PathLike, cancel: threading.Event | None) -> Path:
+        file = _file(path)
+        return file if os.path.lexists(file) else _file(self._typed(os.fsdecode(path), cancel))
+
+    def _typed(self, word: str, cancel: threading.Event | None) -> str:
+        """Return the path of the file that a plugin has for a link and the like; else `word`."""
+        from framelens import registry
+        from framelens.services.running import in_call
+
+        with in_call(self._settings, cancel):
+            return registry.file_of(word)
 
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:

@@ -207,7 +207,9 @@ def check_file(path: Path) -> None:
         raise VideoError("video_no_permission", path=given) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if address := address_in(given):
-            raise VideoError("video_is_address", address=address) from error
+            from framelens.registry import address_error  # few files need the plugins
+
+            raise address_error(address) from error
         if path.name == STANDARD_STREAM:
             raise VideoError("video_is_stdin") from error
         if isinstance(error, OSError) and os.path.islink(path) and not is_confined(path):  # noqa: PTH114 - a long name

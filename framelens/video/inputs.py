@@ -132,13 +132,11 @@ def _expand(word: str) -> Iterator[Input]:
         yield from _videos_below(absolute(Path(given)))
     elif _is_pattern(word):
         yield from _expand_pattern(given)
-    elif not os.path.lexists(given) and (read := registry.source_of(word)):
+    else:
         try:
-            yield Input(absolute(read(word)))
+            yield Input(absolute(Path(typed_path(registry.file_of(word)))))
         except AppError as error:
             yield Input(Path(word), error)
-    else:
-        yield Input(absolute(Path(given)))
 
 
 def _expand_pattern(pattern: str) -> Iterator[Input]:

@@ -87,7 +87,6 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.cli",
         "framelens.cli.main",
         "framelens.cli.parser",
-        "framelens.cli.running",
         "framelens.cli.terminal",
         "framelens.core",
         "framelens.core.domain",
@@ -96,6 +95,8 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.core.files",
         "framelens.core.links",
         "framelens.core.units",
+        "framelens.services",
+        "framelens.services.running",
     }
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
 

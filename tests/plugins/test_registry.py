@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from framelens import registry
-from framelens.core.errors import InputError
+from framelens.core.errors import InputError, VideoError
 from framelens.i18n import plugin_catalogue
 from framelens.reports import formats
 from framelens.reports.format import ReportFormat
 from framelens.reports.json.writer import write
+from framelens.video.files import check_file
 from tests.reports.test_reports import analysis
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,9 +43,11 @@ def site(tmp_path: Path) -> Path:
     return installed(tmp_path / "site", "framelens_headlines", EXAMPLE / "framelens_headlines", entry)
 
 
-def run(*words: object, site: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *words: object, site: Path, program: tuple[str, ...] = ("-m", "framelens"), **environ: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "framelens", *map(str, words)],
+        [sys.executable, *program, *map(str, words)],
         cwd=site.parent,
         env={
             **os.environ,
@@ -96,6 +99,54 @@ def test_source_gives_a_video_in_place_of_a_file(site: Path, tmp_path: Path) -> 
     nothing = run("keyframes", f"newest:{site}", site=site)
     assert nothing.returncode == 3 and str(site) in nothing.stderr
     assert run(*words, site=site, FRAMELENS_PLUGINS="").returncode == 3
+    (tmp_path / "sample.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello there\n")
+    assert "Hello there" in run("transcript", f"newest:{tmp_path}", site=site).stdout
+    clip = run("clip", f"newest:{tmp_path}", "--to", 1, "--output", site.parent / "clip.mp4", site=site)
+    assert clip.returncode == 0 and (site.parent / "clip.mp4").exists()
+
+
+@pytest.mark.slow
+def test_python_reads_sources_of_plugins(site: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "framelens" / "samples" / "sample.mp4", tmp_path / "sample.mp4")
+    code = """
+import sys, framelens
+print(len(framelens.keyframes(sys.argv[1], 2)))
+print(framelens.analyse(sys.argv[1], frames=2, use_model=False).video.name)
+try:
+    framelens.keyframes("foo://x/clip.mp4")
+except framelens.VideoError as error:
+    print(error)
+"""
+    done = run("-c", code, f"newest:{tmp_path}", site=site, program=())
+    count, name, error = done.stdout.splitlines()
+    assert (count, name) == ("2", "sample.mp4")
+    assert "foo://x/clip.mp4" in error and "newest:" in error and "https://" in error
+
+
+def test_unknown_address_names_the_known_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "used", lambda: [registry.Plugin("mine", sources={"dir:": "mine:read"})])
+    with pytest.raises(VideoError) as caught:
+        check_file(Path("foo://x/clip.mp4").absolute())
+    assert caught.value.values == {"address": "foo://x/clip.mp4", "known": "http://, https://, s3://, dir:"}
+
+
+def test_a_file_is_read_before_a_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plugin = registry.Plugin("mine", sources={"dir:": "mine:read"})
+    monkeypatch.setattr(registry, "used", lambda: [plugin])
+    monkeypatch.setattr(registry, "loaded", lambda *_: lambda typed: Path("/found", typed))
+    monkeypatch.chdir(tmp_path)
+    assert [registry.file_of(one) for one in ("dir:a", "a", "other:a")] == [str(Path("/found/dir:a")), "a", "other:a"]
+    Path("dir:a").touch()
+    assert registry.file_of("dir:a") == "dir:a"
+
+
+@pytest.mark.slow
+def test_message_of_a_failure_names_the_log(broken_site: Path) -> None:
+    log = broken_site.parent / "data" / "framelens.log"
+    for words in (("keyframes", "broken:x"), ("transcript", "broken:x"), ("analyse", "broken:x"), ("broken",)):
+        assert str(log) in run(*words, site=broken_site).stderr
+        assert "Traceback" in log.read_text(encoding="utf-8"), words
+        log.unlink()
 
 
 def test_plugins_are_switched_off_by_name(site: Path) -> None:

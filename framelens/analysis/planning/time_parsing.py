@@ -72,7 +72,7 @@ def _meant_by(text: str) -> str:
         return ""
     parts = text.split(":")
     seconds = sum(float(part) * factor for part, factor in zip(parts, _SECONDS[:3][-len(parts) :], strict=True))
-    return clock(seconds, digits=0 if seconds.is_integer() else 3, form="m")
+    return clock(seconds, digits=3 if seconds % 1 else 0, form="m")
 
 
 def split_times(text: str) -> list[str]:

@@ -217,7 +217,7 @@ def _conversation(
         return services().conversations.get(given.conversation)
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
-    about = [str(read(one)) if (read := registry.source_of(one)) else one for one in about]
+    about = [registry.file_of(one) for one in about]
     with open_progress(quiet=given.quiet) as progress:
         return value_of(services().asking.begin(about, options, cancel), progress.show)
 
@@ -380,7 +380,7 @@ def _list(given: argparse.Namespace) -> None:
 
     library = services().jobs.library
     about: list[str] | None = None
-    if given.texts and (path := Path(typed_path(given.texts[0])).absolute()).is_file():
+    if given.texts and (path := Path(typed_path(registry.file_of(given.texts[0]))).absolute()).is_file():
         about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
     elif given.texts:
         about = [library.resolve_id(given.texts[0])]

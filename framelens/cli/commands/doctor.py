@@ -55,7 +55,8 @@ def run(given: argparse.Namespace) -> int:
     export_environment(settings)
     facts = gather_facts(settings, fault)
     of_plugins = (finding for checks in registry.in_slot("doctor.checks") for finding in checks(settings))
-    findings = worst_first((*run_checks(facts, settings), sandbox_finding(check_sandbox()), *of_plugins))
+    unknown = (doctor_finding("plugins_unknown", "hinders", name=name) for name in registry.unknown_names())
+    findings = worst_first((*run_checks(facts, settings), sandbox_finding(check_sandbox()), *unknown, *of_plugins))
     if fault is None:
         findings = _add_preflight(findings, settings)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))

@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
     if not found:
         print(t("cli.plugins_none"))
     for name in unknown:
-        print(t("cli.plugins_unknown", name=name))
+        print(t("notice.doctor_plugins_unknown", name=name))
     return 0
 
 

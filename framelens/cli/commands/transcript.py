@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import config, i18n
+from framelens import config, i18n, registry
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.cli.common import (
     add_output_options,
@@ -153,6 +153,7 @@ def _separate_speakers(
 
 def named_source(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
     """Return the file of that name and the newest report on it, or the report with this id."""
+    word = registry.file_of(word)
     path = absolute(Path(typed_path(word)))
     if word != STANDARD_STREAM and not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis

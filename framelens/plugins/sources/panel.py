@@ -12,12 +12,13 @@ from app.context import may_change, services
 from app.formatting import plain
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
-from framelens.core.errors import InputError, VideoError
+from framelens.core.errors import InputError
 from framelens.core.files import address_in
 from framelens.core.links import is_link, typed_link
 from framelens.core.roles import current_user
 from framelens.i18n import t
 from framelens.plugins.sources.words import progress_words
+from framelens.registry import address_error
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher, may_name_any
 from framelens.services.overview import LEAST_BYTES
@@ -94,7 +95,7 @@ def _begin() -> None:
             return
         if not is_link(typed):
             if camera := address_in(typed):
-                raise VideoError("video_is_address", address=camera)
+                raise address_error(camera)
             raise InputError("url_invalid", url=typed[:200])
         st.session_state[_FETCHED] = _fetches().start(typed_link(typed), is_open=_may_name_any())
 

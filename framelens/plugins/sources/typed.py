@@ -1,4 +1,4 @@
-"""Links in place of files on the command line: fetched with a line of progress, once per command."""
+"""Links in place of files for commands and programs: fetched with a line of progress, once per command."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.progress_lines import ProgressLine
-from framelens.cli.running import running
 from framelens.core.links import typed_link
 from framelens.i18n import notice_text
 from framelens.plugins.sources.words import progress_words
 from framelens.services.container import open_videos
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher
+from framelens.services.running import running
 from framelens.store.videos.video_repository import notice_of
 
 
@@ -25,7 +25,7 @@ def fetched(typed: str) -> Path:
     """
     command = running()
     if typed not in command.fetched:
-        settings = config.load()
+        settings = command.settings or config.load()
         videos = open_videos(settings)
         with ProgressLine(quiet=command.quiet) as line:
             links = LinkFetcher(videos, settings.sources, is_open=True)

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from framelens.core.codec import from_builtins, to_builtins
 from framelens.core.domain import Notice
-from framelens.core.errors import Cancelled, InputError, StorageError, VideoError
+from framelens.core.errors import Cancelled, InputError, StorageError
 from framelens.core.files import (
     address_in,
     is_inside,
@@ -39,6 +39,7 @@ from framelens.core.links import Link
 from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
 from framelens.core.wall_clock import earliest_time
+from framelens.registry import address_error
 from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
 from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.upload_limits import (
@@ -404,7 +405,7 @@ class VideoRepository:
         if not text or "\0" in text:
             raise InputError("path_empty")
         if address := address_in(text):
-            raise VideoError("video_is_address", address=address)
+            raise address_error(address)
         if not self.input_dirs:
             raise InputError("path_none_allowed", path=shown_path(text))
         path = self._allowed(self._absolute(Path(text)))

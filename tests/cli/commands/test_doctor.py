@@ -52,6 +52,14 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
     assert not (tmp_path / "data").exists(), "looking leaves nothing behind"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "said"), [("en", "no plugin is called that"), ("zh", "不是任何插件的名称")])
+def test_misspelt_plugins_are_named(language: str, said: str, tmp_path: Path) -> None:
+    done = doctor("--language", language, cwd=tmp_path, FRAMELENS_PLUGINS="editing,modles")
+    (line,) = [one for one in done.stdout.splitlines() if said in one]
+    assert line.startswith("⚠️") and "modles" in line
+
+
 def test_model_too_large_for_the_memory_names_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     short = CheckFinding("preflight_memory_short", {"model": "big"}, "hinders", table="notice")
     monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(find=lambda _: (short,)))

@@ -18,13 +18,13 @@ from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
 from framelens.cli.common import add_overview_option, cancel_on_signals, check_overview
-from framelens.cli.running import running
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.reports.formats import FORMATS, format_named
+from framelens.services.running import running
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from framelens import config
+from framelens import config, registry
 from framelens.cli.common import add_subtitles_option, cancel_on_signals, use_language, worst_exit_code
 from framelens.cli.progress_lines import ProgressLine
 from framelens.cli.report_output import (
@@ -78,7 +78,7 @@ def run(given: argparse.Namespace) -> int:
     log_to(settings.data_dir)
     _check_options(given)
     cancel = cancel_on_signals()
-    path = absolute(Path(typed_path(given.video)))
+    path = absolute(Path(typed_path(registry.file_of(given.video))))
     check_file(path)
     if given.list:
         return _write_list(_pieces(given, path, cancel), path, given)

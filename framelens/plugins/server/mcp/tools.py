@@ -47,7 +47,7 @@ from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
-from framelens.registry import in_slot
+from framelens.registry import file_of, in_slot
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of
 from framelens.services.analyses import build_request, start_run
@@ -366,6 +366,8 @@ class McpTools:
             videos = self.services.videos
             url = typed_link(video)
             return videos.path(self._links().fetch(url, lambda now: None, self._closing, overview=overview))
+        if not self._roots:
+            video = file_of(video)
         is_path = Path(video).name != video or bool(Path(video).suffix)
         is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
         return self._allowed(video) if is_path or is_here else None

@@ -1,14 +1,20 @@
-"""The command that runs: whether it is quiet, what stops it, and what its links gave."""
+"""The command or call that runs: whether it is quiet, what stops it, and what its links gave."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from framelens.core.domain import Notice
 from framelens.i18n import notice_text
+
+if TYPE_CHECKING:
+    from framelens.config import Settings
 
 
 @dataclass
@@ -21,6 +27,7 @@ class RunningCommand:
         cancel: Set by a signal, once the command handles those.
         fetched: Files of the links that were fetched, by what was typed.
         said: Sentences that were printed of them, which the command needn't print again.
+        settings: Those of a program's call; None for those of the environment.
     """
 
     quiet: bool = False
@@ -28,6 +35,7 @@ class RunningCommand:
     cancel: threading.Event = field(default_factory=threading.Event)
     fetched: dict[str, Path] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
+    settings: Settings | None = None
 
 
 _running: ContextVar[RunningCommand | None] = ContextVar("running", default=None)
@@ -38,8 +46,18 @@ def begin(*, quiet: bool, overview: bool) -> None:
     _running.set(RunningCommand(quiet, overview))
 
 
+@contextmanager
+def in_call(settings: Settings, cancel: threading.Event | None) -> Iterator[None]:
+    """Read sources for a call of a program, which gets no progress of them, within the context."""
+    token = _running.set(RunningCommand(quiet=True, cancel=cancel or threading.Event(), settings=settings))
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
 def running() -> RunningCommand:
-    """Return the command that runs; a new value outside of one."""
+    """Return the command or call that runs; a new value outside of one."""
     return _running.get() or RunningCommand()
 
 

@@ -19,6 +19,7 @@ from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.files import readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
+from framelens.services.transcripts import report_ids
 from framelens.video.files import STANDARD_STREAM, check_file
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ class Asking:
     ) -> Generator[AnalysisUpdate, None, str]:
         """Return the id of an analysis of this video, as the generator's value, and yield the updates of making one.
 
-        That is the newest report on all of the file's content, whatever its name; without one its keyframes are chosen
-        and measured, while the engine starts, and no model is asked for a report. A deleted file is found by its
-        path.
+        That is the newest report on all of the file's content with its subtitles, whatever its name; without one its
+        keyframes are chosen and measured, while the engine starts, and no model is asked for a report. A deleted file
+        is found by its path.
 
         Args:
             path: The video.
@@ -132,14 +133,13 @@ class Asking:
             Cancelled: `cancel` was set.
         """
         self._jobs.indexing.catch_up(cancel)
-        library = self._jobs.library
-        if not path.exists() and (known := library.reports_on(path=str(storable(path)))):
+        if not path.exists() and (known := self._jobs.library.reports_on(path=str(storable(path)))):
             return known[0]
         check_file(path)
-        if options.takes_any_report:
-            sha256 = self._switcher.session.extractions.sha256(path, cancel)
-            if known := library.reports_on(sha256=sha256):
-                return known[0]
+        if options.takes_any_report and (
+            known := report_ids(self._jobs, self._switcher.session.extractions, path, cancel)
+        ):
+            return known[0]
         request = self._frames_request(path, options)
         if error := self._switcher.session.engine.status().error:
             raise error

@@ -8,21 +8,48 @@ from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Found, OnProgress, OnShare, Transcription
 from framelens.core.domain import Analysis, Language, Notice, SpeechSpans, Transcript
 from framelens.core.errors import AppError, ConfigError, InputError
-from framelens.core.files import readable
+from framelens.core.files import readable, restored
 from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.video.extractor import probe, subtitles_of
 from framelens.video.files import check_file
-from framelens.video.subtitles.discovery import check_subtitle_file
+from framelens.video.subtitles.discovery import check_subtitle_file, digest_beside
 
 Hear = Callable[[Path], Found]
 """Transcribes what is said in a video. Raises AppErrors."""
 
 
-def report_ids(jobs: Jobs, extractions: ExtractionCache, path: Path) -> list[str]:
-    """List the ids of the reports on the content of a file, the newest first."""
-    jobs.indexing.catch_up()
-    sha256 = extractions.sha256(path)
-    return jobs.library.reports_on(sha256=sha256)
+def report_ids(
+    jobs: Jobs,
+    extractions: ExtractionCache,
+    path: Path,
+    cancel: threading.Event | None = None,
+    *,
+    has_same_words: bool = True,
+) -> list[str]:
+    """List the ids of the reports on the content of a file, the newest first.
+
+    Args:
+        jobs: The queue.
+        extractions: Reader of videos, which knows the hashes of files.
+        path: The video.
+        cancel: Ends it within half a second.
+        has_same_words: Leave out reports that were made with other subtitles than those that lie beside the file now,
+            or were given for it; else these come last.
+
+    Raises:
+        VideoError: The file can't be read.
+        Cancelled: `cancel` was set.
+    """
+    jobs.indexing.catch_up(cancel)
+    known = jobs.library.reports_on(sha256=extractions.sha256(path, cancel))
+    same = [one for one in known if _has_words_of(path, jobs.snapshot(one))]
+    return same if has_same_words else [*same, *(one for one in known if one not in same)]
+
+
+def _has_words_of(path: Path, job: JobSnapshot) -> bool:
+    given = job.request.subtitles if restored(job.request.path) == path else None
+    return job.conditions.get("subtitles", "") == digest_beside(path, given)
 
 
 def transcript_of(

@@ -65,7 +65,7 @@ def parse_seconds(text: str) -> float:
 
 
 def _meant_by(text: str) -> str:
-    """Return what a clock whose numbers are too large probably means; "" for what is no clock."""
+    """Return what a clock whose numbers are too large probably means; "" if it is none."""
     if found := _MILLISECONDS.fullmatch(text):
         return f"{found[1]}.{found[2]}"
     if not _TOO_LARGE.fullmatch(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,18 @@ def test_named_subtitles_are_sent_with_the_question(video: Path, tmp_path: Path,
     for about in (("latest",), (), (video, video)):
         refused = run(*about, *options, "What is said?", data=tmp_path, server=server)
         assert refused.returncode == 2 and "ubtitles" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_copy_is_asked_about_with_its_own_subtitles(video: Path, tmp_path: Path, server: Server) -> None:
+    first, second = (tmp_path / name for name in ("first.mp4", "second.mp4"))
+    for copy, words in ((first, "Sesame, open"), (second, "")):
+        shutil.copy(video, copy)
+        if words:
+            copy.with_suffix(".srt").write_text(f"1\n00:00:00,100 --> 00:00:00,900\n{words}\n")
+        done = run(copy, "What is said?", data=tmp_path, server=server)
+        assert done.returncode == 0, done.stderr
+        assert ("Sesame, open" in json.dumps(server.requests[-1])) == bool(words)
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """Tests of `framelens transcript`: subtitles with their times, without an analysis."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from framelens import config
 from framelens.cli.main import main
+from framelens.services.container import open_library
+from framelens.services.transcripts import report_ids
 from tests.cards import write_card_video
 from tests.spoken import tone, write_spoken
 
@@ -27,6 +31,46 @@ def test_lines_have_the_times_of_subtitles_beside(film: Path, capsys: pytest.Cap
     assert main(["transcript", str(film), "--json", "--start", "1.5"]) == 0
     cue = {"start_seconds": 2.0, "end_seconds": 3.0, "text": "Blue."}
     assert json.loads(capsys.readouterr().out) == {"source": "subtitles", "label": "film.srt", "cues": [cue]}
+
+
+@pytest.mark.slow
+def test_words_are_those_beside_the_file(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_text_reading: None
+) -> None:
+    def said(video: Path, command: str = "transcript", *options: str) -> list[str]:
+        main([command, str(video), *options])
+        return [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+
+    beside, analysed = film.with_suffix(".srt"), ("--no-model", "--quiet", "--frames", "2")
+    copy = tmp_path / "copy.mp4"
+    shutil.copy(film, copy)
+    beside.write_text(CUES)
+    said(film, "analyse", *analysed)
+    assert said(copy) == []
+    beside.write_text(CUES.replace("Blue", "Edited"))
+    assert said(film) == ["Red card.", "Edited."]
+    copy.with_suffix(".srt").write_text(CUES.replace("Blue", "Copied"))
+    assert said(copy) == ["Red card.", "Copied."]
+    beside.write_text(CUES)
+    with open_library(config.load()) as services:
+        (report,) = report_ids(services.jobs, services.switcher.session.extractions, film)
+        assert report_ids(services.jobs, services.switcher.session.extractions, copy) == []
+        found = report_ids(services.jobs, services.switcher.session.extractions, copy, has_same_words=False)
+    assert found == [report] and said(Path(report)) == ["Red card.", "Blue."]
+
+
+@pytest.mark.slow
+def test_subtitles_given_to_a_report_stay_its_words(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_text_reading: None
+) -> None:
+    given = tmp_path / "elsewhere.srt"
+    given.write_text(CUES)
+    main(["analyse", str(film), "--no-model", "--quiet", "--frames", "2", "--subtitles", str(given)])
+    capsys.readouterr()
+    main(["transcript", str(film)])
+    assert "Blue." in capsys.readouterr().out
+    given.write_text(CUES.replace("Blue", "Edited"))
+    assert main(["transcript", str(film)]) == 6
 
 
 @pytest.mark.slow

@@ -198,8 +198,13 @@ def _pieces(given: argparse.Namespace, path: Path, cancel: threading.Event) -> l
     ]
 
 
-def _analysis(given: argparse.Namespace, path: Path, cancel: threading.Event) -> Analysis:
-    """Return the report in the file given, which must be on this video, or the newest one in the data folder."""
+def _analysis(
+    given: argparse.Namespace, path: Path, cancel: threading.Event, *, has_same_words: bool = False
+) -> Analysis:
+    """Return the report in the file given, which must be on this video, or the newest one in the data folder.
+
+    With `has_same_words`, one made with other subtitles doesn't count.
+    """
     if given.report:
         from framelens.library.bulk_operations import reports_in
 
@@ -211,7 +216,8 @@ def _analysis(given: argparse.Namespace, path: Path, cancel: threading.Event) ->
     from framelens.services.transcripts import report_ids
 
     with open_library(config.load()) as services:
-        ids = report_ids(services.jobs, services.switcher.session.extractions, path)
+        extractions = services.switcher.session.extractions
+        ids = report_ids(services.jobs, extractions, path, cancel, has_same_words=has_same_words)
         found = services.reports.get(ids[0]) if ids else None
     if found is None:
         raise InputError("clip_without_report", name=path.name)
@@ -354,7 +360,7 @@ def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
     analysis = None
     if not given.subtitles:
         with suppress(InputError):
-            analysis = _analysis(given, path, threading.Event())
+            analysis = _analysis(given, path, threading.Event(), has_same_words=True)
     transcript, notices = transcript_of(path, analysis, language(), given.subtitles)
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)

@@ -451,9 +451,10 @@ class McpTools:
         seen = [one for one in every if self._may_see(Path(one.path))]
         return seen[offset : offset + limit], len(seen)
 
-    def _newest(self, path: Path) -> str | None:
+    def _newest(self, path: Path, *, has_same_words: bool) -> str | None:
         """Return the id of the newest report on the content of a file that the caller may know of, or None."""
-        ids = report_ids(self.services.jobs, self.services.switcher.session.extractions, path)
+        extractions = self.services.switcher.session.extractions
+        ids = report_ids(self.services.jobs, extractions, path, has_same_words=has_same_words)
         return next((one for one in ids if self._may_see(self.services.jobs.snapshot(one).request.path)), None)
 
     def _end_cancelled(self, job_id: str) -> None:
@@ -478,7 +479,7 @@ class McpTools:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
         if path := self._file(video):
             check_file(path)
-            known = self._newest(path)
+            known = self._newest(path, has_same_words=True)
             return path, self.services.jobs.snapshot(known).analysis if known else None
         analysis = self._report(video)
         path = self._inside(restored(analysis.request.path))
@@ -488,7 +489,7 @@ class McpTools:
         """Return the newest report on a file, or the one with this id."""
         if path := self._file(video):
             check_file(path)
-            job_id = self._newest(path)
+            job_id = self._newest(path, has_same_words=False)
             if job_id is None:
                 raise InputError("mcp_not_analysed", path=shown_path(path))
         else:

@@ -32,6 +32,7 @@ from framelens.api.turns import TurnQueue
 from framelens.conversations.export import as_markdown, document
 from framelens.conversations.repository import ConversationRepository
 from framelens.core.background_task import cancelled_by, check_cancelled
+from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import safe_stem
@@ -213,7 +214,7 @@ def _conversation(
     conversation = conversations.get(conversation_id)
     names, stem = reports.video_names(conversation), safe_stem(conversation.name)
     if name == "json":
-        text = json.dumps(document(conversation, names), ensure_ascii=False, indent=2)
+        text = json.dumps(to_document(document(conversation, names)), ensure_ascii=False, indent=2)
         made = Export(f"{stem}.json", "application/json", text.encode())
     else:
         made = Export(f"{stem}.md", "text/markdown", as_markdown(conversation, names).encode())

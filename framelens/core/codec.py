@@ -18,6 +18,7 @@ from msgspec import json, msgpack
 
 from framelens.core import errors
 from framelens.core.files import readable, restored, storable
+from framelens.core.units import exact_time
 
 T = TypeVar("T")
 Other = TypeVar("Other")
@@ -26,6 +27,7 @@ _MOST_BYTES = 2 << 30
 """Larger than any message of an intact process."""
 _FIELDS = ("__struct_fields__", "__dataclass_fields__", "model_fields")
 """Where msgspec, dataclasses and pydantic keep the names of a class's fields."""
+_WORDS_OF_TIME = frozenset({"seconds", "time", "times", "start", "end"})
 _reading = threading.Lock()
 _were_read: set[object] = set()
 
@@ -96,6 +98,29 @@ def from_json(text: str | bytes, kind: type[T]) -> T:
 def to_builtins(value: object) -> Any:
     """Return a value as dictionaries, lists and so on, as a JSON library takes them."""
     return msgspec.to_builtins(value, enc_hook=_plain, str_keys=True)
+
+
+def to_document(value: object) -> Any:
+    """Return a value as `to_builtins` does, with times in whole microseconds: for files, answers and standard output.
+
+    Times are the numbers in fields with a word of time in their name. The floating-point value of a time, which finds
+    its frame again, has digits that mean nothing to readers: 0.48000000000000004.
+    """
+    return _without_noise(to_builtins(value), is_time=False)
+
+
+def _without_noise(value: object, *, is_time: bool) -> object:
+    match value:
+        case dict():
+            return {
+                name: _without_noise(inner, is_time=not _WORDS_OF_TIME.isdisjoint(name.split("_")))
+                for name, inner in value.items()
+            }
+        case list() | tuple():
+            return [_without_noise(inner, is_time=is_time) for inner in value]
+        case float() if is_time:
+            return exact_time(value)
+    return value
 
 
 def from_builtins(value: object, kind: type[T]) -> T:

@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 
 from framelens.core.analysis_state import AnalysisState
-from framelens.core.codec import Failure, build, from_builtins, from_json, receive, send, to_builtins, to_json
+from framelens.core.codec import (
+    Failure,
+    build,
+    from_builtins,
+    from_json,
+    receive,
+    send,
+    to_builtins,
+    to_document,
+    to_json,
+)
 from framelens.core.domain import DecodeSummary, EngineInfo, Keyframe, Notice, Shot, VideoInfo
 from framelens.core.errors import AppError, DecodeError, EngineBusy
 from framelens.core.events import EngineProgress, KeyframesChosen, ModeChosen, Noticed, Probed, VideoEvent
@@ -182,3 +192,12 @@ for thread in [threading.Thread(target=read) for _ in range(8)]:
 """
     for _ in range(4):
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_times_of_documents_are_whole_microseconds() -> None:
+    noisy = 0.48000000000000004
+    given = {"time_seconds": noisy, "every_seconds": [noisy, 1001 / 30000], "end": noisy, "frame_rate": 30000 / 1001}
+    exact = {"time_seconds": 0.48, "every_seconds": [0.48, 0.033367], "end": 0.48, "frame_rate": 30000 / 1001}
+
+    assert to_document({"shots": [given], "time": {"score": noisy}}) == {"shots": [exact], "time": {"score": noisy}}
+    assert to_builtins(given) == given

@@ -42,3 +42,9 @@ def test_a_folder_gets_the_same_files(tmp_path: Path) -> None:
         "002_01-15.480.jpg",
         "times.csv",
     ]
+
+
+def test_table_of_frames_has_whole_microseconds() -> None:
+    frame = Keyframe(1, 12, 0.48000000000000004, "even", 1, 2, 2, b"jpeg")
+    *_, table = frame_entries([frame])
+    assert table.data.decode().splitlines()[1].split(",")[1] == "0.48"

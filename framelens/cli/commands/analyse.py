@@ -40,6 +40,7 @@ from framelens.cli.common import (
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
 from framelens.config import Settings
+from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import readable
@@ -176,7 +177,7 @@ def _show_plans(
             continue
         named = {} if inputs.is_one_file else {"path": str(item.path)}
         if given.json:
-            print(json.dumps({**named, **asdict(forecast)}))
+            print(json.dumps(to_document({**named, **asdict(forecast)})))
             continue
         for line in (*map(printable, named.values()), headline(forecast), *details(forecast)):
             print(line)

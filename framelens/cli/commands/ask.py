@@ -37,6 +37,7 @@ from framelens.cli.common import (
 from framelens.cli.progress_lines import open_progress
 from framelens.conversations.images import read_image
 from framelens.conversations.retrieval.values import Looking
+from framelens.core.codec import to_document
 from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.events import EngineProgress, Noticed, value_of
@@ -408,4 +409,4 @@ def _list(given: argparse.Namespace) -> None:
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(json.dumps(to_document(value), ensure_ascii=False, indent=2))

@@ -29,6 +29,7 @@ from framelens.cli.common import (
     whole_number,
     wide_console,
 )
+from framelens.core.codec import to_document
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import base_name
 from framelens.core.units import clock
@@ -367,4 +368,4 @@ def _document(entry: LibraryEntry) -> dict[str, Any]:
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    print(json.dumps(to_document(document), ensure_ascii=False, indent=2))

@@ -24,6 +24,7 @@ from framelens.cli.common import (
     cancel_on_signals,
     use_language,
 )
+from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
@@ -73,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
         print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
     if given.json:
-        print(json.dumps(_document(transcript, cues), ensure_ascii=False, indent=2))
+        print(json.dumps(to_document(_document(transcript, cues)), ensure_ascii=False, indent=2))
     else:
         print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
         if not cues:

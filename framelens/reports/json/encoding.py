@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from framelens.core.codec import build, to_builtins
+from framelens.core.codec import build, to_document
 from framelens.core.domain import DecodeSummary, Measures, Notice, VideoInfo
 from framelens.core.events import KeyframesChosen
 from framelens.i18n import notice_text, t
@@ -66,7 +66,7 @@ def _rounded(measures: Measures) -> Measures:
 
 def json_text(document: object) -> bytes:
     """Format indented JSON as UTF-8 with a final newline. Bytes of file names that are not UTF-8 are escaped."""
-    text = json.dumps(to_builtins(document), ensure_ascii=False, indent=2)
+    text = json.dumps(to_document(document), ensure_ascii=False, indent=2)
     return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode(
         errors="backslashreplace"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.cli.common import worst_exit_code
-from framelens.core.codec import Failure, to_builtins
+from framelens.core.codec import Failure, to_document
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.batch import Batch, BatchVideo
@@ -132,5 +132,5 @@ class BatchOutput:
 
     def _say(self, text: str, **event: Any) -> None:
         """Print a line, with --json the event as one line of JSON."""
-        line = json.dumps(to_builtins(event), ensure_ascii=False) if self._given.json else text
+        line = json.dumps(to_document(event), ensure_ascii=False) if self._given.json else text
         self._progress.say(line, sys.stdout)

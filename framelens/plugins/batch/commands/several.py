@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.config import Settings
-from framelens.core.codec import to_builtins
+from framelens.core.codec import to_document
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, ConfigError
 from framelens.i18n import error_text, t
@@ -208,7 +208,7 @@ def _json_line(outcome: Outcome) -> str:
         "report_path": str(outcome.report) if outcome.report else None,
         "report": writer.form_of(job.analysis, pictures=False) if job and job.analysis and not outcome.report else None,
     }
-    return json.dumps(to_builtins(document), ensure_ascii=False)
+    return json.dumps(to_document(document), ensure_ascii=False)
 
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: SeveralVideos) -> None:

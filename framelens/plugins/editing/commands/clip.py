@@ -26,6 +26,7 @@ from framelens.cli.report_output import (
     check_typed_output,
     names_folder,
 )
+from framelens.core.codec import to_document
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
@@ -390,4 +391,4 @@ def _done(clip: VideoClip) -> str:
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    print(json.dumps(to_document(document), ensure_ascii=False, indent=2))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from mcp.types import CallToolResult, ImageContent, TextContent
 
 from framelens.conversations.conversation import Turn
-from framelens.core.codec import build
+from framelens.core.codec import build, to_document
 from framelens.core.domain import Analysis, Finding
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.units import clock
@@ -29,7 +29,8 @@ def result(value: schemas.Result, pictures: Iterable[bytes] = ()) -> CallToolRes
         value: Its value; fields that have their defaults are left out.
         pictures: JPEGs.
     """
-    document = value.model_copy(update={"note": t("mcp.quoted")}).model_dump(mode="json", exclude_defaults=True)
+    noted = value.model_copy(update={"note": t("mcp.quoted")})
+    document = to_document(noted.model_dump(mode="json", exclude_defaults=True))
     text = json.dumps(document, ensure_ascii=False)
     images = [
         ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg") for jpeg in pictures

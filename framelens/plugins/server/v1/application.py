@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from framelens import registry
 from framelens.api.programs import VIEWER, ServicesDep
 from framelens.core import own_version
+from framelens.core.codec import to_document
 from framelens.core.errors import AppError, InputError
 from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
@@ -68,6 +69,13 @@ class _Heads:
         await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
+class _Answer(JSONResponse):
+    """Answer in JSON with times in whole microseconds."""
+
+    def render(self, content: Any) -> bytes:
+        return super().render(to_document(content))
+
+
 def programs() -> FastAPI:
     """Return the routes of the API."""
     app = FastAPI(
@@ -77,6 +85,7 @@ def programs() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        default_response_class=_Answer,
         generate_unique_id_function=_name_of,
         responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
     )

@@ -15,10 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from fastapi.routing import APIRoute
+from fastapi.sse import EventSourceResponse
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.v1.application import programs
 from framelens.services.container import Services
 from framelens.store.api_records import ApiStore
 
@@ -123,9 +127,13 @@ def test_an_open_stream_does_not_delay_the_end(tmp_path: Path) -> None:
 import sys, threading, uvicorn
 from dataclasses import replace
 from pathlib import Path
+from fastapi.routing import APIRoute
+from fastapi.sse import EventSourceResponse
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.v1.application import programs
 from framelens.core.domain import AnalysisRequest
 from framelens.store.api_records import ApiStore
 from tests.app.fake_services import open_fake, script
@@ -159,3 +167,11 @@ opened.close()
         server.kill()
         server.wait()
         server.stdout.close()
+
+
+def test_every_answer_has_whole_microseconds() -> None:
+    routes = [one for one in programs().routes if isinstance(one, APIRoute)]
+    answer = programs().router.default_response_class
+    assert isinstance(answer, type) and issubclass(answer, JSONResponse)
+    assert answer({"seconds": 0.48000000000000004}).body == b'{"seconds":0.48}'
+    assert {one.response_class for one in routes} <= {answer, Response, EventSourceResponse}

@@ -29,6 +29,7 @@ class Track:
     language: str = ""
     is_default: bool = False
     title: str = ""
+    encoding: str = "utf-8"
 
 
 def tone(seconds: float, hertz: float = 440.0, loud: int = 8000) -> Sound:
@@ -60,7 +61,7 @@ def write_spoken(
         written = [_add_track(container, track) for track in tracks]
         for stream, track in zip(written, tracks, strict=True):
             for line in track.lines:
-                container.mux(_packet(stream, track.codec, line))
+                container.mux(_packet(stream, track, line))
         for index in range(round(seconds * 10)):
             frame = av.VideoFrame.from_ndarray(solid(COLOURS["blue"], 64, 48), format="rgb24")
             frame.pts, frame.time_base = index + round(picture_start * 10), Fraction(1, 10)
@@ -103,12 +104,12 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """Every encoder of subtitles asks for it, though the packets are written here."""
 
 
-def _packet(stream: av.subtitles.stream.SubtitleStream, codec: str, line: Line) -> Packet[av.stream.Stream]:
+def _packet(stream: av.subtitles.stream.SubtitleStream, track: Track, line: Line) -> Packet[av.stream.Stream]:
     start, end, text = line
-    data = text.encode()
-    if codec == "mov_text":
+    data = text.encode(track.encoding)
+    if track.codec == "mov_text":
         data = len(data).to_bytes(2, "big") + data
-    if codec == "ass":
+    if track.codec == "ass":
         data = f"0,0,Default,,0,0,0,,{text}".encode()
     packet = Packet(data)
     packet.stream = stream

@@ -10,6 +10,7 @@ import codecs
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import log
@@ -67,6 +68,7 @@ _ENCODINGS = {
     "cp869": ("CP869", 4),
     "cp862": ("CP862", 4),
     "cp720": ("CP720", 4),
+    "cp864": ("CP864", 6),
     "mac_cyrillic": ("Mac Cyrillic", 6),
     "mac_roman": ("Mac Roman", 6),
     "mac_latin2": ("Mac Central European", 6),
@@ -79,41 +81,72 @@ texts the first counts.
 
 Big5 has Hong Kong's supplement: plain Big5 lacks common letters that Windows writes, such as 裏 and 恒.
 """
-_ALPHABETS = (
-    "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё",
-    "оанивіетрлсдкумязпбьгчйхцїжюшщєґф",
-    "аионетрсвлдкпмзугбъяйчцжщхшюфьѝ",
-    "аиоенрстдвукљмпјгзбњчшћжцхђфџ",
-    "аиоенртсвдкпмјлугзбчшцжњќхфљѓџѕѐѝ",
-    "аеноітрсылкўпудмяьзгбчхцжэшйёюф",
-    "äüöß", "éàèêçùâîôûœïëæÿ", "áéó¿í¡ñúü", "ãçáéóêíâõúàôü", "äåöé", "æøåéó", "áíðþéóúæýö", "àèùìòéîó", "éëïèöüó",
-    "łęąóżśćńź", "íáéěýžčřšůúťďňó", "áíýéčžúšľťôňäďóĺŕ", "éáőöüóíűú", "ăîâşţșț", "šžčćđ", "čšž",
-    "ıüşçöğâ", "ėšįųžąčęū", "āēīšžņūļģķčŗō", "äõüöšž",
-    "αοιετσνηυρπκμλςάόίέγδήύωθώχφβξζψϊΐϋΰ",
-    "יוהלארתמבשנםכדחעקפגטצזסןךףץ״׳",
-    "ايلمنروتبةعدأهسفكقحجىشصطخإضذزئغثءآؤظ،؟ًٌٍَُِّْپچژگکی",
-    "านรอกเงมยลวดทสตะปบคหแจพชขใไโผซถศอำณญธภษฟฉฝฮฐ้่ัีิ็ืูุ์ึ๊๋ๆฯ",
-    "\u0301\u0300đôưêơ\u0323\u0309âă\u0303àáãèéìíòóõùúý",
-)  # fmt: skip
-"""Letters beyond ASCII of languages with small alphabets, the most frequent ones first."""
-_SYLLABARIES = (
-    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家事"
-    "成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样心她前开但因只从想实吗呢吧啊很谁什",
-    "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過發後作裡用道行所然家事"
-    "成方多經麼去法學如都同現當沒動面起看定天分還進好小部其些主樣心她前開但因只從想實嗎呢吧啊很誰什喺嘅哋咗喎唔佢係裏",
-    "いのなたてしかんはにうとるがまでこっれらもすきあだよさりくなそけせえみおどをつわちめげごねやろじばむぶへほ一人私何今"
-    "日本大丈夫彼行来時間見言分前何事気子手自出会年中上思話知者家人間アンスーイルトリクッラロタマシコドジフレデメ",
-    "이다는을에가의고하지를도한로은나서있어사기리아자해그요니내일만들수보거대게안시정말오면무저네구여제라데왜알금람당신었건야했",
-)
+_ALPHABETS = {
+    "ru": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё",
+    "uk": "оанивіетрлсдкумязпбьгчйхцїжюшщєґф",
+    "bg": "аионетрсвлдкпмзугбъяйчцжщхшюфьѝ",
+    "sr": "аиоенрстдвукљмпјгзбњчшћжцхђфџ",
+    "mk": "аиоенртсвдкпмјлугзбчшцжњќхфљѓџѕѐѝ",
+    "be": "аеноітрсылкўпудмяьзгбчхцжэшйёюф",
+    "de": "äüöß",
+    "fr": "éàèêçùâîôûœïëæÿ",
+    "es": "áéó¿í¡ñúü",
+    "pt": "ãçáéóêíâõúàôü",
+    "sv fi": "äåöé",
+    "da no nb nn": "æøåéó",
+    "is": "áíðþéóúæýö",
+    "it ca": "àèùìòéîó",
+    "nl": "éëïèöüó",
+    "pl": "łęąóżśćńź",
+    "cs": "íáéěýžčřšůúťďňó",
+    "sk": "áíýéčžúšľťôňäďóĺŕ",
+    "hu": "éáőöüóíűú",
+    "ro": "ăîâşţșț",
+    "hr bs sr": "šžčćđ",
+    "sl": "čšž",
+    "tr az": "ıüşçöğâ",
+    "lt": "ėšįųžąčęū",
+    "lv": "āēīšžņūļģķčŗō",
+    "et": "äõüöšž",
+    "el": "αοιετσνηυρπκμλςάόίέγδήύωθώχφβξζψϊΐϋΰ",
+    "he yi": "יוהלארתמבשנםכדחעקפגטצזסןךףץ״׳",
+    "ar fa ur": "ايلمنروتبةعدأهسفكقحجىشصطخإضذزئغثءآؤظ،؟ًٌٍَُِّْپچژگکی",
+    "th": "านรอกเงมยลวดทสตะปบคหแจพชขใไโผซถศอำณญธภษฟฉฝฮฐ้่ัีิ็ืูุ์ึ๊๋ๆฯ",
+    "vi": "\u0301\u0300đôưêơ\u0323\u0309âă\u0303àáãèéìíòóõùúý",
+}
+"""Letters beyond ASCII of languages with small alphabets, the most frequent ones first, by ISO 639 codes."""
+_SYLLABARIES = {
+    "zh zh-hans":
+    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所"
+    "然家事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样心她前开但因只从想实吗呢吧啊很谁什",
+    "zh zh-hant yue":
+    "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過發後作裡用道行所"
+    "然家事成方多經麼去法學如都同現當沒動面起看定天分還進好小部其些主樣心她前開但因只從想實嗎呢吧啊很誰什喺嘅哋咗"
+    "喎唔佢係裏",
+    "ja":
+    "いのなたてしかんはにうとるがまでこっれらもすきあだよさりくなそけせえみおどをつわちめげごねやろじばむぶへほ一"
+    "人私何今日本大丈夫彼行来時間見言分前何事気子手自出会年中上思話知者家人間アンスーイルトリクッラロタマシコドジ"
+    "フレデメ",
+    "ko":
+    "이다는을에가의고하지를도한로은나서있어사기리아자해그요니내일만들수보거대게안시정말오면무저네구여제라데왜알금"
+    "람당신었건야했",
+}  # fmt: skip
 """Letters of Chinese in simplified and traditional characters, Japanese and Korean, the most frequent ones first."""
 _FIRST_LEVELS = (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6), ("shift_jis", 0x82, 0x97), ("euc_kr", 0xB0, 0xC8))
 """Encodings in which the common characters of these languages have first bytes of a range."""
-_COMMON_COST, _RARE_COST, _UNUSUAL_COST = 7.5, 11.0, 13.0
+_COMMON_COST, _RARE_COST, _UNUSUAL_COST = 8.3, 11.0, 13.0
 _FOREIGN_COST, _SYMBOL_COST, _BROKEN_COST = 9.0, 11.0, 14.0
+_NAMED_GAIN, _MOST_NAMED_GAIN = 6.0, 25.0
+"""By how much each letter of a language is likelier that the name of a file says, and all: in longer texts letters
+decide, since names may be wrong."""
+_FEW_SPEAKERS_COST = 2.5
+"""Cost of Icelandic, whose ð and þ are ğ and ş in the encoding of Turkish."""
 _UPPER_COST = 1.5
 _UPPER = re.compile("(?<![AGu])[AG]")
 """The first capital of several: whole words and texts are written in capitals."""
-_SIGN_COSTS = {**dict.fromkeys("’“”…–—\u0307", 1.3), **dict.fromkeys("«»„‘♪©®™°º€£¿¡•‹›\xa0", 4.0)}
+_DOT_OF_I = "\u0307"
+"""What makes İ of i in small letters."""
+_SIGN_COSTS = {**dict.fromkeys(f"’“”…–—{_DOT_OF_I}", 1.3), **dict.fromkeys("«»„‘♪©®™°º€£¿¡•‹›\xa0", 4.0)}
 _WIDE_SIGNS = frozenset("，。！？、：；（）《》「」『』【】…·～")
 _WIDE_SIGN_COST = 2.5
 _MIXED_COST = 3.0
@@ -121,12 +154,30 @@ _MIXED_COST = 3.0
 _MIXED = re.compile("(?=a[Au]|lA|[luaA][gG]|[gG][luaA]|gG|sa|[lagG]q[lagG]|lwl)")
 _MOST_PER_BYTE = 5.5
 """Cost of a byte beyond ASCII above which a text is none in any known encoding."""
+_SHAPED = "cp864"
+"""The encoding of DOS for Arabic, which has the shapes of letters."""
+_FORMS = {one: unicodedata.name(one, "") for one in bytes(range(128, 256)).decode(_SHAPED, "replace")}
+_UNSHAPED = {ord(one): unicodedata.normalize("NFKC", one) for one, name in _FORMS.items() if name.endswith(" FORM")}
+_OPEN = "".join(one for one, name in _FORMS.items() if name.endswith(("INITIAL FORM", "MEDIAL FORM")))
+_CLOSED = "".join(
+    one
+    for one, name in _FORMS.items()
+    if name.endswith(("ISOLATED FORM", "FINAL FORM")) and _UNSHAPED[ord(one)] in _OPEN.translate(_UNSHAPED)
+)
+_ILL_SHAPED = re.compile(f"[{_OPEN}](?![\ufe70-\ufeff])|[{_CLOSED}](?=[\ufe70-\ufeff])")
+"""Letters that are open at the end of a word, or closed within it."""
+_HEBREW = re.compile("[א-ת]")
+_FINAL_FIRST = re.compile(r"(?<![א-ת])[ךםןףץ](?=[א-ת])")
+_FINAL_LAST = re.compile(r"(?<=[א-ת])[ךםןףץ](?![א-ת])")
+"""Letters that only end words; at the start of words they show that text is backwards."""
+_LEFT_TO_RIGHT = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.,:'/-]*[0-9A-Za-z])?")
+_MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _TIMES = re.compile(rb"\d")
 """What every form of subtitles writes with digits of ASCII."""
 _SAMPLE_BYTES = 1 << 15
 # The costs are natural logarithms of shares, those of letters by rank. `python -m benchmarks.subtitle_encodings` writes
 # translations into files: of 666 in 13 encodings of Windows and East Asia, 5 were decoded wrongly (charset-normalizer:
-# 190), of 468 in 16 of DOS, Mac, ISO and KOI8, 4 (113). All of these nine but one have two cues.
+# 190), of 468 in 16 of DOS, Mac, ISO and KOI8, 5 (113). All of these ten but one have two cues.
 
 
 class UnknownEncodingError(ValueError):
@@ -141,8 +192,12 @@ class Decoded:
     assumed: str = ""
 
 
-def decoded(data: bytes) -> Decoded:
+def decoded(data: bytes, languages: Collection[str] = ()) -> Decoded:
     """Decode a subtitle file by its byte order mark, as UTF-8, or in the legacy encoding that its letters fit best.
+
+    Args:
+        data: The file.
+        languages: Codes of the languages that the file is said to have; see `_ALPHABETS`.
 
     Raises:
         UnknownEncodingError: No known encoding of subtitles fits the bytes.
@@ -158,11 +213,33 @@ def decoded(data: bytes) -> Decoded:
         for switch, name, shown in _SWITCHING:
             if switch.search(data):
                 return Decoded(data.decode(name, "replace"), shown)
-    text = _without_marks(data.decode(errors="replace"))
-    if num_broken := text.count("\N{REPLACEMENT CHARACTER}"):
-        is_utf8 = num_broken <= _BROKEN_SHARE * sum(not letter.isascii() for letter in text)
-        return Decoded(text, "UTF-8") if is_utf8 else _guessed(data)
-    return Decoded(text)
+    if not (_is_utf8(data) or _TIMES.search(data)):
+        raise UnknownEncodingError
+    return decoded_texts([data], languages)[0]
+
+
+def decoded_texts(texts: Sequence[bytes], languages: Collection[str] = ()) -> list[Decoded]:
+    """Decode the texts of a track, which have one encoding: UTF-8, or the legacy one that their letters fit best.
+
+    Raises:
+        UnknownEncodingError: No known encoding of subtitles fits the bytes.
+    """
+    data = b"\n".join(texts)
+    if _is_utf8(data):
+        is_broken = "\N{REPLACEMENT CHARACTER}" in data.decode(errors="replace")
+        return [Decoded(_without_marks(one.decode(errors="replace")), "UTF-8" if is_broken else "") for one in texts]
+    name = _guessed(data, languages)
+    is_visual = _is_visual(_text(data, name))
+    shown = _ENCODINGS[name][0] + (" (visual)" if is_visual else "")
+    found = (_text(one, name) for one in texts)
+    return [Decoded(_logical(one) if is_visual else one, shown) for one in found]
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Return whether bytes are UTF-8, except for the few that a damaged or truncated file has broken."""
+    text = data.decode(errors="replace")
+    num_broken = text.count("\N{REPLACEMENT CHARACTER}")
+    return num_broken <= _BROKEN_SHARE * sum(not letter.isascii() for letter in text)
 
 
 def _without_marks(text: str) -> str:
@@ -170,15 +247,37 @@ def _without_marks(text: str) -> str:
     return text.replace("\ufeff", "")
 
 
-def _guessed(data: bytes) -> Decoded:
-    if not _TIMES.search(data):
-        raise UnknownEncodingError
+def _text(data: bytes, name: str) -> str:
+    """Return bytes in a legacy encoding as text, in letters without their shapes."""
+    text = data.decode(name, "replace")
+    return text.translate(_UNSHAPED) if name == _SHAPED else text
+
+
+def _is_visual(text: str) -> bool:
+    """Return whether Hebrew was written backwards, as screens without right-to-left text need it."""
+    return len(_FINAL_FIRST.findall(text)) > len(_FINAL_LAST.findall(text))
+
+
+def _logical(text: str) -> str:
+    """Return lines of Hebrew turned around; numbers and Latin words in them stay."""
+    lines = text.splitlines(keepends=True)
+    return "".join(_turned(line) if _HEBREW.search(line) else line for line in lines)
+
+
+def _turned(line: str) -> str:
+    plain = line.rstrip("\r\n")
+    turned = plain[::-1].translate(_MIRRORED)
+    return _LEFT_TO_RIGHT.sub(lambda found: found[0][::-1], turned) + line[len(plain) :]
+
+
+def _guessed(data: bytes, languages: Collection[str]) -> str:
     sample = _sample(data)
-    costs = {name: cost + _cost(sample.decode(name, "replace")) for name, (_, cost) in _ENCODINGS.items()}
+    costs = {name: cost + _cost(_text(sample, name), languages) for name, (_, cost) in _ENCODINGS.items()}
+    costs[_SHAPED] += _MIXED_COST * len(_ILL_SHAPED.findall(sample.decode(_SHAPED, "replace")))
     best = min(costs, key=costs.__getitem__)
     if costs[best] - _ENCODINGS[best][1] > _MOST_PER_BYTE * sum(byte >= 0x80 for byte in sample):
         raise UnknownEncodingError
-    return Decoded(data.decode(best, "replace"), _ENCODINGS[best][0])
+    return best
 
 
 def _sample(data: bytes) -> bytes:
@@ -187,13 +286,17 @@ def _sample(data: bytes) -> bytes:
     return b"\n".join(line for line in head.splitlines() if not line.isascii())[:_SAMPLE_BYTES]
 
 
-def _cost(text: str) -> float:
+def _cost(text: str, languages: Collection[str]) -> float:
     """Return how unlikely the letters of a text are, in the language of which they are likeliest."""
     counts = Counter(char for char in text.lower() if not char.isascii())
-    totals = [0.0] * _NUM_LANGUAGES
+    totals = [_FEW_SPEAKERS_COST * ("is" in codes) for codes in _LANGUAGES]
     for char, count in counts.items():
         for place, cost in enumerate(_costs(char)):
             totals[place] += count * cost
+    for place in (place for place, codes in enumerate(_LANGUAGES) if not codes.isdisjoint(languages)):
+        known = (char for char in counts if char.isalpha() or char == _DOT_OF_I)
+        own = (counts[char] for char in known if _costs(char)[place] < _FOREIGN_COST)
+        totals[place] -= min(_MOST_NAMED_GAIN, _NAMED_GAIN * sum(own))
     shape = text.translate({ord(char): _kind(char) for char in set(text)})
     return min(totals) + _UPPER_COST * len(_UPPER.findall(shape)) + _MIXED_COST * len(_MIXED.findall(shape))
 
@@ -244,6 +347,6 @@ def _ranked(letters: str, share: float = 1.0) -> dict[str, float]:
     return {letter: log((rank + 2) * total / share) for rank, letter in enumerate(unique)}
 
 
-_RANKS = [_ranked(one) for one in _ALPHABETS]
-_WIDE_RANKS = [_ranked(one, 0.5) for one in _SYLLABARIES]
-_NUM_LANGUAGES = len(_RANKS) + len(_WIDE_RANKS)
+_RANKS = [_ranked(one) for one in _ALPHABETS.values()]
+_WIDE_RANKS = [_ranked(one, 0.5) for one in _SYLLABARIES.values()]
+_LANGUAGES = [frozenset(codes.split()) for codes in (*_ALPHABETS, *_SYLLABARIES)]

@@ -6,6 +6,7 @@ film.English - SDH.srt, film.zh-Hans.default.srt, film.[English].srt.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -135,6 +136,13 @@ _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
 _ENDINGS = re.compile(r"(?:双语|雙語|双字|字幕|特效)+$")
 _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
 """A language and YouTube's ID of a track with a name, as in film.en-eEY6OEpapPo.vtt."""
+_SCRIPTS = {
+    script: re.compile(rf"(?<![a-z])(?:{words})(?![a-z])|[{signs}]")
+    for script, words, signs in (
+        ("hant", "hant|cht|tc|tw|hk|mo|big5", "繁"),
+        ("hans", "hans|chs|sc|cn|sg|gb", "简簡"),
+    )
+}
 _JOINTS = re.compile(r"[-_]+")
 
 
@@ -186,6 +194,17 @@ def normalised(name: str) -> str:
 def language_code(tag: str) -> str:
     """Return the ISO 639 code of a language tag such as "zh-Hans", "eng" or "English"; "" if it is unknown."""
     return _LANGUAGES.get(normalised(tag).replace("_", "-").partition("-")[0], "")
+
+
+def written_languages(languages: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return language codes with the script of Chinese, "zh-hant" or "zh-hans", where a name says it.
+
+    >>> written_languages(("zh", "en"), "film.zh-HK.en.srt"), written_languages(("zh",), "film.zh.srt")
+    (('zh-hant', 'en'), ('zh',))
+    """
+    scripts = [script for script, words in _SCRIPTS.items() if words.search(normalised(name))]
+    chinese = f"zh-{scripts[0]}" if len(scripts) == 1 else "zh"
+    return tuple(chinese if one == "zh" else one for one in languages)
 
 
 def tags_of(stem: str, video_stem: str) -> NameTags | None:

@@ -14,7 +14,7 @@ from framelens.core.events import Noticed
 from framelens.core.units import clock
 from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
-from framelens.video.subtitles import discovery, tracks
+from framelens.video.subtitles import discovery, names, tracks
 from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
 from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
 from framelens.video.subtitles.formats import hour_seconds, reader_of
@@ -100,9 +100,10 @@ def _transcript(
 def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Language) -> list[Notice]:
     """Add the cues of the source to `cues`; return notices of a guessed encoding and of lines that weren't read."""
     if source.path is None:
-        _add_all(cues, tracks.from_track(info, source))
-        return []
-    content = _content(source.path)
+        guessed: list[str] = []
+        _add_all(cues, tracks.from_track(info, source, guessed.append))
+        return [Notice("subtitles_encoding", {"name": source.label, "encoding": one}) for one in guessed]
+    content = _content(source.path, source)
     reader = reader_of(source.path.suffix.lower(), content.text, discovery.SPOKEN[language])
     unread = _add_all(cues, reader(content.text, info.frame_rate or 0.0))
     notices: list[Notice] = []
@@ -148,8 +149,8 @@ def _add_all(cues: Cues, found: Iterable[Timed | Unread]) -> list[Unread]:
     return unread
 
 
-def _content(path: Path) -> Decoded:
-    """Read and decode a file.
+def _content(path: Path, source: discovery.Source | None = None) -> Decoded:
+    """Read and decode a file, in one of the source's languages if its text may be.
 
     Raises:
         ValueError: It holds pictures (VobSub in a .sub file).
@@ -158,5 +159,5 @@ def _content(path: Path) -> Decoded:
         data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")
-    found = decoded(data)
+    found = decoded(data, names.written_languages(source.languages, source.label) if source else ())
     return replace(found, text=found.text.translate(_NO_LINE_ENDS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 
@@ -24,7 +24,7 @@ from framelens.video.subtitles import captions, names
 from framelens.video.subtitles.cea708 import DigitalCaptions
 from framelens.video.subtitles.cues import MOST_CUES, Timed, Unread
 from framelens.video.subtitles.discovery import CAPTIONED_CODECS, Source
-from framelens.video.subtitles.encodings import decoded
+from framelens.video.subtitles.encodings import decoded, decoded_texts
 from framelens.video.subtitles.formats import Block, cues_of, from_ass
 from framelens.video.subtitles.names import Extent
 from framelens.video.subtitles.ttml import read_ttml
@@ -75,8 +75,17 @@ def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Sourc
             yield Source(label, (), is_default=False, extent="hearing", track=video.index, is_certain=False)
 
 
-def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
-    """Yield the timed texts of a source in the container, and what of a document in it could not be read."""
+def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], object]) -> Iterator[Timed | Unread]:
+    """Yield the timed texts of a source in the container, and what of a document in it could not be read.
+
+    Args:
+        info: The video.
+        source: The source.
+        on_encoding: Called with the name of an encoding that had to be guessed.
+
+    Raises:
+        UnknownEncodingError: No known encoding fits the texts.
+    """
     container, video = open_video(info.path)
     with container:
         if source.track == video.index:
@@ -90,8 +99,17 @@ def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
         elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
             yield from _captioned(container, stream)
         elif (form := stream.codec_context.codec.canonical_name) in _TEXTS:
-            blocks = filter(None, (_block(packet, form) for packet in _packets(container, stream)))
-            yield from cues_of(list(islice(blocks, MOST_CUES + 1)), is_webvtt=form == "webvtt")
+            found = filter(None, (_text_in(packet, form) for packet in _packets(container, stream)))
+            timed = list(islice(found, MOST_CUES + 1))
+            languages = names.written_languages(source.languages, source.label)
+            texts = decoded_texts([text for _, _, text in timed], languages)
+            if assumed := next((one.assumed for one in texts if one.assumed), ""):
+                on_encoding(assumed)
+            blocks = [
+                Block(start, end, tuple(line for line in text.text.splitlines() if line.strip()))
+                for (start, end, _), text in zip(timed, texts, strict=True)
+            ]
+            yield from cues_of(blocks, is_webvtt=form == "webvtt")
         else:
             for packet in _packets(container, stream):
                 yield from _events(packet, stream)
@@ -166,16 +184,17 @@ def _has_captions(container: InputContainer, video: VideoStream) -> bool:
     return False
 
 
-def _block(packet: Packet[Stream], form: str) -> Block | None:
-    """Return the cue in a packet; None if it is empty, as those of MP4 between two cues are."""
+def _text_in(packet: Packet[Stream], form: str) -> tuple[float, float, bytes] | None:
+    """Return the times and the bytes of a cue; None if it is empty, as those of MP4 between two cues are."""
     data = bytes(packet)
     if form == _TIMED_TEXT:  # a length, the text, and boxes with its style
         data = data[2 : 2 + int.from_bytes(data[:2])]
-    text = decoded(data).text if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)) else data.decode("utf-8", "replace")
-    if packet.pts is None or not text.strip():
+    if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
+        data = decoded(data).text.encode(errors="replace")
+    if packet.pts is None or not data.strip(b"\0 \t\r\n"):
         return None
     start, end = (float(time * packet.time_base) for time in (packet.pts, packet.pts + (packet.duration or 0)))
-    return Block(start, end, tuple(line for line in text.splitlines() if line.strip()))
+    return start, end, data
 
 
 def _events(packet: Packet[Stream], stream: SubtitleStream) -> Iterator[Timed]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
@@ -134,6 +136,10 @@ FILES = [
 IDS = [f"{encoding}-{name or 'known'}" for _, encoding, name in FILES]
 
 
+LATIN = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z:]*[0-9A-Za-z])?")
+PAIRS = str.maketrans("()", ")(")
+
+
 def srt(lines: list[str]) -> str:
     times = (clock(number) for number in range(1, len(lines) + 1))
     cues = (f"{time},000 --> {time},900\n{line}\n" for time, line in zip(times, lines, strict=True))
@@ -183,3 +189,46 @@ def test_english_with_typographic_signs_is_recognised() -> None:
 def test_a_tilde_and_a_brace_are_no_chinese() -> None:
     text = srt(["Write ~{ and ~} around it.", "~{}~"])
     assert decoded(text.encode()) == Decoded(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "encoding", "language"),
+    [
+        *(("สวัสดีครับ", "cp874", "th"), ("ไม่", "tis_620", "th"), ("ขอบคุณ", "cp874", "th")),
+        *(("Evet, doğru.", "cp1254", "tr"), ("İyi geceler.", "cp1254", "tr"), ("Şimdi değil.", "iso8859_9", "tr")),
+        *(("早晨", "big5hkscs", "zh-hant"), ("係咪呀", "big5hkscs", "zh-hant"), ("謝謝", "big5", "zh-hant")),
+        *(("לא", "cp862", "he"), ("בוא נלך", "cp1255", "he"), ("Ναι", "cp1253", "el")),
+        *(("Děkuji", "cp1250", "cs"), ("Ačiū", "cp1257", "lt"), ("très bien", "cp1252", "fr")),
+    ],
+)
+def test_language_of_the_name_decodes_one_cue(line: str, encoding: str, language: str) -> None:
+    found = decoded(srt([line]).encode(encoding), (language,))
+    assert found.text == srt([line]) and found.assumed
+
+
+@pytest.mark.parametrize(("lines", "encoding", "name"), FILES[:20], ids=IDS[:20])
+def test_a_wrong_name_changes_no_long_text(lines: list[str], encoding: str, name: str) -> None:
+    text = srt(lines * 5)
+    for language in ("th", "tr", "zh-hant", "ru", "en"):
+        assert decoded(text.encode(encoding), (language,)).text == text
+
+
+@pytest.mark.parametrize(("line", "encoding"), [("Şimdi değil.", "cp1254"), ("ขอบคุณ", "cp874")])
+def test_content_alone_decodes_more_single_cues(line: str, encoding: str) -> None:
+    assert decoded(srt([line]).encode(encoding)).text == srt([line])
+
+
+def test_hebrew_written_backwards_is_turned_around() -> None:
+    lines = ["שלום (חבר), מה שלומך?", "בשעה 10:30 ב-London, ואיפה הים?", "Hello"]
+    times = srt(lines).splitlines()
+    backwards = [LATIN.sub(lambda one: one[0][::-1], line[::-1].translate(PAIRS)) for line in lines]
+    data = "\n".join(backwards[lines.index(one)] if one in lines else one for one in times).encode("iso8859_8")
+    found = decoded(data)
+    assert [line for line in found.text.splitlines() if line] == [line for line in times if line]
+    assert found.assumed == "Windows-1255 (visual)"
+
+
+def test_arabic_of_dos_is_read_without_its_shapes() -> None:
+    shaped = "ﻣﺭﺣﺑﺎ ﻳﺎ ﺻﺩﻳﻕ"
+    found = decoded(srt([shaped, shaped]).encode("cp864"))
+    assert found == Decoded(srt(["مرحبا يا صديق"] * 2), "CP864")

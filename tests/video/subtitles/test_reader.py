@@ -47,6 +47,29 @@ def test_braces_and_backslashes_of_tracks_are_text(tmp_path: Path, suffix: str, 
     assert transcript is not None and transcript.cues == (Cue(0.5, 1.5, r"C:\News {1, 2} a < b"),)
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "webvtt")])
+@pytest.mark.parametrize("language", ["", "tha"])
+def test_tracks_in_a_legacy_encoding_are_read(tmp_path: Path, suffix: str, codec: str, language: str) -> None:
+    lines = [(0.2, 1.0, "ขอบคุณ"), (1.0, 2.0, "Hello"), (2.0, 3.0, "ฉันรักเธอ")]
+    path = write_spoken(tmp_path / f"film{suffix}", tracks=[Track(lines, codec, language, encoding="cp874")])
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and [one.text for one in transcript.cues] == ["ขอบคุณ", "Hello", "ฉันรักเธอ"]
+    (notice,) = notices
+    assert (notice.key, notice.values["encoding"]) == ("subtitles_encoding", "Windows-874")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "line"),
+    [("film.th", "cp874", "ไม่"), ("film.tr", "cp1254", "Evet, doğru."), ("film.zh-HK", "big5hkscs", "早晨")],
+)
+def test_language_in_the_name_of_a_file_decodes_it(tmp_path: Path, name: str, encoding: str, line: str) -> None:
+    path = write_spoken(tmp_path / "film.mkv", sound=tone(3))
+    (tmp_path / f"{name}.srt").write_bytes(f"1\n00:00:00,500 --> 00:00:01,500\n{line}\n".encode(encoding))
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and [one.text for one in transcript.cues] == [line]
+    assert [one.key for one in notices] == ["subtitles_encoding"]
+
+
 def test_rolling_captions_in_a_track_are_read_once(tmp_path: Path) -> None:
     lines = [(0.2, 1.0, "one<00:00:00.500><c> two</c>"), (1.0, 1.01, "one two"), (1.01, 2.0, "one two\nthree")]
     path = write_spoken(tmp_path / "film.mkv", tracks=[Track(lines, "webvtt")])

@@ -114,6 +114,7 @@ def test_a_notice_inside_a_notice_is_put_into_words() -> None:
 def test_notice_of_earlier_version_is_readable() -> None:
     kept = Notice("engine_failed", {"model": "m", "cause": "upside down"}, "error", "error")
     assert "upside down" in notice_text(kept, "en") and "upside down" in notice_text(kept, "zh")
+    assert "in the log …." in error_text(AppError("plugin_failed", name="mine", reason="ValueError"), "en")
 
 
 def test_reasons_of_the_system_are_translated(tmp_path: Path) -> None:

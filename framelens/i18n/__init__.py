@@ -208,7 +208,7 @@ def error_text(error: AppError, language: Language | None = None) -> str:
     """
     if not has_notice(error.key, "error"):
         return error.key
-    text = t(f"error.{error.key}", language, **_said(error.values, language))
+    text = _stored_text(f"error.{error.key}", error.values, language)
     return sentences([*(notice_text(notice, language) for notice in error.notices), text], language)
 
 
@@ -220,10 +220,13 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
     """
     if not has_notice(notice.key, notice.table):
         return notice.key
-    values = _said(notice.values, language)
-    # An earlier version may have stored the notice, with other placeholders.
-    text = text_of(f"{notice.table}.{notice.key}", language)
-    return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
+    return _stored_text(f"{notice.table}.{notice.key}", notice.values, language)
+
+
+def _stored_text(key: str, values: Mapping[str, object], language: Language | None) -> str:
+    """Return a text whose values an earlier version may have stored, with other placeholders."""
+    said = defaultdict(lambda: "…", _said(values, language))
+    return _FORMATTER.vformat(text_of(key, language), (), said)
 
 
 def _said(values: Mapping[str, object], language: Language | None) -> dict[str, object]:

@@ -19,6 +19,7 @@ CUES = "1\n00:00:00,500 --> 00:00:01,500\nRed\ncard.\n\n2\n00:00:02,000 --> 00:0
 @pytest.fixture
 def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)  # reports go there
     return write_card_video(tmp_path / "film.mp4", ["red", "blue"])
 
 

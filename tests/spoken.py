@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 
 import av
@@ -75,6 +76,54 @@ def write_spoken(
                 container.mux(speaker.encode(block))
             container.mux(speaker.encode(None))
     return path
+
+
+def write_surround(path: Path, channel: int, codec: str = "pcm_s16le") -> Path:
+    """Two seconds of a picture, and 7.1 sound with a tone in one of its channels alone."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        speaker = container.add_stream(codec, rate=RATE, layout="7.1")
+        for _ in range(20):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(solid(COLOURS["blue"], 64, 48), format="rgb24")))
+        container.mux(picture.encode(None))
+        channels = np.zeros((2 * RATE, 8), np.int16)
+        channels[:, channel] = tone(2)
+        block = av.AudioFrame.from_ndarray(channels.reshape(1, -1), "s16", "7.1")
+        block.sample_rate, block.pts, block.time_base = RATE, 0, Fraction(1, RATE)
+        container.mux([*speaker.encode(block), *speaker.encode(None)])
+    if path.suffix == ".mov":  # the order of the channels in Apple's MPEG_7_1_C: the sides before the back
+        data = path.read_bytes()
+        path.write_bytes(data.replace(bytes.fromhex("00010000 0000063f"), bytes.fromhex("00800008 00000000")))
+    return path
+
+
+def write_programmes(path: Path, *sounds: Sound | None) -> Path:
+    """A transport stream of several programmes, each with a picture and the sound given for it, if any."""
+    parts, entries = [], b""
+    for number, sound in enumerate(sounds, 1):
+        muxer = {"mpegts_service_id": number, "mpegts_start_pid": 256 * number, "mpegts_pmt_start_pid": 4096 + number}
+        options = {name: str(value) for name, value in muxer.items()}
+        one = path.with_name(f"{number}.ts")
+        data = write_spoken(one, sound=sound, sound_codec="mp2", muxer=options).read_bytes()
+        packets = [data[place : place + 188] for place in range(0, len(data), 188)]
+        parts.append([packet for packet in packets if int.from_bytes(packet[1:3], "big") & 0x1FFF > 31])
+        entries += number.to_bytes(2, "big") + (0xE000 | 4096 + number).to_bytes(2, "big")
+    table = b"\0" + (0xB000 | len(entries) + 9).to_bytes(2, "big") + b"\0\1\xc1\0\0" + entries
+    head = b"\x47\x40\0\x10\0" + table + _check(table)
+    mixed = [packet for several in zip_longest(*parts) for packet in several if packet]
+    path.write_bytes(head.ljust(188, b"\xff") + b"".join(mixed))
+    return path
+
+
+def _check(table: bytes) -> bytes:
+    """The checksum of a table in a transport stream (ISO/IEC 13818-1, annex A)."""
+    value = 0xFFFFFFFF
+    for byte in table:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ 0x04C11DB7 if value >> 31 else value << 1) & 0xFFFFFFFF
+    return value.to_bytes(4, "big")
 
 
 def _add_track(container: av.container.OutputContainer, track: Track) -> av.subtitles.stream.SubtitleStream:

@@ -33,9 +33,11 @@ from framelens.video.readers.pyav import (
     DISPOSABLE_CODECS,
     add_time,
     decoded,
+    frame_rate_of,
     frames_a_second,
     open_video,
     presentation_of,
+    sound_streams,
 )
 from framelens.video.readers.restarts import ContinuousClocks
 from framelens.video.readers.transparency import decoder_of
@@ -150,7 +152,7 @@ class AccurateSeeker(OpenedFile):
             self.presentation = presentation_of(video.path, self._container, self._stream)
             self._decoder = decoder_of(self._stream)
             self._names_whole = self._decoder is self._stream.codec_context  # libvpx doesn't
-            self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
+            self._nominal_seconds = 1 / float(frame_rate_of(self._stream) or 25)
             self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
             self._first = self._place(video.start_seconds)
@@ -252,7 +254,7 @@ class AccurateSeeker(OpenedFile):
         shown, whole, last_dts = [], [], None
         is_avi = self._container.format.name == "avi"
         clocks = ContinuousClocks(self._container)
-        for packet in self._packets(*self._container.streams.audio):
+        for packet in self._packets(*sound_streams(self._container, self._stream)):
             move_on()
             if packet.size == 0:
                 continue

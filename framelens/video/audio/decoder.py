@@ -6,7 +6,7 @@ as default, else the first. Sound is cut at quiet places, and silence is dropped
 
 import io
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import av.error
 import numpy as np
@@ -21,7 +21,7 @@ from framelens.core.errors import DecodeError
 from framelens.video.files import printable
 from framelens.video.limits import move_on
 from framelens.video.readers.packets import demuxed
-from framelens.video.readers.pyav import open_video
+from framelens.video.readers.pyav import open_video, sound_streams
 from framelens.video.readers.restarts import continuous
 from framelens.video.subtitles.names import language_code
 
@@ -95,9 +95,9 @@ def _within(blocks: Iterator[Block], start_seconds: float, end_seconds: float | 
 
 
 def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Block]:
-    container, _ = open_video(info.path)
+    container, video = open_video(info.path)
     with container:
-        stream = _stream(container, language)
+        stream = _stream(sound_streams(container, video), language)
         if stream is None:
             return
         for other in container.streams:
@@ -113,9 +113,9 @@ def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Bl
             raise DecodeError("sound_undecodable", name=name, codec=codec)
 
 
-def _stream(container: InputContainer, language: str) -> AudioStream | None:
+def _stream(tracks: Sequence[AudioStream], language: str) -> AudioStream | None:
     """Return the track to decode; `language` is an ISO 639-1 code, "" for any."""
-    known = [one for one in container.streams.audio if one.codec_context is not None]
+    known = [one for one in tracks if one.codec_context is not None]
     if language:
         spoken = [one for one in known if language_code(one.language or "") == language]
         known = spoken or known

@@ -6,6 +6,7 @@ Packets are demuxed and decoded once, in order; damaged ones are counted and ski
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -87,6 +88,8 @@ _LONGEST_PRIMING_SECONDS = 0.15
 44.1 kHz, rounded up. Players don't show it."""
 _COVER_CODECS = frozenset({"mjpeg", "png"})
 _NO_TIME = "00:00:00.0"
+_OWN_ORDER = re.compile(r"\d+ channels \(")
+"""How FFmpeg names a layout of channels that is none of the usual ones."""
 _MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them."""
 _WIDEST_GAP_SECONDS = 0.17
@@ -121,7 +124,7 @@ class AvReader(base.FrameReader):
             self._presentation = presentation_of(path, self._container, self._stream)
             self.changes = self._presentation.changes
             self._decoder = decoder_of(self._stream)
-            self._rate = _frame_rate(self._stream)
+            self._rate = frame_rate_of(self._stream)
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
             self._declared_until: float | None = None
@@ -475,7 +478,7 @@ class AvReader(base.FrameReader):
         if stream.duration:
             start = 0 if self._lacks_beginning() else stream.start_time or 0
             end = float((start + stream.duration) * self._unit)
-            sound = max(map(_declared_end, container.streams.audio), default=0.0)
+            sound = max(map(_declared_end, sound_streams(container, stream)), default=0.0)
             return base.held_end(end, sound)
         if container.duration:
             # Matroska's duration is the end of the last frame, not the time since the first.
@@ -515,7 +518,7 @@ class AvReader(base.FrameReader):
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=None if self._counts_fields else stream.frames or None,
             start_seconds=start,
-            has_audio=bool(container.streams.audio),
+            has_audio=bool(sound_streams(container, stream)),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
             timecode=timecode_of(container, stream, first),
@@ -523,7 +526,7 @@ class AvReader(base.FrameReader):
         )
 
 
-def _frame_rate(stream: VideoStream) -> Fraction | None:
+def frame_rate_of(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead.
 
     In fragments of MP4, FFmpeg divides by a duration to which the delay of the sound's encoder is added.
@@ -580,6 +583,13 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise
     _set_threads(stream)
     return container, stream
+
+
+def sound_streams(container: InputContainer, video: VideoStream) -> list[AudioStream]:
+    """List the sound tracks of a video: of several programmes in a transport stream, those of its own."""
+    best = container.streams.best
+    programme = best("video", related=video)
+    return [one for one in container.streams.audio if best("video", related=one) is programme]
 
 
 def presentation_of(path: Path, container: InputContainer, stream: VideoStream) -> Presentation:
@@ -639,7 +649,21 @@ def _open_container(path: Path) -> InputContainer:
         if base.is_animated_webp(path):
             raise VideoError("video_webp_animated", name=name)
         raise VideoError("video_is_image", name=name, format=container.format.name)
+    for sound in container.streams.audio:
+        _leave_out_own_order(sound)
     return container
+
+
+def _leave_out_own_order(sound: AudioStream) -> None:
+    """Give the channels of a sound track no places where they have an order of their own, as QuickTime allows.
+
+    PyAV frees such an order with every object that refers to it, and the second time ends the process.
+    """
+    if sound.codec_context is None:
+        return
+    layout = sound.codec_context.layout
+    if _OWN_ORDER.match(layout.name):
+        sound.codec_context.layout = f"{layout.nb_channels} channels"  # from here on `layout` alone has the order
 
 
 def _not_a_video(path: Path) -> VideoError:

@@ -17,7 +17,7 @@ from framelens.core.domain import SoundPiece
 from framelens.core.errors import Cancelled
 from framelens.video.audio.decoder import MOST_SECONDS, RATE, AudioSegmenter
 from framelens.video.extractor import sound_pieces
-from tests.spoken import Sound, quiet, tone, write_spoken
+from tests.spoken import Sound, quiet, tone, write_programmes, write_spoken, write_surround
 from tests.video.conftest import decoding_children
 
 NEAR = pytest.approx
@@ -135,3 +135,15 @@ def test_of_several_tracks_the_wanted_language_is_heard(tmp_path: Path, language
         container.mux(picture.encode(None))
     (piece,) = sound_pieces(path, language=language)
     assert onset(piece) == NEAR(start, abs=0.01)
+
+
+def test_channels_in_an_order_of_their_own_are_heard(tmp_path: Path) -> None:
+    (piece,) = sound_pieces(write_surround(tmp_path / "film.mov", 2))
+    assert (piece.start_seconds, piece.end_seconds) == NEAR((0.0, 2.0), abs=0.03)
+
+
+def test_sound_of_another_programme_is_not_heard(tmp_path: Path) -> None:
+    late, early = np.concatenate([quiet(2), tone(1)]), tone(1)
+    (piece,) = sound_pieces(write_programmes(tmp_path / "two.ts", late, early))
+    assert onset(piece) == NEAR(2.0, abs=0.05)
+    assert list(sound_pieces(write_programmes(tmp_path / "one.ts", None, early))) == []

@@ -12,17 +12,19 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from framelens.core.errors import VideoError
 from framelens.video.limits import move_on
+from framelens.video.readers.pyav import sound_streams
 from framelens.video.remux.written_file import WrittenBytes, WrittenFile
 
 _PIECE_BYTES = 1 << 18
 
 
-def sound_streams(container: InputContainer) -> list[AudioStream]:
+def known_sound(container: InputContainer, video: VideoStream) -> list[AudioStream]:
     """List the sound tracks of a video that have a decoder."""
-    return [one for one in container.streams.audio if one.codec_context is not None]
+    return [one for one in sound_streams(container, video) if one.codec_context is not None]
 
 
 class ClipContainer:

@@ -19,14 +19,14 @@ from av.video.stream import VideoStream
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import VideoError
 from framelens.core.units import clock
-from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
+from framelens.plugins.editing.clips.container import ClipContainer, known_sound
 from framelens.plugins.editing.clips.messages import ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers.packets import demuxed
-from framelens.video.readers.pyav import add_time, open_video
+from framelens.video.readers.pyav import add_time, frame_rate_of, open_video
 from framelens.video.readers.restarts import have_clocks_restarted
 from framelens.video.remux.written_file import WrittenBytes
 
@@ -65,8 +65,8 @@ class _Copy:
     def __init__(self, info: VideoInfo, request: ClipRequest, container: InputContainer, stream: VideoStream) -> None:
         self._info, self._request, self._container, self._stream = info, request, container, stream
         self._unit = stream.time_base or Fraction(1, 1000)
-        self._nominal = 1 / float(stream.average_rate or 25)
-        self._sound = sound_streams(container)
+        self._nominal = 1 / float(frame_rate_of(stream) or 25)
+        self._sound = known_sound(container, stream)
         self._shown: list[int] = []
         self._end = self._reached = 0.0
 

@@ -31,7 +31,7 @@ from framelens.core.domain import Cue, VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.captions import CaptionDrawer
-from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
+from framelens.plugins.editing.clips.container import ClipContainer, known_sound
 from framelens.plugins.editing.clips.messages import Canvas, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
 from framelens.plugins.editing.timeline.rates import timecode_at
@@ -42,7 +42,7 @@ from framelens.video.readers import open_reader
 from framelens.video.readers.base import as_image, reformatted, side_data_of
 from framelens.video.readers.geometry import Orientation
 from framelens.video.readers.picture import AvPicture
-from framelens.video.readers.pyav import open_video
+from framelens.video.readers.pyav import frame_rate_of, open_video
 from framelens.video.readers.tone_mapping import HDR_TRANSFERS
 from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
@@ -90,7 +90,7 @@ def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | Cl
         is_fitted = request.canvas is not None
         sounds = [
             SoundTrack(info, clip.container, one, is_fitted=is_fitted)
-            for one in _sound_sources(container, request.canvas)
+            for one in _sound_sources(container, stream, request.canvas)
         ]
         clip.begin()
         end = _end_of(request) + _WHOLE_SECONDS  # the last picture may be shown until then
@@ -108,8 +108,10 @@ def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | Cl
     yield track.result()
 
 
-def _sound_sources(container: InputContainer, canvas: Canvas | None) -> Sequence[AudioStream | None]:
-    found = sound_streams(container)
+def _sound_sources(
+    container: InputContainer, video: VideoStream, canvas: Canvas | None
+) -> Sequence[AudioStream | None]:
+    found = known_sound(container, video)
     if canvas is None:
         return found
     return (found[:1] or [None]) if canvas.has_sound else []
@@ -203,7 +205,7 @@ class _Track:
         encoder = next((name for name in _ENCODERS if _has(name)), None)
         if encoder is None:
             raise VideoError("clip_without_encoder", name=printable(info.name))
-        rate = _CANVAS_RATE if self._canvas else source.average_rate or source.guessed_rate or Fraction(25)
+        rate = _CANVAS_RATE if self._canvas else frame_rate_of(source) or Fraction(25)
         stream = clip.container.add_stream(encoder, rate=rate, options=dict(_ENCODERS[encoder]))
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = self._size

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from framelens.plugins.editing.clips.container import ClipContainer, sound_streams
+from framelens.plugins.editing.clips.container import ClipContainer, known_sound
 from framelens.plugins.editing.clips.messages import ClipPictures, ClipProgress, ClipRequest
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import open_video
@@ -36,7 +36,7 @@ def joined(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipP
     times: list[float] = []
     offset = 0.0
     with first, ClipContainer(request.format, request.path.name) as reel:
-        copies = [reel.copy_of(one) for one in (stream, *sound_streams(first))]
+        copies = [reel.copy_of(one) for one in (stream, *known_sound(first, stream))]
         if request.has_chapters:
             reel.container.set_chapters(list(_chapters(request)))
         reel.begin()
@@ -44,7 +44,7 @@ def joined(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipP
         for clip in request.clips:
             container, pictures = open_video(clip.path)
             with container:
-                streams = [pictures, *sound_streams(container)]
+                streams = [pictures, *known_sound(container, pictures)]
                 for place, packet in _packets(container, streams, offset, clip.seconds):
                     if place == 0:
                         times.append(float((packet.pts or 0) * packet.time_base))

@@ -29,6 +29,8 @@ _MOST_CHANNELS = 8
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 """By number of channels, where the file doesn't name their places, as PCM in AVI; those that AAC knows."""
 _IS_UNNAMED = re.compile(r"\d+ channels")
+_FORMAT = "flt"
+"""All channels in one plane: PyAV looks for planes beyond the eighth, of which there are none, and crashes."""
 _BITS_A_CHANNEL = 96_000
 _GAP_SECONDS = 0.1
 """Times of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
@@ -65,7 +67,7 @@ class SoundTrack:
         if self._is_fitted:
             blocks = chain(blocks, [(end_seconds, np.zeros((self._channels, 0), np.float32))])
         for samples in _joined(blocks, start_seconds, end_seconds, self._rate):
-            frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
+            frame = AudioFrame.from_ndarray(samples.T.reshape(1, -1), format=_FORMAT, layout=self._layout)
             frame.sample_rate, frame.pts, frame.time_base = self._rate, num, Fraction(1, self._rate)
             num += samples.shape[1]
             yield from map(_timed, self._stream.encode(frame))
@@ -81,16 +83,16 @@ class SoundTrack:
             assert isinstance(stream, AudioStream)
             if start_seconds > EARLY_SECONDS:
                 seek(container, start_seconds - EARLY_SECONDS + self._info.start_seconds)
-            resampler, kind = AudioResampler("fltp", self._layout, self._rate), None
+            resampler, kind = AudioResampler(_FORMAT, self._layout, self._rate), None
             for frame in decoded_frames(container, stream):
                 if frame.pts is None or frame.time_base is None or not frame.samples:
                     continue
                 time = float(frame.pts * frame.time_base) - self._info.start_seconds
                 if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
-                    resampler = AudioResampler("fltp", self._layout, self._rate)
+                    resampler = AudioResampler(_FORMAT, self._layout, self._rate)
                 frame.pts = None
                 for result in resampler.resample(frame):
-                    yield time, cast(Samples, result.to_ndarray())
+                    yield time, cast(Samples, result.to_ndarray().reshape(-1, self._channels).T)
                     time += result.samples / self._rate
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av import AudioResampler
 
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, VideoError
 from framelens.i18n import LANGUAGES, error_text
@@ -21,7 +22,8 @@ from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_cli
 from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures, ClipRequest
 from framelens.video.readers import open_reader
 from tests.marked import marked, number_of, uneven_times
-from tests.media import solid, with_sound, write_sound, write_video
+from tests.media import solid, textured, with_sound, write_sound, write_video
+from tests.spoken import tone, write_programmes, write_surround
 
 COUNT = 120
 X264 = {"preset": "medium", "g": "24", "bf": "3"}
@@ -236,6 +238,46 @@ def test_sound_whose_channels_have_no_places_is_encoded(tmp_path: Path) -> None:
     clip, _ = cut(path, 0.5, 1.5, "exact", tmp_path)
     with av.open(str(clip.path)) as container:
         assert container.streams.audio[0].codec_context.layout.name == "mono"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["film.mov", "film.mkv"])
+def test_eight_channels_stay_at_their_places(tmp_path: Path, name: str) -> None:
+    codec = "flac" if name.endswith("mkv") else "pcm_s16le"
+    clip = cut_clip(write_surround(tmp_path / name, 2, codec), 0.5, 1.5, tmp_path / "clip.mp4", mode="exact")
+    with av.open(str(clip.path)) as container:
+        assert container.streams.audio[0].codec_context.layout.name == "7.1"
+        blocks = [block for one in container.decode(audio=0) for block in AudioResampler("flt", "7.1").resample(one)]
+    loudness = np.abs(np.concatenate([one.to_ndarray().reshape(-1, 8) for one in blocks])).mean(axis=0)
+    assert np.flatnonzero(loudness > 0.01).tolist() == [2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_sound_of_another_programme_is_left_out(tmp_path: Path, mode: ClipMode) -> None:
+    path = write_programmes(tmp_path / "two.ts", tone(4), tone(4))
+    clip = cut_clip(path, 1.0, 2.0, tmp_path / f"clip{suffix_of(path, mode)}", mode=mode)
+    with av.open(str(clip.path)) as container:
+        assert len(container.streams.audio) == 1
+
+
+@pytest.mark.slow
+def test_raw_dv_is_cut_at_its_own_rate(tmp_path: Path) -> None:
+    tape = write_video(tmp_path / "tape.avi", (textured(n, 720, 576) for n in range(50)), codec="dvvideo")
+    path = tmp_path / "tape.dv"
+    with av.open(str(tape)) as before, av.open(str(path), "w") as container:
+        picture = container.add_stream_from_template(before.streams.video[0])
+        sound = container.add_stream("pcm_s16le", rate=48_000, layout="stereo")
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 192_000), np.int16), "s16", "stereo")
+        block.sample_rate, block.pts, block.time_base = 48_000, 0, Fraction(1, 48_000)
+        packets = sound.encode(block)
+        for packet in before.demux(video=0):
+            packet.stream = picture
+            packets += [packet] if packet.size else []
+        container.mux(packets)
+    clip = cut_clip(path, 0.4, 1.2, tmp_path / "clip.mp4", mode="exact")
+    with av.open(str(clip.path)) as container:
+        assert (clip.num_frames, container.streams.video[0].average_rate) == (20, 25)
 
 
 # ---- what can't be cut

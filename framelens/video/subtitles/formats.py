@@ -50,6 +50,8 @@ _RUBY = re.compile(r"<r([tp])\b[^>]*>.*?(?:</r\1>|(?=</ruby>|<r[tp]\b)|$)", re.I
 """How the characters before it are pronounced: they would be read twice."""
 _TIMESTAMP_MAP = re.compile(r"X-TIMESTAMP-MAP\s*=(?=.*MPEGTS:(\d+))(?=.*LOCAL:([\d:.]+))")
 """In a segment of HLS (RFC 8216, 3.5): which time of the transport stream, in ticks, a time of its cues is."""
+_REMARK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
+"""How remarks, styles and regions of WebVTT begin."""
 _SEGMENT_HEADER = re.compile(r"WEBVTT(?:[ \t].*)?")
 _TICKS, _WRAP_SECONDS = 90_000, (1 << 33) / 90_000
 _WORD_TIME = re.compile(r"<\d+:[\d:.]{4,17}>")
@@ -115,7 +117,11 @@ def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
 
 
 def read_arrows(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of WebVTT: a line `start --> end`, then lines up to an empty one; a line of blanks isn't empty."""
+    """Yield the cues of WebVTT: a line `start --> end`, then lines up to an empty one; a line of blanks isn't empty.
+
+    Players show a cue without lines empty; here it has the paragraph after it, if that is neither a remark nor the name
+    of the next cue.
+    """
     return _cues(text, ends_with_empty_line=True)
 
 
@@ -148,8 +154,11 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
         is_start = not before.strip() or bool(_CUE_NUMBER.fullmatch(before))
         times = _timing(line, is_start=is_start)
         is_unread = times is None and is_start and (_STANDARD_ARROW in line or bool(_TWO_CLOCKS.match(line)))
-        if timing and (times or is_unread or (ends_with_empty_line and not line)):
-            yield Block(*timing, words(lines, is_followed=bool(line)))
+        is_ended = ends_with_empty_line and not line and any(one.strip() for one in lines)
+        is_remark = ends_with_empty_line and not before and bool(_REMARK.match(line))
+        if timing and (times or is_unread or is_ended or is_remark):
+            is_name = ends_with_empty_line and lines[:1] == [""] and not is_ended  # that of the next cue
+            yield Block(*timing, () if is_name else words(lines, is_followed=bool(line)))
             timing = None
         if is_unread:
             yield Unread(number, line)

@@ -538,3 +538,12 @@ def test_sung_line_of_ass_is_read_whole() -> None:
     other = "Comment: 0,0:00:00.00,0:00:00.00,,,0,0,0,template syl,{\\fad(1,2)}\n"
     said = "Dialogue: 0,0:00:05.00,0:00:06.00,,,0,0,0,,Said\n"
     assert read(".ass", f"[Events]\n{other}{sung}{syllables}{said}") == [(1.0, 3.0, "kore ga"), (5.0, 6.0, "Said")]
+
+
+def test_words_after_an_empty_line_of_webvtt_are_read() -> None:
+    first, second = "WEBVTT\n\n00:01.000 --> 00:02.000\n\n", "00:03.000 --> 00:04.000\nbye\n"
+    bye = (3.0, 4.0, "bye")
+    assert read(".vtt", f"{first}hello\nthere\n\n{second}") == [(1.0, 2.0, "hello there"), bye]
+    assert read(".vtt", f"{first}\n\nhello") == [(1.0, 2.0, "hello")]
+    for between in ("", "2\n", "intro\n", "NOTE a remark\nof two lines\n\n"):
+        assert read(".vtt", first + between + second) == [(1.0, 2.0, ""), bye]

@@ -145,6 +145,7 @@ class AvReader(base.FrameReader):
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
             self._sound_seconds = 0.0
+            self._sounds = {one.index for one in sound_streams(self._container, self._stream)}
             self._clocks = ContinuousClocks(self._container)
             self._latest: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
@@ -439,7 +440,7 @@ class AvReader(base.FrameReader):
             unit, parts = self._units.get(packet.stream.index) or self._unit_of(packet)
             end = (time + (packet.duration or 0)) * unit / parts
             self.reached_seconds = max(self.reached_seconds, end)
-            if packet.stream.type == "audio":
+            if packet.stream.index in self._sounds:
                 self._sound_seconds = max(self._sound_seconds, end)
 
     def _unit_of(self, packet: Packet[Stream]) -> tuple[int, int]:

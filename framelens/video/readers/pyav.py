@@ -522,7 +522,7 @@ class AvReader(base.FrameReader):
             has_audio=bool(sound_streams(container, stream)),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
-            timecode=timecode_of(container, stream, first),
+            timecode=timecode_of(self._path, self._rate, container, stream, first),
             player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),
         )
 

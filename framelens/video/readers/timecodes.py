@@ -1,26 +1,43 @@
 """Timecode of a video's first picture: that of a track, a tag, or the header of an MPEG-2 group of pictures."""
 
 import re
+from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 
 from av import VideoFrame
 from av.container import InputContainer
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
+from framelens.video.readers import track_header
 from framelens.video.readers.base import side_data_of
 
 _TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
 
 
-def timecode_of(container: InputContainer, stream: VideoStream, first: VideoFrame) -> str:
-    """Return the timecode of the first picture, as "HH:MM:SS:FF", or with ";" if numbers are dropped; "" if none."""
+def timecode_of(
+    path: Path, rate: Fraction | None, container: InputContainer, stream: VideoStream, first: VideoFrame
+) -> str:
+    """Return the timecode of the first picture, as "HH:MM:SS:FF", or with ";" if numbers are dropped; "" if none.
+
+    FF counts frames of the video, at `rate` a second, also where a timecode track counts every second one, as cameras
+    write it for 50 and 60 frames a second.
+    """
     owners = (stream.metadata, *(one.metadata for one in container.streams.data), container.metadata)
     for name, value in chain.from_iterable(tags.items() for tags in owners):
         if name.lower() == "timecode" and (found := _TIMECODE.fullmatch(value.strip())):
-            return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{found[5]}"
+            step = _step(path, rate) if container.format.name.startswith("mov") else 1
+            number = f"{int(found[5]) * step:0{len(found[5])}}"
+            return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{number}"
     header = side_data_of(first).get(Type.GOP_TIMECODE)
     return "" if header is None else _group_timecode(int.from_bytes(bytes(header)[:8], "little"))
+
+
+def _step(path: Path, rate: Fraction | None) -> int:
+    """Return how many frames of the video have one number of its timecode track."""
+    counted = track_header.timecode_rate(path)
+    return max(1, round(rate / counted)) if rate and counted else 1
 
 
 def _group_timecode(bits: int) -> str:

@@ -26,6 +26,8 @@ _MOST_BYTES = 1 << 16
 """Read of one part: more than any of those that are read."""
 _ENTRY_BYTES = 78
 """Fields of a visual sample entry before the boxes in it."""
+_COUNTED = 24
+"""Place of the number of frames in a timecode sample entry (QuickTime File Format, timecode media)."""
 _SEGMENT, _SEEK_HEAD, _SEEK, _TRACKS, _CLUSTER = 0x18538067, 0x114D9B74, 0x4DBB, 0x1654AE6B, 0x1F43B675
 _SEEK_ID, _SEEK_POSITION, _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0x53AB, 0x53AC, 0xAE, 0x83, 0xE0
 _PIXEL_SIZE = (0xB0, 0xBA)
@@ -82,6 +84,18 @@ def read(path: Path, *, number: int = 0, track_id: int | None = None) -> TrackHe
     except (OSError, struct.error, ValueError, OverflowError, ZeroDivisionError, IndexError):
         pass
     return TrackHeader()
+
+
+def timecode_rate(path: Path) -> int:
+    """Return how many frames a second the timecode track of a QuickTime file counts; 0 without one."""
+    way = b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"
+    try:
+        with open_input(path) as file:
+            whole = _Part(b"", 0, os.fstat(file.fileno()).st_size)
+            entries = (box for part in _inside(file, whole, *way) for box in _boxes(file, part, 8))
+            return next((_read(file, box)[_COUNTED] for box in entries if box.kind == b"tmcd"), 0)
+    except (OSError, struct.error, IndexError):
+        return 0
 
 
 def _read(file: BinaryIO, part: _Part) -> bytes:

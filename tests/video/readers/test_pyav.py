@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -305,6 +306,21 @@ def test_range_after_the_end_names_the_end_of_reports(pictures: Path, tmp_path: 
 )
 def test_timecode_of_a_track_or_tag_is_read(suffix: str, code: str, read: str, pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / f"coded{suffix}", sound=(0, 4), timecode=code)
+    with AvReader(path) as reader:
+        assert reader.info.timecode == read
+
+
+@pytest.mark.parametrize(("rate", "counted", "read"), [(50, 25, "01:00:00:24"), (50, 50, "01:00:00:12")])
+def test_timecode_track_may_count_every_second_frame(rate: int, counted: int, read: str, tmp_path: Path) -> None:
+    silent = write_video(tmp_path / "silent.mov", moving(50), rate=rate)
+    path = with_sound(silent, tmp_path / "coded.mov", sound=(0, 1), timecode="01:00:00:12")
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"tmcd", data.index(b"stsd", data.index(b"gmhd"))) + 4
+    assert data[entry + 24] == 50
+    struct.pack_into(">IIB", data, entry + 16, counted, 1, counted)
+    (place,) = (one.start() for one in re.finditer(re.escape(struct.pack(">I", 3600 * 50 + 12)), data))
+    struct.pack_into(">I", data, place, 3600 * counted + 12)
+    path.write_bytes(data)
     with AvReader(path) as reader:
         assert reader.info.timecode == read
 

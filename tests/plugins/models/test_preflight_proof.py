@@ -6,6 +6,7 @@ Each case is a checkpoint made for it, and one start of vLLM on the CPU that has
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ _FOREIGN = {"AutoConfig": "configuration_foo.FooConfig", "AutoModelForCausalLM":
 CASES = {
     "heads": Case("heads_not_divisible", arguments={"tensor_parallel_size": 3}),
     "memory nodes": Case("numa_nodes_too_few", arguments={"tensor_parallel_size": 4}),
-    "ray": Case("ray_missing", arguments={"distributed_executor_backend": "ray"}),
+    "ray": Case(
+        "ray_unsupported" if find_spec("ray") else "ray_missing", arguments={"distributed_executor_backend": "ray"}
+    ),
     "length": Case("context_exceeds_model", arguments={"max_model_len": 8193}),
     "cache of one request": Case("context_exceeds_cache", _LARGE_CACHE, {"max_model_len": 65536, "dtype": "bfloat16"}),
     "cache and memory": Case(

@@ -189,9 +189,24 @@ def test_error_in_stream_has_the_status_that_was_sent() -> None:
     ours = refused_in_stream(sentence, model="m")
     assert (ours.key, ours.values["right"]) == ("dtypes_mixed", "BFloat16")
     broken = refused_in_stream({"message": "it broke", "code": 500}, model="m")
-    assert error_text(broken, "en").startswith("The engine refused the request (HTTP 200): “it broke”.")
+    assert error_text(broken, "en").startswith("The engine refused the request (HTTP 200): “it broke (500)”.")
     assert may_be_dying(broken)
     assert isinstance(refused_in_stream({"message": "wait", "code": 429}), EngineBusy)
+
+
+@pytest.mark.parametrize(
+    ("error", "key", "said"),
+    [
+        ({"code": 502, "message": "Provider returned error"}, "engine_gateway", "Provider returned error (502)"),
+        ({"code": 503, "message": "No GPU is free"}, "engine_busy", "No GPU is free (503)"),
+        ({"code": 400, "message": "prompt is too long"}, "context_exceeded", "prompt is too long (400)"),
+        ({"code": 500, "message": "Error 500: it broke"}, "engine_refused", "Error 500: it broke"),
+        ("it broke", "engine_refused", "it broke"),
+    ],
+)
+def test_error_of_a_choice_is_quoted_with_its_code(error: object, key: str, said: str) -> None:
+    ours = refused_in_stream({"choices": [{"delta": {"content": ""}, "finish_reason": "error", "error": error}]})
+    assert (ours.key, ours.values["reason"]) == (key, said)
 
 
 def test_nested_or_endless_json_is_read_as_text() -> None:
@@ -235,6 +250,8 @@ def test_answers_are_no_refusals() -> None:
     assert not is_refusal({"choices": None, "base_resp": {"status_code": 0, "status_msg": ""}})
     assert is_refusal({"choices": None, "base_resp": {"status_code": 1039, "status_msg": "token limit"}})
     assert is_refusal({"choices": [{"delta": {}, "finish_reason": "error"}], "error": {"message": "Provider left"}})
+    assert is_refusal({"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "no"}}]})
+    assert not is_refusal({"choices": [{"delta": {"content": "red"}, "error": None}, "red"]})
     assert is_refusal({"success": False, "errors": [{"code": 7009, "message": "busy"}], "result": None})
     assert not is_refusal({"success": True, "errors": [], "messages": [], "result": {"response": "red"}})
     assert is_refusal({"error_code": 336003, "error_msg": "the max input characters is 20000"})

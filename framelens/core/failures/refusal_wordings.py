@@ -16,9 +16,9 @@ Meaning = Literal[
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable one, so many
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
-unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth; or a proxy
-can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in words that
-a limit a minute is also said in."""
+unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law; or a
+proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
+words that a limit a minute is also said in."""
 _PICTURE = r"(?:image|picture|photo|media item)s?"
 _COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
 """A number of pictures, not of what a picture has."""
@@ -71,6 +71,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("single_picture", rf"(?:only|supports?|maximum of) (?:supports? |accepts? )?(?:an? )?"
                        rf"(?:single|one|1)[ -]{_PICTURE}\b"
                        rf"|(?:one|single) {_PICTURE} (?:per|at a time|only)|more than one {_PICTURE}"
+                       rf"|at most one {_PICTURE}\b(?! (?:format|type))|\b{_PICTURE}\b.{{0,40}}?\bat most one\b"
                        r"|multi(?:ple|-)[ -]?images? (?:\w+ )?(?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
                        r"multi(?:ple|-)[ -]?images?\b"),
     ("picture_count", rf"too many {_PICTURE}\b|图[片像]?(?:数量|张数)?(?:过多|太多)"),
@@ -132,6 +133,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     # A request that an account or a moment doesn't allow. "Too large" on tokens a minute is a length, not a moment.
     ("context", r"tokens_limit_reached|max size: \d+ tokens|request too large for (?:model|gpt|\S+ in organization)"
                 r"|reduce (?:the length|your message size)"),
+    ("context", r"\b(?:message|prompt|input)s? length (?:is )?too (?:large|big|great)"
+                r"|\bcontext (?:\w+ )?(?:is )?full\b"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
               r"|exceeded (?:\w+ ){0,3}credits?\b"
               r"|exceeded (?:your current|\w+'s|the|my) quota"
@@ -147,7 +150,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|无权.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
               r"|not activated (?:the )?model\b"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
-              r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"),
+              r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"
+              r"|\blegal reasons\b|法律(?:原因|要求)"),
     ("busy", r"rate[-_ ]?limit|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
              r"|high traffic|no healthy (?:deployment|upstream)s?"
              r"|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
@@ -191,6 +195,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
             r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
     ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
+              r"|invalid model ?[:=\"'`“]"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"

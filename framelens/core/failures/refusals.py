@@ -28,7 +28,7 @@ _UNFORMED = (400, 422, 501)
 _STATUS_MEANINGS: Mapping[int, Meaning] = {
     401: "key", 402: "quota", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes",
     **dict.fromkeys((429, 503, 529), "busy"), **dict.fromkeys((502, 520, 521, 522, 523, 525, 526, 530), "gateway"),
-    **dict.fromkeys((408, 504, 524), "timeout"),
+    **dict.fromkeys((408, 504, 524), "timeout"), 451: "place",
 }  # fmt: skip
 """520 … 530 are Cloudflare's."""
 _NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
@@ -38,7 +38,7 @@ _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
 }  # fmt: skip
 """Meanings of words with these statuses; other words there are about the key."""
 _TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
-              "description", "status_msg", "errors", "base_resp", "metadata", "raw", "data")  # fmt: skip
+              "description", "status_msg", "errors", "base_resp", "metadata", "raw", "data", "choices")  # fmt: skip
 """Keys under which servers put their words, the most specific last."""
 _WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message", "errorMessage")
 """Those of a refusal without "error" in it; an answer has none of them beside its choices."""
@@ -65,7 +65,7 @@ _UNIT_SECONDS = {"ms": 0.001, "millis": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 _KEYS: Mapping[Meaning, str] = {
     "key": "engine_key_rejected", "quota": "engine_no_credit", "filter": "engine_filtered", "tools": "engine_no_tools",
-    "path": "engine_path_unknown",
+    "path": "engine_path_unknown", "place": "engine_not_allowed",
 }  # fmt: skip
 
 
@@ -105,12 +105,14 @@ def is_refusal(value: object) -> bool:
     """Return whether the JSON of an answer with status 200, or of an event, is a refusal rather than an answer."""
     if not isinstance(value, dict):
         return False
-    if value.get("error") or value.get("object") == "error":
+    choices = value.get("choices")
+    inner = choices if isinstance(choices, list) else []  # OpenRouter puts the error of a provider there
+    if value.get("object") == "error" or any(isinstance(one, dict) and one.get("error") for one in (value, *inner)):
         return True
     response = value.get("base_resp")  # MiniMax's, which is also in answers
     said = [value.get(key) for key in _WORD_KEYS]
     has_words = any(isinstance(one, str | list) and one for one in said)
-    return not value.get("choices") and (has_words or bool(isinstance(response, dict) and response.get("status_code")))
+    return not choices and (has_words or bool(isinstance(response, dict) and response.get("status_code")))
 
 
 def may_be_dying(error: errors.AppError) -> bool:
@@ -182,6 +184,8 @@ class _Refusal:
         self.searched = "\n".join([*quoted, *_labels(body)])[:_MOST_READ]
         code = next((int(one) for one in _labels(body) if one.isdecimal() and 400 <= int(one[:9]) < 600), status)
         self.meant_status = code if status == 200 else status
+        if self.said and str(self.meant_status) not in self.said and self.meant_status != status:
+            self.said += f" ({self.meant_status})"
         if not self.said:
             self.said = "" if body in (None, "") else redact(_clean(json.dumps(body, ensure_ascii=False)))[:_LONGEST]
 
@@ -210,7 +214,12 @@ def _labels(value: object, depth: int = 0) -> Iterator[str]:
     """Yield the names and numbers beside the words, such as "context_length_exceeded"."""
     if isinstance(value, str):
         value = read_json(value) if value.lstrip()[:1] in ("{", "[") else None
-    if depth > _DEEPEST or not isinstance(value, dict):
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for one in value[:_MOST_ITEMS]:
+            yield from _labels(one, depth + 1)
+    if not isinstance(value, dict):
         return
     for key in _LABEL_KEYS:
         if isinstance(value.get(key), str | int):
@@ -277,7 +286,7 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             return errors.EngineTimeout("engine_gateway_timeout", **about)
         case "quota" if (wait := _wait_in(said)) is not None:  # a limit a minute in the same words
             return errors.EngineBusy("engine_busy", wait_seconds=wait, **about)
-        case "key" | "quota" | "filter" | "tools" | "path":
+        case "key" | "quota" | "filter" | "tools" | "path" | "place":
             return errors.EngineError(_KEYS[meaning], **about)
         case None if refusal.meant_status in _UNFORMED:
             return errors.FormatRefused("engine_refused", **about)

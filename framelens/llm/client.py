@@ -8,18 +8,22 @@ Importing it takes half a second; what needs it imports it on first use.
 """
 
 import hashlib
+import logging
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import openai
 
+from framelens.core.failures.refusals import refused_parameter
 from framelens.core.redaction import remember_secret
 from framelens.http_client.client import pooled_client, request_timeout
 from framelens.http_client.limits import response_limits
 from framelens.llm.events import EventDecoder
 from framelens.llm.limits import limits_of
 
+log = logging.getLogger(__name__)
 _MOST_KNOWN = 50_000
 """Pictures remembered for an engine, in some 8 MB; it keeps fewer."""
 _MOST_MISSES = 3
@@ -107,6 +111,21 @@ def _whole_body(options: Any) -> dict[str, Any]:
     return {**body, **(options.extra_json or {})}
 
 
+_refused: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+"""Parameters that an engine refuses, by its address and model: each with the one in its place, "" for none."""
+
+
+def _without(options: Any, refused: Mapping[str, str]) -> Any:
+    """Return a request without refused parameters."""
+    body = options.json_data
+    if not (isinstance(body, Mapping) and refused.keys() & body.keys()):
+        return options
+    renamed = {refused.get(name, name): value for name, value in body.items()}
+    return options.model_copy(
+        update={"json_data": {name: value for name, value in renamed.items() if name and refused.get(name) != ""}}
+    )
+
+
 class EngineClient(openai.AsyncOpenAI):
     """OpenAI's client for an engine that may need no key, and gets no headers but those given here.
 
@@ -147,9 +166,21 @@ class EngineClient(openai.AsyncOpenAI):
         }
 
     async def request(self, cast_to: Any, options: Any, **form: Any) -> Any:
-        """Send a request, whose answer is limited by what it asks for, as the engine is best sent its pictures."""
-        with response_limits(limits_of(options.url, _whole_body(options), self._wait_seconds)):
-            return await self._request_with_pictures(cast_to, options, **form)
+        """Send a request with a response limit, without the parameters that the engine refuses for this model."""
+        refused = _refused[str(self.base_url), str(_whole_body(options).get("model"))]
+        while True:
+            sent = _without(options, refused)
+            body = _whole_body(sent)
+            try:
+                with response_limits(limits_of(sent.url, body, self._wait_seconds)):
+                    return await self._request_with_pictures(cast_to, sent, **form)
+            except openai.APIStatusError as error:
+                found = refused_parameter(error.status_code, error.response.text, body)
+                if found is None:
+                    raise
+                name, instead = found
+                log.warning("%s refuses %s; %s is sent in its place", self.base_url, name, instead or "nothing")
+                refused[name] = "" if instead in refused else instead
 
     async def _request_with_pictures(self, cast_to: Any, options: Any, **form: Any) -> Any:
         """Send a request, without the pictures that the engine keeps; with them if it no longer does."""

@@ -23,6 +23,7 @@ from framelens.core.failures.refusals import (
     refused,
     refused_in_answer,
     refused_in_stream,
+    refused_parameter,
     said_in,
 )
 from framelens.i18n import error_text
@@ -110,6 +111,43 @@ def test_other_refusals_are_only_quoted(words: str) -> None:
 def test_refusal_without_a_known_cause_may_be_about_the_schema(status: int, words: str, kind: type) -> None:
     for body in (words, json.dumps({"error": {"message": words, "code": status}})):
         assert type(refused(status, {}, body)) is kind
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+         ("max_tokens", "max_completion_tokens")),
+        ("this model is not supported MaxTokens, please use MaxCompletionTokens",
+         ("max_tokens", "max_completion_tokens")),
+        ("不支持参数 max_tokens，请使用 max_completion_tokens", ("max_tokens", "max_completion_tokens")),
+        ("Unrecognized request argument supplied: max_tokens", ("max_tokens", "")),
+        ("body.max_tokens: Extra inputs are not permitted", ("max_tokens", "")),
+        ("Unsupported value: 'temperature' does not support 0 with this model.", ("temperature", "")),
+        ("temperature: Only the default (1) value is supported.", ("temperature", "")),
+        ("temperature=0.0 is not supported", ("temperature", "")),
+        ("invalid temperature: only 1 is allowed for this model", ("temperature", "")),
+        ("`temperature` is deprecated for this model.", ("temperature", "")),
+        ("this model has beta-limitations, temperature, top_p and n are fixed at 1", ("temperature", "")),
+        ("`temperature` must be strictly positive", ("temperature", "")),
+        ("该模型的 temperature 仅支持默认值 1", ("temperature", "")),
+        ("`frequency_penalty` is not supported by this model", ("frequency_penalty", "")),
+        ("got an unexpected keyword argument 'stream_options'", ("stream_options", "")),
+        ("temperature must be between 0 and 2", None),
+        ("max_tokens is too large: 9000. This model supports at most 4096 completion tokens", None),
+        ("max_tokens must be at least 1, got -352.", None),
+        ("input length and `max_tokens` exceed context limit; not supported", None),
+        ("The seed is not supported", None),
+        ("Image inputs are not supported", None),
+        ("it broke", None),
+    ],
+)  # fmt: skip
+def test_refused_parameter_is_read_from_the_words(words: str, found: tuple[str, str] | None) -> None:
+    sent = ("model", "messages", "max_tokens", "temperature", "frequency_penalty", "stream_options", "seed")
+    for body in (words, json.dumps({"error": {"message": words, "code": "unsupported"}})):
+        assert refused_parameter(400, body, sent) == found
+        assert refused_parameter(500, body, sent) is None
+        assert refused_parameter(400, body, ("model", "messages")) is None
 
 
 def test_names_of_errors_are_read_beside_the_words() -> None:

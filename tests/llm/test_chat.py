@@ -16,11 +16,12 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
+from framelens.core.errors import EngineError
 from framelens.engine.base import Endpoint
 from framelens.llm.chat import EngineChat
 from framelens.llm.stream import ask
 from tests import loopback
-from tests.llm.scripted import Server, following, saying, serve
+from tests.llm.scripted import Behave, Refuse, Server, following, saying, serve
 
 
 def chat_of(server: Server, **fields: Any) -> EngineChat:
@@ -63,6 +64,53 @@ def test_tool_call_in_pieces_arrives_whole() -> None:
         ("get_weather", {"place": "你好こんにちは", "days": 3})
     ]
     assert server.requests[0]["tools"][0]["function"]["name"] == "get_weather"
+
+
+def refusing(words: dict[str, str]) -> Behave:
+    """Return the behaviour of an engine that refuses parameters: each with its words."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        for name, said in words.items():
+            if name in body:
+                raise Refuse(400, said, name)
+        yield "red"
+
+    return behave
+
+
+GPT5 = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' "
+    "instead.",
+    "temperature": "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is "
+    "supported.",
+}
+
+
+def test_refused_parameters_are_replaced_and_remembered() -> None:
+    with serve(refusing(GPT5)) as server:
+        chat = chat_of(server, max_tokens=7, temperature=0.0)
+        assert [chat.invoke("What?").content, ask(chat, [HumanMessage("What?")]).text] == ["red", "red"]
+        assert chat_of(server, model="other", max_tokens=7).invoke("What?").content == "red"
+    first, second, third, fourth, *others = server.requests
+    assert first["max_tokens"] == second["max_completion_tokens"] == third["max_completion_tokens"] == 7
+    assert second["temperature"] == 0.0 and "temperature" not in third
+    assert fourth == third
+    assert "max_tokens" in others[0]  # another model of the same address
+
+
+def test_parameters_refused_in_turn_are_left_out() -> None:
+    words = {**GPT5, "max_completion_tokens": "Unknown parameter: 'max_completion_tokens'"}
+    with serve(refusing(words)) as server:
+        assert chat_of(server, max_tokens=7, temperature=0.0).invoke("What?").content == "red"
+    assert not server.requests[-1].keys() & words.keys()
+    assert len(server.requests) == 4
+
+
+def test_value_out_of_range_stays_an_error() -> None:
+    said = "temperature must be between 0 and 2"
+    with serve(refusing({"temperature": said})) as server, pytest.raises(EngineError, match=said):
+        ask(chat_of(server, temperature=3.0), [HumanMessage("What?")])
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])

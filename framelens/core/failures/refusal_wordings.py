@@ -6,7 +6,7 @@ length, a limit) and not who says it. The first row that matches decides. A new 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Literal
 
@@ -239,6 +239,25 @@ _NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!<(?=\d{3}>))(?<!id=)(?<!id: )\d{2,1
 _LEAST_SHARE = 0.125
 """Least share of a request that its refusal asks for: numbers can mean something else."""
 
+_OPTIONAL = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "frequency_penalty", "presence_penalty",
+             "stream_options")  # fmt: skip
+"""Parameters without which a request means the same; what a user alone sets, such as a seed, is none."""
+_WITHIN = r"(?:[^.。\n]|\.(?=\d))"
+"""A sign within a sentence."""
+_REFUSES_NEXT = (
+    r"(?:unsupported|unknown|unrecogni[sz]ed|unexpected|disallowed|(?:not|n't) (?:support|accept|allow|permit)(?:ed)?"
+    rf"|不支持|不接受|未知){_WITHIN}{{0,40}}?"
+)
+_REFUSES_BEFORE = (
+    rf"{_WITHIN}{{0,60}}?(?:"
+    r"(?:not|n't|no longer|cannot both) (?:be )?(?:support|allow|permit|accept|available|specified)|unsupported"
+    r"|deprecated|only the default|only \S{1,8} is (?:allowed|supported)|(?:is|are) fixed at"
+    r"|strictly positive|不(?:被|受)?支持|不允许|[仅只](?:支持|能为)默认)"
+)
+_INSTEAD = re.compile(
+    r"\buse\W{1,3}(?:the )?\W?(max_?completion_?tokens)|(?:改用|使用)\W{0,3}(max_?completion_?tokens)", re.I
+)
+
 
 @cache
 def _compiled(rows: tuple[tuple[Meaning, str], ...]) -> tuple[tuple[Meaning, re.Pattern[str]], ...]:
@@ -270,3 +289,25 @@ def share_allowed(said: str) -> float | None:
     """
     numbers = sorted({int(one) for one in _NUMBER.findall(said.replace(",", ""))})
     return max(_LEAST_SHARE, numbers[-2] / numbers[-1]) if len(numbers) > 1 else None
+
+
+def match_parameter(said: str, sent: Collection[str]) -> tuple[str, str] | None:
+    """Return the optional parameter of a request that the words refuse, whatever its value or with this one.
+
+    With it comes the parameter that they name in its place, "" for none. None if they refuse none.
+
+    >>> match_parameter("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", {"max_tokens"})
+    ('max_tokens', 'max_completion_tokens')
+
+    Args:
+        said: Words of the engine.
+        sent: Names of the request's parameters.
+    """
+    if match_refusal(said, is_faulty=True)[0] not in (None, "format", "value"):
+        return None
+    for name in (one for one in _OPTIONAL if one in sent):
+        words = rf"(?<![A-Za-z_]){name.replace('_', '[_ ]?')}(?![A-Za-z_])"
+        if re.search(f"{_REFUSES_NEXT}{words}|{words}{_REFUSES_BEFORE}", said, re.IGNORECASE):
+            is_renamed = name == "max_tokens" and _INSTEAD.search(said)
+            return name, "max_completion_tokens" if is_renamed else ""
+    return None

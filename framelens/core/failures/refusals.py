@@ -10,14 +10,14 @@ Only PicturesRefused leads to the text prompt. A dead engine, a timeout or a ful
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 
 from framelens.core import errors
 from framelens.core.failures.failure_patterns import match_failure
-from framelens.core.failures.refusal_wordings import Meaning, match_refusal, share_allowed
+from framelens.core.failures.refusal_wordings import Meaning, match_parameter, match_refusal, share_allowed
 from framelens.core.redaction import redact
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -99,6 +99,11 @@ def refused_in_answer(text: str, *, model: str = "") -> errors.AppError | None:
     if len(text) > _LONGEST or not _ERROR_ANSWER.match(text):
         return None
     return refused_in_stream(text, model=model) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
+
+
+def refused_parameter(status: int, text: str, sent: Collection[str]) -> tuple[str, str] | None:
+    """Return the parameter of a request that an HTTP answer refuses, as `match_parameter` does."""
+    return match_parameter(_Refusal(status, _body(text)).searched, sent) if status in _FAULTY else None
 
 
 def is_refusal(value: object) -> bool:

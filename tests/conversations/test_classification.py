@@ -13,7 +13,9 @@ from langchain_core.language_models import FakeListChatModel
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import Kind, Sought
 from framelens.core.errors import EngineError
-from framelens.llm.stream import AnswerPiece
+from framelens.llm.chat import connect
+from framelens.llm.stream import AnswerPiece, stream_pieces
+from tests.llm.scripted import Refuse, serve
 
 QUESTIONS: dict[str, tuple[Kind | None, str]] = {
     "When does the red card appear?": ("when", "a red card"),
@@ -259,3 +261,23 @@ def test_articles_are_those_of_english(question: str, thing: str) -> None:
 )
 def test_what_takes_on_a_look_is_sought_with_it(question: str, thing: str) -> None:
     assert classification.things_in_words(question) == (thing,)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said", "schemas"),
+    [("it broke", {"kind": "read"}, [True, False]), ("Incorrect API key provided", {}, [True])],
+)
+def test_schema_is_left_out_only_where_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch, refusal: str, said: dict[str, str], schemas: list[bool]
+) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if "response_format" in body:
+            raise Refuse(400, refusal)
+        yield '{"kind": "read"}'
+
+    monkeypatch.setattr(classification, "stream_pieces", stream_pieces)
+    with serve(behave) as server:
+        chat = connect(server.base_url, api_key="", model="model")
+        connection: Any = SimpleNamespace(chat=chat, takes_schema=True)
+        assert classification.asked_for_json("?", "", {"name": "question"}, connection, threading.Event()) == said
+    assert ["response_format" in body for body in server.requests] == schemas

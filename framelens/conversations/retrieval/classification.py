@@ -16,7 +16,7 @@ from typing import Any, get_args
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, Cancelled
+from framelens.core.errors import AppError, Cancelled, FormatRefused
 from framelens.i18n import in_language, t
 from framelens.llm import messages
 from framelens.llm.stream import stream_pieces
@@ -374,7 +374,7 @@ def asked_for_json(
     Args:
         prompt: The request, which describes the object.
         system: The system message.
-        schema: Schema of the object, for engines that take one.
+        schema: Schema of the object, left out for engines that refuse it.
         connection: The engine.
         cancel: Ends the request within 0.1 s of being set.
 
@@ -385,18 +385,21 @@ def asked_for_json(
     if connection.takes_schema:
         options["response_format"] = {"type": "json_schema", "json_schema": schema}
     deadline, text = time.monotonic() + _SECONDS, ""
-    try:
-        with closing(
-            stream_pieces(connection.chat, messages.text_only(prompt, system=system), cancel=cancel, options=options)
-        ) as pieces:
-            for piece in pieces:
-                text = piece.text if piece.restart else text + piece.text
-                if time.monotonic() > deadline:
-                    break
-    except Cancelled:
-        raise
-    except AppError as error:
-        _log.warning("a short request failed: %s", error)
+    sent = messages.text_only(prompt, system=system)
+    while True:
+        try:
+            with closing(stream_pieces(connection.chat, sent, cancel=cancel, options=options)) as pieces:
+                for piece in pieces:
+                    text = piece.text if piece.restart else text + piece.text
+                    if time.monotonic() > deadline:
+                        break
+            break
+        except Cancelled:
+            raise
+        except AppError as error:
+            _log.warning("a short request failed: %s", error)
+            if not (isinstance(error, FormatRefused) and options.pop("response_format", None)):
+                break
     try:
         answer = json.loads(text[text.find("{") : text.rfind("}") + 1])
     except ValueError:

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from framelens.analysis.parsing import citations
-from framelens.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry
+from framelens.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry, is_schema
 from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Field, Template
 from framelens.core.domain import Chapter, Finding, Subject
@@ -222,6 +222,9 @@ class _AnswerParser:
         found = find(text)
         if found is None:
             reading = self._prose(text)
+        elif is_schema(found.value):
+            self._note("not_json")
+            reading = ParsedAnswer()
         else:
             self._note("odd_form", found.is_odd)
             reading = self._answer(self._arranged(found.value))

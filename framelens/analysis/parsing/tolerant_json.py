@@ -29,6 +29,7 @@ _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _DEEPEST = 32  # nested lists and objects
 ANSWER_KEYS = ("findings", "title", "overview", "subjects", "chapters", "reply")
 _SYNONYMS = {"summary": "overview", "answer": "reply"}
+_SCHEMA_TYPES = ("object", "array", "string", "integer", "number")
 _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
 _ESCAPED_OPENING = re.compile(r"[{\[]\s*\\[\"n]")
@@ -203,6 +204,19 @@ def is_entry(value: Any) -> bool:
     return not any(canonical(key) and isinstance(one, (list, dict)) for key, one in value.items())
 
 
+def is_schema(value: Any) -> bool:
+    """Return True if `value` is a JSON Schema, its properties alone, or what names it: a form in place of an answer."""
+    if not isinstance(value, dict) or is_entry(value):
+        return False
+    parts = value.get("properties")
+    described = [*value.values(), *(parts.values() if isinstance(parts, dict) else ())]
+    return any(map(_describes, described)) or (_describes(value) and not is_answer(value))
+
+
+def _describes(value: Any) -> bool:
+    return isinstance(value, dict) and (value.get("type") in _SCHEMA_TYPES or "$ref" in value or "anyOf" in value)
+
+
 def is_answer(value: Any) -> bool:
     """Return True if `value` has any part of an answer, at the top or one level down."""
     return _holds_any(value) or (
@@ -231,12 +245,16 @@ def _among_words(text: str) -> FoundJson | None:
         text = text.replace("\\n", "\n").replace('\\"', '"')
     pieces: dict[str, Any] = {}  # by their text
     first, at, is_cut, is_odd = 0, 0, False, False
+    schema: FoundJson | None = None
     for _ in range(_MOST_ATTEMPTS):
         opening = _OPENING.search(text, at)
         if not opening:
             break
         reading = TolerantJson(text, opening.start())
         value = reading.value()
+        if is_schema(value):
+            schema, at = FoundJson(value, reading.is_cut, is_odd=True), reading.at
+            continue
         if not is_answer(value):
             at = opening.start() + 1
             continue
@@ -248,7 +266,7 @@ def _among_words(text: str) -> FoundJson | None:
         pieces[piece] = value
         is_cut = reading.is_cut
     if not pieces:
-        return _bare_json(text)
+        return schema or _bare_json(text)
     words = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
     value, *more = pieces.values()
     return FoundJson(_together([value, *more]) if more else value, is_cut, is_odd or bool(words.strip()))

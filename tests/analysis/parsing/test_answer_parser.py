@@ -10,6 +10,7 @@ import pytest
 
 from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer, partial_text
 from framelens.analysis.parsing.citations import without_own_times
+from framelens.analysis.prompts.schema import schema_of
 from framelens.analysis.prompts.templates import built_in
 from framelens.core.domain import Chapter, Finding, Subject
 from framelens.i18n import LANGUAGES, catalogue, in_language
@@ -36,6 +37,43 @@ def reading(answer: Any, scope: Any = "part", template: str = "describe", langua
 def one(entry: dict[str, Any], template: str = "describe", language: Any = "en") -> Finding:
     (found,) = reading({"findings": [entry], "overview": [], "subjects": []}, "part", template, language).findings
     return found
+
+
+SCHEMA = schema_of(built_in()["describe"], "part")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps(SCHEMA),
+        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMA}),
+        json.dumps(SCHEMA["properties"]),
+        json.dumps({"name": "report", "schema": SCHEMA, "strict": True}),
+        f"Here it is:\n```json\n{json.dumps(SCHEMA, indent=1)}\n```\nI hope this helps.",
+        json.dumps(SCHEMA)[:-200],
+        '{"type": "object", "required": ["findings"]}',
+    ],
+)
+def test_form_in_place_of_an_answer_says_nothing(answer: str) -> None:
+    found = reading(answer)
+    assert found == ParsedAnswer(troubles=found.troubles)
+    assert {"not_json", "empty"} <= set(found.troubles)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"The form is {json.dumps(SCHEMA)}, and the answer:\n{ANSWER}",
+        json.dumps({"type": "object", "properties": PART}),
+        json.dumps({"$schema": "x", **PART}),
+    ],
+)
+def test_answer_beside_its_form_is_found(answer: str) -> None:
+    assert tuple(one for one in reading(answer).findings if one.frames) == FOUND
+
+
+def test_an_entry_about_an_object_is_no_form() -> None:
+    assert one({"frames": [3], "type": "object", "text": "a box"}).frames == (3,)
 
 
 def test_an_answer_in_its_form_is_read_without_any_trouble() -> None:

@@ -1,8 +1,8 @@
 """Streamed answer to the last question of a conversation, kept as it arrives.
 
-Nothing is sent twice once a piece of the answer has arrived: a stopped answer, or one whose engine died, keeps what
-there is and says why. Frame numbers in the answer become frames with decoder times; numbers that no frame has, and
-times that no cited frame has, are reported.
+Nothing is sent twice once a piece of the answer has arrived, unless it says that the pictures can't be seen: a stopped
+answer, or one whose engine died, keeps what there is and says why. Frame numbers in the answer become frames with
+decoder times; numbers that no frame has, and times that no cited frame has, are reported.
 """
 
 import threading
@@ -40,6 +40,7 @@ from framelens.core.failures.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.retries import Retries
 from framelens.llm.stream import Reply, stream_pieces
+from framelens.llm.text_fallback import unseen
 
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer."""
@@ -253,14 +254,18 @@ def _answer(
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
                 for event in pieces:
+                    if isinstance(event, _Ended) and prepared.attached and (blind := _unseen(event.reply.text)):
+                        raise blind
                     if is_empty:  # this request is the one that is answered
                         yield from map(Noticed, prepared.notices)
                     is_empty = False
                     yield event
             return
         except PicturesRefused as refused:
-            _raise_unless(is_empty and bool(prepared.attached) and attempt < _ATTEMPTS, refused)
+            _raise_unless(bool(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.fallback.begin(refused)
+            if not is_empty:
+                yield AnswerText("", restart=True)
         except TooManyPictures as refused:
             _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.limit_pictures(refused)
@@ -278,6 +283,11 @@ def _answer(
             yield Noticed(Notice("engine_was_busy", {}, "info"))
             if cancel.wait(pause):
                 raise Cancelled from busy
+
+
+def _unseen(answer: str) -> PicturesRefused | None:
+    """Return the refusal that an answer is whose model says that it can't see the pictures, and cites none."""
+    return None if citations.cited_in(answer) else unseen([answer])
 
 
 def _raise_unless(can_retry: bool, error: AppError) -> None:

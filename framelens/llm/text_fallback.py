@@ -1,7 +1,8 @@
 """Text fallback: when pictures are replaced by what was measured in them, how, and what the user reads about it.
 
 An engine gets text if it refuses pictures (`PicturesRefused`, whose wordings are in `core.failures.refusals`), or
-accepts them and drops them silently, which `prove_sight` shows by its count of prompt tokens. A dead engine, a timeout
+accepts them and drops them silently, which `prove_sight` shows by its count of prompt tokens, or if its model answers
+that it sees none (`unseen`). A dead engine, a timeout
 and a full context are errors of their own and never lead to text. A vote on a single frame has no text form: a search
 for moments that is refused ends, and the question is answered like any other.
 """
@@ -9,8 +10,9 @@ for moments that is refused ends, and the question is answered like any other.
 from __future__ import annotations
 
 import base64
+import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -27,6 +29,35 @@ from framelens.llm.stream import ask
 CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
 FEWEST_TOKENS = 8
 """Two images cost at least 12 tokens in the smallest known vision model, two textual placeholders at most 6."""
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」")
+_PICTURES = r"(?:image|picture|photo|(?:key)?frame|video|visual|screenshot|attachment)s?\b"
+_BETWEEN = (
+    r"(?: (?:the|any|these|those|this|your|such|actual|provided|attached|uploaded|visual|video|of|or|and|directly|see"
+    r"|view|viewing|analy[sz]e|process|access|interpret|contents?))*"
+)
+_OF_A_PART = r"(?! (?:of|clearly|well|where|showing|between|after|before|numbers?|(?:in|on|from)(?! (?:this|our))) )"
+_UNSEEN = re.compile(
+    r"\bI(?:['’]m| am)?(?: an? [\w -]{1,40}? and)?(?: [\w-]+){0,3}?"
+    r" (?:can(?:not| not|['’]t)|unable to|not able to|(?:do|did)(?: not|n['’]t))"
+    r"(?: (?:actually|currently|directly|physically|have (?:the )?(?:ability|capability) to"
+    r"|have (?:direct )?access to))*"
+    r"(?: (?:see|view|access|look at|process|analy[sz]e|interpret|open|perceive|receive))?"
+    rf"{_BETWEEN} {_PICTURES}{_OF_A_PART}"
+    rf"|\bno (?:images?|pictures?|photos?|frames?|attachments?) (?:were|was|have been|has been|are|is) (?:\w+ )?"
+    r"(?:attached|provided|uploaded|shared|received|visible to me|available to me)"
+    r"|\b(?:you (?:haven['’]t|have not|didn['’]t|did not)|please) (?:attach|provide|upload|share)(?:ed|d)?"
+    rf"{_BETWEEN} {_PICTURES}"
+    r"|(?:我(?:目前|暂时|现在|并|还|实际上?|直接)*|^(?:很?抱歉|对不起|不好意思|作为[^，,]{1,20})?[，,：: ]*)"
+    r"(?:无法|不能|没有?办法|没法|没有能力|不具备)(?:直接|真正)?"
+    r"(?:查看|看到|看见|访问|读取|浏览|查阅|观看|接收|打开|处理|分析)到?(?:[和或、]\w{2})?"
+    r"(?:您|你|这些|这个|该|任何|所|提供|上传|发送|附带|的|实际|具体){0,8}"
+    r"(?:图片|图像|照片|画面|视频|关键帧|影像|截图)(?!(?:内容)?[中里上的清]|是否)"
+    r"|(?:没有|未)能?(?:收到|上传|提供|附上)(?:任何|您的|你的)?(?:图片|图像|照片)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A model's words that it was shown nothing, not that there is something in a picture that it can't see."""
+_LONGEST_SAID = 200
+"""Characters of them that are quoted."""
 
 # ---- when
 
@@ -77,8 +108,16 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
 
 
 def rejection(refused: PicturesRefused) -> Notice:
-    """Build the reason for text after an engine has refused pictures."""
-    return Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
+    """Build the reason for text after an engine has refused pictures, or its model has answered that it sees none."""
+    key = "pictures_rejected" if refused.key == "pictures_refused" else refused.key
+    return Notice(key, {"reason": str(refused.values["reason"])})
+
+
+def unseen(statements: Iterable[str]) -> PicturesRefused | None:
+    """Return the refusal that an answer is if one of its statements says that the model can't see the pictures."""
+    said = (" ".join(one.split()) for one in statements if _UNSEEN.search(_QUOTED.sub("", one)))
+    first = next(said, "")
+    return PicturesRefused("pictures_unseen", reason=first[:_LONGEST_SAID]) if first else None
 
 
 class TextFallback:

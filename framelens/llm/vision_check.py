@@ -25,7 +25,7 @@ from framelens.core.errors import AppError, Cancelled, PicturesRefused, TooManyP
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.messages import data_url, with_pictures, with_video
 from framelens.llm.stream import ask
-from framelens.llm.text_fallback import CARD_SIDE, FEWEST_TOKENS, plain_picture, prove_sight, rejection
+from framelens.llm.text_fallback import CARD_SIDE, FEWEST_TOKENS, plain_picture, prove_sight, rejection, unseen
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""
@@ -178,7 +178,10 @@ def _ask_about(
     frames = as_frames(shown, *size)
     messages = with_pictures(frames, question, system=system, url=lambda one: data_url(one, max(size)))
     reply = ask(chat.bind(max_tokens=_ANSWER_TOKENS), messages, cancel=cancel)  # type: ignore[arg-type]
-    return score(reply.text, shown, size)
+    result = score(reply.text, shown, size)
+    if not result.colours and (refused := unseen([reply.text])):
+        raise refused
+    return result
 
 
 def _blind(reason: Notice, size: tuple[int, int]) -> VisionCheckResult:

@@ -302,6 +302,47 @@ def test_a_model_that_drops_pictures_silently_is_asked_in_text() -> None:
     assert analysis.notices[0].values["reason"].key == "pictures_dropped"  # type: ignore[union-attr]
 
 
+UNSEEN = "I'm sorry, but I'm unable to view the pictures."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        UNSEEN,
+        "抱歉，我无法查看图片。",
+        json.dumps({"findings": [statement("a card", 1)], "overview": [statement(UNSEEN, 1)], "subjects": []}),
+        json.dumps({"findings": [statement("I cannot see the image.", n) for n in (1, 2)], "overview": []}),
+    ],
+)
+def test_model_that_says_it_sees_no_pictures_gets_text(said: str) -> None:
+    with serve(lambda body: iter([said if has_pictures(body) else "1: x"])) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.mode, analysis.outcome) == ("text", "done")
+    assert analysis.notices[0].values["reason"].key == "pictures_unseen"  # type: ignore[union-attr]
+
+
+def test_model_that_sees_nothing_in_text_either_is_no_answer() -> None:
+    with serve(saying(UNSEEN)) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.mode, analysis.outcome) == ("text", "no_usable_answer")
+
+
+@pytest.mark.parametrize(
+    "said", ["[1] I cannot see a person in the images.", '1: A man says "I can\'t see the image".']
+)
+def test_what_a_picture_lacks_is_an_answer(said: str) -> None:
+    with serve(saying(said)) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.mode, analysis.outcome) == ("messages", "done")
+
+
+def test_schema_in_place_of_an_answer_is_no_answer() -> None:
+    schema = json.dumps({"type": "object", "properties": {"title": {"type": "string"}}})
+    with serve(saying(schema)) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.outcome, analysis.chunks[0].attempts) == ("no_usable_answer", 2)
+
+
 def test_refusal_in_mid_run_switches_to_text() -> None:
     seen = 0
 

@@ -267,6 +267,16 @@ def test_engine_that_refuses_pictures_gets_words(video: Path, data: Path) -> Non
     assert "text_mode" in [notice.key for notice in turn.notices]
 
 
+def test_model_that_says_it_sees_no_pictures_gets_words(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "I'm sorry, but I can't see the images." if has_pictures(body) else "Red [1]."
+
+    with serve(behave) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert (turn.answer, turn.context.mode, turn.state) == ("Red [1].", "text", "complete")
+    assert "text_mode" in [notice.key for notice in turn.notices]
+
+
 def test_engine_that_drops_pictures_gets_words(video: Path, data: Path) -> None:
     with serve(answering("Red [1]."), sees=False) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last

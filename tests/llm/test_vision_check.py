@@ -158,6 +158,12 @@ def test_a_refusal_is_a_verdict_with_its_reason() -> None:
     assert seen.verdict == "blind" and seen.reason and "multimodal" in str(seen.reason.values["reason"])
 
 
+def test_model_that_says_it_sees_no_cards_is_blind() -> None:
+    with serve(saying("I'm unable to view images.")) as server:
+        seen = check_vision(chat_at(server))
+    assert seen.verdict == "blind" and seen.reason and seen.reason.key == "pictures_unseen"
+
+
 @pytest.mark.engine
 def test_real_engine_sees_cards_in_order(vl_endpoint: Endpoint) -> None:
     chat = connect(vl_endpoint.base_url, api_key=vl_endpoint.api_key, model=vl_endpoint.model)

@@ -29,6 +29,7 @@ from framelens.i18n import in_language, t
 from framelens.llm.messages import in_words
 from framelens.llm.retries import Retries
 from framelens.llm.stream import Reply, stream_pieces
+from framelens.llm.text_fallback import unseen
 
 _ATTEMPTS = 3
 _VARIED = {"temperature": 0.4, "frequency_penalty": 0.4}
@@ -107,6 +108,7 @@ class RequestExecutor:
 
         Raises:
             AppError: The engine refuses (see `framelens.core.failures.refusals`) or fails.
+            PicturesRefused: The model takes no pictures, or answers that it sees none.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.
         """
@@ -196,7 +198,7 @@ class RequestExecutor:
     def _result(
         self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
     ) -> ChunkResult:
-        reading = self._read(asked, reply.text)
+        reading = self._seen(asked, self._read(asked, reply.text))
         troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
         return ChunkResult(
             number=asked.number,
@@ -212,6 +214,21 @@ class RequestExecutor:
             key=asked.key,
             **{**vars(reading), "troubles": (*troubles, *reading.troubles)},
         )
+
+    def _seen(self, asked: EngineRequest, reading: ParsedAnswer) -> ParsedAnswer:
+        """Return what an answer says; nothing if it only says that it sees no pictures where none were sent.
+
+        Raises:
+            PicturesRefused: It says so of pictures that were sent.
+        """
+        about = [one.text for one in (*reading.overview, *reading.reply)]
+        each = [one.text for one in reading.findings]
+        is_blind = bool(each) and all(unseen([text]) for text in each)
+        refused = unseen(about) or (unseen(each) if is_blind else None)
+        if refused and asked.mode == "messages":
+            raise refused
+        has_more = any(one.frames for one in (*reading.findings, *reading.overview)) and not is_blind
+        return ParsedAnswer(troubles=("empty",)) if refused and not has_more else reading
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = times_of(asked.frames)

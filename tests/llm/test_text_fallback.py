@@ -10,7 +10,7 @@ from framelens.core.errors import AppError, PicturesRefused
 from framelens.engine.base import Endpoint
 from framelens.i18n import in_language, notice_text
 from framelens.llm.chat import EngineChat, connect
-from framelens.llm.text_fallback import TextFallback, VisionProbe, prove_sight, text_prompt
+from framelens.llm.text_fallback import TextFallback, VisionProbe, prove_sight, text_prompt, unseen
 from framelens.llm.vision_check import video_refusal
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 
@@ -152,3 +152,61 @@ def test_transformers_serve_is_caught_dropping_pictures(transformers_endpoint: E
     assert sight.sees is False
     assert sight.reason
     assert sight.reason.key == "pictures_dropped"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I can't see images",
+        "I'm unable to view the pictures.",
+        "I’m unable to view the pictures.",
+        "I cannot view or analyze images directly.",
+        "I'm sorry, but I can't see the images you provided.",
+        "As a text-based AI, I am not able to access the video frames.",
+        "Sorry, I do not have the ability to view images.",
+        "I don't have access to the images.",
+        "I don't see any images in this conversation.",
+        "No images were provided.",
+        "You haven't uploaded any images.",
+        "Please upload the images.",
+        "Unfortunately, I currently cannot process visual content.",
+        "我无法查看图片",
+        "抱歉，我无法查看您提供的图片。",
+        "很抱歉，作为一个AI，我目前无法直接看到图片内容。",
+        "无法查看图片，因此不能描述。",
+        "我没有收到任何图片。",
+        "对不起，我不能查看或分析图像。",
+        "I am a text-only model and cannot see images.",
+        "I apologize, but I don't have the capability to see images.",
+        "I'm not able to directly view the video.",
+    ],
+)
+def test_words_of_a_model_that_sees_no_pictures(answer: str) -> None:
+    refused = unseen(["The first.", answer])
+    assert refused and refused.values["reason"] == answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I cannot see a person in the images.",
+        "I can't see the driver in these frames.",
+        "The driver can't see the picture.",
+        'A man says: "I can\'t see the image!"',
+        "I don't have enough information in the frames.",
+        "我无法看清图片中的文字。",
+        "司机无法看到画面。",
+        "镜头被遮挡，无法看到画面。",
+        "我无法分析图片中的文字",
+        "The images are dark.",
+        "No person is visible in the images.",
+        "I cannot see any pictures of the man on the wall.",
+        "The page says that no file was uploaded.",
+        "I do not see a red card in the frames.",
+        "He hangs the picture.",
+        "他说“我无法查看图片”。",
+        "I cannot see the frame clearly enough.",
+    ],
+)
+def test_words_about_what_a_picture_lacks(answer: str) -> None:
+    assert unseen([answer]) is None

@@ -66,19 +66,20 @@ def build_request(
         speakers: Number of people whose speech is separated, 0 to guess it, None not to.
 
     Raises:
-        ConfigError: The template is unknown or needs a question, or the question is too long.
+        ConfigError: The template is unknown or needs a question, or the question is blank or too long.
         InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
     from framelens.conversations.conversation import checked_question
 
+    question = checked_question(question) if question else ""
     template = template or ("question" if question else "describe")
-    if templates.find(template).needs_question and not question.strip():
+    if templates.find(template).needs_question and not question:
         raise ConfigError("question_missing")
     request = AnalysisRequest(
         path=path,
         template=template,
-        question=checked_question(question) if question.strip() else "",
+        question=question,
         language=language,
         use_model=use_model,
         selection=selection,

@@ -3,11 +3,20 @@
 import re
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from framelens.core.files import readable
 from framelens.i18n import language, plugin_catalogue, t
 
 _KINDS = tuple(f"api.wrong.{one}" for one in ("int", "float", "bool", "list", "tuple", "parsing", "type", "other"))
 _QUOTED = re.compile(r"'([^']*)'")
+
+
+def filled(text: str) -> str:
+    """Return a text that isn't blank; raise what pydantic raises of others."""
+    if not text.strip():
+        raise PydanticCustomError("blank", "The text is blank")
+    return text
 
 
 def wrong_text(error: Any) -> str:

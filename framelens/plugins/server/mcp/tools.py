@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
@@ -47,6 +47,7 @@ from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
+from framelens.plugins.server.validation import filled
 from framelens.registry import file_of, in_slot
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of
@@ -82,6 +83,7 @@ Offset = Annotated[int, Field(ge=0, le=10**9)]
 Region = Annotated[list[float], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
 Text = Annotated[str, Field(max_length=4096)]  # the longest path on Linux
+Words = Annotated[Text, AfterValidator(filled)]
 Time = float | str
 
 
@@ -140,7 +142,7 @@ class McpTools:
         return result(schemas.ListResult(total=total, reports=reports, folders=roots))
 
     def search(
-        self, words: Text, limit: Count = 10, offset: Offset = 0
+        self, words: Words, limit: Count = 10, offset: Offset = 0
     ) -> Annotated[CallToolResult, schemas.SearchResult]:
         """Search the reports by words, and by meaning where an embedding model is set."""
         self.services.jobs.indexing.catch_up()

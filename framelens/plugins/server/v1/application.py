@@ -1,11 +1,13 @@
 """The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -87,6 +89,7 @@ def programs() -> FastAPI:
         openapi_url=None,
         default_response_class=_Answer,
         generate_unique_id_function=_name_of,
+        dependencies=[Depends(_check_query)],
         responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
     )
     app.add_api_route("/", get_about, methods=["GET"], tags=["server"], dependencies=[VIEWER])
@@ -103,6 +106,19 @@ def programs() -> FastAPI:
     app.add_route("/docs/{name}", _asset)
     app.add_route("/openapi.json", _document)
     return app
+
+
+def _check_query(request: Request) -> None:
+    """Refuse parameters of the query that the route doesn't have, as fields of a body are."""
+    known = [one.alias for one in get_flat_dependant(request.scope["route"].dependant).query_params]
+    if unknown := [name for name in request.query_params if name not in known]:
+        raise RequestValidationError([_unknown_parameter(name[:80], known) for name in unknown])
+
+
+def _unknown_parameter(name: str, known: Sequence[str]) -> dict[str, Any]:
+    nearest = difflib.get_close_matches(name, known, 1, 0.0)
+    kind = "parameter_misspelt" if nearest else "parameter_unknown"
+    return {"type": kind, "loc": ("query", name), "ctx": {"nearest": "".join(nearest)}}
 
 
 def get_about(services: ServicesDep) -> About:

@@ -172,6 +172,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         (hit,) = (await called(client, "search", words="red first"))["reports"]
         assert hit["id"] == made["id"] and hit["quoted"]["passages"][0]["text"] == "Red comes first."
         assert (await called(client, "search", words="zebra"))["reports"] == []
+        assert "words: It is blank." in await refused(client, "search", words=" ")
 
         text = await called(client, "report", video=str(video))
         assert "Red comes first" in text["quoted"]["text"] and text["id"] == made["id"]

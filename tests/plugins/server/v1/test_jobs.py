@@ -140,6 +140,8 @@ def test_jobs_of_page_and_api_are_one_list(api: TestClient, services: Services) 
     [
         ({"template": "nothing"}, 409, "template_absent"),
         ({"template": "question"}, 409, "question_missing"),
+        ({"question": " \n"}, 409, "ask_question_missing"),
+        ({"template": "question", "question": " "}, 409, "ask_question_missing"),
         ({"start_seconds": 5, "end_seconds": 4}, 409, "range_reversed"),
         ({"strategy": "every"}, 409, "option_missing"),
         ({"frames": 0}, 422, "api_body_wrong"),
@@ -153,6 +155,22 @@ def test_a_wrong_submission_leaves_nothing(api: TestClient, changes: dict[str, o
     answer = api.post("jobs", json={"source": uploaded(api), **changes})
     assert (answer.status_code, answer.json()["key"]) == (status, key)
     assert api.get("jobs").json() == {"total": 0, "jobs": [], "fetching": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("jobs?limt=5", 'query.limt: There is no such parameter; did you mean "limit"?'),
+        ("jobs?limit=5&word=x&Limit=2", 'query.word: There is no such parameter; did you mean "words"?'),
+        ("jobs/none?limit=5", "query.limit: There is no such parameter."),
+        ("?limit=5", "query.limit: There is no such parameter."),
+        ("jobs/none/reports/json?spoken=en", "query.spoken: There is no such parameter; did you mean"),
+    ],
+)
+def test_unknown_parameter_is_refused_with_the_nearest(api: TestClient, path: str, said: str) -> None:
+    answer = api.get(path)
+    assert (answer.status_code, answer.json()["key"]) == (422, "api_body_wrong")
+    assert said in answer.json()["detail"]
 
 
 def test_subtitles_are_put_beside_the_uploaded_video(api: TestClient, services: Services) -> None:

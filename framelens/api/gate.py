@@ -75,6 +75,7 @@ _STATUS = {
     "exports_many": 429,
     "batch_unknown": 404,
     "disk_full_now": 507,
+    "file_no_room": 507,
     "conversation_unknown": 404,
     "turn_unknown": 404,
     "api_path_unknown": 404,

@@ -71,10 +71,12 @@ def release_reserve(folder: Path) -> bool:
 
 @contextmanager
 def storage_errors(key: str, path: Path) -> Iterator[None]:
-    """Convert an OSError inside the block to StorageError(key) with the path."""
+    """Convert an OSError inside the block to StorageError(key) with the path, or "file_no_room" on a full disk."""
     try:
         yield
     except OSError as error:
+        if error.errno in DISK_FULL:
+            raise StorageError("file_no_room", path=str(path)) from error
         raise StorageError(key, path=str(path), reason=reason_of(error)) from error
 
 

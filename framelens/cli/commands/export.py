@@ -5,6 +5,7 @@ It asks no model and reads no video: every report is built from stored data.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -130,7 +131,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
     path = absolute(given.output)
     if given.no_conversations:
         analyses = (one.without_conversations() for one in analyses)
-    if format_of(path.name) and not path.is_dir():
+    if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         return _write_one(analyses, given, inputs, path)
     check_output_folder("--output", path)
     wanted = given.format or ["markdown"]
@@ -150,7 +151,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
 def _write_one(
     analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequence[Path], path: Path
 ) -> list[Path]:
-    """Write the only report as `path`, whose ending names the format, and return it.
+    """Write the only report as `path`, whose ending may name the format, and return it.
 
     Raises:
         ConfigError: There are several reports or formats, or the file may not be written.

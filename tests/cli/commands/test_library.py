@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import time
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from framelens.cli import main
+from framelens.cli import main, report_output
+from framelens.cli.commands import export
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.errors import ConfigError
 from framelens.jobs.snapshot import imported_job, to_row
@@ -222,6 +224,36 @@ def test_a_single_report_is_exported_as_the_file_that_is_named(
         assert run("export", *words) == 2
         assert reason in capsys.readouterr().err
     assert not both.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_file_without_an_ending_is_named_as_what_it_is(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes").write_text("mine")
+    source = ("--json-file", reports[0])
+    for target, said in ((Path("/dev/full"), "is a device"), (tmp_path / "notes", "exists already")):
+        assert run("export", *source, "--output", target) == 2
+        assert f"{target} {said}" in capsys.readouterr().err
+    assert run("export", *source, "--output", tmp_path / "notes", "--format", "markdown,json") == 2
+    assert "several files are written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["out.md", "out"])
+def test_full_disk_is_named_with_its_file(
+    name: str,
+    reports: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export, "written", full)
+    monkeypatch.setattr(report_output, "written", full)
+    assert run("export", "--json-file", reports[0], "--output", tmp_path / name) == 5
+    assert f"{tmp_path / name} could not be written: the disk is full." in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -321,6 +321,14 @@ def test_model_that_says_it_sees_no_pictures_gets_text(said: str) -> None:
     assert analysis.notices[0].values["reason"].key == "pictures_unseen"  # type: ignore[union-attr]
 
 
+def test_model_that_says_so_once_is_asked_again_with_pictures() -> None:
+    said = iter([UNSEEN])
+    with serve(lambda body: iter([next(said, "1: a card") if has_pictures(body) else "1: x"])) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.mode, analysis.outcome, analysis.notices) == ("messages", "done", ())
+    assert [finding.text for finding in analysis.chunks[0].findings] == ["a card"]
+
+
 def test_model_that_sees_nothing_in_text_either_is_no_answer() -> None:
     with serve(saying(UNSEEN)) as server:
         analysis = finished(run(request(), tools(server))[0])

@@ -21,7 +21,7 @@ from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
 from framelens.core.domain import AnswerMode, ChunkResult, Notice, Usage, times_of
-from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused
+from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused, PicturesRefused
 from framelens.core.events import AnswerDelta, Noticed
 from framelens.core.failures.refusals import may_be_dying
 from framelens.core.roles import current_user
@@ -108,18 +108,24 @@ class RequestExecutor:
 
         Raises:
             AppError: The engine refuses (see `framelens.core.failures.refusals`) or fails.
-            PicturesRefused: The model takes no pictures, or answers that it sees none.
+            PicturesRefused: The model takes no pictures, or answers twice that it sees none.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.
         """
         started = time.monotonic()
         best: ChunkResult | None = None
-        usage, trouble = Usage(), ""
+        usage, trouble, has_said_unseen = Usage(), "", False
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(_VARIED if vary else {})}
             with in_language(self._run.task.request.language):
                 sent = _with_hint(asked.sent, t(f"prompt.again.{trouble}")) if trouble else asked.sent
-                result = self._attempt(asked, sent, options, may_recall=not vary)
+                try:
+                    result = self._attempt(asked, sent, options, may_recall=not vary)
+                except PicturesRefused as refused:
+                    if has_said_unseen or refused.key != "pictures_unseen" or attempt == _ATTEMPTS:
+                        raise
+                    has_said_unseen = vary = True  # said once, of pictures that others saw, it may be a slip
+                    continue
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
             trouble = self._worth_asking_again(result, attempt)

@@ -147,5 +147,11 @@ def test_a_trial_that_is_cancelled_leaves_no_engine(tmp_path: Path) -> None:
 
 
 def _guards() -> list[psutil.Process]:
-    mine = psutil.Process().children(recursive=True)
-    return [one for one in mine if str(GUARD) in one.cmdline() and "small" in one.cmdline()]
+    return [one for one in psutil.Process().children(recursive=True) if {str(GUARD), "small"} <= set(_words(one))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended meanwhile
+        return []

@@ -124,6 +124,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.slow
 @pytest.mark.every_plugin
 @each_document
 def test_documented_commands_parse(document: Path) -> None:

@@ -39,6 +39,7 @@ def bootstrap() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.every_plugin
 def test_every_import_is_declared_and_every_dependency_is_used() -> None:
     command = [sys.executable, "-m", "deptry", "app", "framelens", "--no-ansi"]
@@ -78,6 +79,7 @@ def test_every_pin_has_hashes() -> None:
         assert [name for name, _, hashes in pins(f"constraints/{path.name}") if not hashes] == [], path.name
 
 
+@pytest.mark.slow
 def test_everything_installed_is_pinned() -> None:
     """What isn't in the list would be installed without a hash."""
     engine = (bootstrap().wanted_extra() or "cpu").replace("none", "cpu")

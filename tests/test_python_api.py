@@ -154,6 +154,7 @@ def test_wrong_arguments_are_named_as_python_writes_them(
     assert raised.value.key == key and "--" not in str(raised.value) and len(str(raised.value)) > 15
 
 
+@pytest.mark.slow
 def test_one_value_is_not_taken_apart(video: Path) -> None:
     for at in (1, 1.0, "1.0", "0:01"):
         assert len(framelens.keyframes(video, at=at)) == 1  # type: ignore[arg-type]
@@ -334,6 +335,7 @@ def test_chat_model_returns_no_half_answer() -> None:
                 call()
 
 
+@pytest.mark.slow
 def test_reprs_are_short_and_the_version_is_that_of_the_package(analysis: framelens.Analysis) -> None:
     assert framelens.__version__ == metadata.version("framelens")
     assert repr(analysis) == f"Analysis('cards.mp4', 3 keyframes, 0 findings, id={analysis.id!r})"

@@ -28,6 +28,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_notice_covers_all_that_is_shipped(script: ModuleType) -> None:
     rows = [script.row(one) for one in script.shipped()]
     assert {"streamlit", "av", "typst"} <= {name for name, _, _ in rows}

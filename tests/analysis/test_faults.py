@@ -298,6 +298,7 @@ def test_oversized_chunks_are_replanned_without_loss(limit: int) -> None:
     assert [chunk.frames for chunk in whole.chunks] == list(whole.layout.parts)
 
 
+@pytest.mark.slow
 def test_replanning_of_oversized_chunks_terminates() -> None:
     def narrow(body: dict[str, Any]) -> Iterator[str]:
         marks = marks_of(body)
@@ -343,6 +344,7 @@ def test_what_was_said_of_a_part_that_is_asked_again_is_void() -> None:
     assert shown == last.answer
 
 
+@pytest.mark.slow
 def test_what_fails_beside_the_asking_still_leaves_a_report() -> None:
     def gone(path: Any, cancel: Any) -> Generator[Any, None, str]:
         yield from ()
@@ -356,6 +358,7 @@ def test_what_fails_beside_the_asking_still_leaves_a_report() -> None:
     assert whole.sha256 == ""
 
 
+@pytest.mark.slow
 def test_events_of_resumed_run_include_earlier_answers(undisturbed: Analysis) -> None:
     with serve(introducing, context=CONTEXT) as server:
         before, _ = analysed(server)

@@ -369,6 +369,7 @@ def test_refusal_in_mid_run_switches_to_text() -> None:
     assert [e.mode for e in events if isinstance(e, ModeChosen)] == ["messages", "text"]
 
 
+@pytest.mark.slow
 def test_more_frames_than_fit_are_asked_in_parts_and_summed_up() -> None:
     with serve(answering_per_frame, context=400) as server:
         analysis = finished(run(request(frames=12), tools(server, 12))[0])
@@ -430,6 +431,7 @@ def test_a_limit_of_pictures_splits_the_chunk() -> None:
     assert [chunk.number for chunk in analysis.chunks] == [1, 3]
 
 
+@pytest.mark.slow
 def test_oversized_single_frame_is_an_error_not_text() -> None:
     def full(body: dict[str, Any]) -> Iterator[str]:
         if body.get("max_tokens") != 1:
@@ -551,6 +553,7 @@ def test_same_question_on_same_frames_is_cached(tmp_path: Path) -> None:
     assert not other.chunks[0].recalled
 
 
+@pytest.mark.slow
 def test_cache_separates_schema_from_prose_answers(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:

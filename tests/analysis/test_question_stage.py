@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from framelens.analysis.task import EarlierResults
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import Analysis, AnswerState, Notice, ReportedAnswer, ReportedConversation
@@ -76,6 +78,7 @@ def test_report_without_answer_and_description_is_unusable() -> None:
     assert error is None and finished(events).outcome == "no_usable_answer" and finished(events).brief == ""
 
 
+@pytest.mark.slow
 def test_question_has_no_opening() -> None:
     def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         assert wanted.opening is None

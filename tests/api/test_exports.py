@@ -95,6 +95,7 @@ def test_a_conversation_is_saved(client: TestClient, services: Services) -> None
     assert "Who is at the door?" in client.get(f"/api/conversations/{conversation.id}/exports/markdown").text
 
 
+@pytest.mark.slow
 def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> None:
     ids = [services.jobs.import_report(analysis(id=f"job12345{number}")) for number in range(2)]
     answer = client.get(f"/api/library.zip?ids={','.join(ids)}&formats=json,markdown")
@@ -103,6 +104,7 @@ def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> No
     assert [one.id for one in reports_of([("x.zip", BytesIO(answer.content))])] == ids
 
 
+@pytest.mark.slow
 def test_zip_has_questions_and_answers_unless_refused(client: TestClient, services: Services) -> None:
     job_id = services.reports.add(replace(asked(), id="job123456"))
     for query, count in (("", 1), ("&conversations=0", 0)):

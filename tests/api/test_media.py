@@ -41,6 +41,7 @@ def brightest(data: bytes) -> tuple[int, str]:
     return image.width, max(levels, key=lambda name: levels[name])
 
 
+@pytest.mark.slow
 def test_the_frame_on_show_comes_with_its_time(client: TestClient, url: str) -> None:
     found = {}
     for milliseconds in (0, 1000, 1050, 2999, 500, 99_000):
@@ -57,6 +58,7 @@ def test_the_frame_on_show_comes_with_its_time(client: TestClient, url: str) -> 
     }
 
 
+@pytest.mark.slow
 def test_a_picture_is_decoded_once_and_the_child_ends_when_idle(
     client: TestClient, gate: Gate, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_picture_is_decoded_once_and_the_child_ends_when_idle(
     assert kept._child is None
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(client: TestClient, gate: Gate, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gate.services is not None
     kept = gate.services.stills
@@ -80,6 +83,7 @@ def test_memory_is_bounded(client: TestClient, gate: Gate, url: str, monkeypatch
     assert kept._num_bytes <= 3 * size
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_refused_in_words(client: TestClient, gate: Gate, url: str, tmp_path: Path) -> None:
     for side in ("0", "99999", "x"):
         answer = client.get(f"{url}/0.jpg?side={side}")

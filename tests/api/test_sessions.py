@@ -227,6 +227,7 @@ def test_forged_cookie_is_no_session(open_app: Open, people: Accounts, change: C
     assert people.session(change(client.cookies[COOKIE])) is None
 
 
+@pytest.mark.slow
 def test_unknown_name_and_wrong_password_get_one_answer(open_app: Open, people: Accounts) -> None:
     people.add("oidc@example.org", None, "viewer")
     client = open_app()
@@ -245,6 +246,7 @@ class CountingHasher(accounts_module.PasswordHasher):
         return super().verify(hash, password)
 
 
+@pytest.mark.slow
 def test_unknown_name_costs_as_much_as_a_known_one(people: Accounts) -> None:
     people.add("oidc@example.org", None, "viewer")
     hasher = people._hasher = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -467,6 +469,7 @@ def test_setting_decides_about_users_without_an_account(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_no_role_reaches_files_that_streamlit_keeps(open_app: Open, people: Accounts) -> None:
     client = open_app()
     for name in ("", "eve", "ben", "ann"):

@@ -133,6 +133,7 @@ def test_a_name_that_is_no_base64_does_no_harm(client: TestClient, services: Ser
     assert services.videos.upload(answer.headers["location"].rsplit("/", 1)[-1]).name == "video"
 
 
+@pytest.mark.slow
 def test_a_check_drops_what_is_no_video_and_says_why(client: TestClient, services: Services) -> None:
     url = create(client, 12, "notes.mp4")
     send(client, url, 0, b"not a video!")
@@ -144,6 +145,7 @@ def test_a_check_drops_what_is_no_video_and_says_why(client: TestClient, service
         services.videos.path(url.rsplit("/", 1)[-1])
 
 
+@pytest.mark.slow
 def test_a_check_lets_a_video_pass(client: TestClient, services: Services, tmp_path: Path) -> None:
     data = write_video(tmp_path / "clip.mp4", moving(5)).read_bytes()
     url = create(client, len(data))
@@ -152,6 +154,7 @@ def test_a_check_lets_a_video_pass(client: TestClient, services: Services, tmp_p
     assert services.videos.path(url.rsplit("/", 1)[-1]).read_bytes() == data
 
 
+@pytest.mark.slow
 def test_check_finishes_what_a_broken_request_left(client: TestClient, services: Services, tmp_path: Path) -> None:
     data = write_video(tmp_path / "clip.mp4", moving(5)).read_bytes()
     video = (url := create(client, len(data))).rsplit("/", 1)[-1]

@@ -68,6 +68,7 @@ def test_services_are_those_installed_last(services: Services) -> None:
         context.services()
 
 
+@pytest.mark.slow
 def test_option_labels_are_made_before_the_widget() -> None:
     later = [
         f"{path.name}:{node.lineno}"

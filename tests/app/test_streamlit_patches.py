@@ -103,6 +103,7 @@ def test_callbacks_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done == [False]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("patched")
 def test_replaced_run_leaves_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     state = runtime_state.SessionState()

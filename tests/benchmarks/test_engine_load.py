@@ -22,6 +22,7 @@ def test_no_two_pictures_are_alike() -> None:
     assert len({engine_load.picture(numbers) for _ in range(5)}) == 5
 
 
+@pytest.mark.slow
 def test_a_line_for_each_number_of_requests(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

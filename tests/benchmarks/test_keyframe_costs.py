@@ -19,6 +19,7 @@ def test_a_tool_is_divided_by_the_mean_of_its_neighbours() -> None:
     assert (one.by_clock, one.by_clock_without_start, one.by_processor) == (2.0, 2.0, 2.0)
 
 
+@pytest.mark.slow
 def test_the_processor_time_of_a_child_that_ended_is_counted() -> None:
     code = "import time\nwhile time.process_time() < 0.3: pass"
     assert cost(lambda: subprocess.run([sys.executable, "-c", code], check=True)).processor >= 0.3

@@ -30,6 +30,7 @@ def test_shares_grow_with_cameras_and_fall_with_machines() -> None:
     assert utilisation(10, LOAD, replace(ONE, cores=32))["decode"] == pytest.approx(ten["decode"] / 2)
 
 
+@pytest.mark.slow
 def test_sized_machines_keep_up_and_smaller_ones_do_not() -> None:
     enough = sized(300, LOAD, ONE)
     assert max(utilisation(300, LOAD, enough).values()) <= 0.7 + 1e-9

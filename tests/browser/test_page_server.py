@@ -86,6 +86,7 @@ def listening(port: int) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_from_any_folder_the_page_is_open_to_this_machine_alone(page: App) -> None:
     assert listening(port_of(page)) == {"127.0.0.1"}
 

@@ -110,11 +110,13 @@ def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) ->
     assert not found & (MODEL | DECODERS)
 
 
+@pytest.mark.slow
 def test_keyframes_as_json_imports_neither_engine_nor_terminal(video: Path, tmp_path: Path) -> None:
     found = imported("keyframes", video, "--json", "--quiet", cwd=tmp_path)
     assert not found & (MODEL | DECODERS | DRAWING | (SERVICES - {"pydantic"}))
 
 
+@pytest.mark.slow
 def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_path: Path) -> None:
     found = imported("keyframes", video, "--quiet", cwd=tmp_path)
     assert not found & (MODEL | DECODERS | SERVICES | {"PIL", "framelens.registry"})
@@ -128,6 +130,7 @@ def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path:
     assert len(ours) <= 104, sorted(ours)  # what one has to know to follow a video to its report
 
 
+@pytest.mark.slow
 def test_the_child_imports_nothing_of_the_parent() -> None:
     code = (
         "import framelens.video.worker as child; child._load(); import sys, json; "

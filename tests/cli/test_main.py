@@ -62,6 +62,7 @@ def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp
     assert list(tmp_path.glob("*.json")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the shell of POSIX")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_are_no_fault(closed: str, tmp_path: Path) -> None:
@@ -70,6 +71,7 @@ def test_closed_standard_streams_are_no_fault(closed: str, tmp_path: Path) -> No
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 @pytest.mark.parametrize("words", [["man"], ["doctor"], ["analyse", "--help"]])
 def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path) -> None:
@@ -164,6 +166,7 @@ def test_a_wrong_setting_is_exit_code_2_and_names_it(environ: dict[str, str], vi
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_question_template_without_a_question_is_exit_code_2(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--template", "question", "--no-model", cwd=tmp_path)
     assert done.returncode == 2

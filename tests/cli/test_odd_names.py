@@ -74,6 +74,7 @@ def test_path_of_5000_letters_is_refused_with_a_sentence(tmp_path: Path) -> None
         assert len(str(raised.value.values["path"])) < 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["keyframes", "analyse"])
 def test_a_path_of_5000_letters_is_refused_with_a_sentence(command: str, tmp_path: Path) -> None:
     done = run(command, "x" * 5000, cwd=tmp_path, FRAMELENS_LANGUAGE="en")
@@ -135,6 +136,7 @@ framelens.__main__.main()
     assert (done.returncode, done.stdout) == (130, "a line"), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii:strict", "ascii:surrogateescape"])
 def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "v.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nÅ 好\n", encoding="utf-8")

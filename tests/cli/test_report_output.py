@@ -155,6 +155,7 @@ def test_dash_is_no_video(words: tuple[str, ...], capsys: pytest.CaptureFixture[
     assert "standard input" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_file_behind_standard_output_is_not_replaced(video: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.md"
     words = [sys.executable, "-m", "framelens", "analyse", video, "--no-model", "--overwrite", "--language", "en"]

@@ -121,6 +121,7 @@ def test_conversation_continues_and_branches(video: Path, data: Path) -> None:
     assert last[-1]["content"] == "Other second?" and last[2]["content"] == "Red [1]."
 
 
+@pytest.mark.slow
 def test_questions_asked_at_the_same_time_are_both_kept(video: Path, data: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, data) as one:
         conversation = one.ask(video, "First?")
@@ -131,6 +132,7 @@ def test_questions_asked_at_the_same_time_are_both_kept(video: Path, data: Path)
     assert [turn.question for turn in kept.turns] == ["First?", "Left?", "Right?"]
 
 
+@pytest.mark.slow
 def test_stop_takes_effect_at_once_and_keeps_the_answer(video: Path, data: Path) -> None:
     going = threading.Event()
 
@@ -153,6 +155,7 @@ def test_stop_takes_effect_at_once_and_keeps_the_answer(video: Path, data: Path)
     assert (done.last.state, done.last.answer, done.last.why.key) == ("stopped", "Red", "ask_stopped")
 
 
+@pytest.mark.slow
 def test_leaving_the_loop_keeps_what_there_is(video: Path, data: Path) -> None:
     with serve(answering("Red ", *["word "] * 400)) as server, session(server, data) as one:
         for event in one.ask_events(video, "Left alone?"):
@@ -237,6 +240,7 @@ def test_engine_that_is_gone_keeps_the_question(video: Path, data: Path) -> None
     assert turn.state == "failed" and turn.question == "Lost question?" and turn.why
 
 
+@pytest.mark.slow
 def test_reasoning_is_apart_and_not_sent_back(video: Path, data: Path) -> None:
     pieces = ({"reasoning_content": "I think "}, {"reasoning": "it is red"}, "Red [1].")
     with serve(answering(*pieces)) as server, session(server, data) as one:
@@ -249,12 +253,14 @@ def test_reasoning_is_apart_and_not_sent_back(video: Path, data: Path) -> None:
     assert "it is red" not in json.dumps(questions(server)[-1])
 
 
+@pytest.mark.slow
 def test_reasoning_inside_the_text_is_separated(video: Path, data: Path) -> None:
     with serve(answering("so red\n", "</think>", "Red [1].")) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last
     assert (turn.reasoning, turn.answer) == ("so red", "Red [1].")
 
 
+@pytest.mark.slow
 def test_engine_that_refuses_pictures_gets_words(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if body["max_tokens"] != 1 and has_pictures(body):
@@ -277,6 +283,7 @@ def test_model_that_says_it_sees_no_pictures_gets_words(video: Path, data: Path)
     assert "text_mode" in [notice.key for notice in turn.notices]
 
 
+@pytest.mark.slow
 def test_engine_that_drops_pictures_gets_words(video: Path, data: Path) -> None:
     with serve(answering("Red [1]."), sees=False) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last
@@ -284,6 +291,7 @@ def test_engine_that_drops_pictures_gets_words(video: Path, data: Path) -> None:
     assert "⚠️ Messages" in framelens.notice_text(turn.notices[0], "en")
 
 
+@pytest.mark.slow
 def test_engine_with_few_pictures_gets_the_newest(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if body["max_tokens"] != 1 and json.dumps(body).count("data:image") > 2:
@@ -297,6 +305,7 @@ def test_engine_with_few_pictures_gets_the_newest(video: Path, data: Path) -> No
     assert framelens.notice_text(notice, "en").startswith("The engine accepts at most 2 pictures in a request: ")
 
 
+@pytest.mark.slow
 def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if body["max_tokens"] != 1 and json.dumps(body).count("data:image") > 3:
@@ -310,6 +319,7 @@ def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
     assert all(said in framelens.notice_text(one, "en") for one in turn.notices) and turn.notices
 
 
+@pytest.mark.slow
 def test_empty_answer_is_an_error(video: Path, data: Path) -> None:
     with serve(answering({"reasoning": "Hm."})) as server, session(server, data) as one:
         with pytest.raises(framelens.EngineError, match="empty answer"):
@@ -348,18 +358,21 @@ def test_engine_that_fails_inside_is_named_with_its_words(video: Path, data: Pat
     assert turn.state == "failed" and turn.why and "vanished" in framelens.notice_text(turn.why, "en")
 
 
+@pytest.mark.slow
 def test_answer_that_only_repeats_itself_is_stopped(video: Path, data: Path) -> None:
     with serve(answering(*["the same words again and "] * 400)) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last
     assert turn.state == "stopped" and turn.why and turn.why.key == "ask_repeats" and len(turn.answer) < 3000
 
 
+@pytest.mark.slow
 def test_answer_at_its_limit_is_marked(video: Path, data: Path) -> None:
     with serve(answering("Red [1]"), finish="length") as server, session(server, data) as one:
         turn = one.ask(video, "Which?", max_tokens=7).last
     assert turn.state == "complete" and [(one.key, one.values) for one in turn.notices] == [("ask_cut", {"tokens": 7})]
 
 
+@pytest.mark.slow
 def test_html_and_links_in_an_answer_stay_text(video: Path, data: Path) -> None:
     hostile = (
         "<script>alert(1)</script> <img src=x onerror=y> ![p](http://evil.example/p.png) [a](javascript:b)\n"
@@ -403,6 +416,7 @@ def test_deleted_video_is_still_answered_from_its_keyframes(tmp_path: Path, vide
             one.ask("nonsense", "Which?")
 
 
+@pytest.mark.slow
 def test_report_from_elsewhere_can_be_asked_about(video: Path, data: Path, tmp_path: Path) -> None:
     analysis = framelens.analyse(video, frames=4, use_model=False, data_dir=data)
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
@@ -410,6 +424,7 @@ def test_report_from_elsewhere_can_be_asked_about(video: Path, data: Path, tmp_p
         assert one.ask(analysis.id, "By id?").about == conversation.about == (analysis.id,)
 
 
+@pytest.mark.slow
 def test_calls_without_a_session_do_the_same(video: Path, data: Path) -> None:
     with serve(answering("Red [1].")) as server:
         options: dict[str, Any] = {"base_url": server.base_url, "data_dir": data, "language": "zh"}
@@ -458,6 +473,7 @@ def test_one_of_several_videos_is_deleted(video: Path, tmp_path: Path) -> None:
     assert [frame.number for frame in again.last.attached] == [5, 6]
 
 
+@pytest.mark.slow
 def test_question_about_images_and_no_video(tmp_path: Path) -> None:
     for colour in ("red", "blue"):
         (tmp_path / f"{colour}.jpg").write_bytes(to_jpeg(draw_card(colour)))
@@ -475,6 +491,7 @@ def test_question_about_images_and_no_video(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_question_about_nothing_is_a_plain_chat(tmp_path: Path) -> None:
     with serve(answering("Hi."), sees=False) as server, session(server, tmp_path) as one:
         conversation = one.ask([], "Hello?")

@@ -52,6 +52,7 @@ def test_user_who_asks_much_lets_others_pass() -> None:
         assert [next(one.wait(1, threading.Event())).place for one in waiting[1:]] == [3, 5, 2, 4]
 
 
+@pytest.mark.slow
 def test_user_who_asks_much_leaves_places_at_the_engine() -> None:
     queue, never = AnswerQueue(), threading.Event()
     ann, bob = (User(name, name, "analyst") for name in ("ann", "bob"))

@@ -116,6 +116,7 @@ def test_frames_come_first_with_number_and_time(analysis: Analysis) -> None:
     assert "never instructions" in system["content"] and "cannot see" in system["content"]
 
 
+@pytest.mark.slow
 def test_prefix_is_the_same_for_every_question(analysis: Analysis) -> None:
     first = sent(built(analysis, talk(("What is first?", ""))))
     later = sent(built(analysis, talk(("What is first?", "Red [1]."), ("And then?", ""))))

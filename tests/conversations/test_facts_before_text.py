@@ -77,6 +77,7 @@ class Held:
         assert self.sent.count("much change since the previous frame") == (0 if self.sees else 3), self.sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sees", [True, False])
 def test_question_of_an_analysis(sees: bool, tmp_path: Path) -> None:
     held, store = Held(sees), open_store(tmp_path)
@@ -121,6 +122,7 @@ def measuring(held: Held, folder: Path) -> Iterator[tuple[Asking, AnswerDraft]]:
         yield asking, AnswerDraft(started([job_id], "en").asked(QUESTION, AskSettings()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sees", [True, False])
 def test_question_about_a_report_in_the_making(sees: bool, tmp_path: Path) -> None:
     held = Held(sees)
@@ -130,6 +132,7 @@ def test_question_about_a_report_in_the_making(sees: bool, tmp_path: Path) -> No
     held.check(draft.turn.answer)
 
 
+@pytest.mark.slow
 def test_question_that_waits_for_facts_is_stopped(tmp_path: Path) -> None:
     held, stop = Held(sees=False, seconds=60), threading.Event()
     with measuring(held, tmp_path) as (asking, draft):

@@ -129,6 +129,7 @@ def borders(found: Moments) -> list[tuple[int, int]]:
     return [(one.first.frame_index, one.last.frame_index) for one in found.intervals]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_all_intervals_are_found_to_the_frame(seed: int) -> None:
     chance = random.Random(seed)
@@ -261,6 +262,7 @@ def test_lookalike_that_is_there_anyway_is_no_doubt() -> None:
     assert voter.num_checks <= 3 + 2 * 2  # three frames inside, one on either side, and again once one is nearer
 
 
+@pytest.mark.slow
 def test_lookalike_is_asked_about_in_few_frames() -> None:
     film, shown = Film.of(600, rate=25), [(at, at + 2.0) for at in range(10, 600, 20)]
     voter = Truth(film, shown, others={"an orange card": {}, "a purple card": {}})

@@ -223,6 +223,7 @@ def test_model_that_always_says_yes_changes_nothing(analysis: Analysis, data: Pa
     assert not any(one.jpeg for one in found.frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sought", "changes", "outcome"),
     [
@@ -244,6 +245,7 @@ def test_no_model_is_asked_where_it_brings_nothing(
     assert [one.time_seconds for one in found.frames] == [one.time_seconds for one in analysis.keyframes]
 
 
+@pytest.mark.slow
 def test_range_is_looked_at_densely(analysis: Analysis, data: Path) -> None:
     scope = Scope({"a": analysis}, 8, start_seconds=100.0, end_seconds=110.0, is_dense=True)
     with serve(sees) as server:
@@ -254,6 +256,7 @@ def test_range_is_looked_at_densely(analysis: Analysis, data: Path) -> None:
     assert all(one.jpeg for one in found.frames)
 
 
+@pytest.mark.slow
 def test_what_was_said_is_found_without_votes(analysis: Analysis, data: Path) -> None:
     cues = tuple(Cue(float(second), second + 4.0, "nothing new") for second in range(0, 600, 10))
     spoken = Transcript("subtitles", "en", (*cues[:40], Cue(403.0, 405.0, "the price of tea"), *cues[41:]))
@@ -403,6 +406,7 @@ def test_named_kind_and_range_decide_the_frames(few: Analysis, data: Path) -> No
     assert not any("logprobs" in body or "response_format" in body for body in server.requests)
 
 
+@pytest.mark.slow
 def test_conversation_says_that_the_video_is_gone(few: Analysis, data: Path) -> None:
     path = few.video.path
     away = path.with_suffix(".away")

@@ -116,6 +116,7 @@ def test_range_and_kind_are_those_of_the_user(video: Path, data: Path) -> None:
     assert spans(turn) == [(90, 99)]
 
 
+@pytest.mark.slow
 def test_nothing_seen_says_what_could_hide(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "When is the purple card visible?", look=Look("when", 4.6, 8.9), search_frames=6).last
@@ -154,6 +155,7 @@ def test_model_that_always_says_yes_is_reported(video: Path, data: Path) -> None
     assert "also says yes to test pictures" in turn.answer and spans(turn) == [] and turn.cited == ()
 
 
+@pytest.mark.slow
 def test_model_that_says_neither_yes_nor_no_is_reported(video: Path, data: Path) -> None:
     with serve(lambda body: iter(["I see a card."])) as server, session(server, data) as one:
         turn = one.ask(video, WHEN).last
@@ -198,6 +200,7 @@ def test_engine_that_dies_leaves_what_was_found(video: Path, data: Path) -> None
     assert turn.state == "failed" and turn.can_continue and "frames were looked at" in turn.answer
 
 
+@pytest.mark.slow
 def test_model_without_eyes_answers_from_facts(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if has_pictures(body):

@@ -174,6 +174,7 @@ def test_a_message_cannot_exhaust_memory_or_stack() -> None:
         receive(message("Noticed", {"notice": notice}), Noticed)
 
 
+@pytest.mark.slow
 def test_first_use_by_several_threads_does_not_crash() -> None:
     code = """
 import sys, threading

@@ -89,6 +89,7 @@ def test_only_videos_of_a_dead_engine_move(servers: list[Server], pool: EnginePo
     assert servers[0].base_url in {address_of(pool, f"new {video}") for video in range(30)}
 
 
+@pytest.mark.slow
 def test_an_engine_missing_at_the_start_costs_one_warning(
     servers: list[Server], pool: EnginePool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,6 +134,7 @@ def test_all_dead_names_all_and_works_again_at_once(servers: list[Server], pool:
     assert ready(pool).base_url == servers[2].base_url
 
 
+@pytest.mark.slow
 def test_engines_with_different_models_need_a_choice(servers: list[Server], pool: EnginePool) -> None:
     servers[1].model = "another"
     with pytest.raises(EngineError) as caught:
@@ -148,6 +150,7 @@ def test_engines_with_different_models_need_a_choice(servers: list[Server], pool
     assert ready(pool).model == "model" and pool.status().state == "ready"
 
 
+@pytest.mark.slow
 def test_an_engine_that_returns_with_another_model_stays_out(servers: list[Server], pool: EnginePool) -> None:
     address_of(pool, "0")
     servers[0].model = "another"

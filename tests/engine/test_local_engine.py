@@ -78,6 +78,7 @@ def test_hanging_engine_is_restarted_on_demand(
     assert engine.end_if_unwell() is engine.status().error
 
 
+@pytest.mark.slow
 def test_broken_engine_is_stopped_and_diagnosed(make_engine: MakeEngine, tmp_path: Path) -> None:
     sick, starts = tmp_path / "sick", tmp_path / "starts"
     engine = make_engine({"sick": str(sick), "starts": str(starts), "lines": TRACEBACK.splitlines()})
@@ -93,6 +94,7 @@ def test_broken_engine_is_stopped_and_diagnosed(make_engine: MakeEngine, tmp_pat
     assert ready(engine) and engine.end_if_unwell() is None
 
 
+@pytest.mark.slow
 def test_the_key_is_in_no_repr_no_command_line_and_no_log(make_engine: MakeEngine) -> None:
     engine = make_engine({})
     endpoint = ready(engine)
@@ -102,6 +104,7 @@ def test_the_key_is_in_no_repr_no_command_line_and_no_log(make_engine: MakeEngin
     assert endpoint.api_key not in engine.log_tail()
 
 
+@pytest.mark.slow
 def test_concurrent_callers_share_one_start_and_progress(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts, gate = tmp_path / "starts", tmp_path / "gate"
     engine = make_engine({"starts": str(starts), "hold": str(gate), "lines": ["phase: importing"]})
@@ -123,6 +126,7 @@ def test_concurrent_callers_share_one_start_and_progress(make_engine: MakeEngine
     assert heard == [["launching", "importing", "ready"]] * 4
 
 
+@pytest.mark.slow
 def test_cancelling_caller_leaves_start_to_the_other(make_engine: MakeEngine, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     engine = make_engine({"hold": str(gate)})
@@ -145,6 +149,7 @@ def test_cancelling_caller_leaves_start_to_the_other(make_engine: MakeEngine, tm
     assert len(got) == 1 and engine.status().state == "ready"
 
 
+@pytest.mark.slow
 def test_last_cancel_ends_start_and_allows_a_new_one(make_engine: MakeEngine, tmp_path: Path) -> None:
     gate, starts = tmp_path / "gate", tmp_path / "starts"
     engine = make_engine({"hold": str(gate), "starts": str(starts), "lines": ["phase: importing"]})
@@ -162,6 +167,7 @@ def test_last_cancel_ends_start_and_allows_a_new_one(make_engine: MakeEngine, tm
     assert ready(engine).model == "fake"
 
 
+@pytest.mark.slow
 def test_failed_start_names_cause_and_can_be_retried(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     engine = make_engine({"lines": TRACEBACK.splitlines(), "exit": 1, "starts": str(starts)})
@@ -186,6 +192,7 @@ def test_a_failing_fetch_is_the_error_and_no_process_is_started(make_engine: Mak
     assert caught.value.key == "model_not_on_hub" and not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 def test_engine_that_dies_is_failed_and_restarted_on_demand(
     make_engine: MakeEngine,
 ) -> None:
@@ -199,6 +206,7 @@ def test_engine_that_dies_is_failed_and_restarted_on_demand(
     assert second != first and engine.status().state == "ready"
 
 
+@pytest.mark.slow
 def test_a_ready_engine_is_given_at_once_without_a_new_process(make_engine: MakeEngine) -> None:
     engine = make_engine({})
     phases: list[str] = []
@@ -206,6 +214,7 @@ def test_a_ready_engine_is_given_at_once_without_a_new_process(make_engine: Make
     assert phases == ["ready"]
 
 
+@pytest.mark.slow
 def test_stop_leaves_no_process_and_forgets_the_failure(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     engine = make_engine({"starts": str(starts)})
@@ -234,6 +243,7 @@ def test_stop_during_start_reaches_the_waiting_caller(make_engine: MakeEngine, t
     assert len(raised) == 1 and engine.status().state == "stopped"
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_found_before_anything_starts(make_engine: MakeEngine, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -119,6 +119,7 @@ def test_pickled_weights_are_not_downloaded(tmp_path: Path) -> None:
         assert "pytorch_model.bin" in fetch(hub, tmp_path / "allowed", allow_pickle=True)
 
 
+@pytest.mark.slow
 def test_other_pickles_stay_on_the_hub(tmp_path: Path) -> None:
     with serve(Hub("a/b", {**model_files(), "training_args.bin": b"x", "tokenizer.pkl": b"y"})) as hub:
         names = fetch(hub, tmp_path)

@@ -60,6 +60,7 @@ def start_family(folder: Path, *extra: str, grace_seconds: float = 8.0) -> tuple
     return child, [child.pid, *read_when_written(folder / "pids", 2)]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)])
     pids = read_when_written(tmp_path / "guard", 1) + read_when_written(tmp_path / "pids", 2)
@@ -74,6 +75,7 @@ def test_stop_ends_processes_in_other_sessions(tmp_path: Path) -> None:
     assert_gone(pids)
 
 
+@pytest.mark.slow
 def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
     child, pids = start_family(tmp_path, "deaf", grace_seconds=0.3)
     child.stop()

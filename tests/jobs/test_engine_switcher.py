@@ -132,6 +132,7 @@ def test_who_waits_to_be_let_in_can_be_stopped(session: Make, tmp_path: Path) ->
         hold.touch()
 
 
+@pytest.mark.slow
 def test_failed_switch_restores_the_old_engine(session: Make) -> None:
     old, broken = session("old"), session("broken", exit=3)
     ends: list[bool] = []
@@ -210,6 +211,7 @@ def test_alone_waits_for_who_is_inside_and_lets_no_one_in(session: Make) -> None
             pass
 
 
+@pytest.mark.slow
 def test_an_engine_that_has_to_go_for_it_comes_back_afterwards(session: Make) -> None:
     old = session("old")
     with switcher_of(old) as switcher:

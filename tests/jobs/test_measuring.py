@@ -55,6 +55,7 @@ def keys(job: JobSnapshot) -> list[str]:
     return [notice.key for notice in job.analysis.notices]
 
 
+@pytest.mark.slow
 def test_report_appears_before_facts_and_gains_them(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         facts = _Facts(server)
@@ -90,6 +91,7 @@ def test_an_export_made_before_says_that_facts_follow(tmp_path: Path, language: 
             ended(jobs, job_id)
 
 
+@pytest.mark.slow
 def test_next_program_measures_missing_facts_only(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         held = _Facts(server)
@@ -141,6 +143,7 @@ def test_cancel_while_facts_are_measured_keeps_the_report(tmp_path: Path) -> Non
     assert "facts_incomplete" in keys(job) and "facts_pending" not in keys(job)
 
 
+@pytest.mark.slow
 def test_unmeasurable_facts_become_a_notice(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         facts = _Facts(server, DecodeError("decode_failed", name="clip.mp4", reason="it broke"))
@@ -169,6 +172,7 @@ def test_a_part_is_asked_again_while_facts_are_measured(tmp_path: Path) -> None:
     assert "facts_incomplete" not in keys(done)
 
 
+@pytest.mark.slow
 def test_changed_video_is_not_measured_for_old_report(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         held = _Facts(server)

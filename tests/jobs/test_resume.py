@@ -200,6 +200,7 @@ def in_other_words(body: dict[str, Any]) -> Iterator[str]:
         yield piece.replace("seen", "noticed")
 
 
+@pytest.mark.slow
 def test_one_part_is_asked_again_and_the_joins_with_it(finished: Left, undisturbed: Analysis) -> None:
     job_id = finished.job.id
     with serve(in_other_words, context=CONTEXT) as server, jobs_in(finished.folder, made(server)) as jobs:
@@ -303,6 +304,7 @@ def test_settings_that_changed_are_reported_and_never_mixed(
     assert len({result.key.split(".")[0] for result in (*done.chunks, *done.joins)}) == 1
 
 
+@pytest.mark.slow
 def test_old_settings_put_back_continue_without_asking(paused: Left, undisturbed: Analysis) -> None:
     job_id = paused.job.id
     with serve(introducing, context=CONTEXT) as server:
@@ -334,6 +336,7 @@ def behind(door: threading.Event) -> Any:
     return Closed
 
 
+@pytest.mark.slow
 def test_waiting_job_uses_newest_settings(tmp_path: Path, door: threading.Event) -> None:
     now = {"model": "model"}
     with (
@@ -426,6 +429,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
     assert len(about_parts(server)) == len(undisturbed.chunks)  # what was on its way was kept at hand
 
 
+@pytest.mark.slow
 def test_job_resumes_after_store_refused_until_exit(tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate("ask")
     with serve(gate.behave, context=CONTEXT) as server:
@@ -442,6 +446,7 @@ def test_job_resumes_after_store_refused_until_exit(tmp_path: Path, undisturbed:
     assert len(about_parts(server)) <= len(undisturbed.chunks) + 4
 
 
+@pytest.mark.slow
 def test_clock_set_back_changes_no_order_or_result(
     tmp_path: Path, undisturbed: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,6 +524,7 @@ def test_program_sees_job_rerun_by_another(finished: Left) -> None:
         assert "noticed" in other.snapshot(job_id).progress.results[-1].answer
 
 
+@pytest.mark.slow
 def test_late_stop_request_does_not_stop_resumed_job(paused: Left, undisturbed: Analysis) -> None:
     with sqlite3.connect(paused.folder / "framelens.sqlite") as left:
         left.execute("UPDATE jobs SET wish = 'cancel'")

@@ -68,6 +68,7 @@ def test_priority_of_one_user_passes_no_other() -> None:
     assert order(jobs, 1) == ["a3", "b1", "a1", "b2", "a2"]
 
 
+@pytest.mark.slow
 def test_jobs_without_a_model_pass_those_that_wait_for_one() -> None:
     jobs = queued("a1", "a2", "a3")
     closed, bare = threading.Event(), replace(REQUEST, use_model=False)

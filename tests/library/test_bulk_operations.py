@@ -188,6 +188,7 @@ def test_an_id_that_is_none_of_ours_is_replaced(jobs: Jobs) -> None:
     assert jobs.snapshot(job_id).created.startswith("20")
 
 
+@pytest.mark.slow
 def test_many_reports_go_out_as_a_zip_and_come_in_again(jobs: Jobs) -> None:
     given = [analysis(id=f"job12345{number}") for number in range(3)]
     data = BytesIO()
@@ -197,6 +198,7 @@ def test_many_reports_go_out_as_a_zip_and_come_in_again(jobs: Jobs) -> None:
     assert [one.id for one in reports_of([("reports.zip", data)])] == [one.id for one in given]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "key"),
     [
@@ -211,6 +213,7 @@ def test_a_file_that_holds_no_report_is_refused_with_its_name(data: bytes, key: 
     assert caught.value.values["name"] == "x.zip"
 
 
+@pytest.mark.slow
 def test_a_damaged_zip_is_refused() -> None:
     data = BytesIO()
     write_zip(data, bundle([analysis()], ["json"]))

@@ -127,6 +127,7 @@ HOSTILE: dict[str, tuple[Callable[[Document], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_report_is_refused_with_a_sentence(case: str) -> None:
     made = document()
@@ -135,12 +136,14 @@ def test_hostile_report_is_refused_with_a_sentence(case: str) -> None:
     assert refused(json.dumps(made).encode()).key == key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
 def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
     data = json.dumps({**document(), "seconds_by_stage": {"ask": 0.125}}).replace("0.125", number)
     assert refused(data.encode()).key == "report_not_json"
 
 
+@pytest.mark.slow
 def test_deep_json_is_refused() -> None:
     assert refused(b"[" * 200_000 + b"]" * 200_000).key == "report_too_deep"
 
@@ -169,6 +172,7 @@ BOMBS: dict[str, tuple[Callable[[], Iterator[bytes]], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", first_of(BOMBS))
 def test_bomb_costs_this_process_next_to_nothing(case: str) -> None:
     pieces, key = BOMBS[case]
@@ -193,6 +197,7 @@ def test_largest_pictures_and_texts_of_ours_are_imported(tmp_path: Path) -> None
     assert [frame.jpeg for frame in read.keyframes] == [noisy] * 40
 
 
+@pytest.mark.slow
 def test_archive_of_many_reports_is_imported_whole() -> None:
     given = [
         script.rich(AnalysisRequest(Path("/v/clip.mp4")), f"job12345{number}", parts=2, findings=3)
@@ -204,6 +209,7 @@ def test_archive_of_many_reports_is_imported_whole() -> None:
     assert [writer.write(one, "en") for one in read] == [writer.write(one, "en") for one in given]
 
 
+@pytest.mark.slow
 def test_one_bad_file_keeps_the_others_from_being_imported() -> None:
     good, bad = writer.write(rich(), "en"), document()
     doubled_frame(bad)
@@ -214,6 +220,7 @@ def test_one_bad_file_keeps_the_others_from_being_imported() -> None:
     assert taken == []
 
 
+@pytest.mark.slow
 def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
     """Quotation marks in an answer are escaped, so the reader of pictures never starts within one."""
     text = f'"picture": "{JPEG_URL}AAAA"'
@@ -223,6 +230,7 @@ def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
     assert read.chunks[0].answer == text
 
 
+@pytest.mark.slow
 def test_keys_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
     from framelens.library import bulk_operations
 

@@ -22,6 +22,7 @@ def picture(data: str) -> list[HumanMessage]:
     return [HumanMessage([{"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}])]
 
 
+@pytest.mark.slow
 def test_cache_returns_answer_for_same_model_and_messages(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "new" / "answers.sqlite", "model a")
     answers.remember(picture("AAAA"), REPLY)
@@ -65,6 +66,7 @@ def test_jobs_may_open_a_new_file_at_once(tmp_path: Path, caplog: pytest.LogCapt
     assert "cannot be read" not in caplog.text
 
 
+@pytest.mark.slow
 def test_cache_stays_below_its_limit_without_oldest(tmp_path: Path) -> None:
     path, limit = tmp_path / "answers.sqlite", 256 << 10
     unbounded = AnswerCache(path, "model")

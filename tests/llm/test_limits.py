@@ -127,6 +127,7 @@ def test_dripped_answer_ends_with_its_time(
     assert engine.aborted.wait(10)
 
 
+@pytest.mark.slow
 def test_answer_beyond_max_tokens_is_cut_off(engine: scripted.Server) -> None:
     engine.flood = floods.ENDLESS_TEXT
     answer = chat(engine.base_url, max_tokens=100)

@@ -74,6 +74,7 @@ def test_vision_probe_waits_for_a_busy_engine(status: int) -> None:
     assert len(server.requests) == 4
 
 
+@pytest.mark.slow
 def test_request_to_a_lasting_busy_engine_fails() -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         raise Refuse(429, "slow down")

@@ -62,6 +62,7 @@ def test_without_a_language_the_model_is_left_to_find_out() -> None:
     assert "language" not in server.requests[0].fields
 
 
+@pytest.mark.slow
 def test_parallel_speech_pieces_return_in_order() -> None:
     def behave(asked: Asked) -> tuple[int, Any]:
         length = len(asked.wav)
@@ -76,6 +77,7 @@ def test_parallel_speech_pieces_return_in_order() -> None:
     assert 1 < server.most_at_once <= 3
 
 
+@pytest.mark.slow
 def test_no_more_pieces_are_taken_than_are_asked_about() -> None:
     taken = []
 
@@ -183,6 +185,7 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
     assert [cue.text for cue in found.cues] == ["at last"] and len(server.requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("now", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_a_server_that_stays_busy_is_abandoned(now: str) -> None:
     with serve(always({"error": "overloaded"}, 503)) as server, pytest.raises(AppError) as caught:

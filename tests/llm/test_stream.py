@@ -67,6 +67,7 @@ def slowly(*pieces: str) -> Behave:
     return behave
 
 
+@pytest.mark.slow
 def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
     with serve(slowly("1: red", "; ", "2: blue")) as server:
         seen, reply = all_of(chat_of(server))
@@ -395,6 +396,7 @@ def test_answer_of_an_engine_that_does_not_stream() -> None:
         assert ask(chat_of(server), QUESTION).text == "red"
 
 
+@pytest.mark.slow
 def test_reasoning_without_an_opening_tag_restarts_the_text() -> None:
     with serve(slowly("a cat?", " no.\n</thi", "nk>\n\nA square.", "<|im_end|>")) as server:
         seen, reply = all_of(chat_of(server))

@@ -149,6 +149,7 @@ def test_message_of_a_failure_names_the_log(broken_site: Path) -> None:
         log.unlink()
 
 
+@pytest.mark.slow
 def test_plugins_are_switched_off_by_name(site: Path) -> None:
     states = {name: one["state"] for name, one in listed(site, FRAMELENS_PLUGINS="headlines").items()}
     assert states.pop("headlines") == "on" and set(states.values()) <= {"off"}

@@ -48,6 +48,7 @@ def test_bug_of_a_writer_is_no_refusal() -> None:
         document_worker.write("odt", "framelens.reports.odt:write", analysis(), "en")
 
 
+@pytest.mark.slow
 def test_all_formats_come_without_those_that_are_too_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_worker, "_SECONDS", 0.01)
     files = {file.name: file.data for file in all_files(analysis(), "zh", "clip")}

@@ -217,6 +217,7 @@ def test_label_names_every_model_that_wrote() -> None:
         assert b"other/model" not in written(name)
 
 
+@pytest.mark.slow
 def test_json_holds_the_conversation_and_is_read_back() -> None:
     import jsonschema  # it takes two seconds, and each worker imports every test file
 
@@ -232,6 +233,7 @@ def test_json_holds_the_conversation_and_is_read_back() -> None:
     assert b"base64" not in writer.without_pictures(made, "en")
 
 
+@pytest.mark.slow
 def test_import_checks_pictures_of_conversations() -> None:
     data = written("json")
     (back,) = reports_of([("a.json", BytesIO(data))])

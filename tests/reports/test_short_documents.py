@@ -98,6 +98,7 @@ def bare_text(data: bytes) -> str:
 # ---- size and pictures
 
 
+@pytest.mark.slow
 @each_report
 @each_language
 def test_pdf_is_one_or_two_pages_with_a_picture_on_the_first(name: str, language: Language) -> None:
@@ -106,6 +107,7 @@ def test_pdf_is_one_or_two_pages_with_a_picture_on_the_first(name: str, language
     assert len(pages[0].images) > 0
 
 
+@pytest.mark.slow
 @each_language
 def test_no_section_of_the_pdf_begins_at_the_end_of_a_page(language: Language) -> None:
     for page in pdf_of(large(language), language).pages:
@@ -113,6 +115,7 @@ def test_no_section_of_the_pdf_begins_at_the_end_of_a_page(language: Language) -
         assert last.strip() not in {t(f"report.{key}", language) for key in ("summary", "chapters", "findings")}
 
 
+@pytest.mark.slow
 @each_language
 @pytest.mark.parametrize("form", READ)
 def test_short_documents_are_in_the_same_order(form: str, language: Language) -> None:
@@ -130,6 +133,7 @@ def test_short_documents_are_in_the_same_order(form: str, language: Language) ->
 # ---- short and full
 
 
+@pytest.mark.slow
 @each_language
 @pytest.mark.parametrize("form", READ)
 def test_record_is_in_the_appendix_alone(form: str, language: Language) -> None:
@@ -142,6 +146,7 @@ def test_record_is_in_the_appendix_alone(form: str, language: Language) -> None:
     assert "".join(t("report.appendix", language).split()) in full and len(full) > 2 * len(short)
 
 
+@pytest.mark.slow
 def test_everything_has_documents_with_their_appendix() -> None:
     made = gallery("en")
     files = {file.name: file.data for file in all_files(made, "en", "a")}
@@ -156,6 +161,7 @@ def test_pictures_beside_markdown_are_those_that_it_shows() -> None:
         assert sorted(shown) == sorted(picture.name.partition("/")[2] for picture in pictures)
 
 
+@pytest.mark.slow
 @each_language
 @pytest.mark.parametrize("form", READ)
 def test_what_is_left_out_is_counted_with_its_doubts(form: str, language: Language) -> None:
@@ -178,6 +184,7 @@ def test_shown_findings_are_spread_over_the_video() -> None:
 # ---- a report without an answer
 
 
+@pytest.mark.slow
 @each_language
 @pytest.mark.parametrize("form", READ)
 def test_failure_is_stated_once_below_the_question(form: str, language: Language) -> None:

@@ -96,6 +96,7 @@ def times(path: Path) -> list[float]:
     raise AssertionError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mp4", "begin", "fragments", "unlisted", "mkv"])
 def test_iframes_are_read_at_their_times(served: Served, fetch: Fetching, films: dict[str, bytes], kind: str) -> None:
     served.data = films[kind]
@@ -110,6 +111,7 @@ def test_iframes_are_read_at_their_times(served: Served, fetch: Fetching, films:
     assert fetch.seen[-1].iframes == (15, 15) and fetch.seen[-1].size_bytes == len(served.data)
 
 
+@pytest.mark.slow
 def test_an_unchanged_overview_is_not_read_again(served: Served, fetch: Fetching) -> None:
     first = fetch(f"{served.url}/good/film.mp4")
     sent = served.sent
@@ -120,6 +122,7 @@ def test_an_unchanged_overview_is_not_read_again(served: Served, fetch: Fetching
     assert fetch(f"{served.url}/good/film.mp4") == whole and served.sent - sent <= overview.PROBED_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "kind", "key"),
     [
@@ -141,6 +144,7 @@ def test_a_small_video_is_fetched_whole(served: Served, fetch: Fetching, monkeyp
     assert reason(fetch(f"{served.url}/good/a.mp4")) == "overview_small"
 
 
+@pytest.mark.slow
 def test_iframes_far_apart_give_no_overview(served: Served, fetch: Fetching, tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     images = [random.integers(0, 255, (96, 160, 3), dtype=np.uint8) for _ in range(10)]
@@ -149,6 +153,7 @@ def test_iframes_far_apart_give_no_overview(served: Served, fetch: Fetching, tmp
     assert reason(fetch(f"{served.url}/good/a.mp4")) == "overview_sparse"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "key"), [("changing", "url_changes"), ("moving", "url_leads_inward")])
 def test_nothing_is_kept_of_two_versions(served: Served, fetch: Fetching, kind: str, key: str) -> None:
     with pytest.raises(AppError) as refused:
@@ -157,12 +162,14 @@ def test_nothing_is_kept_of_two_versions(served: Served, fetch: Fetching, kind: 
     assert not list(fetch.videos._parts.iterdir()) and not list(fetch.videos._folder.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_a_broken_connection_is_tried_again(served: Served, fetch: Fetching) -> None:
     path = fetch(f"{served.url}/shaky/film.mp4")
     notice = notice_of(path)
     assert notice and notice.key == "overview" and len(times(path)) == SECONDS // 6
 
 
+@pytest.mark.slow
 def test_an_overview_is_cancelled(served: Served, fetch: Fetching) -> None:
     def stop(now: FetchProgress) -> None:
         if now.iframes:

@@ -87,6 +87,7 @@ def test_where_no_model_can_be_had_the_reason_is_known(
     assert (now.kind, now.error and now.error.key) == ("none", keys[how])
 
 
+@pytest.mark.slow
 def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 

@@ -263,6 +263,7 @@ def test_restore_is_refused_while_the_folder_is_open(data: Path, tmp_path: Path)
     restore_backup(tmp_path / "b.zip", data)
 
 
+@pytest.mark.slow
 def test_restore_is_refused_while_another_process_has_it(data: Path, tmp_path: Path) -> None:
     write_backup(data, tmp_path / "b.zip", videos=True)
     program = (
@@ -300,6 +301,7 @@ restore_backup(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
 @pytest.mark.parametrize("renames", range(16))
 def test_killed_restore_is_all_or_nothing(renames: int, data: Path, tmp_path: Path) -> None:

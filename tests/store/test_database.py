@@ -37,6 +37,7 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.slow
 def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
     programs = [
         subprocess.Popen(

@@ -147,6 +147,7 @@ def test_filters_narrow_the_list_and_can_be_combined(store: Store, library: Libr
     assert found(library, "", tag="gate") == {"b"}
 
 
+@pytest.mark.slow
 def test_pages_follow_one_another_without_gap_or_overlap(store: Store, library: LibraryIndex) -> None:
     for number in range(7):
         put(store, library, f"job{number}", "red")

@@ -101,6 +101,7 @@ def test_store_of_each_version_keeps_every_row(version: int, tmp_path: Path) -> 
         assert rows_of(copy) == before
 
 
+@pytest.mark.slow
 def test_migrated_stores_have_the_newest_schema(tmp_path: Path) -> None:
     def schema(path: Path) -> list[tuple[str, str, set[str]]]:
         with closing(sqlite3.connect(path)) as connection:
@@ -116,6 +117,7 @@ def test_migrated_stores_have_the_newest_schema(tmp_path: Path) -> None:
         assert schema(path) == schema(tmp_path / "new.sqlite")
 
 
+@pytest.mark.slow
 def test_newer_store_is_refused_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "framelens.sqlite"
     write_store(path, len(MIGRATIONS))
@@ -145,6 +147,7 @@ database.Store(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
 @pytest.mark.parametrize("done", [1, 12, 30, 50])
 def test_killed_migration_leaves_the_old_store(done: int, tmp_path: Path) -> None:

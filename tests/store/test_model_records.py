@@ -32,6 +32,7 @@ def test_each_engine_has_its_own_and_surveys_belong_to_all(tmp_path: Path) -> No
     assert paces.of("another") == KnownTimings((), (SURVEY,))
 
 
+@pytest.mark.slow
 def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
     paces = TimingStats(tmp_path)
     for seconds in range(1, 26):
@@ -41,6 +42,7 @@ def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
     assert len(paces.of("e").surveys) == 20
 
 
+@pytest.mark.slow
 def test_engines_that_were_not_used_for_long_are_abandoned(tmp_path: Path) -> None:
     paces = TimingStats(tmp_path)
     for number in range(30):

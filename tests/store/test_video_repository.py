@@ -382,6 +382,7 @@ def test_an_upload_that_has_stopped_keeps_no_room(shelf: VideoRepository, monkey
     assert shelf.upload(upload.id).is_complete
 
 
+@pytest.mark.slow
 def test_hundreds_of_creates_at_once_keep_to_the_limit(tmp_path: Path, sample: Path) -> None:
     shelf = limited(tmp_path, sample, most_unfinished=10)
 

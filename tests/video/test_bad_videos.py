@@ -22,12 +22,14 @@ def refused(path: Path) -> InputError:
     return caught.value
 
 
+@pytest.mark.slow
 def test_text_under_a_videos_name_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "note.mp4"
     path.write_text("this is only text\n" * 100)
     assert refused(path).key == "video_not_a_video"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "key"),
     [
@@ -47,6 +49,7 @@ def test_other_files_are_named_as_what_they_are(tmp_path: Path, name: str, key: 
     assert "name ends" not in error_text(error, "en") and "尽管" not in error_text(error, "zh")
 
 
+@pytest.mark.slow
 def test_a_playlist_cannot_make_the_server_read_another_file(tmp_path: Path, moving_video: Path) -> None:
     playlist = tmp_path / "list.mp4"
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{moving_video}\n#EXT-X-ENDLIST\n")
@@ -56,6 +59,7 @@ def test_a_playlist_cannot_make_the_server_read_another_file(tmp_path: Path, mov
     assert refused(script).key == "video_other_file"
 
 
+@pytest.mark.slow
 def test_segment_and_playlist_of_a_stream_are_named(tmp_path: Path) -> None:
     data = bytearray(write_video(tmp_path / "whole.mp4", moving(5), muxer={"movflags": "dash"}).read_bytes())
     (tmp_path / "part.mp4").write_bytes(data[data.index(b"moof") - 4 :])
@@ -64,6 +68,7 @@ def test_segment_and_playlist_of_a_stream_are_named(tmp_path: Path) -> None:
     assert refused(tmp_path / "manifest.mpd").key == "video_is_playlist"
 
 
+@pytest.mark.slow
 def test_sound_without_a_picture_is_said_to_be_that(tmp_path: Path) -> None:
     assert refused(write_sound(tmp_path / "tone.m4a")).key == "video_audio_only"
 
@@ -76,6 +81,7 @@ def test_a_still_image_is_said_to_be_one(tmp_path: Path, name: str) -> None:
     assert refused(path).key == "video_is_image"
 
 
+@pytest.mark.slow
 def test_an_animated_webp_is_named(tmp_path: Path) -> None:
     first, second = (Image.fromarray(textured(number)) for number in (1, 2))
     first.save(tmp_path / "moving.webp", save_all=True, append_images=[second], duration=100)
@@ -111,6 +117,7 @@ def test_a_truncated_file_gives_what_it_holds_and_says_how_much(tmp_path: Path, 
         assert "0:04.0" in notice_text(notice, language)
 
 
+@pytest.mark.slow
 def test_damage_in_the_middle_is_skipped_with_a_notice(tmp_path: Path, chosen: Chosen) -> None:
     whole = write_video(tmp_path / "whole.mp4", moving(100, 320, 192), muxer={"movflags": "faststart"})
     result = chosen(with_damage(whole, tmp_path / "damaged.mp4"), 4)
@@ -119,6 +126,7 @@ def test_damage_in_the_middle_is_skipped_with_a_notice(tmp_path: Path, chosen: C
     assert [notice.key for notice in result.decode.notices] == ["damaged_frames"]
 
 
+@pytest.mark.slow
 def test_file_whose_last_part_is_empty_says_how_much(tmp_path: Path, chosen: Chosen) -> None:
     """Downloads make a file as long as it will be, and fill it."""
     whole = write_video(tmp_path / "whole.mp4", moving(100), muxer={"movflags": "faststart"})
@@ -129,6 +137,7 @@ def test_file_whose_last_part_is_empty_says_how_much(tmp_path: Path, chosen: Cho
     assert notices[0].values["declared"] == "0:04.0" and notices[0].values["readable"] < "0:03.5"
 
 
+@pytest.mark.slow
 def test_mp4_behind_another_is_named(tmp_path: Path, chosen: Chosen) -> None:
     data = write_video(tmp_path / "whole.mp4", moving(10)).read_bytes()
     (tmp_path / "joined.mp4").write_bytes(2 * data)
@@ -136,6 +145,7 @@ def test_mp4_behind_another_is_named(tmp_path: Path, chosen: Chosen) -> None:
     assert (found.frames_decoded, [one.key for one in found.notices]) == (10, ["second_movie"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speed", "said"), [(0x00010000, []), (0x00008000, ["edit_speeds"]), (0, ["edit_speeds"])])
 def test_an_edit_with_another_speed_is_named(tmp_path: Path, chosen: Chosen, speed: int, said: list[str]) -> None:
     path = write_video(tmp_path / "edited.mp4", moving(10))
@@ -147,6 +157,7 @@ def test_an_edit_with_another_speed_is_named(tmp_path: Path, chosen: Chosen, spe
     assert (found.frames_decoded, [one.key for one in found.notices]) == (10, said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [8, 12, 20])
 def test_an_edit_list_that_is_cut_off_is_none(tmp_path: Path, chosen: Chosen, length: int) -> None:
     path = write_video(tmp_path / "short.mp4", moving(10))
@@ -159,6 +170,7 @@ def test_an_edit_list_that_is_cut_off_is_none(tmp_path: Path, chosen: Chosen, le
     assert chosen(path, 2).decode.notices == ()
 
 
+@pytest.mark.slow
 def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", moving(10), muxer={"movflags": "faststart"})
     data = bytearray(whole.read_bytes())

@@ -73,6 +73,7 @@ def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind:
     assert checked.num_damaged >= 1
 
 
+@pytest.mark.slow
 def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
     whole = written(tmp_path / "whole", "vp9", scenes())
     damaged = tmp_path / f"damaged{whole.suffix}"
@@ -104,6 +105,7 @@ def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection
         assert notices == [("damaged_frames", None), ("damaged_keyframe", 1)]
 
 
+@pytest.mark.slow
 def test_known_survey_names_no_keyframe_of_its_own(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mkv", moving(80, 320, 192), codec="ffv1", rate=8)
     data = bytearray(whole.read_bytes())

@@ -126,6 +126,7 @@ def test_reported_times_are_those_of_the_pictures(
         assert [frame.frame_index for frame in chosen.keyframes] == sorted(set(places))
 
 
+@pytest.mark.slow
 def test_files_of_the_pictures_are_of_the_same_frames(
     written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]
 ) -> None:

@@ -30,6 +30,7 @@ def nearest_colour(jpeg: bytes) -> str:
     return min(COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(shown, COLOURS[name], strict=True)))
 
 
+@pytest.mark.slow
 def test_events_come_in_their_order(card_video: Path) -> None:
     events: list[VideoEvent] = list(extract(card_video, ExtractOptions(4, read_text=False)))
     kinds = [kind for kind, _ in groupby(type(event) for event in events)]
@@ -42,6 +43,7 @@ def test_events_come_in_their_order(card_video: Path) -> None:
     assert facts[0].motion is None and all(fact.motion is not None for fact in facts[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["auto", "uniform"])
 def test_frames_alone_are_the_same(card_video: Path, strategy: Strategy) -> None:
     options = ExtractOptions(4, Selection(strategy), read_text=False)
@@ -50,6 +52,7 @@ def test_frames_alone_are_the_same(card_video: Path, strategy: Strategy) -> None
     assert alone[-1] == next(event for event in whole if isinstance(event, KeyframesChosen))
 
 
+@pytest.mark.slow
 def test_eight_cards_give_one_frame_each_in_order(card_video: Path, chosen: Chosen) -> None:
     result = chosen(card_video, 8)
     assert [nearest_colour(frame.jpeg) for frame in result.keyframes] == list(COLOURS)
@@ -67,6 +70,7 @@ def test_never_more_than_the_budget(card_video: Path, chosen: Chosen, budget: in
     assert len({nearest_colour(frame.jpeg) for frame in frames}) == budget
 
 
+@pytest.mark.slow
 def test_frame_numbers_and_times_are_those_of_the_very_picture(tmp_path: Path, chosen: Chosen) -> None:
     """The light of each frame tells its place in display order."""
     times = [n / 25 + (0.6 if n >= 20 else 0.0) for n in range(40)]
@@ -79,6 +83,7 @@ def test_frame_numbers_and_times_are_those_of_the_very_picture(tmp_path: Path, c
         assert frame.time_seconds == pytest.approx(times[frame.frame_index], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_moving_shot_is_covered_from_beginning_to_end(moving_video: Path, chosen: Chosen) -> None:
     result = chosen(moving_video, 8)
     times = [frame.time_seconds for frame in result.keyframes]
@@ -89,6 +94,7 @@ def test_a_moving_shot_is_covered_from_beginning_to_end(moving_video: Path, chos
     assert not result.decode.is_variable_frame_rate
 
 
+@pytest.mark.slow
 def test_a_still_video_gives_two_frames(tmp_path: Path, chosen: Chosen) -> None:
     path = write_video(tmp_path / "still.mp4", [textured(1)] * 250)
     assert [frame.reason for frame in chosen(path).keyframes] == ["first", "last"]
@@ -101,18 +107,21 @@ def test_a_video_shorter_than_the_budget_gives_what_it_has(tmp_path: Path, chose
     assert [frame.frame_index for frame in chosen(path).keyframes] == list(range(count))
 
 
+@pytest.mark.slow
 def test_a_varying_frame_rate_is_noticed(tmp_path: Path, chosen: Chosen) -> None:
     times = [n / 25 + (n % 3) * 0.012 for n in range(40)]
     path = write_video(tmp_path / "vfr.mp4", moving(40), times=times)
     assert chosen(path).decode.is_variable_frame_rate
 
 
+@pytest.mark.slow
 def test_a_video_that_opens_from_black_begins_with_a_picture(tmp_path: Path, chosen: Chosen) -> None:
     path = write_video(tmp_path / "rise.mp4", [*faded(textured(1), 25, 0.0, 1.0), *moving(50)])
     first = chosen(path, 4).keyframes[0]
     assert np.asarray(Image.open(io.BytesIO(first.jpeg)).convert("L")).mean() > 60
 
 
+@pytest.mark.slow
 def test_pictures_are_turned_and_at_most_as_large_as_asked(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", moving(10, 640, 360), rotation=90)
     events = list(extract(path, ExtractOptions(2, max_side=320, read_text=False)))
@@ -139,6 +148,7 @@ def test_many_frames_of_a_large_picture_stay_within_memory(tmp_path: Path, chose
     assert len(left_edges) == 40
 
 
+@pytest.mark.slow
 def test_cards_of_one_frame_each_are_all_found(tmp_path: Path, chosen: Chosen) -> None:
     path = write_video(tmp_path / "slides.mp4", cards(COLOURS, 1), rate=1)
     assert [nearest_colour(frame.jpeg) for frame in chosen(path).keyframes] == list(COLOURS)

@@ -113,6 +113,7 @@ def test_reading_a_small_file_shows_nothing(moving_video: Path) -> None:
     assert shown == []
 
 
+@pytest.mark.slow
 def test_reading_a_large_file_can_be_cancelled(tmp_path: Path) -> None:
     path = tmp_path / "large.mp4"
     path.touch()

@@ -58,6 +58,7 @@ def picture(keyframe: Keyframe) -> np.ndarray:
     return cells(np.asarray(image, np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), *first_of((3, 5), always=0)])
 @pytest.mark.parametrize(("codec", "pixel_format", "suffix"), FILES)
 def test_keyframes_show_no_damage(tmp_path: Path, codec: str, pixel_format: str, suffix: str, seed: int) -> None:
@@ -84,6 +85,7 @@ def test_a_flash_of_one_frame_is_no_damage(tmp_path: Path, codec: str, pixel_for
     assert keyframes_of(path).decode.notices == ()
 
 
+@pytest.mark.slow
 def test_a_video_that_is_damaged_throughout_names_the_keyframe(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mkv", scenes(), codec="ffv1")
     data = bytearray(whole.read_bytes())
@@ -107,6 +109,7 @@ def test_picture_before_frames_that_are_refused_is_named(tmp_path: Path, seed: i
     assert [notice.key for notice in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
 
 
+@pytest.mark.slow
 def test_frame_predicted_from_a_later_one_is_left_out(tmp_path: Path) -> None:
     options = {"g": "90", "bf": "7", "b-adapt": "0", "preset": "veryfast", "crf": "18"}
     whole = write_video(tmp_path / "whole.mp4", scenes(), options=options)

@@ -34,6 +34,7 @@ def failure(request: WorkerRequest) -> str:
     return caught.value.key
 
 
+@pytest.mark.slow
 def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
     """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
@@ -53,6 +54,7 @@ def test_zeros_behind_a_raw_stream_cost_a_notice(tmp_path: Path) -> None:
     assert "damaged_frames" in [notice.key for notice in chosen.decode.notices]
 
 
+@pytest.mark.slow
 def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -> None:
     program = (
         "import framelens.video.worker as child\n"
@@ -81,6 +83,7 @@ def test_a_child_that_gets_nowhere_is_ended(tmp_path: Path) -> None:
     assert failure(WorkerRequest("probe", tmp_path / "pipe.mp4", stuck_seconds=0.5)) == "video_decoder_stuck"
 
 
+@pytest.mark.slow
 def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
     """The sleep is C code that holds the interpreter's lock, as a library that waits for memory does."""
     program = "import ctypes, framelens.video.limits as limits\nlimits.end_if_stuck(0.2)\nctypes.PyDLL(None).sleep(600)"
@@ -89,12 +92,14 @@ def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
     assert b"Timeout" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None:
     times = tuple(number * 10.0 for number in range(12))
     with DecoderWorker(WorkerRequest("pictures", long_video, times_seconds=times, stuck_seconds=5.0)) as child:
         assert len(list(child.events())) > len(times)
 
 
+@pytest.mark.slow
 def test_decoder_killed_by_system_is_out_of_memory(long_video: Path) -> None:
     events = extract(long_video, ExtractOptions(4, read_text=False))
     next(events)
@@ -105,6 +110,7 @@ def test_decoder_killed_by_system_is_out_of_memory(long_video: Path) -> None:
     assert caught.value.key == "video_out_of_memory"
 
 
+@pytest.mark.slow
 def test_every_library_that_runs_out_of_memory_is_understood() -> None:
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_DATA, (600 << 20, -1))\n"

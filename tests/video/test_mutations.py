@@ -25,6 +25,7 @@ def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return list(results(tmp_path_factory.mktemp("mutations"), request.param))
 
 
+@pytest.mark.slow
 def test_nothing_hangs_or_kills_the_decoding_child(judged: list[tuple[Mutation, Outcome]]) -> None:
     assert [str(mutation) for mutation, outcome in judged if outcome.error in ("hung", "crashed")] == []
 

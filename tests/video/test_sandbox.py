@@ -72,6 +72,7 @@ def run_worker(program: str, video: Path) -> str:
         return worker.stderr.read().decode()
 
 
+@pytest.mark.slow
 @needs_landlock
 @needs_seccomp
 @pytest.mark.parametrize("program", FORBIDDEN.values(), ids=FORBIDDEN)
@@ -87,6 +88,7 @@ def test_a_decoder_may_read_its_file(moving_video: Path, tmp_path: Path) -> None
     assert attempt("open(path, 'rb').read()", moving_video, tmp_path) == "done"
 
 
+@pytest.mark.slow
 @on_linux
 def test_every_thread_is_confined(moving_video: Path, tmp_path: Path) -> None:
     """Landlock holds for threads that start later: when the sandbox is entered there must be no other."""

@@ -134,6 +134,7 @@ def test_after_the_last_frame_it_begins_with_that(tmp_path: Path) -> None:
         assert [picture.index for picture in late.frames()] == [in_order(path)[-1][0]]
 
 
+@pytest.mark.slow
 def test_a_range_of_a_file_without_times_is_read_in_order(tmp_path: Path) -> None:
     path = KINDS["no times"](tmp_path)
     events = extract(path, ExtractOptions(3, selection=Selection(start_seconds=1.0, end_seconds=2.0), read_text=False))

@@ -31,6 +31,7 @@ def only_child() -> psutil.Process:
     return child
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSEGV"), reason="no signals here")
 def test_a_crash_of_the_decoder_is_an_error_of_this_file(long_video: Path) -> None:
     events = extract(long_video, ExtractOptions(4, read_text=False))
@@ -43,6 +44,7 @@ def test_a_crash_of_the_decoder_is_an_error_of_this_file(long_video: Path) -> No
         assert long_video.name in error_text(caught.value, language)
 
 
+@pytest.mark.slow
 def test_cancel_ends_a_child_that_hangs(long_video: Path) -> None:
     cancel = threading.Event()
     events = extract(long_video, ExtractOptions(4, read_text=False), cancel=cancel)
@@ -69,6 +71,7 @@ def test_a_probe_that_never_ends_is_ended(moving_video: Path, monkeypatch: pytes
         assert moving_video.name in error_text(caught.value, language)
 
 
+@pytest.mark.slow
 def test_closing_the_iterator_ends_the_child(long_video: Path) -> None:
     events = extract(long_video, ExtractOptions(4, read_text=False))
     assert isinstance(next(events), Probed)
@@ -100,6 +103,7 @@ def test_the_child_ends_with_its_parent(long_video: Path) -> None:
     child.wait(timeout=60)
 
 
+@pytest.mark.slow
 def test_nothing_in_the_working_directory_is_run(
     tmp_path: Path, moving_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +113,7 @@ def test_nothing_in_the_working_directory_is_run(
     assert probe(moving_video).codec == "h264"
 
 
+@pytest.mark.slow
 def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from framelens.video.extractor import probe; probe(Path(sys.argv[1]));"
@@ -118,6 +123,7 @@ def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
     assert done.stdout.strip() == b"[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file descriptors to pass")
 def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -> None:
     request = to_json(WorkerRequest("probe", moving_video))

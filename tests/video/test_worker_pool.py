@@ -34,6 +34,7 @@ def has_decoders(child: psutil.Process) -> bool:
     return any("libavcodec" in one.path for one in child.memory_maps())
 
 
+@pytest.mark.slow
 def test_spare_decoder_is_preloaded_and_used(waiting: psutil.Process, moving_video: Path) -> None:
     while not has_decoders(waiting):
         time.sleep(0.02)
@@ -43,6 +44,7 @@ def test_spare_decoder_is_preloaded_and_used(waiting: psutil.Process, moving_vid
     assert not waiting.is_running()
 
 
+@pytest.mark.slow
 def test_after_each_use_another_one_is_made_ready(waiting: psutil.Process, moving_video: Path) -> None:
     probe(moving_video)
     assert not waiting.is_running()
@@ -60,6 +62,7 @@ def test_two_at_once_do_not_wait_for_each_other(waiting: psutil.Process, moving_
     first.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_killed_spare_decoder_is_replaced(waiting: psutil.Process, moving_video: Path) -> None:
     waiting.kill()
     while waiting.status() != psutil.STATUS_ZOMBIE:
@@ -67,6 +70,7 @@ def test_killed_spare_decoder_is_replaced(waiting: psutil.Process, moving_video:
     assert probe(moving_video).codec == "h264"
 
 
+@pytest.mark.slow
 def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> None:
     with worker_ready():
         pass
@@ -75,6 +79,7 @@ def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> No
     assert decoding_children() == []
 
 
+@pytest.mark.slow
 def test_a_command_starts_one_child_and_no_second(moving_video: Path) -> None:
     with worker_started():
         started = idle_worker()
@@ -99,6 +104,7 @@ def test_worker_started_early_is_the_one_kept_ready() -> None:
     assert decoding_children() == []
 
 
+@pytest.mark.slow
 def test_worker_started_early_is_the_one_that_is_used(moving_video: Path) -> None:
     start_early()
     started = idle_worker()

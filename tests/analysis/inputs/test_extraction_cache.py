@@ -78,6 +78,7 @@ def surveyed(recall: ExtractionCache, path: Path, frames: int = 3, selection: Se
     return [event for event in events if isinstance(event, Probed | KeyframesChosen)]
 
 
+@pytest.mark.slow
 def test_a_second_call_starts_no_decoding_and_gives_the_same(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_second_call_starts_no_decoding_and_gives_the_same(
     assert starts == ["extract"]
 
 
+@pytest.mark.slow
 def test_a_copy_under_another_name_is_known_and_named_again(
     recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]
 ) -> None:
@@ -135,6 +137,7 @@ def test_one_survey_for_named_times_serves_the_others(recall: ExtractionCache, c
     assert starts == ["extract", *["named"] * (len(NAMING) - 1)]
 
 
+@pytest.mark.slow
 def test_a_survey_that_is_known_no_more_is_made_again(
     recall: ExtractionCache, minute: Path, starts: list[str], tmp_path: Path
 ) -> None:
@@ -174,6 +177,7 @@ def without_text_reader(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_opening_is_kept_and_comes_again_in_its_place(
     recall: ExtractionCache, minute: Path, starts: list[str]
 ) -> None:
@@ -185,6 +189,7 @@ def test_an_opening_is_kept_and_comes_again_in_its_place(
     assert starts == ["extract", "extract"]  # without an opening other frames are chosen
 
 
+@pytest.mark.slow
 def test_another_video_in_its_place_is_decoded(recall: ExtractionCache, clip: Path, starts: list[str]) -> None:
     surveyed(recall, clip)
     write_video(clip, moving(30))
@@ -192,6 +197,7 @@ def test_another_video_in_its_place_is_decoded(recall: ExtractionCache, clip: Pa
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.slow
 def test_extraction_of_older_version_is_not_reused(
     recall: ExtractionCache, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +207,7 @@ def test_extraction_of_older_version_is_not_reused(
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.slow
 def test_a_damaged_survey_is_made_again(recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]) -> None:
     first = surveyed(recall, clip)
     for kept in (tmp_path / "surveys").glob("*.survey"):
@@ -304,6 +311,7 @@ def test_a_survey_that_lacked_a_part_is_not_kept(
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.slow
 def test_progress_is_not_kept(recall: ExtractionCache, clip: Path) -> None:
     wanted = ExtractOptions(3, read_text=False)
     list(recall.extract(clip, wanted))
@@ -340,6 +348,7 @@ def thumbnails(recall: ExtractionCache, path: Path, selection: Selection) -> tup
             return tuple(end.value)
 
 
+@pytest.mark.slow
 def test_thumbnails_come_from_the_survey_that_was_made(
     recall: ExtractionCache, minute: Path, starts: list[str]
 ) -> None:
@@ -357,6 +366,7 @@ def gap(pair: tuple[float, float]) -> float:
     return pair[1] - pair[0]
 
 
+@pytest.mark.slow
 def test_thumbnails_of_a_range_are_surveyed_once(recall: ExtractionCache, minute: Path, starts: list[str]) -> None:
     part = Selection(start_seconds=10.0, end_seconds=30.0)
     found = thumbnails(recall, minute, part)

@@ -68,6 +68,7 @@ def listen(
     return hearing.transcribe(probe(path), request, sha256=sha256, cancel=more.pop("cancel", threading.Event()), **more)
 
 
+@pytest.mark.slow
 def test_subtitles_are_used_and_no_model_listens(tmp_path: Path, server: SpeechServer) -> None:
     path = write_spoken(tmp_path / "film.mkv", sound=tone(4), tracks=[Track([(0.5, 1.0, "read")], "subrip", "eng")])
     engine = CountingEngine(server)
@@ -76,6 +77,7 @@ def test_subtitles_are_used_and_no_model_listens(tmp_path: Path, server: SpeechS
     assert engine.started == 0 and server.requests == []
 
 
+@pytest.mark.slow
 def test_speech_engine_transcribes_and_stops_afterwards(
     spoken_video: Path, tmp_path: Path, server: SpeechServer
 ) -> None:
@@ -99,11 +101,13 @@ def test_nothing_is_transcribed_twice(spoken_video: Path, tmp_path: Path, server
     assert len(server.requests) > asked
 
 
+@pytest.mark.slow
 def test_of_a_range_only_its_own_sound_is_heard(spoken_video: Path, tmp_path: Path, server: SpeechServer) -> None:
     transcript, _ = listen(spoken_video, CountingEngine(server), tmp_path, selection=Selection(start_seconds=3.0))
     assert transcript is not None and [cue.start_seconds for cue in transcript.cues] == [4.0]
 
 
+@pytest.mark.slow
 def test_without_a_speech_model_the_report_is_reported_so(spoken_video: Path, tmp_path: Path) -> None:
     transcript, notices = listen(spoken_video, None, tmp_path)
     assert transcript is None and [one.key for one in notices] == ["sound_not_analysed"]
@@ -111,16 +115,19 @@ def test_without_a_speech_model_the_report_is_reported_so(spoken_video: Path, tm
         assert "FRAMELENS_SPEECH_MODEL_PATH" in notice_text(notices[0], language)
 
 
+@pytest.mark.slow
 def test_without_any_model_wanted_none_listens(spoken_video: Path, tmp_path: Path, server: SpeechServer) -> None:
     transcript, notices = listen(spoken_video, CountingEngine(server), tmp_path, use_model=False)
     assert transcript is None and [one.key for one in notices] == ["sound_not_wanted"]
     assert server.requests == []
 
 
+@pytest.mark.slow
 def test_of_a_video_without_sound_nothing_is_said(tmp_path: Path) -> None:
     assert listen(write_spoken(tmp_path / "film.mp4"), None, tmp_path) == (None, ())
 
 
+@pytest.mark.slow
 def test_a_silent_track_starts_no_engine(tmp_path: Path, server: SpeechServer) -> None:
     engine = CountingEngine(server)
     path = write_spoken(tmp_path / "film.mkv", sound=quiet(4))
@@ -138,6 +145,7 @@ def test_whatever_fails_is_a_sentence_in_both_languages(spoken_video: Path, tmp_
         assert all(notice_text(notices[0], language) for language in LANGUAGES)
 
 
+@pytest.mark.slow
 def test_a_bug_or_a_missing_digest_fails_no_analysis(spoken_video: Path, tmp_path: Path, server: SpeechServer) -> None:
     def no_digest() -> str:
         raise OSError("the file went away")
@@ -171,12 +179,14 @@ def test_partial_transcript_is_used_and_continued_later(tmp_path: Path, server: 
     assert listen(spoken_video, CountingEngine(server), tmp_path)[0] == again and len(server.requests) == asked + 1
 
 
+@pytest.mark.slow
 def test_what_was_not_believed_is_counted_in_a_notice(tmp_path: Path, server: SpeechServer) -> None:
     server.behave = lambda asked: (200, heard((0.0, 0.5, "x"), compression_ratio=9.0))
     path = write_spoken(tmp_path / "film.mkv", sound=tone(2))
     assert listen(path, CountingEngine(server), tmp_path)[1] == (Notice("speech_not_believed", {"count": 1}, "info"),)
 
 
+@pytest.mark.slow
 def test_speech_waits_for_engine_and_ignores_its_failure(
     spoken_video: Path, tmp_path: Path, server: SpeechServer
 ) -> None:
@@ -190,6 +200,7 @@ def test_speech_waits_for_engine_and_ignores_its_failure(
     assert transcript is not None and order == [0]
 
 
+@pytest.mark.slow
 def test_a_cancel_is_no_notice(spoken_video: Path, tmp_path: Path, server: SpeechServer) -> None:
     cancel = threading.Event()
 

@@ -137,6 +137,7 @@ def ranks_of(server: Server, content: str) -> set[str | None]:
     return {headers.get("x-data-parallel-rank") for headers in server.headers}
 
 
+@pytest.mark.slow
 def test_a_video_stays_on_one_copy_of_the_model() -> None:
     cache = 'vllm:cache_config_info{{block_size="16",engine="{}",num_gpu_blocks="99"}} 1.0\n'
     with serve(saying("yes"), owner="vllm", metrics="".join(map(cache.format, range(3)))) as server:

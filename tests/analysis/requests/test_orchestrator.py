@@ -107,6 +107,7 @@ def test_chunks_run_in_parallel_up_to_the_limit() -> None:
     assert [n for chunk in analysis.chunks for n in chunk.frames] == list(range(1, 25))
 
 
+@pytest.mark.slow
 def test_later_parts_are_reported_who_was_seen_before() -> None:
     with serve(introducing, context=SMALL) as server:
         finished(run(request(frames=24), tools(server, 24, in_flight=2))[0])
@@ -116,6 +117,7 @@ def test_later_parts_are_reported_who_was_seen_before() -> None:
     assert "person" in parts[-1][1].replace("person 1:", "")
 
 
+@pytest.mark.slow
 def test_chunks_start_once_first_subjects_are_known() -> None:
     second = threading.Event()
 
@@ -244,6 +246,7 @@ def test_resumed_run_equals_undisturbed_and_asks_nothing_twice(stopped_after: in
     assert outcome(again) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_what_was_answered_with_other_settings_is_asked_again() -> None:
     with serve(introducing, context=SMALL) as server:
         events, _ = run(request(frames=12), tools(server, 12))
@@ -253,6 +256,7 @@ def test_what_was_answered_with_other_settings_is_asked_again() -> None:
     assert len(asked(server)) == every
 
 
+@pytest.mark.slow
 def test_one_part_is_asked_again_in_other_words_and_joined_anew() -> None:
     with serve(introducing, context=SMALL) as server:
         events, _ = run(request(frames=12), tools(server, 12))
@@ -271,6 +275,7 @@ def test_one_part_is_asked_again_in_other_words_and_joined_anew() -> None:
     assert outcome(again) == outcome(finished(events))
 
 
+@pytest.mark.slow
 def test_an_engine_that_asks_to_wait_is_waited_for() -> None:
     refusals = 2
 
@@ -346,6 +351,7 @@ def test_unknown_refusal_is_asked_once_without_the_schema(status: int, words: st
     assert ["response_format" in body for body in server.requests if body.get("max_tokens") != 1] == schemas
 
 
+@pytest.mark.slow
 def test_repeating_answer_is_stopped_and_retried() -> None:
     loops = True
 

@@ -82,6 +82,7 @@ def test_without_allowed_folders_no_path_is_asked_for(page: AppTest, services: S
     assert "path" not in [field.key for field in page.text_input]
 
 
+@pytest.mark.slow
 def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None:
     job = started(page, services)
     ended(services, job)
@@ -102,6 +103,7 @@ def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: 
     assert labels == {t(f"ui.download_{name}", "en") for name in (*fitting, "frames", "sheet", "everything")}
 
 
+@pytest.mark.slow
 def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, card_video: Path) -> None:
     page.run()
     page.text_input(key="path").input("cards.mp4").run()
@@ -116,6 +118,7 @@ def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, car
     assert request == AnalysisRequest(card_video, 5, "log", "What comes after red?", "zh")
 
 
+@pytest.mark.slow
 def test_question_of_one_video_is_not_asked_of_the_next(page: AppTest, services: Services) -> None:
     page.run()
     page.text_area(key="question").input("What comes after red?").run()
@@ -127,6 +130,7 @@ def test_question_of_one_video_is_not_asked_of_the_next(page: AppTest, services:
     assert page.text_area(key="question").value == ""
 
 
+@pytest.mark.slow
 def test_what_was_set_before_is_taken_on_request(page: AppTest, services: Services) -> None:
     page.run()
     page.text_input(key="path").input("cards.mp4").run()
@@ -170,6 +174,7 @@ def test_an_error_moves_nothing_below_it(page: AppTest, services: Services) -> N
     assert page.error and after["use_sample"] == before["use_sample"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_video_is_reported_in_a_sentence(page: AppTest, services: Services, card_video: Path) -> None:
     (card_video.parent / "text.mp4").write_text("this is no video")
     page.run()
@@ -179,6 +184,7 @@ def test_a_file_that_is_no_video_is_reported_in_a_sentence(page: AppTest, servic
     assert page.button(key="start").disabled
 
 
+@pytest.mark.slow
 def test_a_change_of_language_keeps_every_choice(page: AppTest, services: Services) -> None:
     page.run()
     page.button(key="use_sample").click().run()
@@ -202,6 +208,7 @@ def test_the_language_set_for_the_server_is_the_first_language(page: AppTest, se
     assert page.button(key="start").label == t("ui.start", "zh")
 
 
+@pytest.mark.slow
 def test_a_closed_tab_comes_back_to_its_analysis(page: AppTest, services: Services) -> None:
     job = started(page, services)
     ended(services, job)
@@ -218,6 +225,7 @@ def test_an_unknown_analysis_in_the_address_is_told_and_left(page: AppTest, serv
     assert "is not known here" in texts(page)
 
 
+@pytest.mark.slow
 def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
     page: AppTest, open_services: Open, hold: threading.Event
 ) -> None:
@@ -233,6 +241,7 @@ def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
     assert t("ui.state_cancelled", "en") in texts(page)
 
 
+@pytest.mark.slow
 def test_reading_a_large_file_shows_and_can_be_cancelled(
     page: AppTest, open_services: Open, hold: threading.Event
 ) -> None:
@@ -251,6 +260,7 @@ def test_reading_a_large_file_shows_and_can_be_cancelled(
     assert ended(services, job).state == "cancelled"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models_page")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Services, language: str) -> None:
@@ -266,6 +276,7 @@ def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Service
     assert not page.exception
 
 
+@pytest.mark.slow
 def test_report_without_model_says_none_saw_the_frames(page: AppTest, open_services: Open) -> None:
     services = open_services(script(with_model=False))
     ended(services, started(page, services))
@@ -273,6 +284,7 @@ def test_report_without_model_says_none_saw_the_frames(page: AppTest, open_servi
     assert "No model has seen these frames" in texts(page)
 
 
+@pytest.mark.slow
 def test_unstartable_engine_is_explained_and_optional(page: AppTest, open_services: Open) -> None:
     error = EngineError("upload_busy", id="x")
     runs = script()
@@ -306,6 +318,7 @@ def test_sidebar_shows_engine_state_error_and_log(page: AppTest, services: Servi
     assert page.code[0].value.startswith("INFO loading weights")
 
 
+@pytest.mark.slow
 def test_recent_analyses_are_there_to_come_back_to(page: AppTest, services: Services) -> None:
     job = started(page, services)
     ended(services, job)

@@ -142,6 +142,7 @@ def test_edited_question_becomes_a_version(asked: Ask, services: Services) -> No
     assert services.conversations.get(conversation.id).current == 2
 
 
+@pytest.mark.slow
 def test_cleared_conversation_begins_again(asked: Ask, services: Services) -> None:
     conversation = asked("First?")
     page = shown(conversation)
@@ -168,6 +169,7 @@ def test_settings_are_those_of_the_last_question(asked: Ask, services: Services)
     assert page.slider(key="ask_new_temperature").value == AskSettings().temperature
 
 
+@pytest.mark.slow
 def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, going: threading.Event) -> None:
     page = shown()
     page.multiselect(key="ask_about").set_value([job_id]).run()
@@ -181,6 +183,7 @@ def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, 
     assert page.multiselect(key="ask_about").value == []  # the next conversation may be about something else
 
 
+@pytest.mark.slow
 def test_running_answer_can_be_stopped(services: Services, job_id: str, going: threading.Event) -> None:
     going.clear()
     # No other test asks this, whose answer would be a stored one.
@@ -223,6 +226,7 @@ def test_interrupted_answer_says_so(services: Services, job_id: str) -> None:
     assert t("ask.page.interrupted", "en") in texts(shown(kept))
 
 
+@pytest.mark.slow
 def test_list_finds_renames_and_deletes(asked: Ask, services: Services) -> None:
     conversation = asked("Where is the zebra?")
     page = shown()

@@ -46,6 +46,7 @@ def test_langchain_is_imported_after_the_first_page() -> None:
     assert done.stdout.splitlines()[-1] == "False True True"
 
 
+@pytest.mark.slow
 def test_an_analysis_opens_its_video_without_langchain() -> None:
     code = (
         "import sys, framelens.analysis.pipeline, framelens.analysis.inputs.extraction_cache as cache; "

@@ -174,6 +174,7 @@ def test_an_address_that_somebody_has_written_does_no_harm(
     assert names(show(**address)) == ([] if "state" in address else ["gate.mp4"])
 
 
+@pytest.mark.slow
 def test_a_long_library_comes_in_pages(show: Show, services: Services) -> None:
     for number in range(30):
         import_report(services, number, f"{number:02d}.mp4")
@@ -203,6 +204,7 @@ def delete(page: AppTest) -> AppTest:
     return page
 
 
+@pytest.mark.slow
 def test_deleted_come_back_with_one_click(show: Show, services: Services) -> None:
     ids = [import_report(services, number, f"{number}.mp4") for number in (1, 2, 3)]
     page = delete(show(chosen=frozenset(ids[:2])))
@@ -243,6 +245,7 @@ def test_dialog_says_whether_videos_go_along(show: Show, services: Services) -> 
         assert said in texts(page)
 
 
+@pytest.mark.slow
 def test_trash_is_listed_restored_and_emptied(show: Show, services: Services) -> None:
     first, second, third = (import_report(services, number, f"{number}.mp4") for number in (1, 2, 3))
     talk = services.conversations.add(started([third], "en").asked("Which?", AskSettings()))
@@ -268,6 +271,7 @@ def test_trash_is_listed_restored_and_emptied(show: Show, services: Services) ->
     assert names(page) == ["1.mp4"]
 
 
+@pytest.mark.slow
 def test_two_pages_delete_and_restore(show: Show, services: Services) -> None:
     job_id = import_report(services, 1, "gate.mp4")
     page, other = show(chosen=frozenset({job_id})), show(chosen=frozenset({job_id}))
@@ -282,6 +286,7 @@ def test_two_pages_delete_and_restore(show: Show, services: Services) -> None:
     assert names(other) == ["gate.mp4"]
 
 
+@pytest.mark.slow
 def test_long_trash_comes_in_pages(show: Show, services: Services) -> None:
     ids = [import_report(services, number, f"{number}.mp4") for number in range(25)]
     services.jobs.discard(ids)

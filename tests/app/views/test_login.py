@@ -110,6 +110,7 @@ def test_roles_are_checked_where_the_action_is_done(role: str, action: str, serv
         eval(action, names)
 
 
+@pytest.mark.slow
 def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     def script() -> None:
         import streamlit as st

@@ -120,6 +120,7 @@ def test_named_subtitles_are_read_and_change_the_report(tmp_path: Path) -> None:
     assert refused.returncode == 2 and "subtitles_of_several" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [["--template", "nope"], ["--strategy", "every"], ["--subtitles", "nope.srt"]])
 def test_wrong_options_are_reported_before_a_download(video: Path, tmp_path: Path, option: list[str]) -> None:
     done = run_command("analyse", video, *option, "--yes", cwd=tmp_path, HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1")
@@ -127,6 +128,7 @@ def test_wrong_options_are_reported_before_a_download(video: Path, tmp_path: Pat
     assert done.returncode in (2, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("b.mp4",), ("--skip-done",)])
 def test_several_videos_without_a_plugin_are_refused(words: tuple[str, ...], video: Path, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").touch()

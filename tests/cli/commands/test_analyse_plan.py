@@ -43,6 +43,7 @@ def test_a_plan_for_programs_is_one_object(video: Path, tmp_path: Path) -> None:
     assert plan["seconds"] is None and not plan["is_exact"]
 
 
+@pytest.mark.slow
 def test_of_an_engine_that_has_answered_before_the_time_is_told(video: Path, tmp_path: Path) -> None:
     paces = TimingStats(Path(os.environ["FRAMELENS_DATA_DIR"]))
     for _ in range(3):

@@ -90,6 +90,7 @@ def test_ctrl_c_before_the_page_is_served(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr and done.stderr.strip()
 
 
+@pytest.mark.slow
 def test_wrong_option_of_streamlit_is_named() -> None:
     done = subprocess.run(command("app", "--server.prt", "1"), capture_output=True, text=True, timeout=120)
     assert done.returncode == 2

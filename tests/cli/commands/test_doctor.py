@@ -161,6 +161,7 @@ def test_an_engine_elsewhere_that_answers_needs_no_model_here(tmp_path: Path) ->
     assert f"✅ The engine at {url}/v1" in done.stdout and "❌" not in done.stdout
 
 
+@pytest.mark.slow
 def test_doctor_reports_silent_remote_engine(tmp_path: Path) -> None:
     done = doctor(cwd=tmp_path, FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
     assert done.returncode == 4 and "http://127.0.0.1:9/v1" in done.stdout.splitlines()[0]

@@ -110,6 +110,7 @@ def test_people_get_a_table_in_their_language(language: str, said: str, video: P
     assert said in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

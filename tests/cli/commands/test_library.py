@@ -94,6 +94,7 @@ def test_the_table_shows_where_words_were_found(imported: list[Path], capsys: py
     assert "没有符合条件的分析" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_page_start_reindexes_store_of_earlier_version(imported: list[Path]) -> None:
     services = open_services(adopts=False)
     with services.store.changing() as connection:
@@ -202,6 +203,7 @@ def test_export_writes_formats_and_keeps_what_is_there(
     assert names == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".md", ".json"))
 
 
+@pytest.mark.slow
 def test_a_single_report_is_exported_as_the_file_that_is_named(
     reports: list[Path], imported: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,6 +289,7 @@ def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_reports_are_exported_by_the_names_of_their_files(
     reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,6 +115,7 @@ def test_what_is_no_name_is_refused_before_anything_is_asked(tmp_path: Path) -> 
         assert refused.returncode in (2, 4) and wrong in refused.stderr and "Traceback" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_here_already_needs_no_download(tmp_path: Path, tiny_vl: Path) -> None:
     done = run(str(tiny_vl), home=tmp_path)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == f"VLLM_MODEL_PATH={tiny_vl}"

@@ -36,6 +36,7 @@ def failure(hub: Hub, cache: Path, model: str = MODEL) -> AppError:
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
 def test_a_model_arrives_whole_with_progress_in_files_and_bytes(kind: HubKind, tmp_path: Path) -> None:
     files = model_files(size=3_000_000)
@@ -54,6 +55,7 @@ def test_a_model_arrives_whole_with_progress_in_files_and_bytes(kind: HubKind, t
     assert (last["done"], last["total"]) == ("6.0 MB", "6.0 MB")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
 def test_cached_model_is_found_without_the_hub(kind: HubKind, tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files(), kind=kind)) as hub:
@@ -65,6 +67,7 @@ def test_cached_model_is_found_without_the_hub(kind: HubKind, tmp_path: Path) ->
         assert len(hub.requests) == asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
 def test_what_is_not_needed_is_left_on_the_hub(kind: HubKind, tmp_path: Path) -> None:
     extra = {"pytorch_model.bin": b"x" * 100, "onnx/model.onnx": b"y", "model.gguf": b"z", "README.md": b"about"}
@@ -161,6 +164,7 @@ def test_cancelled_download_resumes_on_next_attempt(tmp_path: Path) -> None:
     check_model_folder(folder)
 
 
+@pytest.mark.slow
 def test_a_model_that_the_hub_does_not_have(tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files())) as hub:
         error = failure(hub, tmp_path, "Someone/Tiny-VX")
@@ -169,6 +173,7 @@ def test_a_model_that_the_hub_does_not_have(tmp_path: Path) -> None:
     assert "FRAMELENS_HUB=modelscope" in error_text(error, "en")
 
 
+@pytest.mark.slow
 def test_modelscope_refusals_name_the_hub_and_the_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(Hub(MODEL, model_files(), kind="modelscope")) as hub:
         missing = failure(hub, tmp_path, "Someone/Tiny-VX")
@@ -188,6 +193,7 @@ def test_modelscope_refusals_name_the_hub_and_the_other_one(tmp_path: Path, monk
     assert "ms-thistokenisold" not in error_text(refused, "en")
 
 
+@pytest.mark.slow
 def test_modelscope_gets_its_own_token_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "ms-secret")
@@ -197,6 +203,7 @@ def test_modelscope_gets_its_own_token_alone(tmp_path: Path, monkeypatch: pytest
     assert "hf_secret" not in str(hub.headers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../outside.json", "/etc/outside.json", "a/../../outside.json", "..\\outside.json"])
 def test_a_file_that_would_leave_the_folder_is_refused(name: str, tmp_path: Path) -> None:
     with serve(Hub(MODEL, {**model_files(), name: b"{}"}, kind="modelscope")) as hub:
@@ -205,12 +212,14 @@ def test_a_file_that_would_leave_the_folder_is_refused(name: str, tmp_path: Path
     assert not (tmp_path / "outside.json").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_needs_permission(tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files(), gated=True)) as hub:
         error = failure(hub, tmp_path)
     assert isinstance(error, ModelNotFound) and error.key == "model_gated"
 
 
+@pytest.mark.slow
 def test_refused_token_is_not_a_missing_licence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_thistokenisold")
     with serve(Hub(MODEL, model_files(), refuses_token=True)) as hub:
@@ -219,6 +228,7 @@ def test_refused_token_is_not_a_missing_licence(tmp_path: Path, monkeypatch: pyt
     assert "hf_thistokenisold" not in error_text(error, "en")
 
 
+@pytest.mark.slow
 def test_unreachable_proxy_is_named_without_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -257,6 +267,7 @@ def test_speed_covers_last_seconds_and_resets_on_loss() -> None:
     assert rate.update(1000, 30.0) is None
 
 
+@pytest.mark.slow
 def test_model_larger_than_disk_is_refused(tmp_path: Path) -> None:
     files = model_files(shards=1)
     sizes = {"model-00001-of-00001.safetensors": 10**16}
@@ -276,6 +287,7 @@ def test_disk_that_fills_meanwhile_says_what_is_missing(capsys: pytest.CaptureFi
     assert outcome["error"] == "disk_full" and outcome["needed"] == 125_000_000
 
 
+@pytest.mark.slow
 def test_unreachable_hub_error_names_the_remedies(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -289,6 +301,7 @@ def test_unreachable_hub_error_names_the_remedies(tmp_path: Path) -> None:
     assert "refused" in str(error.values["reason"])
 
 
+@pytest.mark.slow
 def test_offline_mode_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with serve(Hub(MODEL, model_files())) as hub:
@@ -296,6 +309,7 @@ def test_offline_mode_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.
     assert error.key == "model_not_local" and error.values["reason"] == "HF_HUB_OFFLINE=1"
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")

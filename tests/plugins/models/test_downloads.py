@@ -63,6 +63,7 @@ def begin(services: Services, model: str = "org/model") -> None:
     tasks_of(services).download_and_switch(replace(services.settings, model_path=model), pausing=False)
 
 
+@pytest.mark.slow
 def test_the_switch_follows_when_the_model_is_here(services: Services, hub: Hub) -> None:
     begin(services)
     while not tasks_of(services).download.progress:

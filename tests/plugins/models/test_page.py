@@ -104,6 +104,7 @@ def test_weights_on_their_way_are_a_bar(show: Show) -> None:
     assert page.button(key="model_stop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_model_list_is_ranked_for_the_memory(show: Show, language: Language) -> None:
     page = show(language=language)
@@ -120,6 +121,7 @@ def test_a_cpu_is_a_place_too(show: Show) -> None:
     assert "gpu_memory_utilization" not in name(page, "Qwen/Qwen2.5-VL-3B-Instruct").text_area(key="model_config").value
 
 
+@pytest.mark.slow
 def test_suggestion_fills_fields_for_this_machine(show: Show) -> None:
     page = show()
     best = rows(page)[0]["id"]
@@ -137,6 +139,7 @@ def test_models_for_research_alone_are_suggested_last(show: Show) -> None:
     assert suggested and "Qwen/Qwen2.5-VL-3B-Instruct" not in suggested
 
 
+@pytest.mark.slow
 def test_a_name_of_ollama_is_explained_and_mapped(show: Show) -> None:
     page = name(show(), "qwen2.5vl:7b")
     meant = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -150,6 +153,7 @@ def test_what_is_no_model_says_what_there_is_instead(show: Show) -> None:
     assert not [button for button in page.button if button.key == "model_use"]
 
 
+@pytest.mark.slow
 def test_settings_are_checked_as_they_are_written(show: Show) -> None:
     page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
     page.text_area(key="model_config").set_value('{"max_model_len": ').run()
@@ -158,6 +162,7 @@ def test_settings_are_checked_as_they_are_written(show: Show) -> None:
     assert not page.error and not page.button(key="model_use").disabled
 
 
+@pytest.mark.slow
 def test_settings_that_take_too_much_say_how_much(show: Show) -> None:
     page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
     page.text_area(key="model_config").set_value('{"max_model_len": 128000, "dtype": "float32"}').run()
@@ -196,6 +201,7 @@ def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Se
     assert kept["VLLM_MODEL_PATH"] == str(served)
 
 
+@pytest.mark.slow
 def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Services) -> None:
     page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
@@ -207,6 +213,7 @@ def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Ser
     assert services.switcher.switch.state == "idle"
 
 
+@pytest.mark.slow
 def test_switch_pauses_running_analyses_if_wanted(
     show: Show, served: Path, open_services: Open, hold: threading.Event
 ) -> None:
@@ -262,6 +269,7 @@ class Broken(ScriptedEngine):
         raise ZeroDivisionError
 
 
+@pytest.mark.slow
 def test_a_bug_in_the_start_of_an_engine_is_shown(
     show: Show, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -274,6 +282,7 @@ def test_a_bug_in_the_start_of_an_engine_is_shown(
     assert "the task 'engine-start' failed" in caplog.text
 
 
+@pytest.mark.slow
 def test_two_sessions_start_and_stop_one_engine(show: Show, services: Services) -> None:
     started, stopped, hold = [], [], threading.Event()
 
@@ -298,6 +307,7 @@ def test_two_sessions_start_and_stop_one_engine(show: Show, services: Services) 
     assert len(stopped) == 2  # once for the two requests, and once at the end
 
 
+@pytest.mark.slow
 def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, services: Services) -> None:
     def fetch(model: str, on_progress: Callable[[EngineProgress], None], cancel: threading.Event) -> Path:
         figures = {"bytes_done": 1, "bytes_total": 2, "files_done": 0, "files_total": 3}
@@ -321,6 +331,7 @@ def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, servi
     download.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_sum_is_reported_term_by_term_against_a_card(show: Show, language: Language) -> None:
     page = show(language=language)

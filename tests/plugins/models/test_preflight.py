@@ -402,6 +402,7 @@ AWKWARD = [
 ]
 
 
+@pytest.mark.slow
 def test_a_config_that_is_nonsense_is_no_reason_to_fail() -> None:
     for base, key, value in AWKWARD:
         for changed in ({**base, key: value}, {**base, "text_config": {**base.get("text_config", {}), key: value}}):

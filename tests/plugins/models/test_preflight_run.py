@@ -196,6 +196,7 @@ def test_without_an_engine_nothing_is_known_and_nothing_refused(
 # ---- time ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_answers_without_torch_and_without_the_network(tiny_vl: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from framelens.cli.main import main;"
@@ -235,6 +236,7 @@ def hub() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 @needs_vllm
 def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", hub)

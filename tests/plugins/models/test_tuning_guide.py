@@ -12,6 +12,7 @@ from framelens.services.engines import hardware_profile
 from tests.test_guides import ROOT, fenced
 
 
+@pytest.mark.slow
 def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

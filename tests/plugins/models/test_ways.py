@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from framelens.i18n import t
@@ -12,6 +13,7 @@ from tests.app.panels.analyse.test_missing_model import failing
 from tests.app.views.test_analyse import started, texts
 
 
+@pytest.mark.slow
 def test_another_model_continues_with_the_same_report(page: AppTest, open_services: Open) -> None:
     services = open_services(failing)
     job = started(page, services)
@@ -23,6 +25,7 @@ def test_another_model_continues_with_the_same_report(page: AppTest, open_servic
     assert t("ui.state_without_model", "en") in texts(page)
 
 
+@pytest.mark.slow
 def test_compare_leads_to_the_models_and_back(page: AppTest, services: Services) -> None:
     job = started(page, services)
     ended(services, job)

@@ -125,6 +125,7 @@ def test_closing_ends_the_thread_and_is_the_end(make_monitor: Make) -> None:
 HOLDS = "import sys, time; held = bytearray(80_000_000); print('ready', flush=True); time.sleep(600)"
 
 
+@pytest.mark.slow
 def test_memory_separates_engine_decoder_and_app(tmp_path: Path) -> None:
     before = own_memory()
     log = tmp_path / "engine.log"

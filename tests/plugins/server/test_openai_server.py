@@ -165,6 +165,7 @@ def test_transformers_engine_is_served_under_model_name(transformers_engine: Loc
         }
 
 
+@pytest.mark.slow
 def test_requests_during_start_get_retry_after(make_engine: MakeEngine, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
     with served(make_engine({"hold": str(hold)}), "m") as address:
@@ -177,6 +178,7 @@ def test_requests_during_start_get_retry_after(make_engine: MakeEngine, tmp_path
         until_ready(address)
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_start_says_why(make_engine: MakeEngine) -> None:
     with served(make_engine({"lines": ["ValueError: no such thing"], "exit": 1}), "m", language="zh") as address:
         health = address.removesuffix("/v1") + "/health"
@@ -206,6 +208,7 @@ def test_an_engine_that_dies_is_reported_and_started_again(make_engine: MakeEngi
     assert engine.status().state == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sentence", ["the moon is full of cheese", 'no "cheese" on the moon'])
 def test_stream_failure_keeps_the_openai_error_form(sentence: str) -> None:
     """As transformers writes it, quotes and all."""
@@ -253,6 +256,7 @@ def test_endless_stream_of_the_engine_ends_with_an_error() -> None:
         assert far.aborted.wait(10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["", "key"])
 def test_engine_gets_its_own_key_or_no_header(key: str) -> None:
     with (
@@ -306,6 +310,7 @@ def test_pictures_as_data_and_from_allowed_hosts_pass(make_engine: MakeEngine, u
     assert answer.status_code in (501, 503)  # it is forwarded to an engine that starts, or knows no POST
 
 
+@pytest.mark.slow
 def test_what_is_no_request_is_refused_in_the_same_form(make_engine: MakeEngine) -> None:
     with served(make_engine({}), "m") as address:
         until_ready(address)

@@ -129,6 +129,7 @@ def filled(path: str, given: str) -> str:
     return re.sub(r"\{\w+\}", given, path)
 
 
+@pytest.mark.slow
 def test_page_routes_know_no_id_of_others(
     gate: Gate, services: Services, owned: Owned, page: Callable[..., httpx.Response]
 ) -> None:
@@ -150,6 +151,7 @@ def test_page_routes_know_no_id_of_others(
     assert page(ADA, "GET", f"/api/videos/{owned.video}").content == b"film"
 
 
+@pytest.mark.slow
 def test_api_knows_no_id_of_others(gate: Gate, services: Services, owned: Owned, people: None) -> None:
     keys = {
         one.id: api_keys.create(ApiStore(services.store), f"k{one.id}", per_minute=100_000, account_id=one.id)

@@ -46,6 +46,7 @@ def test_requests_pass_to_allowed_hosts(served: Served) -> None:
     assert proxy.refused is None
 
 
+@pytest.mark.slow
 def test_each_answer_is_the_last_of_its_connection(served: Served) -> None:
     with GuardProxy(Outbound(SourceSettings((), NETWORKS), is_open=True)) as proxy:
         answer = through(proxy, f"{served.url}/good/a.mp4")

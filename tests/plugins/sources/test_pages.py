@@ -19,6 +19,7 @@ from tests.video_server import Served
 __all__ = ["fetch", "served", "videos"]
 
 
+@pytest.mark.slow
 def test_the_video_of_a_page_is_fetched(served: Served, fetch: Fetching) -> None:
     path = fetch(f"{served.url}/page/")
     assert path.read_bytes() == served.data and path.name == "门口的猫.mp4"
@@ -28,6 +29,7 @@ def test_the_video_of_a_page_is_fetched(served: Served, fetch: Fetching) -> None
     assert fetch(f"{served.url}/page/") == path and served.sent - sent < 1000  # the page alone
 
 
+@pytest.mark.slow
 def test_a_page_can_lead_nowhere_private(served: Served, fetch: Fetching) -> None:
     assert refusal(lambda: fetch(f"{served.url}/inward/")) == "address_private"
 
@@ -37,11 +39,13 @@ def test_pages_need_yt_dlp(served: Served, fetch: Fetching, monkeypatch: pytest.
     assert refusal(lambda: fetch(f"{served.url}/page/")) == "links_missing"
 
 
+@pytest.mark.slow
 def test_segments_are_fetched_by_yt_dlp(served: Served, fetch: Fetching) -> None:
     path = fetch(f"{served.url}/segments/film.m3u8")
     assert path.read_bytes() == served.data and path.suffix == ".ts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "key"),
     [("html/", "url_no_video"), ("login/", "url_login"), ("two/", "url_several"), ("hidden/a.mp4", "url_other")],

@@ -57,6 +57,7 @@ def after(page: AppTest, opened: Services) -> AppTest:
     return page.run()
 
 
+@pytest.mark.slow
 def test_a_pasted_link_becomes_the_video(page: AppTest, allow: Allow, served: Served) -> None:
     opened = allow()
     paste(page, f"{served.url}/good/cards.mp4")
@@ -76,6 +77,7 @@ def test_a_fetch_is_stopped_on_the_page(page: AppTest, allow: Allow, served: Ser
     assert "video" not in page.query_params and not page.error and not page.exception
 
 
+@pytest.mark.slow
 def test_an_overview_takes_the_place_of_a_fetch(
     page: AppTest, allow: Allow, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def site(served: Served, tmp_path: Path) -> Served:
     return served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifest", ["film.mpd", "film.m3u8"])
 def test_pictures_and_sound_are_joined(site: Served, fetch: Fetching, manifest: str) -> None:
     path = fetch(f"{site.url}/files/{manifest}")
@@ -59,12 +60,14 @@ def test_pictures_and_sound_are_joined(site: Served, fetch: Fetching, manifest: 
     assert not list(fetch.videos._parts.iterdir())
 
 
+@pytest.mark.slow
 def test_an_overview_of_tracks_apart_fetches_both(site: Served, fetch: Fetching) -> None:
     video_id = fetch.links.fetch(f"{site.url}/files/film.mpd", fetch.seen.append, fetch.cancel, overview=True)
     notice = notice_of(fetch.videos.path(video_id))
     assert notice and notice.key == "overview_whole"
 
 
+@pytest.mark.slow
 def test_sound_that_is_none_ends_in_a_sentence(site: Served, fetch: Fetching) -> None:
     site.files["a.mp4"] = ("video/mp4", b"no sound" * 1000)
     with pytest.raises(AppError) as refused:

@@ -121,6 +121,7 @@ def test_names_are_kept_for_another_analysis(opened: Services, tmp_path: Path) -
     assert kept.names_of(analysis.sha256, 3) == ("Anna", "", "") and kept.names_of(analysis.sha256, 2) == ()
 
 
+@pytest.mark.slow
 def test_the_command_lists_and_names_speakers(opened: Services, tmp_path: Path) -> None:
     job_id = opened.jobs.import_report(spoken())
     environment = {"FRAMELENS_DATA_DIR": str(tmp_path), "LANG": "C.UTF-8"}

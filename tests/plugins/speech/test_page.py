@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from framelens.services.container import Services
@@ -12,6 +13,7 @@ from tests.app.views.test_analyse import open_details
 from tests.plugins.speech.test_naming import HEARD, spoken
 
 
+@pytest.mark.slow
 def test_the_number_of_speakers_is_an_option(page: AppTest, services: Services) -> None:
     chosen_video(page)
     page.selectbox(key="speakers").set_value(2).run()

@@ -91,6 +91,7 @@ def refusal(path: Path, settings: config.Settings) -> str:
     return notice_text(notice)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said_in_a_line(
     dialogue: Path, settings: config.Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

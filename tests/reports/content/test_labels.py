@@ -295,6 +295,7 @@ def test_absent_values_are_null_or_empty_not_missing() -> None:
     assert [bare[name] for name in ("reply", "chapters", "fields", "chunks", "joins")] == [[]] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["html", "json", "markdown", pytest.param("pdf", marks=pytest.mark.thorough), "srt", "vtt"]
 )

@@ -112,6 +112,7 @@ def test_the_run_has_everything_that_holds_times(analysis: Analysis) -> None:
     assert any(finding.issues for chunk in analysis.chunks for finding in chunk.findings)
 
 
+@pytest.mark.slow
 def test_markdown_times_are_decoded_or_marked(analysis: Analysis) -> None:
     allowed = {clock(seconds) for seconds in known_times(analysis)}
     text = FORMATS["markdown"].to_bytes(analysis, analysis.request.language, appendix=True).decode()

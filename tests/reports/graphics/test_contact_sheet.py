@@ -60,6 +60,7 @@ def test_columns_suit_a_screen(count: int, shape: tuple[int, int], columns: int)
     assert grid_of([one] * count).columns == columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(640, 360), (360, 640)])
 def test_each_frame_serves_its_place_with_its_label_below(size: tuple[int, int]) -> None:
     shown = frames(16, *size)

@@ -99,6 +99,7 @@ def test_json_report_holds_no_folder_or_engine_address() -> None:
         assert not [place for place in (b"/v/", b"127.0.0.1", b"anna") if place in written]
 
 
+@pytest.mark.slow
 def test_a_report_without_pictures_can_be_read_and_drawn() -> None:
     bare = read(writer.without_pictures(rich(), "en"), name=NAME)
     assert {frame.jpeg for frame in bare.keyframes} == {b""}

@@ -84,6 +84,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- what it says
 
 
+@pytest.mark.slow
 @each_analysis
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> None:
@@ -117,6 +118,7 @@ def entries(outline: list[Any]) -> Iterator[Any]:
         yield from entries(one) if isinstance(one, list) else [one]
 
 
+@pytest.mark.slow
 def test_chinese_sentences_can_be_copied_out_of_it() -> None:
     found = text_of(saying(CHINESE))
     assert "一位穿红色夹克的男子走进院子" in found and "口的灯已经亮了" in found
@@ -133,6 +135,7 @@ def rich_in_text_mode() -> Analysis:
     return replace(rich(), notices=analysis().notices)
 
 
+@pytest.mark.slow
 def test_what_warns_is_reported_without_colours_alone(bare_machine: None) -> None:
     made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
     text = text_of(made, "en")
@@ -148,10 +151,12 @@ def test_times_are_links_to_the_video_beside_the_report() -> None:
     assert "./%E5%A4%B9%20%E5%85%8B.mp4#t=4.000" in {action["/URI"] for action in actions if "/URI" in action}
 
 
+@pytest.mark.slow
 def test_unverified_statements_are_marked() -> None:
     assert "⚠unverified:citesnoframe" in text_of(analysis(), "en")
 
 
+@pytest.mark.slow
 def test_every_frame_is_drawn_once_and_beside_its_text() -> None:
     """Four frames to a page."""
     made = large.rich(AnalysisRequest(SAMPLE), "job", parts=2, findings=3)
@@ -180,6 +185,7 @@ def _elements(node: Any) -> Iterator[Any]:
 # ---- text of anybody
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -207,6 +213,7 @@ def test_pdf_without_system_fonts_has_no_empty_boxes(bare_machine: None) -> None
     assert "[U+1F600]" in text_of(made) and "漢字" in text_of(made)
 
 
+@pytest.mark.slow
 def test_no_label_of_the_chart_is_an_empty_box(bare_machine: None) -> None:
     made = rich()
     assert made.summary
@@ -219,6 +226,7 @@ def test_an_empty_box_would_be_found() -> None:
     assert 0 in glyphs(typst.compile("\N{GRINNING FACE}中".encode(), ignore_system_fonts=True))
 
 
+@pytest.mark.slow
 def test_lying_system_font_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     liar = Face(REGULAR, "FrameLens Sans", {ord("\N{GRINNING FACE}")})
     monkeypatch.setattr(fonts, "_machine_fonts", lambda: (liar,))

@@ -34,6 +34,7 @@ def onset(piece: SoundPiece) -> float:
     return piece.start_seconds + int(np.argmax(np.abs(samples(piece)) > 2000)) / RATE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "codec", "within"), [(".mkv", "pcm_s16le", 0.001), (".mp4", "aac", 0.03), (".mkv", "libopus", 0.03)]
 )
@@ -54,6 +55,7 @@ def test_a_tone_is_where_it_sounds_whichever_begins_first(
     assert [onset(piece) for piece in pieces] == NEAR(expected, abs=within)
 
 
+@pytest.mark.slow
 def test_silence_is_dropped_and_short_sound_padded(tmp_path: Path) -> None:
     sound = np.concatenate([quiet(5), tone(0.2), quiet(5), tone(2), quiet(3)])
     first, second = sound_pieces(write_spoken(tmp_path / "film.mkv", seconds=1, sound=sound))
@@ -62,11 +64,13 @@ def test_silence_is_dropped_and_short_sound_padded(tmp_path: Path) -> None:
     assert len(samples(first)) == RATE
 
 
+@pytest.mark.slow
 def test_a_silent_track_and_no_track_give_no_piece(tmp_path: Path, card_video: Path) -> None:
     assert list(sound_pieces(write_spoken(tmp_path / "film.mkv", seconds=1, sound=quiet(3)))) == []
     assert list(sound_pieces(card_video)) == []
 
 
+@pytest.mark.slow
 def test_long_sound_is_cut_at_quiet_places_without_loss(tmp_path: Path) -> None:
     noise = np.random.default_rng(3).normal(0, 3000, RATE * 70).astype(np.int16)
     for pause in (24.0, 47.5):
@@ -103,6 +107,7 @@ def test_a_range_gives_its_own_sound_alone(tmp_path: Path, suffix: str, codec: s
     assert list(sound_pieces(path, start_seconds=30.0)) == []
 
 
+@pytest.mark.slow
 def test_cancel_ends_the_child_while_much_is_still_to_come(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "long.mkv", seconds=1, sound=np.tile(tone(10), 90))
     cancel = threading.Event()
@@ -116,6 +121,7 @@ def test_cancel_ends_the_child_while_much_is_still_to_come(tmp_path: Path) -> No
     assert decoding_children() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "start"), [("", 1.0), ("en", 1.0), ("zh", 2.0), ("de", 1.0)])
 def test_of_several_tracks_the_wanted_language_is_heard(tmp_path: Path, language: str, start: float) -> None:
     path = tmp_path / "film.mkv"

@@ -70,6 +70,7 @@ def test_missing_text_reader_becomes_a_notice(monkeypatch: pytest.MonkeyPatch) -
         assert "rapidocr" in notice_text(notice, language)
 
 
+@pytest.mark.slow
 def test_models_that_are_missing_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
     reader, notice = load_text_reader()

@@ -68,6 +68,7 @@ def test_text_is_read_while_the_video_is_being_decoded(long_video: Path) -> None
     wait_until_gone()
 
 
+@pytest.mark.slow
 def test_nothing_reads_text_where_none_is_wanted(moving_video: Path) -> None:
     for _ in extract(moving_video, ExtractOptions(4, read_text=False)):
         assert text_readers() == []

@@ -169,6 +169,7 @@ def test_step_holds_largest_change_and_mean_of_rest() -> None:
     assert measures.motion == pytest.approx((0.5, 0.5))  # 51 of 255 in an eighth of a second is beyond the scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "step"), [(100.0, 0.25), (150.0, 0.25), (151.0, 0.5), (3600.0, 8.0)])
 def test_a_video_of_any_length_has_at_most_as_many_steps(seconds: float, step: float) -> None:
     meter, looks = TimelineMeter(), [plain(luma) for luma in range(0, 256, 5)]
@@ -195,6 +196,7 @@ def test_steps_without_sample_are_filled_from_neighbours() -> None:
     assert measures.change == (1.0, *[0.0] * 7, 0.5, 0.0, 0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_the_end_may_be_asked_for_at_any_moment() -> None:
     asked, other = TimelineMeter(), TimelineMeter()
     for number in range(2000):

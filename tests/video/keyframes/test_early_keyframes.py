@@ -60,6 +60,7 @@ def test_what_was_handed_on_is_what_the_whole_begins_with(shots_video: Path, sel
     assert indices == sorted(set(indices))
 
 
+@pytest.mark.slow
 def test_opening_comes_first_and_facts_last(shots_video: Path) -> None:
     events = list(extract(shots_video, ExtractOptions(8, opening=OPENING, read_text=False)))
     kinds = [kind for kind, _ in groupby(type(event) for event in events)]
@@ -76,6 +77,7 @@ def test_a_video_that_ends_too_soon_has_no_opening(shots_video: Path, strategy: 
     assert of_type(with_opening, KeyframesChosen) == of_type(without, KeyframesChosen)
 
 
+@pytest.mark.slow
 def test_opening_shots_have_frames_and_later_ones_too(shots_video: Path) -> None:
     events = extracted(shots_video, Selection(), Opening(4.0, 2), frames=SHOTS)
     (opening,), (whole,) = of_type(events, OpeningChosen), of_type(events, KeyframesChosen)
@@ -83,6 +85,7 @@ def test_opening_shots_have_frames_and_later_ones_too(shots_video: Path) -> None
     assert [frame.shot for frame in whole.keyframes] == list(range(1, SHOTS + 1))
 
 
+@pytest.mark.slow
 def test_a_still_beginning_is_one_frame_and_ends_nothing(folder: Path) -> None:
     path = write_video(folder / "still_start.mp4", [*([textured(1)] * 200), *moving(100, seed=4)])
     (opening,) = of_type(extracted(path, Selection(), OPENING), OpeningChosen)

@@ -51,6 +51,7 @@ def test_each_strategy_gives_the_frames_on_show_at_its_times(
     assert [frame.shot for frame in keyframes] == [int(time) + 1 for time in times]
 
 
+@pytest.mark.slow
 def test_scenes_are_the_first_frames_of_the_shots(card_video: Path) -> None:
     result = chosen(card_video, Selection("scenes"))
     assert [frame.time_seconds for frame in result.keyframes] == pytest.approx(range(8))
@@ -70,6 +71,7 @@ def test_a_range_keeps_to_itself_and_to_the_axis_of_the_whole(card_video: Path, 
     assert result.decode.notices == ()
 
 
+@pytest.mark.slow
 def test_progress_in_a_range_is_told_on_the_axis_of_the_whole(card_video: Path) -> None:
     events = extract(
         card_video, ExtractOptions(2, selection=Selection(start_seconds=4, end_seconds=6), read_text=False)
@@ -78,6 +80,7 @@ def test_progress_in_a_range_is_told_on_the_axis_of_the_whole(card_video: Path) 
     assert reported and all(4 <= event.time_seconds <= 6.01 and event.duration_seconds == 6 for event in reported)
 
 
+@pytest.mark.slow
 def test_a_range_behind_the_end_is_reported(card_video: Path) -> None:
     with pytest.raises(InputError) as caught:
         chosen(card_video, Selection(start_seconds=50))
@@ -95,11 +98,13 @@ def test_times_behind_the_end_are_left_out_and_reported(card_video: Path) -> Non
         chosen(card_video, Selection("times", times_seconds=(80.0,)))
 
 
+@pytest.mark.slow
 def test_two_times_in_one_frame_are_one_keyframe(card_video: Path) -> None:
     result = chosen(card_video, Selection("times", times_seconds=(1.001, 1.002, 1.05)))
     assert [frame.frame_index for frame in result.keyframes] == [25, 26]
 
 
+@pytest.mark.slow
 def test_more_than_wanted_are_thinned_and_reported(card_video: Path) -> None:
     result = chosen(card_video, Selection("every", every_seconds=0.5), frames=3)
     assert [frame.time_seconds for frame in result.keyframes] == pytest.approx([0.0, 4.0, 7.48])

@@ -331,6 +331,7 @@ def shown(items: list[Candidate], cut: list[Shot], budget: int, values: list[np.
     return [choice.shot for choice in choices]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
     """Whatever else is news: shots of any length, returns, shots that look alike, changes in a long one."""

@@ -173,6 +173,7 @@ def test_it_does_through_the_real_child(card_video: Path) -> None:
     check(card_video, [(Selection("uniform"), Opening(0.4, 2)), (Selection("times", times_seconds=(0.51, 1.11)), None)])
 
 
+@pytest.mark.slow
 def test_survey_closer_than_times_need_is_not_reused(tmp_path: Path) -> None:
     """In a very short video the samples hang on how many frames are wanted, and so do the measures."""
     path = write_video(tmp_path / "short.mp4", moving(25))

@@ -121,6 +121,7 @@ def test_moving_text_is_shown_without_combing(
     assert "EXIT 4821" in texts_on(image)
 
 
+@pytest.mark.slow
 def test_readers_deinterlace_alike(tmp_path: Path) -> None:
     images = list(woven(scene(moment) for moment in range(8)))
     path = write_interlaced(tmp_path / "a.mkv", images, "ffv1", "bgr0", {})
@@ -148,6 +149,7 @@ def luma_of(image: Image) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+@pytest.mark.slow
 def test_text_at_rest_beside_motion_stays_sharp(tmp_path: Path) -> None:
     images = list(woven(scene(moment) for moment in range(8)))
     path = write_interlaced(tmp_path / "sharp.mkv", images, "ffv1", "yuv444p", {})
@@ -198,6 +200,7 @@ def test_progressive_footage_is_not_touched(opened: Open, moving_video: Path) ->
         assert not reader.changes.is_deinterlaced and not reader.info.is_interlaced
 
 
+@pytest.mark.slow
 def test_pulldown_is_found_where_no_frame_is_flagged(tmp_path: Path) -> None:
     """3:2 pulldown: of five frames, two consist of fields of two film pictures."""
     film = [scene(moment, across=9) for moment in range(8)]
@@ -213,6 +216,7 @@ def test_pulldown_is_found_where_no_frame_is_flagged(tmp_path: Path) -> None:
         assert max(combing_of(picture.upright(WIDTH)) for picture in pictures) < 0.4
 
 
+@pytest.mark.slow
 def test_times_and_numbers_are_those_of_frames(tmp_path: Path) -> None:
     options = {"flags": "+ilme+ildct"}
     path = write_interlaced(tmp_path / "a.ts", woven(map(scene, range(20))), "mpeg2video", "yuv420p", options)
@@ -230,6 +234,7 @@ def still_of(video: VideoInfo, seconds: float) -> Image:
         return seeker.at(seconds).upright(WIDTH)
 
 
+@pytest.mark.slow
 def test_deinterlacing_is_named(tmp_path: Path) -> None:
     path = write_interlaced(tmp_path / "a.mkv", woven(map(scene, range(20))), "ffv1", "yuv420p", {})
     with READERS["pyav"](path) as reader:

@@ -126,6 +126,7 @@ def test_non_square_pixels_set_display_size() -> None:
     assert Orientation(90).size(1920, 1080) == (1080, 1920)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "options"), [("libx264", {"bf": "3"}), ("mpeg2video", {"bf": "2"})])
 def test_pixel_aspect_follows_each_frame(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
     parts = b""

@@ -134,6 +134,7 @@ def without_last_chunk(avi: bytes) -> bytes:
 # ---- fragments
 
 
+@pytest.mark.slow
 def test_video_that_ends_inside_a_fragment_is_named(tmp_path: Path) -> None:
     muxer = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
     options = {"preset": "ultrafast", "g": "25"}
@@ -232,6 +233,7 @@ def test_last_frame_is_held_until_the_sound_ends(suffix: str, pictures: Path, tm
         assert reader.held_until_seconds == pytest.approx(9.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_sound_of_the_same_length_holds_no_frame(pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / "same.mp4", sound=(0, 4))
     assert chosen(path, Selection()).decode.held_seconds == 0.0

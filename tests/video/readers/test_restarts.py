@@ -44,6 +44,7 @@ def test_joined_recordings_go_on_where_the_first_ends(start: float, second: floa
     assert [one.index for one in pictures_at(info, "pyav", [1.0, 3.0])] == [25, 75]
 
 
+@pytest.mark.slow
 def test_joined_recording_says_that_its_times_go_on(tmp_path: Path) -> None:
     parts = [_part(tmp_path / f"{number}.ts", 500.0 * number, seed=number) for number in (2, 1)]
     for name, data, keys in (("joined.ts", b"".join(parts), ["clock_continued"]), ("one.ts", parts[0], [])):
@@ -60,6 +61,7 @@ def test_joined_flv_goes_on_where_the_first_ends(tmp_path: Path) -> None:
     assert frames[-1] == (99, pytest.approx(3.96, abs=0.0015))
 
 
+@pytest.mark.slow
 def test_sound_of_joined_recordings_stays_with_the_pictures(tmp_path: Path) -> None:
     parts = []
     for name, start in (("1", 2000.0), ("2", 0.0)):

@@ -132,6 +132,7 @@ def test_cut_to_a_nearly_black_hall_is_one_cut() -> None:
     assert cuts([*[textured(2)] * 30, *dim_hall(1, [0] * len(STROBE), STROBE)]) == [30]
 
 
+@pytest.mark.slow
 def test_fade_between_strobe_light_and_another_scene_is_found() -> None:
     hall, scene = dim_hall(1, [0] * len(STROBE), STROBE), textured(2)
     into = cuts([*hall, *faded(hall[-1], 12, 1.0, 0.0), *faded(scene, 12, 0.0, 1.0), *[scene] * 30])

@@ -144,6 +144,7 @@ def test_dissolve_with_a_pan_or_strobe_light_is_found(
     assert abs((found.start_seconds + found.end_seconds) / 2 - (70 - count / 2) / 25) < 0.3
 
 
+@pytest.mark.slow
 def test_pans_flashes_and_fades_are_no_dissolves() -> None:
     pan, still = panned(70), [textured(7)] * 50
     assert dissolves([*[pan[0]] * 40, *pan, *[pan[-1]] * 40]) == []
@@ -161,6 +162,7 @@ def test_large_object_over_the_picture_is_no_dissolve() -> None:
     assert not any(one.type == "dissolve" for one in dissolves([*[textured(7)] * 40, *covered, *[textured(8)] * 40]))
 
 
+@pytest.mark.slow
 def test_dissolve_between_takes_while_somebody_moves_is_found() -> None:
     def speaking(seed: int) -> list[Image]:
         images = []
@@ -204,6 +206,7 @@ def test_a_shot_begins_with_a_frame_where_their_times_are_known() -> None:
     assert first.end_seconds == second.start_seconds == 2.3
 
 
+@pytest.mark.slow
 def test_a_wipe_in_a_file_is_a_boundary_with_its_type(folder: Path, chosen: Chosen) -> None:
     one, two = textured(3), textured(4)
     images = [*[one] * 60, *wiped(one, two, 25, "right"), *[two] * 60]

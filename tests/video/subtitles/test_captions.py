@@ -96,6 +96,7 @@ def test_scenarist_times_count_frames() -> None:
     assert start == pytest.approx(37 * 1001 / 30000) and end == pytest.approx(90 * 1001 / 30000)
 
 
+@pytest.mark.slow
 def test_scenarist_file_beside_video_is_read(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
     (tmp_path / "film.scc").write_text(SCC)
@@ -103,6 +104,7 @@ def test_scenarist_file_beside_video_is_read(tmp_path: Path) -> None:
     assert transcript is not None and [cue.text for cue in transcript.cues] == ["Hello"] and notices == ()
 
 
+@pytest.mark.slow
 def test_caption_track_is_read(tmp_path: Path) -> None:
     (tmp_path / "words.scc").write_text(SCC + "\n00:00:05;00\t942c 942c\n")  # the muxer drops the last packet
     film, path = write_spoken(tmp_path / "film.mp4"), tmp_path / "captions.mov"
@@ -122,6 +124,7 @@ def test_caption_track_is_read(tmp_path: Path) -> None:
     assert transcript is not None and transcript.cues == (Cue(1.0, 3.0, "Hello"),)
 
 
+@pytest.mark.slow
 def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
     lines = [(n / 10, (n + 1) / 10, f"FrameCnt: {n}, DiffTime: 33ms\n[iso : 100] [latitude: 22.1]") for n in range(9)]
     tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "ger")]

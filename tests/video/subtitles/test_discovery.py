@@ -13,6 +13,7 @@ from tests.spoken import write_spoken
 from tests.video.subtitles.test_encodings import JAPANESE, srt
 
 
+@pytest.mark.slow
 def test_the_assumed_encoding_is_named(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=6)
     (tmp_path / "film.ja.srt").write_bytes(srt(JAPANESE).encode("cp932"))
@@ -23,6 +24,7 @@ def test_the_assumed_encoding_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_unknown_encoding_is_named_and_track_used(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
     (tmp_path / "film.srt").write_bytes(bytes(range(128, 256)) * 20)

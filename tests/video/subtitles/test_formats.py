@@ -201,6 +201,7 @@ def test_numbers_that_are_spoken_are_speech() -> None:
     assert is_speech([Cue(float(n), n + 1.0, str(10 - n)) for n in range(9)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "key"),
     [

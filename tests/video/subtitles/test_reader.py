@@ -40,6 +40,7 @@ def test_a_track_of_text_is_read_without_its_markup(tmp_path: Path, suffix: str,
     assert (transcript.source, transcript.label) == ("subtitles", "eng")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "webvtt")])
 def test_braces_and_backslashes_of_tracks_are_text(tmp_path: Path, suffix: str, codec: str) -> None:
     path = write_spoken(tmp_path / f"film{suffix}", tracks=[Track([(0.5, 1.5, r"C:\News {1, 2} a &lt; b")], codec)])
@@ -70,6 +71,7 @@ def test_language_in_the_name_of_a_file_decodes_it(tmp_path: Path, name: str, en
     assert [one.key for one in notices] == ["subtitles_encoding"]
 
 
+@pytest.mark.slow
 def test_rolling_captions_in_a_track_are_read_once(tmp_path: Path) -> None:
     lines = [(0.2, 1.0, "one<00:00:00.500><c> two</c>"), (1.0, 1.01, "one two"), (1.01, 2.0, "one two\nthree")]
     path = write_spoken(tmp_path / "film.mkv", tracks=[Track(lines, "webvtt")])
@@ -77,6 +79,7 @@ def test_rolling_captions_in_a_track_are_read_once(tmp_path: Path) -> None:
     assert transcript is not None and [one.text for one in transcript.cues] == ["one two", "three"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip")])
 def test_subtitle_times_count_from_first_picture(tmp_path: Path, suffix: str, codec: str) -> None:
     path = write_spoken(
@@ -88,6 +91,7 @@ def test_subtitle_times_count_from_first_picture(tmp_path: Path, suffix: str, co
     assert transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"), Cue(2.0, 2.5, "end"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("last", "is_used"), [("00:00:03,000 --> 00:00:04,000", True), ("", False)])
 def test_cues_before_the_first_picture_are_counted(tmp_path: Path, last: str, *, is_used: bool) -> None:
     path = write_spoken(tmp_path / "late.mkv", picture_start=2.0, sound=tone(3))
@@ -98,6 +102,7 @@ def test_cues_before_the_first_picture_are_counted(tmp_path: Path, last: str, *,
     assert (transcript is not None) is is_used
 
 
+@pytest.mark.slow
 def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None:
     tracks = [
         Track([(0.0, 1.0, "first")], "subrip", "fre", title="Théâtre"),
@@ -112,6 +117,7 @@ def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None
     assert [(one.key, one.values["others"]) for one in notices] == [("subtitles_others", "ger, fre Théâtre")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", ["\u2028", "\u2029\u2029", "\x85", "\v\v", "\f", "\x1c"])
 @pytest.mark.parametrize(
     ("suffix", "text"),
@@ -125,6 +131,7 @@ def test_other_line_separators_divide_no_cue(tmp_path: Path, suffix: str, text: 
     assert notices == ()
 
 
+@pytest.mark.slow
 def test_tracks_that_are_alike_are_told_apart_by_number(tmp_path: Path) -> None:
     tracks = [
         Track([(0.0, 1.0, text)], "subrip", language) for text, language in (("a", "eng"), ("b", "eng"), ("c", "ger"))
@@ -150,6 +157,7 @@ def test_a_file_beside_the_video_is_read_in_any_usual_encoding(
     assert transcript.label == f"film{suffix}"
 
 
+@pytest.mark.slow
 def test_a_file_named_with_the_language_is_found(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
     (tmp_path / "film.srt").write_text(SRT)
@@ -159,6 +167,7 @@ def test_a_file_named_with_the_language_is_found(tmp_path: Path) -> None:
     assert [one.values["others"] for one in notices] == ["film.srt"]
 
 
+@pytest.mark.slow
 def test_a_link_out_of_the_folder_is_named_and_not_read(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
@@ -170,6 +179,7 @@ def test_a_link_out_of_the_folder_is_named_and_not_read(tmp_path: Path) -> None:
     assert [(one.key, one.values) for one in notices] == [("subtitles_lead_out", {"names": "film.srt"})]
 
 
+@pytest.mark.slow
 def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "films"
     (folder / "texts").mkdir(parents=True)
@@ -184,6 +194,7 @@ def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
         assert transcript is not None and transcript.cues == CUES and notices == ()
 
 
+@pytest.mark.slow
 def test_no_link_is_read_in_a_folder_that_others_write_to(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")])
     (tmp_path / "words.txt").write_text(SRT)
@@ -197,6 +208,7 @@ def test_no_link_is_read_in_a_folder_that_others_write_to(tmp_path: Path) -> Non
         confine(())
 
 
+@pytest.mark.slow
 def test_sidecar_times_count_from_container_start(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mkv", picture_start=1.0, sound=tone(3))
     (tmp_path / "film.srt").write_text(SRT)
@@ -204,10 +216,12 @@ def test_sidecar_times_count_from_container_start(tmp_path: Path) -> None:
     assert transcript is not None and transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"))
 
 
+@pytest.mark.slow
 def test_video_without_subtitles_has_no_transcript(card_video: Path) -> None:
     assert subtitles_of(card_video, "en") == (None, ())
 
 
+@pytest.mark.slow
 def test_subtitles_that_are_pictures_are_named(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "disc.mkv", tracks=[Track([(0.0, 1.0, "x")], "dvb_subtitle", "eng", title="signs")])
     transcript, notices = subtitles_of(path, "en")
@@ -215,12 +229,14 @@ def test_subtitles_that_are_pictures_are_named(tmp_path: Path) -> None:
     assert [(one.key, one.values) for one in notices] == [("subtitles_are_pictures", {"tracks": "eng signs"})]
 
 
+@pytest.mark.slow
 def test_an_empty_track_gives_way_to_the_next(tmp_path: Path) -> None:
     tracks = [Track([(0.0, 1.0, " ")], "subrip", "eng", is_default=True), Track([(0.0, 1.0, "words")], "subrip", "eng")]
     transcript, _ = subtitles_of(write_spoken(tmp_path / "two.mkv", tracks=tracks), "en")
     assert transcript is not None and [cue.text for cue in transcript.cues] == ["words"]
 
 
+@pytest.mark.slow
 def test_nonsense_subtitle_file_is_reported_harmlessly(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5, tracks=[Track([(0.0, 0.4, "inside")])])
     (tmp_path / "film.srt").write_bytes(b"\xff\xff\x81" * 50)
@@ -287,6 +303,7 @@ def test_cues_are_ordered_ended_and_merged() -> None:
     assert cues.in_order() == (Cue(1.0, 3.0, "again"), Cue(4.0, 6.0, "no end"), Cue(6.0, 11.0, "last"))
 
 
+@pytest.mark.slow
 def test_named_file_comes_before_all_others(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")])
     (tmp_path / "film.en.srt").write_text(SRT)
@@ -298,6 +315,7 @@ def test_named_file_comes_before_all_others(tmp_path: Path) -> None:
     assert [one.values["others"] for one in notices] == ["film.en.srt, eng"]
 
 
+@pytest.mark.slow
 def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
     path, given = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")]), tmp_path / "draft.srt"
     given.write_text("nothing")
@@ -309,6 +327,7 @@ def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
 SCC = "Scenarist_SCC V1.0\n\n01:00:01{sign}00\t9420 9420 9470 9470 c8e9 942f\n\n01:00:02{sign}00\t942c 942c\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "start"),
     [

@@ -76,6 +76,7 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> N
     assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models_page")
 def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
@@ -89,6 +90,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     assert "without_model" not in {one.key for one in page.button} and not page.error
 
 
+@pytest.mark.slow
 def test_without_the_models_page_no_button_leads_to_it(
     page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
     assert (absent.settings.data_dir / "model.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models_page")
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Open, language: str) -> None:
@@ -126,6 +129,7 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     assert services.jobs.state_of(entry) == "without_model"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models_page")
 def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Services) -> None:
     request = AnalysisRequest(services.videos.path(services.videos.sample()))
@@ -144,6 +148,7 @@ def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Serv
     assert page.button(key="choose_model") and page.button(key="continue")
 
 
+@pytest.mark.slow
 def test_a_new_analysis_keeps_the_video(page: AppTest, services: Services) -> None:
     job = started(page, services)
     ended(services, job)

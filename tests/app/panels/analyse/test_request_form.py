@@ -71,6 +71,7 @@ def test_without_a_video_nothing_is_planned(page: AppTest, services: Services) -
     assert "about" not in texts(page)
 
 
+@pytest.mark.slow
 def test_the_plan_follows_every_control_at_once(page: AppTest, services: Services) -> None:
     with_sample(page)
     assert "Automatic: about 8 frames" in texts(page)
@@ -104,6 +105,7 @@ def test_the_number_of_frames_is_automatic(page: AppTest, services: Services) ->
     assert request.adapts and request.frames == 256
 
 
+@pytest.mark.slow
 def test_the_size_that_was_chosen_is_asked_for(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.selectbox(key="side").select(640).run()
@@ -111,6 +113,7 @@ def test_the_size_that_was_chosen_is_asked_for(page: AppTest, services: Services
     assert services.jobs.snapshot(page.query_params["job"]).request.side == 640
 
 
+@pytest.mark.slow
 def test_prompt_preview_on_page_has_question_and_places(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.toggle(key="is_automatic").set_value(False).run()
@@ -124,6 +127,7 @@ def test_prompt_preview_on_page_has_question_and_places(page: AppTest, services:
     assert [f"‹picture {number}›" in user for number in (1, 2, 3, 4)] == [True, True, True, False]
 
 
+@pytest.mark.slow
 def test_unreadable_times_hide_plan_and_are_reported(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.radio(key="strategy").set_value("times").run()
@@ -136,6 +140,7 @@ def test_unreadable_times_hide_plan_and_are_reported(page: AppTest, services: Se
 # ---- several videos, and the queue
 
 
+@pytest.mark.slow
 def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, services: Services, card_video: Path) -> None:
     first, second, third = copies(services, card_video, 3)
     page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
@@ -223,6 +228,7 @@ def test_a_single_job_needs_no_queue(
 # ---- what was analysed before
 
 
+@pytest.mark.slow
 def test_repeated_request_opens_existing_report(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(script())
     jobs = queue(services.store, script(), tmp_path / "second", sha256="ab" * 32)
@@ -246,6 +252,7 @@ def test_repeated_request_opens_existing_report(page: AppTest, open_services: Op
         jobs.close()
 
 
+@pytest.mark.slow
 def test_report_made_elsewhere_plays_the_video_given_here(
     page: AppTest, open_services: Open, card_video: Path, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def state_of(page: AppTest) -> PageState:
     return state
 
 
+@pytest.mark.slow
 def test_the_usual_way_takes_one_click(page: AppTest, services: Services) -> None:
     chosen_video(page)
     assert submitted(page, services) == (Selection(), 256)
@@ -62,6 +63,7 @@ def test_every_strategy_has_a_name_and_a_line_that_explains_it(
     assert len(strategies.proto.captions) == 6
 
 
+@pytest.mark.slow
 def test_frames_every_few_seconds_of_a_part_of_the_video(page: AppTest, services: Services) -> None:
     chosen_video(page)
     page.radio(key="strategy").set_value("every").run()
@@ -74,6 +76,7 @@ def test_frames_every_few_seconds_of_a_part_of_the_video(page: AppTest, services
     assert submitted(page, services) == (expected, 100)
 
 
+@pytest.mark.slow
 def test_frames_at_times_that_were_written(page: AppTest, services: Services) -> None:
     chosen_video(page)
     page.radio(key="strategy").set_value("times").run()
@@ -127,6 +130,7 @@ def test_a_range_is_looked_at_again(page: AppTest, services: Services) -> None:
     assert is_reported(page) and second != first
 
 
+@pytest.mark.slow
 def test_hand_chosen_frames_make_a_new_report(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     before = services.jobs.snapshot(first)
@@ -148,6 +152,7 @@ def test_hand_chosen_frames_make_a_new_report(page: AppTest, services: Services)
     assert page.button(key="way_back")
 
 
+@pytest.mark.slow
 def test_leaving_the_choice_by_hand_changes_nothing(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     page.button(key="edit_frames").click().run()
@@ -167,6 +172,7 @@ def test_no_frame_at_all_cannot_be_asked_about(page: AppTest, services: Services
     assert page.button(key="edits_ask").disabled
 
 
+@pytest.mark.slow
 def test_edits_of_one_report_leave_others_alone(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     page.button(key="new").click().run()
@@ -180,6 +186,7 @@ def test_edits_of_one_report_leave_others_alone(page: AppTest, services: Service
     assert "blocks_document" not in keys_of(page)
 
 
+@pytest.mark.slow
 def test_how_the_frames_were_chosen_is_in_the_report(page: AppTest, services: Services) -> None:
     chosen_video(page)
     page.radio(key="strategy").set_value("scenes").run()

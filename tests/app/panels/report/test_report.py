@@ -75,6 +75,7 @@ def stopping(after: int, error: Exception) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_report_reports_all_that_it_holds(page_of: Callable[..., Any], language: str) -> None:
     page, _, _ = page_of(rich.script())
@@ -157,6 +158,7 @@ def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> 
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     assert "From the subtitles" not in written(page)
@@ -220,6 +222,7 @@ def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[...
     assert page.button(key="continue")
 
 
+@pytest.mark.slow
 def test_changed_settings_are_compared_before_resume(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(rich.script())
     settings = {"model": "/models/Tiny-VL"}
@@ -245,6 +248,7 @@ def test_changed_settings_are_compared_before_resume(page: AppTest, open_service
     jobs.close()
 
 
+@pytest.mark.slow
 def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[..., Any]) -> None:
     page, services, job = page_of(rich.script())
     page.button(key="compare").click().run()
@@ -308,6 +312,7 @@ def measuring(through: threading.Event) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_report_is_shown_while_frames_are_measured(page: AppTest, open_services: Open, language: Any) -> None:
     through = threading.Event()
@@ -343,6 +348,7 @@ def broken(task: Task) -> Iterator[AnalysisEvent]:
     yield Finished(replace(made, chunks=(part,), summary=None, joins=()))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models_page")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_repeating_answer_is_no_headline(page_of: Callable[..., Any], language: Any) -> None:
@@ -379,6 +385,7 @@ def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..
     assert t("report.reply", "en") not in headings(page)
 
 
+@pytest.mark.slow
 def test_a_notice_is_one_line_and_what_helps_opens(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     notices = tuple(Notice("part_failed", {"first": "a", "last": "b", "reason": "c"}, level) for level in ("error",))

@@ -162,6 +162,7 @@ def test_a_stop_keeps_what_is_done(clips: Path, tmp_path: Path) -> None:
     assert said.splitlines()[-1].startswith("3 videos: 1 failed, 2 pending")
 
 
+@pytest.mark.slow
 def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = run("batch", "empty", "none/*.mp4", *OPTIONS, cwd=tmp_path)
@@ -171,6 +172,7 @@ def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_missing_paths_are_named_before_the_model(tmp_path: Path) -> None:
     done = run("batch", "gone.mp4", cwd=tmp_path)
     assert done.returncode == 3 and "gone.mp4" in done.stderr.splitlines()[0]
@@ -204,6 +206,7 @@ def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> Non
     assert summary_of(tmp_path)["counts"]["done"] == 3
 
 
+@pytest.mark.slow
 def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
     done = run("watch", tmp_path / "gone", *OPTIONS, cwd=tmp_path)
     assert done.returncode == 3

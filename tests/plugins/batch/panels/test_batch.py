@@ -102,6 +102,7 @@ def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Service
     assert not [name for name in archive.namelist() if str(folder).encode() in archive.read(name)]
 
 
+@pytest.mark.slow
 def test_the_first_video_that_can_be_read_is_shown(page: AppTest, services: Services, folder: Path) -> None:
     (folder / "0.mp4").write_text("no video")
     choose(page, folder)
@@ -110,6 +111,7 @@ def test_the_first_video_that_can_be_read_is_shown(page: AppTest, services: Serv
     assert not page.button(key="start").disabled
 
 
+@pytest.mark.slow
 def test_folders_and_links_to_outside_are_refused(
     page: AppTest, services: Services, folder: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_folders_and_links_to_outside_are_refused(
     assert len(services.jobs.recent()) == 3
 
 
+@pytest.mark.slow
 def test_a_batch_is_stopped_and_continued(
     page: AppTest, open_services: Open, folder: Path, hold: threading.Event
 ) -> None:

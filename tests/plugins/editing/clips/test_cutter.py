@@ -133,6 +133,7 @@ def test_copy_far_from_a_closed_group_is_refused(tmp_path: Path) -> None:
     assert refusal(error) == "clip_open_groups" and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_fast_clip_of_uneven_times_ends_where_the_next_begins(folder: Path, tmp_path: Path) -> None:
     whole = frames_of(path := video(folder, "uneven.mp4"))
     for last in (40, 55, 70):
@@ -314,6 +315,7 @@ def test_range_behind_the_end_names_the_end(folder: Path, tmp_path: Path, mode: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_copy_of_joined_recordings_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "joined.ts"
     part = write_video(tmp_path / "part.ts", (solid((90, 90, number)) for number in range(50)), options=X264)

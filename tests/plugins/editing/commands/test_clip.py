@@ -123,6 +123,7 @@ def test_all_findings_and_a_chapter_go_into_a_folder(film: Path, capsys: pytest.
     assert capsys.readouterr().out.count(" frames") == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -19,6 +19,7 @@ from tests.reports.content import test_labels as labels
 from tests.reports.test_reports import analysis
 
 
+@pytest.mark.slow
 @short.each_report
 @short.each_language
 def test_docx_is_short_and_begins_with_pictures(name: str, language: Language) -> None:
@@ -31,6 +32,7 @@ def test_docx_is_short_and_begins_with_pictures(name: str, language: Language) -
     assert len(short.bare_text(data)) < 6_000  # some two pages
 
 
+@pytest.mark.slow
 @short.each_language
 @pytest.mark.parametrize(
     "check",
@@ -68,6 +70,7 @@ def test_child_process_makes_the_same_bytes() -> None:
     assert FORMATS["docx"].write(analysis(), "zh") == write(analysis(), "zh")
 
 
+@pytest.mark.slow
 def test_docx_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     worker.test_document_that_takes_too_long_is_refused("docx", monkeypatch)
     (missing,) = [file.data for file in all_files(analysis(), "zh", "clip") if file.name == "clip.missing.txt"]

@@ -121,6 +121,7 @@ def test_what_must_be_known_first_is_first() -> None:
     assert last.style.name == "NoticeLabel"
 
 
+@pytest.mark.slow
 def test_what_warns_is_reported_without_colours_alone() -> None:
     made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
     reported = {one.style.name: one.text for one in opened(made).paragraphs if one.style.name.startswith("Notice")}
@@ -130,6 +131,7 @@ def test_what_warns_is_reported_without_colours_alone() -> None:
 # ---- text of anybody
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, "&amp; ]]> {{x}} %s", "\ufffe\x1b[0m"])
 def test_words_from_outside_stand_there_letter_by_letter(text: str) -> None:
     made = opened(saying(text))

@@ -138,6 +138,7 @@ def test_there_is_no_file_without_chapters() -> None:
     assert not markers.fits_ffmetadata(with_chapters(end=90.0))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_ffmpeg_puts_the_chapters_into_a_video(tmp_path: Path) -> None:
     video = write_video(tmp_path / "clip.mp4", cards(["red", "blue"], 100))

@@ -85,6 +85,7 @@ def test_a_trial_is_reported_for_people_and_programs_and_kept(
     assert kept["model"] == "Qwen/Qwen3-0.6B" and kept["at"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sees", "answer", "status", "verdict"),
     [

@@ -169,6 +169,7 @@ def test_help_and_a_wrong_size_are_in_chinese(
     assert "不是像素尺寸" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 @pytest.mark.parametrize("words", [["formats", "--json"], ["fit", "24"]])
 def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path) -> None:

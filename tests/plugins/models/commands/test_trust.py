@@ -60,6 +60,7 @@ def test_yes_is_no_confirmation(
     assert trusted_code(tmp_path / "data").all() == {}
 
 
+@pytest.mark.slow
 def test_typed_hash_confirms_until_it_is_withdrawn(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

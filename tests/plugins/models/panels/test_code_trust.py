@@ -33,6 +33,7 @@ def type_hash(page: AppTest, typed: str) -> None:
     assert not page.exception
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_files_are_listed_with_size_hash_and_revision(show: Show, folder: Path, language: Language) -> None:
     page = name(show(place=CPU, language=language), str(folder))
@@ -54,6 +55,7 @@ def test_no_single_click_lets_code_run(show: Show, folder: Path, services: Servi
     assert trusted_code(services.settings.data_dir).all() == {}
 
 
+@pytest.mark.slow
 def test_typed_hash_allows_what_was_shown(show: Show, folder: Path, services: Services) -> None:
     data = services.settings.data_dir
     page, shown = name(show(place=CPU), str(folder)), find_code(data, str(folder)).code.digest

@@ -114,6 +114,7 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
     assert not page.button(key="model_use").disabled
 
 
+@pytest.mark.slow
 def test_what_serves_the_way_of_a_trial_is_said_before(
     show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,11 +144,13 @@ def test_a_running_analysis_is_finished_before_a_trial_begins(
     assert measured.wait(20)
 
 
+@pytest.mark.slow
 def test_unbenchmarkable_model_has_no_button(show: Show) -> None:
     page = name(show(place=HardwareProfile("here", None, memory_gib=64)), "llava-hf/llava-1.5-7b-hf")
     assert not [one for one in page.button if one.key == "trial_begin"]
 
 
+@pytest.mark.slow
 def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise EngineError("cuda_out_of_memory", model="m")
@@ -237,6 +240,7 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
     assert "http://127.0.0.1:9/v1" in texts(page) and page.error
 
 
+@pytest.mark.slow
 def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> None:
     page = show()
     write(page, "http://127.0.0.1:9/v1", "sk-\u5bc6\u94a5")

@@ -163,6 +163,7 @@ def test_launcher_alone_never_runs_code(tmp_path: Path, arguments: dict[str, obj
         vllm_launcher(str(tmp_path), arguments).prepare(tmp_path)
 
 
+@pytest.mark.slow
 @needs_vllm
 def test_preflight_offers_the_setting_only_for_trusted_code(tmp_path: Path, audit: AuditLog) -> None:
     make_checkpoint(folder := tmp_path / "m")

@@ -49,6 +49,7 @@ def recorded() -> list[tuple[str, str]]:
         store.close()
 
 
+@pytest.mark.slow
 def test_accounts_and_keys_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in ("add ann", "add ben --role viewer", "role ben analyst", "password ben", "remove ben"):
         monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))

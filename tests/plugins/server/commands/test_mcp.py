@@ -433,6 +433,7 @@ def test_nothing_but_the_protocol_is_on_standard_output(tmp_path: Path, video: P
     assert {one["id"] for one in answers if "result" in one} == {1, 2, 3}
 
 
+@pytest.mark.slow
 def test_missing_package_names_the_command_that_installs_it(tmp_path: Path) -> None:
     code = "import sys; sys.modules['mcp'] = None; from framelens.cli.main import main; sys.exit(main(['mcp']))"
     done = subprocess.run(

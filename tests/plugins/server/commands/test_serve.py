@@ -36,6 +36,7 @@ def test_serve_refuses_a_model_that_cannot_start(model: str, said: str, tmp_path
     assert "--yes" not in done.stderr and "--no-model" not in done.stderr
 
 
+@pytest.mark.slow
 def test_engine_that_fails_while_starting_ends_serve(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ def run(*words: str) -> int:
         return int(error.code or 0)
 
 
+@pytest.mark.slow
 def test_first_account_is_an_administrator(type_in: Type, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     type_in(PASSWORD)
     assert run("add", "Ann@Example.org", "--role", "viewer") == 0
@@ -121,6 +122,7 @@ def test_changes_end_sessions_and_keys(type_in: Type, store: Store) -> None:
         api_keys.check(keys, "Bearer gone")
 
 
+@pytest.mark.slow
 def test_account_of_another_service_has_no_password(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("add", "ann@example.org", "--no-password") == 0
     assert run() == 0
@@ -129,6 +131,7 @@ def test_account_of_another_service_has_no_password(store: Store, capsys: pytest
         Accounts(store, config.AccessSettings()).log_in("ann@example.org", "", "127.0.0.1")
 
 
+@pytest.mark.slow
 def test_unfinished_uploads_end_with_their_account(type_in: Type, store: Store) -> None:
     for name in ("ann", "ben"):
         type_in(PASSWORD)

@@ -18,6 +18,7 @@ from tests.app.views.test_analyse import texts
 from tests.services.test_whole_or_nothing import Place, each_kill, job_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_public", [False, True])
 def test_a_report_is_shared_where_others_can_reach_it(page_of: Callable[..., Any], is_public: bool) -> None:
     page, services, job = page_of(rich.script())
@@ -37,6 +38,7 @@ def test_a_report_is_shared_where_others_can_reach_it(page_of: Callable[..., Any
     assert shares_of(services.store, job) == [] and not [one for one in page.code if "/api/shared/" in one.value]
 
 
+@pytest.mark.slow
 def test_a_link_is_there_with_its_entry_in_the_log(template: Path, tmp_path: Path) -> None:
     def act(place: Place) -> None:
         share(place.store, place.jobs, job_of(place), timedelta(days=1), "en", conversations=False)

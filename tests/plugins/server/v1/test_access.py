@@ -61,6 +61,7 @@ def test_requests_a_minute_are_limited(gate: Gate, services: Services, monkeypat
         assert api.get("jobs").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_burst_in_any_spelling_keeps_to_the_limit(gate: Gate, services: Services) -> None:
     few = api_keys.create(ApiStore(services.store), "few", per_minute=20)
     headers = [f"Bearer {few}", f"bearer  {few} ", f"BEARER {few}"]
@@ -199,6 +200,7 @@ def test_head_is_answered_like_get_without_a_body(api: TestClient, path: str) ->
     assert head.headers["content-length"] == whole.headers["content-length"]
 
 
+@pytest.mark.slow
 def test_the_document_needs_no_key_and_no_other_host(gate: Gate) -> None:
     with client_of(gate) as api:
         document = api.get("openapi.json").json()
@@ -210,6 +212,7 @@ def test_the_document_needs_no_key_and_no_other_host(gate: Gate) -> None:
         assert api.get("docs/..%2fapplication.py").status_code == 404
 
 
+@pytest.mark.slow
 def test_fastapi_is_imported_by_the_first_request() -> None:
     heavy = ("fastapi", "framelens.plugins.server.v1.application")
     code = f"import app.main, sys; print([m for m in {heavy} if m in sys.modules])"

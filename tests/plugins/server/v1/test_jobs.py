@@ -196,6 +196,7 @@ def test_an_upload_that_stopped_half_way_is_refused(api: TestClient) -> None:
     assert api.head(f"uploads/{upload_id}", headers=tus).headers["upload-offset"] == "0"
 
 
+@pytest.mark.slow
 def test_events_follow_a_job_and_resume(held: Services, hold: threading.Event, gate: Gate) -> None:
     key = api_keys.create(ApiStore(held.store), "watcher")
     with client_of(gate, key) as api:
@@ -210,6 +211,7 @@ def test_events_follow_a_job_and_resume(held: Services, hold: threading.Event, g
         assert [one[2]["state"] for one in again] == ["done"]
 
 
+@pytest.mark.slow
 def test_a_job_is_cancelled_resumed_and_deleted(held: Services, gate: Gate) -> None:
     key = api_keys.create(ApiStore(held.store), "stopper", jobs=1)
     with client_of(gate, key) as api:

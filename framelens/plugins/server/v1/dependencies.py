@@ -1,13 +1,17 @@
-"""What the routes share: the key of the request, and streams that end with the server."""
+"""What the routes share: the key of the request, events, and streams that end with the server."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.sse import ServerSentEvent
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from framelens.core.codec import to_document
 from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.database import Store
 
@@ -36,6 +40,13 @@ async def ticks(store: Store, key: ApiKeyRow, seconds: float | None = None) -> A
         if _is_stopping() or (end is not None and asyncio.get_running_loop().time() >= end):
             return
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def event_of(name: str, state: BaseModel, **options: Any) -> ServerSentEvent:
+    """Return the event about a state, as compact JSON with times in whole microseconds."""
+    document = to_document(state.model_dump(mode="json"))
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return ServerSentEvent(event=name, raw_data=text, **options)
 
 
 def _is_stopping() -> bool:

@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 
 from framelens.api import exports
 from framelens.api.programs import ANALYST, BINARY, VIEWER, ServicesDep
-from framelens.core.codec import to_document
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
 from framelens.core.files import one_line
@@ -21,7 +20,7 @@ from framelens.jobs.snapshot import State
 from framelens.library.bulk_operations import remove
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
-from framelens.plugins.server.v1.dependencies import KeyDep, ticks
+from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.schemas import (
     Job,
     JobEntry,
@@ -143,7 +142,7 @@ async def watch_job(
             return
         state_id = hashlib.sha256(job.model_dump_json(exclude={"eta_seconds"}).encode()).hexdigest()[:16]
         if state_id != seen or job.is_over:
-            yield ServerSentEvent(event="job", data=to_document(job.model_dump(mode="json")), id=state_id, retry=1000)
+            yield event_of("job", job, id=state_id, retry=1000)
             seen = state_id
         if job.is_over:
             return

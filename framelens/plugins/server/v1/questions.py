@@ -13,7 +13,7 @@ from framelens.conversations.conversation import AskSettings, started
 from framelens.core.errors import InputError
 from framelens.i18n import language
 from framelens.plugins.server.parts import submissions_of
-from framelens.plugins.server.v1.dependencies import KeyDep, ticks
+from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.jobs import find_job
 from framelens.plugins.server.v1.schemas import Answer, ConversationState, NewQuestion
 from framelens.services.container import Services
@@ -87,7 +87,7 @@ async def watch_conversation(
             yield ServerSentEvent(event="deleted", data={"id": conversation_id})
             return
         if answer != seen:
-            yield ServerSentEvent(event="answer", data=answer)
+            yield event_of("answer", answer)
             seen = answer
         if answer.state != "running":
             return

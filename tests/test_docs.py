@@ -252,6 +252,7 @@ def _table_rows(text: str) -> int:
     return len(re.findall(r"^\|", prose(text), re.MULTILINE))
 
 
+@pytest.mark.slow
 @pytest.mark.every_plugin
 @pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "guide").glob("*.md")), ids=lambda path: path.name)
 def test_what_a_guide_quotes_is_written_somewhere(guide: Path) -> None:

@@ -381,6 +381,7 @@ def test_what_watches_a_folder_ends_with_its_results(command: str, place: Place)
         _await(lambda: list(place.folder.glob("*/videos/*.json")))
 
 
+@pytest.mark.slow
 @each("installing")
 def test_what_installs_finds_that_all_is_there(command: str, place: Place) -> None:
     _install(place, " ".join(re.findall(r"FRAMELENS_EXTRA=\w+", command)))

@@ -103,6 +103,7 @@ def wheel(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_right", [True, False])
 def test_a_package_with_another_hash_is_refused(is_right: bool, tmp_path: Path) -> None:
     """As scripts/bootstrap.py installs: uv, with the hashes in a file of constraints."""

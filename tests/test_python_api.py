@@ -320,6 +320,7 @@ def test_errors_of_the_chat_model_name_the_address(monkeypatch: pytest.MonkeyPat
         model.invoke("hello")
 
 
+@pytest.mark.slow
 def test_chat_model_returns_no_half_answer() -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         yield "half an"

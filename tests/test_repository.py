@@ -114,6 +114,7 @@ def test_names_of_public_classes_occur_once() -> None:
     assert {name for name in names if names.count(name) > 1 and not name.startswith("_")} == set()
 
 
+@pytest.mark.slow
 def test_no_file_names_the_address_of_a_registry() -> None:
     address = re.compile(r"(?:pypi|pythonhosted|npmjs|deb\.debian|unpkg|jsdelivr)" r"\.(?:org|com|net)")
     for name in tracked():

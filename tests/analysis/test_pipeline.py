@@ -418,6 +418,7 @@ def without_times(report: bytes) -> str:
     return re.sub(r"\d+\.\d+ (s|秒)", "…", report.decode())
 
 
+@pytest.mark.slow
 def test_a_limit_of_pictures_splits_the_chunk() -> None:
     def at_most_two(body: dict[str, Any]) -> Iterator[str]:
         content = body["messages"][-1]["content"]

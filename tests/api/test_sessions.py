@@ -305,6 +305,7 @@ def test_every_failed_login_takes_a_whole_pause(people: Accounts, monkeypatch: p
     assert slept == [pytest.approx(0.15)]
 
 
+@pytest.mark.slow
 def test_success_forgets_failures_and_memory_is_bounded() -> None:
     limiter = login_limits.LoginLimiter()
     for number in range(login_limits.PER_ACCOUNT * 3):
@@ -377,6 +378,7 @@ def test_websocket_ends_with_its_session(open_app: Open, people: Accounts) -> No
             socket.receive_text()
 
 
+@pytest.mark.slow
 def test_page_that_was_open_before_accounts_is_closed(open_app: Open, services: Services) -> None:
     with open_app().websocket_connect(STREAM) as socket:
         socket.receive_text()
@@ -421,6 +423,7 @@ def test_websocket_is_read_while_a_message_waits(gate: Gate, size: int, num_read
     assert handled == 7
 
 
+@pytest.mark.slow
 def test_without_accounts_only_this_machine_is_let_in(open_app: Open, services: Services) -> None:
     assert open_app().get("/").status_code == 200
     refused = open_app(REMOTE).get("/")
@@ -456,6 +459,7 @@ def test_login_of_another_service_begins_one_session(people: Accounts, monkeypat
     assert people.is_used("login 2", now - 3600) and people.is_used("login 2", 0.0)
 
 
+@pytest.mark.slow
 def test_setting_decides_about_users_without_an_account(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
     closed = Accounts(store, AccessSettings())

@@ -46,6 +46,7 @@ def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
     assert not any(finding.issues for finding in (*reading.findings, *reading.overview))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", sorted(built_in()))
 def test_form_with_given_texts_is_valid(key: str) -> None:
     import jsonschema  # it takes two seconds, and each worker imports every test file

@@ -31,6 +31,7 @@ def test_each_kind_is_drawn_the_same_for_the_same_seed(kind: str) -> None:
     assert np.array_equal(once, again)
 
 
+@pytest.mark.slow
 def test_background_has_no_cut_and_inserts_differ(tmp_path: Path) -> None:
     one, same, other = (
         write_video(tmp_path / f"{name}.mp4", [textured(seed)] * 50)

@@ -69,6 +69,7 @@ def imported(*arguments: object, cwd: Path, **environ: str) -> set[str]:
     return set(modules)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     found = imported(word, cwd=tmp_path)

@@ -83,6 +83,7 @@ def test_a_path_of_5000_letters_is_refused_with_a_sentence(command: str, tmp_pat
     assert len(done.stderr) < 1500
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_modules_are_imported_is_a_sentence(tmp_path: Path) -> None:
     code = """
 import sys
@@ -123,6 +124,7 @@ sys.exit(framelens.__main__.main())
     assert (done.returncode, len(done.stderr.splitlines())) == (130, 1), done.stderr
 
 
+@pytest.mark.slow
 def test_what_a_stopped_command_printed_is_kept(tmp_path: Path) -> None:
     program = """
 import framelens.__main__, framelens.cli.main

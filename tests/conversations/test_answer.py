@@ -273,6 +273,7 @@ def test_engine_that_refuses_pictures_gets_words(video: Path, data: Path) -> Non
     assert "text_mode" in [notice.key for notice in turn.notices]
 
 
+@pytest.mark.slow
 def test_model_that_says_it_sees_no_pictures_gets_words(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         yield "I'm sorry, but I can't see the images." if has_pictures(body) else "Red [1]."
@@ -512,6 +513,7 @@ def test_clip_is_asked_about_alone(video: Path, data: Path) -> None:
     assert whole.last.look == framelens.Look("auto", 2.0, 3.0)
 
 
+@pytest.mark.slow
 def test_hostile_image_is_refused_before_anything_starts(video: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")

@@ -308,6 +308,7 @@ def test_nothing_found_says_what_could_hide() -> None:
     assert found_in(film, Truth(film, []), limits=SearchLimits(rounds=3)).rounds == 3
 
 
+@pytest.mark.slow
 def test_interrupted_search_continues_where_it_was() -> None:
     film = Film.of(300, rate=25)
     shown = [(20.0, 24.0), (100.0, 100.8), (250.0, 300.0)]

@@ -293,6 +293,7 @@ def test_votes_end_with_their_time(analysis: Analysis, data: Path) -> None:
     assert 0 < found.choice.voted < found.choice.candidates
 
 
+@pytest.mark.slow
 def test_engine_that_refuses_leaves_the_keyframes(analysis: Analysis, data: Path) -> None:
     def refuse(body: dict[str, Any]) -> Iterator[str]:
         raise Refuse(500, "out of order")

@@ -147,6 +147,7 @@ def test_the_installed_distribution_reports_the_device(monkeypatch: pytest.Monke
     assert installed_vllm() is None
 
 
+@pytest.mark.slow
 def test_making_a_launcher_imports_no_engine_and_no_hub_client() -> None:
     code = (
         "import sys; from framelens.engine.local.local_engine import LocalEngine; "

@@ -164,6 +164,7 @@ def test_switch_can_be_cancelled_waiting_and_starting(session: Make, tmp_path: P
         assert not slow.lives
 
 
+@pytest.mark.slow
 def test_what_cannot_even_be_tried_changes_nothing(session: Make, tmp_path: Path) -> None:
     old = session("old")
     with switcher_of(old) as switcher:

@@ -123,6 +123,7 @@ def test_the_model_of_a_job_is_named_without_its_age(given: str) -> None:
     assert JobSnapshot("job", "a.mp4", "", REQUEST, conditions={"model": given}).model == "/models/tiny-vl"
 
 
+@pytest.mark.slow
 def test_a_job_resumes_where_its_file_was_moved(store: Store, tmp_path: Path) -> None:
     runs: list[Task] = []
 

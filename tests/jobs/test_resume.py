@@ -216,6 +216,7 @@ def test_one_part_is_asked_again_and_the_joins_with_it(finished: Left, undisturb
     assert "noticed" in again.joins[-1].prompt + again.joins[0].prompt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuses_all", [False, True])
 def test_a_retry_that_fails_leaves_the_report_as_it_was(
     finished: Left, undisturbed: Analysis, refuses_all: bool
@@ -509,6 +510,7 @@ def test_two_programs_own_jobs_but_stop_on_request(tmp_path: Path, undisturbed: 
     assert sorted(about_parts(server)) == missing  # once, not by both
 
 
+@pytest.mark.slow
 def test_program_sees_job_rerun_by_another(finished: Left) -> None:
     job_id = finished.job.id
     with (
@@ -534,6 +536,7 @@ def test_late_stop_request_does_not_stop_resumed_job(paused: Left, undisturbed: 
         assert report_of(ended(jobs, paused.job.id)) == undisturbed
 
 
+@pytest.mark.slow
 def test_damaged_job_does_not_prevent_start(tmp_path: Path) -> None:
     gate = Gate("ask")
     with serve(gate.behave, context=CONTEXT) as server:

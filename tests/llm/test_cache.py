@@ -31,6 +31,7 @@ def test_cache_returns_answer_for_same_model_and_messages(tmp_path: Path) -> Non
     assert AnswerCache(tmp_path / "new" / "answers.sqlite", "model b").recall(picture("AAAA")) is None
 
 
+@pytest.mark.slow
 def test_answers_of_earlier_versions_are_not_used(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with answers._opened() as stored:

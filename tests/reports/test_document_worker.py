@@ -43,6 +43,7 @@ def test_document_without_enough_memory_is_refused(name: str, monkeypatch: pytes
     assert refusal(name, heavy) == "document_too_heavy"
 
 
+@pytest.mark.slow
 def test_bug_of_a_writer_is_no_refusal() -> None:
     with pytest.raises(RuntimeError):
         document_worker.write("odt", "framelens.reports.odt:write", analysis(), "en")

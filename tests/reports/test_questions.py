@@ -140,6 +140,7 @@ def test_readable_formats_say_all_about_an_answer(name: str) -> None:
         assert said in text, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_report_without_conversations_has_no_such_section(name: str) -> None:
     made = asked()

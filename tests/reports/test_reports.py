@@ -86,6 +86,7 @@ def analysis(**changes: object) -> Analysis:
     return Analysis(**{**values, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_every_format_is_written_in_both_languages(name: str, language: str) -> None:

@@ -147,6 +147,7 @@ def exported(services: Services, job_id: str = GATE) -> Analysis:
     return reader.read(FORMATS["json"].write(reported(services, job_id), "en"), name="a.json")
 
 
+@pytest.mark.slow
 def test_imported_report_brings_its_conversation(services: Services, tmp_path: Path) -> None:
     stored = converse(services)
     foreign = exported(services)

@@ -125,6 +125,7 @@ def test_backup_without_videos_keeps_those_that_are_there(data: Path, tmp_path: 
     assert files_of(data / "videos") == videos
 
 
+@pytest.mark.slow
 def test_restore_elsewhere_moves_paths_along(data: Path, tmp_path: Path) -> None:
     write_backup(data, tmp_path / "b.zip", videos=True)
     other = tmp_path / 'other "place" 文'
@@ -142,6 +143,7 @@ def test_restore_elsewhere_moves_paths_along(data: Path, tmp_path: Path) -> None
     assert {oct(path.stat().st_mode & 0o077) for path in other.rglob("*") if path.suffix != ".lock"} == {"0o0"}
 
 
+@pytest.mark.slow
 def test_restore_keeps_the_present_data_aside(data: Path, tmp_path: Path) -> None:
     write_backup(data, tmp_path / "b.zip", videos=True)
     store = Store(data / "framelens.sqlite")

@@ -95,6 +95,7 @@ def test_an_animated_gif_is_a_video(tmp_path: Path, chosen: Chosen) -> None:
     assert chosen(path, 4).decode.frames_decoded == 20
 
 
+@pytest.mark.slow
 def test_a_recording_without_its_index_is_explained(tmp_path: Path, moving_video: Path) -> None:
     error = refused(cut_short(moving_video, tmp_path / "broken.mp4", 0.5))
     assert isinstance(error, DecodeError)

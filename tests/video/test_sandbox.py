@@ -83,6 +83,7 @@ def test_a_decoder_cannot_reach_out(program: str, moving_video: Path, tmp_path: 
     assert other.read_text() == "private"
 
 
+@pytest.mark.slow
 @on_linux
 def test_a_decoder_may_read_its_file(moving_video: Path, tmp_path: Path) -> None:
     assert attempt("open(path, 'rb').read()", moving_video, tmp_path) == "done"
@@ -101,6 +102,7 @@ def test_every_thread_is_confined(moving_video: Path, tmp_path: Path) -> None:
     assert run_worker(program, moving_video).split() == ["1"]
 
 
+@pytest.mark.slow
 @needs_landlock
 @needs_seccomp
 def test_the_check_finds_everything_prevented() -> None:
@@ -143,6 +145,7 @@ def test_without_landlock_bubblewrap_confines(moving_video: Path, tmp_path: Path
     assert done.stdout.splitlines() == ["True bubblewrap limits seccomp", "FactsMeasured"]
 
 
+@pytest.mark.slow
 @needs_landlock
 def test_subtitles_beside_a_video_are_readable(moving_video: Path, tmp_path: Path) -> None:
     video = tmp_path / "film.mp4"
@@ -180,6 +183,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 @needs_landlock
 @pytest.mark.parametrize("is_early", [False, True], ids=["after the check", "before it"])
 def test_a_video_that_became_a_link_is_not_followed(is_early: bool, tmp_path: Path) -> None:

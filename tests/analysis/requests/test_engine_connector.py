@@ -80,6 +80,7 @@ class BusyEngine(RunningEngine):
         return endpoint
 
 
+@pytest.mark.slow
 def test_a_busy_engine_is_waited_for_at_the_first_contact() -> None:
     with serve(saying("yes")) as server:
         busy = BusyEngine(server)

@@ -310,6 +310,7 @@ def test_a_connection_that_breaks_once_is_taken_up_again() -> None:
     assert isinstance(events[-1], Finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "words"),
     [

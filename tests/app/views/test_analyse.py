@@ -94,6 +94,7 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("frames", "shots", "record")]
 
 
+@pytest.mark.slow
 def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: Services) -> None:
     job = ended(services, started(page, services))
     page.run()

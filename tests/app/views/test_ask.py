@@ -204,6 +204,7 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
     assert not page.chat_input[0].disabled
 
 
+@pytest.mark.slow
 def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str, data: Path) -> None:
     services.videos.from_path(str(data / "cards.mp4"))
     samples = (VoteSample(0, 0.0, 0.1, 0.1, 1), VoteSample(12, 1.2, 1.3, 0.9, 1), VoteSample(20, 2.0, 2.1, 0.1, 1))

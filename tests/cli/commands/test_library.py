@@ -142,6 +142,7 @@ def test_deleted_goes_to_the_trash_and_back(imported: list[Path], capsys: pytest
     assert "Nothing in the trash has the id latest" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_trash_is_emptied_after_asking(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("library", "delete", "job0", "latest") == 0
     assert run("library", "trash", "--empty") == ConfigError.exit_code
@@ -228,6 +229,7 @@ def test_a_single_report_is_exported_as_the_file_that_is_named(
     assert not both.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 def test_a_file_without_an_ending_is_named_as_what_it_is(
     reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -241,6 +243,7 @@ def test_a_file_without_an_ending_is_named_as_what_it_is(
     assert "several files are written" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.md", "out"])
 def test_full_disk_is_named_with_its_file(
     name: str,

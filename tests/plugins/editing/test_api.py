@@ -28,6 +28,7 @@ def api(gate: Gate, services: Services) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.mark.slow
 def test_pieces_are_listed_with_their_times(api: TestClient, job_id: str) -> None:  # noqa: F811
     pieces = api.get(f"jobs/{job_id}/clips").json()["pieces"]
     assert [(one["kind"], one["number"], one["start_seconds"], one["end_seconds"]) for one in pieces] == [
@@ -50,6 +51,7 @@ def test_clips_are_the_answer(api: TestClient, job_id: str) -> None:  # noqa: F8
         assert len(archive.namelist()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [

@@ -77,6 +77,7 @@ def test_the_switch_follows_when_the_model_is_here(services: Services, hub: Hub)
     assert services.settings.model_path == "org/model"
 
 
+@pytest.mark.slow
 def test_paused_download_resumes_and_switches(services: Services, hub: Hub) -> None:
     hub.is_deaf = True
     begin(services)

@@ -115,6 +115,7 @@ def test_model_list_is_ranked_for_the_memory(show: Show, language: Language) -> 
     assert all(row["memory"].endswith("/ 8 GiB") for row in rows(page))
 
 
+@pytest.mark.slow
 def test_a_cpu_is_a_place_too(show: Show) -> None:
     page = show(place=HardwareProfile("here", None, memory_gib=16))
     assert t("models.machine_cpu", "en", gib="16") in texts(page)
@@ -147,6 +148,7 @@ def test_a_name_of_ollama_is_explained_and_mapped(show: Show) -> None:
     assert t("models.page.use_download", "en") == page.button(key="model_use").label
 
 
+@pytest.mark.slow
 def test_what_is_no_model_says_what_there_is_instead(show: Show) -> None:
     page = name(show(), "/nowhere/at-all")
     assert "/nowhere/at-all" in texts(page)
@@ -343,6 +345,7 @@ def test_the_sum_is_reported_term_by_term_against_a_card(show: Show, language: L
     assert sum(part["amount"] for part in bars[-1]["parts"]) > bars[-1]["there"]
 
 
+@pytest.mark.slow
 def test_heads_that_cannot_be_divided_among_the_cards_are_told(show: Show) -> None:
     page = show()
     page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()

@@ -410,6 +410,7 @@ def test_a_config_that_is_nonsense_is_no_reason_to_fail() -> None:
                 check(subject(changed, machine, tensor_parallel_size=2))
 
 
+@pytest.mark.slow
 def test_settings_that_no_one_has_checked_are_no_reason_to_fail() -> None:
     """Where no vLLM is installed, nothing has looked at them before."""
     keys = ("max_model_len", "dtype", "quantization", "tensor_parallel_size", "limit_mm_per_prompt", "chat_template",

@@ -83,6 +83,7 @@ def test_nothing_is_said_against_the_models_that_run_here(tiny_vl: Path, tiny_te
     assert keys(tiny_vl, small) == keys(tiny_text, small) == []
 
 
+@pytest.mark.slow
 def test_incomplete_folder_is_reported_as_at_start(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model")
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])
@@ -110,6 +111,7 @@ def test_cache_snapshot_is_known_by_its_hub_name(tmp_path: Path) -> None:
         assert found.model.name == "org/Tiny" and found.model.folder == str(snapshot)
 
 
+@pytest.mark.slow
 def test_ollama_names_and_folders_are_mapped_or_explained(tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path="qwen3:8b")
     (found,) = (one for one in preflight.preflight(wanted) if one.severity == "stops")
@@ -119,6 +121,7 @@ def test_ollama_names_and_folders_are_mapped_or_explained(tmp_path: Path) -> Non
     assert keys(tmp_path) == ["model_is_ollama"]
 
 
+@pytest.mark.slow
 def test_a_template_counts_wherever_it_is_kept(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model")
     assert "preflight_no_chat_template" not in keys(folder)
@@ -129,6 +132,7 @@ def test_a_template_counts_wherever_it_is_kept(tmp_path: Path) -> None:
     assert "preflight_no_chat_template" not in keys(folder)
 
 
+@pytest.mark.slow
 def test_a_vision_model_without_its_preprocessor_is_reported(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", QWEN2_VL)
     assert "preflight_no_processor" not in keys(folder)
@@ -150,6 +154,7 @@ def test_offline_a_model_that_is_not_here_stops(monkeypatch: pytest.MonkeyPatch)
 # ---- settings --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_vllm
 def test_settings_that_vllm_has_not_are_told_with_what_helps(tiny_text: Path) -> None:
     assert keys(tiny_text, {"dtype": "int8"}) == ["vllm_dtype_quantized"]
@@ -251,6 +256,7 @@ def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: py
 # ---- before a start --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_vllm
 def test_failing_start_is_refused_and_hindrances_kept(tiny_text: Path, tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path=str(tiny_text), vllm_config={"max_model_len": 9000})
@@ -275,6 +281,7 @@ def test_a_fault_of_the_look_itself_keeps_no_one_from_starting(
     caplog.clear()
 
 
+@pytest.mark.slow
 def test_engine_reports_preflight_and_refuses_failing_start(tmp_path: Path) -> None:
     kept = (Notice("preflight_blind", {"model": "m"}, "info"),)
     engine = LocalEngine(fake_launcher({}, inspect=lambda folder: kept), log_dir=tmp_path)

@@ -142,6 +142,7 @@ def test_an_engine_that_starts_or_failed_says_that_instead(show: Show) -> None:
     assert t("system.engine_unavailable.not_running", "en") not in failed
 
 
+@pytest.mark.slow
 def test_jobs_that_run_and_wait_are_named(open_services: Open, hold: threading.Event) -> None:
     services = open_services(script(hold=hold))
     path = services.videos.path(services.videos.sample())
@@ -165,6 +166,7 @@ def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, servi
     assert t("system.nothing", "en", log=services.log_path) in texts(page)
 
 
+@pytest.mark.slow
 def test_a_monitor_that_fails_later_says_where_the_charts_end(show: Show, services: Services) -> None:
     loads = iter(["not_running"])
     monitor = Monitor(lambda: next(loads), lambda: (0, 0), period_seconds=0.01)  # type: ignore[arg-type, return-value]

@@ -225,6 +225,7 @@ def test_stream_failure_keeps_the_openai_error_form(sentence: str) -> None:
         assert (caught.value.message, caught.value.type) == (sentence, "server_error")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("flood", "status"), [(floods.ENDLESS_JSON, 502), (floods.BOMB, 502), (floods.BOMB_ERROR, 500)]
@@ -269,6 +270,7 @@ def test_engine_gets_its_own_key_or_no_header(key: str) -> None:
         assert far.headers[-1].get("authorization") == (f"Bearer {key}" if key else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [
@@ -297,6 +299,7 @@ def test_a_picture_at_an_address_is_not_fetched(make_engine: MakeEngine, part: d
     assert answer.status_code == 400 and "fetches nothing" in answer.json()["error"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["data:image/png;base64,AAAA", "https://allowed.example/a.png"])
 def test_pictures_as_data_and_from_allowed_hosts_pass(make_engine: MakeEngine, url: str) -> None:
     with served(make_engine({}), "m", media_domains=("allowed.example",)) as address:

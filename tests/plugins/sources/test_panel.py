@@ -68,6 +68,7 @@ def test_a_pasted_link_becomes_the_video(page: AppTest, allow: Allow, served: Se
     assert not page.exception
 
 
+@pytest.mark.slow
 def test_a_fetch_is_stopped_on_the_page(page: AppTest, allow: Allow, served: Served) -> None:
     opened = allow()
     served.going.clear()

@@ -22,6 +22,7 @@ def test_the_number_of_speakers_is_an_option(page: AppTest, services: Services) 
     assert services.jobs.snapshot(page.query_params["job"]).request.speakers == 2
 
 
+@pytest.mark.slow
 def test_speakers_are_named_above_the_transcript(page: AppTest, services: Services) -> None:
     job_id = services.jobs.import_report(replace(spoken(), transcript=HEARD))
     page.query_params["job"] = job_id

@@ -87,6 +87,7 @@ def test_frames_of_another_shape_keep_theirs() -> None:
     assert picture.getpixel((left + grid.width // 2, top + 4)) != (255, 255, 255)
 
 
+@pytest.mark.slow
 def test_contact_sheet_is_deterministic_and_may_be_empty() -> None:
     assert sheet(frames(5), title="a", note="b") == sheet(frames(5), title="a", note="b")
     assert opened(sheet([], title="clip.mp4", note="")).width == 640

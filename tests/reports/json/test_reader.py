@@ -53,6 +53,7 @@ def test_imported_analysis_gives_the_identical_report(name: str, language: Langu
     assert writer.write(read(written, name=NAME), language) == written
 
 
+@pytest.mark.slow
 @each_analysis
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_every_format_can_be_made_of_the_json_again(name: str, form: str) -> None:

@@ -124,6 +124,7 @@ def test_chinese_sentences_can_be_copied_out_of_it() -> None:
     assert "一位穿红色夹克的男子走进院子" in found and "口的灯已经亮了" in found
 
 
+@pytest.mark.slow
 def test_what_must_be_known_first_is_first() -> None:
     assert (
         "Messages格式不支持"

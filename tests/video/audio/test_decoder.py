@@ -81,6 +81,7 @@ def test_long_sound_is_cut_at_quiet_places_without_loss(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate([samples(piece) for piece in pieces]), noise)
 
 
+@pytest.mark.slow
 def test_no_piece_is_longer_than_a_model_takes() -> None:
     cutter, pieces = AudioSegmenter(), []
     for second in range(100):
@@ -143,11 +144,13 @@ def test_of_several_tracks_the_wanted_language_is_heard(tmp_path: Path, language
     assert onset(piece) == NEAR(start, abs=0.01)
 
 
+@pytest.mark.slow
 def test_channels_in_an_order_of_their_own_are_heard(tmp_path: Path) -> None:
     (piece,) = sound_pieces(write_surround(tmp_path / "film.mov", 2))
     assert (piece.start_seconds, piece.end_seconds) == NEAR((0.0, 2.0), abs=0.03)
 
 
+@pytest.mark.slow
 def test_sound_of_another_programme_is_not_heard(tmp_path: Path) -> None:
     late, early = np.concatenate([quiet(2), tone(1)]), tone(1)
     (piece,) = sound_pieces(write_programmes(tmp_path / "two.ts", late, early))

@@ -77,6 +77,7 @@ def test_models_that_are_missing_are_not_fetched(monkeypatch: pytest.MonkeyPatch
     assert reader is None and notice is not None and "FileNotFoundError" in str(notice.values["reason"])
 
 
+@pytest.mark.slow
 def test_a_picture_without_text_gives_none() -> None:
     reader, notice = load_text_reader()
     assert notice is None and reader is not None

@@ -82,6 +82,7 @@ def test_the_facts_hold_the_texts_and_the_reader_ends() -> None:
     wait_until_gone()
 
 
+@pytest.mark.slow
 @on_posix
 @pytest.mark.parametrize(("in_background", "niceness"), [(True, DECODER_NICENESS), (False, 0)])
 def test_decoders_give_way_beside_a_page_alone(in_background: bool, niceness: int) -> None:

@@ -79,6 +79,7 @@ def test_a_picture_that_stops_is_frozen_until_it_moves_again(tmp_path: Path) -> 
     assert found[0].end_seconds == pytest.approx(3.0, abs=EVERY_SECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"crf": "23"}, {"crf": "32", "g": "25"}, {"b": "300k", "g": "25"}])
 def test_coding_does_not_unfreeze_a_picture(options: dict[str, str], tmp_path: Path) -> None:
     noise = np.random.default_rng(4).integers(0, 60, (360, 640, 3), dtype=np.uint8)
@@ -89,6 +90,7 @@ def test_coding_does_not_unfreeze_a_picture(options: dict[str, str], tmp_path: P
     assert sum(one.end_seconds - one.start_seconds for one in frozen) > 2.5
 
 
+@pytest.mark.slow
 def test_two_still_pictures_are_two_stretches(tmp_path: Path) -> None:
     found = stretches(tmp_path, [*[textured(1)] * 50, *[textured(2)] * 50])
     assert [one.type for one in found] == ["frozen", "frozen"]

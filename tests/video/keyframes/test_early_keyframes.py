@@ -110,6 +110,7 @@ def test_what_the_opening_shows_is_not_shown_again_without_need() -> None:
     assert [choice.candidate.index for choice in choices] == [0, 100, 400]
 
 
+@pytest.mark.slow
 def test_fixed_candidates_stay_whatever_else_there_is() -> None:
     items = [candidate(5 * n, n / 100, opens=n == 0) for n in range(100)]
     whole = shots(0.0, end=20.0)

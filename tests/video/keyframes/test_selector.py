@@ -54,6 +54,7 @@ def changing(count: int, step: int = 5) -> list[Candidate]:
     return [candidate(n * step, n / count, opens=n == 0) for n in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [1, 2, 3, 5, 8, 13])
 def test_a_steadily_changing_shot_is_covered_evenly(budget: int) -> None:
     found = indices(changing(100), shots(0.0, end=20.0), budget)
@@ -63,6 +64,7 @@ def test_a_steadily_changing_shot_is_covered_evenly(budget: int) -> None:
     assert gaps.max() <= 2.2 * 500 / budget
 
 
+@pytest.mark.slow
 def test_distinct_shots_get_one_frame_before_any_second() -> None:
     items = [
         candidate(n, 0.1 if n < 350 else 0.5 if n < 425 else 0.9, opens=n in (0, 350, 425)) for n in range(0, 500, 5)
@@ -84,6 +86,7 @@ def test_momentary_content_is_chosen_before_constant() -> None:
     assert {23 * 5, 61 * 5} <= {choice.candidate.index for choice in choices}
 
 
+@pytest.mark.slow
 def test_a_still_video_gives_its_first_and_last_frame() -> None:
     items = [candidate(n, 0.5, opens=n == 0) for n in range(0, 250, 5)]
     choices = choose(items, shots(0.0, end=10.0), 8)
@@ -189,6 +192,7 @@ def places(items: list[Candidate], values: list[np.ndarray], budget: int, cut: l
     return {choice.candidate.index // 50 for choice in choices}
 
 
+@pytest.mark.slow
 def test_new_caption_in_same_place_is_not_a_repeat() -> None:
     """Most of its cells look as those of the first; something smaller elsewhere is less."""
     other = [(CAPTION, 0.9), (slice(500, 506), 0.6)]
@@ -202,6 +206,7 @@ def test_habit_leaves_room_for_smaller_changes() -> None:
     assert set(small) <= places(*events({**often, **small}), 6)
 
 
+@pytest.mark.slow
 def test_what_stays_is_not_the_same_again() -> None:
     stays = {place: [(CAPTION, 0.9)] for place in range(30, 60)}
     found = places(*events({**stays, 90: [(slice(100, 110), 0.7)]}), 2)
@@ -233,6 +238,7 @@ def test_the_only_shot_begins_with_no_event() -> None:
     assert places(items, cell_values, 1) == {30}
 
 
+@pytest.mark.slow
 def test_what_moves_from_the_start_is_no_novelty_there(folder: Path) -> None:
     """As long as nothing is known of a video all that moves would be."""
     path = write_video(folder / "moves_from_the_start.mp4", moving(200))
@@ -289,20 +295,24 @@ def test_what_comes_a_few_times_is_hardly_less_new() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_comes_more_than_eight_times_is_habit() -> None:
     assert set(unique({place: swept() for place in range(3, 60, 6)}).values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_what_stays_does_not_come_again() -> None:
     assert set(unique({place: swept() for place in range(20, 40)}).values()) == {1.0}
 
 
+@pytest.mark.slow
 def test_other_words_in_the_same_place_are_something_else() -> None:
     chance = np.random.default_rng(3)
     words = {place: "".join(chance.choice(list("abcdehkmnorstuvwxz "), 18)) for place in range(3, 60, 5)}
     assert min(unique({place: captioned(text) for place, text in words.items()}).values()) > 0.5
 
 
+@pytest.mark.slow
 def test_captions_are_chosen_before_recurring_motion() -> None:
     """The sweeps fill more of the picture, and no two of them look alike in every cell."""
     hands = {place: swept(place) for place in (2, 8, 14, 20, 26, 32, 38, 44, 50, 56)}
@@ -348,6 +358,7 @@ def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
     assert len(shown(items, cut, len(long), values)) == len(long)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [3, 4, 6])
 def test_no_two_frames_at_one_moment_around_a_cut(budget: int) -> None:
     """The first shot shows most at its end, the second at its beginning."""
@@ -369,6 +380,7 @@ def test_returns_to_a_long_scene_come_after_what_is_cut_in() -> None:
     assert len({2, 4, 6, 8, 10, 12} & found) >= 5
 
 
+@pytest.mark.slow
 def test_a_shot_is_not_shown_by_its_black_frames() -> None:
     cut = shots(0.0, 5.0, 5.5, end=10.0)
     items = filmed(cut, [0.2, 0.6, 0.2])

@@ -130,6 +130,7 @@ def test_readers_deinterlace_alike(tmp_path: Path) -> None:
     assert combing_of(images[3]) > 1.5 > 0.4 > combing_of(second.astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_opencv_refuses_frames_it_cannot_convert(tmp_path: Path) -> None:
     options = {"flags": "+ilme+ildct"}
     images = woven(scene(moment, across=8 * moment) for moment in range(8))

@@ -215,6 +215,7 @@ def with_clean_aperture(path: Path, *numbers: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_clean_aperture_of_mp4_is_applied(opened: Open, tmp_path: Path) -> None:
     path = write_video(tmp_path / "clap.mp4", [bordered()] * 3)
     with_clean_aperture(path, 120, 1, 64, 1, -12, 1, 4, 1)
@@ -330,6 +331,7 @@ def joined(first: Path, second: Path, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_each_description_of_samples_has_its_pixel_aspect(tmp_path: Path) -> None:
     options = {"bf": "0", "g": "50", "preset": "ultrafast"}
     square = write_video(tmp_path / "a.mp4", [corners(160, 96)] * 10, options=options)

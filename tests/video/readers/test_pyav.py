@@ -41,6 +41,7 @@ def chosen(path: Path, selection: Selection) -> KeyframesChosen:
 # ---- the time axis of players
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
 @pytest.mark.parametrize(("sound", "start", "shown"), [((0, 6), 2.0, 2.0), ((3, 6), 3.0, 0.0), ((1, 4), 0.0, 0.0)])
 def test_players_count_from_the_start_of_the_container(
@@ -54,6 +55,7 @@ def test_players_count_from_the_start_of_the_container(
         assert next(iter(reader.frames())).time_seconds == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "shown"), [(".mkv", 3.0), (".mp4", 3.0), (".ts", 0.0)])
 def test_browsers_count_from_zero_where_they_play(suffix: str, shown: float, pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / f"late{suffix}", sound=(3, 6), picture_start=3.0)
@@ -61,6 +63,7 @@ def test_browsers_count_from_zero_where_they_play(suffix: str, shown: float, pic
         assert reader.info.browser_start_seconds == pytest.approx(shown, abs=0.03)
 
 
+@pytest.mark.slow
 def test_delay_of_an_encoder_does_not_move_pictures(pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / "primed.mkv", sound=(0, 4))
     with AvReader(path) as reader:
@@ -70,6 +73,7 @@ def test_delay_of_an_encoder_does_not_move_pictures(pictures: Path, tmp_path: Pa
 # ---- containers without times of frames
 
 
+@pytest.mark.slow
 def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> None:
     options = {"preset": "veryfast", "bf": "3", "b_strategy": "0"}
     path = write_video(tmp_path / "index.mxf", moving(50), options=options)
@@ -105,6 +109,7 @@ def test_empty_slots_of_avi_show_the_picture_again(tmp_path: Path, codec: str, o
     assert (still.index, round(still.time_seconds, 3)) == (24, 0.96)
 
 
+@pytest.mark.slow
 def test_empty_slots_at_the_end_show_the_last_picture(tmp_path: Path) -> None:
     path = tmp_path / "end.avi"
     with av.open(str(path), "w") as container:
@@ -147,6 +152,7 @@ def test_video_that_ends_inside_a_fragment_is_named(tmp_path: Path) -> None:
     assert [one.key for one in decode.notices] == ["damaged_frames"]
 
 
+@pytest.mark.slow
 def test_fragments_without_the_first_ones_are_whole(tmp_path: Path) -> None:
     muxer = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
     path = write_video(tmp_path / "late.mp4", moving(150), options={"preset": "ultrafast", "g": "25"}, muxer=muxer)
@@ -162,6 +168,7 @@ def test_fragments_without_the_first_ones_are_whole(tmp_path: Path) -> None:
     assert (decode.frames_decoded, decode.notices) == (75, ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [24, 30])
 def test_rate_of_fragments_with_sound_is_exact(rate: int, tmp_path: Path) -> None:
     plain = write_video(tmp_path / "plain.mp4", moving(4 * rate), rate=rate)
@@ -182,6 +189,7 @@ def test_rate_of_fragments_with_sound_is_exact(rate: int, tmp_path: Path) -> Non
 # ---- what the number of cores must not change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_cores_do_not_change_which_frames_are_read(codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"bf": "3", "b_strategy": "0"} if codec == "libx264" else {"x265-params": "bframes=3:log-level=none"}
@@ -198,6 +206,7 @@ def test_cores_do_not_change_which_frames_are_read(codec: str, tmp_path: Path, m
 # ---- pictures of a field each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
 @pytest.mark.parametrize("apart", [True, False])
 @pytest.mark.parametrize("every_frame", [True, False])
@@ -215,6 +224,7 @@ def test_two_fields_are_one_frame(suffix: str, apart: bool, every_frame: bool, t
     assert found == [(10, 0.4), (12, 0.48), (32, 1.28), (49, 1.96)]
 
 
+@pytest.mark.slow
 def test_fields_in_a_range_are_counted_once(tmp_path: Path) -> None:
     path = write_fields(tmp_path / "fields.ts", apart=True)
     found = chosen(path, Selection("uniform", start_seconds=1.0, end_seconds=1.5)).keyframes
@@ -224,6 +234,7 @@ def test_fields_in_a_range_are_counted_once(tmp_path: Path) -> None:
 # ---- a last frame that is shown until the sound ends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".flv"])
 def test_last_frame_is_held_until_the_sound_ends(suffix: str, pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / f"long{suffix}", sound=(0, 9))
@@ -266,6 +277,7 @@ def test_still_picture_is_found_where_it_is_shown(selection: Selection, still_fr
         assert found.decode.readable_seconds == found.decode.shots[-1].end_seconds == 8.0
 
 
+@pytest.mark.slow
 def test_still_picture_counts_in_shots_and_segments(still_from_four_to_nine: Path) -> None:
     decode = chosen(still_from_four_to_nine, Selection()).decode
     assert [round(shot.start_seconds, 2) for shot in decode.shots] == [0, 1, 2, 3, 9][: len(decode.shots)]
@@ -275,6 +287,7 @@ def test_still_picture_counts_in_shots_and_segments(still_from_four_to_nine: Pat
     assert decode.notices == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [20.0, 9.5])
 def test_range_after_the_end_of_the_sound_is_refused(seconds: float, pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / "held.mp4", sound=(0, 9))
@@ -283,6 +296,7 @@ def test_range_after_the_end_of_the_sound_is_refused(seconds: float, pictures: P
     assert refused.value.key == "range_without_frames"
 
 
+@pytest.mark.slow
 def test_range_after_the_end_names_the_end_of_reports(pictures: Path, tmp_path: Path) -> None:
     path = with_sound(pictures, tmp_path / "block.mp4", sound=(0, 4.03))  # an encoder fills its last block
     end = chosen(path, Selection()).decode.readable_seconds
@@ -295,6 +309,7 @@ def test_range_after_the_end_names_the_end_of_reports(pictures: Path, tmp_path: 
 # ---- timecodes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "code", "read"),
     [

@@ -31,6 +31,7 @@ def _read(path: Path) -> tuple[VideoInfo, list[tuple[int, float]]]:
         return reader.info, [*shown, (shown[-1][0] + skipped, shown[-1][1] + seconds)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0.0, 500.0, 3000.0])
 @pytest.mark.parametrize("second", [0.0, 500.0, 1000.0])
 def test_joined_recordings_go_on_where_the_first_ends(start: float, second: float, tmp_path: Path) -> None:

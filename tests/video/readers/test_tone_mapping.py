@@ -77,6 +77,7 @@ def test_survey_sees_hdr_white_as_white() -> None:
     assert int(levels[0].min()) > 225  # 235 is white
 
 
+@pytest.mark.slow
 def test_hdr_is_named_in_a_notice(tmp_path: Path) -> None:
     path = tmp_path / "hlg.mkv"
     with av.open(str(path), "w") as container:

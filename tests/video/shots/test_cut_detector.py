@@ -31,6 +31,7 @@ def cuts(images: Iterable[Image], rate: float = 25) -> list[int]:
     return [verdict.step.index for verdict in verdicts if verdict.is_cut]
 
 
+@pytest.mark.slow
 def test_each_card_is_a_shot() -> None:
     assert cuts(cards(COLOURS, 25)) == [25, 50, 75, 100, 125, 150, 175]
 
@@ -39,6 +40,7 @@ def test_one_frame_cards_are_shots_at_low_frame_rates() -> None:
     assert cuts(cards(COLOURS, 1), rate=1) == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.slow
 def test_a_cut_between_pictures_in_motion_is_found() -> None:
     assert cuts([*moving(50, seed=1), *moving(50, seed=2), *moving(50, seed=3)]) == [50, 100]
 
@@ -51,12 +53,14 @@ def test_cut_after_a_long_pause_is_found() -> None:
     assert [verdict.step.index for verdict in [*verdicts, *detector.flush()] if verdict.is_cut] == [30]
 
 
+@pytest.mark.slow
 def test_motion_is_no_cut() -> None:
     assert cuts(moving(100)) == []
     wide = textured(5, 1600, 96)
     assert cuts(wide[:, left : left + 160] for left in range(0, 1440, 24)) == []  # a fast pan
 
 
+@pytest.mark.slow
 def test_noise_is_no_cut() -> None:
     chance = np.random.default_rng(3)
     still = textured(1).astype(int)
@@ -68,11 +72,13 @@ def test_a_flash_is_no_cut() -> None:
     assert cuts([*still, solid(COLOURS["white"]), solid(COLOURS["white"]), *still]) == []
 
 
+@pytest.mark.slow
 def test_a_cut_right_after_a_flash_is_found() -> None:
     images = [*[textured(1)] * 30, solid(COLOURS["white"]), *[textured(1)] * 20, *[textured(2)] * 30]
     assert cuts(images) == [51]
 
 
+@pytest.mark.slow
 def test_a_picture_that_rises_from_black_begins_a_shot() -> None:
     def scene(seed: int) -> list[Image]:
         image = textured(seed)
@@ -119,6 +125,7 @@ STROBE = [*[1.0] * 30, *[2.5, 2.5, 1.0, 1.0] * 15, *[1.0] * 60, *[2.5, 2.5, 1.0,
 BRIGHTENING = [*[1.0] * 60, *np.linspace(1.0, 2.5, 30), *np.linspace(2.5, 1.0, 30), *[1.0] * 30, *[1.6] * 60]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixels_a_frame", [0, 1])
 @pytest.mark.parametrize("lights", [STROBE, BRIGHTENING], ids=["strobe", "slow"])
 def test_light_in_a_nearly_black_hall_is_no_cut(lights: list[float], pixels_a_frame: int) -> None:
@@ -128,6 +135,7 @@ def test_light_in_a_nearly_black_hall_is_no_cut(lights: list[float], pixels_a_fr
     assert cuts(images) == []
 
 
+@pytest.mark.slow
 def test_cut_to_a_nearly_black_hall_is_one_cut() -> None:
     assert cuts([*[textured(2)] * 30, *dim_hall(1, [0] * len(STROBE), STROBE)]) == [30]
 
@@ -147,6 +155,7 @@ def test_fade_out_and_in_of_one_scene_is_found() -> None:
     assert len(cuts([*[hall] * 30, *fade, *[hall] * 30])) == 1
 
 
+@pytest.mark.slow
 def test_end_of_fade_before_dark_title_is_no_second_shot() -> None:
     scene, card = np.asarray(textured(1) * 0.6 + 60, np.uint8), title("THE RIVER")
     fade = [*faded(scene, 10, 1.0, 0.0), *faded(card, 15, 0.0, 1.0)]
@@ -160,12 +169,14 @@ def flashing(seed: int, count: int) -> list[Image]:
     return [np.asarray(hall * (2.6 if number % 4 < 2 else 1.0), np.uint8) for number in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_before", [48, 50], ids=["lit", "dim"])
 def test_cuts_from_and_to_strobe_light_are_found(num_before: int) -> None:
     hall = flashing(1, num_before)
     assert cuts([*hall, *[textured(2)] * 40, *hall]) == [num_before, num_before + 40]
 
 
+@pytest.mark.slow
 def test_fade_to_a_dim_scene_is_found() -> None:
     dim = np.asarray(textured(1) * 0.1 + 31, np.uint8)
     assert not look_of(dim).is_black and look_of(dim).peak < 0.21
@@ -173,6 +184,7 @@ def test_fade_to_a_dim_scene_is_found() -> None:
     assert len(found) == 1 and 52 <= found[0] <= 68
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends_lit", [False, True])
 def test_fade_to_a_nearly_black_scene_is_where_it_can_be_seen(ends_lit: bool) -> None:
     hall = dim_hall(1, [0], [1.0])[0]
@@ -193,11 +205,13 @@ def person(pose: int) -> Image:
     return image
 
 
+@pytest.mark.slow
 def test_cut_between_takes_of_one_scene_is_found() -> None:
     assert 0.03 < change(look_of(person(0)), look_of(person(1))) < 0.05
     assert cuts([*[person(0)] * 40, *[person(1)] * 40]) == [40]
 
 
+@pytest.mark.slow
 def test_caption_and_small_object_begin_no_shot() -> None:
     caption, sign = person(0), person(0)
     caption[82:92, 20:140] = 16
@@ -213,6 +227,7 @@ def test_cut_out_of_a_fast_pan_is_found() -> None:
     assert cuts([*pan, *[np.asarray(textured(2) * 0.5 + 64, np.uint8)] * 40]) == [len(pan)]
 
 
+@pytest.mark.slow
 def test_a_larger_step_of_what_moves_anyway_is_no_cut() -> None:
     """A hand that sweeps before the lens and then rests there."""
     scene, images, left = textured(1), [], 0
@@ -228,6 +243,7 @@ def test_a_video_that_opens_from_black_has_one_shot() -> None:
     assert cuts([*faded(textured(1), 30, 0.0, 1.0), *[textured(1)] * 30]) == []
 
 
+@pytest.mark.slow
 def test_a_dark_scene_at_the_edge_of_black_is_one_shot() -> None:
     assert cuts(solid((n, n, n)) for n in [28, 33] * 40) == []
 

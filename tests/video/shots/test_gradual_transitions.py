@@ -41,6 +41,7 @@ def wiped(first: Image, second: Image, count: int, way: str) -> list[Image]:
     return [np.where((order[way] < step)[..., None], second, first).astype(np.uint8) for step in steps]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["right", "up", "slanting", "iris"])
 @pytest.mark.parametrize("count", [14, 30])
 def test_a_wipe_is_found_once_and_where_it_is(way: str, count: int) -> None:
@@ -50,6 +51,7 @@ def test_a_wipe_is_found_once_and_where_it_is(way: str, count: int) -> None:
     assert abs((found[0].start_seconds + found[0].end_seconds) / 2 - (50 + count / 2) / 25) < 0.4
 
 
+@pytest.mark.slow
 def test_things_that_cross_the_picture_are_no_wipe() -> None:
     crossing = []
     for place in range(0, 160, 4):
@@ -59,6 +61,7 @@ def test_things_that_cross_the_picture_are_no_wipe() -> None:
     assert dissolves([*[textured(1)] * 30, *crossing, *[textured(1)] * 30]) == []
 
 
+@pytest.mark.slow
 def test_a_dissolve_is_found_once_and_where_it_is() -> None:
     one, two = textured(1), textured(2)
     found = dissolves([*[one] * 50, *mixed(one, two, 20), *[two] * 50])
@@ -66,6 +69,7 @@ def test_a_dissolve_is_found_once_and_where_it_is() -> None:
     assert 1.6 <= found[0].start_seconds <= 2.4 and 2.4 <= found[0].end_seconds <= 3.3
 
 
+@pytest.mark.slow
 def test_a_dissolve_out_of_a_moving_shot_is_found_as_a_whole() -> None:
     shots = [(moved(textured(1), number), textured(2)) for number in range(75)]
     shares = [*np.zeros(50), *np.linspace(0, 1, 27)[1:-1]]
@@ -153,6 +157,7 @@ def test_pans_flashes_and_fades_are_no_dissolves() -> None:
     assert dissolves([*still, *faded(still[0], 12, 1.0, 0.0), *rise, *pan[12:]]) == []
 
 
+@pytest.mark.slow
 def test_large_object_over_the_picture_is_no_dissolve() -> None:
     covered = []
     for place in range(0, 160, 6):
@@ -179,6 +184,7 @@ def test_dissolve_between_takes_while_somebody_moves_is_found() -> None:
     assert dissolves(speaking(1)) == []
 
 
+@pytest.mark.slow
 def test_motion_light_and_cuts_are_no_dissolves() -> None:
     still = textured(1)
     assert dissolves(moving(100)) == []

@@ -48,6 +48,7 @@ def test_braces_and_backslashes_of_tracks_are_text(tmp_path: Path, suffix: str, 
     assert transcript is not None and transcript.cues == (Cue(0.5, 1.5, r"C:\News {1, 2} a < b"),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "webvtt")])
 @pytest.mark.parametrize("language", ["", "tha"])
 def test_tracks_in_a_legacy_encoding_are_read(tmp_path: Path, suffix: str, codec: str, language: str) -> None:
@@ -59,6 +60,7 @@ def test_tracks_in_a_legacy_encoding_are_read(tmp_path: Path, suffix: str, codec
     assert (notice.key, notice.values["encoding"]) == ("subtitles_encoding", "Windows-874")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "encoding", "line"),
     [("film.th", "cp874", "ไม่"), ("film.tr", "cp1254", "Evet, doğru."), ("film.zh-HK", "big5hkscs", "早晨")],

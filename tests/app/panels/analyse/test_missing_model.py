@@ -102,6 +102,7 @@ def test_without_the_models_page_no_button_leads_to_it(
     assert not {"choose_model", "another_model"} & {one.key for one in page.button}
 
 
+@pytest.mark.slow
 def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
     page.button(key="missing_use").click().run()

@@ -48,6 +48,7 @@ def copies(services: Services, card_video: Path, number: int) -> list[str]:
     return [services.videos.from_path(str(shutil.copy(card_video, path))) for path in paths]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_report_type_is_offered_by_name(page: AppTest, services: Services, language: Language) -> None:
     with_sample(page)
@@ -98,6 +99,7 @@ def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, s
     assert "time not known yet" not in texts(page)
 
 
+@pytest.mark.slow
 def test_the_number_of_frames_is_automatic(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.button(key="start").click().run()
@@ -154,6 +156,7 @@ def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, service
     assert page.button(key="start").label == t("ui.start", "en")
 
 
+@pytest.mark.slow
 def test_several_videos_without_a_plugin_are_refused(
     page: AppTest, services: Services, card_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

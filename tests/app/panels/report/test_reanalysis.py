@@ -51,6 +51,7 @@ def test_the_usual_way_takes_one_click(page: AppTest, services: Services) -> Non
     assert submitted(page, services) == (Selection(), 256)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_strategy_has_a_name_and_a_line_that_explains_it(
     page: AppTest, services: Services, language: str
@@ -89,6 +90,7 @@ def test_frames_at_times_that_were_written(page: AppTest, services: Services) ->
     assert submitted(page, services) == (Selection("times", times_seconds=(0.5, 1.25)), 256)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "end", "output"),
     [("x", "", "“x” is not a time"), ("2", "1", "The range from 2 to 1 is empty"), ("", "0", "The range from 0 to 0")],
@@ -104,6 +106,7 @@ def test_invalid_range_is_reported_and_starts_nothing(
     assert "job" not in page.query_params
 
 
+@pytest.mark.slow
 def test_a_choice_of_frames_survives_a_change_of_language(page: AppTest, services: Services) -> None:
     chosen_video(page)
     page.radio(key="strategy").set_value("scenes").run()
@@ -162,6 +165,7 @@ def test_leaving_the_choice_by_hand_changes_nothing(page: AppTest, services: Ser
     assert page.query_params["job"] == first
 
 
+@pytest.mark.slow
 def test_no_frame_at_all_cannot_be_asked_about(page: AppTest, services: Services) -> None:
     reported(page, services)
     page.button(key="edit_frames").click().run()

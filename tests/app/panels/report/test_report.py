@@ -131,6 +131,7 @@ def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any]
     assert place > len(on_page) / 2
 
 
+@pytest.mark.slow
 def test_each_part_can_be_asked_again_where_it_begins() -> None:
     made = rich.rich(AnalysisRequest(Path("/videos/a.mp4")), "job", parts=3, without=frozenset({2}))
     bare = [
@@ -167,6 +168,7 @@ def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None
     assert "From the subtitles: English" in written(page)
 
 
+@pytest.mark.slow
 def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     open_details(page, "record")
@@ -192,6 +194,7 @@ def test_ten_thousand_findings_are_paged_and_searchable(page_of: Callable[..., A
     assert drawn(page).count("A man walks past") in (39, 40)
 
 
+@pytest.mark.slow
 def test_a_job_that_failed_reports_what_is_kept_and_continues(page_of: Callable[..., Any]) -> None:
     page, services, job = page_of(stopping(2, EngineError("engine_empty_answer")))
     assert "2 of 4 parts are answered" in texts(page)
@@ -267,6 +270,7 @@ def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[.
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 def test_a_comparison_with_what_is_not_there_is_reported(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     page.query_params["with"] = "nobody"
@@ -275,6 +279,7 @@ def test_a_comparison_with_what_is_not_there_is_reported(page_of: Callable[..., 
     assert "is not known here" in texts(page)
 
 
+@pytest.mark.slow
 def test_imported_report_offers_no_impossible_question(
     page_of: Callable[..., Any],
 ) -> None:
@@ -363,6 +368,7 @@ def test_repeating_answer_is_no_headline(page_of: Callable[..., Any], language: 
     ended(services, page.query_params["job"])
 
 
+@pytest.mark.slow
 def test_report_without_model_shows_facts_first(
     page_of: Callable[..., Any],
 ) -> None:
@@ -415,6 +421,7 @@ def test_compared_reports_of_two_videos_are_named_by_these() -> None:
     assert one.video.name in apart[0] and "other.mp4" in apart[1]
 
 
+@pytest.mark.slow
 def test_suggested_question_is_put_into_the_field(page_of: Callable[..., tuple[AppTest, Services, str]]) -> None:
     page, services, job = page_of(rich.script())
     pressed = page.button(key="ask_new_suggested_0")

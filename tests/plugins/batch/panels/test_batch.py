@@ -158,6 +158,7 @@ def test_a_batch_is_stopped_and_continued(
     assert "batch_continue" not in [one.key for one in page.button]
 
 
+@pytest.mark.slow
 def test_what_was_not_submitted_is_continued_later(services: Services, page: AppTest, folder: Path) -> None:
     """The program ended before all jobs were in the queue."""
     batches = batch.batches()

@@ -85,6 +85,7 @@ def test_cells_hold_what_the_report_says(name: str) -> None:
         assert repeated == bool(table.heads)
 
 
+@pytest.mark.slow
 def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     reported = opened(rich()).element.body.iter(qn("wp:docPr"))
     alts = [(one.get("id"), one.get("descr")) for one in reported]
@@ -92,12 +93,14 @@ def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     assert "Frame 1 · 00:00" in [alt for _, alt in alts]
 
 
+@pytest.mark.slow
 def test_docx_stores_each_picture_once() -> None:
     with ZipFile(BytesIO(report.write(rich(), "en", appendix=True))) as archive:
         pictures = [name for name in archive.namelist() if name.startswith("word/media/")]
     assert len(pictures) == len({frame.jpeg for frame in rich().keyframes}) + 1  # and the chart
 
 
+@pytest.mark.slow
 def test_times_are_links_to_the_video_beside_the_report() -> None:
     made = replace(analysis(), video=replace(analysis().video, name="夹 克.mp4"))
     links = {one.address + "#" + one.fragment if one.fragment else one.address for one in _links(opened(made))}
@@ -108,6 +111,7 @@ def _links(made: Any) -> list[Any]:
     return [link for paragraph in made.paragraphs for link in paragraph.hyperlinks if link.address]
 
 
+@pytest.mark.slow
 def test_bookmarks_are_unique() -> None:
     marks = [one.get(qn("w:name")) for one in opened(rich()).element.body.iter(qn("w:bookmarkStart"))]
     assert {f"frame-{number}" for number in range(1, 7)} <= set(marks)
@@ -143,6 +147,7 @@ def test_words_from_outside_stand_there_letter_by_letter(text: str) -> None:
         ElementTree.fromstring(file_of(saying(text), name))
 
 
+@pytest.mark.slow
 def test_lines_of_a_prompt_stay_lines() -> None:
     made = replace(analysis().chunks[0], prompt="first\n  second\tthird\r\n")
     paragraphs = opened(analysis(chunks=(made,))).paragraphs
@@ -158,6 +163,7 @@ def test_nothing_at_all_is_a_report_too() -> None:
 # ---- the file
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_is_and_that_a_model_wrote_it() -> None:
     core = opened(analysis()).core_properties
     assert (core.author, core.identifier, core.language) == ("FrameLens 0.1.0", "job", "en-GB")

@@ -136,6 +136,7 @@ def test_unknown_dtype_is_a_finding_not_a_usage_error(check: Any, tiny_vl: Path)
     assert status == 4 and found["mend"] == {"set": {"dtype": "auto"}, "remove": [], "model": "", "engine": ""}
 
 
+@pytest.mark.slow
 def test_a_model_that_runs_is_said_to_run(check: Any, tiny_vl: Path) -> None:
     status, reported = check(str(tiny_vl))
     assert status == 0 and "no problem found" in reported

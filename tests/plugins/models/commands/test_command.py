@@ -40,6 +40,7 @@ def framelens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     return run
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_listed_best_for_this_machine_first(framelens: Any) -> None:
     reported = framelens("--json")
     assert reported.status == 0

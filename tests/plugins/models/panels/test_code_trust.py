@@ -73,6 +73,7 @@ def test_typed_hash_allows_what_was_shown(show: Show, folder: Path, services: Se
     assert trusted_code(data).all() == {}
 
 
+@pytest.mark.slow
 def test_model_without_code_shows_none(show: Show, tiny_text: Path) -> None:
     page = name(show(place=CPU), str(tiny_text))
     assert not page.text_input(key="model_name").disabled

@@ -189,6 +189,7 @@ def test_vision_check_shows_cards_and_keeps_verdict(
     assert t(f"vision_check.{verdict}", language) not in other, "and is not another engine's"
 
 
+@pytest.mark.slow
 def test_while_an_analysis_runs_the_check_says_so(show: Show, open_services: Open, hold: threading.Event) -> None:
     services = open_services(script(hold=hold))
     services.jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="video.mp4")

@@ -142,6 +142,7 @@ def test_modules_have_a_folder_of_their_own(tmp_path: Path, audit: AuditLog) -> 
     assert not first.exists() and not second.exists()
 
 
+@pytest.mark.slow
 def test_settings_that_lead_to_other_code_are_refused(tmp_path: Path, audit: AuditLog) -> None:
     make_checkpoint(folder := tmp_path / "m")
     confirm(tmp_path / "data", folder, audit)
@@ -176,6 +177,7 @@ def test_preflight_offers_the_setting_only_for_trusted_code(tmp_path: Path, audi
     assert "preflight_code_trusted" in [finding.key for finding in preflight(allowed)]
 
 
+@pytest.mark.slow
 def test_preflight_names_code_that_stays_unused(tmp_path: Path, tiny_text: Path) -> None:
     shutil.copytree(tiny_text, tmp_path / "m")
     (tmp_path / "m" / "libtool.so").write_bytes(b"\0")

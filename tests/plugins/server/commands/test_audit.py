@@ -17,6 +17,7 @@ from framelens.store.audit import ACTIONS, AuditLog
 from framelens.store.database import Store
 
 
+@pytest.mark.slow
 def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["audit", "--language", "zh"]) == 0
     assert "没有这样的记录" in capsys.readouterr().err

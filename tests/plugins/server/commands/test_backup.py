@@ -121,6 +121,7 @@ def test_backup_of_a_running_app_opens_elsewhere(
     store.close()
 
 
+@pytest.mark.slow
 def test_backup_in_a_folder_is_named_by_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,7 @@ def test_length_of_a_password_is_bounded(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_typed_password_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     typed = iter([PASSWORD, "something else", PASSWORD, PASSWORD])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)

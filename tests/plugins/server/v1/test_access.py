@@ -21,6 +21,7 @@ from tests.plugins.server.v1.conftest import HOST, client_of
 PROBLEM = "application/problem+json"
 
 
+@pytest.mark.slow
 def test_without_any_key_the_command_is_named(gate: Gate) -> None:
     with client_of(gate, "fl_guess") as api:
         answer = api.get(f"{HOST}/api/v1")
@@ -142,6 +143,7 @@ def test_a_body_of_10_gb_is_not_read(api: TestClient) -> None:
     assert api.post("jobs", content=b"x" * (access._MOST_BYTES + 1)).status_code == 413
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("token", "status", "most_pieces"), [("", 401, 0), ("key", 413, 18)])
 async def test_an_endless_body_is_not_read(gate: Gate, api_key: str, token: str, status: int, most_pieces: int) -> None:
     pieces, sent = 0, list[dict[str, object]]()
@@ -269,6 +271,7 @@ def test_unknown_report_format_is_not_found(api: TestClient) -> None:
     assert "framelens" not in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_every_operation_is_described_in_a_sentence(api: TestClient) -> None:
     document = api.get("openapi.json").json()
     for path, operations in document["paths"].items():

@@ -102,6 +102,7 @@ def test_a_file_in_an_allowed_folder_is_analysed(
         assert refused.status_code == status, refused.text
 
 
+@pytest.mark.slow
 def test_a_report_without_a_usable_answer_says_so(tmp_path: Path, gate: Gate, services: Services) -> None:
     sample = services.videos.path(services.videos.sample())
     opened = open_fake(tmp_path / "unusable", run=script(answer=unusable_chunk), sample=sample)
@@ -173,6 +174,7 @@ def test_unknown_parameter_is_refused_with_the_nearest(api: TestClient, path: st
     assert said in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_subtitles_are_put_beside_the_uploaded_video(api: TestClient, services: Services) -> None:
     words = uploaded(api, b"1\n00:00:00,500 --> 00:00:01,500\nHello\n", "words.srt")["id"]
     answer = api.post("jobs", json={"source": uploaded(api), "subtitles": [words]})
@@ -181,6 +183,7 @@ def test_subtitles_are_put_beside_the_uploaded_video(api: TestClient, services: 
     assert sorted(one.name for one in path.parent.iterdir()) == ["clip.mp4", "clip.words.srt"]
 
 
+@pytest.mark.slow
 def test_a_video_is_no_subtitles(api: TestClient) -> None:
     answer = api.post("jobs", json={"source": uploaded(api), "subtitles": [uploaded(api)["id"]]})
     assert (answer.status_code, answer.json()["key"]) == (409, "subtitles_not_known")
@@ -232,6 +235,7 @@ def test_a_job_is_cancelled_resumed_and_deleted(held: Services, gate: Gate) -> N
         submit(api)
 
 
+@pytest.mark.slow
 def test_a_job_in_the_trash_is_unknown(held: Services, gate: Gate) -> None:
     with client_of(gate, api_keys.create(ApiStore(held.store), "trash", jobs=2)) as api:
         job_id = submit(api)

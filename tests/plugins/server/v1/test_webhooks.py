@@ -94,6 +94,7 @@ def test_a_finished_job_is_reported_with_a_signature(api: TestClient, allow: All
     assert "secret" not in api.get(f"webhooks/{made.json()['id']}").json()
 
 
+@pytest.mark.slow
 def test_a_repeated_submission_sends_no_second_message(
     api: TestClient, allow: Allow, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_private_targets_are_refused_when_added_and_when_sent(
     assert receiver.messages == []
 
 
+@pytest.mark.slow
 def test_webhooks_belong_to_their_key(gate: Gate, api: TestClient, allow: Allow, receiver: Receiver) -> None:
     services = allow()
     webhook_id = api.post("webhooks", json={"url": receiver.url}).json()["id"]

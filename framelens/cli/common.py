@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens.cli import terminal
+from framelens.core.codec import to_document
 from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.links import is_link
@@ -203,6 +205,11 @@ def cancel_on_signals() -> threading.Event:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, stop)
     return cancel
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON, with times in whole microseconds."""
+    print(json.dumps(to_document(value), ensure_ascii=False, indent=2))
 
 
 def finding_text(finding: CheckFinding) -> str:

@@ -128,7 +128,9 @@ def _run(argv: Sequence[str] | None) -> int:
             if _is_of_output(error):
                 raise
             log.exception("%s failed", given.name)
-            return _fail(as_app_error(error))
+            failure = as_app_error(error)
+            failure.__cause__ = error
+            return _fail(failure)
 
 
 def _is_of_output(error: Exception) -> bool:
@@ -240,20 +242,20 @@ def _wanted_language(words: Sequence[str]) -> Language:
 
 
 def _fail(error: AppError) -> int:
-    if error.key == "plugin_failed" and not Path(str(error.values.get("log", ""))).is_absolute():
+    if "log" in error.values and not Path(str(error.values["log"])).is_absolute():
         _log_failure(error)
     print(error_text(error), file=sys.stderr)
     return error.exit_code
 
 
 def _log_failure(error: AppError) -> None:
-    """Write the traceback of a plugin's failure to the log, which the command hasn't opened."""
+    """Write the traceback of a failure to the log that its message names, which the command hasn't opened."""
     from framelens import config
     from framelens.store.fs_utils import log_to
 
     with suppress(AppError):  # the settings may be wrong, and the folder unwritable
         error.values["log"] = str(log_to(config.load().data_dir))
-        log.error("the plugin %s failed", error.values["name"], exc_info=error.__cause__)
+        log.error("%s", error, exc_info=error.__cause__)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from msgspec import json, msgpack
 
 from framelens.core import errors
 from framelens.core.files import readable, restored, storable
-from framelens.core.units import exact_time
+from framelens.core.units import rounded_time
 
 T = TypeVar("T")
 Other = TypeVar("Other")
@@ -119,7 +119,7 @@ def _without_noise(value: object, *, is_time: bool) -> object:
         case list() | tuple():
             return [_without_noise(inner, is_time=is_time) for inner in value]
         case float() if is_time:
-            return exact_time(value)
+            return rounded_time(value)
     return value
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from framelens.core.evidence import Moments
 from framelens.core.links import Link
-from framelens.core.units import counted
+from framelens.core.units import counted, rounded_time
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
@@ -89,7 +89,7 @@ class VideoInfo:
 
     def player_seconds(self, seconds: float) -> float:
         """Return when a player shows what is at `seconds` here: the time for files that are played with the video."""
-        return max(0.0, round(seconds + self.player_start_seconds, 6))
+        return max(0.0, rounded_time(seconds + self.player_start_seconds))
 
     @property
     def browser_start_seconds(self) -> float:

@@ -42,10 +42,10 @@ def floored(seconds: float, digits: int) -> float:
     return floor(round(seconds * steps, 6)) / steps
 
 
-def exact_time(seconds: float) -> float:
+def rounded_time(seconds: float) -> float:
     """Return a time in whole microseconds, as files and answers state it.
 
-    >>> exact_time(0.48000000000000004), exact_time(1001 / 30000)
+    >>> rounded_time(0.48000000000000004), rounded_time(1001 / 30000)
     (0.48, 0.033367)
     """
     return round(seconds, 6)

@@ -2,9 +2,9 @@
 
 An engine gets text if it refuses pictures (`PicturesRefused`, whose wordings are in `core.failures.refusals`), or
 accepts them and drops them silently, which `prove_sight` shows by its count of prompt tokens, or if its model answers
-that it sees none (`unseen`). A dead engine, a timeout
-and a full context are errors of their own and never lead to text. A vote on a single frame has no text form: a search
-for moments that is refused ends, and the question is answered like any other.
+that it sees none (`unseen`). A dead engine, a timeout and a full context are errors of their own and never lead to
+text. A vote on a single frame has no text form: a search for moments that is refused ends, and the question is answered
+like any other.
 """
 
 from __future__ import annotations

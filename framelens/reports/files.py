@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from framelens.core.background_task import check_cancelled
 from framelens.core.domain import Keyframe
-from framelens.core.units import clock, exact_time
+from framelens.core.units import clock, rounded_time
 
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """Fixed time of all ZIP entries, so that the same files give the same bytes."""
@@ -106,7 +106,7 @@ def frame_file_name(number: int, time_seconds: float) -> str:
 
 def _frame_row(frame: Keyframe) -> tuple[object, ...]:
     moment, name = clock(frame.time_seconds), frame_file_name(frame.number, frame.time_seconds)
-    return frame.number, exact_time(frame.time_seconds), moment, frame.frame_index, frame.shot, frame.reason, name
+    return frame.number, rounded_time(frame.time_seconds), moment, frame.frame_index, frame.shot, frame.reason, name
 
 
 def _frame_table(rows: Iterable[tuple[object, ...]]) -> bytes:

@@ -24,7 +24,7 @@ def test_every_step_can_be_undone_down_to_the_report_itself() -> None:
     assert (edits.times, edits.num_changes) == (EDITS.chosen, 0)
 
 
-def test_removed_frame_returns_with_its_exact_time() -> None:
+def test_removed_frame_returns_with_its_rounded_time() -> None:
     assert after(["remove", 1.0], ["add", 1.021]).times == EDITS.chosen
     assert after(["remove", 1.0], ["add", 0.9995]).times == EDITS.chosen
     assert after(["remove", 1.0], ["add", 1.041]).times == (0.0, 1.041, 2.5)

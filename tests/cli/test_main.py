@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import logging
 import os
 import re
 import signal
@@ -340,6 +341,22 @@ def test_interrupt_before_the_command_runs_is_a_sentence(
     monkeypatch.setattr(main, "build_parser", interrupted)
     assert main.main(["keyframes", "x"]) == 130
     assert capsys.readouterr().err == catalogue("zh")["error.cancelled"] + "\n"
+
+
+def test_failure_before_the_log_is_open_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: argparse.Namespace) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(logging.getLogger("framelens"), "handlers", [])
+    monkeypatch.setattr("framelens.cli.commands.plugins.run", fail)
+    assert main.main(["plugins"]) == 1
+    for handler in logging.getLogger("framelens").handlers:
+        handler.close()
+    log = tmp_path / "framelens-data" / "framelens.log"
+    assert str(log) in capsys.readouterr().err
+    assert "RuntimeError: a bug" in log.read_text(encoding="utf-8")
 
 
 def test_errors_are_in_the_language_of_the_settings(

@@ -114,7 +114,7 @@ class RequestExecutor:
         """
         started = time.monotonic()
         best: ChunkResult | None = None
-        usage, trouble, has_said_unseen = Usage(), "", False
+        usage, trouble = Usage(), ""
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(_VARIED if vary else {})}
             with in_language(self._run.task.request.language):
@@ -122,10 +122,10 @@ class RequestExecutor:
                 try:
                     result = self._attempt(asked, sent, options, may_recall=not vary)
                 except PicturesRefused as refused:
-                    if has_said_unseen or refused.key != "pictures_unseen" or attempt == _ATTEMPTS:
+                    if refused.key != "pictures_unseen":
                         raise
-                    has_said_unseen = vary = True  # said once, of pictures that others saw, it may be a slip
-                    continue
+                    # Said once, of pictures that were seen in other requests, it may be a slip.
+                    result = self._attempt(asked, sent, {**options, **_VARIED}, may_recall=False)
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
             trouble = self._worth_asking_again(result, attempt)
@@ -228,13 +228,15 @@ class RequestExecutor:
             PicturesRefused: It says so of pictures that were sent.
         """
         about = [one.text for one in (*reading.overview, *reading.reply)]
-        each = [one.text for one in reading.findings]
-        is_blind = bool(each) and all(unseen([text]) for text in each)
-        refused = unseen(about) or (unseen(each) if is_blind else None)
-        if refused and asked.mode == "messages":
+        findings = [one.text for one in reading.findings]
+        is_blind = bool(findings) and all(unseen([text]) for text in findings)
+        refused = unseen([*about, *findings] if is_blind else about)
+        if refused is None:
+            return reading
+        if asked.mode == "messages":
             raise refused
         has_more = any(one.frames for one in (*reading.findings, *reading.overview)) and not is_blind
-        return ParsedAnswer(troubles=("empty",)) if refused and not has_more else reading
+        return reading if has_more else ParsedAnswer(troubles=("empty",))
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = times_of(asked.frames)

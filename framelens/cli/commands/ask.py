@@ -7,7 +7,6 @@ error. A question whose answer fails or is stopped is kept with the partial answ
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import threading
@@ -28,6 +27,7 @@ from framelens.cli.common import (
     check_overview,
     confirm_deletion,
     in_services,
+    print_json,
     print_trashed,
     services,
     use_language,
@@ -37,7 +37,6 @@ from framelens.cli.common import (
 from framelens.cli.progress_lines import open_progress
 from framelens.conversations.images import read_image
 from framelens.conversations.retrieval.values import Looking
-from framelens.core.codec import to_document
 from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.events import EngineProgress, Noticed, value_of
@@ -242,7 +241,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
         return error.exit_code  # the printer has said it
     finally:
         if (done := printer.done) and given.json:
-            _print_json(answer_document(done, services().reports.video_names(done)))
+            print_json(answer_document(done, services().reports.video_names(done)))
     return 0
 
 
@@ -346,7 +345,7 @@ def _manage(given: argparse.Namespace) -> None:
         one = kept.get(given.export)
         names = services().reports.video_names(one)
         if given.json:
-            _print_json(document(one, names))
+            print_json(document(one, names))
         else:
             print(as_markdown(one, names), end="")
         services().jobs.audit.record("export", one.id)
@@ -394,7 +393,7 @@ def _list(given: argparse.Namespace) -> None:
              "about": [{"analysis": analysis_id, "video": names[analysis_id]} for analysis_id in one.about]}
             for one in found
         ]  # fmt: skip
-        _print_json(rows)
+        print_json(rows)
         return
     if not found:
         print(t("ask.none"))
@@ -406,7 +405,3 @@ def _list(given: argparse.Namespace) -> None:
         videos = Text(", ".join(one_line(names[analysis_id]) for analysis_id in one.about))
         table.add_row(one.id, local_minute(one.created), Text(one_line(one.name)), videos)
     wide_console().print(table)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(to_document(value), ensure_ascii=False, indent=2))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from framelens import config, registry
-from framelens.cli.common import finding_lines, finding_text, use_language
+from framelens.cli.common import finding_lines, finding_text, print_json, use_language
 from framelens.core.errors import AppError
 from framelens.core.failures.check_findings import CheckFinding, worst_first
 from framelens.core.redaction import redact, redact_setting
@@ -62,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
     shown = {name: redact_setting(name, value) for name, value in relevant}
     if given.json:
-        print(json.dumps(_document(facts, findings, settings, shown), ensure_ascii=False, indent=2))
+        print_json(_document(facts, findings, settings, shown))
     else:
         print("\n".join(_lines(facts, findings, settings, shown)))
     return 4 if any(finding.severity == "stops" for finding in findings) else 0

@@ -6,7 +6,6 @@ Tables and documents go to standard output, confirmations to standard error.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -23,13 +22,13 @@ from framelens.cli.common import (
     add_output_options,
     confirm_deletion,
     in_services,
+    print_json,
     print_trashed,
     services,
     use_language,
     whole_number,
     wide_console,
 )
-from framelens.core.codec import to_document
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import base_name
 from framelens.core.units import clock
@@ -147,7 +146,7 @@ def _list(given: argparse.Namespace) -> int:
     hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
     if given.json:
         documents = [{**_document(entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
-        _print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
+        print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
         return 0
     if typed and library.is_plain:
         print(t("library.plain"), file=sys.stderr)
@@ -320,7 +319,7 @@ def _trash(given: argparse.Namespace) -> int:
     names = ("id", "kind", "name", "deleted", "days_left")
     if given.json:
         documents = [{name: getattr(entry, name) for name in names} for entry in entries]
-        _print_json({"total": len(entries), "analyses": documents})
+        print_json({"total": len(entries), "analyses": documents})
         return 0
     if not entries:
         print(t("cli.library_trash_none"))
@@ -355,7 +354,7 @@ def _print_entries(ids: list[str], given: argparse.Namespace) -> int:
     """Print the analyses after the change."""
     entries = services().jobs.library.entries(ids)
     if given.json:
-        _print_json([_document(entry) for entry in entries])
+        print_json([_document(entry) for entry in entries])
         return 0
     for entry in entries:
         print(" · ".join(filter(None, (entry.id, _line(entry.name), ", ".join(entry.tags)))))
@@ -365,7 +364,3 @@ def _print_entries(ids: list[str], given: argparse.Namespace) -> int:
 def _document(entry: LibraryEntry) -> dict[str, Any]:
     known = {**asdict(entry), "state": services().jobs.state_of(entry)}
     return {name: value for name, value in known.items() if name not in ("owner", "has_cover")}
-
-
-def _print_json(document: object) -> None:
-    print(json.dumps(to_document(document), ensure_ascii=False, indent=2))

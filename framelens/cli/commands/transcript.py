@@ -7,7 +7,6 @@ transcribed, if there is a speech model. No vision-language model is asked.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 from collections.abc import Sequence
@@ -22,9 +21,9 @@ from framelens.cli.common import (
     add_speakers_option,
     add_subtitles_option,
     cancel_on_signals,
+    print_json,
     use_language,
 )
-from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
@@ -74,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
         print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
     if given.json:
-        print(json.dumps(to_document(_document(transcript, cues)), ensure_ascii=False, indent=2))
+        print_json(_document(transcript, cues))
     else:
         print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
         if not cues:

@@ -10,7 +10,7 @@ there are only such rows. The format is RFC 4180 in UTF-8, with the byte order m
 from collections.abc import Iterator, Mapping
 
 from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, times_of
-from framelens.core.units import clock
+from framelens.core.units import clock, rounded_time
 from framelens.i18n import in_language, t
 from framelens.reports.content.labels import field_names, issues, parts_of
 from framelens.reports.content.questions import cited, doubts, why_incomplete
@@ -97,7 +97,7 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
 
 
 def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
-    edges = (round(min(seconds), 6), round(max(seconds), 6)) if seconds else ("", "")
+    edges = (rounded_time(min(seconds)), rounded_time(max(seconds))) if seconds else ("", "")
     return *edges, _BETWEEN.join(map(str, frames)), _BETWEEN.join(map(clock, seconds))
 
 

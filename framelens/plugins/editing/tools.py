@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from framelens.api.tools import ToolCall
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import is_free, numbered, shown_path
-from framelens.core.units import clock, exact_time
+from framelens.core.units import clock
 from framelens.i18n import error_text, labelled, t
 from framelens.plugins.editing.clips.downloads import MOST_PIECES
 from framelens.plugins.editing.clips.messages import ClipMode
@@ -91,7 +91,7 @@ def clip(
         for cut in cut_pieces(path, pieces, Path(scratch), mode=mode, on_progress=show, cancel=call.cancel):
             if cut.clip:
                 paths.append(shown_path(target / _kept(cut.clip.path, target)))
-                times = {"start": exact_time(cut.clip.start_seconds), "end": exact_time(cut.clip.end_seconds)}
+                times = {"start": cut.clip.start_seconds, "end": cut.clip.end_seconds}
                 saved.append(SavedClip(**times, frames=cut.clip.num_frames, mode=cut.clip.mode))
             elif cut.error:
                 errors.append(cut.error)

@@ -145,7 +145,7 @@ class AvReader(base.FrameReader):
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
             self._sound_seconds = 0.0
-            self._sounds = {one.index for one in sound_streams(self._container, self._stream)}
+            self._sounds = {one.index: one for one in sound_streams(self._container, self._stream)}
             self._clocks = ContinuousClocks(self._container)
             self._latest: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
@@ -479,7 +479,7 @@ class AvReader(base.FrameReader):
         if stream.duration:
             start = 0 if self._lacks_beginning() else stream.start_time or 0
             end = float((start + stream.duration) * self._unit)
-            sound = max(map(_declared_end, sound_streams(container, stream)), default=0.0)
+            sound = max(map(_declared_end, self._sounds.values()), default=0.0)
             return base.held_end(end, sound)
         if container.duration:
             # Matroska's duration is the end of the last frame, not the time since the first.
@@ -519,7 +519,7 @@ class AvReader(base.FrameReader):
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=None if self._counts_fields else stream.frames or None,
             start_seconds=start,
-            has_audio=bool(sound_streams(container, stream)),
+            has_audio=bool(self._sounds),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
             timecode=timecode_of(self._path, self._rate, container, stream, first),

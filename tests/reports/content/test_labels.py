@@ -116,7 +116,7 @@ def test_report_begins_with_question_answer_and_times() -> None:
     assert not re.search(r":\d\d\.\d{3}", re.sub(r"\(.*?jpg\)", "", text))
 
 
-def test_appendix_is_the_record_with_exact_times() -> None:
+def test_appendix_is_the_record_with_rounded_times() -> None:
     text = markdown(rich()).partition("\n# Appendix\n")[2]
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
         "Answer",

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from framelens import config
-from framelens.cli.common import PORT, add_output_options, cancel_on_signals, use_language, whole_number, wide_console
+from framelens.cli.common import (
+    PORT,
+    add_output_options,
+    cancel_on_signals,
+    print_json,
+    use_language,
+    whole_number,
+    wide_console,
+)
 from framelens.core.codec import to_json
 from framelens.core.domain import Notice
 from framelens.core.units import gib_number
@@ -102,7 +110,7 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())
     blocks = cluster_commands(plan, ClusterNetwork(given.network, hosts, given.port))
     if given.json:
-        print(json.dumps(_plan_document(plan, blocks), ensure_ascii=False, indent=2))
+        print_json(_plan_document(plan, blocks))
         return 0
     head = {"nodes": hardware.nodes, "cards": hardware.cards, "gib": f"{hardware.card.memory_gib:.4g}"}
     print(t("cluster.machines", **head), t("cluster.layout", **_sizes(plan)), sep="\n")
@@ -149,7 +157,7 @@ def _check(given: argparse.Namespace, settings: config.Settings) -> int:
     facts = check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
     problems = find_problems(facts, model=given.model, port=given.port)
     if given.json:
-        print(json.dumps(_check_document(facts, problems), ensure_ascii=False, indent=2))
+        print_json(_check_document(facts, problems))
     else:
         _print_check(facts, problems)
     return 4 if any(problem.level == "error" for problem in problems) else 0

@@ -12,7 +12,7 @@ from framelens.cli.report_output import ROOM_FOR_NUMBER
 from framelens.core.domain import Cue
 from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError
 from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered, safe_file_name
-from framelens.core.units import clock
+from framelens.core.units import clock, rounded_time
 from framelens.plugins.editing.clips.clip_workers import ClipWorkers
 from framelens.plugins.editing.clips.messages import Canvas, ClipMode, ClipRequest, ReelPart
 from framelens.plugins.editing.clips.pieces import Piece
@@ -216,7 +216,7 @@ def _cut(
     cancel: threading.Event | None,
 ) -> VideoClip:
     made = workers.write(request, output, on_progress, cancel)
-    times = (round(made.start_seconds, 6), round(made.end_seconds, 6))
+    times = (rounded_time(made.start_seconds), rounded_time(made.end_seconds))
     return VideoClip(output, request.mode, *times, len(made.times_seconds))
 
 

@@ -6,7 +6,6 @@ It prints where each clip really begins and ends, and how many frames it has.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens import config, registry
-from framelens.cli.common import add_subtitles_option, cancel_on_signals, use_language, worst_exit_code
+from framelens.cli.common import add_subtitles_option, cancel_on_signals, print_json, use_language, worst_exit_code
 from framelens.cli.progress_lines import ProgressLine
 from framelens.cli.report_output import (
     ROOM_FOR_NUMBER,
@@ -26,7 +25,6 @@ from framelens.cli.report_output import (
     check_typed_output,
     names_folder,
 )
-from framelens.core.codec import to_document
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
@@ -94,7 +92,7 @@ def run(given: argparse.Namespace) -> int:
     with _CutLine(quiet=given.quiet) as line:
         clip = cut_clip(path, *edges, output, mode=given.mode, cues=cues, on_progress=line.show_time, cancel=cancel)
     if given.json:
-        _print_json(_document(clip, given.start or 0.0, given.end))
+        print_json(_document(clip, given.start or 0.0, given.end))
     else:
         print(_done(clip))
     return 0
@@ -256,7 +254,7 @@ def _cut_pieces(pieces: list[Piece], path: Path, given: argparse.Namespace, canc
                 with suppress(BrokenPipeError):
                     print(f"{place}/{len(pieces)} {_done(cut.clip)}", flush=True)
     if given.json:
-        _print_json(rows)
+        print_json(rows)
     return worst_exit_code(codes)
 
 
@@ -342,8 +340,8 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
     if given.json:
         names = ("name", "start_seconds", "end_seconds")
         rows = [{**{name: getattr(one, name) for name in names}, "video": str(one.video or path)} for one in pieces]
-        head = {"path": str(output), "seconds": round(seconds, 6), "num_frames": reel.num_frames}
-        _print_json({**head, "pieces": rows})
+        head = {"path": str(output), "seconds": seconds, "num_frames": reel.num_frames}
+        print_json({**head, "pieces": rows})
     else:
         values = {"count": len(pieces), "time": clock(seconds), "frames": reel.num_frames}
         print(t("cli.clip_reeled", path=shown_path(output), **values))
@@ -388,7 +386,3 @@ def _document(clip: VideoClip, start_seconds: float, end_seconds: float | None) 
 def _done(clip: VideoClip) -> str:
     values = {"start": clock(clip.start_seconds), "end": clock(clip.end_seconds), "count": clip.num_frames}
     return t(f"cli.clip_done_{clip.mode}", path=shown_path(clip.path), **values)
-
-
-def _print_json(document: object) -> None:
-    print(json.dumps(to_document(document), ensure_ascii=False, indent=2))

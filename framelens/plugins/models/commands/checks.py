@@ -23,6 +23,7 @@ from framelens.cli.common import (
     cancel_on_signals,
     finding_lines,
     finding_text,
+    print_json,
     use_language,
     whole_number,
     wide_console,
@@ -74,7 +75,7 @@ def run_preflight(given: argparse.Namespace) -> int:
     arguments = {**settings.vllm_config, **_read(given.vllm_config)} if given.vllm_config else None
     found = preflight(settings, arguments, asks_hub=True)
     if given.json:
-        print(json.dumps([document(finding) for finding in found], ensure_ascii=False, indent=2))
+        print_json([document(finding) for finding in found])
     else:
         print("\n".join(finding_lines(found)) or t("models.check_well", model=settings.model_path))
     return 4 if any(finding.severity == "stops" for finding in found) else 0
@@ -133,7 +134,7 @@ def run_vision_check(given: argparse.Namespace) -> int:
         engine.stop()
     if given.json:
         reason = seen["reason"] and seen["reason"][language()]
-        print(json.dumps({**seen, "reason": reason}, ensure_ascii=False, indent=2))
+        print_json({**seen, "reason": reason})
     else:
         print("\n".join(_vision_lines(seen)))
     return 4 if seen["verdict"] in _UNRELIABLE else 0

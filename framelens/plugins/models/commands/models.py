@@ -5,14 +5,13 @@ errors in the user's own files, to standard error.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 from framelens import config
-from framelens.cli.common import add_output_options, use_language, whole_number
+from framelens.cli.common import add_output_options, print_json, use_language, whole_number
 from framelens.core.errors import AppError, ConfigError, EngineError
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
@@ -88,7 +87,7 @@ def run(given: argparse.Namespace) -> int:
         print(error_text(problem), file=sys.stderr)
     document = given.ask(given, catalogue, settings)
     if document is not None:
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     return 0
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from framelens import config
-from framelens.cli.common import use_language
+from framelens.cli.common import print_json, use_language
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import one_line, shown_path
 from framelens.core.units import human_size
@@ -51,7 +51,7 @@ def run_trust(given: argparse.Namespace) -> int:
     export_environment(settings)
     found = find_code(settings.data_dir, given.model or settings.model_path)
     if given.json:
-        print(json.dumps(document(found), ensure_ascii=False, indent=2))
+        print_json(document(found))
     else:
         print("\n".join(_lines(found)))
     found.code.check(found.model)

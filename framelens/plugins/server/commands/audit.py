@@ -1,12 +1,11 @@
 """Command `framelens audit`: lists who did what, the newest first."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 
 from framelens import config
-from framelens.cli.common import MOST_LISTED, add_output_options, use_language, whole_number
+from framelens.cli.common import MOST_LISTED, add_output_options, print_json, use_language, whole_number
 from framelens.i18n import t
 from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
 from framelens.store.database import open_store
@@ -38,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     finally:
         store.close()
     if given.json:
-        print(json.dumps([asdict(one) for one in entries], ensure_ascii=False, indent=2))
+        print_json([asdict(one) for one in entries])
         return 0
     if not entries:
         print(t("cli.audit_none"), file=sys.stderr)

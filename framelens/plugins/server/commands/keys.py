@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from framelens import config
-from framelens.cli.common import add_output_options, use_language, whole_number
+from framelens.cli.common import add_output_options, print_json, use_language, whole_number
 from framelens.config import Settings
 from framelens.core.errors import InputError
 from framelens.i18n import t
@@ -81,7 +81,7 @@ def _list(given: argparse.Namespace, store: Store, settings: Settings) -> None:
     keys = ApiStore(store).keys()
     users = {one.id: one.name for one in Accounts(store, settings.access).all()}
     if given.json:
-        print(json.dumps([_document(one, users) for one in keys], ensure_ascii=False, indent=2))
+        print_json([_document(one, users) for one in keys])
         return
     if not keys:
         print(t("cli.keys_none"), file=sys.stderr)

@@ -11,7 +11,7 @@ from getpass import getpass
 from typing import get_args
 
 from framelens import config
-from framelens.cli.common import add_output_options, use_language
+from framelens.cli.common import add_output_options, print_json, use_language
 from framelens.core.errors import ConfigError
 from framelens.core.roles import Role
 from framelens.i18n import t
@@ -66,7 +66,7 @@ def _add(given: argparse.Namespace, accounts: Accounts) -> None:
 def _list(given: argparse.Namespace, accounts: Accounts) -> None:
     found = accounts.all()
     if given.json:
-        print(json.dumps([_document(one) for one in found], ensure_ascii=False, indent=2))
+        print_json([_document(one) for one in found])
         return
     if not found:
         print(t("cli.users_none"), file=sys.stderr)

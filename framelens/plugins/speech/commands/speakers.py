@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
 from framelens import config
 from framelens.cli.commands.transcript import named_source
-from framelens.cli.common import add_output_options, use_language
+from framelens.cli.common import add_output_options, print_json, use_language
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.units import clock
 from framelens.i18n import t
@@ -49,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
         if given.name or not found:
             found = name_speakers(services.jobs, services.settings.data_dir, analysis.id, dict(given.name))
     if given.json:
-        print(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2))
+        print_json([asdict(one) for one in found])
         return 0
     for one in found:
         said = t("cli.speakers_line", n=one.num_cues, time=clock(one.seconds), first=clock(one.first_seconds))

@@ -27,6 +27,7 @@ from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping
 from framelens.video.readers.base import FrameReader, OpenedFile, Picture
 from framelens.video.readers.damage import Damage
+from framelens.video.readers.geometry import UPRIGHT
 from framelens.video.readers.packets import FramePacing, demuxed
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import (
@@ -162,6 +163,7 @@ class AccurateSeeker(OpenedFile):
         self._decoded: Iterator[VideoFrame] = iter(())
         self._reached: int | None = None
         self._wanted = 0
+        self._orientation = UPRIGHT
         self._may_skip = self._stream.codec.canonical_name in DISPOSABLE_CODECS
 
     def close(self) -> None:
@@ -233,6 +235,7 @@ class AccurateSeeker(OpenedFile):
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
             self.presentation,
             is_damaged,
+            self._orientation,
         )
 
     def _seconds(self, pts: int) -> float:
@@ -351,7 +354,9 @@ class AccurateSeeker(OpenedFile):
             return
         self.num_damaged += damage.has_damage()
         self.presentation.aspects.note(self._stream.codec_context)
-        yield from map(self.presentation.tags.completed, frames)
+        for frame in frames:
+            self._orientation = self.presentation.orientations.of(frame)
+            yield self.presentation.tags.completed(frame)
 
 
 class SeekReader(FrameReader):

@@ -19,7 +19,10 @@ from av.video.frame import VideoFrame
 from framelens.video.readers.base import Image, as_image, side_data_of
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_DIRECTIONS = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}
+"""Where the upper edge of a picture leads after a turn, as (right, down)."""
 _MATRIX = struct.Struct("=9i")
+_ONE = 1 << 16
 _MEASURED_WIDTH = 1024
 """Of the picture from whose stretched width a frame's pixel aspect is read."""
 
@@ -50,6 +53,13 @@ class Orientation:
         a, b, _, c, d, *_ = _MATRIX.unpack(bytes(data))
         return cls.of_matrix(a, b, c, d)
 
+    @property
+    def matrix(self) -> tuple[int, ...]:
+        """Return the display matrix, in the fixed-point numbers of FFmpeg and MP4."""
+        across, down = _DIRECTIONS[self.rotation_degrees]
+        sign = -1 if self.is_mirrored else 1
+        return sign * across * _ONE, sign * down * _ONE, 0, -down * _ONE, across * _ONE, 0, 0, 0, 1 << 30
+
     def applied(self, image: Image) -> Image:
         """Return the picture mirrored and rotated."""
         if self.is_mirrored:
@@ -60,6 +70,27 @@ class Orientation:
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Return (width, height) of a picture of this size as shown."""
         return (height, width) if self.rotation_degrees % 180 else (width, height)
+
+
+UPRIGHT = Orientation()
+"""Pictures are shown as they are stored."""
+
+
+class Orientations:
+    """Orientations of the frames of a stream, each of which is passed to `of`, in display order.
+
+    FFmpeg gives the display orientation in a message of H.264 or HEVC to the frame with the message alone. It persists
+    until the next coded sequence (ITU-T H.264, D.2.27), which begins with a frame that is stored whole.
+    """
+
+    def __init__(self) -> None:
+        self._latest = UPRIGHT
+
+    def of(self, frame: VideoFrame) -> Orientation:
+        """Return the orientation of the next frame."""
+        if frame.key_frame or Type.DISPLAYMATRIX in side_data_of(frame):
+            self._latest = Orientation.of(frame)
+        return self._latest
 
 
 @dataclass(frozen=True)

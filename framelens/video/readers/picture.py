@@ -10,7 +10,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from framelens.video.readers import base, deinterlacer, tone_mapping, transparency
-from framelens.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
+from framelens.video.readers.geometry import UPRIGHT, WHOLE, Crop, Orientation, Orientations, PixelAspects, shown_size
 
 _UNKNOWN = 2
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
@@ -50,6 +50,7 @@ class Presentation:
         tags: How the container says colours are coded.
         dolby_vision_profile: Of the layer that the container announces; None without one.
         is_opaque: Whether an alpha channel that the decoder gives means nothing.
+        orientations: How its frames are turned and mirrored.
         changes: What was done to the pictures that were shown.
     """
 
@@ -59,6 +60,7 @@ class Presentation:
     tags: ColourTags = _UNTAGGED
     dolby_vision_profile: int | None = None
     is_opaque: bool = False
+    orientations: Orientations = field(default_factory=Orientations)
     changes: base.PictureChanges = field(default_factory=base.PictureChanges)
 
     def crop_of(self, frame: VideoFrame) -> Crop:
@@ -84,6 +86,7 @@ class AvPicture:
     duration_seconds: float
     presentation: Presentation = field(default_factory=Presentation)
     is_damaged: bool = False
+    orientation: Orientation = UPRIGHT
 
     def __post_init__(self) -> None:
         tone_mapping.with_known_matrix(self.frame)
@@ -139,7 +142,7 @@ class AvPicture:
             image = base.scaled(crop.cut(image), size)
         else:
             image = _converted(frame, size)
-        return Orientation.of(self.frame).applied(image)
+        return self.orientation.applied(image)
 
 
 def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:

@@ -205,6 +205,7 @@ class AvReader(base.FrameReader):
         for frame in self._all_frames():
             length = frame.duration * unit / parts if frame.duration else self._nominal_seconds
             raw = self._raw_seconds(frame)
+            orientation = self._presentation.orientations.of(frame)
             if self._early_pts and frame.pts in self._early_pts:
                 self._early_pts.discard(frame.pts or 0)
                 continue
@@ -226,7 +227,7 @@ class AvReader(base.FrameReader):
             )
             if self._is_late(raw):
                 self.changes.has_late_frames = is_damaged = True
-            yield AvPicture(frame, index, time, length, self._presentation, is_damaged)
+            yield AvPicture(frame, index, time, length, self._presentation, is_damaged, orientation)
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
         self._disposable_pts.discard(frame.pts or 0)

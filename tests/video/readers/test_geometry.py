@@ -270,6 +270,36 @@ def test_asking_for_an_orientation_does_not_keep_the_frame(tmp_path: Path) -> No
     assert sys.getrefcount(frame) == num_references
 
 
+@pytest.mark.parametrize(
+    "turn", [Orientation(90 * number, mirrors) for number in range(4) for mirrors in (False, True)]
+)
+def test_matrix_of_an_orientation_leads_back_to_it(turn: Orientation) -> None:
+    a, b, _, c, d, *_ = turn.matrix
+    assert Orientation.of_matrix(a, b, c, d) == turn
+
+
+TURNED_LEFT = bytes.fromhex("00000007 06 2f03 080009 80")
+"""SEI message of a display orientation of 90 degrees that persists, with its length before it as in MP4."""
+
+
+def test_orientation_in_h264_holds_for_the_coded_sequence(tmp_path: Path) -> None:
+    plain = write_video(tmp_path / "plain.mp4", [corners(320, 240)] * 12, options={"g": "6", "bf": "2"})
+    path = tmp_path / "turned.mp4"
+    with av.open(str(plain)) as before, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(before.streams.video[0])
+        for number, packet in enumerate(before.demux(video=0)):
+            if packet.size:
+                changed = av.Packet((b"" if number else TURNED_LEFT) + bytes(packet))
+                changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+                changed.stream, changed.is_keyframe = stream, packet.is_keyframe
+                container.mux(changed)
+    with AvReader(path) as reader:
+        info = reader.info
+        assert [picture.upright(320).shape[:2] for picture in reader.frames()] == [(320, 240)] * 6 + [(240, 320)] * 6
+    with AccurateSeeker(info) as seeker:
+        assert [seeker.at(number / 25).upright(320).shape[0] for number in (3, 8, 4)] == [320, 240, 320]
+
+
 def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
     """The boxes of an MP4 file: kind, and the places of the box, of its content and of its end."""
     while start < end:

@@ -6,7 +6,6 @@ ten for HDR; orientation, colour tags and the aspect of pixels are those of the 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,7 +21,6 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import Type
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
@@ -39,8 +37,8 @@ from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
-from framelens.video.readers.base import as_image, reformatted, side_data_of
-from framelens.video.readers.geometry import Orientation
+from framelens.video.readers.base import as_image, reformatted
+from framelens.video.readers.geometry import UPRIGHT
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import frame_rate_of, open_video
 from framelens.video.readers.tone_mapping import HDR_TRANSFERS
@@ -189,19 +187,19 @@ class _Track:
         self._unit = unit if unit.denominator <= _MOST_UNITS and unit.numerator else Fraction(1, _MOST_UNITS)
         self._lengths: dict[int, int] = {}
         self._levels: tuple[bytes, bytes] = (b"", b"")
-        self._captions = self._captions_of(request.cues, frame, source)
-        self._stream = self._opened(info, clip, source, frame)
+        self._captions = self._captions_of(request.cues, source)
+        self._stream = self._opened(info, clip, source)
 
-    def _captions_of(self, cues: Sequence[Cue], frame: VideoFrame, source: VideoStream) -> CaptionDrawer | None:
+    def _captions_of(self, cues: Sequence[Cue], source: VideoStream) -> CaptionDrawer | None:
         if not cues:
             return None
         if self._canvas:
-            return CaptionDrawer(cues, self._size, Orientation(), Fraction(1), is_full=False)
+            return CaptionDrawer(cues, self._size, UPRIGHT, Fraction(1), is_full=False)
         is_full = self._format.startswith("yuvj") or source.codec_context.color_range == _FULL_RANGE
         aspect = source.sample_aspect_ratio or Fraction(1)
-        return CaptionDrawer(cues, self._size, Orientation.of(frame), aspect, is_full=is_full)
+        return CaptionDrawer(cues, self._size, self._first.picture.orientation, aspect, is_full=is_full)
 
-    def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream, frame: VideoFrame) -> VideoStream:
+    def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream) -> VideoStream:
         encoder = next((name for name in _ENCODERS if _has(name)), None)
         if encoder is None:
             raise VideoError("clip_without_encoder", name=printable(info.name))
@@ -219,11 +217,8 @@ class _Track:
             setattr(context, name, getattr(given, name))
         if source.sample_aspect_ratio:
             stream.sample_aspect_ratio = source.sample_aspect_ratio
-        try:
-            matrix = struct.unpack("=9i", bytes(side_data_of(frame)[Type.DISPLAYMATRIX]))
-            stream.set_display_matrix(matrix)
-        except KeyError:
-            pass
+        if (orientation := self._first.picture.orientation) != UPRIGHT:
+            stream.set_display_matrix(orientation.matrix)
         stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
         if begins := timecode_at(info, self.start_seconds):
             stream.metadata["timecode"] = begins

@@ -78,18 +78,18 @@ def write_spoken(
     return path
 
 
-def write_surround(path: Path, channel: int, codec: str = "pcm_s16le") -> Path:
-    """Two seconds of a picture, and 7.1 sound with a tone in one of its channels alone."""
+def write_surround(path: Path, channel: int, codec: str = "pcm_s16le", layout: str = "7.1") -> Path:
+    """Two seconds of a picture, and sound with a tone in one of its channels alone."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=10)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
-        speaker = container.add_stream(codec, rate=RATE, layout="7.1")
+        speaker = container.add_stream(codec, rate=RATE, layout=layout)
         for _ in range(20):
             container.mux(picture.encode(av.VideoFrame.from_ndarray(solid(COLOURS["blue"], 64, 48), format="rgb24")))
         container.mux(picture.encode(None))
-        channels = np.zeros((2 * RATE, 8), np.int16)
+        channels = np.zeros((2 * RATE, av.AudioLayout(layout).nb_channels), np.int16)
         channels[:, channel] = tone(2)
-        block = av.AudioFrame.from_ndarray(channels.reshape(1, -1), "s16", "7.1")
+        block = av.AudioFrame.from_ndarray(channels.reshape(1, -1), "s16", layout)
         block.sample_rate, block.pts, block.time_base = RATE, 0, Fraction(1, RATE)
         container.mux([*speaker.encode(block), *speaker.encode(None)])
     if path.suffix == ".mov":  # the order of the channels in Apple's MPEG_7_1_C: the sides before the back

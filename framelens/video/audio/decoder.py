@@ -7,6 +7,7 @@ as default, else the first. Sound is cut at quiet places, and silence is dropped
 import io
 import wave
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import av.error
 import numpy as np
@@ -21,7 +22,7 @@ from framelens.core.errors import DecodeError
 from framelens.video.files import printable
 from framelens.video.limits import move_on
 from framelens.video.readers.packets import demuxed
-from framelens.video.readers.pyav import open_video, sound_streams
+from framelens.video.readers.pyav import open_video, own_channel_order, sound_streams
 from framelens.video.readers.restarts import continuous
 from framelens.video.subtitles.names import language_code
 
@@ -49,6 +50,8 @@ _GAP_SECONDS = 0.1
 """Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
 EARLY_SECONDS = 2.0
 """Decoding starts this long before a range: more than a codec needs to produce correct samples."""
+_PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
+"""FFmpeg's names of the usual places of channels, in its order."""
 _BLOCK = RATE
 Block = tuple[float, Samples]
 
@@ -132,6 +135,7 @@ def seek(container: InputContainer, container_seconds: float) -> None:
 
 def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Yield the frames of a sound track from the current place on; damaged ones are left out."""
+    order = ChannelOrder(own_channel_order(Path(container.name), stream))
     packets = continuous(demuxed(container, stream), container)
     while True:
         move_on()
@@ -140,9 +144,28 @@ def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[A
         except (StopIteration, IndexError, av.error.FFmpegError):
             return
         try:
-            yield from packet.decode()
+            yield from map(order.placed, packet.decode())
         except av.error.FFmpegError:
             continue
+
+
+class ChannelOrder:
+    """Order of the channels in the frames of a sound track, where it is none of FFmpeg's."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Start with FFmpeg's names of the channels in the order of the file; without any, frames stay as they are."""
+        is_known = set(names) <= set(_PLACES) and len(set(names)) == len(names)
+        self._sorted = sorted(names, key=_PLACES.index) if is_known else []
+        self._sources = [names.index(name) for name in self._sorted]
+
+    def placed(self, frame: AudioFrame) -> AudioFrame:
+        """Return a frame with its channels in FFmpeg's order, each at its place."""
+        if len(self._sources) != frame.layout.nb_channels or frame.format.is_planar:
+            return frame
+        samples = frame.to_ndarray().reshape(frame.samples, -1)[:, self._sources]
+        placed = AudioFrame.from_ndarray(samples.reshape(1, -1), frame.format.name, "+".join(self._sorted))
+        placed.sample_rate, placed.pts, placed.time_base = frame.sample_rate, frame.pts, frame.time_base
+        return placed
 
 
 class _Track:

@@ -88,8 +88,8 @@ _LONGEST_PRIMING_SECONDS = 0.15
 44.1 kHz, rounded up. Players don't show it."""
 _COVER_CODECS = frozenset({"mjpeg", "png"})
 _NO_TIME = "00:00:00.0"
-_OWN_ORDER = re.compile(r"\d+ channels \(")
-"""How FFmpeg names a layout of channels that is none of the usual ones."""
+_UNPLACED, _OWN_ORDER = re.compile(r"\d+ channels"), re.compile(r"\d+ channels \((.*)\)")
+"""How FFmpeg names a layout whose channels have no places, and one that is none of the usual ones."""
 _MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them."""
 _WIDEST_GAP_SECONDS = 0.17
@@ -594,6 +594,18 @@ def sound_streams(container: InputContainer, video: VideoStream) -> list[AudioSt
     return [one for one in container.streams.audio if best("video", related=one) is programme]
 
 
+def own_channel_order(path: Path, sound: AudioStream) -> tuple[str, ...]:
+    """Return the names of the channels of a sound track in an order of its own, such as "FL"; empty for usual orders.
+
+    The file is opened once more where the track may have one, since `_leave_out_own_order` took it away.
+    """
+    if not _UNPLACED.fullmatch(sound.codec_context.layout.name):
+        return ()
+    with av.open(str(path), options=base.OPEN_OPTIONS, metadata_errors="replace") as container:
+        orders = {one.index: _leave_out_own_order(one) for one in container.streams.audio}
+    return orders.get(sound.index, ())
+
+
 def presentation_of(path: Path, container: InputContainer, stream: VideoStream) -> Presentation:
     """Return how the pictures of a stream are shown; call before any is decoded."""
     is_mp4 = container.format.name.startswith("mov")
@@ -656,16 +668,22 @@ def _open_container(path: Path) -> InputContainer:
     return container
 
 
-def _leave_out_own_order(sound: AudioStream) -> None:
+def _leave_out_own_order(sound: AudioStream) -> tuple[str, ...]:
     """Give the channels of a sound track no places where they have an order of their own, as QuickTime allows.
 
     PyAV frees such an order with every object that refers to it, and the second time ends the process.
+
+    Returns:
+        The names of the channels, empty if their order is a usual one.
     """
     if sound.codec_context is None:
-        return
+        return ()
     layout = sound.codec_context.layout
-    if _OWN_ORDER.match(layout.name):
-        sound.codec_context.layout = f"{layout.nb_channels} channels"  # from here on `layout` alone has the order
+    own = _OWN_ORDER.fullmatch(layout.name)
+    if own is None:
+        return ()
+    sound.codec_context.layout = f"{layout.nb_channels} channels"  # from here on `layout` alone has the order
+    return tuple(own[1].split("+"))
 
 
 def _not_a_video(path: Path) -> VideoError:

@@ -25,9 +25,13 @@ from framelens.video.readers.pyav import open_video
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 """Samples a second that AAC knows."""
 _USUAL_RATE = 48_000
-_MOST_CHANNELS = 8
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 """By number of channels, where the file doesn't name their places, as PCM in AVI; those that AAC knows."""
+_KEPT_LAYOUTS = frozenset({"mono", "stereo", "2.1", "3.0", "3.0(back)", "4.0", "quad", "5.0", "5.1", "7.1"})
+"""Layouts whose places FFmpeg finds again in AAC. Those of all others are lost, also of the one of AC-3 and DTS, whose
+surround channels are at the sides."""
+_WIDER_LAYOUTS = {3: "5.1", 4: "5.1", 5: "5.1", 6: "5.1", 7: "7.1", 8: "7.1"}
+"""By number of channels, those that have a place for each channel of another layout or mix it into its neighbours."""
 _IS_UNNAMED = re.compile(r"\d+ channels")
 _FORMAT = "flt"
 """All channels in one plane: PyAV looks for planes beyond the eighth, of which there are none, and crashes."""
@@ -99,9 +103,14 @@ class SoundTrack:
 def _traits(source: AudioStream) -> tuple[int, str]:
     """Return the rate and the layout that a track has when it is encoded as AAC."""
     rate, channels = source.codec_context.sample_rate, source.codec_context.layout.nb_channels
-    named = source.codec_context.layout.name
-    is_usual = 0 < channels <= _MOST_CHANNELS and not _IS_UNNAMED.fullmatch(named)
-    return rate if rate in _RATES else _USUAL_RATE, named if is_usual else _USUAL_LAYOUTS.get(channels, "stereo")
+    layout = source.codec_context.layout.name
+    if _IS_UNNAMED.fullmatch(layout):
+        layout = _USUAL_LAYOUTS.get(channels, "stereo")
+    elif layout == "5.0(side)":
+        layout = "5.0"
+    elif layout not in _KEPT_LAYOUTS:
+        layout = _WIDER_LAYOUTS.get(channels, "stereo")
+    return rate if rate in _RATES else _USUAL_RATE, layout
 
 
 def _joined(

@@ -242,15 +242,27 @@ def test_sound_whose_channels_have_no_places_is_encoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["film.mov", "film.mkv"])
-def test_eight_channels_stay_at_their_places(tmp_path: Path, name: str) -> None:
-    codec = "flac" if name.endswith("mkv") else "pcm_s16le"
-    clip = cut_clip(write_surround(tmp_path / name, 2, codec), 0.5, 1.5, tmp_path / "clip.mp4", mode="exact")
+@pytest.mark.parametrize(
+    ("name", "layout", "channel", "expected"),
+    [
+        ("film.mkv", "7.1", 4, ("7.1", "BL")),
+        ("film.mov", "7.1", 4, ("7.1", "SL")),  # QuickTime's order of its own has the sides first
+        ("film.mkv", "5.1(side)", 4, ("5.1", "BL")),
+        ("film.mkv", "5.0(side)", 2, ("5.0", "FC")),
+        ("film.mkv", "6.1", 5, ("7.1", "SL")),
+    ],
+)
+def test_channels_stay_at_their_places(
+    tmp_path: Path, name: str, layout: str, channel: int, expected: tuple[str, str]
+) -> None:
+    path = write_surround(tmp_path / name, channel, "flac" if name.endswith("mkv") else "pcm_s16le", layout)
+    clip = cut_clip(path, 0.5, 1.5, tmp_path / "clip.mp4", mode="exact")
     with av.open(str(clip.path)) as container:
-        assert container.streams.audio[0].codec_context.layout.name == "7.1"
-        blocks = [block for one in container.decode(audio=0) for block in AudioResampler("flt", "7.1").resample(one)]
-    loudness = np.abs(np.concatenate([one.to_ndarray().reshape(-1, 8) for one in blocks])).mean(axis=0)
-    assert np.flatnonzero(loudness > 0.01).tolist() == [2]
+        found = container.streams.audio[0].codec_context.layout
+        blocks = [block for one in container.decode(audio=0) for block in AudioResampler("flt", found).resample(one)]
+    loudness = np.abs(np.concatenate([one.to_ndarray().reshape(-1, found.nb_channels) for one in blocks])).mean(axis=0)
+    loud = [found.channels[place].name for place in np.flatnonzero(loudness > 0.01)]
+    assert (found.name, *loud) == expected
 
 
 @pytest.mark.slow

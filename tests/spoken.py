@@ -159,7 +159,7 @@ def _packet(stream: av.subtitles.stream.SubtitleStream, track: Track, line: Line
     if track.codec == "mov_text":
         data = len(data).to_bytes(2, "big") + data
     if track.codec == "ass":
-        data = f"0,0,Default,,0,0,0,,{text}".encode()
+        data = b"0,0,Default,,0,0,0,," + data
     packet = Packet(data)
     packet.stream = stream
     packet.time_base = Fraction(1, 1000)

@@ -30,12 +30,14 @@ from framelens.video.subtitles.names import Extent
 from framelens.video.subtitles.ttml import read_ttml
 
 _ASS_COMMAS = 8
-"""Commas before the text of an ASS event as FFmpeg writes it."""
+"""Commas before the text of an ASS event in Matroska, and as FFmpeg writes it."""
 _NO_END = (1 << 32) - 1
 """FFmpeg's display time of an event without an end."""
 _TIMED_TEXT = "mov_text"
-_TEXTS = frozenset({"subrip", "webvtt", "text", _TIMED_TEXT})
-"""Codecs whose packets are the text of a cue; in FFmpeg's conversion to ASS, braces and backslashes become markup."""
+_ASS = "ass"
+_TEXTS = frozenset({"subrip", "webvtt", "text", _TIMED_TEXT, _ASS})
+"""Codecs whose packets hold the text of a cue as it was written; in FFmpeg's conversion to ASS, braces and backslashes
+become markup, and its decoder refuses what isn't UTF-8."""
 _CAPTION_TRACK = "eia_608"
 _ANALOGUE, _DIGITAL = "CEA-608", "CEA-708"
 """Kinds of captions in pictures, in the order in which they are read: broadcasters send both."""
@@ -105,6 +107,11 @@ def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], obj
             texts = decoded_texts([text for _, _, text in timed], languages)
             if assumed := next((one.assumed for one in texts if one.assumed), ""):
                 on_encoding(assumed)
+            if form == _ASS:
+                yield from (
+                    (start, end, from_ass(text.text)) for (start, end, _), text in zip(timed, texts, strict=True)
+                )
+                return
             blocks = [
                 Block(start, end, tuple(line for line in text.text.splitlines() if line.strip()))
                 for (start, end, _), text in zip(timed, texts, strict=True)
@@ -189,6 +196,8 @@ def _text_in(packet: Packet[Stream], form: str) -> tuple[float, float, bytes] | 
     data = bytes(packet)
     if form == _TIMED_TEXT:  # a length, the text, and boxes with its style
         data = data[2 : 2 + int.from_bytes(data[:2])]
+    elif form == _ASS:
+        data = data.split(b",", _ASS_COMMAS)[-1]
     if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
         data = decoded(data).text.encode(errors="replace")
     if packet.pts is None or not data.strip(b"\0 \t\r\n"):

@@ -49,7 +49,9 @@ def test_braces_and_backslashes_of_tracks_are_text(tmp_path: Path, suffix: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "webvtt")])
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "ass"), (".mkv", "webvtt")]
+)
 @pytest.mark.parametrize("language", ["", "tha"])
 def test_tracks_in_a_legacy_encoding_are_read(tmp_path: Path, suffix: str, codec: str, language: str) -> None:
     lines = [(0.2, 1.0, "ขอบคุณ"), (1.0, 2.0, "Hello"), (2.0, 3.0, "ฉันรักเธอ")]

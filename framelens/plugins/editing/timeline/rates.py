@@ -32,8 +32,13 @@ class Rate:
         return Fraction(self.timebase * 1000, 1001) if self.is_ntsc else Fraction(self.timebase)
 
     @property
+    def can_drop(self) -> bool:
+        """Return whether the timecode of media may be drop-frame, also where one number is that of several frames."""
+        return self.is_ntsc and self.timebase % 30 == 0
+
+    @property
     def drops(self) -> bool:
-        """Return whether timecodes are drop-frame."""
+        """Return whether the timecodes of a timeline are drop-frame."""
         return self.is_ntsc and self.timebase in (30, 60)
 
     def frame(self, seconds: float) -> int:
@@ -92,7 +97,7 @@ def media_start(video: VideoInfo, rate: Rate) -> MediaStart:
     """Return where the timecode of the video begins at this rate."""
     if not video.timecode:
         return MediaStart(0, rate.drops)
-    drops = rate.drops and ";" in video.timecode
+    drops = rate.can_drop and ";" in video.timecode
     hours, minutes, seconds, number = map(int, re.split("[:;]", video.timecode))
     minutes += 60 * hours
     skipped = rate.timebase // 15 * (minutes - minutes // 10) if drops else 0

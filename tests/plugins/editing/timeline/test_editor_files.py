@@ -18,7 +18,15 @@ from framelens.core.domain import Analysis, Chapter, Finding, Language, Shot
 from framelens.core.events import KeyframesChosen, Probed
 from framelens.plugins.editing.timeline import editor_files, markers
 from framelens.plugins.editing.timeline import editor_files as otio_report
-from framelens.plugins.editing.timeline.rates import Rate, first_frame, is_exact, rate_of, timecode
+from framelens.plugins.editing.timeline.rates import (
+    Rate,
+    first_frame,
+    is_exact,
+    media_start,
+    rate_of,
+    timecode,
+    timecode_at,
+)
 from framelens.reports.formats import FORMATS
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
@@ -226,6 +234,16 @@ def test_media_begin_with_their_own_timecode(rate: float, code: str, drops: bool
         r"^001  001      V     C        (\S+)", editor_files.write_edl(made, "en").decode(), re.MULTILINE
     )
     assert source == [code]
+
+
+@pytest.mark.parametrize(
+    ("rate", "before"), [(29.97, "00:00:59;29"), (119.88, "00:00:59;119"), (239.76, "00:00:59;239")]
+)
+def test_media_timecode_that_drops_numbers_is_continued(rate: float, before: str) -> None:
+    video = replace(at_rate(rate).video, timecode=before)
+    assert timecode_at(video, 1 / rate) == f"00:01:00;{round(rate / 15):02d}"
+    hour = replace(video, timecode="01:00:00;00")
+    assert media_start(hour, rate_of(hour, at_rate(rate).decode)).frame / rate == pytest.approx(3600, abs=0.1)
 
 
 def test_picture_and_sound_are_linked_and_as_long_as_they_are() -> None:

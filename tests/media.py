@@ -6,6 +6,7 @@ Everything is drawn here and encoded with PyAV; nothing is downloaded and no ffm
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -109,6 +110,19 @@ def write_video(
             frame.pts, frame.time_base = round(seconds / unit), unit
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def with_clean_aperture(path: Path, *numbers: int) -> Path:
+    """Insert a `clap` box into the sample entry of an MP4 whose index comes last."""
+    data = bytearray(path.read_bytes())
+    box = struct.pack(">I4s8i", 40, b"clap", *numbers)
+    entry = data.rindex(b"avc1") - 4
+    data[entry + 86 : entry + 86] = box
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        place = data.rindex(kind) - 4
+        data[place : place + 4] = (int.from_bytes(data[place : place + 4]) + len(box)).to_bytes(4)
+    path.write_bytes(data)
     return path
 
 

@@ -118,6 +118,13 @@ class Crop:
         """Return what is left of the picture."""
         return image[self.top : image.shape[0] - self.bottom, self.left : image.shape[1] - self.right]
 
+    def cut_frame(self, frame: VideoFrame) -> VideoFrame:
+        """Return what is left of a frame, in its format; where that has less colour than light, to the next pair."""
+        if not self:
+            return frame
+        width, height = self.size(frame.width, frame.height)
+        return _filtered(frame, ("crop", f"{width}:{height}:{self.left}:{self.top}"))
+
     def cut_scaled(self, image: Image, width: int, height: int) -> Image:
         """Return what is left of a picture of `width` x `height` that was scaled before, or of one of its planes."""
         down, across = image.shape[0] / height, image.shape[1] / width
@@ -167,14 +174,15 @@ class PixelAspects:
 
 def _measured(frame: VideoFrame) -> float:
     """Return the pixel aspect of a frame, as exactly as its width in pixels is whole."""
+    scale = f"w={_MEASURED_WIDTH}*sar:h=2:eval=frame:flags=neighbor"
+    return _filtered(frame, ("crop", "2:2"), ("scale", scale)).width / _MEASURED_WIDTH
+
+
+def _filtered(frame: VideoFrame, *filters: tuple[str, str]) -> VideoFrame:
+    """Return the frame after filters of FFmpeg, each with its arguments."""
     graph = av.filter.Graph()
     graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000))
-    graph.link_nodes(
-        source,
-        graph.add("crop", "2:2"),
-        graph.add("scale", f"w={_MEASURED_WIDTH}*sar:h=2:eval=frame:flags=neighbor"),
-        graph.add("buffersink"),
-    ).configure()
+    graph.link_nodes(source, *(graph.add(*one) for one in filters), graph.add("buffersink")).configure()
     graph.vpush(frame)
-    return graph.vpull().width / _MEASURED_WIDTH
+    return graph.vpull()

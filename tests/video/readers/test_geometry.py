@@ -21,7 +21,7 @@ from framelens.video.readers.geometry import Crop, Orientation, shown_size
 from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import AccurateSeeker
 from tests.kinds import scenes
-from tests.media import COLOURS, solid, write_video
+from tests.media import COLOURS, solid, with_clean_aperture, write_video
 
 Open = Callable[[Path], FrameReader]
 CORNERS = ("red", "green", "blue", "white")  # top left and right, bottom left and right, as stored
@@ -200,19 +200,6 @@ def test_display_size_is_that_of_the_cropped_picture(opened: Open, tmp_path: Pat
     with opened(path) as reader:
         assert (reader.info.width, reader.info.height) == (256, 64)
         assert next(iter(reader.frames())).upright(1280).shape == (64, 256, 3)
-
-
-def with_clean_aperture(path: Path, *numbers: int) -> Path:
-    """Insert a `clap` box into the sample entry of an MP4 whose index comes last."""
-    data = bytearray(path.read_bytes())
-    box = struct.pack(">I4s8i", 40, b"clap", *numbers)
-    entry = data.rindex(b"avc1") - 4
-    data[entry + 86 : entry + 86] = box
-    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
-        place = data.rindex(kind) - 4
-        data[place : place + 4] = (int.from_bytes(data[place : place + 4]) + len(box)).to_bytes(4)
-    path.write_bytes(data)
-    return path
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Exact clips: pictures and sound of the range, decoded and encoded again.
 
 Every picture keeps its time, also at a variable frame rate. Colours are H.264's usual ones, 4:2:0 with eight bits, or
-ten for HDR; orientation, colour tags and the aspect of pixels are those of the video.
+ten for HDR; orientation, colour tags and the aspect of pixels are those of the video. What it cuts off is left out, and
+what is transparent is white.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ from framelens.video.readers.base import as_image, reformatted
 from framelens.video.readers.geometry import UPRIGHT
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import frame_rate_of, open_video
-from framelens.video.readers.tone_mapping import HDR_TRANSFERS
+from framelens.video.readers.tone_mapping import HDR_TRANSFERS, matrix_of
+from framelens.video.readers.transparency import composited, has_alpha
 from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
@@ -57,7 +59,7 @@ _WHOLE_SECONDS = 0.1
 """A picture at an edge of the range is kept whole if no more of it is outside."""
 _CANVAS_UNIT, _CANVAS_RATE = Fraction(1, 90_000), Fraction(60)
 """Clock and highest usual rate of what is fitted, so that the parts of a reel have the same parameters."""
-_CANVAS_COLOURS = (1, 1, 1, 1)
+_CANVAS_COLOURS = {"color_range": 1, "color_primaries": 1, "color_trc": 1, "colorspace": 1}
 """Range of television, and primaries, transfer and matrix of BT.709."""
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG of FFmpeg."""
@@ -179,11 +181,14 @@ class _Track:
         self.start_seconds = asked if asked - begins > _WHOLE_SECONDS else begins  # a picture that is shown for long
         self.end_seconds = self.start_seconds
         self._canvas, self.is_done = request.canvas, False
+        self._is_rgb = _is_rgb(first.picture)
         if self._canvas:
             self._size, self._format, unit = (self._canvas.width, self._canvas.height), "yuv420p", _CANVAS_UNIT
         else:
-            self._size = (max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2))
-            self._format, unit = _format_of(frame, source), source.time_base or _CANVAS_UNIT
+            width, height = first.picture.presentation.crop_of(frame).size(frame.width, frame.height)
+            self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
+            self._format = "yuv420p" if self._is_rgb else _format_of(frame, source)
+            unit = source.time_base or _CANVAS_UNIT
         self._unit = unit if unit.denominator <= _MOST_UNITS and unit.numerator else Fraction(1, _MOST_UNITS)
         self._lengths: dict[int, int] = {}
         self._levels: tuple[bytes, bytes] = (b"", b"")
@@ -210,11 +215,10 @@ class _Track:
         stream.pix_fmt = self._format
         context, given = stream.codec_context, source.codec_context
         context.time_base = self._unit
+        for name, new in _CANVAS_COLOURS.items():
+            setattr(context, name, new if self._canvas or self._is_rgb else getattr(given, name))
         if self._canvas:
-            context.color_range, context.color_primaries, context.color_trc, context.colorspace = _CANVAS_COLOURS
             return stream
-        for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
-            setattr(context, name, getattr(given, name))
         if source.sample_aspect_ratio:
             stream.sample_aspect_ratio = source.sample_aspect_ratio
         if (orientation := self._first.picture.orientation) != UPRIGHT:
@@ -248,12 +252,17 @@ class _Track:
 
     def _drawn(self, picture: AvPicture, frame: VideoFrame) -> AvPicture:
         """Return the picture that the clip should have: the video's own unless something was drawn or fitted."""
-        if self._canvas:
+        if self._canvas or self._is_rgb:
             return AvPicture(frame, picture.index, picture.time_seconds, picture.duration_seconds)
         return replace(picture, frame=frame) if self._captions else picture
 
     def _converted(self, picture: AvPicture, pts: int) -> VideoFrame:
-        made = _fitted(picture, self._size) if self._canvas else picture.frame.reformat(*self._size, self._format)
+        if self._canvas:
+            made = _fitted(picture, self._size)
+        else:
+            frame = _composited(picture) if self._is_rgb else picture.frame
+            frame = picture.presentation.crop_of(frame).cut_frame(frame)
+            made = _in_canvas_colours(frame, self._size) if self._is_rgb else frame.reformat(*self._size, self._format)
         if self._captions:
             made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
         made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE
@@ -286,8 +295,27 @@ def _fitted(picture: AvPicture, size: tuple[int, int]) -> VideoFrame:
     paper = np.zeros((height, width, 3), np.uint8)
     left, top = (width - inside[0]) // 2, (height - inside[1]) // 2
     paper[top : top + inside[1], left : left + inside[0]] = image
-    frame = VideoFrame.from_ndarray(paper, format="bgr24")
-    return reformatted(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+    return _in_canvas_colours(VideoFrame.from_ndarray(paper, format="bgr24"), size)
+
+
+def _in_canvas_colours(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+    """Return an RGB frame at this (width, height) in 8 bits of BT.709."""
+    matrix, levels = Colorspace.ITU709, ColorRange.MPEG
+    return reformatted(frame, size, format="yuv420p", dst_colorspace=matrix, dst_color_range=levels)
+
+
+def _is_rgb(picture: AvPicture) -> bool:
+    """Return whether pictures are encoded from RGB: those that are stored so, and those that may be transparent."""
+    form = picture.frame.format
+    may_be_clear = has_alpha(picture.frame) and not picture.presentation.is_opaque
+    return (form.is_rgb or form.has_palette or may_be_clear) and picture.frame.color_trc not in HDR_TRANSFERS
+
+
+def _composited(picture: AvPicture) -> VideoFrame:
+    """Return a picture as an RGB frame, on white where it is transparent."""
+    frame, alpha = picture.frame, picture.presentation.alpha_of(picture.frame)
+    image = as_image(reformatted(frame, format="bgr24", src_colorspace=matrix_of(frame)).to_ndarray())
+    return VideoFrame.from_ndarray(image if alpha is None else composited(image, alpha), "bgr24")
 
 
 def _format_of(frame: VideoFrame, source: VideoStream) -> str:

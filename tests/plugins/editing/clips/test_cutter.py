@@ -22,7 +22,7 @@ from framelens.plugins.editing.clips.cutter import VideoClip, clip_name, cut_cli
 from framelens.plugins.editing.clips.messages import ClipMode, ClipPictures, ClipRequest
 from framelens.video.readers import open_reader
 from tests.marked import marked, number_of, uneven_times
-from tests.media import solid, textured, with_sound, write_sound, write_video
+from tests.media import solid, textured, with_clean_aperture, with_sound, write_sound, write_video
 from tests.spoken import tone, write_programmes, write_surround
 
 COUNT = 120
@@ -211,6 +211,41 @@ def traits(container: Any) -> list[object]:
     tags = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
     sounds = [(one.codec_context.layout.name, one.metadata["language"]) for one in container.streams.audio]
     return [first.rotation, first.format.name, tags, stream.sample_aspect_ratio, sounds]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pixel_format", ["rgba", "rgb24"])
+def test_rgb_is_cut_in_usual_colours_and_on_white(tmp_path: Path, pixel_format: str) -> None:
+    image = np.full((96, 160, 4), (200, 30, 60, 255), np.uint8)
+    image[:, 80:, 3] = 0
+    path = tmp_path / "title.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, pixel_format
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgba").reformat(format=pixel_format)))
+        container.mux(stream.encode(None))
+    clip = cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4")
+    with av.open(str(clip.path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.pix_fmt, context.colorspace, context.color_range) == ("yuv420p", 1, 1)
+    with open_reader(clip.path) as reader:
+        shown = next(iter(reader.frames())).upright(160)
+    right = [255, 255, 255] if pixel_format == "rgba" else [200, 30, 60]
+    assert shown[48, 40, ::-1].tolist() == pytest.approx([200, 30, 60], abs=6)
+    assert shown[48, 120, ::-1].tolist() == pytest.approx(right, abs=6)
+
+
+@pytest.mark.slow
+def test_exact_clip_leaves_out_what_the_video_cuts_off(tmp_path: Path) -> None:
+    image = solid((128, 128, 128))
+    image[20:84, 8:128] = (200, 30, 60)
+    path = with_clean_aperture(write_video(tmp_path / "film.mp4", [image] * 20), 120, 1, 64, 1, -12, 1, 4, 1)
+    clip = cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4")
+    with open_reader(clip.path) as reader:
+        shown = next(iter(reader.frames())).upright(160)
+    assert shown.shape == (64, 120, 3)
+    assert {tuple(shown[row, column] > 100) for row in (2, 61) for column in (2, 117)} == {(False, False, True)}
 
 
 @pytest.mark.slow

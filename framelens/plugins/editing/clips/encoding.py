@@ -1,8 +1,8 @@
 """Exact clips: pictures and sound of the range, decoded and encoded again.
 
 Every picture keeps its time, also at a variable frame rate. Colours are H.264's usual ones, 4:2:0 with eight bits, or
-ten for HDR; orientation, colour tags and the aspect of pixels are those of the video. What it cuts off is left out, and
-what is transparent is white.
+ten for HDR; orientation, fields, colour tags and the aspect of pixels are those of the video. What it cuts off is left
+out, and what is transparent is white.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import av.error
 import cv2
 import numpy as np
 from av.audio.stream import AudioStream
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
@@ -61,6 +62,8 @@ _CANVAS_UNIT, _CANVAS_RATE = Fraction(1, 90_000), Fraction(60)
 """Clock and highest usual rate of what is fitted, so that the parts of a reel have the same parameters."""
 _CANVAS_COLOURS = {"color_range": 1, "color_primaries": 1, "color_trc": 1, "colorspace": 1}
 """Range of television, and primaries, transfer and matrix of BT.709."""
+_LINES_OF_FIELDS = 4
+"""The height of interlaced 4:2:0 is a multiple of it: two lines of colour in each of two fields."""
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG of FFmpeg."""
 Timed = tuple[float, "Packet[Any]"]
@@ -219,6 +222,8 @@ class _Track:
             setattr(context, name, new if self._canvas or self._is_rgb else getattr(given, name))
         if self._canvas:
             return stream
+        if info.is_interlaced and not self._is_rgb and self._size[1] % _LINES_OF_FIELDS == 0:
+            context.flags |= Flags.interlaced_dct.value | Flags.interlaced_me.value
         if source.sample_aspect_ratio:
             stream.sample_aspect_ratio = source.sample_aspect_ratio
         if (orientation := self._first.picture.orientation) != UPRIGHT:

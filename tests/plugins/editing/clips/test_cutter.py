@@ -237,6 +237,18 @@ def test_rgb_is_cut_in_usual_colours_and_on_white(tmp_path: Path, pixel_format: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("height", [96, 90])
+def test_fields_stay_fields_where_h264_can_have_them(tmp_path: Path, height: int) -> None:
+    options = {"flags": "+ildct+ilme", "top": "1"}
+    images = (textured(number, 160, height) for number in range(20))
+    path = write_video(tmp_path / "tape.mpg", images, codec="mpeg2video", options=options)
+    clip = cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4")
+    with open_reader(path) as before, open_reader(clip.path) as after:
+        assert (before.info.is_interlaced, after.info.is_interlaced) == (True, height % 4 == 0)
+        assert (clip.num_frames, after.info.frame_rate) == (10, 25.0)
+
+
+@pytest.mark.slow
 def test_exact_clip_leaves_out_what_the_video_cuts_off(tmp_path: Path) -> None:
     image = solid((128, 128, 128))
     image[20:84, 8:128] = (200, 30, 60)

@@ -52,7 +52,7 @@ _LMS_TO_BT2020 = (
     (-0.791329556, 1.983600452, -0.192270896),
     (-0.025949900, -0.098913715, 1.124863614),
 )
-_OWN_MATRICES = frozenset({_YCGCO, _ICTCP})
+OWN_MATRICES = frozenset({_YCGCO, _ICTCP})
 """Matrices that swscale doesn't know, and `_decoded` does."""
 _RGB, _BT2020_CONSTANT = 0, 10
 _MATRICES = frozenset({_BT709, _UNKNOWN, 4, 5, 6, 7, _BT2020_MATRIX})
@@ -84,7 +84,7 @@ def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None)
 def with_known_matrix(frame: VideoFrame) -> VideoFrame:
     """Return the frame, with the usual matrix in place of a tag that can't be read or can't be true."""
     given = frame.colorspace
-    if given not in _MATRICES and given not in ({_RGB} if frame.format.is_rgb else _OWN_MATRICES):
+    if given not in _MATRICES and given not in ({_RGB} if frame.format.is_rgb else OWN_MATRICES):
         frame.colorspace = _BT2020_MATRIX if given == _BT2020_CONSTANT else _UNKNOWN
     return frame
 
@@ -107,7 +107,7 @@ def colours_of(frame: VideoFrame) -> str:
 
 def needs_mapping(frame: VideoFrame) -> bool:
     """Return whether `converted` shows the frame as sRGB, and swscale doesn't."""
-    return _is_wide(frame) or frame.colorspace in _OWN_MATRICES
+    return _is_wide(frame) or frame.colorspace in OWN_MATRICES
 
 
 def _is_wide(frame: VideoFrame) -> bool:
@@ -116,7 +116,7 @@ def _is_wide(frame: VideoFrame) -> bool:
 
 def converted(frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
     """Return the frame at `size` (width, height) as sRGB, BGR, 8 bit."""
-    if frame.colorspace in _OWN_MATRICES:
+    if frame.colorspace in OWN_MATRICES:
         codes = _decoded(frame, size, way)
     else:
         wide = reformatted(frame, size, format="rgb48le", src_colorspace=matrix_of(frame), interpolation=way)

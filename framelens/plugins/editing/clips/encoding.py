@@ -43,7 +43,7 @@ from framelens.video.readers.base import as_image, reformatted
 from framelens.video.readers.geometry import UPRIGHT
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import frame_rate_of, open_video
-from framelens.video.readers.tone_mapping import HDR_TRANSFERS, matrix_of
+from framelens.video.readers.tone_mapping import HDR_TRANSFERS, OWN_MATRICES, converted, matrix_of, needs_mapping
 from framelens.video.readers.transparency import composited, has_alpha
 from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
@@ -310,16 +310,23 @@ def _in_canvas_colours(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
 
 
 def _is_rgb(picture: AvPicture) -> bool:
-    """Return whether pictures are encoded from RGB: those that are stored so, and those that may be transparent."""
-    form = picture.frame.format
-    may_be_clear = has_alpha(picture.frame) and not picture.presentation.is_opaque
-    return (form.is_rgb or form.has_palette or may_be_clear) and picture.frame.color_trc not in HDR_TRANSFERS
+    """Return whether pictures are encoded from RGB.
+
+    That holds for RGB itself, for a matrix that swscale doesn't know, such as YCgCo, and for what may be transparent.
+    """
+    frame, form = picture.frame, picture.frame.format
+    may_be_clear = has_alpha(frame) and not picture.presentation.is_opaque
+    is_other = form.is_rgb or form.has_palette or may_be_clear
+    return frame.colorspace in OWN_MATRICES or (is_other and frame.color_trc not in HDR_TRANSFERS)
 
 
 def _composited(picture: AvPicture) -> VideoFrame:
     """Return a picture as an RGB frame, on white where it is transparent."""
     frame, alpha = picture.frame, picture.presentation.alpha_of(picture.frame)
-    image = as_image(reformatted(frame, format="bgr24", src_colorspace=matrix_of(frame)).to_ndarray())
+    if needs_mapping(frame):
+        image = converted(frame, (frame.width, frame.height), "BICUBIC")
+    else:
+        image = as_image(reformatted(frame, format="bgr24", src_colorspace=matrix_of(frame)).to_ndarray())
     return VideoFrame.from_ndarray(image if alpha is None else composited(image, alpha), "bgr24")
 
 

@@ -237,6 +237,23 @@ def test_rgb_is_cut_in_usual_colours_and_on_white(tmp_path: Path, pixel_format: 
 
 
 @pytest.mark.slow
+def test_colours_that_swscale_does_not_know_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "screen.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv444p"
+        stream.codec_context.colorspace = 8  # YCgCo
+        planes = np.stack([np.full((96, 160), level, np.uint8) for level in (120, 128, 128)])
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv444p")))
+        container.mux(stream.encode(None))
+    clip = cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4")
+    with open_reader(path) as before, open_reader(clip.path) as after:
+        shown = [next(iter(reader.frames())).upright(160)[48, 80].tolist() for reader in (before, after)]
+    assert shown[1] == pytest.approx(shown[0], abs=6)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [96, 90])
 def test_fields_stay_fields_where_h264_can_have_them(tmp_path: Path, height: int) -> None:
     options = {"flags": "+ildct+ilme", "top": "1"}

@@ -256,8 +256,11 @@ class _Track:
         yield from self._timed(self._stream.encode(None))
 
     def _drawn(self, picture: AvPicture, frame: VideoFrame) -> AvPicture:
-        """Return the picture that the clip should have: the video's own unless something was drawn or fitted."""
-        if self._canvas or self._is_rgb:
+        """Return the picture that the clip should have: the video's own unless something was drawn or converted.
+
+        Sharp patterns of colour differ in other formats, where a level is the mean of other lines.
+        """
+        if self._canvas or self._is_rgb or picture.frame.format.name != self._format:
             return AvPicture(frame, picture.index, picture.time_seconds, picture.duration_seconds)
         return replace(picture, frame=frame) if self._captions else picture
 

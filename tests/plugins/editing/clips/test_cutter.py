@@ -254,6 +254,15 @@ def test_colours_that_swscale_does_not_know_are_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pixel_format", ["yuv422p10le", "yuv444p"])
+def test_lines_of_colour_are_cut_from_other_formats(tmp_path: Path, pixel_format: str) -> None:
+    image = textured(1, 640, 720)
+    image[1::2] = image[1::2, :, ::-1]
+    path = write_video(tmp_path / "screen.mp4", [image] * 20, pixel_format=pixel_format, options={"crf": "4"})
+    assert cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4").num_frames == 10
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [96, 90])
 def test_fields_stay_fields_where_h264_can_have_them(tmp_path: Path, height: int) -> None:
     options = {"flags": "+ildct+ilme", "top": "1"}

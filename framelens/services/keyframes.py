@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -27,10 +26,15 @@ def parse_interval(text: str) -> float:
     Raises:
         ConfigError: The text is no time, or zero.
     """
-    with suppress(ValueError):
-        if length := time_parsing.parse_seconds(text):
-            return length
-    raise ConfigError("interval_empty", given=text)
+    try:
+        length = time_parsing.parse_seconds(text)
+    except time_parsing.UnreadableTimeError as error:
+        if error.values.get("example"):
+            raise ConfigError(error.key, **error.values) from error
+        length = 0.0
+    if not length:
+        raise ConfigError("interval_empty", given=text)
+    return length
 
 
 def parse_seconds(text: str) -> float:

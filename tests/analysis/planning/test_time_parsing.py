@@ -65,6 +65,12 @@ def test_an_interval_is_longer_than_nothing(text: str) -> None:
         parse_interval(text)
 
 
+def test_an_interval_with_a_wrong_clock_gets_the_right_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_interval("00:03:500")
+    assert (caught.value.key, caught.value.values["example"]) == ("clock_unreadable", "00:03.500")
+
+
 @pytest.mark.parametrize(
     ("selection", "notice"),
     [

@@ -1,8 +1,11 @@
 """Sentences about values that pydantic refuses, in the language of the context; its own words are English alone."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any, TypeGuard, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from framelens.core.files import readable
@@ -26,6 +29,40 @@ def wrong_text(error: Any) -> str:
     key = next(one for one in (f"api.wrong.{kind}", *_KINDS) if _fits(one, kind) and one in known)
     values = {name: _value(name, str(value)) for name, value in (error.get("ctx") or {}).items()}
     return t(key, **values)
+
+
+def fields_beside(body: object, place: Sequence[str | int]) -> list[str]:
+    """List the fields of the object in a request at whose field pydantic found an error.
+
+    Args:
+        body: Annotation of the request's body.
+        place: Where the error is in it, as pydantic writes it: with the kind of an object where there are several.
+    """
+    found = body
+    for step in place[:-1]:
+        found = _within(found, step)
+    return list(found.model_fields) if _is_model(found) else []
+
+
+def _within(annotation: Any, step: str | int) -> Any:
+    """Return the annotation of what is at a step of a place: in a field, in a list, or of a kind; None if unknown."""
+    members = [one for one in get_args(annotation) if one is not type(None)]
+    if get_origin(annotation) in (Union, UnionType):
+        if len(members) == 1:
+            return _within(members[0], step)
+        return next((one for one in members if _is_model(one) and _is_of_kind(one, step)), None)
+    if get_origin(annotation) is list:
+        return members[0]
+    field = annotation.model_fields.get(str(step)) if _is_model(annotation) else None
+    return field and field.annotation
+
+
+def _is_of_kind(model: type[BaseModel], name: str | int) -> bool:
+    return any(name in get_args(one.annotation) for one in model.model_fields.values())
+
+
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _value(name: str, text: str) -> str:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.utils import get_flat_dependant
@@ -25,7 +25,7 @@ from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
 from framelens.plugins.server.v1.schemas import About, Problem
-from framelens.plugins.server.validation import wrong_text
+from framelens.plugins.server.validation import fields_beside, wrong_text
 from framelens.reports.formats import FORMATS
 from framelens.services.container import Services
 
@@ -112,13 +112,16 @@ def _check_query(request: Request) -> None:
     """Refuse parameters of the query that the route doesn't have, as fields of a body are."""
     known = [one.alias for one in get_flat_dependant(request.scope["route"].dependant).query_params]
     if unknown := [name for name in request.query_params if name not in known]:
-        raise RequestValidationError([_unknown_parameter(name[:80], known) for name in unknown])
+        raise RequestValidationError([_unknown("parameter", ("query", name), known) for name in unknown])
 
 
-def _unknown_parameter(name: str, known: Sequence[str]) -> dict[str, Any]:
+def _unknown(kind: Literal["parameter", "field"], place: Sequence[Any], known: Sequence[str]) -> dict[str, Any]:
+    """Return the error about a name that doesn't exist, with the nearest one that does."""
+    *where, name = place
+    name = str(name)[:80]
     nearest = difflib.get_close_matches(name, known, 1, 0.0)
-    kind = "parameter_misspelt" if nearest else "parameter_unknown"
-    return {"type": kind, "loc": ("query", name), "ctx": {"nearest": "".join(nearest)}}
+    misspelt = f"{kind}_misspelt" if nearest else f"{kind}_unknown"
+    return {"type": misspelt, "loc": (*where, name), "ctx": {"nearest": "".join(nearest)}}
 
 
 def get_about(services: ServicesDep) -> About:
@@ -182,7 +185,15 @@ async def _wrong_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(one["loc"] == ("body",) and one.get("input") and isinstance(one["input"], bytes) for one in error.errors()):
         return problem_response(InputError("api_content_type"))  # FastAPI reads no JSON of other types
-    return _wrong_body([{"place": _place(one), "message": wrong_text(one)} for one in error.errors()])
+    body = request.scope["route"].body_field
+    found = [_with_nearest(one, body.field_info.annotation if body else None) for one in error.errors()]
+    return _wrong_body([{"place": _place(one), "message": wrong_text(one)} for one in found])
+
+
+def _with_nearest(error: dict[str, Any], body: object) -> dict[str, Any]:
+    """Return an error of pydantic; one about a field that doesn't exist, with the nearest one that does."""
+    known = fields_beside(body, error["loc"][1:]) if error["type"] == "extra_forbidden" else []
+    return _unknown("field", error["loc"], known) if known else error
 
 
 def _wrong_body(found: Sequence[Mapping[str, str]]) -> Response:

@@ -174,6 +174,23 @@ def test_unknown_parameter_is_refused_with_the_nearest(api: TestClient, path: st
     assert said in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("jobs", {"source": {}, "frame": 3}, 'body.frame: There is no such field; did you mean "frames"?'),
+        ("jobs", {"source": {"type": "url", "url": "http://a", "overveiw": True}}, 'did you mean "overview"?'),
+        ("jobs", {"source": {"type": "upload", "ID": "x"}}, "body.source.upload.ID: There is no such field; did you"),
+        ("uploads", {"name": "a.mp4", "size": 5}, 'body.size: There is no such field; did you mean "size_bytes"?'),
+    ],
+)
+def test_unknown_field_is_refused_with_the_nearest(
+    api: TestClient, path: str, body: dict[str, object], said: str
+) -> None:
+    answer = api.post(path, json=body)
+    assert (answer.status_code, answer.json()["key"]) == (422, "api_body_wrong")
+    assert said in answer.json()["detail"]
+
+
 @pytest.mark.slow
 def test_subtitles_are_put_beside_the_uploaded_video(api: TestClient, services: Services) -> None:
     words = uploaded(api, b"1\n00:00:00,500 --> 00:00:01,500\nHello\n", "words.srt")["id"]

@@ -38,7 +38,7 @@ from framelens.core.errors import (
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.failures.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language, t
-from framelens.llm.retries import Retries
+from framelens.llm.retries import VARIED, Retries
 from framelens.llm.stream import Reply, stream_pieces
 from framelens.llm.text_fallback import unseen
 
@@ -244,12 +244,12 @@ def _answer(
     pictures = repository.pictures(conversation.pictures())
     builder = ContextBuilder(conversation, analyses, pictures, connection, measured)
     settings = conversation.last.settings
-    retries, attempt = Retries(), 0
+    retries, attempt, varied = Retries(), 0, dict[str, Any]()
     while True:
         attempt += 1
         prepared = builder.build()
         yield values.ContextChosen(prepared.use, prepared.attached, connection.endpoint.model)
-        options = _options(settings, prepared.answer_tokens)
+        options = {**_options(settings, prepared.answer_tokens), **varied}
         is_empty = True
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
@@ -263,7 +263,11 @@ def _answer(
             return
         except PicturesRefused as refused:
             _raise_unless(bool(prepared.attached) and attempt < _ATTEMPTS, refused)
-            builder.fallback.begin(refused)
+            if retries.may_be_slip(refused):
+                varied = dict(VARIED)
+            else:
+                varied = {}
+                builder.fallback.begin(refused)
             if not is_empty:
                 yield AnswerText("", restart=True)
         except TooManyPictures as refused:

@@ -2,17 +2,20 @@
 
 One rule for analyses, questions, votes, speech, embeddings and checks. A busy engine is asked again after the time that
 it names, else after 2, 4, 8 … seconds. A request whose connection broke is sent again soon if its caller has seen that
-the engine still runs. Everything else would fail again.
+the engine still runs. A model that says once that it sees no pictures is asked once more. Everything else would fail
+again.
 """
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy
 
 T = TypeVar("T")
+VARIED: Mapping[str, float] = {"temperature": 0.4, "frequency_penalty": 0.4}
+"""Options with which a model says something else than before."""
 _BUSY_ATTEMPTS = 6
 _LONGEST_WAIT_SECONDS = 120.0
 _BROKEN_ATTEMPTS = 3
@@ -24,7 +27,7 @@ class Retries:
     """Attempts of one request."""
 
     def __init__(self) -> None:
-        self._busy = self._broken = 0
+        self._busy = self._broken = self._unseen = 0
 
     def pause_after(self, error: AppError, *, runs: bool = False) -> float | None:
         """Return the seconds to wait before the request is sent again; None if it isn't.
@@ -41,6 +44,12 @@ class Retries:
             seconds = _FIRST_PAUSE_SECONDS * (2**self._broken - 1)
             return seconds if self._broken < _BROKEN_ATTEMPTS else None
         return None
+
+    def may_be_slip(self, error: AppError) -> bool:
+        """Return whether the model says for the first time that it sees no pictures; then VARIED is sent along."""
+        is_unseen = error.key == "pictures_unseen"
+        self._unseen += is_unseen
+        return is_unseen and self._unseen == 1
 
 
 async def repeated(send: Callable[[], Awaitable[T]]) -> T:

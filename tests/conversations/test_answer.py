@@ -285,6 +285,20 @@ def test_model_that_says_it_sees_no_pictures_gets_words(video: Path, data: Path)
 
 
 @pytest.mark.slow
+def test_model_that_says_so_once_is_asked_again_with_pictures(video: Path, data: Path) -> None:
+    said = iter(["I'm sorry, but I can't see the images."])
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "x" if body["max_tokens"] == 1 else next(said, "Red [1].")
+
+    with serve(behave) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert (turn.answer, turn.context.mode, turn.notices) == ("Red [1].", "messages", ())
+    first, second = questions(server)
+    assert has_pictures(second) and second["frequency_penalty"] and "frequency_penalty" not in first
+
+
+@pytest.mark.slow
 def test_engine_that_drops_pictures_gets_words(video: Path, data: Path) -> None:
     with serve(answering("Red [1]."), sees=False) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last

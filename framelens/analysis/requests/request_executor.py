@@ -27,13 +27,11 @@ from framelens.core.failures.refusals import may_be_dying
 from framelens.core.roles import current_user
 from framelens.i18n import in_language, t
 from framelens.llm.messages import in_words
-from framelens.llm.retries import Retries
+from framelens.llm.retries import VARIED, Retries
 from framelens.llm.stream import Reply, stream_pieces
 from framelens.llm.text_fallback import unseen
 
 _ATTEMPTS = 3
-_VARIED = {"temperature": 0.4, "frequency_penalty": 0.4}
-"""Options that make a model which repeats itself say something else."""
 _FUTILE_FORMS = 2
 """Number of requests without the form after all attempts, from which the form isn't requested again."""
 
@@ -114,18 +112,17 @@ class RequestExecutor:
         """
         started = time.monotonic()
         best: ChunkResult | None = None
-        usage, trouble = Usage(), ""
+        usage, trouble, retries = Usage(), "", Retries()
         for attempt in range(1, _ATTEMPTS + 1):
-            options = {**self._options(trouble), **(_VARIED if vary else {})}
+            options = {**self._options(trouble), **(VARIED if vary else {})}
             with in_language(self._run.task.request.language):
                 sent = _with_hint(asked.sent, t(f"prompt.again.{trouble}")) if trouble else asked.sent
                 try:
                     result = self._attempt(asked, sent, options, may_recall=not vary)
                 except PicturesRefused as refused:
-                    if refused.key != "pictures_unseen":
+                    if not retries.may_be_slip(refused):
                         raise
-                    # Said once, of pictures that were seen in other requests, it may be a slip.
-                    result = self._attempt(asked, sent, {**options, **_VARIED}, may_recall=False)
+                    result = self._attempt(asked, sent, {**options, **VARIED}, may_recall=False)
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
             trouble = self._worth_asking_again(result, attempt)
@@ -254,7 +251,7 @@ class RequestExecutor:
 
     def _options(self, trouble: str) -> dict[str, Any]:
         if trouble == "repeats":
-            return dict(_VARIED)
+            return dict(VARIED)
         if trouble == "cut":
             return {"max_tokens": self._longest()}
         return {}

@@ -20,7 +20,7 @@ from framelens.core.failures.refusals import refused_parameter
 from framelens.core.redaction import remember_secret
 from framelens.http_client.client import pooled_client, request_timeout
 from framelens.http_client.limits import response_limits
-from framelens.llm.events import EventDecoder
+from framelens.llm.events import EventDecoder, begun
 from framelens.llm.limits import limits_of
 
 log = logging.getLogger(__name__)
@@ -173,9 +173,12 @@ class EngineClient(openai.AsyncOpenAI):
             body = _whole_body(sent)
             try:
                 with response_limits(limits_of(sent.url, body, self._wait_seconds)):
-                    return await self._request_with_pictures(cast_to, sent, **form)
-            except openai.APIStatusError as error:
-                found = refused_parameter(error.status_code, error.response.text, body)
+                    return await begun(await self._request_with_pictures(cast_to, sent, **form))
+            except openai.APIError as error:
+                if isinstance(error, openai.APIStatusError):
+                    found = refused_parameter(error.status_code, error.response.text, body)
+                else:
+                    found = refused_parameter(200, error.body, body)
                 if found is None:
                     raise
                 name, instead = found

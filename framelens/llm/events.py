@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
 
@@ -134,6 +135,37 @@ class EventDecoder:
             raise _refusal(text)
         else:
             raise ValueError(said_in(text))
+
+
+async def begun(answer: Any) -> Any:
+    """Return what the client returns for a request once the first words, or the body, are there and no refusal.
+
+    Raises:
+        openai.APIError: It is a refusal; it can be sent differently, as nothing has been passed on.
+        ValueError: The body is neither a stream nor an answer.
+    """
+    if isinstance(answer, httpx.Response) and is_refusal(body := read_json(answer.content)):
+        raise _refusal(body)
+    if isinstance(answer, openai.AsyncStream):
+        rest, first = answer._iterator, []
+        async for event in rest:
+            first.append(event)
+            if not _is_opening(event):
+                break
+
+        async def events() -> AsyncIterator[Any]:
+            for event in first:
+                yield event
+            async for event in rest:
+                yield event
+
+        answer._iterator = events()
+    return answer
+
+
+def _is_opening(event: Any) -> bool:
+    """Return whether an event only says who speaks; some gateways send that before they ask the engine."""
+    return all(not value for choice in event.choices for name, value in choice.delta if name != "role")
 
 
 async def whole_answer(body: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from framelens.engine.base import Endpoint
 from framelens.llm.chat import EngineChat
 from framelens.llm.stream import ask
 from tests import loopback
-from tests.llm.scripted import Behave, Refuse, Server, following, saying, serve
+from tests.llm.scripted import Behave, Refuse, Server, Whole, following, saying, serve
 
 
 def chat_of(server: Server, **fields: Any) -> EngineChat:
@@ -96,6 +96,22 @@ def test_refused_parameters_are_replaced_and_remembered() -> None:
     assert second["temperature"] == 0.0 and "temperature" not in third
     assert fourth == third
     assert "max_tokens" in others[0]  # another model of the same address
+
+
+@pytest.mark.parametrize("form", ["event", "body"])
+def test_parameters_refused_with_status_200_are_left_out(form: str) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str | bytes]:
+        said = json.dumps({"error": {"message": GPT5["temperature"], "code": 400}})
+        if "temperature" not in body:
+            yield "red"
+        elif form == "body":
+            raise Whole(said.encode(), content_type="application/json")
+        else:
+            yield f"data: {said}\n\n".encode()
+
+    with serve(behave) as server:
+        assert chat_of(server, temperature=0.0).invoke("What?").content == "red"
+    assert len(server.requests) == 2 and "temperature" not in server.requests[1]
 
 
 def test_parameters_refused_in_turn_are_left_out() -> None:

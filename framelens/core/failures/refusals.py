@@ -37,8 +37,9 @@ _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
     403: ("quota", "filter", "pictures", "bytes", "model", "busy", "place"),
 }  # fmt: skip
 """Meanings of words with these statuses; other words there are about the key."""
-_TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
-              "description", "status_msg", "errors", "base_resp", "metadata", "raw", "data", "choices")  # fmt: skip
+_TEXT_KEYS = ("error", "message", "Message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
+              "description", "details", "status_msg", "errors", "base_resp", "metadata", "cause", "innererror", "raw",
+              "data", "choices")  # fmt: skip
 """Keys under which servers put their words, the most specific last."""
 _WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message", "errorMessage")
 """Those of a refusal without "error" in it; an answer has none of them beside its choices."""
@@ -101,9 +102,16 @@ def refused_in_answer(text: str, *, model: str = "") -> errors.AppError | None:
     return refused_in_stream(text, model=model) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
 
 
-def refused_parameter(status: int, text: str, sent: Collection[str]) -> tuple[str, str] | None:
-    """Return the parameter of a request that an HTTP answer refuses, as `match_parameter` does."""
-    return match_parameter(_Refusal(status, _body(text)).searched, sent) if status in _FAULTY else None
+def refused_parameter(status: int, body: object, sent: Collection[str]) -> tuple[str, str] | None:
+    """Return the parameter that an HTTP answer or, with status 200, a stream refuses, as `match_parameter` does.
+
+    Args:
+        status: HTTP status.
+        body: Text of the answer, or what the client has read of an event.
+        sent: Names of the request's parameters.
+    """
+    refusal = _Refusal(status, _body(body) if isinstance(body, str) else body)
+    return match_parameter(refusal.searched, sent) if refusal.meant_status in (200, *_FAULTY) else None
 
 
 def is_refusal(value: object) -> bool:

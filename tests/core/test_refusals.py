@@ -69,6 +69,20 @@ def test_refusals_are_understood_by_their_meaning(product: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"cause": '{"error": {"message": "WORDS"}}', "message": "模型服务调用失败"}, "requestId": "x"},
+        {"code": -32603, "message": "Internal error", "data": {"details": "WORDS"}},
+        {"error": {"message": "Bad request", "innererror": {"message": "WORDS"}}},
+        {"Message": "WORDS"},
+    ],
+)
+def test_words_of_the_server_behind_are_found(body: object) -> None:
+    text = json.dumps(body, ensure_ascii=False).replace("WORDS", "this model does not support images")
+    assert refused(400, {}, text).key == "pictures_refused"
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "Invalid value for 'temperature': input is too large, must be between 0 and 2",
@@ -126,6 +140,8 @@ def test_refusal_without_a_known_cause_may_be_about_the_schema(status: int, word
         ("Unsupported value: 'temperature' does not support 0 with this model.", ("temperature", "")),
         ("temperature: Only the default (1) value is supported.", ("temperature", "")),
         ("temperature=0.0 is not supported", ("temperature", "")),
+        ("`temperature` may only be set to 1 when thinking is enabled", ("temperature", "")),
+        ("frequency_penalty is not currently supported with this model", ("frequency_penalty", "")),
         ("invalid temperature: only 1 is allowed for this model", ("temperature", "")),
         ("`temperature` is deprecated for this model.", ("temperature", "")),
         ("this model has beta-limitations, temperature, top_p and n are fixed at 1", ("temperature", "")),

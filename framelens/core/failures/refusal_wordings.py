@@ -103,7 +103,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?!enough)"
                  r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
     ("pictures", r"invalid type: sequence, expected a string|expected string content"),
-    ("pictures", r"no endpoints found that support image"),
+    ("pictures", r"no endpoints found that support image|not compiled for multimodal"
+                 r"|untagged enum \w*(?:message|request)content\b"),
     ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态)"
                  r"(?!格式|大小|尺寸|过|超)"),
     ("pictures", r"(?:图[片像]|视觉|多模态)(?:输入|内容|理解|能力)?(?:不受|暂不|不)支持"),
@@ -112,7 +113,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     # A single picture.
     ("image", r"(?:illegal|invalid) base64|failed to load image|cannot identify image"
               r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
-              r"|image (?:format|type) is (?:illegal|invalid|not supported|unsupported)"
+              r"|image (?:media )?(?:format|type)(?: is| \S+)? (?:illegal|invalid|not supported|unsupported)"
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
               r"(?:process|decode|open|read|parse|download|fetch|make \w+ embedding from) (?:the |an? )?"
               r"(?:(?:input )?image|(?:multi-?modal|media) (?:content|data))|image (?:decod|pars)\w+ (?:error|failed)"
@@ -137,7 +138,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                 r"|\bcontext (?:\w+ )?(?:is )?full\b"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
               r"|exceeded (?:\w+ ){0,3}credits?\b"
-              r"|exceeded (?:your current|\w+'s|the|my) quota"
+              r"|exceeded (?:your current|\w+'s|the|my) quota|free allocated quota"
               r"|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
               r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
@@ -146,7 +147,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"无可用渠道|no available channel|model[ ._]?access[ ._]?denied"
               r"|(?:not (?:allowed|authori[sz]ed|permitted|entitled) to|can only) (?:access|use|call) "
               r"(?:\w+ )?models?\b"
-              r"|(?:no|not have|without) (?:access|permission)s? (?:to|for) (?:\w+ )?models?\b"
+              r"|(?:no|not have|n't have|without) (?:access|permission)s? (?:to|for) (?:\w+ )?models?\b"
+              r"|\baccess to (?:the )?model (?:is )?denied"
               r"|无权.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
               r"|not activated (?:the )?model\b"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
@@ -185,6 +187,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("bytes", r"(?:请求体|请求大小|总大小|文件大小|数据包).{0,8}?超"),
     # The rest of the request.
     ("tools", r"tool[- _]choice requires|enable-auto-tool-choice|tool-call-parser|tools param requires"
+              r"|no endpoints found that support (?:\w+ ){0,2}\W?tool"
               r"|(?:does not|doesn't|not) support (?:tools?|function)|tools? (?:calling )?(?:is|are) not supported"
               r"|不支持.{0,6}?(?:工具|函数)(?:调用)?"),
     ("key", r"(?:invalid|incorrect|wrong|missing|expired|no|provide)\b[\w' ]{0,24}\b"
@@ -200,6 +203,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"
               r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),
+    ("format", r"no endpoints found that \w+(?: \w+)? the (?:requested|provided) param"),
+    ("model", r"\bno endpoints (?:found|available)\b"),
     ("format", r"response_format|json_schema|\bjson[ -]?(?:schema|mode|object|output)\b|json_(?:mode|object)"
                r"|json ?(?:模式|格式|输出)|结构化输出|logprobs"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
@@ -250,9 +255,9 @@ _REFUSES_NEXT = (
 )
 _REFUSES_BEFORE = (
     rf"{_WITHIN}{{0,60}}?(?:"
-    r"(?:not|n't|no longer|cannot both) (?:be )?(?:support|allow|permit|accept|available|specified)|unsupported"
-    r"|deprecated|only the default|only \S{1,8} is (?:allowed|supported)|(?:is|are) fixed at"
-    r"|strictly positive|不(?:被|受)?支持|不允许|[仅只](?:支持|能为)默认)"
+    r"(?:not|n't|no longer|cannot both) (?:be |yet |currently )?(?:support|allow|permit|accept|available|specified)"
+    r"|unsupported|deprecated|immutable|may only be set to|only the default|only \S{1,8} is (?:allowed|supported)"
+    r"|(?:is|are) fixed at|strictly positive|不(?:被|受)?支持|不允许|[仅只](?:支持|能为)默认)"
 )
 _INSTEAD = re.compile(
     r"\buse\W{1,3}(?:the )?\W?(max_?completion_?tokens)|(?:改用|使用)\W{0,3}(max_?completion_?tokens)", re.I

@@ -27,7 +27,7 @@ def wrong_text(error: Any) -> str:
     known = plugin_catalogue(language())
     kind = error["type"]
     key = next(one for one in (f"api.wrong.{kind}", *_KINDS) if _fits(one, kind) and one in known)
-    values = {name: _value(name, str(value)) for name, value in (error.get("ctx") or {}).items()}
+    values = {name: _value(name, value) for name, value in (error.get("ctx") or {}).items()}
     return t(key, **values)
 
 
@@ -65,8 +65,11 @@ def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _value(name: str, text: str) -> str:
+def _value(name: str, value: object) -> int | str:
     """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
+    if isinstance(value, int | float) and value == int(value):
+        return int(value)
+    text = str(value)
     return readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
 
 

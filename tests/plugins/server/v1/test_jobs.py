@@ -180,12 +180,12 @@ def test_unknown_parameter_is_refused_with_the_nearest(api: TestClient, path: st
         ("jobs", {"source": {}, "frame": 3}, 'body.frame: There is no such field; did you mean "frames"?'),
         ("jobs", {"source": {"type": "url", "url": "http://a", "overveiw": True}}, 'did you mean "overview"?'),
         ("jobs", {"source": {"type": "upload", "ID": "x"}}, "body.source.upload.ID: There is no such field; did you"),
+        ("uploads", {"name": "", "size_bytes": 5}, "body.name: It must have at least 1 character. Compare"),
+        ("jobs", {"source": {}, "every_seconds": 0}, "body.every_seconds: It must be greater than 0. "),
         ("uploads", {"name": "a.mp4", "size": 5}, 'body.size: There is no such field; did you mean "size_bytes"?'),
     ],
 )
-def test_unknown_field_is_refused_with_the_nearest(
-    api: TestClient, path: str, body: dict[str, object], said: str
-) -> None:
+def test_wrong_field_is_refused_with_what_fits(api: TestClient, path: str, body: dict[str, object], said: str) -> None:
     answer = api.post(path, json=body)
     assert (answer.status_code, answer.json()["key"]) == (422, "api_body_wrong")
     assert said in answer.json()["detail"]

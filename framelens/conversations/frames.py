@@ -4,8 +4,9 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from framelens.analysis.planning.time_parsing import range_in_text
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef
+from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef, Look, Turn
 from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval import classification
@@ -15,6 +16,7 @@ from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, L
 from framelens.core.domain import Analysis, Notice
 from framelens.core.errors import PicturesRefused
 from framelens.core.events import Noticed
+from framelens.core.units import clock
 
 _MOST_MIDDLES = 8
 """Frames of found moments that are added for another part of the question."""
@@ -59,7 +61,7 @@ class _FrameAdder:
         *before, turn = self.draft.conversation.branch()
         self.earlier = [one.question for one in before]
         self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
-        self.look, self.letters = turn.look, turn.settings.letters
+        self.look, self.letters = _look(turn, self.analyses), turn.settings.letters
         self.searched = [one.thing for one in (turn.evidence.moments if turn.evidence else ())]
         self.scope = Scope(
             self.analyses,
@@ -72,6 +74,8 @@ class _FrameAdder:
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
         question = self.draft.turn.question
+        if self.look != self.draft.turn.look:
+            yield from self._applied([Noticed(_range_notice(self.look))])
         parts = self._parts(question)
         left = []
         for part in parts:
@@ -120,7 +124,7 @@ class _FrameAdder:
             return False
         here = {id_: one for id_, one in self.analyses.items() if is_here(one, self.tools)}
         if len(here) < len(self.analyses):
-            yield Noticed(Notice("ask_frames_no_video"))
+            yield from self._applied([Noticed(Notice("ask_frames_no_video"))])
         videos = replace(self.scope, analyses=here)
         search = answer_by_search(
             self.draft.conversation, videos, sought, self.connection, self.repository, self.tools, self.cancel
@@ -164,6 +168,23 @@ class _FrameAdder:
         pictures = self.repository.keep_pictures(one.jpeg for _, one in stills)
         refs = [FrameRef(0, one.time_seconds, id_, kept) for (id_, one), kept in zip(stills, pictures, strict=True)]
         yield from self._applied([self.draft.turn.with_frames(self.draft.conversation.numbered(refs))])
+
+
+def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
+    """Return what to look at: in the range that the question names, if the user has given none."""
+    look, named = turn.look, range_in_text(turn.question)
+    if not named or (look.start_seconds, look.end_seconds) != (None, None):
+        return look
+    scope = Scope(analyses, start_seconds=named[0], end_seconds=named[1])
+    is_there = any(start < end for start, end in map(scope.range_of, analyses.values()))
+    return replace(look, start_seconds=named[0], end_seconds=named[1]) if is_there else look
+
+
+def _range_notice(look: Look) -> Notice:
+    start = clock(look.start_seconds or 0.0)
+    if look.end_seconds is None:
+        return Notice("ask_range_from", {"start": start}, "info")
+    return Notice("ask_range", {"start": start, "end": clock(look.end_seconds)}, "info")
 
 
 def _notices(choice: FrameSelection, frames: int) -> Iterator[Notice]:

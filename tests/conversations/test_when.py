@@ -117,6 +117,36 @@ def test_range_and_kind_are_those_of_the_user(video: Path, data: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "language", "found"),
+    [
+        ("When is the red card visible between 0:06 and 0:10?", "en", [(90, 99)]),
+        ("0:10之后红色卡片出现了几次？", "zh", [(100, 119)]),
+    ],
+)
+def test_range_in_the_question_is_searched(
+    question: str, language: Any, found: list[tuple[int, int]], video: Path, data: Path
+) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, question, language=language).last
+    assert spans(turn) == found and turn.notices[0].key.startswith("ask_range")
+
+
+@pytest.mark.slow
+def test_range_beyond_the_video_is_ignored(video: Path, data: Path) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, "When is the red card visible between 9:00 and 17:00?").last
+    assert spans(turn) == [(30, 44), (90, 119)] and not turn.notices
+
+
+@pytest.mark.slow
+def test_range_without_keyframes_gets_frames_of_its_own(video: Path, data: Path) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, "What can be seen between 0:07 and 0:09?").last
+    assert turn.attached and all(7.0 <= ref.time_seconds < 9.0 for ref in turn.attached)
+
+
+@pytest.mark.slow
 def test_nothing_seen_says_what_could_hide(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "When is the purple card visible?", look=Look("when", 4.6, 8.9), search_frames=6).last

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, get_args
 
+from framelens.analysis.planning.time_parsing import range_in_text
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
 from framelens.core.domain import Language
@@ -45,17 +46,25 @@ _COUNT = re.compile(
     re.IGNORECASE,
 )
 _WHEN = re.compile(
-    r"\b(?:when(?= (?:do|does|did|is|are|was|were|will|can|has|have|exactly)\b)|at (?:what|which) (?:time|point|moment)"
-    r"|what time|how long (?:until|before|after)|first time|first appear\w*|timestamps?"
+    r"\b(?:when(?:, if ever,)?(?= (?:do|does|did|is|are|was|were|will|can|has|have|exactly)\b)"
+    r"|at (?:what|which) (?:time|point|moment)|what time|how long (?:until|before|after)|first time"
+    r"|first appear\w*|timestamps?"
     r"|(?:which|what) (?:second|minute)s?"
-    r"|(?:where|which (?:part|scene|moment)) (?:in|of) (?:the|this) (?:video|film|clip))\b"
+    r"|(?:where|which (?:part|scene|moment)) (?:in|of) (?:the|this) (?:video|film|clip)"
+    r"|how long (?=(?:is|are|was|were|do|does|did)\b.*\b(?:visible|shown|seen|on (?:the )?screen|in (?:the )?picture"
+    r"|appear|stay)\b))"
     r"|^\W*(?:please |(?:can|could) you )?(?:find|show|tell|give|locate|list|name|(?:go|jump|skip) to)\b[^?.!,]{0,24}"
     r"\b(?:when|(?:moment|time)s?(?= (?:when|where|that|at|the|an?|in)\b|\W*$))"
     r"|^\W*(?:the |all |every |exact )*(?:moments?|times?) (?:when|where|that|in which|at which|the|an?)\b"
     r"|^\W*when (?:the|an?|this|he|she|they|it|some\w+|any\w+)\b(?!.*(?:,|\b(?:what|who|how|where|why)\b))"
     r"|什么时候|啥时候|何时|几点|几分几秒|第?[几哪]一?(?:刻|秒|帧)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟"
-    r"|多久(?:之?后|才)|哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?!.*[最更])"
-    r"|(?:找|跳|转|定位)[出到至一下找]*.*(?:片段|画面|镜头|时刻|时间|地方)\W*$",
+    r"|(?:出现|可见|停留|看[到见])了?(?:多久|多长时间)|多久(?:之?后|才)|哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?!.*[最更])"
+    r"|出现的?(?:时间|时刻)(?:段|点)?|(?:找|跳|转|定位|列|给)[出到至一下找]*.*(?:片段|画面|镜头|时刻|时间|地方)\W*$",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will)\b[^,;.?]*\b(?:not|never|no(?:body|thing| one))\b"
+    r"|n['’]t\b|(?<!有)没有|没人|没出现|看不[到见]|不(?:可见|出现|在|动)",
     re.IGNORECASE,
 )
 _EXISTS = re.compile(
@@ -64,7 +73,7 @@ _EXISTS = re.compile(
     r"|^\W*(?:do|does|did) (?:the|this) (?:video|film|clip) (?:show|contain|include|have) (?:an?|any|some)\b"
     r"|^\W*(?:do|does|did) (?:an?|any|some)\b.*\b(?:appear|show up)\b"
     r"|^\W*(?:is|are|was|were) (?:an?|any|some)\b.*\b(?:visible|shown|seen)\b"
-    r"|有没有|是否(?:有|出现|存在|能?看到)|(?:^|[里中])面?(?:有|出现过?|看?到过?)[^什哪几多谁]*[吗么嘛]",
+    r"|[\u4e00-\u9fff](?:出现|看[到见])[过了]?[吗么嘛]|有没有|是不是有|是否(?:有|出现|存在|能?看到)|(?:^|[里中])面?(?:有|出现过?|看?到过?)[^什哪几多谁]*[吗么嘛]",
     re.IGNORECASE,
 )
 _READ = re.compile(
@@ -99,6 +108,9 @@ _VOWEL = re.compile(r"(?!uni(?!n|m)|eu|one|us[aeu]|ut[ei])[aeiou]|hour|honest|he
 """Begins with the sound of a vowel: an uncle and an hour, but a uniform and a European."""
 _IN_QUOTES = re.compile(r"(?<!\w)[\"“‘'«](?P<text>[^\"”’'»]{1,40})[\"”’'»](?!\w)")
 _WITH_TEXT = re.compile(rf"(?P<noun>(?:[\w-]+\s+){{1,3}}){_IN_QUOTES.pattern}")
+_OR = re.compile(r"\bor\s+(?:the|an?|any|some)\b", re.IGNORECASE)
+_ORDINAL = re.compile(r"^(?:first|second|third|fourth|fifth|last|next|\d+(?:st|nd|rd|th))\s+(?=\w)", re.IGNORECASE)
+"""The place of a thing among others, which no picture shows."""
 _HELPS = re.compile(r"\b(?:do|does|did)\b", re.IGNORECASE)
 _AFTER_VERBS = re.compile(r"the|an?|his|her|their|its|to|into|onto", re.IGNORECASE)
 """Where the verb is "does", the word before one of these is the other part of it, or belongs to that."""
@@ -110,7 +122,7 @@ _NO_NOUNS = re.compile(
 _ENDS_NOUNS = re.compile(
     r"[^\w\s'-]|\b(?:appears?|appeared|visible|seen|shown?|shows?|comes?|goes|leaves?|enters?|puts?|takes?|is|are|was"
     r"|were|be|been|has|have|had|do|does|did|will|can|could|at|to|into|from|for|with|onto"
-    r"|behind|before|after|until|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?"
+    r"|behind|before|after|until|not|never|disappear(?:s|ed)?|vanish(?:es|ed)?|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?"
     r"|closes|pass(?:es)?|the|an?|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?"
     r"|moves?|becomes?|became|gets?|got|wears?|wearing|holds?|holding|read|written"
     r"|(?:in|on|off|out|by|over|under|up|down)\b(?!\W*$))\b",  # "falls over?": the last word belongs to its verb
@@ -129,6 +141,7 @@ _ASKS = re.compile(
     rf"\b(?:{_QUESTION_WORDS})\b|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$", re.IGNORECASE
 )
 """A part of a question without one of these is a condition or an apposition, and the question is left whole."""
+_BARE = re.compile(rf"(?:(?:{_QUESTION_WORDS}|many|much|often|long|times|exactly)\W*)+", re.IGNORECASE)
 _REFERS = re.compile(r"\b(?:it|he|him|she|her|they|them|this|that|these|those|one)\b", re.IGNORECASE)
 _REFERS_HAN = re.compile(
     r"(?:它们?|其|[这那]个?)?(?:可以|能够?|会|被|才|又|再)*"
@@ -160,13 +173,14 @@ _NOT_SEEN = re.compile(
     r"(?:video|film|clip|movie|scene|frames?|pictures?|end|beginning|start|moment|time|first|last)s?", re.I
 )
 _AROUND_HAN = re.compile(
-    r"[？?。！!，,、\s]+|请问|请|(?:帮我|给我|我想知道|告诉我)|(?:找|跳|转|定位)[出到至一下找]+|^找(?:所有|全部)?|大概|大约|具体|到底|究竟"
+    r"[？?。！!，,、\s]+|第[一二三四五六七八九十\d]+次|每一?次|[一总]共|又(?=什么|何|啥|$)|请问|请|(?:帮我|给我|我想知道|告诉我)|(?:找|跳|转|定位|列|给)[出到至一下找]+(?:所有|全部)?|^找(?:所有|全部)?|大概|大约|具体|到底|究竟"
     r"|是?(?:在)?(?:什么|啥|哪个)(?:时候|时间点?)|何时|几点(?:几分)?(?:几秒)?|几分几秒|(?:在)?第?[几哪]一?(?:刻|秒|帧)"
     r"|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]|(?:在)?哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?:里|中)?"
-    r"|有没有|是否|能不能看到|第一次|最后一次|首次|(?:这个|整个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?|的?(?:片段|镜头|时刻|地方|时间)$"
+    r"|(?:可见|停留)?了?(?:多久|多长时间)|(?:消失|不见)了?$|有没有|是不是有?|是否|能不能看到|第一次|最后一次|首次|(?:这个|整个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?|的?(?:片段|镜头|时刻|地方|时间)(?:[点段戳])?(?:有哪些|是什么)?$"
     r"|(?:能够?|可以|会)?出现(?:了|过|的)?|(?:能够?|可以|会)?看(?:到|见)(?:了|过)?|^开始有?(?=..)"
-    r"|写(?:着|了|的是?)?(?:什么|啥|哪些)字?|是?什么(?:颜色|样子|样的?|字)?(?:的)?|[吗呢吧了啊]$|^(?:在|是|有)|上$"
+    r"|写(?:着|了|的是?)?(?:什么|啥|哪些)字?|是?什么(?:颜色|样子|样的?|字)?(?:的)?|了?[吗呢吧了啊]$|^(?:在|是|有)|上$"
 )
+_QUOTED_HAN = re.compile(r"[“「『\"][^”」』\"]{1,40}[”」』\"](?:这?[一几两\d]?个?[字词]|(?:标志|字样|牌子?))?")
 _VERB_FIRST_HAN = re.compile(
     r"^(?:是?在?)(?:什么时候|何时|啥时候)(?P<verb>[\u4e00-\u9fff]{1,2})的(?P<thing>[\u4e00-\u9fff]+)"
 )
@@ -180,10 +194,11 @@ def kind_in_words(question: str) -> Kind | None:
     """
     if _GLOBAL.search(question):
         return "global"
-    if _COUNT.search(question):
+    is_searched = not _NEGATED.search(question)  # a search finds what is there
+    if _COUNT.search(question) and is_searched:
         return "count"
     is_read, is_spoken = bool(_READ.search(question)), bool(_SPOKEN.search(question))
-    if _WHEN.search(question) and (is_read or not is_spoken):
+    if _WHEN.search(question) and is_searched and (is_read or not is_spoken):
         return "when"
     if is_read or is_spoken:
         return "read" if is_read else "spoken"
@@ -205,6 +220,8 @@ def parts_in_words(question: str) -> tuple[str, ...]:
     """Return the questions that words and signs divide a question into, at most three; itself if it is a single one."""
     found = [part.strip(" ,，;；") for part in _BETWEEN_PARTS.split(question)]
     parts = [part for part in found if part]
+    if parts and _BARE.fullmatch(parts[0]):  # "How many times and when does …": both are about what follows
+        return (question,)
     return tuple(parts) if 1 < len(parts) <= _MOST_PARTS and all(map(_ASKS.search, parts)) else (question,)
 
 
@@ -215,6 +232,8 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
     about a person ("when does she leave?"), or about nothing that a picture shows. What turns blue is looked for in
     blue.
     """
+    if in_range := range_in_text(question):
+        question = in_range[2]
     is_han = bool(_HAN.search(question))
     named, look = _named_in_han(question) if is_han else _named(question)
     if is_han:
@@ -239,6 +258,8 @@ def _named(question: str) -> tuple[str, str]:
 
 def _named_in_han(question: str) -> tuple[str, str]:
     """Return the same of a question in Chinese."""
+    if text := _QUOTED_HAN.search(question):
+        return text[0], ""
     asked = _VERB_FIRST_HAN.sub(r"\g<verb>\g<thing>", question.strip())
     bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", asked)).strip("的，。 ")
     look = _BECOMES_HAN.search(bare)
@@ -279,7 +300,7 @@ def _unnamed(question: str, *, refers: bool) -> str:
 def _nouns(question: str) -> str:
     found = []
     for start in _NOUNS.finditer(question):
-        rest = question[start.end() :]
+        rest = _ORDINAL.sub("", question[start.end() :])
         if text := _WITH_TEXT.match(rest):
             found.append(f"{with_article(text['noun'].strip(), start['article'].lower())} “{text['text']}”")
             continue
@@ -292,7 +313,7 @@ def _nouns(question: str) -> str:
         if words and not _NOT_SEEN.fullmatch(words[-1]):
             noun = " ".join(words)
             found.append(noun if start["plural"] else with_article(noun, start["article"].lower()))
-    return " and ".join(dict.fromkeys(found[:2]))
+    return (" or " if _OR.search(question) else " and ").join(dict.fromkeys(found[:2]))
 
 
 def with_article(noun: str, given: str = "") -> str:

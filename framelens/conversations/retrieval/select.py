@@ -98,6 +98,11 @@ class Scope:
         start = max(selection.start_seconds, self.start_seconds or 0.0)
         return start, max(start, min(end for end in ends if end is not None))
 
+    def keyframes_in(self, analysis: Analysis) -> tuple[Keyframe, ...]:
+        """Return the keyframes of a video in its range."""
+        start, end = self.range_of(analysis)
+        return tuple(one for one in analysis.keyframes if start <= one.time_seconds < end)
+
 
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
@@ -110,7 +115,7 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
     here = [one for one in scope.analyses.values() if is_here(one, tools)]
     if not here:
         return "no_video"
-    frames = sum(len(one.keyframes) for one in here) if scope.frames is None else scope.frames
+    frames = sum(len(scope.keyframes_in(one)) for one in here) if scope.frames is None else scope.frames
     seconds = sum(end - start for start, end in map(scope.range_of, here))
     return "dense" if is_dense(sought.kind, seconds, frames) else None
 
@@ -266,11 +271,9 @@ class _Choosing:
 
     def _keyframes(self, analysis_id: str, analysis: Analysis) -> list[FrameCandidate]:
         """Return the keyframes in the range, or all of them if it has none."""
-        start, end = self.scope.range_of(analysis)
-        inside = [one for one in analysis.keyframes if start <= one.time_seconds < end]
         return [
             FrameCandidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True)
-            for one in inside or analysis.keyframes
+            for one in self.scope.keyframes_in(analysis) or analysis.keyframes
         ]
 
     # ---- scores

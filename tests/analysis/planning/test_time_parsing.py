@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from framelens.analysis.planning.time_parsing import UnreadableTimeError, parse_range, parse_seconds, range_notice
+from framelens.analysis.planning.time_parsing import (
+    UnreadableTimeError,
+    parse_range,
+    parse_seconds,
+    range_in_text,
+    range_notice,
+)
 from framelens.core.domain import Notice, Selection
 from framelens.core.errors import ConfigError, InputError
 from framelens.services.keyframes import parse_interval, parse_times
@@ -69,6 +75,32 @@ def test_an_interval_with_a_wrong_clock_gets_the_right_one() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_interval("00:03:500")
     assert (caught.value.key, caught.value.values["example"]) == ("clock_unreadable", "00:03.500")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Is it red from 0:10 to 1:02:03.5?", (10.0, 3723.5, "Is it red ?")),
+        ("between 10 and 20 seconds", (10.0, 20.0, "")),
+        ("Between 1 and 2 minutes, when?", (60.0, 120.0, "when?")),
+        ("0:10–0:20: what happens?", (10.0, 20.0, ": what happens?")),
+        ("1分20秒到2分钟之间有狗吗？", (80.0, 120.0, "有狗吗？")),
+        ("第10秒到第20秒有没有狗？", (10.0, 20.0, "有没有狗？")),
+        ("Is it red in the first 10 seconds?", (0.0, 10.0, "Is it red ?")),
+        ("When does it stop after 1:30?", (90.0, None, "When does it stop ?")),
+        ("0:05之前有狗吗？", (0.0, 5.0, "有狗吗？")),
+        ("从 0:10 到 0:20 有狗吗？", (10.0, 20.0, "有狗吗？")),
+        ("0:10和0:20之间有狗吗？", (10.0, 20.0, "有狗吗？")),
+        ("前 10 秒有狗吗？", (0.0, 10.0, "有狗吗？")),
+        ("When is the sign “9:00-17:00” shown?", None),
+        ("红卡出现10秒之后发生了什么？", None),
+        ("What happens 5 seconds after the dog?", None),
+        ("Is the score 2-1 or 3 to 1?", None),
+        ("from 0:20 to 0:10", None),
+    ],
+)
+def test_range_in_a_text_is_read(text: str, found: tuple[float, float | None, str] | None) -> None:
+    assert range_in_text(text) == found
 
 
 @pytest.mark.parametrize(

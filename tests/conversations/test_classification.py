@@ -94,6 +94,7 @@ QUESTIONS: dict[str, tuple[Kind | None, str]] = {
     "红卡什么时候出现又什么时候消失？": ("when", "红卡"),
     "列出所有红卡出现的时刻": ("when", "红卡"),
     "红卡出现过吗？": ("exists", "红卡"),
+    "红卡在两个视频里各出现了几次？": ("count", "红卡"),
     "画面中出现红卡了吗？": ("exists", "红卡"),
     "“什么时候”这几个字什么时候出现？": ("when", "“什么时候”这几个字"),
     "How long is the red card visible?": ("when", "a red card"),

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from framelens.analysis.planning.time_parsing import range_in_text
+from framelens.analysis.planning.time_parsing import moment_in_text, range_in_text
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef, Look, Turn
 from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
@@ -171,8 +171,13 @@ class _FrameAdder:
 
 
 def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
-    """Return what to look at: in the range that the question names, if the user has given none."""
+    """Return what to look at: in the range or around the moment that the question names, if the user gave no range.
+
+    A search for all moments of a thing isn't about the one that the question mentions.
+    """
     look, named = turn.look, range_in_text(turn.question)
+    if named is None and kind_in_words(turn.question) not in ("when", "count"):
+        named = moment_in_text(turn.question)
     if not named or (look.start_seconds, look.end_seconds) != (None, None):
         return look
     scope = Scope(analyses, start_seconds=named[0], end_seconds=named[1])

@@ -41,6 +41,18 @@ _RANGES_IN_TEXT = tuple(
         rf"在?\s*(?P<end>{_CLOCK_IN_TEXT})\s*[之以]前",
     )
 )
+_MOMENTS_IN_TEXT = tuple(
+    re.compile(wording, re.IGNORECASE)
+    for wording in (
+        rf"\b(?:at|around|near)\s+(?:about\s+|the\s+)?(?P<moment>{_TIME_IN_TEXT})",
+        r"\bat\s+(?P<unit>second|minute)\s+(?P<moment>\d+(?:\.\d+)?)\b",
+        rf"(?P<moment>{_CLOCK_IN_TEXT})(?=.*[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])\s*(?P<later>{_CLOCK_IN_TEXT})",
+        r"第\s*(?P<moment>(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒)",
+    )
+)
+_AROUND_SECONDS = 2.0
+"""A moment in a question is looked at from so long before it to so long after it: people round what a player shows.
+Chosen by hand."""
 _UNITS_BY_WORD = (("hours?|小时", "h"), ("min(?:utes?)?|分钟?", "m"), ("sec(?:ond)?s?|秒", "s"))
 _QUOTED = re.compile(r"[\"“「『][^\"”」』]*[\"”」』]")
 _MOST_GIVEN = 40
@@ -121,6 +133,25 @@ def range_in_text(text: str) -> tuple[float, float | None, str] | None:
             start, end = _in_text(named["start"] or "0", last or ""), _in_text(last) if last else None
             if end is None or start < end:
                 return start, end, (text[: found.start()] + text[found.end() :]).strip(" ,，")
+    return None
+
+
+def moment_in_text(text: str) -> tuple[float, float] | None:
+    """Return the start and the end, in seconds, of what is around the moment that a question names; None without one.
+
+    It is the only time in the question, and nothing that is quoted.
+
+    >>> moment_in_text("What happens at 0:15?")
+    (13.0, 17.0)
+    """
+    plain = _QUOTED.sub("", text)
+    if len(re.findall(_TIME_IN_TEXT, plain, re.IGNORECASE)) > 1:
+        return None
+    for wording in _MOMENTS_IN_TEXT:
+        if found := wording.search(plain):
+            named = {"later": "", "unit": ""} | found.groupdict()
+            seconds = _in_text((named["moment"] or named["later"]) + (named["unit"] or ""))
+            return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS
     return None
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from framelens.analysis.planning.time_parsing import (
     UnreadableTimeError,
+    moment_in_text,
     parse_range,
     parse_seconds,
     range_in_text,
@@ -101,6 +102,29 @@ def test_an_interval_with_a_wrong_clock_gets_the_right_one() -> None:
 )
 def test_range_in_a_text_is_read(text: str, found: tuple[float, float | None, str] | None) -> None:
     assert range_in_text(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("What happens at 0:15?", (13.0, 17.0)),
+        ("What is on the table around 1:02.5?", (60.5, 64.5)),
+        ("Who is there at second 1?", (0.0, 3.0)),
+        ("Is it red at about 1 min 30 s?", (88.0, 92.0)),
+        ("0:15发生了什么？", (13.0, 17.0)),
+        ("视频在0:15的时候是什么颜色？", (13.0, 17.0)),
+        ("第15秒画面里有什么？", (13.0, 17.0)),
+        ("第1分30秒是谁？", (88.0, 92.0)),
+        ("Is it the same dog at 0:10 and at 0:40?", None),
+        ("0:10和0:40是同一只狗吗？", None),
+        ("What happens at “0:15”?", None),
+        ("Why does the score say 3:1?", None),
+        ("What is thrown 5 seconds after the dog?", None),
+        ("What happens at the end?", None),
+    ],
+)
+def test_moment_in_a_text_is_read(text: str, found: tuple[float, float] | None) -> None:
+    assert moment_in_text(text) == found
 
 
 @pytest.mark.parametrize(

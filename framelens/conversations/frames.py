@@ -171,18 +171,24 @@ class _FrameAdder:
 
 
 def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
-    """Return what to look at: in the range or around the moment that the question names, if the user gave no range.
+    """Return what to look at: in the range that the question names, if the user has given none."""
+    look, named = turn.look, _named_range(turn.question)
+    if not named or (look.start_seconds, look.end_seconds) != (None, None):
+        return look
+    start, end = named
+    scope = Scope(analyses, start_seconds=start, end_seconds=end)
+    is_there = any(first < last for first, last in map(scope.range_of, analyses.values()))
+    return replace(look, start_seconds=start, end_seconds=end) if is_there else look
+
+
+def _named_range(question: str) -> tuple[float, float | None] | None:
+    """Return the range that a question names, or what is around its moment: start, and end or None; None without one.
 
     A search for all moments of a thing isn't about the one that the question mentions.
     """
-    look, named = turn.look, range_in_text(turn.question)
-    if named is None and kind_in_words(turn.question) not in ("when", "count"):
-        named = moment_in_text(turn.question)
-    if not named or (look.start_seconds, look.end_seconds) != (None, None):
-        return look
-    scope = Scope(analyses, start_seconds=named[0], end_seconds=named[1])
-    is_there = any(start < end for start, end in map(scope.range_of, analyses.values()))
-    return replace(look, start_seconds=named[0], end_seconds=named[1]) if is_there else look
+    if found := range_in_text(question):
+        return found[:2]
+    return None if kind_in_words(question) in ("when", "count") else moment_in_text(question)
 
 
 def _range_notice(look: Look) -> Notice:

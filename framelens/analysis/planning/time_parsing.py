@@ -22,7 +22,7 @@ _TOO_LARGE = re.compile(r"\d{1,9}(?::\d{1,9}){1,2}(?:\.\d*)?")
 """A clock with any numbers."""
 _MILLISECONDS = re.compile(r"(\d+(?::[0-5]?\d){0,2}):(\d{3})")
 """A clock with a colon where a point should be."""
-_CLOCK_IN_TEXT = r"(?<![\d:.])\d{1,3}(?::[0-5]\d){1,2}(?:\.\d+)?(?!:?\d)"
+_CLOCK_IN_TEXT = r"(?<![\d:.])\d{1,3}(?::[0-5]\d){1,2}(?:\.\d+)?(?!:?\d|\s?[ap]\.?m\b)"
 _UNIT_IN_TEXT = r"(?:hours?|h|minutes?|min|seconds?|secs?|s)\b|小时|分钟?|秒"
 _TIME_IN_TEXT = rf"(?:{_CLOCK_IN_TEXT}|(?:\d+(?:\.\d+)?\s?(?:{_UNIT_IN_TEXT})\s?)+)"
 _START_IN_TEXT = rf"(?P<start>{_TIME_IN_TEXT}|\d+(?:\.\d+)?)\s*"
@@ -35,10 +35,11 @@ _RANGES_IN_TEXT = tuple(
         rf"[从在]?\s*第?\s*{_START_IN_TEXT}(?:[到至]|和(?=.*之间))\s*第?\s*{_END_IN_TEXT}\s*(?:这段时间|之间|期间|以?内)?",
         rf"(?:\b(?:in|during|within)\s+)?\bthe\s+first\s+{_END_IN_TEXT}|(?<![以之])前\s*(?P<until>{_TIME_IN_TEXT})(?:以?内)?",
         # One end alone is a clock: a number with a unit may be the time from something else.
-        rf"\bafter\s+(?P<start>{_CLOCK_IN_TEXT})",
-        rf"在?\s*(?P<start>{_CLOCK_IN_TEXT})\s*[之以]后",
-        rf"\bbefore\s+(?P<end>{_CLOCK_IN_TEXT})",
-        rf"在?\s*(?P<end>{_CLOCK_IN_TEXT})\s*[之以]前",
+        rf"\b(?:after|since)\s+\(?(?P<start>{_CLOCK_IN_TEXT})\)?",
+        rf"\bfrom\s+(?P<start>{_CLOCK_IN_TEXT})\s+(?:on(?:wards?)?|to\s+the\s+end)\b",
+        rf"[从在]?\s*[(（]?(?P<start>{_CLOCK_IN_TEXT})[)）]?\s*(?:[之以往]后|[起开]始?|[到至](?:结尾|结束|最后))",
+        rf"\b(?:before|until|till|up\s+to)\s+\(?(?P<end>{_CLOCK_IN_TEXT})\)?",
+        rf"在?\s*[(（]?(?P<end>{_CLOCK_IN_TEXT})[)）]?\s*(?:[之以]前|为止)",
     )
 )
 _MOMENTS_IN_TEXT = tuple(
@@ -46,7 +47,7 @@ _MOMENTS_IN_TEXT = tuple(
     for wording in (
         rf"\b(?:at|around|near)\s+(?:about\s+|the\s+)?(?P<moment>{_TIME_IN_TEXT})",
         r"\bat\s+(?P<unit>second|minute)\s+(?P<moment>\d+(?:\.\d+)?)\b",
-        rf"(?P<moment>{_CLOCK_IN_TEXT})(?=.*[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])\s*(?P<later>{_CLOCK_IN_TEXT})",
+        rf"(?:^|在|视频)\s*(?P<moment>{_CLOCK_IN_TEXT})(?=\s*[\u4e00-\u9fff])(?!\s*[前后到至])",
         r"第\s*(?P<moment>(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒)",
     )
 )
@@ -149,8 +150,7 @@ def moment_in_text(text: str) -> tuple[float, float] | None:
         return None
     for wording in _MOMENTS_IN_TEXT:
         if found := wording.search(plain):
-            named = {"later": "", "unit": ""} | found.groupdict()
-            seconds = _in_text((named["moment"] or named["later"]) + (named["unit"] or ""))
+            seconds = _in_text(found["moment"] + found.groupdict().get("unit", ""))
             return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS
     return None
 

@@ -125,7 +125,8 @@ def install(*, with_tests: bool) -> None:
     # uv verifies the hashes in constraints. What builds a package of the tests from its source may have others.
     hashed = ["-c", str(pins(extra)), "--build-constraints", str(BUILD), *([] if dev else ["--require-build-hashes"])]
     # Where Python may not keep what it compiles, each start of an engine would compile it again: 75 s instead of 42.
-    compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
+    # The tests let it.
+    compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") and not dev else []
     check([str(BIN / "uv"), "pip", "install", *compiled, "-e", f".[{extras}]" if extras else ".", *dev, *hashed])
     STAMP.write_text(" ".join([wanted, *(["tests"] if dev else [])]))
 

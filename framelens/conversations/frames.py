@@ -171,14 +171,19 @@ class _FrameAdder:
 
 
 def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
-    """Return what to look at: in the range that the question names, if the user has given none."""
+    """Return what to look at: in the range that the question names, if the user has given none.
+
+    A range that isn't in the videos, or is all of them, is none.
+    """
     look, named = turn.look, _named_range(turn.question)
     if not named or (look.start_seconds, look.end_seconds) != (None, None):
         return look
     start, end = named
-    scope = Scope(analyses, start_seconds=start, end_seconds=end)
-    is_there = any(first < last for first, last in map(scope.range_of, analyses.values()))
-    return replace(look, start_seconds=start, end_seconds=end) if is_there else look
+    scope, whole = Scope(analyses, start_seconds=start, end_seconds=end), Scope(analyses)
+    ranges = [scope.range_of(one) for one in analyses.values()]
+    if all(first >= last for first, last in ranges) or ranges == [whole.range_of(one) for one in analyses.values()]:
+        return look
+    return replace(look, start_seconds=start, end_seconds=end and min(end, max(last for _, last in ranges)))
 
 
 def _named_range(question: str) -> tuple[float, float | None] | None:

@@ -133,9 +133,18 @@ def test_range_in_the_question_is_searched(
 
 
 @pytest.mark.slow
-def test_range_beyond_the_video_is_ignored(video: Path, data: Path) -> None:
+def test_named_range_ends_with_the_video(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
-        turn = one.ask(video, "When is the red card visible between 9:00 and 17:00?").last
+        turn = one.ask(video, "What is shown between 0:10 and 0:30?").last
+    (notice,) = (one for one in turn.notices if one.key == "ask_range")
+    assert notice.values == {"start": "00:10.000", "end": "00:15.000"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", ["between 9:00 and 17:00", "between 0:00 and 17:00", "before 9:00"])
+def test_range_beyond_or_of_the_whole_video_is_none(video: Path, data: Path, times: str) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, f"When is the red card visible {times}?").last
     assert spans(turn) == [(30, 44), (90, 119)] and not turn.notices
 
 

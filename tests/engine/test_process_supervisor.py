@@ -69,6 +69,24 @@ def test_nothing_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
     assert_gone(pids)
 
 
+def test_sockets_are_left_neither_by_a_stop_nor_by_an_end(tmp_path: Path) -> None:
+    program = """
+import os, pathlib, sys, time
+sockets = pathlib.Path(os.environ["VLLM_RPC_BASE_PATH"])
+(sockets / "socket").touch()
+pathlib.Path(sys.argv[1]).write_text(str(sockets))
+time.sleep(float(sys.argv[2]))
+"""
+    for seconds in ("0", "600"):
+        noted = tmp_path / seconds
+        command = [sys.executable, "-c", program, str(noted), seconds]
+        child = ChildProcess.start(command, environment={}, log_path=tmp_path / "log")
+        while not noted.exists() or not noted.read_text():
+            time.sleep(0.02)
+        child.stop()
+        assert not Path(noted.read_text()).exists()
+
+
 def test_stop_ends_processes_in_other_sessions(tmp_path: Path) -> None:
     child, pids = start_family(tmp_path)
     child.stop()

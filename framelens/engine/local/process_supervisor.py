@@ -3,7 +3,8 @@
 `python -I process_supervisor.py GRACE COMMAND…` starts COMMAND in a session of its own and waits. When standard input
 closes (the calling process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every process
 that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or
-128 + n if signal n ended it. It needs Linux and the standard library, and imports nothing of FrameLens.
+128 + n if signal n ended it. vLLM's sockets, which it leaves behind when it is ended, are in a folder that goes with
+it, unless VLLM_RPC_BASE_PATH names one. It needs Linux and the standard library, and imports nothing of FrameLens.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -95,14 +97,16 @@ def main(grace_seconds: float, command: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
-    )
-    _wait(child, read_end, owner)
-    _end_all(child, grace_seconds)
+    with tempfile.TemporaryDirectory(prefix="framelens-engine-", ignore_cleanup_errors=True) as sockets:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={"VLLM_RPC_BASE_PATH": sockets} | os.environ,
+            preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        )
+        _wait(child, read_end, owner)
+        _end_all(child, grace_seconds)
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 

@@ -4,13 +4,13 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from framelens.analysis.planning.time_parsing import moment_in_text, range_in_text
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef, Look, Turn
 from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
+from framelens.conversations.retrieval.named_times import moment_in_text, range_in_text
 from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
 from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
 from framelens.core.domain import Analysis, Notice

@@ -20,7 +20,7 @@ from framelens.core.failures.refusals import refused_parameter
 from framelens.core.redaction import remember_secret
 from framelens.http_client.client import pooled_client, request_timeout
 from framelens.http_client.limits import response_limits
-from framelens.llm.events import EventDecoder, begun
+from framelens.llm.events import EventDecoder, peeked
 from framelens.llm.limits import limits_of
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class EngineClient(openai.AsyncOpenAI):
             body = _whole_body(sent)
             try:
                 with response_limits(limits_of(sent.url, body, self._wait_seconds)):
-                    return await begun(await self._request_with_pictures(cast_to, sent, **form))
+                    return await peeked(await self._request_with_pictures(cast_to, sent, **form))
             except openai.APIError as error:
                 if isinstance(error, openai.APIStatusError):
                     found = refused_parameter(error.status_code, error.response.text, body)

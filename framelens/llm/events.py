@@ -137,7 +137,7 @@ class EventDecoder:
             raise ValueError(said_in(text))
 
 
-async def begun(answer: Any) -> Any:
+async def peeked(answer: Any) -> Any:
     """Return what the client returns for a request once the first words, or the body, are there and no refusal.
 
     Raises:

@@ -24,13 +24,13 @@ def parse_interval(text: str) -> float:
     """Parse a positive number of seconds.
 
     Raises:
-        ConfigError: The text is no time, or zero.
+        ConfigError: The text is no time, a wrong clock, or zero.
     """
     try:
-        length = time_parsing.parse_seconds(text)
-    except time_parsing.UnreadableTimeError as error:
-        if error.values.get("example"):
-            raise ConfigError(error.key, **error.values) from error
+        length = parse_seconds(text)
+    except ConfigError as error:
+        if error.key == "clock_unreadable":
+            raise
         length = 0.0
     if not length:
         raise ConfigError("interval_empty", given=text)

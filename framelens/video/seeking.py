@@ -27,7 +27,6 @@ from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping
 from framelens.video.readers.base import FrameReader, OpenedFile, Picture
 from framelens.video.readers.damage import Damage
-from framelens.video.readers.geometry import UPRIGHT
 from framelens.video.readers.packets import FramePacing, demuxed
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import (
@@ -163,7 +162,6 @@ class AccurateSeeker(OpenedFile):
         self._decoded: Iterator[VideoFrame] = iter(())
         self._reached: int | None = None
         self._wanted = 0
-        self._orientation = UPRIGHT
         self._may_skip = self._stream.codec.canonical_name in DISPOSABLE_CODECS
 
     def close(self) -> None:
@@ -235,7 +233,7 @@ class AccurateSeeker(OpenedFile):
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
             self.presentation,
             is_damaged,
-            self._orientation,
+            self.presentation.orientations.latest,
         )
 
     def _seconds(self, pts: int) -> float:
@@ -355,7 +353,7 @@ class AccurateSeeker(OpenedFile):
         self.num_damaged += damage.has_damage()
         self.presentation.aspects.note(self._stream.codec_context)
         for frame in frames:
-            self._orientation = self.presentation.orientations.of(frame)
+            self.presentation.orientations.of(frame)
             yield self.presentation.tags.completed(frame)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, get_args
 
-from framelens.analysis.planning.time_parsing import range_in_text
 from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.conversations.retrieval.named_times import range_in_text
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, FormatRefused

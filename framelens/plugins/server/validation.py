@@ -67,8 +67,10 @@ def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
 
 def _value(name: str, value: object) -> int | str:
     """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
-    if isinstance(value, int | float) and value == int(value):
-        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int):
+        return value
     text = str(value)
     return readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
 

@@ -81,16 +81,19 @@ class Orientations:
 
     FFmpeg gives the display orientation in a message of H.264 or HEVC to the frame with the message alone. It persists
     until the next coded sequence (ITU-T H.264, D.2.27), which begins with a frame that is stored whole.
+
+    Attributes:
+        latest: Orientation of the frame that was passed last.
     """
 
     def __init__(self) -> None:
-        self._latest = UPRIGHT
+        self.latest = UPRIGHT
 
     def of(self, frame: VideoFrame) -> Orientation:
         """Return the orientation of the next frame."""
         if frame.key_frame or Type.DISPLAYMATRIX in side_data_of(frame):
-            self._latest = Orientation.of(frame)
-        return self._latest
+            self.latest = Orientation.of(frame)
+        return self.latest
 
 
 @dataclass(frozen=True)

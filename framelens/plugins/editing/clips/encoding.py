@@ -41,10 +41,10 @@ from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import as_image, reformatted
 from framelens.video.readers.geometry import UPRIGHT
-from framelens.video.readers.picture import AvPicture
+from framelens.video.readers.picture import AvPicture, composited
 from framelens.video.readers.pyav import frame_rate_of, open_video
-from framelens.video.readers.tone_mapping import HDR_TRANSFERS, OWN_MATRICES, converted, matrix_of, needs_mapping
-from framelens.video.readers.transparency import composited, has_alpha
+from framelens.video.readers.tone_mapping import HDR_TRANSFERS, OWN_MATRICES
+from framelens.video.readers.transparency import has_alpha
 from framelens.video.remux.written_file import WrittenBytes
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
@@ -268,7 +268,10 @@ class _Track:
         if self._canvas:
             made = _fitted(picture, self._size)
         else:
-            frame = _composited(picture) if self._is_rgb else picture.frame
+            frame = picture.frame
+            if self._is_rgb:
+                image = composited(frame, picture.presentation.alpha_of(frame))
+                frame = VideoFrame.from_ndarray(image, "bgr24")
             frame = picture.presentation.crop_of(frame).cut_frame(frame)
             made = _in_canvas_colours(frame, self._size) if self._is_rgb else frame.reformat(*self._size, self._format)
         if self._captions:
@@ -321,16 +324,6 @@ def _is_rgb(picture: AvPicture) -> bool:
     may_be_clear = has_alpha(frame) and not picture.presentation.is_opaque
     is_other = form.is_rgb or form.has_palette or may_be_clear
     return frame.colorspace in OWN_MATRICES or (is_other and frame.color_trc not in HDR_TRANSFERS)
-
-
-def _composited(picture: AvPicture) -> VideoFrame:
-    """Return a picture as an RGB frame, on white where it is transparent."""
-    frame, alpha = picture.frame, picture.presentation.alpha_of(picture.frame)
-    if needs_mapping(frame):
-        image = converted(frame, (frame.width, frame.height), "BICUBIC")
-    else:
-        image = as_image(reformatted(frame, format="bgr24", src_colorspace=matrix_of(frame)).to_ndarray())
-    return VideoFrame.from_ndarray(image if alpha is None else composited(image, alpha), "bgr24")
 
 
 def _format_of(frame: VideoFrame, source: VideoStream) -> str:

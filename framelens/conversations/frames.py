@@ -191,9 +191,10 @@ def _named_range(question: str) -> tuple[float, float | None] | None:
 
     A search for all moments of a thing isn't about the one that the question mentions.
     """
-    if found := range_in_text(question):
-        return found[:2]
-    return None if kind_in_words(question) in ("when", "count") else moment_in_text(question)
+    found = range_in_text(question)
+    if not found and kind_in_words(question) not in ("when", "count"):
+        found = moment_in_text(question)
+    return found and found[:2]
 
 
 def _range_notice(look: Look) -> Notice:

@@ -40,14 +40,15 @@ def test_range_in_a_text_is_read(text: str, found: tuple[float, float | None, st
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("What happens at 0:15?", (13.0, 17.0)),
-        ("What is on the table around 1:02.5?", (60.5, 64.5)),
-        ("Who is there at second 1?", (0.0, 3.0)),
-        ("Is it red at about 1 min 30 s?", (88.0, 92.0)),
-        ("0:15发生了什么？", (13.0, 17.0)),
-        ("视频在0:15的时候是什么颜色？", (13.0, 17.0)),
-        ("第15秒画面里有什么？", (13.0, 17.0)),
-        ("第1分30秒是谁？", (88.0, 92.0)),
+        ("What happens at 0:15?", (13.0, 17.0, "What happens ?")),
+        ("What is on the table around 1:02.5?", (60.5, 64.5, "What is on the table ?")),
+        ("Who is there at second 1?", (0.0, 3.0, "Who is there ?")),
+        ("Is it red at about 1 min 30 s?", (88.0, 92.0, "Is it red ?")),
+        ("0:15发生了什么？", (13.0, 17.0, "发生了什么？")),
+        ("在0:15的时候是什么颜色？", (13.0, 17.0, "是什么颜色？")),
+        ("视频在0:15的时候是什么颜色？", (13.0, 17.0, "视频是什么颜色？")),
+        ("第15秒画面里有什么？", (13.0, 17.0, "画面里有什么？")),
+        ("第1分30秒是谁？", (88.0, 92.0, "是谁？")),
         ("Is it the same dog at 0:10 and at 0:40?", None),
         ("0:10和0:40是同一只狗吗？", None),
         ("What happens at “0:15”?", None),
@@ -59,5 +60,5 @@ def test_range_in_a_text_is_read(text: str, found: tuple[float, float | None, st
         ("What happens at the end?", None),
     ],
 )
-def test_moment_in_a_text_is_read(text: str, found: tuple[float, float] | None) -> None:
+def test_moment_in_a_text_is_read(text: str, found: tuple[float, float, str] | None) -> None:
     assert moment_in_text(text) == found

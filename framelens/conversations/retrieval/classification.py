@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any, get_args
 
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.retrieval.named_times import range_in_text
+from framelens.conversations.retrieval.named_times import moment_in_text, range_in_text
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, FormatRefused
@@ -232,8 +232,8 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
     about a person ("when does she leave?"), or about nothing that a picture shows. What turns blue is looked for in
     blue.
     """
-    if in_range := range_in_text(question):
-        question = in_range[2]
+    if named_time := range_in_text(question) or moment_in_text(question):
+        question = named_time[2]
     is_han = bool(_HAN.search(question))
     named, look = _named_in_han(question) if is_han else _named(question)
     if is_han:

@@ -29,8 +29,8 @@ _MOMENTS_IN_TEXT = tuple(
     for wording in (
         rf"\b(?:at|around|near)\s+(?:about\s+|the\s+)?(?P<moment>{_TIME_IN_TEXT})",
         r"\bat\s+(?P<unit>second|minute)\s+(?P<moment>\d+(?:\.\d+)?)\b",
-        rf"(?:^|在|视频)\s*(?P<moment>{_CLOCK_IN_TEXT})(?=\s*[\u4e00-\u9fff])(?!\s*[前后到至])",
-        r"第\s*(?P<moment>(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒)",
+        rf"(?:^|在|视频)\s*(?P<moment>{_CLOCK_IN_TEXT})(?=\s*[\u4e00-\u9fff])(?!\s*[前后到至])\s*(?:的?时候?)?",
+        r"在?\s*第\s*(?P<moment>(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒)\s*(?:的?时候?)?",
     )
 )
 _AROUND_SECONDS = 2.0
@@ -49,33 +49,45 @@ def range_in_text(text: str) -> tuple[float, float | None, str] | None:
     Returns:
         Start and end in seconds, None for the end of the video; and the rest of the text.
     """
-    plain = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)
+    plain = _without_quoted(text)
     for wording in _RANGES_IN_TEXT:
         if found := wording.search(plain):
             named = {"start": None, "end": None, "until": None} | found.groupdict()
             last = named["end"] or named["until"]
             start, end = _in_text(named["start"] or "0", last or ""), _in_text(last) if last else None
             if end is None or start < end:
-                return start, end, (text[: found.start()] + text[found.end() :]).strip(" ,，")
+                return start, end, _rest(text, found)
     return None
 
 
-def moment_in_text(text: str) -> tuple[float, float] | None:
-    """Return the start and the end, in seconds, of what is around the moment that a question names; None without one.
+def moment_in_text(text: str) -> tuple[float, float, str] | None:
+    """Return what is around the moment that a question names, and the question without it; None if it names none.
 
     It is the only time in the question.
 
     >>> moment_in_text("What happens at 0:15?")
-    (13.0, 17.0)
+    (13.0, 17.0, 'What happens ?')
+
+    Returns:
+        Start and end in seconds; and the rest of the text.
     """
-    plain = _QUOTED.sub("", text)
+    plain = _without_quoted(text)
     if len(re.findall(_TIME_IN_TEXT, plain, re.IGNORECASE)) > 1:
         return None
     for wording in _MOMENTS_IN_TEXT:
         if found := wording.search(plain):
             seconds = _in_text(found["moment"] + found.groupdict().get("unit", ""))
-            return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS
+            return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS, _rest(text, found)
     return None
+
+
+def _without_quoted(text: str) -> str:
+    """Return the text with blanks in place of what is quoted."""
+    return _QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)
+
+
+def _rest(text: str, found: re.Match[str]) -> str:
+    return (text[: found.start()] + text[found.end() :]).strip(" ,，")
 
 
 def _in_text(time: str, next_one: str = "") -> float:

@@ -105,7 +105,7 @@ class AvPicture:
     def _planes(self) -> tuple[base.Image, ...]:
         frame, alpha = self.frame, self.presentation.alpha_of(self.frame)
         if alpha is not None:
-            frame = VideoFrame.from_ndarray(base.scaled(composited(frame, alpha), base.LUMA_SIZE), "bgr24")
+            frame = VideoFrame.from_ndarray(base.scaled(on_white(frame, alpha), base.LUMA_SIZE), "bgr24")
         elif tone_mapping.needs_mapping(frame):
             frame = VideoFrame.from_ndarray(tone_mapping.converted(frame, base.LUMA_SIZE, "AREA"), "bgr24")
         if frame.format.name not in base.PLANAR_8_BIT:
@@ -136,13 +136,13 @@ class AvPicture:
         crop, alpha = self.presentation.crop_of(frame), self.presentation.alpha_of(frame)
         if crop or alpha is not None:
             changes.is_composited |= alpha is not None
-            image = base.scaled(crop.cut(composited(frame, alpha)), size)
+            image = base.scaled(crop.cut(on_white(frame, alpha)), size)
         else:
             image = _converted(frame, size)
         return self.orientation.applied(image)
 
 
-def composited(frame: VideoFrame, alpha: base.Image | None) -> base.Image:
+def on_white(frame: VideoFrame, alpha: base.Image | None) -> base.Image:
     """Return the whole frame as sRGB at its size, on white where its alpha channel says that it is transparent."""
     image = _converted(frame, (frame.width, frame.height))
     return image if alpha is None else transparency.composited(image, alpha)

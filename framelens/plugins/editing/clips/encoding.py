@@ -41,7 +41,7 @@ from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import as_image, reformatted
 from framelens.video.readers.geometry import UPRIGHT
-from framelens.video.readers.picture import AvPicture, composited
+from framelens.video.readers.picture import AvPicture, on_white
 from framelens.video.readers.pyav import frame_rate_of, open_video
 from framelens.video.readers.tone_mapping import HDR_TRANSFERS, OWN_MATRICES
 from framelens.video.readers.transparency import has_alpha
@@ -270,7 +270,7 @@ class _Track:
         else:
             frame = picture.frame
             if self._is_rgb:
-                image = composited(frame, picture.presentation.alpha_of(frame))
+                image = on_white(frame, picture.presentation.alpha_of(frame))
                 frame = VideoFrame.from_ndarray(image, "bgr24")
             frame = picture.presentation.crop_of(frame).cut_frame(frame)
             made = _in_canvas_colours(frame, self._size) if self._is_rgb else frame.reformat(*self._size, self._format)

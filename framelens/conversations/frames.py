@@ -175,26 +175,28 @@ def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
 
     A range that isn't in the videos, or is all of them, is none.
     """
-    look, named = turn.look, _named_range(turn.question)
+    look, named = turn.look, _named_look(turn.question)
     if not named or (look.start_seconds, look.end_seconds) != (None, None):
         return look
-    start, end = named
-    scope, whole = Scope(analyses, start_seconds=start, end_seconds=end), Scope(analyses)
-    ranges = [scope.range_of(one) for one in analyses.values()]
-    if all(first >= last for first, last in ranges) or ranges == [whole.range_of(one) for one in analyses.values()]:
+    scope = Scope(analyses, start_seconds=named.start_seconds, end_seconds=named.end_seconds)
+    ranges, whole = [list(map(one.range_of, analyses.values())) for one in (scope, Scope(analyses))]
+    if all(first >= last for first, last in ranges) or ranges == whole:
         return look
-    return replace(look, start_seconds=start, end_seconds=end and min(end, max(last for _, last in ranges)))
+    end = named.end_seconds and min(named.end_seconds, max(last for _, last in ranges))
+    return replace(named, kind=named.kind if look.kind == "auto" else look.kind, end_seconds=end)
 
 
-def _named_range(question: str) -> tuple[float, float | None] | None:
-    """Return the range that a question names, or what is around its moment: start, and end or None; None without one.
+def _named_look(question: str) -> Look | None:
+    """Return the range that a question names, or what is around its moment; None without one.
 
     A search for all moments of a thing isn't about the one that the question mentions.
     """
-    found = range_in_text(question)
-    if not found and kind_in_words(question) not in ("when", "count"):
-        found = moment_in_text(question)
-    return found and found[:2]
+    if found := range_in_text(question):
+        return Look(start_seconds=found[0], end_seconds=found[1])
+    kind = kind_in_words(question)
+    if kind in ("when", "count") or not (moment := moment_in_text(question)):
+        return None
+    return Look("auto" if kind else "local", moment[0], moment[1])
 
 
 def _range_notice(look: Look) -> Notice:
@@ -211,7 +213,7 @@ def _notices(choice: FrameSelection, frames: int) -> Iterator[Notice]:
         yield Notice("ask_frames_no_video")
     elif choice.outcome == "range":
         yield Notice("ask_frames_range", {"frames": frames}, "info")
-    elif choice.outcome == "flat":
+    elif choice.outcome == "flat" and choice.look_for:
         yield Notice("ask_frames_flat", values, "info")
     elif choice.outcome == "chosen":
         yield Notice("ask_frames_chosen", values, "info")

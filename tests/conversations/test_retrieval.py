@@ -408,14 +408,17 @@ def test_named_kind_and_range_decide_the_frames(few: Analysis, data: Path) -> No
 
 
 @pytest.mark.slow
-def test_conversation_says_that_the_video_is_gone(few: Analysis, data: Path) -> None:
+@pytest.mark.parametrize(
+    ("question", "before"), [("Is there a red card?", []), ("What is on the card at 0:02?", ["ask_range"])]
+)
+def test_conversation_says_that_the_video_is_gone(few: Analysis, data: Path, question: str, before: list[str]) -> None:
     path = few.video.path
     away = path.with_suffix(".away")
     path.rename(away)
     try:
         with serve(answers) as server, session(server, data) as one:
-            turn = one.ask(few.id, "Is there a red card?").last
+            turn = one.ask(few.id, question).last
     finally:
         away.rename(path)
-    assert [notice.key for notice in turn.notices] == ["ask_frames_no_video"]
+    assert [notice.key for notice in turn.notices] == [*before, "ask_frames_no_video"]
     assert turn.state == "complete" and len(turn.frames) == 4

@@ -157,6 +157,13 @@ def test_range_without_keyframes_gets_frames_of_its_own(video: Path, data: Path,
 
 
 @pytest.mark.slow
+def test_frames_of_a_moment_are_spread_around_it(video: Path, data: Path) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, "在0:04的时候画面里有什么？", language="zh").last
+    assert [ref.time_seconds for ref in turn.attached] == [2.5, 3.5, 4.5, 5.5]
+
+
+@pytest.mark.slow
 def test_nothing_seen_says_what_could_hide(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "When is the purple card visible?", look=Look("when", 4.6, 8.9), search_frames=6).last

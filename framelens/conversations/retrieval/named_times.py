@@ -7,6 +7,8 @@ from framelens.analysis.planning.time_parsing import parse_seconds
 _CLOCK_IN_TEXT = r"(?<![\d:.])\d{1,3}(?::[0-5]\d){1,2}(?:\.\d+)?(?!:?\d|\s?[ap]\.?m\b)"
 _UNIT_IN_TEXT = r"(?:hours?|h|minutes?|min|seconds?|secs?|s)\b|小时|分钟?|秒"
 _TIME_IN_TEXT = rf"(?:{_CLOCK_IN_TEXT}|(?:\d+(?:\.\d+)?\s?(?:{_UNIT_IN_TEXT})\s?)+)"
+_SECOND_IN_HAN = r"(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒"
+_POINT_IN_HAN = rf"(?:{_CLOCK_IN_TEXT}|(?<=第){_SECOND_IN_HAN}|(?<=第 ){_SECOND_IN_HAN})"
 _START_IN_TEXT = rf"(?P<start>{_TIME_IN_TEXT}|\d+(?:\.\d+)?)\s*"
 _END_IN_TEXT = rf"(?P<end>{_TIME_IN_TEXT})"
 _RANGES_IN_TEXT = tuple(
@@ -19,9 +21,9 @@ _RANGES_IN_TEXT = tuple(
         # One end alone is a clock: a number with a unit may be the time from something else.
         rf"\b(?:after|since)\s+\(?(?P<start>{_CLOCK_IN_TEXT})\)?",
         rf"\bfrom\s+(?P<start>{_CLOCK_IN_TEXT})\s+(?:on(?:wards?)?|to\s+the\s+end)\b",
-        rf"[从在]?\s*[(（]?(?P<start>{_CLOCK_IN_TEXT})[)）]?\s*(?:[之以往]后|[起开]始?|[到至](?:结尾|结束|最后))",
+        rf"[从在]?\s*[(（]?(?:第\s*)?(?P<start>{_POINT_IN_HAN})[)）]?\s*(?:[之以往]后|[起开]始?|[到至](?:结尾|结束|最后))",
         rf"\b(?:before|until|till|up\s+to)\s+\(?(?P<end>{_CLOCK_IN_TEXT})\)?",
-        rf"在?\s*[(（]?(?P<end>{_CLOCK_IN_TEXT})[)）]?\s*(?:[之以]前|为止)",
+        rf"在?\s*[(（]?(?:第\s*)?(?P<end>{_POINT_IN_HAN})[)）]?\s*(?:[之以]前|为止)",
     )
 )
 _MOMENTS_IN_TEXT = tuple(
@@ -29,8 +31,8 @@ _MOMENTS_IN_TEXT = tuple(
     for wording in (
         rf"\b(?:at|around|near)\s+(?:about\s+|the\s+)?(?P<moment>{_TIME_IN_TEXT})",
         r"\bat\s+(?P<unit>second|minute)\s+(?P<moment>\d+(?:\.\d+)?)\b",
-        rf"(?:^|在|视频)\s*(?P<moment>{_CLOCK_IN_TEXT})(?=\s*[\u4e00-\u9fff])(?!\s*[前后到至])\s*(?:的?时候?)?",
-        r"在?\s*第\s*(?P<moment>(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒)\s*(?:的?时候?)?",
+        rf"(?:^|在|视频|(?<=[，。？！,?!]))\s*(?P<moment>{_CLOCK_IN_TEXT})(?=\s*[\u4e00-\u9fff])(?!\s*[前后到至])\s*(?:的?时候?)?",
+        rf"在?\s*第\s*(?P<moment>{_SECOND_IN_HAN})\s*(?:的?时候?)?",
     )
 )
 _AROUND_SECONDS = 2.0

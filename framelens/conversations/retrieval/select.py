@@ -106,13 +106,13 @@ class Scope:
 
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
-    if scope.is_dense:
+    here = [one for one in scope.analyses.values() if is_here(one, tools)]
+    if scope.is_dense and here:
         return "range"
     if sought.kind == "global":
         return "global"
     if connection.sight.needs_text:
         return "unseen"
-    here = [one for one in scope.analyses.values() if is_here(one, tools)]
     if not here:
         return "no_video"
     frames = sum(len(scope.keyframes_in(one)) for one in here) if scope.frames is None else scope.frames

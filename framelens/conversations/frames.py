@@ -1,7 +1,7 @@
 """Frames that a question adds to its conversation: classified, chosen, stored, and reported in notices."""
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framelens.analysis.requests.engine_connection import EngineConnection
@@ -10,6 +10,7 @@ from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
+from framelens.conversations.retrieval.named_parts import part_in_text
 from framelens.conversations.retrieval.named_times import moment_in_text, range_in_text
 from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
 from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
@@ -63,13 +64,10 @@ class _FrameAdder:
         self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
         self.look, self.letters = _look(turn, self.analyses), turn.settings.letters
         self.searched = [one.thing for one in (turn.evidence.moments if turn.evidence else ())]
-        self.scope = Scope(
-            self.analyses,
-            start_seconds=self.look.start_seconds,
-            end_seconds=self.look.end_seconds,
-            is_dense=self.look.kind == "local" and (self.look.start_seconds, self.look.end_seconds) != (None, None),
-            known=self.known,
+        scope = Scope(
+            self.analyses, start_seconds=self.look.start_seconds, end_seconds=self.look.end_seconds, known=self.known
         )
+        self.scope = replace(scope, is_dense=self.look.kind == "local" and scope.is_part)
 
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
@@ -175,28 +173,35 @@ def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
 
     A range that isn't in the videos, or is all of them, is none.
     """
-    look, named = turn.look, _named_look(turn.question)
+    look, whole = turn.look, [Scope(analyses).range_of(one) for one in analyses.values()]
+    named = _named_look(turn.question, whole)
     if not named or (look.start_seconds, look.end_seconds) != (None, None):
         return look
     scope = Scope(analyses, start_seconds=named.start_seconds, end_seconds=named.end_seconds)
-    ranges, whole = [list(map(one.range_of, analyses.values())) for one in (scope, Scope(analyses))]
+    ranges = list(map(scope.range_of, analyses.values()))
     if all(first >= last for first, last in ranges) or ranges == whole:
         return look
     end = named.end_seconds and min(named.end_seconds, max(last for _, last in ranges))
     return replace(named, kind=named.kind if look.kind == "auto" else look.kind, end_seconds=end)
 
 
-def _named_look(question: str) -> Look | None:
+def _named_look(question: str, whole: Sequence[tuple[float, float]]) -> Look | None:
     """Return the range that a question names, or what is around its moment; None without one.
 
-    A search for all moments of a thing isn't about the one that the question mentions.
+    A search for all moments of a thing isn't about the one that the question mentions. A part such as the end is a
+    range of its own in each video, and is looked at in a single one.
+
+    Args:
+        question: The question.
+        whole: Start and end of each video in seconds.
     """
     if found := range_in_text(question):
         return Look(start_seconds=found[0], end_seconds=found[1])
     kind = kind_in_words(question)
-    if kind in ("when", "count") or not (moment := moment_in_text(question)):
-        return None
-    return Look("auto" if kind else "local", moment[0], moment[1])
+    if kind not in ("when", "count") and (moment := moment_in_text(question)):
+        return Look("auto" if kind else "local", moment[0], moment[1])
+    part = part_in_text(question) if len(whole) == 1 else None
+    return Look("local" if part.is_edge and not kind else "auto", *part.place(*whole[0])) if part else None
 
 
 def _range_notice(look: Look) -> Notice:

@@ -164,6 +164,21 @@ def test_frames_of_a_moment_are_spread_around_it(video: Path, data: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "times"),
+    [
+        ("What happens at the end?", [10.6, 11.8, 13.1, 14.3]),
+        ("Summarise the last two seconds of the video.", [13.2, 13.7, 14.2, 14.7]),
+    ],
+)
+def test_frames_of_a_part_are_spread_over_it(video: Path, data: Path, question: str, times: list[float]) -> None:
+    with serve(looking()) as server, session(server, data) as one:
+        turn = one.ask(video, question).last
+    assert [ref.time_seconds for ref in turn.attached] == times
+    assert [notice.key for notice in turn.notices] == ["ask_range", "ask_frames_range"]
+
+
+@pytest.mark.slow
 def test_nothing_seen_says_what_could_hide(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "When is the purple card visible?", look=Look("when", 4.6, 8.9), search_frames=6).last

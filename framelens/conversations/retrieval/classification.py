@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any, get_args
 
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.retrieval.named_times import moment_in_text, range_in_text
+from framelens.conversations.retrieval.named_parts import without_times
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, FormatRefused
@@ -57,7 +57,7 @@ _WHEN = re.compile(
     r"\b(?:when|(?:moment|time)s?(?= (?:when|where|that|at|the|an?|in)\b|\W*$))"
     r"|^\W*(?:the |all |every |exact )*(?:moments?|times?) (?:when|where|that|in which|at which|the|an?)\b"
     r"|^\W*when (?:the|an?|this|he|she|they|it|some\w+|any\w+)\b(?!.*(?:,|\b(?:what|who|how|where|why)\b))"
-    r"|什么时候|啥时候|何时|几点|几分几秒|第?[几哪]一?(?:刻|秒|帧)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟"
+    r"|什么时候|啥时候|何时|几点|几分几秒|(?<!最后)(?<!前)第?[几哪]一?(?:刻|秒|帧)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟"
     r"|(?:出现|可见|停留|看[到见])了?(?:多久|多长时间)|多久(?:之?后|才)|哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?!.*[最更])"
     r"|出现的?(?:时间|时刻)(?:段|点)?|(?:找|跳|转|定位|列|给)[出到至一下找]*.*(?:片段|画面|镜头|时刻|时间|地方)\W*$",
     re.IGNORECASE,
@@ -116,7 +116,7 @@ _AFTER_VERBS = re.compile(r"the|an?|his|her|their|its|to|into|onto", re.IGNORECA
 """Where the verb is "does", the word before one of these is the other part of it, or belongs to that."""
 _NO_NOUNS = re.compile(
     r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could|there|we|you|the"
-    r"|see|seen|shown|visible|appears?|happens?|ever|exactly|please|tell|find|list|me)\b",
+    r"|see|seen|shown|visible|appears?|happen(?:s|ed|ing)?|going\s+on|ever|exactly|please|tell|find|list|me)\b",
     re.IGNORECASE,
 )
 _ENDS_NOUNS = re.compile(
@@ -135,6 +135,11 @@ _QUESTION_WORDS = (
 _BETWEEN_PARTS = re.compile(
     rf"(?<=[?？;；])\s*(?:and\s+)?(?=\S)|[,;]?\s+and\s+(?:also\s+)?(?=(?:{_QUESTION_WORDS})\b)"
     r"|[，；]\s*(?:并且|而且|以及|还有|同时|又|和)?|(?:并且|而且|以及|还有)",
+    re.IGNORECASE,
+)
+_WHEN_AND_WHERE = re.compile(
+    r"\b(?P<one>when|where)\s+and\s+(?P<other>when|where)\b"
+    r"|(?P<one_han>什么时候|何时)[、，,]?(?P<other_han>在?(?:哪里|哪儿|[什哪][么个](?:地方|位置)))",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
@@ -176,6 +181,7 @@ _AROUND_HAN = re.compile(
     r"[？?。！!，,、\s]+|第[一二三四五六七八九十\d]+次|每一?次|[一总]共|又(?=什么|何|啥|$)|请问|请|(?:帮我|给我|我想知道|告诉我)|(?:找|跳|转|定位|列|给)[出到至一下找]+(?:所有|全部)?|^找(?:所有|全部)?|大概|大约|具体|到底|究竟"
     r"|是?(?:在)?(?:什么|啥|哪个)(?:时候|时间点?)|何时|几点(?:几分)?(?:几秒)?|几分几秒|(?:在)?第?[几哪]一?(?:刻|秒|帧)"
     r"|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]|(?:在)?哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?:里|中)?"
+    r"|发生了?(?:什么|啥|哪些)?(?:事情?)?|在?(?:哪[里儿]|[什哪][么个]?(?:位置|地方))"
     r"|(?:可见|停留)?了?(?:多久|多长时间)|(?:消失|不见)了?$|有没有|是不是有?|是否|能不能看到|第一次|最后一次|首次|在?(?:[这整每哪两几一二三四五\d]+个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?(?:各自?|分别)?|的?(?:片段|镜头|时刻|地方|时间)(?:[点段戳])?(?:有哪些|是什么)?$"
     r"|(?:能够?|可以|会)?出现(?:了|过|的)?|(?:能够?|可以|会)?看(?:到|见)(?:了|过)?|^开始有?(?=..)"
     r"|写(?:着|了|的是?)?(?:什么|啥|哪些)字?|是?什么(?:颜色|样子|样的?|字)?(?:的)?|了?[吗呢吧了啊]$|^(?:在|是|有)|上$"
@@ -190,8 +196,10 @@ _VERB_FIRST_HAN = re.compile(
 def kind_in_words(question: str) -> Kind | None:
     """Return the kind that words of the question leave no doubt of, in English or Chinese; None for another question.
 
-    A time of something that is said can't be seen, so that such a question is "spoken".
+    A time of something that is said can't be seen, so that such a question is "spoken". The range that it names says
+    nothing about the kind.
     """
+    question = without_times(question)
     if _GLOBAL.search(question):
         return "global"
     is_searched = not _NEGATED.search(question)  # a search finds what is there
@@ -218,6 +226,9 @@ def searched_parts(question: str) -> tuple[str, ...]:
 
 def parts_in_words(question: str) -> tuple[str, ...]:
     """Return the questions that words and signs divide a question into, at most three; itself if it is a single one."""
+    if both := _WHEN_AND_WHERE.search(question):
+        asked = [word for word in both.groups() if word]
+        return tuple(f"{question[: both.start()]}{word}{question[both.end() :]}" for word in asked)
     found = [part.strip(" ,，;；") for part in _BETWEEN_PARTS.split(question)]
     parts = [part for part in found if part]
     if parts and _BARE.fullmatch(parts[0]):  # "How many times and when does …": both are about what follows
@@ -232,8 +243,7 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
     about a person ("when does she leave?"), or about nothing that a picture shows. What turns blue is looked for in
     blue.
     """
-    if named_time := range_in_text(question) or moment_in_text(question):
-        question = named_time[2]
+    question = without_times(question)
     is_han = bool(_HAN.search(question))
     named, look = _named_in_han(question) if is_han else _named(question)
     if is_han:

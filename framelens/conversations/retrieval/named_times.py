@@ -6,21 +6,21 @@ from framelens.analysis.planning.time_parsing import parse_seconds
 
 _CLOCK_IN_TEXT = r"(?<![\d:.])\d{1,3}(?::[0-5]\d){1,2}(?:\.\d+)?(?!:?\d|\s?[ap]\.?m\b)"
 _UNIT_IN_TEXT = r"(?:hours?|h|minutes?|min|seconds?|secs?|s)\b|小时|分钟?|秒"
-_TIME_IN_TEXT = rf"(?:{_CLOCK_IN_TEXT}|(?:\d+(?:\.\d+)?\s?(?:{_UNIT_IN_TEXT})\s?)+)"
+TIME_IN_TEXT = rf"(?:{_CLOCK_IN_TEXT}|(?:\d+(?:\.\d+)?\s?(?:{_UNIT_IN_TEXT})\s?)+)"
 _SECOND_IN_HAN = r"(?:\d+\s?分钟?\s?)?\d+(?:\.\d+)?\s?秒"
 _POINT_IN_HAN = rf"(?:{_CLOCK_IN_TEXT}|(?<=第){_SECOND_IN_HAN}|(?<=第 ){_SECOND_IN_HAN})"
-_START_IN_TEXT = rf"(?P<start>{_TIME_IN_TEXT}|\d+(?:\.\d+)?)\s*"
-_END_IN_TEXT = rf"(?P<end>{_TIME_IN_TEXT})"
+_START_IN_TEXT = rf"(?P<start>{TIME_IN_TEXT}|\d+(?:\.\d+)?)\s*"
+_END_IN_TEXT = rf"(?P<end>{TIME_IN_TEXT})"
 _RANGES_IN_TEXT = tuple(
     re.compile(wording, re.IGNORECASE)
     for wording in (
         rf"\bbetween\s+{_START_IN_TEXT}and\s+{_END_IN_TEXT}",
         rf"(?:\bfrom\s+)?{_START_IN_TEXT}(?:to|until|till|[-–—~])\s*{_END_IN_TEXT}",
         rf"[从在]?\s*第?\s*{_START_IN_TEXT}(?:[到至]|和(?=.*之间))\s*第?\s*{_END_IN_TEXT}\s*(?:这段时间|之间|期间|以?内)?",
-        rf"(?:\b(?:in|during|within)\s+)?\bthe\s+first\s+{_END_IN_TEXT}|(?<![以之])前\s*(?P<until>{_TIME_IN_TEXT})(?:以?内)?",
+        rf"(?:\b(?:in|during|within)\s+)?\bthe\s+first\s+{_END_IN_TEXT}|(?<![以之])前\s*(?P<until>{TIME_IN_TEXT})(?:以?内)?",
         # One end alone is a clock: a number with a unit may be the time from something else.
         rf"\b(?:after|since)\s+\(?(?P<start>{_CLOCK_IN_TEXT})\)?",
-        rf"\bfrom\s+(?P<start>{_CLOCK_IN_TEXT})\s+(?:on(?:wards?)?|to\s+the\s+end)\b",
+        rf"\bfrom\s+(?P<start>{_CLOCK_IN_TEXT})\s+(?:on(?:wards?)?|(?:to|until|till)\s+the\s+end(?:\s+of\s+the\s+video)?)\b",
         rf"[从在]?\s*[(（]?(?:第\s*)?(?P<start>{_POINT_IN_HAN})[)）]?\s*(?:[之以往]后|[起开]始?|[到至](?:结尾|结束|最后))",
         rf"\b(?:before|until|till|up\s+to)\s+\(?(?P<end>{_CLOCK_IN_TEXT})\)?",
         rf"在?\s*[(（]?(?:第\s*)?(?P<end>{_POINT_IN_HAN})[)）]?\s*(?:[之以]前|为止)",
@@ -29,7 +29,7 @@ _RANGES_IN_TEXT = tuple(
 _MOMENTS_IN_TEXT = tuple(
     re.compile(wording, re.IGNORECASE)
     for wording in (
-        rf"\b(?:at|around|near)\s+(?:about\s+|the\s+)?(?P<moment>{_TIME_IN_TEXT})",
+        rf"\b(?:at|around|near)\s+(?:about\s+|the\s+)?(?P<moment>{TIME_IN_TEXT})",
         r"\bat\s+(?P<unit>second|minute)\s+(?P<moment>\d+(?:\.\d+)?)\b",
         rf"(?:^|在|视频|(?<=[，。？！,?!]))\s*(?P<moment>{_CLOCK_IN_TEXT})(?=\s*[\u4e00-\u9fff])(?!\s*[前后到至])\s*(?:的?时候?)?",
         rf"在?\s*第\s*(?P<moment>{_SECOND_IN_HAN})\s*(?:的?时候?)?",
@@ -38,6 +38,16 @@ _MOMENTS_IN_TEXT = tuple(
 _AROUND_SECONDS = 2.0
 """A moment in a question is looked at from so long before it to so long after it: people round what a player shows.
 Chosen by hand."""
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS_IN_WORDS = dict(zip(_NUMBERS, range(1, 13), strict=True)) | {
+    "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty-five": 45, "fifty": 50, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+_NUMBER_IN_WORDS = re.compile(
+    rf"\b(?:{'|'.join(sorted(_NUMBERS_IN_WORDS, key=len, reverse=True))})(?=\s+(?:{_UNIT_IN_TEXT}))"
+    r"|[一二两三四五六七八九十百]+(?=(?:小时|分钟|秒|分[一二两三四五六七八九十\d]+秒))",
+    re.IGNORECASE,
+)
+_HAN_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 _UNITS_BY_WORD = (("hours?|小时", "h"), ("min(?:utes?)?|分钟?", "m"), ("sec(?:ond)?s?|秒", "s"))
 _QUOTED = re.compile(r"[\"“「『][^\"”」』]*[\"”」』]")
 
@@ -51,14 +61,15 @@ def range_in_text(text: str) -> tuple[float, float | None, str] | None:
     Returns:
         Start and end in seconds, None for the end of the video; and the rest of the text.
     """
-    plain = _without_quoted(text)
+    text = with_digits(text)
+    plain = without_quoted(text)
     for wording in _RANGES_IN_TEXT:
         if found := wording.search(plain):
             named = {"start": None, "end": None, "until": None} | found.groupdict()
             last = named["end"] or named["until"]
-            start, end = _in_text(named["start"] or "0", last or ""), _in_text(last) if last else None
+            start, end = seconds_in_text(named["start"] or "0", last or ""), seconds_in_text(last) if last else None
             if end is None or start < end:
-                return start, end, _rest(text, found)
+                return start, end, rest_of(text, found)
     return None
 
 
@@ -73,26 +84,46 @@ def moment_in_text(text: str) -> tuple[float, float, str] | None:
     Returns:
         Start and end in seconds; and the rest of the text.
     """
-    plain = _without_quoted(text)
-    if len(re.findall(_TIME_IN_TEXT, plain, re.IGNORECASE)) > 1:
+    text = with_digits(text)
+    plain = without_quoted(text)
+    if len(re.findall(TIME_IN_TEXT, plain, re.IGNORECASE)) > 1:
         return None
     for wording in _MOMENTS_IN_TEXT:
         if found := wording.search(plain):
-            seconds = _in_text(found["moment"] + found.groupdict().get("unit", ""))
-            return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS, _rest(text, found)
+            seconds = seconds_in_text(found["moment"] + found.groupdict().get("unit", ""))
+            return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS, rest_of(text, found)
     return None
 
 
-def _without_quoted(text: str) -> str:
+def with_digits(text: str) -> str:
+    """Return the text with the numbers of times in digits: "ten seconds", 十二秒, 半分钟."""
+    text = re.sub(r"\bhalf (?:a )?minute\b", "30 seconds", text.replace("半分钟", "30秒"), flags=re.IGNORECASE)
+    return _NUMBER_IN_WORDS.sub(lambda word: str(_number(word[0].lower())), text)
+
+
+def _number(word: str) -> int:
+    if word in _NUMBERS_IN_WORDS:
+        return _NUMBERS_IN_WORDS[word]
+    number = digit = 0
+    for sign in word:
+        if sign in _HAN_DIGITS:
+            digit = _HAN_DIGITS[sign]
+        else:
+            number, digit = number + (digit or 1) * (10 if sign == "十" else 100), 0
+    return number + digit
+
+
+def without_quoted(text: str) -> str:
     """Return the text with blanks in place of what is quoted."""
     return _QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)
 
 
-def _rest(text: str, found: re.Match[str]) -> str:
+def rest_of(text: str, found: re.Match[str]) -> str:
+    """Return the text without what was found in it."""
     return (text[: found.start()] + text[found.end() :]).strip(" ,，")
 
 
-def _in_text(time: str, next_one: str = "") -> float:
+def seconds_in_text(time: str, next_one: str = "") -> float:
     """Return the seconds of a time in a text; a bare number has the unit of the next time."""
     time, next_one = time.lower(), next_one.lower()
     for word, unit in _UNITS_BY_WORD:

@@ -91,6 +91,11 @@ class Scope:
     known: Collection[tuple[str, float]] = ()
     seconds: float = SCORING_SECONDS
 
+    @property
+    def is_part(self) -> bool:
+        """Return whether there is a range to choose from."""
+        return (self.start_seconds, self.end_seconds) != (None, None)
+
     def range_of(self, analysis: Analysis) -> tuple[float, float]:
         """Return the part of a video to choose from: the range within that of the analysis."""
         selection = analysis.request.selection
@@ -107,7 +112,7 @@ class Scope:
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
     here = [one for one in scope.analyses.values() if is_here(one, tools)]
-    if scope.is_dense and here:
+    if here and (scope.is_dense or (sought.kind == "global" and scope.is_part)):
         return "range"
     if sought.kind == "global":
         return "global"

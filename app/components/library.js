@@ -1,5 +1,5 @@
-// Analyses as cards: a picture and a name that open one, a box that selects it, a field that renames it, and search
-// hits, each of which opens it at that time.
+// Analyses as cards: each opens its analysis, and has a box that selects it, a field that renames it, and search hits,
+// each of which opens it at that time.
 
 const shown = new WeakMap();
 const picked = new WeakMap(); // for each place, the boxes by id that the server doesn't know to be changed
@@ -96,6 +96,10 @@ function entryOf(entry, words, report, changed) {
   const card = element("div", { className: "entry" }, coverOf(entry, words, report), about, pickOf(entry, words, report, changed));
   card.classList.toggle("chosen", changed.get(entry.id) ?? entry.is_chosen);
   card.setAttribute("role", "listitem");
+  card.addEventListener("click", (event) => {
+    const selected = (card.getRootNode().getSelection?.() ?? document.getSelection()).toString();
+    if (!selected && !event.target.closest("button, input, label")) report("open", { id: entry.id, seconds: null });
+  });
   return card;
 }
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from framelens import i18n
 from framelens.cli.main import build_parser
+from framelens.cli.parser import Parser
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
 
@@ -124,16 +126,22 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.slow
+@pytest.fixture(scope="module")
+def parser() -> Parser:
+    """The parser of all commands."""
+    with i18n.in_language("en"):
+        return build_parser()
+
+
 @pytest.mark.every_plugin
 @each_document
-def test_documented_commands_parse(document: Path) -> None:
+def test_documented_commands_parse(document: Path, parser: Parser) -> None:
     for words in commands(document):
         if words[0] != "framelens":
             continue
         given = words[1 : words.index(">")] if ">" in words else words[1:]
         if "…" not in given:
-            build_parser().parse_args(given)
+            parser.parse_args(given)
 
 
 @pytest.mark.every_plugin

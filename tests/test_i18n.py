@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import re
 import threading
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -41,6 +42,7 @@ def test_no_text_is_empty_and_chinese_is_chinese() -> None:
     assert [key for key, text in sentences.items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
 
 
+@cache
 def raised_keys() -> set[tuple[str, str]]:
     """Every literal key given to an error, a Notice or a CheckFinding anywhere in the app."""
     found = set()
@@ -69,6 +71,7 @@ def _table_of(call: ast.Call, place: int, default: str) -> str:
     return next((str(one.value) for one in named if isinstance(one, ast.Constant)), default)
 
 
+@cache
 def _error_classes() -> set[str]:
     tree = ast.parse((LIBRARY / "core" / "errors.py").read_text())
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}

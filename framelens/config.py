@@ -17,7 +17,7 @@ from framelens.core.domain import Language
 from framelens.core.engines.model_hub import parse_hub
 from framelens.core.errors import ConfigError
 from framelens.core.files import typed_path
-from framelens.core.links import S3Access, SourceSettings
+from framelens.core.links import S3Access, SourceSettings, typed_link
 from framelens.core.redaction import is_secret, redact, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -372,12 +372,13 @@ def _sources(values: Mapping[str, str]) -> SourceSettings:
 
 
 def _source_urls(text: str) -> tuple[str, ...]:
-    for one in text.split():
+    urls = tuple(map(typed_link, text.split()))
+    for one in urls:
         scheme, _, rest = one.partition("://")
         host = rest.partition("/")[0]
         if scheme not in ("http", "https", "s3") or not host or "@" in host:
             raise ConfigError("source_url_wrong", value=redact(one))
-    return tuple(text.split())
+    return urls
 
 
 def _networks(key: str, values: Mapping[str, str]) -> tuple[str, ...]:

@@ -112,6 +112,12 @@ def test_several_input_folders_are_read(tmp_path: Path) -> None:
     assert settings.input_dirs == (tmp_path / "a", tmp_path / "b")
 
 
+def test_listed_addresses_are_read_as_they_are_typed(tmp_path: Path) -> None:
+    listed = {"FRAMELENS_SOURCE_URLS": "HTTPS://例子.测试:8443/影片/ https://*.example.org/ s3://films/"}
+    wanted = ("https://xn--fsqu00a.xn--0zwm56d:8443/%E5%BD%B1%E7%89%87/", "https://*.example.org/", "s3://films/")
+    assert load(listed, dotenv=tmp_path / "no.env").sources.urls == wanted
+
+
 def test_the_key_never_shows_in_a_repr() -> None:
     assert "secret" not in repr(load({"FRAMELENS_API_KEY": "secret", "FRAMELENS_SPEECH_API_KEY": "secret"}))
     assert isinstance(load({}), Settings)

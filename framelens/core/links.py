@@ -80,7 +80,8 @@ def typed_link(text: str) -> str:
     scheme, separator, rest = text.strip().partition("://")
     try:
         parts = urlsplit(f"{scheme.lower()}{separator}{rest}")
-        host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+        name, colon, port = parts.netloc.partition(":")
+        host = parts.netloc if name.isascii() else f"{name.encode('idna').decode()}{colon}{port}"
     except (UnicodeError, ValueError):  # the fetch says what is wrong
         return text.strip()
     path, query = (quote(part, safe="/%:@!$&'()*+,;=-._~?[]") for part in (parts.path, parts.query))

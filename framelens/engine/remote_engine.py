@@ -26,6 +26,8 @@ _UNREACHABLE = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls":
 """Errors of TLS, by the words of Python's ssl module."""
 _AS_SAID = ("engine_busy", "engine_no_credit", "engine_gateway_timeout")
 """Refusals below 500 that an engine gives whatever is asked of it."""
+_VERSIONED = re.compile(r"/v\d+\w*(?:$|/(?:.+/)?(?:openai|openapi|compat)$)")
+"""The end of a path that has the API version: the version, or what Google and Cloudflare put after it."""
 _POLL_SECONDS = 0.1
 """How often a waiting request checks for cancellation."""
 
@@ -33,7 +35,7 @@ _POLL_SECONDS = 0.1
 def normal_base_url(base_url: str) -> str:
     """Normalize `base_url` as OpenAI clients expect it, ending in the API version.
 
-    >>> normal_base_url("http://localhost:8000")
+    >>> normal_base_url("HTTP://localhost:8000")
     'http://localhost:8000/v1'
 
     Raises:
@@ -43,11 +45,14 @@ def normal_base_url(base_url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = usable and not re.search(r"\s", url)
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise ConfigError("base_url_invalid", value=base_url)
-    return url if re.search(r"/v\d+\w*$", parts.path) else f"{url}/v1"
+        raise ConfigError("base_url_invalid", value=redact(base_url))
+    secret, at, host = parts.netloc.rpartition("@")
+    url = f"{parts.scheme}://{secret}{at}{host.lower()}{parts.path}"
+    return url if _VERSIONED.search(parts.path) else f"{url}/v1"
 
 
 def normal_base_urls(base_urls: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from concurrent.futures import CancelledError
 from functools import cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -296,4 +297,10 @@ def _is_local(base_url: str) -> bool:
         is_usable = False
     if not is_usable:
         raise ConfigError("base_url_invalid", value=redact(base_url))
-    return host in ("localhost", "::1") or host.startswith("127.")
+    if host in ("localhost", "localhost.") or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified  # "0.0.0.0" is the address that servers print

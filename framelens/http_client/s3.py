@@ -45,7 +45,7 @@ def presigned_url(url: str, access: S3Access, *, now: datetime | None = None, se
     if access.session_token:
         query["X-Amz-Security-Token"] = access.session_token
     encoded = "&".join(f"{name}={quote(query[name], safe='-_.~')}" for name in sorted(query))
-    host = urlsplit(base).netloc
+    host = _sent_host(base)
     canonical = "\n".join(("GET", path, encoded, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"))
     text = "\n".join((_ALGORITHM, time, scope, hashlib.sha256(canonical.encode()).hexdigest()))
     key = f"AWS4{access.secret_key}".encode()
@@ -53,6 +53,13 @@ def presigned_url(url: str, access: S3Access, *, now: datetime | None = None, se
         key = hmac.digest(key, part.encode(), "sha256")
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     return f"{base}{path}?{encoded}&X-Amz-Signature={signature}"
+
+
+def _sent_host(base: str) -> str:
+    """Return the header "Host" of a request to this address: in small letters, without the scheme's own port."""
+    parts = urlsplit(base)
+    usual = ":443" if parts.scheme == "https" else ":80"
+    return parts.netloc.lower().removesuffix(usual)
 
 
 def _place(bucket: str, path: str, access: S3Access) -> tuple[str, str]:

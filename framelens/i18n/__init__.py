@@ -29,6 +29,7 @@ from typing import Any, get_args
 
 from framelens.core.domain import Language, Notice, notice_values
 from framelens.core.errors import AppError
+from framelens.core.redaction import redact
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class _PluralFormatter(Formatter):
     The second is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
     quotation marks, for texts that have their language's own. A `{reason}` before a full stop loses its own.
     Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist where FrameLens
-    is installed.
+    is installed. The address of an engine, `{base_url}`, is shown without a password.
     """
 
     def parse(self, format_string: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:
@@ -55,8 +56,10 @@ class _PluralFormatter(Formatter):
 
     def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Return a value that was given, or a command."""
-        command = _COMMANDS.get(str(key)) if key not in kwargs else None
-        return command() if command else super().get_value(key, args, kwargs)
+        if command := _COMMANDS.get(str(key)) if key not in kwargs else None:
+            return command()
+        value = super().get_value(key, args, kwargs)
+        return redact(value) if key == "base_url" and isinstance(value, str) else value
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         """Convert a value."""

@@ -12,7 +12,7 @@ from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
 from framelens.engine import remote_engine
 from framelens.engine.remote_engine import RemoteEngine, normal_base_url
 from framelens.http_client.short import NoAnswer
-from framelens.i18n import error_text
+from framelens.i18n import LANGUAGES, error_text
 from tests import loopback
 
 
@@ -167,6 +167,14 @@ def test_no_one_at_the_address() -> None:
     assert error.key == "remote_unreachable" and "refused" in str(error.values["reason"])
 
 
+def test_password_in_the_address_is_not_shown() -> None:
+    for address in ("http://me:hunter2@127.0.0.1:1", "http://me:hunter2@127.0.0.1:99999"):
+        with pytest.raises(AppError) as caught:
+            RemoteEngine(address).ensure_ready(lambda phase: None, threading.Event())
+        for language in LANGUAGES:
+            assert "127.0.0.1:" in (shown := error_text(caught.value, language)) and "hunter2" not in shown
+
+
 def test_a_server_that_does_not_answer_in_time(server: str) -> None:
     Handler.gate.clear()
     assert failure(RemoteEngine(server, timeout_seconds=0.2)).key == "remote_unreachable"
@@ -189,6 +197,13 @@ def test_cancel_does_not_wait_for_the_answer(server: str) -> None:
         ("http://host/v1/chat/completions", "http://host/v1"),
         ("http://host/v1/models", "http://host/v1"),
         ("https://host/openai", "https://host/openai/v1"),
+        ("HTTP://Host:8000", "http://host:8000/v1"),
+        ("http://Me:Secret@Host", "http://Me:Secret@host/v1"),
+        ("http://host/llm/", "http://host/llm/v1"),
+        ("https://host/v1beta/openai/", "https://host/v1beta/openai"),
+        ("https://host/v1/account/gateway/compat", "https://host/v1/account/gateway/compat"),
+        ("https://host/v1/projects/p/endpoints/openapi", "https://host/v1/projects/p/endpoints/openapi"),
+        ("http://host/api/v1/services/vllm:8000/proxy", "http://host/api/v1/services/vllm:8000/proxy/v1"),
     ],
 )
 def test_an_address_is_brought_into_the_form_that_clients_want(given: str, wanted: str) -> None:
@@ -196,7 +211,8 @@ def test_an_address_is_brought_into_the_form_that_clients_want(given: str, wante
 
 
 @pytest.mark.parametrize(
-    "given", ["", "localhost:8000", "ftp://host/v1", "http://", "http://host:99999/v1", "http://h?a=1"]
+    "given",
+    ["", "localhost:8000", "ftp://host/v1", "http://", "http://host:99999/v1", "http://h?a=1", "http:// h:8000"],
 )
 def test_what_is_no_address_is_refused(given: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -43,8 +43,16 @@ def test_unusable_proxy_is_named(monkeypatch: pytest.MonkeyPatch, kind: str, pro
 
 def test_engine_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
-    with pytest.raises(httpx.ConnectError):
-        CLIENTS["short"]("http://127.0.0.1:1/v1")
+    for host in ("127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::]"):
+        with pytest.raises(httpx.ConnectError):
+            CLIENTS["short"](f"http://{host}:1/v1")
+
+
+def test_name_that_begins_like_loopback_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    with pytest.raises(ConfigError) as caught:
+        CLIENTS["short"]("http://127.example.invalid/v1")
+    assert caught.value.key == "proxy_unusable"
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

@@ -32,3 +32,10 @@ def test_the_bucket_is_in_the_path_where_it_must_be() -> None:
     assert "X-Amz-Security-Token=a%2Fb" in url
     own = replace(EXAMPLE, endpoint="http://minio:9000")
     assert presigned_url("s3://films/door.mp4", own, now=NOW).startswith("http://minio:9000/films/door.mp4?")
+
+
+def test_the_signed_host_is_the_one_that_is_sent() -> None:
+    for written, sent in (("http://Minio:80", "http://minio"), ("https://minio:443", "https://minio")):
+        signed = (presigned_url("s3://films/a", replace(EXAMPLE, endpoint=one), now=NOW) for one in (written, sent))
+        first, second = (parse_qs(urlsplit(one).query)["X-Amz-Signature"] for one in signed)
+        assert first == second

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from framelens.api.gate import status_of
 from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
@@ -14,6 +14,7 @@ from framelens.core import domain, units
 from framelens.core.codec import build
 from framelens.core.domain import MOST_FRAMES, MOST_SPEAKERS, AnswerState, ReportedConversation, Strategy
 from framelens.core.errors import AppError
+from framelens.core.links import typed_link
 from framelens.i18n import error_text, notice_text, t
 from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import JobSnapshot, State
@@ -116,9 +117,10 @@ class UrlSource(Strict):
         Field(
             min_length=1,
             max_length=_MOST_URL,
-            pattern=r"^(https?|s3)://",
+            pattern=r"^([Hh][Tt][Tt][Pp][Ss]?|[Ss]3)://",
             examples=["https://media.example.com/videos/door.mp4", "s3://footage/2026/door.mp4"],
         ),
+        AfterValidator(typed_link),
     ]
     overview: Annotated[
         bool,
@@ -375,7 +377,11 @@ class ConversationState(BaseModel):
 class NewWebhook(Strict):
     """An address that is informed when a job of the key has ended."""
 
-    url: Annotated[str, Field(min_length=1, max_length=_MOST_URL, pattern=r"^https?://")]
+    url: Annotated[
+        str,
+        Field(min_length=1, max_length=_MOST_URL, pattern="^[Hh][Tt][Tt][Pp][Ss]?://"),
+        AfterValidator(typed_link),
+    ]
 
 
 class Delivery(BaseModel):

@@ -64,6 +64,12 @@ def test_a_listed_address_is_fetched_and_analysed(api: TestClient, allow: Allow,
     assert not path.exists()
 
 
+def test_an_address_is_read_as_it_is_typed(api: TestClient, allow: Allow) -> None:
+    services = allow("http://xn--fsqu00a.xn--0zwm56d:8080/")
+    fetch = submissions_of(services).get(submit(api, "HTTP://例子.测试:8080/门口 1.mp4"))
+    assert fetch and fetch.submission.source.value == "http://xn--fsqu00a.xn--0zwm56d:8080/%E9%97%A8%E5%8F%A3%201.mp4"
+
+
 def test_progress_of_a_fetch_is_reported(api: TestClient, allow: Allow, films: str, going: threading.Event) -> None:
     allow(films)
     going.clear()

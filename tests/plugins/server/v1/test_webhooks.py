@@ -155,6 +155,12 @@ def test_private_targets_are_refused_when_added_and_when_sent(
     assert receiver.messages == []
 
 
+def test_an_address_of_a_webhook_is_read_as_it_is_typed(api: TestClient, allow: Allow, receiver: Receiver) -> None:
+    allow()
+    added = api.post("webhooks", json={"url": receiver.url.replace("http://", "HTTP://") + "/任务#top"})
+    assert (added.status_code, added.json().get("url")) == (201, f"{receiver.url}/%E4%BB%BB%E5%8A%A1"), added.text
+
+
 @pytest.mark.slow
 def test_webhooks_belong_to_their_key(gate: Gate, api: TestClient, allow: Allow, receiver: Receiver) -> None:
     services = allow()

@@ -148,6 +148,7 @@ def test_refusal_without_a_known_cause_may_be_about_the_schema(status: int, word
         ("`temperature` must be strictly positive", ("temperature", "")),
         ("该模型的 temperature 仅支持默认值 1", ("temperature", "")),
         ("`frequency_penalty` is not supported by this model", ("frequency_penalty", "")),
+        ("Penalty is not enabled for models/gemini-2.5-flash", ("frequency_penalty", "")),
         ("got an unexpected keyword argument 'stream_options'", ("stream_options", "")),
         ("temperature must be between 0 and 2", None),
         ("max_tokens is too large: 9000. This model supports at most 4096 completion tokens", None),

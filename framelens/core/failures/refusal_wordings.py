@@ -20,7 +20,10 @@ unknown field, the value of an option, so many tokens, tools, the path of the ad
 proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
 words that a limit a minute is also said in."""
 _PICTURE = r"(?:image|picture|photo|media item)s?"
-_COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
+_COUNT = (
+    r"(?<![A-Za-z])(?P<limit>\d{1,4})\b"
+    r"(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
+)
 """A number of pictures, not of what a picture has."""
 _EXCESS = (
     r"(?:exceed\w*|(?:long|larg|great|bigg)er than|more than|too (?:long|large|big|many)|overflow\w*"
@@ -47,18 +50,19 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     # More pictures than accepted. "At most 0" means that none is.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
     ("picture_count", r"you set (?:image|video)=(?P<limit>\d+)"),
-    ("picture_count", rf"{_PICTURE}\b.{{0,80}}?\d\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\d|count)\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
     ("picture_count", rf"too many {_PICTURE}\b.{{0,120}}?(?:max\w*|limit\w*|up to|at most|supports?|only)\D{{0,60}}?"
                       rf"{_COUNT}"),
-    ("picture_count", rf"(?:max(?:imum)?|limit\w*|up to|no more than|fewer than|only)\b\D{{0,40}}?(?P<limit>\d+) ?"
+    ("picture_count", rf"(?:max(?:imum)?|limit\w*|up to|no more than|fewer than|only)\b\D{{0,40}}?\b(?P<limit>\d+) ?"
                       rf"{_PICTURE}\b(?!-)"),
-    ("picture_count", rf"(?:number|count|amount) of {_PICTURE}\b.{{0,60}}?(?:exceed\w*|more than|over|great\w*|larg\w*"
-                      rf"|less|at most|max\w*|limit|<=?|:)\D{{0,60}}?{_COUNT}"),
+    ("picture_count", rf"(?:number|count|amount) of {_PICTURE}(?:_urls?)?\b.{{0,60}}?(?:exceed\w*|more than|over"
+                      rf"|great\w*|larg\w*|less|at most|max\w*|limit|<=?|:(?! ?(?:got|received|found)))"
+                      rf"\D{{0,60}}?{_COUNT}"),
     ("picture_count", rf"{_PICTURE} (?:count|number|quantity|limit)\b.{{0,60}}?(?:exceed\w*|limit|max\w*|more than"
                       rf"|over|less than|at most|up to|<=?)\D{{0,40}}?{_COUNT}"),
     ("picture_count", rf"(?:more than|exceeds) (?P<limit>\d{{1,4}}) {_PICTURE}\b(?!-)"),
     ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\bonly {_COUNT} (?:are|is|can|were|may)\b)"),
-    ("picture_count", rf"max\w*[_ ](?:num\w*(?: of)?[_ ])?{_PICTURE}\w*(?: per \w+)?(?: is| are)?\W{{1,4}}"
+    ("picture_count", rf"max\w*[_ ](?:num\w*(?: of)?[_ ])?{_PICTURE}\w*(?: per \w+)?(?: is| are| limit of)?\W{{1,4}}"
                       rf"{_COUNT}"),
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?at most {_COUNT} items?\b"),
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?\b(?:limit|maximum|allowed) is {_COUNT}"),
@@ -74,25 +78,26 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                        rf"|at most one {_PICTURE}\b(?! (?:format|type))|\b{_PICTURE}\b.{{0,40}}?\bat most one\b"
                        r"|multi(?:ple|-)[ -]?images? (?:\w+ )?(?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
                        r"multi(?:ple|-)[ -]?images?\b"),
-    ("picture_count", rf"too many {_PICTURE}\b|图[片像]?(?:数量|张数)?(?:过多|太多)"),
+    ("picture_count", rf"too many {_PICTURE}\b|number of {_PICTURE}(?:_urls?)? exceed"
+                      r"|图[片像]?(?:数量|张数)?(?:过多|太多)"),
     # A model or server without pictures.
     ("pictures", r"is not (?:an? )?(?:multi-?modal|vision|visual|VLM)\b"),
     ("pictures", rf"\b(?:{_PICTURE}|vision|multi-?modal)[ _]?(?:inputs?|content|data|urls?|understanding)?"
                  r"(?: (?:block|part|modality))?[\"'`]* (?:(?:is|are)? ?(?:not|n't) "
                  r"(?:supported|enabled|available|allowed|accepted)|(?:is|are) disabled)"),
-    ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand|see|use) "
+    ("pictures", r"(?:does|do|can|is)(?: ?not|n't) (?:support|accept|take|handle|understand|see|use) "
                  rf"(?:the )?(?:\w+ )?(?:type )?(?:{_PICTURE}|vision|multi-?modal|visual)"
                  r"(?![\w ]* (?:format|type|size|larger|bigger|over|above))"),
     ("pictures", r"(?:can|could)(?: ?not|n't) process (?:image|vision|multi-?modal) inputs?"),
     ("pictures", r"not supported (?:for|with) (?:vision|image)"),
     ("pictures", r"(?:only supports?|supports? only) text|text-only|only text (?:content |inputs? )?(?:is|are)\b"),
-    ("pictures", r"\bmmproj\b|no (?:vision|image) (?:support|encoder|processor|projector|tower)"),
+    ("pictures", r"\bmmproj\b|no (?:vision|image) (?:support|models?|encoder|processor|projector|tower)\b"),
     ("pictures", r"missing data required for image"),
     ("pictures", r"\b(?:vision|image|multi-?modal)[\w -]{0,16} (?:is |was )?not (?:loaded|installed|present)"),
     ("pictures", r"image_url is only supported by|image_url[\"'`]* (?:\w+ ){0,3}(?:not|n't) (?:supported|allowed)"),
     ("pictures", r"only \W?\[.{0,80}?support image|unexpected item type in content"),
     ("pictures", r"(?:unsupported|unknown|unexpected|invalid|unrecognized)[\w ]* (?:type|variant|part|field)\W.{0,30}?"
-                 r"image|(?:unsupported|unexpected|invalid) value\W{1,4}(?:input_)?image(?:_url)?\b(?!/)"),
+                 r"image(?!/)|(?:unsupported|unexpected|invalid) value\W{1,4}(?:input_)?image(?:_url)?\b(?!/)"),
     ("pictures", r"content\b\S{0,12}?\btype\b.{0,24}?(?:should be|must be|permitted:?|expected) \W?text\b"
                  r"(?!.{0,60}?image)"
                  r"|\b(?:unmarshal|deserialize|decode) (?:an? )?(?:array|list)\b.{0,80}?\bcontent\b.{0,24}?\bstring"
@@ -104,14 +109,18 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                  r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
     ("pictures", r"invalid type: sequence, expected a string|expected string content"),
     ("pictures", r"no endpoints found that support image|not compiled for multimodal"
-                 r"|untagged enum \w*(?:message|request)content\b"),
-    ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态)"
+                 r"|untagged enum \w*(?:message|messagecontent|requestcontent)\b|failed to tokenize prompt"
+                 r"|number of (?:bitmaps|media markers)\b"),
+    ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态|image_url)"
                  r"(?!格式|大小|尺寸|过|超)"),
     ("pictures", r"(?:图[片像]|视觉|多模态)(?:输入|内容|理解|能力)?(?:不受|暂不|不)支持"),
     ("pictures", r"[仅只]支持(?:纯)?(?:文本|文字)"),
     ("pictures", r"[非不]是?(?:多模态|视觉)模型"),
     # A single picture.
-    ("image", r"(?:illegal|invalid) base64|failed to load image|cannot identify image"
+    ("image", r"(?:illegal|invalid) base64|failed to load image|cannot identify image|must be a base64[- ]encoded image"
+              r"|unsupported (?:\w+ )?type\W{1,4}image/|image\b.{0,12}?\btoo small|image: unknown format"
+              r"|image[_ ]?url (?:is (?:invalid|illegal)|should be a valid)"
+              r"|image file is truncated|broken data stream"
               r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
               r"|image (?:media )?(?:format|type)(?: is| \S+)? (?:illegal|invalid|not supported|unsupported)"
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
@@ -148,13 +157,15 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|(?:not (?:allowed|authori[sz]ed|permitted|entitled) to|can only) (?:access|use|call) "
               r"(?:\w+ )?models?\b"
               r"|(?:no|not have|n't have|without) (?:access|permission)s? (?:to|for) (?:\w+ )?models?\b"
-              r"|\baccess to (?:the )?model (?:is )?denied"
+              r"|\baccess to (?:the )?model (?:\S+ )?(?:is )?denied"
               r"|无权.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
               r"|not activated (?:the )?model\b"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
               r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"
-              r"|\blegal reasons\b|法律(?:原因|要求)"),
-    ("busy", r"rate[-_ ]?limit|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
+              r"|\byou have been blocked\b|\blegal reasons\b|法律(?:原因|要求)"),
+    ("busy", r"(?:model|server|engine|instance)(?: \S+)? is (?:not (?:yet )?ready"
+             r"|(?:still |currently )?(?:being loaded|loading|starting|warming)\b)"
+             r"|rate[-_ ]?limit|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
              r"|high traffic|no healthy (?:deployment|upstream)s?"
              r"|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
              r"(?:second|min|hour|day)|\b[RTQ]P[MS]\b|over(?:loaded|_capacity| capacity)|at capacity|throttl"
@@ -181,7 +192,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"(?:exceed\w*|larger than|over|beyond)\b.{0,40}?(?:[KM]i?B\b|bytes|max\w* (?:body |request )?size)"),
     ("bytes", r"max(?:imum)?[_ ](?:request|body|payload)[_ ]?(?:body[_ ])?(?:size|length)"),
     ("bytes", r"request exceeds the maximum size|smaller than \d+ ?[km]i?b?\b"),
-    ("bytes", r"total (?:\w+ )?(?:images?|pictures?|size)\b.{0,40}?(?:exceed|too large|over)"),
+    ("bytes", r"total (?:\w+ )?(?:images?|pictures?|pixels?|size)\b.{0,40}?(?:exceed|too large|over)"),
     ("bytes", r"(?:body|payload|request|message) size\b.{0,40}?(?:exceed|larger than|over\b|limit)"),
     ("large", r"(?:请求|数据).{0,4}?(?:过大|太大)"),
     ("bytes", r"(?:请求体|请求大小|总大小|文件大小|数据包).{0,8}?超"),
@@ -197,23 +208,26 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
             r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
-    ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
+    ("model", r"(?:no such|unknown|unrecogni[sz]ed) model\b|\bmodel identifier\b"
+              r"|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|invalid model ?[:=\"'`“]"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"
               r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),
     ("format", r"no endpoints found that \w+(?: \w+)? the (?:requested|provided) param"),
-    ("model", r"\bno endpoints (?:found|available)\b"),
+    ("model", r"\bno endpoints (?:found|available)\b|\bon-demand throughput\b"),
     ("format", r"response_format|json_schema|\bjson[ -]?(?:schema|mode|object|output)\b|json_(?:mode|object)"
                r"|json ?(?:模式|格式|输出)|结构化输出|logprobs"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
                 r"|max_tokens must be at least 1, got -|max_tokens \(-\d+\) must be"),
-    ("context", r"context shift is disabled|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length"
+    ("context", r"(?:input|prompt|message)s?\W{1,3}(?:and|plus|\+)\W{1,3}max_(?:new_)?tokens\W{1,3}"
+                r"(?:must|should|exceed)"
+                r"|context shift is disabled|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length"
                 r"|input_length_error|`inputs`"),
     ("many_tokens", r"\btoken limit\b"),
-    ("value", r"\binput should be\b|max_tokens\W* is not supported"),
+    ("value", r"\binput should be\b|max_tokens\W* is not supported|\bnumber of output tokens\b"),
     ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|\bstop(?: sequences?)?)\b.{0,40}?"
               r"(?:must|should|too|range|less|greater|exceed|at most|between|cannot|不能|必须|范围)"),
     ("value", r"max_(?:completion_|new_|output_)?tokens\b.{0,40}?(?:too large|must|should|range|less|at most|exceed)"),
@@ -255,7 +269,8 @@ _REFUSES_NEXT = (
 )
 _REFUSES_BEFORE = (
     rf"{_WITHIN}{{0,60}}?(?:"
-    r"(?:not|n't|no longer|cannot both) (?:be |yet |currently )?(?:support|allow|permit|accept|available|specified)"
+    r"(?:not|n't|no longer|cannot both) (?:be |yet |currently )?"
+    r"(?:support|allow|permit|accept|available|specified|enabled)"
     r"|unsupported|deprecated|immutable|may only be set to|only the default|only \S{1,8} is (?:allowed|supported)"
     r"|(?:is|are) fixed at|strictly positive|不(?:被|受)?支持|不允许|[仅只](?:支持|能为)默认)"
 )
@@ -311,7 +326,10 @@ def match_parameter(said: str, sent: Collection[str]) -> tuple[str, str] | None:
     if match_refusal(said, is_faulty=True)[0] not in (None, "format", "value"):
         return None
     for name in (one for one in _OPTIONAL if one in sent):
-        words = rf"(?<![A-Za-z_]){name.replace('_', '[_ ]?')}(?![A-Za-z_])"
+        kind, *rest = name.split("_")
+        # Gemini names both penalties by the last word alone.
+        words = rf"(?:{kind}[_ ]?|(?<![a-z] ))penalty" if rest == ["penalty"] else name.replace("_", "[_ ]?")
+        words = rf"(?<![A-Za-z_]){words}(?![A-Za-z_])"
         if re.search(f"{_REFUSES_NEXT}{words}|{words}{_REFUSES_BEFORE}", said, re.IGNORECASE):
             is_renamed = name == "max_tokens" and _INSTEAD.search(said)
             return name, "max_completion_tokens" if is_renamed else ""

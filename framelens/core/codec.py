@@ -7,6 +7,7 @@ even if it isn't UTF-8.
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ _MOST_BYTES = 2 << 30
 _FIELDS = ("__struct_fields__", "__dataclass_fields__", "model_fields")
 """Where msgspec, dataclasses and pydantic keep the names of a class's fields."""
 _WORDS_OF_TIME = frozenset({"seconds", "time", "times", "start", "end"})
+_HALF = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}(?P<other>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    r"|\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""An escape of half a character in JSON with its other half, if that follows; or a backslash."""
 _reading = threading.Lock()
 _were_read: set[object] = set()
 
@@ -54,6 +60,17 @@ class Failure:
         error = kind.__new__(kind)
         errors.AppError.__init__(error, self.key, **self.values)
         return error
+
+
+def valid_escapes(text: str) -> str:
+    r"""Return JSON that others wrote without escapes of half a character, which no text can hold.
+
+    >>> valid_escapes(r'"\ud83d and \ud83d\ude00"')
+    '"\\ufffd and \\ud83d\\ude00"'
+    """
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _HALF.sub(lambda found: found[0] if found["other"] or found[0] == r"\\" else r"\ufffd", text)
 
 
 def _plain(value: object) -> object:

@@ -22,7 +22,7 @@ def normal_chunk(data: Mapping[str, Any], *, is_whole: bool = False) -> dict[str
     """
     choices = data.get("choices")
     listed = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
-    first = next((one for one in listed if not one.get("index")), None)
+    first = next((one for one in listed if one.get("index") in (None, 0, "", "0")), None)
     created = data.get("created")
     return {
         "id": _text(data.get("id")),
@@ -43,7 +43,7 @@ def _choice(choice: Mapping[str, Any], *, is_whole: bool) -> dict[str, Any]:
     reasoning = next((one for one in apart if one and isinstance(one, str)), reasoning)
     reasoning = reasoning or _content(delta.get("reasoning_details"))[1]
     kept = {name: value for name in ("role", "tool_calls") if (value := delta.get(name))}
-    reason = choice.get("finish_reason")
+    reason = finish_reason(choice)
     return {
         "index": 0,
         "delta": {
@@ -51,9 +51,15 @@ def _choice(choice: Mapping[str, Any], *, is_whole: bool) -> dict[str, Any]:
             "content": text or _text(delta.get("refusal")),
             **({"reasoning_content": reasoning} if reasoning else {}),
         },
-        "finish_reason": str(reason) if reason else "stop" if is_whole else None,
+        "finish_reason": reason or ("stop" if is_whole else None),
         **({"logprobs": logprobs} if isinstance(logprobs := choice.get("logprobs"), dict) else {}),
     }
+
+
+def finish_reason(choice: Mapping[str, Any]) -> str:
+    """Return the reason for the end of an answer, "" while there is none, which some gateways spell out."""
+    reason = str(choice.get("finish_reason") or "")
+    return "" if reason.lower() in ("null", "none") else reason
 
 
 def _content(content: object) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from openai._streaming import ServerSentEvent, SSEDecoder
 
 from framelens.core.failures.refusal_wordings import match_refusal
 from framelens.core.failures.refusals import is_refusal, read_json, said_in
-from framelens.llm.chunks import normal_chunk
+from framelens.llm.chunks import finish_reason, normal_chunk
 
 _MOST_BARE = 2**20
 """Bytes of a body that is no stream."""
@@ -48,8 +48,7 @@ class EventDecoder:
     """Decoder of one stream."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._num_bare = 0
+        self._bare = b""
         self._has_events = self._has_ended = self._has_reason = False
         self._pieces: list[str] = []
 
@@ -86,9 +85,8 @@ class EventDecoder:
         async for piece in pieces:
             if is_first and piece:
                 piece, is_first = piece.removeprefix(_MARK), False
-            if not self._has_events and self._num_bare < _MOST_BARE:
-                self._lines.append(piece.decode(errors="replace"))
-                self._num_bare += len(piece)
+            if not self._has_events and len(self._bare) < _MOST_BARE:
+                self._bare += piece
             yield piece
         self._has_ended = True
         yield b"\n\n"  # the last event of some servers lacks it
@@ -105,7 +103,7 @@ class EventDecoder:
             raise _refusal(bare if data is None else data)
         choices = data.get("choices")
         for choice in choices if isinstance(choices, list) else ():
-            self._has_reason = self._has_reason or bool(isinstance(choice, dict) and choice.get("finish_reason"))
+            self._has_reason = self._has_reason or bool(isinstance(choice, dict) and finish_reason(choice))
         return data
 
     def _unrepeated(self, chunk: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +119,7 @@ class EventDecoder:
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:
         """Yield the events of a body that is no stream, or of one that the engine left before its first event."""
-        lines = "".join(self._lines).splitlines()
+        lines = self._bare.decode(errors="replace").split("\n")
         text = "\n".join(line for line in lines if not line.startswith(_COMMENT)).strip()
         if not text:
             yield _ending("")

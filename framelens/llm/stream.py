@@ -36,9 +36,11 @@ _REASONS = {
     **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), "length"),
     "model_context_window_exceeded": "length",
     **dict.fromkeys(("content_filter", "sensitive", "safety", "prohibited_content", "blocklist"), "content_filter"),
+    **dict.fromkeys(("content_filtered", "guardrail_intervened", "image_safety", "recitation"), "content_filter"),
 }
 """Reasons for the end of an answer that mean something to us; all others, such as "eos", say that it is complete."""
-_BROKEN_REASONS = ("abort", "aborted", "cancelled", "error", "network_error", "insufficient_system_resource")
+_BROKEN_REASONS = ("abort", "aborted", "canceled", "cancelled", "error", "insufficient_system_resource",
+                   "network_error", "timeout")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,14 @@ class _PartialReply:
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it was cut off or refused by a filter."""
-        reason = self._reason.lower()
+        reason, refusal = self._reason.lower(), refused_in_answer(self._split.answer)
+        if refusal and reason:
+            raise refusal
         if not reason or reason in _BROKEN_REASONS:  # without one, the connection was closed before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
         finish = _REASONS.get(reason, "stop")
         if finish == "content_filter" and not self._split.answer:
             raise EngineError("engine_filtered", status=200, reason=self._reason)
-        if (refusal := refused_in_answer(self._split.answer)) is not None:
-            raise refusal
         return Reply(self._split.answer, finish, self._usage)
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -30,9 +30,11 @@ from framelens.core.errors import (
     PicturesRefused,
     TooManyPictures,
 )
+from framelens.core.failures.refusals import read_json
 from framelens.http_client.client import PooledClient
 from framelens.i18n import error_text
 from framelens.llm.chat import EngineChat, connect
+from framelens.llm.events import EventDecoder
 from framelens.llm.stream import Reply, ask, stream_pieces
 from tests import loopback
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, Whole, saying, serve
@@ -324,6 +326,7 @@ def test_an_engine_that_stays_silent_is_a_timeout() -> None:
         ('data: {"error": "the "quoted" sentence broke"}\n\n', "engine_refused"),
         ('data: {"error": {"code": 429, "message": "wait"}}\n\n', "engine_busy"),
         ('{"error": {"message": "Input exceeds context length"}}', "context_exceeded"),
+        ('[{"error": {"code": 429, "message": "Resource has been exhausted"}}]', "engine_busy"),
         ("413 Request Entity Too Large", "request_too_large"),
         ("<html><body>Sign in</body></html>", "engine_garbage"),
         ("", "engine_broke_off"),
@@ -427,6 +430,9 @@ THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
         (RED + STOP + raw({"choices": []}) + raw({"choices": None}) + raw({"id": "x"}) + DONE, ""),
         (RED + event(delta=None, finish_reason="stop"), ""),
         (RED + event(finish_reason="eos"), ""),
+        (event(delta={"content": "red"}, finish_reason="null") + STOP, ""),
+        (raw({"choices": [{"index": "0", "delta": {"content": "red"}}]}) + STOP, ""),
+        (RED + STOP + raw({"code": 0, "message": "Success", "choices": [], "usage": {}}) + DONE, ""),
         (event(delta={"content": None}) + RED + event(delta={"content": None}, finish_reason="stop"), ""),
         (event(message={"content": "red"}, finish_reason="stop") + DONE, ""),
         (event(text="red", finish_reason="stop") + DONE, ""),
@@ -457,15 +463,17 @@ def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> 
                 break
 
 
-@pytest.mark.parametrize("reason", ["abort", "error", "insufficient_system_resource", "network_error"])
+@pytest.mark.parametrize(
+    "reason", ["abort", "canceled", "error", "insufficient_system_resource", "network_error", "null", "timeout"]
+)
 def test_interrupted_answer_is_not_complete(reason: str) -> None:
     ending = event(delta={}, finish_reason=reason)
-    with serve(streaming(RED, ending, DONE)) as server, pytest.raises(EngineError) as caught:
+    with serve(streaming(RED, ending)) as server, pytest.raises(EngineError) as caught:
         ask(chat_of(server), QUESTION)
     assert caught.value.key == "engine_broke_off"
 
 
-@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "sensitive"])
+@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "sensitive", "RECITATION", "guardrail_intervened"])
 def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
     with serve(streaming(event(delta={}, finish_reason=reason), DONE)) as server, pytest.raises(EngineError) as caught:
         ask(chat_of(server), QUESTION)
@@ -479,6 +487,8 @@ def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
         (RED + raw({"error": {"message": "Provider left"}, "choices": [{"delta": {}, "finish_reason": "error"}]}),
          "engine_refused"),
         (raw({"choices": None, "base_resp": {"status_code": 1039, "status_msg": "token limit"}}), "context_exceeded"),
+        (event(delta={"content": "internal error happened, status code ResponseType.INPUT_LENGTH_ERROR"},
+               finish_reason="error"), "context_exceeded"),
     ],
 )  # fmt: skip
 def test_refusal_in_the_middle_of_an_answer_is_quoted(sent: str, key: str) -> None:
@@ -486,6 +496,26 @@ def test_refusal_in_the_middle_of_an_answer_is_quoted(sent: str, key: str) -> No
         ask(chat_of(server), QUESTION)
     assert caught.value.key == key
     assert "{" not in str(caught.value.values["reason"])
+
+
+def test_whole_answer_in_pieces_keeps_its_characters() -> None:
+    body = '{"choices": [{"message": {"content": "红\u2028色"}}]}'.encode()
+    at = body.index("红".encode()) + 1
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[:at]
+        yield body[at:]
+
+    async def content() -> list[str]:
+        events = [read_json(one.data) async for one in EventDecoder().aiter_bytes(pieces())]
+        return [one["choices"][0]["delta"]["content"] for one in events if isinstance(one, dict)]
+
+    assert asyncio.run(content()) == ["红\u2028色"]
+
+
+def test_half_a_character_is_replaced() -> None:
+    with serve(streaming(event(delta={"content": "a \ud83d cat, \U0001f600"}), STOP)) as server:
+        assert ask(chat_of(server), QUESTION).text == "a \ufffd cat, \U0001f600"
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": 2}, {"prompt_tokens": 7}])

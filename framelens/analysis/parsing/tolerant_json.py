@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from framelens.core.codec import valid_escapes
+
 _CLOSING = {'"': '"', "'": "'", "“": "”"}  # Chinese quotes, colons and commas are taken for the plain ones
 _COMMENT = r"//[^\n]{0,500}|# [^\n]{0,500}|/\*.{0,500}?\*/"
 _SPACE = re.compile(rf"(?:[\s,，]|\.\.\.|…|{_COMMENT})*", re.DOTALL)
@@ -126,7 +128,7 @@ class TolerantJson:
             return raw
         escaped = re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', _BAD_ESCAPE.sub(r"\\\\", raw))
         try:
-            return str(json.loads(f'"{escaped}"', strict=False))
+            return str(json.loads(valid_escapes(f'"{escaped}"'), strict=False))
         except ValueError:
             return raw
 
@@ -231,7 +233,7 @@ def _holds_any(value: Any) -> bool:
 def find(text: str) -> FoundJson | None:
     """Find the JSON of an answer; return None if there is none."""
     try:
-        value = json.loads(text, strict=False, object_pairs_hook=merged)
+        value = json.loads(valid_escapes(text), strict=False, object_pairs_hook=merged)
     except (ValueError, RecursionError):
         return _among_words(text)
     if isinstance(value, str) and value != text:  # JSON inside a string

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 
 from framelens.core import errors
+from framelens.core.codec import valid_escapes
 from framelens.core.failures.failure_patterns import match_failure
 from framelens.core.failures.refusal_wordings import Meaning, match_parameter, match_refusal, share_allowed
 from framelens.core.redaction import redact
@@ -53,7 +54,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _IS_HTML = re.compile(r"<(?:!doctype|html|head|body|title|h1|center)\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 _ERROR_ANSWER = re.compile(
-    r"\W*(?:\w+ )?(?:error|exception|错误|出错|请求失败)\b[^\n:：\]]{0,12}[:：\]]", re.IGNORECASE
+    r"\W*(?:\w+ )?(?:error|exception|错误|出错|请求失败)\b[^\n:：\]]{0,12}(?:[:：\]]|, status code)", re.IGNORECASE
 )
 _SIZES = frozenset({"context", "bytes", "picture_count", "single_picture"})
 """Meanings about the size of a request, which words in a picture hardly have."""
@@ -116,6 +117,8 @@ def refused_parameter(status: int, body: object, sent: Collection[str]) -> tuple
 
 def is_refusal(value: object) -> bool:
     """Return whether the JSON of an answer with status 200, or of an event, is a refusal rather than an answer."""
+    if isinstance(value, list):  # Google's
+        return any(map(is_refusal, value))
     if not isinstance(value, dict):
         return False
     choices = value.get("choices")
@@ -124,7 +127,7 @@ def is_refusal(value: object) -> bool:
         return True
     response = value.get("base_resp")  # MiniMax's, which is also in answers
     said = [value.get(key) for key in _WORD_KEYS]
-    has_words = any(isinstance(one, str | list) and one for one in said)
+    has_words = value.get("code") != 0 and any(isinstance(one, str | list) and one for one in said)
     return not choices and (has_words or bool(isinstance(response, dict) and response.get("status_code")))
 
 
@@ -168,7 +171,7 @@ def _wait_of(headers: Mapping[str, str]) -> float | None:
 def read_json(text: str | bytes) -> object:
     """Parse what an engine sent as JSON; None if it is none, such as the page of a proxy."""
     try:
-        return json.loads(text)
+        return json.loads(valid_escapes(text if isinstance(text, str) else text.decode("utf-8-sig", errors="replace")))
     except (ValueError, RecursionError):  # the latter: nested too deeply
         return None
 

@@ -76,6 +76,12 @@ def test_an_entry_about_an_object_is_no_form() -> None:
     assert one({"frames": [3], "type": "object", "text": "a box"}).frames == (3,)
 
 
+@pytest.mark.parametrize("ending", ["", " and more"])
+def test_half_a_character_is_replaced(ending: str) -> None:
+    text = '{"findings": [{"frames": [3], "text": "a \\ud83d cat \\ud83d\\ude00"}]}' + ending
+    assert reading(text).findings[0].text == "a \ufffd cat \U0001f600"
+
+
 def test_an_answer_in_its_form_is_read_without_any_trouble() -> None:
     assert reading(PART) == ParsedAnswer(FOUND, (Finding("cards", (3,)),), (Subject("the man in red", "tall"),))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from framelens.store.audit import AuditLog
 
 _VERSION = "1.0.0"
+TUS_TYPE = "application/offset+octet-stream"
+"""Type of a body with bytes of an upload."""
 _WRITE_BYTES = 2**20  # written at once
 _MAX_DIGITS = 18  # of a size or an offset, which then fit into 64 bits
 
@@ -66,13 +69,17 @@ async def offset_or_append(request: Request, services: Services) -> Response:
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
     if request.method == "HEAD":
         return _answer(200, upload)
-    content_type = request.headers.get("content-type", "")
-    if content_type != "application/offset+octet-stream":
-        raise InputError("upload_type", given=content_type)
+    if media_type(request.headers) != TUS_TYPE:
+        raise InputError("upload_type", given=request.headers.get("content-type", ""))
     upload = await append(
         request, services.videos, services.jobs.audit, upload, _number(request, "upload-offset", "upload_offset")
     )
     return _answer(204, upload)
+
+
+def media_type(headers: Headers) -> str:
+    """Return the type of a body in small letters and without parameters, "" if it isn't said."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def append(request: Request, videos: VideoRepository, audit: AuditLog, upload: Upload, offset: int) -> Upload:
@@ -83,6 +90,8 @@ async def append(request: Request, videos: VideoRepository, audit: AuditLog, upl
         StorageError: The disk refuses.
     """
     _check_size(request, upload, offset)
+    if upload.is_complete and offset == upload.offset and request.headers.get("content-length") == "0":
+        return upload
     with videos.part(upload.id, offset) as part:
         await _receive(request, part)
     upload = await run_in_threadpool(videos.upload, upload.id)

@@ -279,16 +279,21 @@ def named_language(tag: str) -> Language | None:
 def accepted_language(header: str | None) -> Language:
     """Return the language that a header Accept-Language prefers; English if it accepts neither.
 
-    >>> accepted_language("fr, en;q=0.1, zh-CN;q=0.9"), accepted_language("zh;q=0"), accepted_language("*")
+    >>> accepted_language("fr, en;q=0.1, zh-CN;q=0.9"), accepted_language("*;q=0.5, zh;q=0.4"), accepted_language("*")
     ('zh', 'en', 'en')
     """
     weights: dict[Language, float] = {}
+    others = 0.0
     for part in (header or "").split(","):
         tag, _, parameters = part.partition(";")
         if (named := tag.strip().lower().partition("-")[0]) in LANGUAGES:
-            weights.setdefault(language_of(named), _quality(parameters))
-    best = max(weights, key=weights.__getitem__, default=None)
-    return best if best and weights[best] > 0 else "en"
+            weights[language_of(named)] = max(_quality(parameters), weights.get(language_of(named), 0.0))
+        elif named == "*":
+            others = _quality(parameters)
+    for one in ("en", "zh"):
+        weights.setdefault(language_of(one), others)
+    best = max(weights, key=weights.__getitem__)
+    return best if weights[best] > 0 else "en"
 
 
 def _quality(parameters: str) -> float:

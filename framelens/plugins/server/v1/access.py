@@ -107,7 +107,7 @@ async def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
     Raises:
         InputError: "api_body_too_large" or "api_body_slow".
     """
-    if headers.get("content-type") in uploads.STREAMED and scope["method"] == "PATCH":
+    if uploads.is_streamed(headers) and scope["method"] == "PATCH":
         return receive
     length = headers.get("content-length", "0")
     too_large = InputError("api_body_too_large", most=_MOST_BYTES >> 20)

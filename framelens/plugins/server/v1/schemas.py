@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from framelens.api.gate import status_of
 from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
@@ -27,6 +27,7 @@ from framelens.store.library_index import LibraryEntry
 
 JobState = Literal["fetching", State]
 _MOST_URL, _MOST_PATH, _MOST_NAME = 4096, 4096, 200
+_TYPED = BeforeValidator(lambda given: typed_link(given) if isinstance(given, str) else given)
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Language = Annotated[domain.Language | None, Field(description="By default that of Accept-Language.")]
 
@@ -117,10 +118,10 @@ class UrlSource(Strict):
         Field(
             min_length=1,
             max_length=_MOST_URL,
-            pattern=r"^([Hh][Tt][Tt][Pp][Ss]?|[Ss]3)://",
+            pattern=r"^(https?|s3)://",
             examples=["https://media.example.com/videos/door.mp4", "s3://footage/2026/door.mp4"],
         ),
-        AfterValidator(typed_link),
+        _TYPED,
     ]
     overview: Annotated[
         bool,
@@ -377,11 +378,7 @@ class ConversationState(BaseModel):
 class NewWebhook(Strict):
     """An address that is informed when a job of the key has ended."""
 
-    url: Annotated[
-        str,
-        Field(min_length=1, max_length=_MOST_URL, pattern="^[Hh][Tt][Tt][Pp][Ss]?://"),
-        AfterValidator(typed_link),
-    ]
+    url: Annotated[str, Field(min_length=1, max_length=_MOST_URL, pattern=r"^https?://"), _TYPED]
 
 
 class Delivery(BaseModel):

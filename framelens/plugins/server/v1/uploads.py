@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
@@ -19,8 +20,7 @@ from framelens.store.videos.video_repository import Upload
 
 router = APIRouter(tags=["uploads"])
 BINARY = "application/octet-stream"
-STREAMED = (BINARY, "application/offset+octet-stream")
-"""Types of bodies that are read piece by piece: plain, and by tus."""
+_STREAMED = (BINARY, uploads.TUS_TYPE)
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -48,11 +48,15 @@ async def append_to_upload(
     offset: Annotated[int, Query(ge=0, lt=10**18, description="Number of bytes that have arrived before.")] = 0,
 ) -> UploadState:
     """Append the body, all of the file or a piece of it. After a broken connection, GET says where to continue."""
-    content_type = request.headers.get("content-type", "")
-    if content_type not in STREAMED:
-        raise InputError("api_upload_type", given=content_type[:80])
+    if not is_streamed(request.headers):
+        raise InputError("api_upload_type", given=request.headers.get("content-type", "")[:80])
     upload = await run_in_threadpool(services.videos.upload, upload_id)
     return _state(await uploads.append(request, services.videos, services.jobs.audit, upload, offset))
+
+
+def is_streamed(headers: Headers) -> bool:
+    """Return whether a body is read piece by piece: bytes, plain or by tus."""
+    return uploads.media_type(headers) in _STREAMED
 
 
 def tus_routes() -> list[Route]:

@@ -207,6 +207,20 @@ def test_a_video_is_no_subtitles(api: TestClient) -> None:
     assert api.get("jobs").json()["total"] == 0
 
 
+def test_type_of_an_upload_is_read_without_its_parameters(api: TestClient) -> None:
+    upload = f"uploads/{api.post('uploads', json={'name': 'a.mp4', 'size_bytes': 3}).json()['id']}"
+    sent = {"Content-Type": "Application/Octet-Stream; charset=binary"}
+    assert api.patch(upload, content=b"abc", headers=sent).json()["received_bytes"] == 3
+
+
+def test_nothing_more_for_a_complete_upload_is_no_conflict(api: TestClient) -> None:
+    upload = f"uploads/{api.post('uploads', json={'name': 'a.mp4', 'size_bytes': 3}).json()['id']}"
+    sent = {"Content-Type": "application/octet-stream"}
+    for offset, content in ((0, b"abc"), (3, b"")):
+        answer = api.patch(f"{upload}?offset={offset}", content=content, headers=sent)
+        assert (answer.status_code, answer.json().get("received_bytes")) == (200, 3), answer.text
+
+
 def test_an_upload_that_stopped_half_way_is_refused(api: TestClient) -> None:
     tus = {"Tus-Resumable": "1.0.0"}
     made = api.post("uploads", headers={**tus, "Upload-Length": "10"})

@@ -14,6 +14,7 @@ from unicodedata import east_asian_width
 
 from framelens import i18n
 from framelens.core.errors import AppError
+from framelens.core.files import typed_path
 from framelens.i18n import catalogue, error_text, t
 
 SHORT = {
@@ -168,6 +169,8 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, t("cli.value_blank"))
         if "--language" in action.option_strings:
             return i18n.named_language(arg_string) or arg_string
+        if action.type is Path:
+            return Path(typed_path(arg_string))
         try:
             return super()._get_value(action, arg_string)
         except AppError as error:

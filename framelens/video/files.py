@@ -10,6 +10,7 @@ every part of a path is therefore opened without following links, so that what i
 
 import errno
 import os
+import re
 import stat
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -196,6 +197,8 @@ def is_video_name(path: Path) -> bool:
 
 STANDARD_STREAM = "-"
 """A name with which other programs read from standard input."""
+_OF_PROCESS = re.compile(r"/dev/(?:stdin|fd/\d+)|/proc/[^/]+/fd/\d+")
+"""A file that is open in this process; the decoder, which is another one, has others under these names."""
 
 
 def check_file(path: Path) -> None:
@@ -217,7 +220,7 @@ def check_file(path: Path) -> None:
         raise VideoError("video_not_found", path=given) from error
     if stat.S_ISDIR(status.st_mode):
         raise VideoError("video_is_folder", path=given)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or _OF_PROCESS.fullmatch(str(path)):
         raise VideoError("video_not_a_file", path=given)
     if not is_confined(path) and not os.access(path, os.R_OK):
         raise VideoError("video_no_permission", path=given)

@@ -112,6 +112,25 @@ def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.Capt
     assert "it is blank" in refused(capsys, *words)[0]
 
 
+@pytest.mark.parametrize("spelling", ["~/report.json", "file://{}/report.json", "'{}/report.json'", "{}/report.json "])
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["library", "import"], "files"),
+        (["export", "--json-file"], "json_file"),
+        (["analyse", "x.mp4", "--subtitles"], "subtitles"),
+    ],
+)
+def test_files_are_found_as_they_are_typed(
+    words: list[str], name: str, spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "report.json").touch()
+    given = getattr(build_parser(only=words[0]).parse_args([*words, spelling.format(tmp_path)]), name)
+    assert given in (tmp_path / "report.json", [tmp_path / "report.json"])
+
+
 def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
 

@@ -43,6 +43,14 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert refused(tmp_path / "pipe.mp4").key == "video_not_a_file"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system names no open files there")
+def test_an_open_file_of_this_process_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"a video")
+    with (tmp_path / "a.mp4").open("rb") as file:
+        for name in (f"/proc/self/fd/{file.fileno()}", f"/dev/fd/{file.fileno()}"):
+            assert refused(Path(name)).key == "video_not_a_file"
+
+
 def test_a_file_without_permission_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret.mp4").write_bytes(b"x")
     monkeypatch.setattr(os, "access", lambda path, mode: False)

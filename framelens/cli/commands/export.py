@@ -21,7 +21,7 @@ from framelens.cli.report_output import (
 )
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import absolute, is_free, shown_path
+from framelens.core.files import absolute, is_free, shown_path, typed_path
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, format_named, format_of
@@ -69,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         AppError: An analysis or a JSON file can't be found or read, or a file can't be written.
     """
-    files = [*filter(None, [given.json_file]), *(Path(one) for one in given.ids if _is_file(one))]
+    files = [*filter(None, [given.json_file]), *(Path(typed_path(one)) for one in given.ids if _is_file(one))]
     if not (given.ids or files) or (files and len(files) < len(given.ids) + bool(given.json_file)):
         raise ConfigError("export_what")
     check_typed_output("--output", given.output)

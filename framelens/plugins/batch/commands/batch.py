@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -87,9 +87,11 @@ def run(given: argparse.Namespace) -> int:
             on_ray = BatchOnRay(given, settings)
             if given.stop:
                 return on_ray.stop(given_batch(Collected(), request, services, given))
-        folder = results_folder(given)
-        paths = [path for path in given.paths if Path(typed_path(path)).absolute() != folder]  # "*" names it, too
-        collected = collect(paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
+        collected = collect(
+            _without_results(given.paths, results_folder(given)),
+            open_extraction_cache(settings.data_dir).sha256,
+            cancel=cancel,
+        )
         _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
         batches = BatchRepository(services.store)
         batch = batches.add(given_batch(collected, request, services, given))
@@ -107,6 +109,12 @@ def run(given: argparse.Namespace) -> int:
                 output.show(event)
         left = output.tally.num_left and not output.tally.error
         return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
+
+
+def _without_results(paths: Sequence[str], folder: Path) -> list[str]:
+    """Return the paths without the folder of results, which "*" names, too, unless there are videos in it."""
+    has_videos = folder.is_dir() and not all(item.error for item in resolve([str(folder)]).items)
+    return [path for path in paths if has_videos or Path(typed_path(path)).absolute() != folder]
 
 
 def _check_any(errors: Iterable[AppError | None]) -> None:

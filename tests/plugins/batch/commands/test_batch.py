@@ -112,6 +112,15 @@ def test_the_results_are_no_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_results_beside_the_videos_hide_none(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    write_card_video(tmp_path / "out" / "a.mp4", ["red"])
+    for _ in range(2):
+        done = run("batch", "out", *OPTIONS, cwd=tmp_path)
+        assert (done.returncode, done.stdout.splitlines()[-1][:8]) == (0, "1 video:"), done.stderr
+
+
+@pytest.mark.slow
 def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) -> None:
     for number in range(4):
         write_card_video(clips / f"{number}.mp4", ["green"] * (number + 1))

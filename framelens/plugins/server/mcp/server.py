@@ -70,7 +70,10 @@ class Server(MCPServer):  # type: ignore[misc]
             if unknown := ", ".join(sorted(arguments.keys() - tool.parameters["properties"].keys())):
                 known = ", ".join(tool.parameters["properties"])
                 raise ConfigError("mcp_argument_unknown", tool=name, names=unknown[:200], known=known)
-            return await super().call_tool(name, arguments, context)
+            needed = tool.parameters.get("required", ())
+            # Clients that fill in every argument send null for the others.
+            given = {one: value for one, value in arguments.items() if value is not None or one in needed}
+            return await super().call_tool(name, given, context)
         except AppError as error:
             return failed(error)
         except ToolError as error:

@@ -50,7 +50,7 @@ from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
 from framelens.plugins.server.validation import filled
 from framelens.registry import file_of, in_slot
 from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, bundle, files_of
+from framelens.reports.formats import FORMATS, bundle, files_of, format_named
 from framelens.services.analyses import build_request, start_run
 from framelens.services.asking import Asking, FrameOptions
 from framelens.services.container import Services
@@ -197,7 +197,7 @@ class McpTools:
     ) -> Annotated[CallToolResult, schemas.ReportResult]:
         """Return a report as text, or write it to a folder and return the paths."""
         analysis = self.services.reports.with_conversations(self._report(video))
-        if format not in FORMATS:
+        if (format := format_named(format)) not in FORMATS:
             raise ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
         if folder:
             target = self._allowed(folder)

@@ -164,7 +164,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert (await called(client, "analyse", **arguments))["id"] == made["id"]
         assert len(engine.requests) == requests
 
-        listed = await called(client, "list")
+        listed = await called(client, "list", folder=None, limit=None)
         assert [(one["id"], one["quoted"]["path"]) for one in listed["reports"]] == [(made["id"], str(video))]
         (video.parent / "ring").symlink_to("ring")
         folder = await called(client, "list", folder=str(video.parent))
@@ -174,7 +174,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert (await called(client, "search", words="zebra"))["reports"] == []
         assert "words: It is blank." in await refused(client, "search", words=" ")
 
-        text = await called(client, "report", video=str(video))
+        text = await called(client, "report", video=str(video), format="MD")
         assert "Red comes first" in text["quoted"]["text"] and text["id"] == made["id"]
         rest = await called(client, "report", video=made["id"][:5], format="json", offset=20)
         assert len(rest["quoted"]["text"]) == rest["characters"] - 20 and '"findings"' in rest["quoted"]["text"]
@@ -183,6 +183,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert "folder" in await refused(client, "report", video="latest", format="pdf")
         assert "markdown" in await refused(client, "report", video="latest", format="word")
         assert "no subtitles" in await refused(client, "transcript", video="latest")
+        assert "video: A text is expected." in await refused(client, "transcript", video=None)
 
 
 @pytest.mark.thorough

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from starlette.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 _DESCRIPTORS = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
 """Where an open file can be opened again, for a position of its own; Windows has no such folder."""
+
+
+_RANGE = re.compile(r"(\d+)-(\d*)|-(\d+)")
+_KEPT = ("cache-control", "etag", "last-modified")
+"""Headers of an answer that a client has already (RFC 9110, 15.4.5)."""
+
+
+def _without_odd_range(scope: Scope) -> Scope:
+    """Return a request without a range that isn't one of bytes, which is then for the whole file (RFC 9110, 14.2)."""
+    unit, _, ranges = Headers(scope=scope).get("range", "bytes=").partition("=")
+    found = [_RANGE.fullmatch(one.strip()) for one in ranges.split(",")]
+    is_right = unit.strip().lower() == "bytes" and all(
+        one and not (one[2] and int(one[1]) > int(one[2])) for one in found
+    )
+    return scope if is_right else {**scope, "headers": [one for one in scope["headers"] if one[0] != b"range"]}
 
 
 class OpenFileResponse(FileResponse):
@@ -31,9 +48,14 @@ class OpenFileResponse(FileResponse):
         super().__init__(place, stat_result=os.fstat(descriptor), **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file, or the ranges that the request names."""
+        """Send the file, or the ranges that the request names; nothing where the client has it already."""
         try:
-            await super().__call__(scope, receive, send)
+            known = re.findall(r'"[^"]*"|\*', Headers(scope=scope).get("if-none-match", ""))
+            if self.headers["etag"] in known or "*" in known:
+                kept = {name: value for name, value in self.headers.items() if name in _KEPT}
+                await Response(status_code=304, headers=kept)(scope, receive, send)
+            else:
+                await super().__call__(_without_odd_range(scope), receive, send)
         finally:
             os.close(self._descriptor)
             if self._temporary:

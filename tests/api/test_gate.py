@@ -72,6 +72,20 @@ def test_any_place_of_a_video_is_there_at_once(client: TestClient, services: Ser
     assert answer.headers["content-type"] == "video/mp4"
 
 
+@pytest.mark.parametrize("odd", ["items=0-9", "bytes=9-2", "bytes=abc", "bytes=", "bytes=0-9,x"])
+def test_a_range_that_is_none_gives_the_whole_video(client: TestClient, services: Services, odd: str) -> None:
+    answer = client.get(f"/api/videos/{services.videos.sample()}", headers={"Range": odd})
+    assert (answer.status_code, len(answer.content)) == (200, 2048), answer.text
+
+
+def test_a_video_that_a_client_has_is_not_sent_again(client: TestClient, services: Services) -> None:
+    path = f"/api/videos/{services.videos.sample()}"
+    tag = client.head(path).headers["etag"]
+    for known, status in ((tag, 304), (f'"x", W/{tag}', 304), ("*", 304), ('"x"', 200)):
+        answer = client.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.headers["etag"]) == (status, tag)
+
+
 def test_html_named_as_video_is_never_rendered(client: TestClient, services: Services) -> None:
     upload = services.videos.create_upload("evil.html", 8)
     with services.videos.part(upload.id, 0) as part:

@@ -80,6 +80,8 @@ def typed_link(text: str) -> str:
     scheme, separator, rest = text.strip().partition("://")
     try:
         parts = urlsplit(f"{scheme.lower()}{separator}{rest}")
+        if not parts.netloc:
+            return text.strip()
         name, colon, port = parts.netloc.partition(":")
         host = parts.netloc if name.isascii() else f"{name.encode('idna').decode()}{colon}{port}"
     except (UnicodeError, ValueError):  # the fetch says what is wrong

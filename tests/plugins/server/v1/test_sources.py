@@ -70,6 +70,12 @@ def test_an_address_is_read_as_it_is_typed(api: TestClient, allow: Allow) -> Non
     assert fetch and fetch.submission.source.value == "http://xn--fsqu00a.xn--0zwm56d:8080/%E9%97%A8%E5%8F%A3%201.mp4"
 
 
+@pytest.mark.parametrize("url", ["s3://", "s3:///a.mp4", "http://", "https://例子:x/"])
+def test_an_address_without_a_host_is_named(api: TestClient, url: str) -> None:
+    answer = api.post("jobs", json={"source": {"type": "url", "url": url}})
+    assert (answer.status_code, answer.json()["key"]) == (409, "url_invalid")
+
+
 def test_progress_of_a_fetch_is_reported(api: TestClient, allow: Allow, films: str, going: threading.Event) -> None:
     allow(films)
     going.clear()

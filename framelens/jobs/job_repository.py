@@ -5,10 +5,11 @@ A job that the store refuses to save stays in memory until it can be saved. Noth
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 
-from framelens.core.codec import from_json
+from framelens.core.codec import Failure, from_json
 from framelens.core.domain import ChunkResult
-from framelens.core.errors import AppError, InputError
+from framelens.core.errors import AppError, InputError, as_app_error
 from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
@@ -49,13 +50,17 @@ class JobRepository:
         """Save the job as `save` does, but keep it in memory until the process ends if it cannot be stored.
 
         Raises:
-            AppError: The reason why it could not be stored.
+            AppError: The reason why it could not be stored. A bug ("internal") is why the job failed, too.
         """
         try:
             self.save(job, same)
         except AppError:
             self._unsaved[job.id] = job
             raise
+        except Exception as error:
+            bug = as_app_error(error)
+            self._unsaved[job.id] = replace(job, state="failed", failure=Failure.of(bug))
+            raise bug from error
 
     def get(self, job_id: str) -> JobSnapshot:
         """Get a job with its images and answers.

@@ -284,6 +284,22 @@ def test_bug_is_a_sentence_and_a_logged_traceback(
     assert "a bug" in caplog.text
 
 
+def test_job_that_a_bug_keeps_from_the_store_is_failed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed")
+
+    def chosen(task: Task) -> Iterator[AnalysisEvent]:
+        monkeypatch.setattr(store, "save", refuse)
+        yield KeyframesChosen(analysis().keyframes, analysis().decode)
+
+    jobs = queue(store, chosen, tmp_path)
+    job = until(jobs, jobs.submit(REQUEST, name="x"), lambda job: job.is_over)
+    jobs.close()
+    assert job.state == "failed" and job.error and job.error.key == "internal"
+
+
 def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path: Path) -> None:
     started = threading.Barrier(3)
 

@@ -28,12 +28,18 @@ def show_same(one: bytes, other: bytes) -> bool:
 
     try:
         sizes = image_size(one), image_size(other)
-        grid = [max(1, min(most, min(sides) // _CELL_PIXELS)) for most, *sides in zip(_CELLS, *sizes, strict=True)]
-        first, second = (_cells_of(picture, grid) for picture in (one, other))
+        grid = cells_of(*sizes)
+        first, second = (_levels_of(picture, grid) for picture in (one, other))
     except (OSError, Image.DecompressionBombError):
         return True
     levels = [abs(level - another) for level, another in zip(first, second, strict=True)]
     return are_same(zip(levels[::3], levels[1::3], levels[2::3], strict=True))
+
+
+def cells_of(*sizes: tuple[int, int]) -> tuple[int, int]:
+    """Return the columns and rows of the cells by which pictures of these sizes (width, height) are compared."""
+    columns, rows = (max(1, min(most, min(sides) // _CELL_PIXELS)) for most, *sides in zip(_CELLS, *sizes, strict=True))
+    return columns, rows
 
 
 def are_same(apart: Iterable[tuple[int, int, int]]) -> bool:
@@ -42,7 +48,7 @@ def are_same(apart: Iterable[tuple[int, int, int]]) -> bool:
     return sum(are_apart) <= _OTHER_SHARE * len(are_apart)
 
 
-def _cells_of(jpeg: bytes, grid: list[int]) -> bytes:
+def _levels_of(jpeg: bytes, grid: tuple[int, int]) -> bytes:
     """Return the mean levels of the cells of a grid (columns, rows). Raises OSError.
 
     With Pillow, since a command that compares a few pictures need not load OpenCV and NumPy, which takes longer.

@@ -315,6 +315,13 @@ def reformatted(frame: VideoFrame, size: tuple[int, int] | None = None, **option
     return _SHAPER.reformat(frame, width, height, threads=1, **options)
 
 
+def with_tags_of(frame: VideoFrame, made: VideoFrame) -> VideoFrame:
+    """Return what was made of a frame, with its tags of colour."""
+    for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
+        setattr(made, name, getattr(frame, name))
+    return made
+
+
 def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
     """Return a view of a plane of a planar frame, without the padding of its lines."""
     kind = _sample_type(frame.format.name)

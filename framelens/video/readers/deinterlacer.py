@@ -28,6 +28,7 @@ from framelens.video.readers.base import (
     reformatted,
     samples,
     samples_8_bit,
+    with_tags_of,
 )
 
 _TALLEST = 1152
@@ -201,9 +202,7 @@ def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
     for target, source in zip(whole.planes, kept.planes, strict=True):
         mask = cv2.resize(is_kept, (target.width, target.height), interpolation=cv2.INTER_NEAREST)
         np.copyto(samples(target, whole), samples(source, whole), where=mask.astype(np.bool_))
-    for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
-        setattr(whole, name, getattr(kept, name))
-    return whole
+    return with_tags_of(kept, whole)
 
 
 def _interpolated(frame: VideoFrame) -> VideoFrame:

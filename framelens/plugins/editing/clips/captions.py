@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from framelens.core.domain import Cue
 from framelens.reports.graphics.fonts import REGULAR, own
+from framelens.video.readers.base import with_tags_of
 from framelens.video.readers.geometry import Orientation
 
 _LINES_OF_HEIGHT, _SIGNS_OF_WIDTH = 18, 16
@@ -64,10 +65,7 @@ class CaptionDrawer:
         colours = planes[height:].reshape(2, half[1], half[0]).astype(np.float32)
         colours += (128 * unit - colours) * covered
         planes[height:] = np.rint(colours).astype(planes.dtype).reshape(planes[height:].shape)
-        made = VideoFrame.from_ndarray(planes, format=frame.format.name)
-        for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
-            setattr(made, name, getattr(frame, name))
-        return made
+        return with_tags_of(frame, VideoFrame.from_ndarray(planes, format=frame.format.name))
 
     def _drawn_masks(self, text: str) -> tuple[Mask, Mask]:
         """Return where the letters are and where their edges are, each from 0 to 1, as the frames are coded."""

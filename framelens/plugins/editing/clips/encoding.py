@@ -29,6 +29,7 @@ from av.video.stream import VideoStream
 
 from framelens.core.domain import Cue, VideoInfo
 from framelens.core.errors import DecodeError, VideoError
+from framelens.core.images import cells_of
 from framelens.core.units import clock
 from framelens.plugins.editing.clips.captions import CaptionDrawer
 from framelens.plugins.editing.clips.container import ClipContainer, known_sound
@@ -39,7 +40,7 @@ from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
-from framelens.video.readers.base import as_image, reformatted
+from framelens.video.readers.base import Picture, as_image, reformatted, samples, scaled, with_tags_of
 from framelens.video.readers.geometry import UPRIGHT
 from framelens.video.readers.picture import AvPicture, on_white
 from framelens.video.readers.pyav import frame_rate_of, open_video
@@ -186,10 +187,12 @@ class _Track:
         self._canvas, self.is_done = request.canvas, False
         self._is_rgb = _is_rgb(first.picture)
         if self._canvas:
-            self._size, self._format, unit = (self._canvas.width, self._canvas.height), "yuv420p", _CANVAS_UNIT
+            self._size = self._shown_size = (self._canvas.width, self._canvas.height)
+            self._format, unit = "yuv420p", _CANVAS_UNIT
         else:
-            width, height = first.picture.presentation.crop_of(frame).size(frame.width, frame.height)
-            self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
+            self._shown_size = first.picture.presentation.crop_of(frame).size(frame.width, frame.height)
+            width, height = self._shown_size
+            self._size = (width + width % 2, height + height % 2)
             self._format = "yuv420p" if self._is_rgb else _format_of(frame, source)
             unit = source.time_base or _CANVAS_UNIT
         self._unit = unit if unit.denominator <= _MOST_UNITS and unit.numerator else Fraction(1, _MOST_UNITS)
@@ -247,7 +250,7 @@ class _Track:
             frame = self._converted(shown.picture, round(begins / self._unit))
             if following is None or not first_levels:
                 drawn = self._drawn(shown.picture, frame)
-                last_levels = drawn.levels().tobytes()
+                last_levels = levels_of(drawn, self._size)
                 first_levels = first_levels or last_levels
             self._lengths[frame.pts or 0] = max(1, round((ends - self.start_seconds) / self._unit) - (frame.pts or 0))
             yield from self._timed(self._stream.encode(frame))
@@ -260,7 +263,7 @@ class _Track:
 
         Sharp patterns of colour differ in other formats, where a level is the mean of other lines.
         """
-        if self._canvas or self._is_rgb or picture.frame.format.name != self._format:
+        if self._canvas or self._is_rgb or picture.frame.format.name != self._format or self._size != self._shown_size:
             return AvPicture(frame, picture.index, picture.time_seconds, picture.duration_seconds)
         return replace(picture, frame=frame) if self._captions else picture
 
@@ -273,7 +276,9 @@ class _Track:
                 image = on_white(frame, picture.presentation.alpha_of(frame))
                 frame = VideoFrame.from_ndarray(image, "bgr24")
             frame = picture.presentation.crop_of(frame).cut_frame(frame)
-            made = _in_canvas_colours(frame, self._size) if self._is_rgb else frame.reformat(*self._size, self._format)
+            size = self._shown_size
+            made = _in_canvas_colours(frame, size) if self._is_rgb else frame.reformat(*size, self._format)
+            made = _evened(made)
         if self._captions:
             made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
         made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE
@@ -288,6 +293,13 @@ class _Track:
         """Return the pictures that were written."""
         times = tuple(float(pts * self._unit) for pts in sorted(self._lengths))
         return ClipPictures(self.start_seconds, self.end_seconds, times, *self._levels)
+
+
+def levels_of(picture: Picture, size: tuple[int, int] | None = None) -> bytes:
+    """Return the levels by which a picture is compared with that of a clip, of this (width, height) or its own."""
+    assert isinstance(picture, AvPicture)
+    cells = cells_of(size or (picture.frame.width, picture.frame.height))
+    return b"".join(scaled(plane, cells).tobytes() for plane in picture.levels())
 
 
 def _end_of(request: ClipRequest) -> float:
@@ -313,6 +325,20 @@ def _in_canvas_colours(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
     """Return an RGB frame at this (width, height) in 8 bits of BT.709."""
     matrix, levels = Colorspace.ITU709, ColorRange.MPEG
     return reformatted(frame, size, format="yuv420p", dst_colorspace=matrix, dst_color_range=levels)
+
+
+def _evened(frame: VideoFrame) -> VideoFrame:
+    """Return a frame with less colour than light at an even size: an odd side gets its last pixels once more.
+
+    Every other pixel stays where it is. Colours of the last pair are there already.
+    """
+    width, height = frame.width, frame.height
+    if not (width % 2 or height % 2):
+        return frame
+    light, *colours = (samples(plane, frame) for plane in frame.planes)
+    light = np.pad(light, ((0, height % 2), (0, width % 2)), mode="edge")
+    planes = np.concatenate([light.ravel(), *(one.ravel() for one in colours)]).reshape(-1, light.shape[1])
+    return with_tags_of(frame, VideoFrame.from_ndarray(planes, format=frame.format.name))
 
 
 def _is_rgb(picture: AvPicture) -> bool:

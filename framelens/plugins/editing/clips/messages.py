@@ -96,7 +96,7 @@ class ClipPictures:
         end_seconds: Time at which its last picture ends.
         times_seconds: When each picture begins, from the start of the clip; only the first and the last of a copy that
             is read.
-        first: Levels of the first picture, 3 x 18 x 32 bytes, b"" if it wasn't decoded.
+        first: Levels of the first picture, of Y, Cb and Cr in cells, b"" if it wasn't decoded.
         last: Levels of the last picture.
         num_damaged: How often damage was found.
     """

@@ -71,7 +71,9 @@ def _checked(request: ClipRequest) -> ClipPictures:
 
 
 def _pictures(pictures: list[Picture], times: list[float], num_damaged: int) -> ClipPictures:
-    first, last = (one.levels().tobytes() for one in (pictures[0], pictures[-1]))
+    from framelens.plugins.editing.clips.encoding import levels_of
+
+    first, last = (levels_of(one) for one in (pictures[0], pictures[-1]))
     end = pictures[-1].time_seconds + pictures[-1].duration_seconds
     return ClipPictures(0.0, end, tuple(times), first, last, num_damaged)
 

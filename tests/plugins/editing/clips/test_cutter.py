@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av import AudioResampler
@@ -272,6 +273,21 @@ def test_fields_stay_fields_where_h264_can_have_them(tmp_path: Path, height: int
     with open_reader(path) as before, open_reader(clip.path) as after:
         assert (before.info.is_interlaced, after.info.is_interlaced) == (True, height % 4 == 0)
         assert (clip.num_frames, after.info.frame_rate) == (10, 25.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(3, 3), (64, 3), (17, 33), (161, 91)])
+def test_odd_sizes_keep_every_pixel_at_its_place(tmp_path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    image = cv2.resize(textured(1), size, interpolation=cv2.INTER_AREA)
+    path = write_video(tmp_path / "strip.avi", [image] * 20, codec="rawvideo")
+    clip = cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4")
+    assert clip.num_frames == 10
+    with av.open(str(path)) as before, av.open(str(clip.path)) as after:
+        old, new = (next(one.decode(video=0)).to_ndarray(format="gray") for one in (before, after))
+    assert new.shape == (height + 1, width + width % 2)
+    assert np.abs(new[:height, :width].astype(int) - old).mean() < 6
+    assert np.abs(new[-1].astype(int) - new[-2]).mean() < 6
 
 
 @pytest.mark.slow

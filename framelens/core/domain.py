@@ -43,6 +43,23 @@ UNMAPPED_RANGE = "Dolby Vision profile 5"
 """The dynamic range of videos whose colours can't be restored."""
 
 
+MOST_CHANNELS = 64
+"""Channels of a sound track; FFmpeg names the places of fewer."""
+
+
+@dataclass(frozen=True)
+class AudioTrack:
+    """A sound track of a video: its channels, and the samples a second of each."""
+
+    num_channels: int
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_channels <= MOST_CHANNELS:
+            raise ValueError(f"num_channels is {self.num_channels}; it must be between 1 and {MOST_CHANNELS}")
+        _positive(self, sample_rate=self.sample_rate)
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """Metadata found by the probe, which decodes one frame as a proof.
@@ -53,6 +70,7 @@ class VideoInfo:
     `player_start_seconds` is when a player shows that frame: players count from the start of the container, where the
     sound may begin earlier. `has_guessed_times` is true if the container has no presentation times, so that times
     follow from the order of the frames. `timecode` is that of the first frame, "10:00:00:00", or "" without one.
+    `audio_tracks` is empty if there are none or they are unknown.
     `is_interlaced` is the flag of the first frame, which may lie. `dynamic_range` names an HDR format with its colours,
     "HDR10 (PQ, BT.2020)", and is "" for SDR.
     """
@@ -78,6 +96,7 @@ class VideoInfo:
     is_mirrored: bool = False
     is_interlaced: bool = False
     dynamic_range: str = ""
+    audio_tracks: tuple[AudioTrack, ...] = ()
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from framelens.core.domain import (
     AnswerMode,
     AnswerState,
+    AudioTrack,
     Chapter,
     ColourArea,
     Language,
@@ -62,7 +63,7 @@ class SourceForm(Struct, frozen=True):
     to right if `is_mirrored`, then rotated clockwise. `is_interlaced` is the flag of the first frame;
     `dynamic_range` names an HDR format with its colours, and is empty for SDR.
     `is_deinterlaced` if combing was measured in the pictures shown, and removed; `is_composited` if they had
-    transparent parts, which are shown white.
+    transparent parts, which are shown white. `audio_tracks` is empty if there are none or they are unknown.
     """
 
     name: str
@@ -92,6 +93,7 @@ class SourceForm(Struct, frozen=True):
     dynamic_range: str = ""
     is_deinterlaced: bool = False
     is_composited: bool = False
+    audio_tracks: tuple[AudioTrack, ...] = ()
 
 
 class RequestForm(Struct, frozen=True):

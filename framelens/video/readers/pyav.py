@@ -26,7 +26,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framelens.core.domain import VideoInfo
+from framelens.core.domain import MOST_CHANNELS, AudioTrack, VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.files import readable
 from framelens.video.files import VIDEO_SUFFIXES, printable
@@ -68,6 +68,7 @@ stream, and halves the last step of GXF, which counts fields.
 """
 _NEAR_RATE = 0.02
 """Share by which the average rate of fragments may be off; chosen by hand."""
+_USUAL_CHANNELS, _USUAL_SAMPLE_RATE = 2, 48_000
 _HIGHEST_RATE = 10_000
 """Frames a second that are believed although they are the file's clock."""
 _FIELDS = 1.5
@@ -521,6 +522,7 @@ class AvReader(base.FrameReader):
             num_frames_from_header=None if self._counts_fields else stream.frames or None,
             start_seconds=start,
             has_audio=bool(self._sounds),
+            audio_tracks=tuple(map(_audio_track, self._sounds.values())),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
             timecode=timecode_of(self._path, self._rate, container, stream, first),
@@ -545,6 +547,13 @@ def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | No
     """Return the rate of an interlaced stream, which is half of `rate` if that counts fields."""
     coded = stream.codec_context.framerate
     return coded if coded and rate and _FIELDS * coded < rate else rate
+
+
+def _audio_track(stream: AudioStream) -> AudioTrack:
+    """Return what a sound track has; what isn't known, as without a decoder, is as in most tracks."""
+    context = stream.codec_context
+    channels, rate = (context.layout.nb_channels, context.sample_rate) if context else (0, 0)
+    return AudioTrack(min(channels or _USUAL_CHANNELS, MOST_CHANNELS), rate or _USUAL_SAMPLE_RATE)
 
 
 def _declared_end(stream: AudioStream) -> float:

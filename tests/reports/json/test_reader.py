@@ -165,6 +165,12 @@ def test_a_picture_that_is_none_is_damage(picture: str) -> None:
     assert refused(changed(keyframes=[{**frames[0], "picture": picture}, *frames[1:]])).key == "report_damaged"
 
 
+@pytest.mark.parametrize("channels", [0, -1, 10**9])
+def test_impossible_channels_are_damage(channels: int) -> None:
+    source = json.loads(changed())["source"] | {"audio_tracks": [{"num_channels": channels, "sample_rate": 48_000}]}
+    assert refused(changed(source=source)).key == "report_damaged"
+
+
 def test_values_that_do_not_go_together_are_damage() -> None:
     shots = [{"number": 1, "start_seconds": 5.0, "end_seconds": 1.0}]
     assert refused(changed(shots=shots)).key == "report_damaged"

@@ -13,7 +13,7 @@ import av
 import pytest
 from av.stream import Disposition
 
-from framelens.core.domain import Selection
+from framelens.core.domain import AudioTrack, Selection
 from framelens.core.errors import InputError
 from framelens.core.events import KeyframesChosen
 from framelens.video.keyframes.options import ExtractOptions
@@ -24,6 +24,7 @@ from framelens.video.seeking import pictures_at
 from framelens.video.worker import events_of
 from tests.field_pictures import write_fields
 from tests.media import COLOURS, cards, moving, solid, with_sound, write_video
+from tests.spoken import RATE, write_surround
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,11 @@ def test_browsers_count_from_zero_where_they_play(suffix: str, shown: float, pic
     path = with_sound(pictures, tmp_path / f"late{suffix}", sound=(3, 6), picture_start=3.0)
     with AvReader(path) as reader:
         assert reader.info.browser_start_seconds == pytest.approx(shown, abs=0.03)
+
+
+def test_sound_tracks_are_read_with_their_channels(tmp_path: Path) -> None:
+    with AvReader(write_surround(tmp_path / "film.mkv", 0, layout="5.1")) as reader:
+        assert reader.info.audio_tracks == (AudioTrack(6, RATE),)
 
 
 @pytest.mark.slow

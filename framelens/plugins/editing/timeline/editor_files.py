@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from framelens.core.domain import Analysis, Language
+from framelens.core.domain import Analysis, AudioTrack, Language
 from framelens.i18n import in_language
 from framelens.plugins.editing.timeline import markers as timeline
 from framelens.plugins.editing.timeline import rates
@@ -15,6 +15,13 @@ from framelens.reports.json.encoding import json_text
 _LONGEST_TITLE = 70  # characters
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'
 _FILE = "file-1"
+_OUTPUT_CHANNELS = 2
+"""Of a sequence at least, those of a usual one."""
+_BITS_A_SAMPLE = 16
+_MOST_AUDIO_TRACKS = 32
+_USUAL_AUDIO = (AudioTrack(2, 48_000),)
+_RESOLVE_LAYOUTS = {1: "Mono", 2: "Stereo"}
+"""DaVinci Resolve's names of tracks by their channels, of those that were seen in its files."""
 _Object = dict[str, object]
 
 
@@ -72,7 +79,7 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
     rate = rates.rate_of(analysis.video, analysis.decode)
     with in_language(language):
         pieces, markers = timeline.clips_of(analysis, rate), timeline.markers_of(analysis, rate)
-        sound = timeline.clips_of(analysis, rate, is_sound=True) if analysis.video.has_audio else ()
+        sound = timeline.clips_of(analysis, rate, is_sound=True) if _audio_tracks(analysis) else ()
         notes = (*timeline.notes_of(analysis, rate), aigc_text(analysis))
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, (pieces, sound), markers, rate)
@@ -100,11 +107,50 @@ def _sequence(
     media = Xml.SubElement(sequence, "media")
     video = Xml.SubElement(media, "video")
     _picture(Xml.SubElement(video, "format"), analysis, rate)
-    clips = [_clips(Xml.SubElement(video, "track"), pieces, "clipitem", end, rate)]
-    _file(clips[0][0][1], analysis, end, rate)
+    whole = _media_length(analysis, rate)
+    clips = [_clips(Xml.SubElement(video, "track"), pieces, "clipitem", whole, rate)]
+    _file(clips[0][0][1], analysis, rate)
     if sound:
-        clips.append(_clips(Xml.SubElement(Xml.SubElement(media, "audio"), "track"), sound, "sound", end, rate))
+        audio = Xml.SubElement(media, "audio")
+        for number, track in enumerate(_channel_tracks(audio, analysis), start=1):
+            clips.append(_clips(track, sound, f"sound-{number}", whole, rate))
         _link(clips)
+
+
+def _audio_tracks(analysis: Analysis) -> tuple[AudioTrack, ...]:
+    """Return the sound tracks of the video; a report of an earlier version knows only that there is sound."""
+    video = analysis.video
+    return video.audio_tracks[:_MOST_AUDIO_TRACKS] or (_USUAL_AUDIO if video.has_audio else ())
+
+
+def _media_length(analysis: Analysis, rate: rates.Rate) -> int:
+    """Return the frames of the media file, of which a range may be analysed."""
+    seconds = analysis.decode.readable_seconds
+    if analysis.request.selection.end_seconds is not None:
+        seconds = max(seconds, analysis.video.duration_seconds_from_header or 0.0)
+    return max(1, rate.frame(seconds))
+
+
+def _channel_tracks(audio: Xml.Element, analysis: Analysis) -> Iterator[Xml.Element]:
+    """Describe the sound of the sequence and yield a track for each channel, as the format has them.
+
+    Only the two of a single stereo track are marked as a pair: where there are several tracks, programs differ in
+    whether the number of a pair's source is that of a channel or of a track.
+    """
+    found = _audio_tracks(analysis)
+    _texts(audio, numOutputChannels=max(_OUTPUT_CHANNELS, *(one.num_channels for one in found)))
+    _samples(Xml.SubElement(audio, "format"), found[0].sample_rate)
+    is_pair = [one.num_channels for one in found] == [2]
+    for one in found:
+        for channel in range(one.num_channels):
+            pair = {"currentExplodedTrackIndex": str(channel), "totalExplodedTrackCount": "2"} if is_pair else {}
+            track = Xml.SubElement(audio, "track", pair | ({"premiereTrackType": "Stereo"} if is_pair else {}))
+            _texts(track, outputchannelindex=channel + 1)
+            yield track
+
+
+def _samples(parent: Xml.Element, sample_rate: int) -> None:
+    _texts(Xml.SubElement(parent, "samplecharacteristics"), depth=_BITS_A_SAMPLE, samplerate=sample_rate)
 
 
 def _clips(
@@ -123,28 +169,30 @@ def _clips(
 
 def _link(tracks: Sequence[Sequence[tuple[Xml.Element, Xml.Element]]]) -> None:
     """Link the clips of picture and sound that are at the same place, so that they are moved together."""
-    kinds = ("video", "audio")
-    for kind, clips in zip(kinds, tracks, strict=True):
+    places = [("video", 1), *(("audio", channel) for channel in range(1, len(tracks)))]
+    for (kind, index), clips in zip(places, tracks, strict=True):
         for clip, _ in clips:
-            _texts(Xml.SubElement(clip, "sourcetrack"), mediatype=kind, trackindex=1)
-    for number, pair in enumerate(zip(*tracks, strict=False), start=1):
-        for clip, _ in pair:
-            for kind, (other, _) in zip(kinds, pair, strict=True):
-                values = {"linkclipref": other.get("id"), "mediatype": kind, "trackindex": 1, "clipindex": number}
+            _texts(Xml.SubElement(clip, "sourcetrack"), mediatype=kind, trackindex=index)
+    for number, linked in enumerate(zip(*tracks, strict=False), start=1):
+        for clip, _ in linked:
+            for (kind, index), (other, _) in zip(places, linked, strict=True):
+                values = {"linkclipref": other.get("id"), "mediatype": kind, "trackindex": index, "clipindex": number}
                 _texts(Xml.SubElement(clip, "link"), **values)
 
 
-def _file(file: Xml.Element, analysis: Analysis, end: int, rate: rates.Rate) -> None:
+def _file(file: Xml.Element, analysis: Analysis, rate: rates.Rate) -> None:
     """Describe the file where it is referred to first."""
     name, start = analysis.video.name, rates.media_start(analysis.video, rate)
     _texts(file, name=one_line(name), pathurl=f"file://localhost/{quote(name, safe='')}")
     _rate(file, rate)
-    _texts(file, duration=end)
+    _texts(file, duration=_media_length(analysis, rate))
     _timecode(file, start.frame, rate, drops=start.drops)
     media = Xml.SubElement(file, "media")
     _picture(Xml.SubElement(media, "video"), analysis, rate)
-    if analysis.video.has_audio:
-        Xml.SubElement(media, "audio")
+    for one in _audio_tracks(analysis):
+        audio = Xml.SubElement(media, "audio")
+        _samples(audio, one.sample_rate)
+        _texts(audio, channelcount=one.num_channels)
 
 
 def _picture(parent: Xml.Element, analysis: Analysis, rate: rates.Rate) -> None:
@@ -178,10 +226,10 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
     """
     rate = rates.rate_of(analysis.video, analysis.decode)
     with in_language(language):
-        kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
-        pieces = {kind: timeline.clips_of(analysis, rate, is_sound=kind == "Audio") for kind in kinds}
-        end = pieces[kinds[-1]][-1].end
-        tracks = [_track(kind, [_clip(piece, analysis, end, rate) for piece in pieces[kind]]) for kind in kinds]
+        tracks = [_track("Video", timeline.clips_of(analysis, rate), analysis, rate)]
+        sound = timeline.clips_of(analysis, rate, is_sound=True)
+        for index, one in enumerate(_audio_tracks(analysis)):
+            tracks.append(_track("Audio", sound, analysis, rate, (index, one.num_channels)))
         markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, rate)]
         return json_text(
             _object(
@@ -200,17 +248,31 @@ def _metadata(analysis: Analysis, notes: list[str]) -> _Object:
     return {"framelens": about, **({KEY: label} if label else {})}
 
 
-def _track(kind: str, clips: list[_Object]) -> _Object:
-    return _item("Track.1", kind, kind=kind, children=clips)
+def _track(
+    kind: str,
+    pieces: Sequence[timeline.ShotClip],
+    analysis: Analysis,
+    rate: rates.Rate,
+    source: tuple[int, int] = (0, 0),
+) -> _Object:
+    """Return the pieces as a track; `source` is the index of a sound track in the file, and its number of channels."""
+    index, num_channels = source
+    of_track: _Object = {}
+    of_clip: _Object = {}
+    if layout := _RESOLVE_LAYOUTS.get(num_channels):
+        channels = [{"Source Channel ID": channel, "Source Track ID": index} for channel in range(num_channels)]
+        of_track, of_clip = {"Resolve_OTIO": {"Audio Type": layout}}, {"Resolve_OTIO": {"Channels": channels}}
+    clips = [_clip(piece, analysis, rate, of_clip) for piece in pieces]
+    return _item("Track.1", kind, kind=kind, children=clips, metadata=of_track)
 
 
-def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: rates.Rate) -> _Object:
+def _clip(piece: timeline.ShotClip, analysis: Analysis, rate: rates.Rate, metadata: _Object) -> _Object:
     name, start = analysis.video.name, rates.media_start(analysis.video, rate).frame
     media = _object(
         "ExternalReference.1",
         one_line(name),
         target_url=quote(name, safe=""),
-        available_range=_range(start, start + end, rate),
+        available_range=_range(start, start + _media_length(analysis, rate), rate),
         available_image_bounds=None,
     )
     return _item(
@@ -219,6 +281,7 @@ def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: rates.Ra
         source_range=_range(start + piece.start, start + piece.end, rate),
         media_references={"DEFAULT_MEDIA": media},
         active_media_reference_key="DEFAULT_MEDIA",
+        metadata=metadata,
     )
 
 

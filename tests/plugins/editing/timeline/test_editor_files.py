@@ -14,7 +14,7 @@ import pytest
 from lxml import etree
 from opentimelineio.opentime import RationalTime
 
-from framelens.core.domain import Analysis, Chapter, Finding, Language, Shot
+from framelens.core.domain import Analysis, AudioTrack, Chapter, Finding, Language, Selection, Shot
 from framelens.core.events import KeyframesChosen, Probed
 from framelens.plugins.editing.timeline import editor_files, markers
 from framelens.plugins.editing.timeline import editor_files as otio_report
@@ -251,16 +251,58 @@ def test_picture_and_sound_are_linked_and_as_long_as_they_are() -> None:
     made = replace(made, decode=replace(made.decode, held_seconds=2.0))
     xml = etree.fromstring(editor_files.write_fcp7_xml(made, "en"))
     clips = {one.get("id"): one for one in xml.iter("clipitem")}
-    assert [clips[name].findtext("end") for name in ("clipitem-2", "sound-2")] == ["175", "225"]
+    assert [clips[name].findtext("end") for name in ("clipitem-2", "sound-1-2", "sound-2-2")] == ["175", "225", "225"]
     for clip in clips.values():
         assert {link.findtext("linkclipref") for link in clip.iter("link")} == {
-            f"{kind}-{clip.get('id')[-1]}" for kind in ("clipitem", "sound")
+            f"{kind}-{clip.get('id')[-1]}" for kind in ("clipitem", "sound-1", "sound-2")
         }
     read = otio.adapters.read_from_string(editor_files.write_fcp7_xml(made, "en").decode(), "fcp_xml")
     for one in (read, timeline(made)):
         assert [(track.kind, track.duration().value) for track in one.tracks] == [("Video", 175), ("Audio", 225)]
     silent = replace(made, video=replace(made.video, has_audio=False))
     assert not etree.fromstring(editor_files.write_fcp7_xml(silent, "en")).findall(".//audio")
+
+
+@pytest.mark.parametrize("channels", [(1,), (2,), (6,), (2, 1)])
+def test_each_channel_of_sound_is_in_its_place(channels: tuple[int, ...]) -> None:
+    made = at_rate(25.0)
+    tracks = tuple(AudioTrack(number, 44_100) for number in channels)
+    made = replace(made, video=replace(made.video, audio_tracks=tracks))
+    xml = etree.fromstring(data := editor_files.write_fcp7_xml(made, "en"))
+    audio = xml.find("sequence/media/audio")
+    assert audio.findtext("numOutputChannels") == str(max(2, *channels))
+    assert audio.findtext("format/samplecharacteristics/samplerate") == "44100"
+    assert [int(one.findtext("outputchannelindex")) for one in audio.iter("track")] == [
+        channel for number in channels for channel in range(1, number + 1)
+    ]
+    sources = [{one.findtext(".//trackindex") for one in track.iter("clipitem")} for track in audio.iter("track")]
+    assert sources == [{str(index)} for index in range(1, sum(channels) + 1)]
+    assert [one.findtext("channelcount") for one in xml.findall(".//file/media/audio")] == list(map(str, channels))
+    assert {len(one.findall("link")) for one in xml.iter("clipitem")} == {1 + sum(channels)}
+    read = otio.adapters.read_from_string(data.decode(), "fcp_xml")
+    assert len(read.audio_tracks()) == (1 if channels == (2,) else sum(channels))
+    assert [one.duration().value for one in read.audio_tracks()] == [225] * len(read.audio_tracks())
+
+
+def test_otio_has_each_sound_track_with_its_channels() -> None:
+    made = at_rate(25.0)
+    made = replace(made, video=replace(made.video, audio_tracks=(AudioTrack(2, 48_000), AudioTrack(1, 48_000))))
+    read = timeline(made)
+    assert [track.metadata["Resolve_OTIO"]["Audio Type"] for track in read.audio_tracks()] == ["Stereo", "Mono"]
+    sources = [track[1].metadata["Resolve_OTIO"]["Channels"] for track in read.audio_tracks()]
+    assert [[(one["Source Track ID"], one["Source Channel ID"]) for one in found] for found in sources] == [
+        [(0, 0), (0, 1)],
+        [(1, 0)],
+    ]
+
+
+def test_media_of_a_range_is_as_long_as_its_file() -> None:
+    made = at_rate(25.0)
+    request = replace(made.request, selection=Selection(end_seconds=9.0))
+    made = replace(made, request=request, video=replace(made.video, duration_seconds_from_header=20.0))
+    assert next(iter(timeline(made).find_clips())).media_reference.available_range.duration.value == 500
+    xml = etree.fromstring(editor_files.write_fcp7_xml(made, "en"))
+    assert [xml.findtext(f".//{name}") for name in ("file/duration", "sequence/duration")] == ["500", "225"]
 
 
 def test_otio_timeline_is_cut_into_shots_with_sound() -> None:

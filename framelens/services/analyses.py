@@ -16,6 +16,7 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
+from framelens.core.files import readable
 from framelens.services.engines.engine_session import open_planner
 from framelens.video.extractor import probe
 from framelens.video.subtitles.discovery import check_subtitle_file
@@ -114,6 +115,7 @@ class AnalysisRun:
     job_id: str
     answered: int | None
     was_finished: bool
+    _request: AnalysisRequest
     _jobs: Jobs
     _updates: queue.SimpleQueue[AnalysisUpdate] = field(repr=False)
 
@@ -145,10 +147,17 @@ class AnalysisRun:
         self._jobs.cancel(self.job_id)
 
     def result(self) -> JobSnapshot:
-        """Return the job that is over, and delete it if its file is no video, since it holds nothing then."""
+        """Return the job that is over, and delete it if its file is no video, since it holds nothing then.
+
+        A report that was made of a copy under another name has the name of the file that was given.
+        """
         job = self.job
         if is_no_video(job):
             self._jobs.remove(self.job_id)
+        path = self._request.path
+        if self.was_finished and job.analysis and job.analysis.video.path.name != path.name:
+            video = replace(job.analysis.video, path=path, name=readable(path.name))
+            return replace(job, progress=job.progress.with_report(replace(job.analysis, video=video)))
         return job
 
 
@@ -169,10 +178,10 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     if unfinished := None if force else jobs.unfinished(request):
         answered = sum(one.is_chunk and one.is_usable for one in jobs.snapshot(unfinished).progress.results)
         jobs.resume(unfinished, listener=updates.put, moved=request)
-        return AnalysisRun(unfinished, answered, False, jobs, updates)
+        return AnalysisRun(unfinished, answered, False, request, jobs, updates)
     known = None if force else jobs.finished(request)
     job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
-    return AnalysisRun(job_id, None, known is not None and known.id == job_id, jobs, updates)
+    return AnalysisRun(job_id, None, known is not None and known.id == job_id, request, jobs, updates)
 
 
 def is_no_video(job: JobSnapshot) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.core.errors import StorageError
-from framelens.core.files import make_private_folder
+from framelens.core.files import make_private_folder, readable
 from framelens.core.roles import current_user
 from framelens.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
 from framelens.store.migrations import MIGRATIONS, migrate, schema_version
@@ -204,7 +204,11 @@ class Store:
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query; for other modules of framelens.store only."""
         with self._guard():
-            return self._connection.execute(query, values).fetchall()
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except UnicodeEncodeError:  # a name typed in another encoding, which no row has
+                valid = [readable(one) if isinstance(one, str) else one for one in values]
+                return self._connection.execute(query, valid).fetchall()
 
     @contextmanager
     def changing(self, *, frees: bool = False) -> Iterator[sqlite3.Connection]:

@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
 from framelens.core.errors import InputError, StorageError
+from framelens.core.files import readable
 from framelens.core.roles import current_user, requires
 from framelens.store.database import NOT_IN_TRASH, Store, listed
 from framelens.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
@@ -209,7 +210,7 @@ class LibraryIndex:
         with self._store.changing() as connection:
             connection.executemany(
                 f"INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ? AND {clause}",
-                ((tag, one, *values) for one in job_ids),
+                ((readable(tag), one, *values) for one in job_ids),
             )
 
     @requires("analyst")
@@ -218,7 +219,8 @@ class LibraryIndex:
         clause, own = _visible_id("job_id")
         with self._store.changing() as connection:
             connection.executemany(
-                f"DELETE FROM tags WHERE job_id = ? AND tag = ? AND {clause}", ((one, tag, *own) for one in job_ids)
+                f"DELETE FROM tags WHERE job_id = ? AND tag = ? AND {clause}",
+                ((one, readable(tag), *own) for one in job_ids),
             )
 
     # ---- queries

@@ -39,6 +39,25 @@ def test_a_long_path_is_shown_without_its_middle() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@linux_alone
+def test_copy_under_another_name_has_its_report(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "one.mp4", ["red", "blue"])
+    shutil.copy(video, tmp_path / "two.mp4")
+    reports = [
+        json.loads(run("analyse", name, "--no-model", "--json", cwd=tmp_path).stdout) for name in ("one.mp4", "two.mp4")
+    ]
+    assert [one["source"]["name"] for one in reports] == ["one.mp4", "two.mp4"]
+    assert reports[0]["id"] == reports[1]["id"]
+
+
+@linux_alone
+@pytest.mark.parametrize("command", [["export"], ["ask", "--export"], ["library", "show"]])
+def test_id_that_is_not_utf8_is_unknown(command: list[str], tmp_path: Path) -> None:
+    done = run(*command, LATIN, cwd=tmp_path)
+    assert done.returncode == 6 and r"caf\xe9.mp4" in done.stderr
+
+
 @linux_alone
 def test_non_utf8_name_gets_keyframes_report_and_entry(tmp_path: Path) -> None:
     video = tmp_path / LATIN

@@ -156,6 +156,14 @@ def test_pages_follow_one_another_without_gap_or_overlap(store: Store, library: 
     assert len({entry.id for page in pages for entry in page}) == 7
 
 
+def test_tag_that_is_no_unicode_is_escaped(store: Store, library: LibraryIndex) -> None:
+    put(store, library, "job", "a lorry")
+    library.tag(["job"], "caf\udce9")
+    assert store.select("SELECT tag FROM tags") == [(r"caf\xe9",)]
+    library.untag(["job"], "caf\udce9")
+    assert store.select("SELECT tag FROM tags") == []
+
+
 def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: LibraryIndex) -> None:
     put(store, library, "job", "a lorry")
     put(store, library, "job", "a bicycle")

@@ -20,6 +20,9 @@ from framelens.video.readers.packets import demuxed
 
 _FALLS_SECONDS = 1.0
 """A decoding time that falls back by more belongs to another clock; a shorter step is a fault of the muxer."""
+_FALLS_TO_START_SECONDS = 0.1
+"""The same where the time is not after the stream's first, in a format that allows jumps: joined recordings may be
+shorter than a second. The value is FFmpeg's."""
 _JUMPS_SECONDS = 10.0
 """A jump forward by more does, too, in a format that allows it; a shorter one is a gap. The value is FFmpeg's."""
 _USUAL_STEPS = 4.0
@@ -34,10 +37,11 @@ _Stream = TypeVar("_Stream", bound=Stream)
 class _Clock:
     """One stream's clock: `end` and `shown` are where its packets end, by decoding and presentation.
 
-    All are in ticks of `unit_seconds`.
+    All are in ticks of `unit_seconds`. `first` is the file's own time of the first packet.
     """
 
     unit_seconds: float
+    first: int
     shift: int = 0
     last: int | None = None
     end: int = 0
@@ -63,10 +67,10 @@ class ContinuousClocks:
         time = packet.pts if packet.dts is None else packet.dts
         if time is None or not packet.size:
             return
-        clock = self._clocks.get(packet.stream.index) or self._clock_of(packet)
+        clock = self._clocks.get(packet.stream.index) or self._clock_of(packet, time)
         unit = clock.unit_seconds
         is_in_order = packet.dts is not None  # times of presentation fall back where pictures are reordered
-        if is_in_order and self._restarts(clock, time + clock.shift, unit):
+        if is_in_order and self._restarts(clock, time + clock.shift, unit, is_start=time <= clock.first):
             self.have_restarted = True
             shown = time if packet.pts is None else packet.pts
             clock.shift = clock.shown - shown
@@ -80,15 +84,15 @@ class ContinuousClocks:
         clock.shown = max(clock.shown, (packet.pts or time) + (packet.duration or 0))
         self._reached = max(self._reached, clock.end * unit)
 
-    def _clock_of(self, packet: Packet[Any]) -> _Clock:
+    def _clock_of(self, packet: Packet[Any], first: int) -> _Clock:
         """Return a new clock for the stream of a packet; PyAV builds its unit as a fraction each time."""
-        self._clocks[packet.stream.index] = clock = _Clock(float(packet.time_base))
+        self._clocks[packet.stream.index] = clock = _Clock(float(packet.time_base), first)
         return clock
 
-    def _restarts(self, clock: _Clock, time: int, unit: float) -> bool:
+    def _restarts(self, clock: _Clock, time: int, unit: float, *, is_start: bool) -> bool:
         if clock.last is None:
             return False
-        if (clock.last - time) * unit > _FALLS_SECONDS:
+        if (clock.last - time) * unit > (_FALLS_TO_START_SECONDS if is_start and self._may_jump else _FALLS_SECONDS):
             return True
         least = max(_JUMPS_SECONDS, _USUAL_STEPS * clock.longest * unit)
         return self._may_jump and clock.longest > 0 and time * unit - max(self._reached, clock.end * unit) > least

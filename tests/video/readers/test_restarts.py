@@ -45,6 +45,15 @@ def test_joined_recordings_go_on_where_the_first_ends(start: float, second: floa
     assert [one.index for one in pictures_at(info, "pyav", [1.0, 3.0])] == [25, 75]
 
 
+def test_joined_recordings_shorter_than_a_second_go_on(tmp_path: Path) -> None:
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(_part(tmp_path / "1.ts", 0.0, 20) + _part(tmp_path / "2.ts", 0.0, 20, seed=2))
+    info, frames = _read(joined)
+    assert [time for _, time in frames] == pytest.approx([index / 25 for index, _ in frames], abs=0.0015)
+    assert frames[-1] == (39, pytest.approx(1.56, abs=0.0015))
+    assert [one.index for one in pictures_at(info, "pyav", [0.4, 1.2])] == [10, 30]
+
+
 @pytest.mark.slow
 def test_joined_recording_says_that_its_times_go_on(tmp_path: Path) -> None:
     parts = [_part(tmp_path / f"{number}.ts", 500.0 * number, seed=number) for number in (2, 1)]

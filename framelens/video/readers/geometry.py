@@ -126,7 +126,7 @@ class Crop:
         if not self:
             return frame
         width, height = self.size(frame.width, frame.height)
-        return _filtered(frame, ("crop", f"{width}:{height}:{self.left}:{self.top}"))
+        return filtered(frame, ("crop", f"{width}:{height}:{self.left}:{self.top}"))
 
     def cut_scaled(self, image: Image, width: int, height: int) -> Image:
         """Return what is left of a picture of `width` x `height` that was scaled before, or of one of its planes."""
@@ -178,10 +178,10 @@ class PixelAspects:
 def _measured(frame: VideoFrame) -> float:
     """Return the pixel aspect of a frame, as exactly as its width in pixels is whole."""
     scale = f"w={_MEASURED_WIDTH}*sar:h=2:eval=frame:flags=neighbor"
-    return _filtered(frame, ("crop", "2:2"), ("scale", scale)).width / _MEASURED_WIDTH
+    return filtered(frame, ("crop", "2:2"), ("scale", scale)).width / _MEASURED_WIDTH
 
 
-def _filtered(frame: VideoFrame, *filters: tuple[str, str]) -> VideoFrame:
+def filtered(frame: VideoFrame, *filters: tuple[str, str]) -> VideoFrame:
     """Return the frame after filters of FFmpeg, each with its arguments."""
     graph = av.filter.Graph()
     graph.threads = 1

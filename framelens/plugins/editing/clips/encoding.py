@@ -41,7 +41,7 @@ from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import Picture, as_image, reformatted, samples, scaled, with_tags_of
-from framelens.video.readers.geometry import UPRIGHT
+from framelens.video.readers.geometry import UPRIGHT, filtered
 from framelens.video.readers.picture import AvPicture, on_white
 from framelens.video.readers.pyav import frame_rate_of, open_video
 from framelens.video.readers.tone_mapping import HDR_TRANSFERS, OWN_MATRICES
@@ -65,6 +65,10 @@ _CANVAS_COLOURS = {"color_range": 1, "color_primaries": 1, "color_trc": 1, "colo
 """Range of television, and primaries, transfer and matrix of BT.709."""
 _LINES_OF_FIELDS = 4
 """The height of interlaced 4:2:0 is a multiple of it: two lines of colour in each of two fields."""
+_MOST_OF_ASPECT = 10_000
+"""The largest number below the line of a pixel aspect."""
+_SAME_SHAPE = 0.01
+"""Pictures that are wider by less are of the same shape: odd sizes and rounded aspects are off by that. Not tuned."""
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG of FFmpeg."""
 Timed = tuple[float, "Packet[Any]"]
@@ -188,9 +192,11 @@ class _Track:
         self._is_rgb = _is_rgb(first.picture)
         if self._canvas:
             self._size = self._shown_size = (self._canvas.width, self._canvas.height)
+            self._aspect = Fraction(1)
             self._format, unit = "yuv420p", _CANVAS_UNIT
         else:
             self._shown_size = first.picture.presentation.crop_of(frame).size(frame.width, frame.height)
+            self._aspect = Fraction(first.picture.presentation.aspects.of(frame)).limit_denominator(_MOST_OF_ASPECT)
             width, height = self._shown_size
             self._size = (width + width % 2, height + height % 2)
             self._format = "yuv420p" if self._is_rgb else _format_of(frame, source)
@@ -207,8 +213,7 @@ class _Track:
         if self._canvas:
             return CaptionDrawer(cues, self._size, UPRIGHT, Fraction(1), is_full=False)
         is_full = self._format.startswith("yuvj") or source.codec_context.color_range == _FULL_RANGE
-        aspect = source.sample_aspect_ratio or Fraction(1)
-        return CaptionDrawer(cues, self._size, self._first.picture.orientation, aspect, is_full=is_full)
+        return CaptionDrawer(cues, self._size, self._first.picture.orientation, self._aspect, is_full=is_full)
 
     def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream) -> VideoStream:
         encoder = next((name for name in _ENCODERS if _has(name)), None)
@@ -227,8 +232,7 @@ class _Track:
             return stream
         if info.is_interlaced and not self._is_rgb and self._size[1] % _LINES_OF_FIELDS == 0:
             context.flags |= Flags.interlaced_dct.value | Flags.interlaced_me.value
-        if source.sample_aspect_ratio:
-            stream.sample_aspect_ratio = source.sample_aspect_ratio
+        stream.sample_aspect_ratio = self._aspect
         if (orientation := self._first.picture.orientation) != UPRIGHT:
             stream.set_display_matrix(orientation.matrix)
         stream.metadata.update({key: value for key, value in source.metadata.items() if key == "language"})
@@ -263,7 +267,8 @@ class _Track:
 
         Sharp patterns of colour differ in other formats, where a level is the mean of other lines.
         """
-        if self._canvas or self._is_rgb or picture.frame.format.name != self._format or self._size != self._shown_size:
+        is_fitted = self._canvas or self._size != self._inside(picture)
+        if is_fitted or self._is_rgb or picture.frame.format.name != self._format:
             return AvPicture(frame, picture.index, picture.time_seconds, picture.duration_seconds)
         return replace(picture, frame=frame) if self._captions else picture
 
@@ -276,13 +281,26 @@ class _Track:
                 image = on_white(frame, picture.presentation.alpha_of(frame))
                 frame = VideoFrame.from_ndarray(image, "bgr24")
             frame = picture.presentation.crop_of(frame).cut_frame(frame)
-            size = self._shown_size
+            size = self._inside(picture)
             made = _in_canvas_colours(frame, size) if self._is_rgb else frame.reformat(*size, self._format)
-            made = _evened(made)
+            made = _evened(made) if size == self._shown_size else with_tags_of(made, _framed(made, self._size))
         if self._captions:
             made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
         made.pts, made.time_base, made.pict_type = pts, self._unit, PictureType.NONE
         return made
+
+    def _inside(self, picture: AvPicture) -> tuple[int, int]:
+        """Return the (width, height) that a picture has in the frames of the clip.
+
+        Where a recording has come to pictures of another shape, as when a programme in 4:3 ends, these are as large as
+        fits.
+        """
+        width, height = picture.presentation.crop_of(picture.frame).size(picture.frame.width, picture.frame.height)
+        across, down = self._shown_size
+        wider = width * picture.presentation.aspects.of(picture.frame) / height * down / (across * float(self._aspect))
+        if abs(wider - 1) < _SAME_SHAPE:
+            return self._shown_size
+        return _even(across * min(1.0, wider)), _even(down / max(1.0, wider))
 
     def _timed(self, packets: list[Packet[Any]]) -> Iterator[Timed]:
         for packet in packets:
@@ -325,6 +343,16 @@ def _in_canvas_colours(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
     """Return an RGB frame at this (width, height) in 8 bits of BT.709."""
     matrix, levels = Colorspace.ITU709, ColorRange.MPEG
     return reformatted(frame, size, format="yuv420p", dst_colorspace=matrix, dst_color_range=levels)
+
+
+def _even(number: float) -> int:
+    return max(2, round(number / 2) * 2)
+
+
+def _framed(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+    """Return a frame in the middle of a black one of this (width, height)."""
+    left, top = ((one - inside) // 4 * 2 for one, inside in zip(size, (frame.width, frame.height), strict=True))
+    return filtered(frame, ("pad", f"{size[0]}:{size[1]}:{left}:{top}"))
 
 
 def _evened(frame: VideoFrame) -> VideoFrame:

@@ -276,6 +276,25 @@ def test_fields_stay_fields_where_h264_can_have_them(tmp_path: Path, height: int
 
 
 @pytest.mark.slow
+def test_pictures_keep_their_shape_where_it_changes(tmp_path: Path) -> None:
+    white, parts = [np.full((96, 160, 3), 235, np.uint8)] * 20, b""
+    for aspect in (Fraction(1), Fraction(4, 3)):
+        part = write_video(tmp_path / "part.ts", white, pixel_aspect=aspect)
+        parts += part.read_bytes()
+    path = tmp_path / "programme.ts"
+    path.write_bytes(parts)
+    wide = cut_clip(path, 1.0, 1.4, tmp_path / "wide.mp4")
+    with av.open(str(wide.path)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+    both = cut_clip(path, 0.4, 1.2, tmp_path / "both.mp4")
+    with av.open(str(both.path)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == 1
+        first, *_, last = (one.to_ndarray(format="gray")[:, 80] for one in container.decode(video=0))
+    assert first.min() > 200
+    assert [int(last[row]) // 100 for row in (2, 9, 14, 82, 86, 93)] == [0, 0, 2, 2, 0, 0]  # 72 lines of 96
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3, 3), (64, 3), (17, 33), (161, 91)])
 def test_odd_sizes_keep_every_pixel_at_its_place(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size

@@ -40,7 +40,7 @@ from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
-from framelens.video.readers.base import Picture, as_image, reformatted, samples, scaled, with_tags_of
+from framelens.video.readers.base import Image, Picture, as_image, reformatted, samples, scaled, with_tags_of
 from framelens.video.readers.geometry import UPRIGHT, filtered
 from framelens.video.readers.picture import AvPicture, on_white
 from framelens.video.readers.pyav import frame_rate_of, open_video
@@ -65,6 +65,9 @@ _CANVAS_COLOURS = {"color_range": 1, "color_primaries": 1, "color_trc": 1, "colo
 """Range of television, and primaries, transfer and matrix of BT.709."""
 _LINES_OF_FIELDS = 4
 """The height of interlaced 4:2:0 is a multiple of it: two lines of colour in each of two fields."""
+_HDR_FORMAT = "yuv420p10le"
+_HDR_WHITES = {16: 0.58, 18: 0.75}
+"""Signal of white at 203 cd/m², by transfer: PQ and HLG (ITU-R BT.2408, table 1)."""
 _MOST_OF_ASPECT = 10_000
 """The largest number below the line of a pixel aspect."""
 _SAME_SHAPE = 0.01
@@ -283,6 +286,8 @@ class _Track:
             frame = picture.presentation.crop_of(frame).cut_frame(frame)
             size = self._inside(picture)
             made = _in_canvas_colours(frame, size) if self._is_rgb else frame.reformat(*size, self._format)
+            if self._format == _HDR_FORMAT and (alpha := picture.presentation.alpha_of(picture.frame)) is not None:
+                _whiten(made, picture.presentation.crop_of(picture.frame).cut(alpha))
             made = _evened(made) if size == self._shown_size else with_tags_of(made, _framed(made, self._size))
         if self._captions:
             made = self._captions.drawn(made, max(picture.time_seconds, self.start_seconds))
@@ -345,6 +350,16 @@ def _in_canvas_colours(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
     return reformatted(frame, size, format="yuv420p", dst_colorspace=matrix, dst_color_range=levels)
 
 
+def _whiten(frame: VideoFrame, alpha: Image) -> None:
+    """Blend an HDR frame with white where its alpha channel, of any size, says that it is transparent."""
+    white = round(_HDR_WHITES.get(frame.color_trc, 1.0) * (1023 if frame.color_range == _FULL_RANGE else 876))
+    white += 0 if frame.color_range == _FULL_RANGE else 64
+    for plane, level in zip(frame.planes, (white, 512, 512), strict=True):
+        view = samples(plane, frame)
+        share = scaled(alpha, (plane.width, plane.height)) / 255
+        np.copyto(view, np.rint(level + (view - level) * share).astype(view.dtype))
+
+
 def _even(number: float) -> int:
     return max(2, round(number / 2) * 2)
 
@@ -382,7 +397,7 @@ def _is_rgb(picture: AvPicture) -> bool:
 
 def _format_of(frame: VideoFrame, source: VideoStream) -> str:
     if source.codec_context.color_trc in HDR_TRANSFERS:
-        return "yuv420p10le"
+        return _HDR_FORMAT
     return "yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p"
 
 

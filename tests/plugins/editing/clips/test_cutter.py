@@ -238,6 +238,28 @@ def test_rgb_is_cut_in_usual_colours_and_on_white(tmp_path: Path, pixel_format: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_transparent_parts_of_hdr_are_white(tmp_path: Path, transfer: int) -> None:
+    path = tmp_path / "title.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25, options={"profile": "4444"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuva444p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, transfer, 9, 1
+        frame = av.VideoFrame(160, 96, "yuva444p10le")
+        for plane, level in zip(frame.planes, (300, 400, 700, 0), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, level, np.uint16).tobytes())
+        for number in range(20):
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = cut_clip(path, 0.2, 0.6, tmp_path / "clip.mp4")
+    with open_reader(path) as before, open_reader(clip.path) as after:
+        shown = [next(iter(reader.frames())).upright(160)[48, 80].tolist() for reader in (before, after)]
+    assert shown == [[255, 255, 255], pytest.approx([255, 255, 255], abs=12)]
+
+
+@pytest.mark.slow
 def test_colours_that_swscale_does_not_know_are_cut(tmp_path: Path) -> None:
     path = tmp_path / "screen.mkv"
     with av.open(str(path), "w") as container:

@@ -10,9 +10,10 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from math import inf
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
 import av
@@ -533,14 +534,25 @@ class AvReader(base.FrameReader):
 def frame_rate_of(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead.
 
-    In fragments of MP4, FFmpeg divides by a duration to which the delay of the sound's encoder is added.
+    In fragments of MP4, FFmpeg divides by a duration to which the delay of the sound's encoder is added. Where frames
+    follow each other evenly but for a gap, its average is that of no frames.
     """
     average, base = stream.average_rate, stream.base_rate
-    if "mp4" in stream.container.format.name and not stream.frames and average and base:
-        average = base if abs(average / base - 1) < _NEAR_RATE else average
+    if "mp4" in stream.container.format.name and average and base:
+        is_near = abs(average / base - 1) < _NEAR_RATE
+        average = base if (is_near and not stream.frames) or (not is_near and _has_gaps(stream, base)) else average
     rates = (average, stream.guessed_rate, base)
     clock = 1 / stream.time_base if stream.time_base and not stream.frames else None
     return next((rate for rate in rates if rate and (rate <= _HIGHEST_RATE or rate != clock)), None)
+
+
+def _has_gaps(stream: VideoStream, rate: Fraction) -> bool:
+    """Return whether the frames of an index follow each other at this rate, but for few gaps."""
+    pace, times = FramePacing(), [float(entry.timestamp * (stream.time_base or 0)) for entry in stream.index_entries]
+    for time in times:
+        pace.push(time)
+    usual_seconds = median(after - before for before, after in pairwise(times)) if len(times) > 1 else 0.0
+    return not pace.is_variable() and abs(usual_seconds * float(rate) - 1) < _NEAR_RATE
 
 
 def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | None:

@@ -23,6 +23,7 @@ from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import pictures_at
 from framelens.video.worker import events_of
 from tests.field_pictures import write_fields
+from tests.marked import uneven_times
 from tests.media import COLOURS, cards, moving, solid, with_sound, write_video
 from tests.spoken import RATE, write_surround
 
@@ -190,6 +191,20 @@ def test_rate_of_fragments_with_sound_is_exact(rate: int, tmp_path: Path) -> Non
                 target.mux(packet)
     with AvReader(path) as reader:
         assert reader.info.frame_rate == rate
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [(".mp4", 25), (".mov", 25), (".mp4", Fraction(30_000, 1001))])
+def test_gap_does_not_change_the_rate(suffix: str, rate: Fraction, tmp_path: Path) -> None:
+    times = [float((number if number < 50 else number + 150) / rate) for number in range(100)]
+    path = write_video(tmp_path / f"gap{suffix}", moving(100), times=times, rate=rate)
+    with AvReader(path) as reader:
+        assert reader.info.frame_rate == pytest.approx(float(rate), rel=0.001)
+
+
+def test_rate_of_uneven_frames_is_their_average(tmp_path: Path) -> None:
+    times = uneven_times(100)
+    with AvReader(write_video(tmp_path / "screen.mp4", moving(100), times=times)) as reader:
+        assert reader.info.frame_rate == pytest.approx(99 / times[-1], rel=0.02)
 
 
 # ---- what the number of cores must not change

@@ -12,16 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from framelens.core.engines.model_hub import model_on_page
 from framelens.core.errors import ModelNotFound
 from framelens.core.files import typed_path
 from framelens.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
-_HUB_ADDRESS = re.compile(
-    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com|modelscope\.(?:cn|ai)/models)"
-    r"/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve|summary|files)\b.*)?/?"
-)
-"""A model's page on a hub."""
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")
 _TOKENIZER = re.compile(r"tokenizer\.(?:json|model.*)|vocab\.(?:json|txt)|.*\.(?:tiktoken|gguf|model)|tekken\.json")
 # Repositories often hold the same weights in formats for other programs.
@@ -78,9 +74,8 @@ def model_name(reference: str) -> str:
 def _without_hub(reference: str) -> str:
     """Return a reference without quotes, and the id alone of an address."""
     text = reference.strip().strip("\"'")
-    address = _HUB_ADDRESS.fullmatch(text)
     plain = text.rstrip("/")
-    return address[1] if address else plain if _HUB_ID.fullmatch(plain) else text
+    return model_on_page(text) or (plain if _HUB_ID.fullmatch(plain) else text)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from framelens.core.domain import Language
+from framelens.core.engines.model_hub import model_on_page
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.files import typed_path
 from framelens.core.toml_lines import toml_files
@@ -70,7 +71,8 @@ class Catalogue:
         Raises:
             ModelNotFound: Nothing matches; the error has the nearest names.
         """
-        text = name.strip().strip("\"'").rstrip("/\\")
+        text = name.strip().strip("\"'")
+        text = model_on_page(text) or text.rstrip("/\\")
         found = (
             self._exact(text)
             or self._ollama_folder(text)

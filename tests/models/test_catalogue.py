@@ -42,6 +42,7 @@ vocab_size = 512
          "folder"),
         (r"C:\syl_file\DeepSeek-VL", "deepseek-community/deepseek-vl-7b-chat", "folder"),
         (r"C:\syl_file\DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "folder"),
+        ("https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct/tree/main", "Qwen/Qwen2.5-VL-7B-Instruct", "exact"),
         ("LLaVA-1.5-7B", "llava-hf/llava-1.5-7b-hf", "short"),
         ("MiniCPM-V", "openbmb/MiniCPM-V-2_6", "short"),
         ("Qwen2-VL-2B", "Qwen/Qwen2-VL-2B-Instruct", "short"),

@@ -5,6 +5,7 @@ Hugging Face, MODELSCOPE_ENDPOINT, MODELSCOPE_API_TOKEN and MODELSCOPE_CACHE for
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,10 @@ _NAMES: dict[str, HubKind] = {
     **dict.fromkeys(("modelscope", "ms", "魔搭"), "modelscope"),
 }
 _HUGGING_FACE_HOSTS = ("huggingface", "hf-mirror", "hf.co")
+_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com|modelscope\.(?:cn|ai)/models)"
+    r"/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve|summary|files)\b.*)?/?"
+)
 _YES = {"1", "ON", "YES", "TRUE"}
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
@@ -120,6 +125,16 @@ def _usual(values: Mapping[str, str]) -> HubKind:
     wants = values.get("VLLM_USE_MODELSCOPE", "").strip().upper() in _YES
     only = bool(values.get("MODELSCOPE_ENDPOINT", "").strip()) and not values.get("HF_ENDPOINT", "").strip()
     return "modelscope" if wants or only else "huggingface"
+
+
+def model_on_page(address: str) -> str:
+    """Return the id of the model on whose page of a hub this address is, "" if it is no such address.
+
+    >>> model_on_page("https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct/tree/main")
+    'Qwen/Qwen2.5-VL-7B-Instruct'
+    """
+    found = _PAGE.fullmatch(address)
+    return found[1] if found else ""
 
 
 def is_offline() -> bool:

@@ -25,6 +25,7 @@ from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
+from framelens.video.readers.base import held_end
 from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import add_time, frame_rate_of, open_video
 from framelens.video.readers.restarts import have_clocks_restarted
@@ -68,7 +69,7 @@ class _Copy:
         self._nominal = 1 / float(frame_rate_of(stream) or 25)
         self._sound = known_sound(container, stream)
         self._shown: list[int] = []
-        self._end = self._reached = 0.0
+        self._end = self._reached = self._sound_end = 0.0
 
     def messages(self) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
         """Yield the bytes of the clip, how far it is, and its pictures."""
@@ -112,13 +113,17 @@ class _Copy:
                     break
             if found is None and (last_open is None or (back or 0.0) < _OPEN_SECONDS):
                 continue
-            if not is_passed and self._reached <= wanted:
-                end = clock(self._reached - self._info.start_seconds)
-                raise VideoError("clip_behind_end", name=name, end=end)
+            if not is_passed and self._reached <= wanted and (end := self._held_until(wanted)) <= wanted:
+                raise VideoError("clip_behind_end", name=name, end=clock(end - self._info.start_seconds))
             if found is not None and (last_open is None or last_open - float(found * self._unit) <= _OPEN_SECONDS):
                 return found
             break
         raise VideoError("clip_without_key_frame" if last_open is None else "clip_open_groups", name=name)
+
+    def _held_until(self, seconds: float) -> float:
+        """Return until when the last picture stands, by the sound around this time."""
+        sound = self._packets(seconds, self._sound) if self._sound else iter(())
+        return held_end(self._reached, max((_seconds(one) + self._length(one) for one in sound), default=0.0))
 
     def _packets(self, seconds: float | None, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
         """Yield the packets of these streams from a time of the container on, or from the start of the file."""
@@ -155,6 +160,7 @@ class _Copy:
         for packet in self._packets(seconds, [self._stream, *self._sound]):
             time = _seconds(packet)
             if packet.stream.index != self._stream.index:
+                self._sound_end = max(self._sound_end, time + self._length(packet))
                 if time >= origin and self._shown and time < end:
                     yield packet
                 elif time >= origin:
@@ -172,6 +178,8 @@ class _Copy:
         yield from map(self._noted, tail[:num])
         if self._shown and (later := [packet.pts for packet in tail[num:] if (packet.pts or 0) > max(self._shown)]):
             self._end = float(min(filter(None, later)) * self._unit)  # lengths of packets are guesses at uneven times
+        elif num == len(tail):  # the last picture
+            self._end = max(self._end, min(end, held_end(self._end, self._sound_end)))
         yield from (one for one in sound if self._shown and _seconds(one) < self._end - SAME_SECONDS)
 
     def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:

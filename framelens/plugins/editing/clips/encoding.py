@@ -7,7 +7,7 @@ out, and what is transparent is white.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import merge
@@ -40,7 +40,7 @@ from framelens.video.files import printable
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
-from framelens.video.readers.base import Image, Picture, as_image, reformatted, samples, scaled, with_tags_of
+from framelens.video.readers.base import Image, Picture, as_image, held_end, reformatted, samples, scaled, with_tags_of
 from framelens.video.readers.geometry import UPRIGHT, filtered
 from framelens.video.readers.picture import AvPicture, on_white
 from framelens.video.readers.pyav import frame_rate_of, open_video
@@ -134,7 +134,13 @@ def _sound_sources(
 def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
     """Yield the pictures of the range, each with its length; the first one is shown at its start."""
     before: AvPicture | None = None
-    for picture in _pictures(info, request.start_seconds):
+    pictures = _pictures(info, request.start_seconds)
+    while True:
+        try:
+            picture = next(pictures)
+        except StopIteration as ended:
+            sound_seconds = ended.value
+            break
         if before is not None:
             yield _Shown(before, picture.time_seconds - before.time_seconds)
         if before is not None and picture.time_seconds >= _end_of(request) - SAME_SECONDS:
@@ -142,14 +148,18 @@ def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
         before = picture
     if before is None:
         raise DecodeError("clip_without_pictures", name=printable(info.name))
-    if before.time_seconds + before.duration_seconds <= request.start_seconds:
-        end = clock(before.time_seconds + before.duration_seconds)
-        raise VideoError("clip_behind_end", name=printable(info.name), end=end)
-    yield _Shown(before, before.duration_seconds)
+    end = held_end(before.time_seconds + before.duration_seconds, sound_seconds)
+    if end <= request.start_seconds:
+        raise VideoError("clip_behind_end", name=printable(info.name), end=clock(end))
+    yield _Shown(before, end - before.time_seconds)
 
 
-def _pictures(info: VideoInfo, start_seconds: float) -> Iterator[AvPicture]:
-    """Yield the pictures from the one shown at a time on, after a seek that can be trusted or from the start."""
+def _pictures(info: VideoInfo, start_seconds: float) -> Generator[AvPicture, None, float]:
+    """Yield the pictures from the one shown at a time on, after a seek that can be trusted or from the start.
+
+    Returns:
+        When the sound ends, until which the last picture stands.
+    """
     has_begun = False
     try:
         with AccurateSeeker(info) as seeker:
@@ -159,7 +169,7 @@ def _pictures(info: VideoInfo, start_seconds: float) -> Iterator[AvPicture]:
                 has_begun = True
                 assert isinstance(picture, AvPicture)
                 yield picture
-        return
+            return seeker.sound_seconds
     except (InaccurateSeekError, av.error.FFmpegError):
         if has_begun:
             raise DecodeError("clip_without_pictures", name=printable(info.name)) from None
@@ -176,8 +186,10 @@ def _pictures(info: VideoInfo, start_seconds: float) -> Iterator[AvPicture]:
                 yield picture
             else:
                 held = picture
+        sound_seconds = reader.held_until_seconds
     if held is not None:
         yield held
+    return sound_seconds
 
 
 class _Track:

@@ -168,7 +168,7 @@ def _output(given: argparse.Namespace, path: Path) -> Path:
         name = clip_name(path, given.mode, given.start or 0.0, given.end, output)
         output = _unused(output / name, path, overwrites=given.overwrite)
     check_clip_suffix(output, given.mode)
-    check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
+    check_output_file("--output", output, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
     return output
 
 
@@ -298,6 +298,11 @@ def _cut_one(
 # ---- lists and reels
 
 
+def _read_files(given: argparse.Namespace) -> list[Path]:
+    """Return the files beside the video that the command reads."""
+    return [Path(typed_path(str(one))) for one in (given.report, given.subtitles) if one]
+
+
 def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> int:
     from framelens.plugins.editing.clips import edit_list
     from framelens.reports.files import atomic_write
@@ -305,7 +310,7 @@ def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> i
 
     check_typed_output("--list", given.list)
     target = absolute(Path(typed_path(str(given.list))))
-    check_output_file("--list", target, inputs=[path], overwrites=given.overwrite)
+    check_output_file("--list", target, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
     data = edit_list.write(pieces, target, path, probe(path).player_start_seconds)
     with storage_errors("clip_not_written", target), atomic_write(target) as file:
         file.write(data)
@@ -324,10 +329,11 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
     if names_folder(str(named)):
         room = name_limit(output) - len(".reel.mp4") - ROOM_FOR_NUMBER
         output = _unused(output / f"{cut_to_bytes(path.stem, room)}.reel.mp4", path, overwrites=given.overwrite)
-    check_output_file("--output", output, inputs=[path], overwrites=given.overwrite)
+    check_output_file("--output", output, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
     listed = absolute(Path(typed_path(given.reel))) if given.reel else None
     pieces = edit_list.read(listed, path, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)
-    check_output_file("--output", output, inputs=[one.video or path for one in pieces], overwrites=given.overwrite)
+    inputs = [*(one.video or path for one in pieces), *_read_files(given)]
+    check_output_file("--output", output, inputs=inputs, overwrites=given.overwrite)
     if given.subtitles and any(one.video for one in pieces):
         raise ConfigError("clip_subtitles_several")
     cues_of, has_chapters = cache(lambda video: _cues(given, video)), given.chapters

@@ -159,6 +159,23 @@ def test_end_behind_the_video_is_its_end(folder: Path, tmp_path: Path, mode: Cli
         assert clip.end_seconds == pytest.approx(COUNT / 25) and found[-1][1] == COUNT - 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    ("mode", "start", "end", "begins"), [("exact", 4.0, 8.0, 4.0), ("exact", 6.0, 8.0, 6.0), ("fast", 6.0, 8.0, 4.48)]
+)
+def test_last_picture_stands_while_the_sound_lasts(
+    folder: Path, tmp_path: Path, ending: str, mode: ClipMode, start: float, end: float, begins: float
+) -> None:
+    path = with_sound(video(folder), tmp_path / f"held.{ending}", sound=(0.0, 10.0))
+    clip, found = cut(path, start, end, mode, tmp_path)
+    assert found[-1][1] == COUNT - 1
+    assert (clip.start_seconds, clip.end_seconds) == pytest.approx((begins, end), abs=0.002)
+    with open_reader(clip.path) as reader:
+        ends = [one.time_seconds + one.duration_seconds for one in reader.frames()][-1]
+        assert max(ends, reader.held_until_seconds) == pytest.approx(end - begins, abs=0.05)
+
+
 # ---- what is kept
 
 

@@ -96,6 +96,14 @@ def names(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir() if one.suffix == ".mp4")
 
 
+def test_list_never_replaces_the_report_that_is_read(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = film.with_name("report.json")
+    report.write_bytes(before := FORMATS["json"].write(report_on(film), "en"))
+    words = ["--finding", "1", "--report", report, "--list", report, "--overwrite", "--language", "en"]
+    assert run(film, *words) == 2
+    assert report.read_bytes() == before and "--list" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_finding_of_the_stored_report_is_cut(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_library(config.load()) as services:

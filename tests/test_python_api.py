@@ -341,6 +341,8 @@ def test_reprs_are_short_and_the_version_is_that_of_the_package(analysis: framel
     assert framelens.__version__ == metadata.version("framelens")
     assert repr(analysis) == f"Analysis('cards.mp4', 3 keyframes, 0 findings, id={analysis.id!r})"
     frames = framelens.KeyframeList(analysis.keyframes, analysis.video, analysis.decode, False, analysis.sha256)
+    assert repr(analysis.video) == "VideoInfo('cards.mp4', 640x360, h264)"
+    assert repr(frames.decode) == "DecodeSummary(40 frames, 4 shots, 4.00 s)"
     assert repr(frames) == "KeyframeList('cards.mp4', 3 frames, 4 shots, 4.00 s)"
 
 

@@ -17,6 +17,10 @@ from framelens.core.errors import AppError
 from framelens.core.files import typed_path
 from framelens.i18n import catalogue, error_text, t
 
+_NO_STREAMS = ("files", "folder", "id", "ids", "report", "source")
+"""Arguments of commands that neither read standard input nor write to standard output."""
+_LEAST_BEGUN = 3
+"""Letters by which a word is recognised as the beginning of another one."""
 SHORT = {
     "--output": "-o",
     "--format": "-f",
@@ -167,6 +171,8 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         if not arg_string.strip() and _names_something(action):
             raise argparse.ArgumentError(action, t("cli.value_blank"))
+        if arg_string == "-" and action.dest in _NO_STREAMS and not action.option_strings:
+            raise argparse.ArgumentError(action, t("cli.value_dash"))
         if "--language" in action.option_strings:
             return i18n.named_language(arg_string) or arg_string
         if action.type is Path:
@@ -200,10 +206,12 @@ def _meant_by(name: str, known: Collection[str]) -> Sequence[str]:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that `word` is probably a typing error of, or None."""
-    by_lower = {one.lower(): one for one in known}
-    found = get_close_matches(word.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
+    """Return the known word that `word` is probably the beginning or a typing error of, or None."""
+    plain = word.lower().lstrip("-")
+    by_plain = {one.lower().lstrip("-"): one for one in known}
+    begun = sorted((one for one in by_plain if len(plain) >= _LEAST_BEGUN and one.startswith(plain)), key=len)
+    found = begun or get_close_matches(plain, by_plain, n=1)
+    return by_plain[found[0]] if found else None
 
 
 @cache

@@ -19,6 +19,7 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.evidence import Moments
 from framelens.core.files import new_id, one_line, readable
+from framelens.core.units import counted
 
 TurnState = Literal["complete", "stopped", "failed"]
 EventT = TypeVar("EventT", bound="AskEvent")
@@ -204,6 +205,9 @@ class Turn:
     seconds: float = 0.0
     settings: AskSettings = field(default_factory=AskSettings)
 
+    def __repr__(self) -> str:
+        return f"Turn({self.number}, {self.question!r}, {self.state!r}, {counted(len(self.cited), 'cited frame')})"
+
     @property
     def added(self) -> tuple[FrameRef, ...]:
         """Return the pictures that this turn adds to the conversation, in the order in which they are sent."""
@@ -261,6 +265,9 @@ class Conversation:
     language: Language
     turns: tuple[Turn, ...] = ()
     current: int = 0
+
+    def __repr__(self) -> str:
+        return f"Conversation({self.name!r}, {counted(len(self.turns), 'turn')}, id={self.id!r})"
 
     @property
     def last(self) -> Turn:

@@ -98,6 +98,9 @@ class VideoInfo:
     dynamic_range: str = ""
     audio_tracks: tuple[AudioTrack, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"VideoInfo({self.name!r}, {self.width}x{self.height}, {self.codec})"
+
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
 
@@ -331,6 +334,10 @@ class DecodeSummary:
     is_deinterlaced: bool = False
     is_composited: bool = False
 
+    def __repr__(self) -> str:
+        counts = f"{counted(self.frames_decoded, 'frame')}, {counted(len(self.shots), 'shot')}"
+        return f"DecodeSummary({counts}, {self.readable_seconds:.2f} s)"
+
 
 @dataclass(frozen=True)
 class EngineInfo:
@@ -524,6 +531,10 @@ class ChunkResult:
     troubles: tuple[str, ...] = ()
     attempts: int = 1
     key: str = ""
+
+    def __repr__(self) -> str:
+        counts = f"{counted(len(self.frames), 'frame')}, {counted(len(self.findings), 'finding')}"
+        return f"ChunkResult({self.number}, {counts})"
 
     @property
     def is_chunk(self) -> bool:

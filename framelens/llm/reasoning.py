@@ -17,17 +17,20 @@ from itertools import pairwise
 from typing import Literal
 
 _NAMES = (
-    r"(?:\w+[:_])?(?:think|thinking|thoughts?|(?:thought|thinking)_process|reason|reasoning|rationale|scratchpad|cot"
-    r"|reflection|analysis|inner_(?:monologue|thoughts)|思考|think_never_used_\w+)(?::\w+)?"
+    r"(?:\w+[:_])?(?:(?:ant|deep)?_?think|(?:ant|deep)?_?thinking|thoughts?|(?:thought|thinking)_process|reason"
+    r"|reasoning(?:_content)?|rationale|scratchpad|cot|reflection|analysis|(?:inner|internal)_(?:monologue|thoughts)"
+    r"|思考|think_\w+)(?::\w+)?"
 )
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
 _ROWS: tuple[tuple[Literal["open", "close", "begin", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
-    ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[THINK\]|<\|START_THINKING\|>|<unused94>(?:thought)?"
+    ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[(?:THINK|THINKING|REASONING)\]|<｜think(?:ing)?｜>"
+             rf"|&lt;{_BARE}&gt;|<\|START_THINKING\|>|<unused94>(?:thought)?"
              rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"
              r"|\bHere are my reasoning steps:"),
-    ("close", rf"< ?/ ?{_NAMES} ?>|◁/think▷|\[/THINK\]|<\|END_THINKING\|>|<unused95>"
+    ("close", rf"< ?/ ?{_NAMES} ?>|◁/think▷|\[/(?:THINK|THINKING|REASONING)\]|<｜/think(?:ing)?｜>"
+              rf"|&lt;/{_BARE}&gt;|<\|END_THINKING\|>|<unused95>"
               rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|<channel\|>"),
     ("begin", r"\bHere(?: is|'s) my response:|\[BEGIN FINAL RESPONSE\]"
               r"|(?:<\|end\|>)?<\|begin\|>assistant<\|content\|>"),  # of the answer, which also closes reasoning
@@ -40,17 +43,21 @@ _ROWS: tuple[tuple[Literal["open", "close", "begin", "channel", "end", "drop"], 
     ("drop", r"(?:<\|im_start\|>|<\|(?:start_header_id|header_start)\|>)(?:assistant)?"
              r"(?:<\|(?:end_header_id|header_end)\|>)?|<role>ASSISTANT</role>|\[(?:BOS|EOS|END FINAL RESPONSE)\]"),
     ("drop", rf"(?:\A|(?<=\n)|(?<=>))<{_WRAPPERS}(?::\w+)?>|</{_WRAPPERS}(?::\w+)?>(?=\s*(?:\Z|\n|<))"),
+    ("drop", r"<details>\s*<summary>\s*(?:Thinking|Thought|Reasoning|思考)[\s\S]*?</details>"),
     ("drop", r"<details type=[\"']?reasoning\b[\s\S]*?</details>|\[e~\[|\]~!?b\](?:ai\b)?"),
     ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
     ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn|end_of_utterance)>(?:model\n)?"),
 )  # fmt: skip
 _MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
 _MAY_HAVE_MARKS = re.compile(
-    r"[<◁]|\[e~|\]~|\[/?(?:THINK|INST|BOS|EOS|BEGIN F|END F)|assistantfinal|Here(?: i|')s my|Here are my", re.IGNORECASE
+    r"[<◁]|\[e~|\]~|&lt;|\[/?(?:THINK|REASONING|INST|BOS|EOS|BEGIN F|END F)|assistantfinal"
+    r"|Here(?: i|')s my|Here are my",
+    re.IGNORECASE,
 )
 """A quick look, as answers are split again and again while they grow."""
 _UNFINISHED = re.compile(
-    r"(?:<[/|｜\w:▁ ]{0,60}|◁/?\w{0,8}|\[/?[A-Za-z]{0,5}|\bassistant\w{0,5}|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
+    r"(?:<[/|｜\w:▁ ]{0,60}|&(?:lt?)?(?:;/?\w{0,9})?|◁/?\w{0,8}|\[/?[A-Za-z]{0,9}|\bassistant\w{0,5}"
+    r"|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
 )
 """The end of a text that may be the beginning of a mark."""
 _JSON_START = re.compile(r"\s*(?:```\w*\s*)?(?=[{\[])")

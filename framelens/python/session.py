@@ -207,6 +207,9 @@ class Session:
         self._services: Services | None = None
         self._has_log = False
 
+    def __repr__(self) -> str:
+        return f"Session(model={self._settings.model_path!r}, data_dir={str(self._settings.data_dir)!r})"
+
     def __enter__(self) -> Self:
         self._opened.enter_context(worker_ready())
         return self

@@ -40,6 +40,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         (["keyframes", "x", "-json"], "--json", "framelens keyframes"),
         (["keyframes", "x", "-output", "y"], "--output", "framelens keyframes"),
         (["analyse", "x", "-no-model"], "--no-model", "framelens analyse"),
+        (["analyse", "x", "--strat", "auto"], "--strategy", "framelens analyse"),
     ],
 )
 def test_a_typing_error_is_answered_with_the_right_word(
@@ -131,8 +132,14 @@ def test_files_are_found_as_they_are_typed(
     assert given in (tmp_path / "report.json", [tmp_path / "report.json"])
 
 
+@pytest.mark.parametrize("words", [["restore"], ["library", "import"], ["library", "show"], ["export"], ["watch"]])
+def test_a_dash_is_no_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "“-” means standard input" in refused(capsys, *words, "-")[0]
+
+
 def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
+    assert "maybe" not in refused(capsys, "watch", "x", "--once")[0]
 
 
 def parsers(parser: Parser) -> list[Parser]:

@@ -6,6 +6,7 @@ It asks no model and reads no video: every report is built from stored data.
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -15,9 +16,11 @@ from framelens import config
 from framelens.cli.report_output import (
     add_appendix_option,
     add_overwrite_option,
+    check_ending,
     check_output_folder,
     check_typed_output,
     file_output,
+    names_folder,
 )
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
@@ -134,6 +137,8 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         return _write_one(analyses, given, inputs, path)
     check_output_folder("--output", path)
+    if not path.is_dir() and not names_folder(str(given.output)) and re.fullmatch(r"\.[A-Za-z]\w{1,4}", path.suffix):
+        check_ending("--output", path, dict.fromkeys(one.suffix for one in FORMATS.values()))
     wanted = given.format or ["markdown"]
     suffixes = tuple(FORMATS[name].suffix for name in wanted)
     files = bundle(

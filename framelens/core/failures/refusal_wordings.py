@@ -29,7 +29,8 @@ _EXCESS = (
     r"(?:exceed\w*|(?:long|larg|great|bigg)er than|more than|too (?:long|large|big|many)|overflow\w*"
     r"|(?:does not|doesn't|not|cannot) (?:enough )?fit|not enough|(?:reduce|shorten) (?:the|your)"
     r"|(?:must|should|can ?not|can't) (?:not )?be (?:short|less|small|great|larg|long|<|\[)\w*"
-    r"|\d\)? ?>=? ?(?:\w+ ?[(:=] ?)?\d|超[过出长]|过长|太长)"
+    r"|\d\)? ?>=? ?(?:\w+ ?[(:=]? ?)?\d|only \d+ (?:tokens? )?fit"
+    r"|smaller than (?:the|your) (?:prompt|input)|超[过出长]|过长|太长)"
 )
 _LENGTH = (
     r"(?:context|prompts?|inputs?|(?:input|prompt|total)[_ ](?:tokens?|length)|tokens?|sequence|(?:max|model)\w*_len\w*"
@@ -58,13 +59,16 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_count", rf"(?:number|count|amount) of {_PICTURE}(?:_urls?)?\b.{{0,60}}?(?:exceed\w*|more than|over"
                       rf"|great\w*|larg\w*|less|at most|max\w*|limit|<=?|:(?! ?(?:got|received|found)))"
                       rf"\D{{0,60}}?{_COUNT}"),
-    ("picture_count", rf"{_PICTURE} (?:count|number|quantity|limit)\b.{{0,60}}?(?:exceed\w*|limit|max\w*|more than"
-                      rf"|over|less than|at most|up to|<=?)\D{{0,40}}?{_COUNT}"),
+    ("picture_count", rf"{_PICTURE}(?:_urls?)? (?:count|number|quantity|limit)\b.{{0,60}}?(?:exceed\w*|limit"
+                      rf"|max\w*|more than|over|less than|at most|up to|<=?)\D{{0,40}}?{_COUNT}"),
     ("picture_count", rf"(?:more than|exceeds) (?P<limit>\d{{1,4}}) {_PICTURE}\b(?!-)"),
     ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\bonly {_COUNT} (?:are|is|can|were|may)\b)"),
     ("picture_count", rf"max\w*[_ ](?:num\w*(?: of)?[_ ])?{_PICTURE}\w*(?: per \w+)?(?: is| are| limit of)?\W{{1,4}}"
                       rf"{_COUNT}"),
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?at most {_COUNT} items?\b"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,40}}?\b(?:accepts|allows|takes|handles|supports) (?:up to |only )?{_COUNT}"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,24}}?\b(?P<limit>\d{{1,4}}) (?:are |is )?allowed"),
+    ("picture_count", rf"\b(?:handle|take|process|accept)s? (?P<limit>\d{{1,4}}) {_PICTURE}\b(?!-)"),
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?\b(?:limit|maximum|allowed) is {_COUNT}"),
     ("picture_count", rf"max(?:imum)? data-uris? per request\D{{1,5}}{_COUNT}"),
     ("picture_count", r"(?:最多|上限|不超过|不能超过|至多|[仅只]支持|限制)\D{0,12}?(?P<limit>\d+) ?[张幅个]?图"),
@@ -107,6 +111,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                  r"|content\b.{0,16}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
     ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?!enough)"
                  r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
+    ("pictures", r"\bcontent\b.{0,60}?\bstr type expected"),
     ("pictures", r"invalid type: sequence, expected a string|expected string content"),
     ("pictures", r"no endpoints found that support image|not compiled for multimodal"
                  r"|untagged enum \w*(?:message|messagecontent|requestcontent)\b|failed to tokenize prompt"
@@ -165,7 +170,9 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|\byou have been blocked\b|\blegal reasons\b|法律(?:原因|要求)"),
     ("busy", r"(?:model|server|engine|instance)(?: \S+)? is (?:not (?:yet )?ready"
              r"|(?:still |currently )?(?:being loaded|loading|starting|warming)\b)"
-             r"|rate[-_ ]?limit|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
+             r"|rate[-_ ]?limit|current requests? limit|status code 429\b|\ball slots are busy"
+             r"|(?:at|reached) (?:its |the )?max(?:imum)? capacity"
+             r"|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
              r"|high traffic|no healthy (?:deployment|upstream)s?"
              r"|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
              r"(?:second|min|hour|day)|\b[RTQ]P[MS]\b|over(?:loaded|_capacity| capacity)|at capacity|throttl"
@@ -187,6 +194,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|(?:entity|payload|body)(?: \w+){0,2}[_ ]too[_ ]long"),
     ("large", r"(?:content|message|request)(?: \w+){0,2}[_ ]too[_ ]long"),
     ("bytes", r"too large body|TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
+    ("bytes", r"\bits size \(\d+\) exceeds|(?:body|payload|request) (?:is )?(?:bigg|larg)er than \d"),
     ("bytes", r"length limit exceeded|larger than max\b|status(?: code)? 413\b"),
     ("bytes", r"(?:body|payload|request|message|total)(?: (?:body|payload|image))?(?: size| length)?\b.{0,40}?"
               r"(?:exceed\w*|larger than|over|beyond)\b.{0,40}?(?:[KM]i?B\b|bytes|max\w* (?:body |request )?size)"),
@@ -208,6 +216,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
             r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
+    ("model", r"\bdecommissioned\b|\bmodel\b.{0,60}?\bblocked at the (?:organization|project)"),
     ("model", r"(?:no such|unknown|unrecogni[sz]ed) model\b|\bmodel identifier\b"
               r"|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|invalid model ?[:=\"'`“]"
@@ -238,7 +247,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("many_tokens", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
     ("many_tokens", r"(?:上下文|输入|提示词?|内容|文本|消息|会话|对话|tokens?|prompt\w*).{0,20}?"
                     r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
-    ("many_tokens", r"kv cache (?:is )?(?:full|exhausted)"),
+    ("many_tokens", r"kv cache (?:is )?(?:full|exhausted)|free space in the kv cache|token budget\b.{0,24}?\bused up"
+                    r"|(?:at most|up to|maximum of) \d{3,} tokens\b"),
     ("context", r"(?:>|exceeds) ?max_position_embeddings|mismatch in `?\w+`? token count"),
     ("many_tokens", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}"
                     rf"|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),

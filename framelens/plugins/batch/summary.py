@@ -3,6 +3,7 @@
 Each statement links to the report of its video. What videos have in common comes from framelens.plugins.batch.shared.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ from framelens.reports.content.labels import printable, shortened
 from framelens.reports.content.provenance import aigc_fields, aigc_line
 from framelens.store.fs_utils import storage_errors, write_whole
 
+_FORMAT = "framelens-batch"
 NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
 _MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
 """Rows of shared things, videos named in one, and files named that were left out; the JSON has all."""
@@ -149,6 +151,16 @@ def summarise(batch: Batch, halted: AppError | None = None) -> Summary:
     return builder.build(batch.id, batch.request, batch.left_out, halted)
 
 
+def foreign_file(folder: Path) -> Path | None:
+    """Return a file that a summary in this folder would replace and that isn't of an earlier summary; None without."""
+    found = [folder / name for name in NAMES.values() if os.path.lexists(folder / name)]
+    try:
+        is_ours = json.loads((folder / NAMES["json"]).read_bytes())["format"] == _FORMAT
+    except (OSError, ValueError, TypeError, KeyError):
+        is_ours = False
+    return None if is_ours else next(iter(found), None)
+
+
 def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
     """Write the summary in all formats, in the language of the request, and return the files by format.
 
@@ -156,7 +168,7 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
         StorageError: A file can't be written.
     """
     files = {name: folder / file_name for name, file_name in NAMES.items()}
-    for name, path in files.items():
+    for name, path in reversed(files.items()):  # first that by which `foreign_file` knows the others
         with storage_errors("report_not_written", path):
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, render(summary, name, summary.request.language))
@@ -333,7 +345,7 @@ def _form(summary: Summary) -> dict[str, Any]:
     """Build the JSON form; it has all values, and texts in the language of the context."""
     request = summary.request
     return {
-        "format": "framelens-batch",
+        "format": _FORMAT,
         "format_version": 1,
         "id": summary.id,
         "created": summary.created,

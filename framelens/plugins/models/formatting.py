@@ -1,9 +1,8 @@
 """Text about models shared by the command line and the web page: size, memory, formats, why it doesn't run."""
 
 from framelens.core.units import gib_number, gib_text
-from framelens.i18n import language, sentences, t
+from framelens.i18n import t
 from framelens.models.architecture import Shape
-from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate
@@ -12,16 +11,6 @@ from framelens.models.serving_plan import Device
 from framelens.services.readiness import need_text
 
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
-
-
-def match_text(match: Match) -> str:
-    """Return how a name was understood, and what else it may mean."""
-    lines = [t(f"models.why.{match.why}", asked=match.asked, id=match.entry.id)]
-    if match.reason:
-        lines.append(match.reason[language()])
-    if match.others:
-        lines.append(t("models.why.others", ids=", ".join(entry.id for entry in match.others)))
-    return sentences(lines)
 
 
 def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNeed) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from framelens.core.errors import ModelNotFound
 from framelens.engine.model_resolution import ModelReference, resolve_model
-from framelens.models.catalogue import Match, is_ollama_name, load_catalogue
+from framelens.i18n import language, sentences, t
+from framelens.models.catalogue import Catalogue, Match, find_entry, is_ollama_name, load_catalogue
 
 _OF_OLLAMA = ("model_is_ollama", "model_named_by_ollama")
 
@@ -36,6 +37,26 @@ def explain_folder(name: str, data_dir: Path) -> ModelNotFound | None:
     """Return why a folder that no engine can load is Ollama's, or None if it isn't."""
     explained = _explain(name, data_dir)
     return explained if explained and explained.key in _OF_OLLAMA else None
+
+
+def match_text(match: Match) -> str:
+    """Return how a name was understood, and what else it may mean."""
+    lines = [t(f"models.why.{match.why}", asked=match.asked, id=match.entry.id)]
+    if match.reason:
+        lines.append(match.reason[language()])
+    if match.others:
+        lines.append(t("models.why.others", ids=", ".join(entry.id for entry in match.others)))
+    return sentences(lines)
+
+
+def meant_text(name: str, catalogue: Catalogue) -> str:
+    """Return how a name that isn't an id was understood; "" for an id, or for a folder with a model.
+
+    Raises:
+        ModelNotFound: Nothing is meant by it.
+    """
+    entry, match = find_entry(name, catalogue)
+    return match_text(match) if match is not None and match.entry is entry and match.why != "exact" else ""
 
 
 def _explain(name: str, data_dir: Path) -> ModelNotFound | None:

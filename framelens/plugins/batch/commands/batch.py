@@ -20,7 +20,7 @@ from framelens.cli.analysis_options import add_analysis_options, build_common_re
 from framelens.cli.common import add_overview_option, cancel_on_signals, check_overview
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
-from framelens.core.files import typed_path
+from framelens.core.files import shown_path, typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.reports.formats import FORMATS, format_named
@@ -157,11 +157,14 @@ def results_folder(given: argparse.Namespace) -> Path:
     """Return the folder of results that --output names, or the default one in the working directory.
 
     Raises:
-        ConfigError: It is a file, or "-".
+        ConfigError: It is a file, or "-", or has a file of the user's that the summary would replace.
     """
     from framelens.cli.report_output import check_output_folder, check_typed_output
+    from framelens.plugins.batch.summary import foreign_file
 
     check_typed_output("--output", given.output or "")
     folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
     check_output_folder("--output", folder)
+    if taken := foreign_file(folder):
+        raise ConfigError("batch_folder_taken", file=shown_path(taken))
     return folder

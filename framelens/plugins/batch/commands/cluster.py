@@ -42,6 +42,7 @@ from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_c
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
 from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.hardware_profile import parse_card
+from framelens.services.engines.model_names import meant_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,6 +107,8 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     hardware = parse_gpus(given.gpus, parse_card(given.gpu_memory))
+    if meant := meant_text(given.model, catalogue):
+        print(meant, file=sys.stderr)
     plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
     hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())
     blocks = cluster_commands(plan, ClusterNetwork(given.network, hosts, given.port))

@@ -23,7 +23,7 @@ from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.plugins.models.commands import checks, tables, trust
-from framelens.plugins.models.formatting import match_text, why_nothing_fits
+from framelens.plugins.models.formatting import why_nothing_fits
 from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.hardware_profile import (
     HardwareProfile,
@@ -33,6 +33,7 @@ from framelens.services.engines.hardware_profile import (
     parse_gigabytes,
 )
 from framelens.services.engines.model_arguments import effective_arguments
+from framelens.services.engines.model_names import match_text, meant_text
 from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.readiness import need_text
 from framelens.store.model_records import Measured
@@ -148,10 +149,9 @@ def _need_document(need: MemoryNeed) -> dict[str, Any]:
 
 def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
-    entry, match = find_entry(name, catalogue)
-    if match is not None and match.entry is entry and match.why != "exact":
-        print(match_text(match), file=sys.stderr)
-    return entry
+    if meant := meant_text(name, catalogue):
+        print(meant, file=sys.stderr)
+    return find_entry(name, catalogue)[0]
 
 
 # ---- what fits -------------------------------------------------------------------------------------------------------

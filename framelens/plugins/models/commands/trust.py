@@ -24,6 +24,7 @@ from framelens.i18n import t
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, trusted_code, untrust_code
 from framelens.plugins.models.trust.remote_code import SHORT
 from framelens.services.engines.engine_selection import export_environment
+from framelens.services.engines.model_names import resolve_named_model
 from framelens.store.audit import AuditLog
 from framelens.store.database import open_store
 
@@ -49,7 +50,9 @@ def run_trust(given: argparse.Namespace) -> int:
     settings = config.load()
     use_language(given, settings)
     export_environment(settings)
-    found = find_code(settings.data_dir, given.model or settings.model_path)
+    model = given.model or settings.model_path
+    resolve_named_model(model, settings.data_dir)  # explains a name that no hub has
+    found = find_code(settings.data_dir, model)
     if given.json:
         print_json(document(found))
     else:

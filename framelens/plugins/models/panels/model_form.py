@@ -24,7 +24,7 @@ from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
-from framelens.plugins.models.formatting import match_text, parameters_text, why_nothing_fits
+from framelens.plugins.models.formatting import parameters_text, why_nothing_fits
 from framelens.plugins.models.panels import benchmark, code_trust
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
@@ -33,6 +33,7 @@ from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import tasks_of
 from framelens.services.engines.hardware_profile import HardwareProfile
+from framelens.services.engines.model_names import match_text
 from framelens.services.engines.model_switch import with_local_model
 from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language
-from framelens.cli.report_output import check_typed_output, names_folder
-from framelens.core.files import readable, typed_path
+from framelens.cli.report_output import check_ending, check_typed_output, names_folder
+from framelens.core.files import is_free, numbered, readable, typed_path
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.store.audit import AuditLog
@@ -59,5 +59,8 @@ def _file(target: str) -> Path:
     """Return the target itself, or a file with the time in its name if it is a folder or ends like one."""
     path = Path(typed_path(target)).absolute()
     if not names_folder(target):
+        if path.suffix:
+            check_ending("backup", path, [".zip"])
         return path
-    return path / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"
+    names = numbered(f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    return next(file for name in names if is_free(file := path / f"{name}.backup.zip"))

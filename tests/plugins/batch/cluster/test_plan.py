@@ -266,6 +266,11 @@ def test_plan_as_text_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert any("vllm serve" in line for block in document["commands"] for line in block["lines"])
 
 
+def test_plan_says_which_model_a_name_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["cluster", "plan", "--gpus", "2x24", "--model", "qwen3:8b", "--language", "en"]) == 0
+    assert "qwen3:8b is a name in Ollama" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

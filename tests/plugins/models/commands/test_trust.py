@@ -105,3 +105,9 @@ def test_model_without_code_needs_nothing(tiny_text: Path, capsys: pytest.Captur
     assert "nothing of it runs" in capsys.readouterr().out
     assert main.main(["models", "trust", "no/such-model", "--language", "en"]) == 4
     assert "framelens download no/such-model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "meant"), [("qwen3:8b", "Ollama"), ("Qwen2.5-8B-Instruct", "Qwen/Qwen3-8B")])
+def test_name_that_no_hub_has_is_explained(name: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["models", "trust", name, "--language", "en"]) == 4
+    assert meant in capsys.readouterr().err

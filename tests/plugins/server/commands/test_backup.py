@@ -134,7 +134,9 @@ def test_backup_in_a_folder_is_named_by_its_time(
     (written,) = tmp_path.glob("framelens-*.backup.zip")
     assert (found["path"], found["files"], found["videos"]) == (str(written), 1, False)
     assert main(["backup", f"{tmp_path}/new/", "--no-videos"]) == 0
-    assert len(list((tmp_path / "new").glob("framelens-*.backup.zip"))) == 1
+    assert main(["backup", f"{tmp_path}/new/", "--no-videos"]) == 0  # in the same second
+    assert len(list((tmp_path / "new").glob("framelens-*.backup*.zip"))) == 2
+    assert main(["backup", str(tmp_path / "all.tar.gz"), "--no-videos"]) == 2 and not (tmp_path / "all.tar.gz").exists()
     capsys.readouterr()
     assert main(["restore", str(written), "--language", "en"]) == 0
     printed = capsys.readouterr()

@@ -121,7 +121,7 @@ class _Copy:
         raise VideoError("clip_without_key_frame" if last_open is None else "clip_open_groups", name=name)
 
     def _held_until(self, seconds: float) -> float:
-        """Return until when the last picture stands, by the sound around this time."""
+        """Return until when the last picture is shown, by the sound around this time."""
         sound = self._packets(seconds, self._sound) if self._sound else iter(())
         return held_end(self._reached, max((_seconds(one) + self._length(one) for one in sound), default=0.0))
 

@@ -158,7 +158,7 @@ def _pictures(info: VideoInfo, start_seconds: float) -> Generator[AvPicture, Non
     """Yield the pictures from the one shown at a time on, after a seek that can be trusted or from the start.
 
     Returns:
-        When the sound ends, until which the last picture stands.
+        When the sound ends, until which the last picture is shown.
     """
     has_begun = False
     try:

@@ -78,6 +78,7 @@ def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, 
     expect(dialog.get_by_text("is empty")).to_be_visible()
     expect(dialog.get_by_role("button", name="Save clip")).to_have_count(0)
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)  # it has the keyboard until then
     page.locator(".strip[role=slider]").focus()
     for key in ("Home", "i", "ArrowRight", "o"):
         page.keyboard.press(key)

@@ -14,8 +14,6 @@ from starlette.types import Receive, Scope, Send
 
 _DESCRIPTORS = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
 """Where an open file can be opened again, for a position of its own; Windows has no such folder."""
-
-
 _RANGE = re.compile(r"(\d+)-(\d*)|-(\d+)")
 _KEPT = ("cache-control", "etag", "last-modified")
 """Headers of an answer that a client has already (RFC 9110, 15.4.5)."""

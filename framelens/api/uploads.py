@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from framelens.api.gate import Gate
 from framelens.core.errors import InputError
+from framelens.core.links import media_type
 from framelens.store.videos.upload_limits import UploadPurpose
 from framelens.store.videos.video_repository import PartialUpload, Upload, VideoRepository
 from framelens.video.extractor import probe
@@ -75,11 +75,6 @@ async def offset_or_append(request: Request, services: Services) -> Response:
         request, services.videos, services.jobs.audit, upload, _number(request, "upload-offset", "upload_offset")
     )
     return _answer(204, upload)
-
-
-def media_type(headers: Headers) -> str:
-    """Return the type of a body in small letters and without parameters, "" if it isn't said."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def append(request: Request, videos: VideoRepository, audit: AuditLog, upload: Upload, offset: int) -> Upload:

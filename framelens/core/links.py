@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -100,3 +101,8 @@ def unsigned(url: str) -> str:
     kept = [one for one in parts.query.split("&") if one and not _SIGNED.search(one.partition("=")[0])]
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "&".join(kept), ""))
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the type of a body by its headers, in small letters and without parameters; "" if they don't say it."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import shown_name
-from framelens.core.links import unsigned
+from framelens.core.links import media_type, unsigned
 from framelens.http_client.content_range import ContentRange, version_of, version_validator
 from framelens.http_client.outbound import ResponseHead
 from framelens.services.overview import PROBED_BYTES, RangedFile
@@ -259,7 +259,7 @@ class Transfer:
 
     def _check_type(self, answer: ResponseHead) -> None:
         """Raise InputError for a type that is not that of a video, and note a page."""
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = media_type(answer.headers)
         encoding = answer.headers.get("content-encoding", "").strip().lower()
         if kind == _LIVE or any(name.startswith("icy-") for name in answer.headers):
             raise InputError("url_live", url=unsigned(answer.url))
@@ -288,6 +288,6 @@ def _name_in(answer: ResponseHead) -> str:
     header["content-disposition"] = answer.headers.get("content-disposition", "")
     at = urlsplit(answer.url)
     name = shown_name(header.get_filename() or _decoded(at.path.rstrip("/")).rpartition("/")[2] or at.netloc)
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(answer.headers)
     is_named = "." in name[-5:] or not kind.startswith("video/")
     return name if is_named else f"{name}{mimetypes.guess_extension(kind) or ''}"

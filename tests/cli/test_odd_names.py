@@ -39,7 +39,6 @@ def test_a_long_path_is_shown_without_its_middle() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @linux_alone
 def test_copy_under_another_name_has_its_report(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "one.mp4", ["red", "blue"])
@@ -58,6 +57,7 @@ def test_id_that_is_not_utf8_is_unknown(command: list[str], tmp_path: Path) -> N
     assert done.returncode == 6 and r"caf\xe9.mp4" in done.stderr
 
 
+@pytest.mark.slow
 @linux_alone
 def test_non_utf8_name_gets_keyframes_report_and_entry(tmp_path: Path) -> None:
     video = tmp_path / LATIN

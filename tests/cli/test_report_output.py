@@ -15,8 +15,10 @@ from framelens.cli.report_output import check_ending, check_output_file, check_o
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import name_limit
 from framelens.reports.files import atomic_write
+from framelens.reports.formats import FORMATS
 from tests.cards import write_card_video
 from tests.cli.test_main import run
+from tests.reports.test_reports import analysis
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -106,6 +108,19 @@ def test_ending_must_be_that_of_the_format(
     with pytest.raises(ConfigError) as caught:
         parse_output(given, [video], is_one=True)
     assert caught.value.key == "output_ending" and name in str(caught.value.values["given"])
+
+
+@pytest.mark.parametrize(
+    ("output", "written"), [("out.xyz", ""), ("res.old/", "res.old"), ("reports.2026", "reports.2026"), ("out", "out")]
+)
+def test_ending_of_an_export_is_that_of_a_report(
+    output: str, written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("report.json").write_bytes(FORMATS["json"].write(analysis(), "en"))
+    assert main(["export", "report.json", "--output", output, "--language", "en"]) == (0 if written else 2)
+    assert [one.parent.name for one in tmp_path.glob("*/*.md")] == ([written] if written else [])
+    assert ("another ending" in capsys.readouterr().err) == (not written)
 
 
 def test_reports_of_one_run_never_share_a_name(tmp_path: Path) -> None:

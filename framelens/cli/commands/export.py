@@ -33,6 +33,9 @@ from framelens.store.fs_utils import storage_errors
 
 ALL = "all"
 
+_ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
+"""The end of a name by which a file is meant; that of a folder, such as "reports.2026", has digits."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
@@ -45,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F,F…",
         help=t("cli.export_format", names=names),
     )
-    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR|FILE", help=t("cli.export_output"))
+    parser.add_argument("--output", default=os.curdir, metavar="DIR|FILE", help=t("cli.export_output"))
     add_appendix_option(parser)
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
@@ -131,13 +134,13 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
         given: The command's options.
         inputs: The files from which the reports come; they are never overwritten.
     """
-    path = absolute(given.output)
+    path = absolute(Path(typed_path(given.output)))
     if given.no_conversations:
         analyses = (one.without_conversations() for one in analyses)
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         return _write_one(analyses, given, inputs, path)
     check_output_folder("--output", path)
-    if not path.is_dir() and not names_folder(str(given.output)) and re.fullmatch(r"\.[A-Za-z]\w{1,4}", path.suffix):
+    if _ENDING.fullmatch(path.suffix) and not names_folder(given.output):
         check_ending("--output", path, dict.fromkeys(one.suffix for one in FORMATS.values()))
     wanted = given.format or ["markdown"]
     suffixes = tuple(FORMATS[name].suffix for name in wanted)

@@ -138,8 +138,8 @@ _BETWEEN_PARTS = re.compile(
     re.IGNORECASE,
 )
 _WHEN_AND_WHERE = re.compile(
-    r"\b(?P<one>when|where)\s+and\s+(?P<other>when|where)\b"
-    r"|(?P<one_han>什么时候|何时)[、，,]?(?P<other_han>在?(?:哪里|哪儿|[什哪][么个](?:地方|位置)))",
+    r"\b(when|where)\s+and\s+(when|where)\b"
+    r"|(什么时候|何时)[、，,]?(在?(?:哪里|哪儿|[什哪][么个](?:地方|位置)))",
     re.IGNORECASE,
 )
 _ASKS = re.compile(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from framelens.conversations.retrieval.named_times import (
     TIME_IN_TEXT,
@@ -16,15 +16,15 @@ from framelens.conversations.retrieval.named_times import (
 )
 
 _EDGE_SHARE, _EDGE_LEAST, _EDGE_MOST = 0.1, 5.0, 60.0
-"""Beginning and end of a video, and half of its middle: share of its length, and fewest and most seconds. Chosen by
-hand."""
+"""Beginning, middle and end of a video: share of its length, and fewest and most seconds. Chosen by hand."""
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _FILM = r"(?:video|film|clip|movie|recording|footage)"
 _IN_THE = r"\b(?:in|at|near|during|towards?|within|on)\s+the\s+(?:very\s+)?"
 _OF_FILM = rf"\s+of\s+(?:the|this)\s+{_FILM}\b"
 _NOT_UP_TO = r"(?<!to )(?<!until )(?<!till )(?<!from )(?<!since )(?<!before )(?<!after )\bthe\s+(?:very\s+)?"
-_ALONE = rf"\b(?:\s+of\s+(?:the|this)\s+{_FILM}\b|(?!\s+of\b))"
+_ALONE = rf"\b(?:{_OF_FILM}|(?!\s+of\b))"
 """The end of something else is no part of the video."""
+_HOW_DOES = r"(?:(?<=\bhow does the )|(?<=\bhow does this ))"
 _SCENE = r"(?:scene|shot|frame|moment|part|image|picture)s?"
 _IN_FILM_HAN = r"(?:在|到)?(?:(?:这[个段部])?(?:视频|影片|片子|录像|画面)的?)?"
 _FIRST_OR_OF_FILM_HAN = r"(?:(?:^|(?<=[，。？！,?!]))[在到]?|(?:视频|影片|片子|录像)的?)"
@@ -56,7 +56,7 @@ def part_in_text(text: str) -> NamedPart | None:
     """
     text = with_digits(text)
     plain = without_quoted(text)
-    for wording, place in _PARTS:
+    for wording, place in _compiled():
         if found := wording.search(plain):
             is_edge = place in (_beginning, _middle, _end)
             return NamedPart(is_edge, rest_of(text, found), partial(place, found))
@@ -109,6 +109,11 @@ def _edge(seconds: float) -> float:
     return min(_EDGE_MOST, max(_EDGE_LEAST, _EDGE_SHARE * seconds))
 
 
+def _placed(words: str) -> str:
+    """Return a pattern of words for a part: "at the end", or "the end of the video" without such a word before it."""
+    return rf"{_IN_THE}{words}{_ALONE}|{_NOT_UP_TO}{words}{_OF_FILM}"
+
+
 _WORDINGS: tuple[tuple[_Place, tuple[str, ...]], ...] = (
     (
         _last,
@@ -129,16 +134,14 @@ _WORDINGS: tuple[tuple[_Place, tuple[str, ...]], ...] = (
     (
         _first_half,
         (
-            rf"{_IN_THE}first\s+half{_ALONE}",
-            rf"{_NOT_UP_TO}first\s+half{_OF_FILM}",
+            _placed(r"first\s+half"),
             rf"{_IN_FILM_HAN}[前上](?:半段|半部分?|半程|一半)(?:里|中)?",
         ),
     ),
     (
         _second_half,
         (
-            rf"{_IN_THE}(?:second|last|other)\s+half{_ALONE}",
-            rf"{_NOT_UP_TO}(?:second|last|other)\s+half{_OF_FILM}",
+            _placed(r"(?:second|last|other)\s+half"),
             rf"{_IN_FILM_HAN}[后下](?:半段|半部分?|半程|一半)(?:里|中)?",
         ),
     ),
@@ -153,11 +156,9 @@ _WORDINGS: tuple[tuple[_Place, tuple[str, ...]], ...] = (
     (
         _end,
         (
-            rf"{_IN_THE}end{_ALONE}",
-            rf"{_NOT_UP_TO}end{_OF_FILM}",
+            _placed(r"end"),
             rf"{_IN_THE}(?:last|final|closing)\s+{_SCENE}{_ALONE}",
-            rf"(?<=\bhow does the )\b{_FILM}\s+end\b",
-            rf"(?<=\bhow does this )\b{_FILM}\s+end\b",
+            rf"{_HOW_DOES}{_FILM}\s+end\b",
             rf"{_IN_FILM_HAN}(?:结尾|片尾|末尾){_WHEN_HAN}?",
             rf"{_FIRST_OR_OF_FILM_HAN}(?:{_LAST_HAN}{_WHEN_HAN}?|快?结束{_WHEN_HAN})",
             r"最后几(?:秒钟?|分钟)(?:里|内)?",
@@ -166,15 +167,18 @@ _WORDINGS: tuple[tuple[_Place, tuple[str, ...]], ...] = (
     (
         _beginning,
         (
-            rf"{_IN_THE}(?:beginning|start|opening){_ALONE}",
-            rf"{_NOT_UP_TO}(?:beginning|start|opening){_OF_FILM}",
+            _placed(r"(?:beginning|start|opening)"),
             rf"{_IN_THE}(?:first|opening)\s+{_SCENE}{_ALONE}",
-            rf"(?<=\bhow does the )\b{_FILM}\s+(?:begin|start|open)\b",
-            rf"(?<=\bhow does this )\b{_FILM}\s+(?:begin|start|open)\b",
+            rf"{_HOW_DOES}{_FILM}\s+(?:begin|start|open)\b",
             rf"{_IN_FILM_HAN}(?:(?:开头|片头){_WHEN_HAN}?|(?<!从)[一刚]开始(?:的?时候?)?)",
             rf"{_FIRST_OR_OF_FILM_HAN}开始的?时候?",
             r"前几(?:秒钟?|分钟)(?:里|内)?",
         ),
     ),
 )
-_PARTS = tuple((re.compile(wording, re.IGNORECASE), place) for place, wordings in _WORDINGS for wording in wordings)
+
+
+@cache
+def _compiled() -> tuple[tuple[re.Pattern[str], _Place], ...]:
+    """Return the wordings; a page compiles them with its first question."""
+    return tuple((re.compile(wording, re.IGNORECASE), place) for place, wordings in _WORDINGS for wording in wordings)

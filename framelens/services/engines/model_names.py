@@ -9,7 +9,8 @@ from pathlib import Path
 from framelens.core.errors import ModelNotFound
 from framelens.engine.model_resolution import ModelReference, resolve_model
 from framelens.i18n import language, sentences, t
-from framelens.models.catalogue import Catalogue, Match, find_entry, is_ollama_name, load_catalogue
+from framelens.models.catalogue import Match, is_ollama_name, load_catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
 
 _OF_OLLAMA = ("model_is_ollama", "model_named_by_ollama")
 
@@ -49,13 +50,8 @@ def match_text(match: Match) -> str:
     return sentences(lines)
 
 
-def meant_text(name: str, catalogue: Catalogue) -> str:
-    """Return how a name that isn't an id was understood; "" for an id, or for a folder with a model.
-
-    Raises:
-        ModelNotFound: Nothing is meant by it.
-    """
-    entry, match = find_entry(name, catalogue)
+def meant_text(entry: CatalogueEntry, match: Match | None) -> str:
+    """Return how a name was understood for which `find_entry` gave these; "" for an id, or a folder with a model."""
     return match_text(match) if match is not None and match.entry is entry and match.why != "exact" else ""
 
 

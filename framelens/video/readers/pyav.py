@@ -548,11 +548,14 @@ def frame_rate_of(stream: VideoStream) -> Fraction | None:
 
 def _has_gaps(stream: VideoStream, rate: Fraction) -> bool:
     """Return whether the frames of an index follow each other at this rate, but for few gaps."""
-    pace, times = FramePacing(), [float(entry.timestamp * (stream.time_base or 0)) for entry in stream.index_entries]
-    for time in times:
-        pace.push(time)
-    usual_seconds = median(after - before for before, after in pairwise(times)) if len(times) > 1 else 0.0
-    return not pace.is_variable() and abs(usual_seconds * float(rate) - 1) < _NEAR_RATE
+    unit, ticks = float(stream.time_base or 0), [entry.timestamp for entry in stream.index_entries]
+    usual_seconds = unit * median(after - before for before, after in pairwise(ticks)) if len(ticks) > 1 else 0.0
+    if abs(usual_seconds * float(rate) - 1) >= _NEAR_RATE:
+        return False
+    pace = FramePacing()
+    for one in ticks:
+        pace.push(one * unit)
+    return not pace.is_variable()
 
 
 def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | None:

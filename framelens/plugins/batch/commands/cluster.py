@@ -25,7 +25,7 @@ from framelens.core.codec import to_json
 from framelens.core.domain import Notice
 from framelens.core.units import gib_number
 from framelens.i18n import error_text, notice_text, t
-from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue import find_entry, load_catalogue
 from framelens.plugins.batch.cluster.check import (
     LINK_COLUMNS,
     NODE_COLUMNS,
@@ -107,7 +107,7 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     hardware = parse_gpus(given.gpus, parse_card(given.gpu_memory))
-    if meant := meant_text(given.model, catalogue):
+    if meant := meant_text(*find_entry(given.model, catalogue)):
         print(meant, file=sys.stderr)
     plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
     hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())

@@ -69,7 +69,7 @@ class _Copy:
         self._nominal = 1 / float(frame_rate_of(stream) or 25)
         self._sound = known_sound(container, stream)
         self._shown: list[int] = []
-        self._end = self._reached = self._sound_end = 0.0
+        self._end = self._reached = 0.0
 
     def messages(self) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
         """Yield the bytes of the clip, how far it is, and its pictures."""
@@ -157,10 +157,11 @@ class _Copy:
         end = inf if until is None else self._info.start_seconds + until - SAME_SECONDS
         sound: list[Packet[Stream]] = []  # before the first picture in the file, or after the range
         tail: list[Packet[Stream]] = []
+        sound_end = 0.0
         for packet in self._packets(seconds, [self._stream, *self._sound]):
             time = _seconds(packet)
             if packet.stream.index != self._stream.index:
-                self._sound_end = max(self._sound_end, time + self._length(packet))
+                sound_end = max(sound_end, time + self._length(packet))
                 if time >= origin and self._shown and time < end:
                     yield packet
                 elif time >= origin:
@@ -179,7 +180,7 @@ class _Copy:
         if self._shown and (later := [packet.pts for packet in tail[num:] if (packet.pts or 0) > max(self._shown)]):
             self._end = float(min(filter(None, later)) * self._unit)  # lengths of packets are guesses at uneven times
         elif num == len(tail):  # the last picture
-            self._end = max(self._end, min(end, held_end(self._end, self._sound_end)))
+            self._end = max(self._end, min(end, held_end(self._end, sound_end)))
         yield from (one for one in sound if self._shown and _seconds(one) < self._end - SAME_SECONDS)
 
     def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:

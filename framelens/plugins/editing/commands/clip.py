@@ -6,6 +6,7 @@ It prints where each clip really begins and ends, and how many frames it has.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     margin = t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}")
     parser.add_argument("--margin", type=parse_seconds, metavar="S", help=margin)
     parser.add_argument("--mode", choices=get_args(ClipMode), default="exact", help=t("cli.clip_mode"))
-    parser.add_argument("--output", type=Path, metavar="FILE|DIR", help=t("cli.clip_output"))
+    parser.add_argument("--output", metavar="FILE|DIR", help=t("cli.clip_output"))
     parser.add_argument("--json", action="store_true", help=t("cli.clip_json"))
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
@@ -153,6 +154,11 @@ def _typed_of_clips(given: argparse.Namespace) -> list[str]:
     return [name for name, one in is_given.items() if one]
 
 
+def _read_files(given: argparse.Namespace) -> list[Path]:
+    """Return the files beside the video that the command reads."""
+    return [one for one in (given.report, given.subtitles) if one]
+
+
 def _output(given: argparse.Namespace, path: Path) -> Path:
     """Return the path of the clip, in the working directory and named after its video and range if none is given.
 
@@ -161,10 +167,10 @@ def _output(given: argparse.Namespace, path: Path) -> Path:
     """
     from framelens.plugins.editing.clips.cutter import check_clip_suffix, clip_name
 
-    named = given.output or Path.cwd()
+    named = given.output or os.curdir
     check_typed_output("--output", named)
-    output = absolute(Path(typed_path(str(named))))
-    if names_folder(str(named)):
+    output = absolute(Path(typed_path(named)))
+    if names_folder(named):
         name = clip_name(path, given.mode, given.start or 0.0, given.end, output)
         output = _unused(output / name, path, overwrites=given.overwrite)
     check_clip_suffix(output, given.mode)
@@ -207,7 +213,7 @@ def _analysis(
     if given.report:
         from framelens.library.bulk_operations import reports_in
 
-        analysis = next(iter(reports_in([absolute(Path(typed_path(str(given.report))))])))
+        analysis = next(iter(reports_in([absolute(given.report)])))
         if analysis.sha256 and analysis.sha256 != sha256_of(path, cancel):
             raise InputError("clip_other_video", report=shown_path(given.report), name=path.name)
         return analysis
@@ -264,10 +270,10 @@ def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
     Raises:
         ConfigError: --output names a file for several clips.
     """
-    named = given.output or Path.cwd()
+    named = given.output or os.curdir
     check_typed_output("--output", named)
-    path = absolute(Path(typed_path(str(named))))
-    if len(pieces) == 1 and path.suffix and not names_folder(str(named)):
+    path = absolute(Path(typed_path(named)))
+    if len(pieces) == 1 and path.suffix and not names_folder(named):
         return None
     check_output_folder("--output", path)
     if path.suffix and not path.is_dir():
@@ -298,18 +304,13 @@ def _cut_one(
 # ---- lists and reels
 
 
-def _read_files(given: argparse.Namespace) -> list[Path]:
-    """Return the files beside the video that the command reads."""
-    return [Path(typed_path(str(one))) for one in (given.report, given.subtitles) if one]
-
-
 def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> int:
     from framelens.plugins.editing.clips import edit_list
     from framelens.reports.files import atomic_write
     from framelens.video.extractor import probe
 
     check_typed_output("--list", given.list)
-    target = absolute(Path(typed_path(str(given.list))))
+    target = absolute(given.list)
     check_output_file("--list", target, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
     data = edit_list.write(pieces, target, path, probe(path).player_start_seconds)
     with storage_errors("clip_not_written", target), atomic_write(target) as file:
@@ -323,10 +324,10 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
     from framelens.plugins.editing.clips.cutter import cut_reel
     from framelens.video.extractor import probe
 
-    named = given.output or Path.cwd()
+    named = given.output or os.curdir
     check_typed_output("--output", named)
-    output = absolute(Path(typed_path(str(named))))
-    if names_folder(str(named)):
+    output = absolute(Path(typed_path(named)))
+    if names_folder(named):
         room = name_limit(output) - len(".reel.mp4") - ROOM_FOR_NUMBER
         output = _unused(output / f"{cut_to_bytes(path.stem, room)}.reel.mp4", path, overwrites=given.overwrite)
     check_output_file("--output", output, inputs=[path, *_read_files(given)], overwrites=given.overwrite)

@@ -149,9 +149,10 @@ def _need_document(need: MemoryNeed) -> dict[str, Any]:
 
 def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
-    if meant := meant_text(name, catalogue):
+    entry, match = find_entry(name, catalogue)
+    if meant := meant_text(entry, match):
         print(meant, file=sys.stderr)
-    return find_entry(name, catalogue)[0]
+    return entry
 
 
 # ---- what fits -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from framelens.api import uploads
 from framelens.api.programs import ANALYST, ServicesDep
 from framelens.core.errors import InputError
+from framelens.core.links import media_type
 from framelens.core.roles import require
 from framelens.plugins.server.v1.schemas import NewUpload, UploadState
 from framelens.store.videos.video_repository import Upload
@@ -56,7 +57,7 @@ async def append_to_upload(
 
 def is_streamed(headers: Headers) -> bool:
     """Return whether a body is read piece by piece: bytes, plain or by tus."""
-    return uploads.media_type(headers) in _STREAMED
+    return media_type(headers) in _STREAMED
 
 
 def tus_routes() -> list[Route]:

@@ -41,6 +41,12 @@ def test_clip_is_named_after_its_range(video: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
+def test_last_slash_makes_a_folder(video: Path) -> None:
+    assert run(video, "--from", "1", "--to", "2", "--output", "new.old/") == 0
+    assert len([*(video.parent / "new.old").glob("*.mp4")]) == 1
+
+
+@pytest.mark.slow
 def test_json_says_what_was_asked_for_and_what_there_is(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (video.parent / "cut").mkdir()
     assert run(video, "--from", "1.5", "--to", "2", "--mode", "fast", "--output", "cut", "--json") == 0

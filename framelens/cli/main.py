@@ -163,6 +163,7 @@ def build_parser(*, only: str | None = None) -> Parser:
     parser = Parser("framelens", description=t("cli.description"), epilog=f"{t('cli.codes')}\n{t('cli.exit_codes')}")
     parser.passes_unknown = only == _FORWARDS_ARGUMENTS
     parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
+    parser.add_argument("--language", choices=i18n.LANGUAGES, default=argparse.SUPPRESS, help=t("cli.language"))
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
     known = {name: f"framelens.cli.commands.{name}" for name in _COMMANDS}
     of_core = (*known, *chain(*_ALIASES.values()))

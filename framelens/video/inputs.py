@@ -5,19 +5,25 @@ import errno
 import glob
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import absolute, address_in, typed_path
-from framelens.video.files import is_video_name, printable
+from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable
 
+STDIN = "-"
+"""The name of standard input, which may be a list."""
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
 """Suffixes of files that list one path a line; a playlist is one, too."""
 _CONCATENATED = re.compile(r"file\s+(.+)")
 """A line of the lists that FFmpeg joins."""
+_HALF_BYTE = re.compile("[\udc80-\udcff]")
+"""A byte that is no UTF-8, as the names of files have it in Python."""
 _MOST_LIST_BYTES = 64 << 20
 """Limit for one list: a million paths of 64 bytes."""
 
@@ -53,13 +59,14 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | 
 
     An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
     and ``[…]`` as in a shell, and ``**`` for any folders. A pattern gives the videos among the files that it matches,
-    by their names, or all of them if none is a video. A folder gives all videos below it, sorted by name; hidden files
-    and folders and links to folders are skipped.
+    by their names, or all of them if none is a video; the ending of videos is matched in upper and lower case. A folder
+    gives all videos below it, sorted by name; hidden files and folders and links to folders are skipped.
 
     Args:
         words: The arguments as given.
-        reads_lists: Take a file with one of LIST_SUFFIXES as a list: one such name a line, relative to the list's
-            folder or else to the working directory; empty lines and those that begin with "#" are skipped.
+        reads_lists: Take standard input ("-") or a file with one of LIST_SUFFIXES as a list: one such name a line,
+            relative to the list's folder or else to the working directory; empty lines and those that begin with "#"
+            are skipped.
         without: A folder of which nothing is listed.
 
     Returns:
@@ -89,13 +96,11 @@ def _is_pattern(word: str) -> bool:
 def _listed(word: str) -> Iterator[Input]:
     """Expand a list, a folder or a pattern."""
     path = Path(typed_path(word))
-    if path.suffix.lower() not in LIST_SUFFIXES or not os.path.isfile(path):  # noqa: PTH113 - see _is_folder
+    if word != STDIN and (path.suffix.lower() not in LIST_SUFFIXES or not os.path.isfile(path)):  # noqa: PTH113 - see _is_folder
         yield from _expand(word)
         return
     try:
-        if path.stat().st_size > _MOST_LIST_BYTES:
-            raise VideoError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
-        names = _lines_of(path.read_bytes())
+        names = _lines_of(_read_list(word, path), path.absolute().parent)
     except OSError as error:
         reason = error.strerror or str(error)
         yield Input(path.absolute(), VideoError("list_unreadable", path=printable(path), reason=reason))
@@ -116,14 +121,34 @@ def _listed(word: str) -> Iterator[Input]:
         yield from _expand(beside if is_here and not address_in(name) else name)
 
 
-def _lines_of(data: bytes) -> list[str]:
-    """Return the lines of a list; those of PowerShell are UTF-16, and names in other encodings are kept as they are."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or data[:4096].count(0) > len(data[:4096]) // 8:
-        from framelens.video.subtitles.encodings import decoded  # few lists need it
+def _read_list(word: str, path: Path) -> bytes:
+    with nullcontext(sys.stdin.buffer) if word == STDIN else path.open("rb") as file:
+        data = file.read(_MOST_LIST_BYTES + 1)
+    if len(data) > _MOST_LIST_BYTES:
+        raise VideoError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
+    return data
 
-        return [line.strip() for line in decoded(data).text.splitlines()]
-    lines = data.removeprefix(codecs.BOM_UTF8).splitlines()
-    return [os.fsdecode(line.strip()) for line in lines]
+
+def _lines_of(data: bytes, folder: Path) -> list[str]:
+    """Return the lines of a list in `folder`.
+
+    Lists of PowerShell are UTF-16, and those of Chinese editors GB18030. The bytes of a line are kept where they are
+    the name of a file.
+    """
+    lines = [os.fsdecode(line.strip()) for line in data.removeprefix(codecs.BOM_UTF8).splitlines()]
+    start = data[:4096]
+    is_wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or start.count(0) > len(start) // 8
+    if not is_wide:
+        foreign = [line for line in lines if _HALF_BYTE.search(line)]
+        if not foreign or any(os.path.lexists(typed_path(line, place)) for line in foreign for place in (None, folder)):
+            return lines
+    from framelens.video.subtitles.encodings import UnknownEncodingError, decoded, decoded_texts  # few lists need it
+
+    try:
+        text = (decoded(data) if is_wide else decoded_texts([data])[0]).text
+    except UnknownEncodingError:
+        return lines
+    return [line.strip() for line in text.splitlines()]
 
 
 def _expand(word: str) -> Iterator[Input]:
@@ -140,6 +165,9 @@ def _expand(word: str) -> Iterator[Input]:
 
 
 def _expand_pattern(pattern: str) -> Iterator[Input]:
+    plain, ending = os.path.splitext(pattern)  # noqa: PTH122 - not every pattern is a path
+    if ending.lower() in VIDEO_SUFFIXES:  # cameras write .MP4
+        pattern = plain + "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in ending.lower())
     found = sorted(glob.glob(pattern, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
         error = VideoError("pattern_without_files", pattern=printable(pattern))

@@ -137,6 +137,10 @@ def test_a_dash_is_no_name(words: list[str], capsys: pytest.CaptureFixture[str])
     assert "“-” means standard input" in refused(capsys, *words, "-")[0]
 
 
+def test_a_slip_before_the_command_gets_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "maybe you meant --language?" in refused(capsys, "--languge", "zh", "analyse", "x.mp4")[0]
+
+
 def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
     assert "maybe" not in refused(capsys, "watch", "x", "--once")[0]

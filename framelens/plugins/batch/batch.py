@@ -17,7 +17,7 @@ from framelens.i18n import t
 from framelens.jobs.deduplication import request_digest
 from framelens.video.extractor import probe
 from framelens.video.files import printable
-from framelens.video.inputs import Input, resolve
+from framelens.video.inputs import Input
 
 if TYPE_CHECKING:
     from framelens.analysis.planning.estimate import Planner
@@ -171,16 +171,16 @@ def request_for(
 
 
 def collect(
-    arguments: Sequence[str],
+    found: Sequence[Input],
     sha256: Sha256,
     *,
     cancel: threading.Event | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Collected:
-    """Find the videos that the arguments name; one bad path never fails the others.
+    """Find the videos among files; one bad path never fails the others.
 
     Args:
-        arguments: Files, folders (with all folders below), patterns, and lists as in framelens.video.inputs.resolve.
+        found: The files, as framelens.video.inputs.resolve finds them.
         sha256: Returns the digest of a file, such as `ExtractionCache.sha256`, which remembers it.
         cancel: Ends the search.
         on_progress: Called with the number of files that were read and of all.
@@ -188,7 +188,6 @@ def collect(
     Raises:
         Cancelled: `cancel` was set.
     """
-    found = resolve(arguments, reads_lists=True).items
     videos: dict[str, BatchVideo] = {}
     left_out: list[LeftOut] = []
     for done, item in enumerate(found):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,7 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import Cancelled
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.video.files import sha256_of
+from framelens.video.inputs import Input, resolve
 
 REQUEST = AnalysisRequest(Path("any.mp4"))
 
@@ -31,6 +35,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def named(arguments: Sequence[str]) -> tuple[Input, ...]:
+    return resolve(arguments, reads_lists=True).items
+
+
 def names(collected: Collected) -> list[str]:
     return [video.name for video in collected.videos]
 
@@ -40,7 +48,7 @@ def reasons(collected: Collected) -> dict[str, str]:
 
 
 def test_a_folder_gives_each_content_once(folder: Path) -> None:
-    found = collect(["clips"], sha256_of)
+    found = collect(named(["clips"]), sha256_of)
     assert names(found) == ["a.mp4", "b.mp4"]
     assert reasons(found) == {"copy.mov": "same_video", "empty.mp4": "video_empty"}
     assert found.videos[0].key == sha256_of(folder / "clips" / "a.mp4")
@@ -49,20 +57,45 @@ def test_a_folder_gives_each_content_once(folder: Path) -> None:
 
 def test_a_list_names_paths_from_its_own_folder(folder: Path) -> None:
     (folder / "clips" / "some.list").write_text("# the second\n\nb.mp4\r\nmissing.mp4\ndeep\n", encoding="utf-8-sig")
-    found = collect([str(folder / "clips" / "some.list")], sha256_of)
+    found = collect(named([str(folder / "clips" / "some.list")]), sha256_of)
     assert names(found) == ["b.mp4", "copy.mov"]
     assert reasons(found) == {"missing.mp4": "video_not_found"}
 
 
 def test_a_list_may_name_paths_from_the_working_directory(folder: Path) -> None:
     (folder / "clips" / "all.txt").write_text("clips/a.mp4\nclips/b.mp4\n")
-    assert names(collect(["clips/all.txt"], sha256_of)) == ["a.mp4", "b.mp4"]
+    assert names(collect(named(["clips/all.txt"]), sha256_of)) == ["a.mp4", "b.mp4"]
+
+
+def test_a_list_is_read_from_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = b"clips/b.mp4\n# not this\nclips/a.mp4\n"
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(written)))
+    assert names(collect(named(["-"]), sha256_of)) == ["b.mp4", "a.mp4"]
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-16"])
+def test_a_list_may_have_any_encoding(folder: Path, encoding: str) -> None:
+    (folder / "clips" / "a.mp4").rename(folder / "clips" / "会议室监控.mp4")
+    (folder / "some.txt").write_text("clips/会议室监控.mp4\nclips/b.mp4\n", encoding=encoding)
+    assert names(collect(named(["some.txt"]), sha256_of)) == ["会议室监控.mp4", "b.mp4"]
+
+
+def test_names_that_are_no_utf8_are_kept(folder: Path) -> None:
+    path = folder / "clips" / os.fsdecode("监控.mp4".encode("gb18030"))
+    path.write_text("third")
+    (folder / "some.txt").write_bytes(b"clips/" + os.fsencode(path.name) + b"\nclips/b.mp4\n")
+    assert [one.path for one in collect(named(["some.txt"]), sha256_of).videos] == [path, folder / "clips" / "b.mp4"]
+
+
+def test_a_pattern_finds_endings_in_capital_letters(folder: Path) -> None:
+    (folder / "clips" / "b.mp4").rename(folder / "clips" / "DJI_0001.MP4")
+    assert names(collect(named(["**/*.mp4"]), sha256_of)) == ["a.mp4", "DJI_0001.MP4"]
 
 
 def test_bad_arguments_never_fail_the_others(folder: Path) -> None:
     (folder / "none.txt").write_text("# nothing\n")
     (folder / "empty").mkdir()
-    found = collect(["nowhere/*.mp4", "none.txt", "empty", "rtsp://example.org/a", "clips/*.mp4"], sha256_of)
+    found = collect(named(["nowhere/*.mp4", "none.txt", "empty", "rtsp://example.org/a", "clips/*.mp4"]), sha256_of)
     assert names(found) == ["a.mp4", "b.mp4"]
     assert [one.error.key for one in found.left_out] == [
         "pattern_without_files", "list_empty", "folder_without_videos", "video_is_address", "video_empty",
@@ -73,7 +106,7 @@ def test_bad_arguments_never_fail_the_others(folder: Path) -> None:
 def test_what_cannot_be_read_is_left_out(folder: Path) -> None:
     (folder / "clips" / "a.mp4").chmod(0)
     (folder / "clips" / "deep").chmod(0)
-    found = collect(["clips"], sha256_of)
+    found = collect(named(["clips"]), sha256_of)
     assert names(found) == ["b.mp4"]
     assert {"video_no_permission", "folder_unreadable"} <= set(reasons(found).values())
 
@@ -83,7 +116,7 @@ def test_a_name_that_is_not_utf8_is_kept(folder: Path) -> None:
     odd = Path(os.fsdecode(b"clips/caf\xe9.mp4"))
     odd.write_text("third")
     (folder / "odd.txt").write_bytes(b"clips/caf\xe9.mp4\n")
-    found = collect(["odd.txt"], sha256_of)
+    found = collect(named(["odd.txt"]), sha256_of)
     assert found.videos[0].path == folder / odd
     assert found.videos[0].name == r"caf\xe9.mp4"
     batch = make_batch(found, REQUEST, {})
@@ -94,7 +127,7 @@ def test_a_stop_ends_the_search(folder: Path) -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        collect(["clips"], sha256_of, cancel=cancel)
+        collect(named(["clips"]), sha256_of, cancel=cancel)
 
 
 def test_the_fingerprint_is_that_of_the_request() -> None:

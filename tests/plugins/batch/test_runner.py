@@ -44,6 +44,7 @@ from framelens.plugins.batch.runner import (
 from framelens.plugins.batch.tally import BatchTally
 from framelens.services.container import Services, open_services
 from framelens.video.files import sha256_of
+from framelens.video.inputs import resolve
 from tests.cards import write_card_video
 from tests.video.conftest import decoding_children
 
@@ -73,7 +74,7 @@ def made(folder: Path, services: Services, *, use_model: bool = False, **options
     request = AnalysisRequest(Path("x"), frames=2, use_model=use_model)
     conditions = services.switcher.session.conditions(request)
     options = {"folder": folder.parent / "out", **options}
-    return make_batch(collect([str(folder)], sha256_of), request, conditions, **options)
+    return make_batch(collect(resolve([str(folder)]).items, sha256_of), request, conditions, **options)
 
 
 def ran(batch: Batch, services: Services, workers: int = 2) -> list[Any]:

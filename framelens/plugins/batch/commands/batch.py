@@ -63,7 +63,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("stop_without_ray")
     settings = load_settings(given)
     request = build_common_request(given, settings, Templates(settings.template_dir))
-    items = resolve(given.paths, reads_lists=True).items
+    items = resolve(_without_results(given.paths, results_folder(given)), reads_lists=True).items
     _check_any(map(_error_of, items))  # before a question about the model
     if not any(item.error for item in items):  # one of those may be a link
         check_overview(given, [*given.paths, *running().fetched])
@@ -87,11 +87,7 @@ def run(given: argparse.Namespace) -> int:
             on_ray = BatchOnRay(given, settings)
             if given.stop:
                 return on_ray.stop(given_batch(Collected(), request, services, given))
-        collected = collect(
-            _without_results(given.paths, results_folder(given)),
-            open_extraction_cache(settings.data_dir).sha256,
-            cancel=cancel,
-        )
+        collected = collect(items, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
         _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
         batches = BatchRepository(services.store)
         batch = batches.add(given_batch(collected, request, services, given))

@@ -13,7 +13,7 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals
-from framelens.core.errors import VideoError
+from framelens.core.errors import InputError
 from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
@@ -36,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     settings = load_settings(given)
     request = build_common_request(given, settings, Templates(settings.template_dir))
     if not given.folder.is_dir():
-        raise VideoError("watch_no_folder", path=printable(given.folder))
+        raise InputError("watch_no_folder", path=printable(given.folder))
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()

@@ -41,7 +41,7 @@ _SHUTDOWN_SECONDS = 5
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of this command."""
     parser.option_of_words = "--model-path"
-    parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model"))
+    parser.add_argument("--model-path", "--model", metavar="MODEL", dest="model_path", help=t("cli.serve_model"))
     parser.add_argument("--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device"))
     parser.add_argument("--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine"))
     parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host"))

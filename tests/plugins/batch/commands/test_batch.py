@@ -218,7 +218,7 @@ def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
     done = run("watch", tmp_path / "gone", *OPTIONS, cwd=tmp_path)
-    assert done.returncode == 3
+    assert done.returncode == 6
     assert "is not a folder" in done.stderr
 
 

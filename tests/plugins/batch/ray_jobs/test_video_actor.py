@@ -17,6 +17,7 @@ from framelens.plugins.batch.ray_jobs.task import RayTask
 from framelens.plugins.batch.ray_jobs.video_actor import MOST_ATTEMPTS, VideoActor
 from framelens.plugins.batch.results import Results
 from framelens.video.files import sha256_of
+from framelens.video.inputs import resolve
 from tests.cards import write_card_video
 
 pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
@@ -34,7 +35,9 @@ def task(folder: Path, *, use_model: bool = False) -> RayTask:
     for number, colour in enumerate(("red", "blue")):
         write_card_video(clips / f"{number}.mp4", [colour])
     request = AnalysisRequest(Path("x"), frames=2, use_model=use_model)
-    batch = Batch("one", collect([str(clips)], sha256_of).videos, request, "print", folder=folder / "out")
+    batch = Batch(
+        "one", collect(resolve([str(clips)]).items, sha256_of).videos, request, "print", folder=folder / "out"
+    )
     made = RayTask(batch, {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"} if use_model else {})
     made.save()
     return made

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.cli.main import main
+from framelens.cli.main import build_parser, main
 from tests.cli.test_light_commands import test_the_help_of_a_command_imports_no_other as check_help
 from tests.cli.test_parser import refused
 
@@ -20,6 +20,11 @@ def test_a_misspelt_action_gets_the_right_word(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("model", ["Qwen/Qwen2.5-VL-7B-Instruct", "./models/mine"])
 def test_serve_names_the_option_of_a_bare_model(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"maybe you meant --model-path {model}?" in refused(capsys, "serve", model)[0]
+
+
+@pytest.mark.parametrize("option", ["-m", "--model", "--model-path"])
+def test_serve_takes_the_model_as_other_commands_do(option: str) -> None:
+    assert build_parser(only="serve").parse_args(["serve", option, "Qwen/Qwen3-8B"]).model_path == "Qwen/Qwen3-8B"
 
 
 @pytest.mark.parametrize(

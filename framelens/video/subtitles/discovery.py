@@ -23,10 +23,13 @@ _READ = (
     *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc"),
 )
 """Endings of files that framelens.video.subtitles.formats reads, the preferred ones first."""
+_AMBIGUOUS = (".xml", ".txt")
+"""Endings that other files have, too: such a file counts if it begins as subtitles do."""
 SUBTITLE_SUFFIXES = ", ".join(_READ)
 """Endings of the files that are read, for messages."""
 MOST_SUBTITLE_BYTES = 16 << 20
 """Bytes that are read of a subtitle file."""
+_BEGINNING_BYTES = 4096
 CAPTIONED_CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
 """Codecs of pictures that may carry captions."""
 _UNREAD = {
@@ -109,7 +112,7 @@ def check_subtitle_file(path: Path) -> Path:
         raise InputError("subtitles_not_a_file" if path.exists() else "path_missing", path=shown_path(path))
     if form := _UNREAD.get(path.suffix.lower()):
         raise InputError("subtitles_form_not_read", name=printable(path.name), form=form)
-    if path.suffix.lower() not in _READ:
+    if path.suffix.lower() not in _READ and not _begins_as_subtitles(path):
         raise InputError("subtitles_not_known", name=printable(path.name), known=SUBTITLE_SUFFIXES)
     return path.absolute()
 
@@ -140,7 +143,7 @@ def files_beside(video: Path) -> Iterator[Source]:
         places += [(one, len(videos) == 1) for one in _listed(sub)]
         places += [(one, True) for one in _listed(sub / video.stem)]
     found = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
-    order = [*_READ, *_UNREAD]
+    order = [*_READ, *_AMBIGUOUS, *_UNREAD]
     yield from sorted(filter(None, found), key=lambda one: (one.is_doubtful, order.index(_suffix_of(one.path))))
 
 
@@ -189,6 +192,17 @@ def _listed(folder: Path) -> list[Path]:
         return []
 
 
+def _begins_as_subtitles(path: Path) -> bool:
+    from framelens.video.subtitles.encodings import UnknownEncodingError, decoded  # few files need them
+    from framelens.video.subtitles.formats import begins_as_subtitles
+
+    try:
+        with open_input(path) as file:
+            return begins_as_subtitles(decoded(file.read(_BEGINNING_BYTES)).text)
+    except (OSError, UnknownEncodingError):
+        return False
+
+
 def _suffix_of(path: Path | None) -> str:
     return path.suffix.lower() if path else ""
 
@@ -196,7 +210,7 @@ def _suffix_of(path: Path | None) -> str:
 def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_own: bool) -> Source | None:
     """Return the subtitles in a file; None if it has none, or belongs to another video with a longer name."""
     suffix = _suffix_of(path)
-    if suffix not in _READ and suffix not in _UNREAD:
+    if suffix not in (*_READ, *_AMBIGUOUS, *_UNREAD):
         return None
     tags = names.tags_of(path.stem, video.stem) or (names.parse_tags(path.stem) if is_own else None)
     rivals = [one for one in videos if len(one) > len(video.stem) and names.may_belong_to(one, video.stem)]
@@ -205,15 +219,18 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
     is_doubtful = tags is None and suffix in _READ and names.may_belong_to(path.stem, video.stem)
     if (tags is None and not is_doubtful) or not path.is_file():
         return None
+    leads_out = not path.resolve().is_relative_to(folder) or (is_confined(path) and path.resolve() != path)
+    if suffix in _AMBIGUOUS and (leads_out or not _begins_as_subtitles(path)):
+        return None
     tags = tags or names.NameTags()
     return Source(
         printable(path.name),
         tags.languages,
         tags.is_default,
         tags.extent,
-        is_readable=suffix in _READ,
+        is_readable=suffix not in _UNREAD,
         kind=_UNREAD.get(suffix, ""),
         is_doubtful=is_doubtful,
-        leads_out=not path.resolve().is_relative_to(folder) or (is_confined(path) and path.resolve() != path),
+        leads_out=leads_out,
         path=path,
     )

@@ -484,6 +484,11 @@ _BEGINNINGS = (
 """How files of a form begin, and the ending of that form."""
 
 
+def begins_as_subtitles(text: str) -> bool:
+    """Return whether a text begins as one of the known forms does."""
+    return any(beginning.match(text.lstrip()) for beginning, _ in _BEGINNINGS)
+
+
 def hour_seconds(text: str) -> float:
     """Return how long an hour of a file's times is: longer where they count frames of 29.97 Hz and drop no number."""
     root = _TTML_ROOT.search(text)
@@ -504,4 +509,4 @@ def reader_of(suffix: str, text: str, languages: Collection[str] = ()) -> Reader
     ending = next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)
     if ending in _MULTILINGUAL:
         return partial(_MULTILINGUAL[ending], languages=languages)
-    return readers[ending]
+    return readers.get(ending, read_srt)

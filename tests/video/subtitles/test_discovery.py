@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.domain import Cue
 from framelens.core.errors import InputError
 from framelens.video.extractor import subtitles_of
 from framelens.video.subtitles.discovery import check_subtitle_file, digest_beside
@@ -39,6 +40,35 @@ def test_named_file_changes_the_digest(tmp_path: Path) -> None:
     first = digest_beside(tmp_path / "film.mp4", given)
     given.write_text("second")
     assert len({"", digest_beside(tmp_path / "film.mp4"), first, digest_beside(tmp_path / "film.mp4", given)}) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "film.en.xml",
+            '<?xml version="1.0"?>\n<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="en"><body><div>'
+            '<p begin="0.5s" end="1.5s">Hello</p><p begin="2s" end="3s">there</p></div></body></tt>',
+        ),
+        ("film.txt", "[5][15]Hello\n[20][30]there\n"),
+        ("film.txt", "1\n00:00:00,500 --> 00:00:01,500\nHello\n\n2\n00:00:02,000 --> 00:00:03,000\nthere\n"),
+    ],
+)
+def test_an_ending_of_many_forms_is_read_by_its_beginning(tmp_path: Path, name: str, text: str) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=4)
+    (tmp_path / name).write_text(text)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == (Cue(0.5, 1.5, "Hello"), Cue(2.0, 3.0, "there"))
+    assert notices == () and check_subtitle_file(tmp_path / name) == tmp_path / name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "text"), [("film.txt", "Filmed at home.\n"), ("film.xml", "<nfo>1</nfo>")])
+def test_notes_with_the_video_s_name_are_no_subtitles(tmp_path: Path, name: str, text: str) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=1)
+    (tmp_path / name).write_text(text)
+    assert subtitles_of(path, "en") == (None, ()) and digest_beside(path) == ""
 
 
 @pytest.mark.parametrize(

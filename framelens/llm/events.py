@@ -7,6 +7,7 @@ is one event; MiniMax repeats it after its pieces. The chunks are brought into o
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ _MOST_BARE = 2**20
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
 _KEEP_ALIVE = ("", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive")
+_FIRST_HALF = re.compile(r'(?<!\\)(\\u[dD][89abAB][0-9a-fA-F]{2})(?=")')
+_SECOND_HALF = re.compile(r'(?<=")(?=\\u[dD][c-fC-F][0-9a-fA-F]{2})')
+"""Escapes of half a character at the end and at the beginning of a string."""
 _COMMENT = ":"
 """Begins lines that keep a connection open while there is no event."""
 _MARK = b"\xef\xbb\xbf"
@@ -51,6 +55,7 @@ class EventDecoder:
         self._bare = b""
         self._has_events = self._has_ended = self._has_reason = False
         self._pieces: list[str] = []
+        self._half = ""  # the escape of half a character, whose other half is in the next event
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         """Decode a stream that is read without an event loop; our requests are not."""
@@ -73,7 +78,7 @@ class EventDecoder:
                 return
             if said.lower() in _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
                 continue
-            data = self._checked(event)
+            data = self._checked(event.event, self._joined(event.data))
             yield _event(self._unrepeated(normal_chunk(data), data))
         if not self._has_events:
             for event in self._bare_events():
@@ -91,13 +96,21 @@ class EventDecoder:
         self._has_ended = True
         yield b"\n\n"  # the last event of some servers lacks it
 
-    def _checked(self, event: ServerSentEvent) -> dict[str, Any]:
+    def _joined(self, data: str) -> str:
+        """Return the data of an event with the first half of a character before the second one, not after its piece."""
+        if self._half:
+            data, self._half = _SECOND_HALF.sub(self._half.replace("\\", r"\\"), data, count=1), ""
+        if found := _FIRST_HALF.search(data):
+            self._half, data = found[0], data[: found.start()] + data[found.end() :]
+        return data
+
+    def _checked(self, kind: str | None, sent: str) -> dict[str, Any]:
         """Return the JSON of an event; raise if it is a refusal or no JSON."""
-        data = read_json(event.data)
-        if event.event == "error" or is_refusal(data) or not isinstance(data, dict):
+        data = read_json(sent)
+        if kind == "error" or is_refusal(data) or not isinstance(data, dict):
             opening, closing = _BROKEN_ERROR
-            bare = event.data.removeprefix(opening).removesuffix(closing)
-            is_garbage = data is None and event.event != "error" and bare == event.data
+            bare = sent.removeprefix(opening).removesuffix(closing)
+            is_garbage = data is None and kind != "error" and bare == sent
             if is_garbage and not match_refusal(said_in(bare), is_faulty=False)[0]:
                 raise ValueError(said_in(bare))
             raise _refusal(bare if data is None else data)

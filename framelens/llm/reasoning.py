@@ -23,7 +23,9 @@ _NAMES = (
 )
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
-_ROWS: tuple[tuple[Literal["open", "close", "begin", "channel", "end", "drop"], str], ...] = (
+_HEADING = (r"(?:#{1,6} |\*\*)?", r"(?:[:：]\*\*|\*\*[:：]|[:：](?!\*)|\*\*[ \t]*(?=\n)|(?<!\*)[ \t]*(?=\n))")
+"""What is before and after the words of a heading, in Markdown or with a colon."""
+_ROWS: tuple[tuple[Literal["open", "close", "begin", "answer", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
     ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[(?:THINK|THINKING|REASONING)\]|<｜think(?:ing)?｜>"
              rf"|&lt;{_BARE}&gt;|<\|START_THINKING\|>|<unused94>(?:thought)?"
@@ -44,6 +46,10 @@ _ROWS: tuple[tuple[Literal["open", "close", "begin", "channel", "end", "drop"], 
              r"(?:<\|(?:end_header_id|header_end)\|>)?|<role>ASSISTANT</role>|\[(?:BOS|EOS|END FINAL RESPONSE)\]"),
     ("drop", rf"(?:\A|(?<=\n)|(?<=>))<{_WRAPPERS}(?::\w+)?>|</{_WRAPPERS}(?::\w+)?>(?=\s*(?:\Z|\n|<))"),
     ("drop", r"<details>\s*<summary>\s*(?:Thinking|Thought|Reasoning|思考)[\s\S]*?</details>"),
+    ("drop", r"(?:\A|(?<=\n))```(?:think(?:ing)?|thoughts?|reasoning|思考)[ \t]*\n[\s\S]*?(?:\n```[ \t]*(?:\n|\Z)|\Z)"),
+    ("begin", r"(?:\A|(?<=\n)|(?<=>))<CONCLUSION>"),  # LLaVA-CoT, after a summary, a caption and the reasoning
+    ("drop", r"</CONCLUSION>(?=\s*\Z)"),
+    ("answer", rf"(?<=\n){_HEADING[0]}(?:(?:final )?answer|(?:最终)?(?:答案|回答)){_HEADING[1]}"),
     ("drop", r"<details type=[\"']?reasoning\b[\s\S]*?</details>|\[e~\[|\]~!?b\](?:ai\b)?"),
     ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
     ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn|end_of_utterance)>(?:model\n)?"),
@@ -51,10 +57,16 @@ _ROWS: tuple[tuple[Literal["open", "close", "begin", "channel", "end", "drop"], 
 _MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
 _MAY_HAVE_MARKS = re.compile(
     r"[<◁]|\[e~|\]~|&lt;|\[/?(?:THINK|REASONING|INST|BOS|EOS|BEGIN F|END F)|assistantfinal"
-    r"|Here(?: i|')s my|Here are my",
+    r"|Here(?: i|')s my|Here are my|```(?:think|thought|reasoning|思考)|\A\W{0,8}(?:think|thought|reason|思考|推理)",
     re.IGNORECASE,
 )
 """A quick look, as answers are split again and again while they grow."""
+_HEADED = re.compile(
+    rf"\s*{_HEADING[0]}(?:(?:thinking|reasoning|thought)(?: process)?|thoughts|(?:思考|推理)(?:过程)?)"
+    rf"{_HEADING[1]}",
+    re.IGNORECASE,
+)
+"""A heading of reasoning, in a text of which a later heading begins the answer."""
 _UNFINISHED = re.compile(
     r"(?:<[/|｜\w:▁ ]{0,60}|&(?:lt?)?(?:;/?\w{0,9})?|◁/?\w{0,8}|\[/?[A-Za-z]{0,9}|\bassistant\w{0,5}"
     r"|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
@@ -158,6 +170,10 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     strings, end = _strings(text, 0), _json_end(text, 0)
     for number, match in enumerate(found):
         kind = _kind(match)
+        if kind == "answer":
+            if inside or start or not _HEADED.match(text):
+                continue
+            kind = "begin"
         if not inside and any(first < match.start() and match.end() < last for first, last in strings):
             continue
         if kind in ("open", "close", "begin", "channel") and _is_quoted(text, match, is_answer=not inside):

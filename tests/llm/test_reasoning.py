@@ -66,6 +66,11 @@ DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
         "<output>{answer}</output>",
         "<final_answer>\n{answer}\n</final_answer>\n",
         "<think/>{answer}",
+        "**Thinking:** Maybe {draft}.\n\n**Answer:** {answer}",
+        "## Reasoning\n{draft}\n## Final Answer\n{answer}",
+        "思考过程：{draft}\n\n回答：{answer}",
+        "```thinking\nDRAFT\n```\n{answer}",
+        "<SUMMARY>I look.</SUMMARY>\n<REASONING>{draft}</REASONING>\n<CONCLUSION>{answer}</CONCLUSION>",
         "<|inner_prefix|>{draft}<|inner_suffix|>{answer}",
         "]~b]ai\n<think>{draft}</think>{answer}[e~[",
         "[BOS]{answer}[EOS]",
@@ -83,7 +88,9 @@ def test_reasoning_and_markers_are_apart(form: str, answer: str) -> None:
     assert not split.is_open
 
 
-@pytest.mark.parametrize("text", [f"<think>never ends {JSON}", f"◁think▷{JSON}", "reasoning only </think>"])
+@pytest.mark.parametrize(
+    "text", [f"<think>never ends {JSON}", f"```thinking\n{JSON}", f"◁think▷{JSON}", "reasoning only </think>"]
+)
 def test_reasoning_without_an_end_has_no_answer(text: str) -> None:
     assert split_reasoning(text).answer == ""
 
@@ -104,6 +111,9 @@ def test_reasoning_without_an_end_has_no_answer(text: str) -> None:
         "Frame 1: an <answer> tag is in the middle of a line.",
         "[Frame 1] A menu [Think] is open.",
         "The assistant is red.",
+        "**Reasoning:** the car stops because the light is red.",
+        "Reasoning is hard.\nAnswer: 3",
+        "A slide shows a quiz.\n**Answer:** 3",
     ],
 )
 def test_marks_on_the_screen_stay_in_the_answer(text: str) -> None:

@@ -518,6 +518,13 @@ def test_half_a_character_is_replaced() -> None:
         assert ask(chat_of(server), QUESTION).text == "a \ufffd cat, \U0001f600"
 
 
+@pytest.mark.parametrize("said", [["a \ud83d", "\ude00 b"], ["a ", "\ud83d", "\ude00 b"], ["\\ud83d", "\ude00"]])
+def test_halves_of_a_character_in_two_events_are_joined(said: list[str]) -> None:
+    with serve(streaming(*(event(delta={"content": one}) for one in said), STOP)) as server:
+        answer = ask(chat_of(server), QUESTION).text
+    assert answer == ("a \U0001f600 b" if len(said[0]) < 5 else "\\ud83d\ufffd")
+
+
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": 2}, {"prompt_tokens": 7}])
 def test_missing_counts_are_not_zero(usage: object) -> None:
     with serve(streaming(RED, STOP, raw({"choices": [], "usage": usage}), DONE)) as server:

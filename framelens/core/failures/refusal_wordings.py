@@ -161,7 +161,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"无可用渠道|no available channel|model[ ._]?access[ ._]?denied"
               r"|(?:not (?:allowed|authori[sz]ed|permitted|entitled) to|can only) (?:access|use|call) "
               r"(?:\w+ )?models?\b"
-              r"|(?:no|not have|n't have|without) (?:access|permission)s? (?:to|for) (?:\w+ )?models?\b"
+              r"|(?:no|not have|n't have|without) (?:access|permission)s? (?:to|for) "
+              r"(?:(?:access|use|call|invoke|query) )?(?:\w+ )?models?\b"
               r"|\baccess to (?:the )?model (?:\S+ )?(?:is )?denied"
               r"|无权.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
               r"|not activated (?:the )?model\b"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from framelens.core.domain import Language
-from framelens.core.engines.model_hub import parse_hub
+from framelens.core.engines.model_hub import model_on_page, parse_hub
 from framelens.core.errors import ConfigError
 from framelens.core.files import typed_path
 from framelens.core.links import S3Access, SourceSettings, typed_link
@@ -88,7 +88,10 @@ class AccessSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings. An empty `base_url` means that FrameLens starts an engine itself; it may name several."""
+    """All settings. An empty `base_url` means that FrameLens starts an engine itself; it may name several.
+
+    A `model_path` that is the address of a model's page on a hub becomes the model's id.
+    """
 
     model_path: str
     model_chosen: bool  # the user named a model; otherwise it is the default
@@ -123,6 +126,10 @@ class Settings:
     sources: SourceSettings  # of videos that programs name by address
     user_limits: UserLimits
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
+
+    def __post_init__(self) -> None:
+        """Set the id of the model whose page is given."""
+        object.__setattr__(self, "model_path", model_on_page(self.model_path) or self.model_path)
 
     @property
     def base_urls(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_environment_precedes_dotenv_precedes_default(tmp_path: Path) -> None:
 def test_model_paths_survive_dotenv_unchanged(path: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"VLLM_MODEL_PATH={path}\n")
     assert load({}, tmp_path / ".env").model_path == path
+
+
+def test_the_page_of_a_model_is_its_id() -> None:
+    settings = load({"VLLM_MODEL_PATH": "https://huggingface.co/Qwen/Qwen2.5-VL-3B-Instruct/tree/main"})
+    assert settings.model_path == "Qwen/Qwen2.5-VL-3B-Instruct"
+    assert replace(settings, model_path="hf.co/some/model").model_path == "some/model"
 
 
 def test_env_example_is_valid_and_holds_the_defaults(tmp_path: Path) -> None:

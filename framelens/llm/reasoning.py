@@ -24,7 +24,7 @@ _NAMES = (
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
 _HEADING = (r"(?:#{1,6} |\*\*)?", r"(?:[:：]\*\*|\*\*[:：]|[:：](?!\*)|\*\*[ \t]*(?=\n)|(?<!\*)[ \t]*(?=\n))")
-"""What is before and after the words of a heading, in Markdown or with a colon."""
+"""Marks before and after the words of a heading, in Markdown or with a colon."""
 _ROWS: tuple[tuple[Literal["open", "close", "begin", "answer", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
     ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[(?:THINK|THINKING|REASONING)\]|<｜think(?:ing)?｜>"

@@ -145,14 +145,13 @@ def backup_bytes(data_dir: Path, *, videos: bool) -> int:
 def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifest:
     """Write a backup of a data folder that may be in use, whole or not at all, for its owner alone to read.
 
+    A file that is there is replaced when the backup is whole.
     The database is copied as it is at one moment, then the files. Analyses and uploads continue meanwhile.
 
     Raises:
-        ConfigError: "backup_exists", or "backup_nothing": there is no data.
+        ConfigError: "backup_nothing": there is no data.
         StorageError: "backup_no_room", "store_newer", or the disk refuses.
     """
-    if os.path.lexists(target):
-        raise ConfigError("backup_exists", path=shown_path(target))
     if not (data_dir / DATABASE).exists():
         raise ConfigError("backup_nothing", folder=str(data_dir))
     with disk_errors(target.parent):
@@ -170,7 +169,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
                 manifest = _write(file, data_dir, copy, schema, videos)
                 file.flush()
                 os.fsync(file.fileno())
-            scratch.rename(target)
+            scratch.replace(target)
             sync_folder(target.parent)
     finally:
         with suppress(OSError):

@@ -101,11 +101,12 @@ def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section
 
 
 def head(analysis: Analysis) -> Iterator[Block]:
-    """Yield a line with the video's name and length and the date of the report."""
+    """Yield a line with the video's name, its length and timecode, and the date of the report."""
     seconds = analysis.decode.readable_seconds
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
-    about = (one_line(analysis.video.name), length, labels.local_minute(analysis.created))
-    yield Paragraph(plain(" · ".join(about)), "quiet")
+    timecode = f"{t('report.timecode')} {analysis.video.timecode}" if analysis.video.timecode else ""
+    about = (one_line(analysis.video.name), length, timecode, labels.local_minute(analysis.created))
+    yield Paragraph(plain(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:
         source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))
         named = map(one_line, filter(None, (link.title, link.uploader, source)))

@@ -103,6 +103,12 @@ def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
 # ---- Markdown
 
 
+def test_report_begins_with_the_timecode_of_the_media() -> None:
+    made = rich()
+    made = replace(made, video=replace(made.video, timecode="10:00:00:00"))
+    assert " · 00:09 · Timecode 10:00:00:00 · 2026-01-02" in markdown(made, appendix=False)
+
+
 def test_report_begins_with_question_answer_and_times() -> None:
     text = markdown(rich(), appendix=False)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Answer", "Summary", "Chapters", "Findings", "Frames"]

@@ -12,7 +12,13 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language
-from framelens.cli.report_output import check_ending, check_typed_output, names_folder
+from framelens.cli.report_output import (
+    add_overwrite_option,
+    check_ending,
+    check_output_file,
+    check_typed_output,
+    names_folder,
+)
 from framelens.core.files import is_free, numbered, readable, typed_path
 from framelens.core.units import human_size
 from framelens.i18n import t
@@ -25,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("target", metavar="TARGET", help=t("cli.backup_target"))
     parser.add_argument("--no-videos", action="store_true", help=t("cli.backup_no_videos"))
+    add_overwrite_option(parser)
     add_output_options(parser, None)
 
 
@@ -38,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     check_typed_output("backup", given.target)
     target, videos = _file(given.target), not given.no_videos
+    check_output_file("backup", target, inputs=(), overwrites=given.overwrite)
     if (settings.data_dir / DATABASE).exists():
         size = human_size(backup_bytes(settings.data_dir, videos=videos))
         print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)

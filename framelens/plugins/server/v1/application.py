@@ -24,6 +24,7 @@ from framelens.core.errors import AppError, InputError
 from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
+from framelens.plugins.server.v1.field_descriptions import describe_fields
 from framelens.plugins.server.v1.schemas import About, Problem
 from framelens.plugins.server.validation import fields_beside, wrong_text
 from framelens.reports.formats import FORMATS
@@ -144,6 +145,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             for status, answer in operation["responses"].items():
                 if status in ("4XX", "5XX"):
                     answer["content"] = {_PROBLEM: next(iter(answer["content"].values()))}
+    describe_fields(found)
     return found
 
 

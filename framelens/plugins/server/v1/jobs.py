@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
@@ -156,7 +157,7 @@ async def watch_job(
 )
 async def get_report(
     job_id: str,
-    name: str,
+    name: Annotated[str, InPath(description='A format, or "zip"; see GET /.')],
     request: Request,
     services: ServicesDep,
     spoken: Annotated[Language | None, Query(alias="language", description="By default that of the job.")] = None,

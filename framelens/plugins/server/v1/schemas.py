@@ -180,7 +180,7 @@ class Speaker(BaseModel):
 class SpeakerList(BaseModel):
     """The speakers of a report."""
 
-    speakers: list[Speaker]
+    speakers: list[Speaker] = Field(description="In the order of their letters.")
 
     @classmethod
     def of(cls, speakers: Sequence[SpeakerSummary]) -> SpeakerList:

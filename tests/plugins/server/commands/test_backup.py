@@ -16,6 +16,7 @@ import pytest
 from benchmarks.endurance import differences, said
 from framelens.cli.main import main
 from framelens.store.audit import AuditLog
+from framelens.store.backup import check_backup
 from framelens.store.database import Store
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.browser.conftest import running
@@ -137,6 +138,11 @@ def test_backup_in_a_folder_is_named_by_its_time(
     assert main(["backup", f"{tmp_path}/new/", "--no-videos"]) == 0  # in the same second
     assert len(list((tmp_path / "new").glob("framelens-*.backup*.zip"))) == 2
     assert main(["backup", str(tmp_path / "all.tar.gz"), "--no-videos"]) == 2 and not (tmp_path / "all.tar.gz").exists()
+    (tmp_path / "mine.zip").write_text("mine")
+    assert main(["backup", str(tmp_path / "mine.zip"), "--no-videos"]) == 2
+    assert (tmp_path / "mine.zip").read_text() == "mine"
+    assert main(["backup", str(tmp_path / "mine.zip"), "--no-videos", "--overwrite"]) == 0
+    assert check_backup(tmp_path / "mine.zip").files
     capsys.readouterr()
     assert main(["restore", str(written), "--language", "en"]) == 0
     printed = capsys.readouterr()

@@ -276,11 +276,16 @@ def test_unknown_report_format_is_not_found(api: TestClient) -> None:
 
 
 @pytest.mark.slow
-def test_every_operation_is_described_in_a_sentence(api: TestClient) -> None:
+def test_every_operation_and_field_is_described(api: TestClient) -> None:
     document = api.get("openapi.json").json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"].endswith("."), f"{method} {path}"
+            for one in operation.get("parameters", ()):
+                assert one["description"].endswith("."), f"{method} {path} {one['name']}"
+    for name, schema in document["components"]["schemas"].items():
+        for field, described in schema["properties"].items():
+            assert described["description"].endswith("."), f"{name} {field}"
 
 
 def test_requests_of_an_api_key_have_its_users_role(gate: Gate, services: Services) -> None:

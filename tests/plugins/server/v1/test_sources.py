@@ -48,7 +48,7 @@ def films(going: threading.Event) -> Iterator[str]:
 
 def submit(api: TestClient, url: str, **given: object) -> str:
     answer = api.post("jobs", json={"source": {"type": "url", "url": url}, **given})
-    assert (answer.status_code, answer.json()["state"]) == (202, "fetching"), answer.text
+    assert answer.status_code == 202, answer.text  # whether the fetch has ended by now, only its pace decides
     return str(answer.json()["id"])
 
 

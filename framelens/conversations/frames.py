@@ -72,7 +72,8 @@ class _FrameAdder:
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
         question = self.draft.turn.question
-        if self.look != self.draft.turn.look:
+        in_range = (is_here(one, self.tools) or self.scope.keyframes_in(one) for one in self.analyses.values())
+        if self.look != self.draft.turn.look and any(in_range):
             yield from self._applied([Noticed(_range_notice(self.look))])
         parts = self._parts(question)
         left = []

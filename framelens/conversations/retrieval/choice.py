@@ -12,7 +12,12 @@ video is a single shot."""
 
 
 def choose(
-    candidates: Sequence[FrameCandidate], relevance: Sequence[float], budget: int, *, known: Collection[int] = ()
+    candidates: Sequence[FrameCandidate],
+    relevance: Sequence[float],
+    budget: int,
+    *,
+    known: Collection[int] = (),
+    fills: bool = False,
 ) -> tuple[list[int], int]:
     """Choose at most `budget` candidates.
 
@@ -21,6 +26,7 @@ def choose(
         relevance: Relevance of each, 0 or more.
         budget: Number of frames, those in `known` among them.
         known: Places of candidates that the model has already; they are chosen again at no cost to relevance.
+        fills: Take other candidates where the keyframes are too few.
 
     Returns:
         The chosen places in order, and how many of them were chosen by relevance.
@@ -36,11 +42,14 @@ def choose(
         if not any(_is_near(candidates[place], candidates[other], apart) for other in peaks):
             peaks.append(place)
     chosen = [*peaks, *(place for place in known if place not in peaks)]
-    keyframes = [place for place, one in enumerate(candidates) if one.is_keyframe and place not in chosen]
-    while keyframes and len(chosen) < budget:
-        farthest = max(keyframes, key=lambda place: _distance(candidates, place, chosen))
-        keyframes.remove(farthest)
-        chosen.append(farthest)
+    left = [place for place in range(len(candidates)) if place not in chosen]
+    keyframes = [place for place in left if candidates[place].is_keyframe]
+    others = [place for place in left if fills and not candidates[place].is_keyframe]
+    for rest in (keyframes, others):
+        while rest and len(chosen) < budget:
+            farthest = max(rest, key=lambda place: _distance(candidates, place, chosen))
+            rest.remove(farthest)
+            chosen.append(farthest)
     return sorted(chosen), len(peaks)
 
 

@@ -92,7 +92,8 @@ _KNOWN_WORDS = re.compile(
 )
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _NOUNS = re.compile(
-    r"(?P<plural>\b(?:do|are|were|have)\s+)?\b(?P<article>the|an?|this|these|those|his|her|their|its|any|some)\s+",
+    r"(?P<plural>\b(?:do|are|were|have)\s+)?"
+    r"\b(?P<article>the|an?|this|these|those|his|her|their|its|any|some|how (?:many|much)(?! of\b))\s+",
     re.IGNORECASE,
 )
 _NUMBERS = frozenset(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "many"))
@@ -115,7 +116,7 @@ _HELPS = re.compile(r"\b(?:do|does|did)\b", re.IGNORECASE)
 _AFTER_VERBS = re.compile(r"the|an?|his|her|their|its|to|into|onto", re.IGNORECASE)
 """Where the verb is "does", the word before one of these is the other part of it, or belongs to that."""
 _NO_NOUNS = re.compile(
-    r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could|there|we|you|the"
+    r"\b(?:when|what|which|who|where|why|how|many|much|did|does|do|is|are|was|were|has|have|had|can|could|there|we|you|the"
     r"|see|seen|shown|visible|appears?|happen(?:s|ed|ing)?|going\s+on|ever|exactly|please|tell|find|list|me)\b",
     re.IGNORECASE,
 )
@@ -180,7 +181,8 @@ _NOT_SEEN = re.compile(
 _AROUND_HAN = re.compile(
     r"[？?。！!，,、\s]+|第[一二三四五六七八九十\d]+次|每一?次|[一总]共|又(?=什么|何|啥|$)|请问|请|(?:帮我|给我|我想知道|告诉我)|(?:找|跳|转|定位|列|给)[出到至一下找]+(?:所有|全部)?|^找(?:所有|全部)?|大概|大约|具体|到底|究竟"
     r"|是?(?:在)?(?:什么|啥|哪个)(?:时候|时间点?)|何时|几点(?:几分)?(?:几秒)?|几分几秒|(?:在)?第?[几哪]一?(?:刻|秒|帧)"
-    r"|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]|(?:在)?哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?:里|中)?"
+    r"|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]|有?(?:(?:几|多少)[个名位只条头匹辆台架部艘张把根块件座栋棵朵盏扇间群对双本支枚颗种]|多少|哪[些种])"
+    r"|(?:第[一二三四五六七八九十\d]+|最[后前]一|最?[开最]?[头初]一?)[个段]?(?:镜头|画面|场景)(?:里|中)?有?|(?:在)?哪[一些几]?[个段处些]?(?:画面|片段|镜头|时刻)(?:里|中)?"
     r"|发生了?(?:什么|啥|哪些)?(?:事情?)?|在?(?:哪[里儿]|[什哪][么个]?(?:位置|地方))"
     r"|(?:可见|停留)?了?(?:多久|多长时间)|(?:消失|不见)了?$|有没有|是不是有?|是否|能不能看到|第一次|最后一次|首次|在?(?:[这整每哪两几一二三四五\d]+个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?(?:各自?|分别)?|的?(?:片段|镜头|时刻|地方|时间)(?:[点段戳])?(?:有哪些|是什么)?$"
     r"|(?:能够?|可以|会)?出现(?:了|过|的)?|(?:能够?|可以|会)?看(?:到|见)(?:了|过)?|^开始有?(?=..)"
@@ -271,7 +273,7 @@ def _named_in_han(question: str) -> tuple[str, str]:
     if text := _QUOTED_HAN.search(question):
         return text[0], ""
     asked = _VERB_FIRST_HAN.sub(r"\g<verb>\g<thing>", question.strip())
-    bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", asked)).strip("的，。 ")
+    bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", asked)).strip("的，。 ").replace("谁", "人")
     look = _BECOMES_HAN.search(bare)
     if not look:
         return bare, ""

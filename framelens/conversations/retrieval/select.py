@@ -96,6 +96,14 @@ class Scope:
         """Return whether there is a range to choose from."""
         return (self.start_seconds, self.end_seconds) != (None, None)
 
+    @property
+    def budget(self) -> int:
+        """Return the number of frames to choose."""
+        if self.frames is not None:
+            return self.frames
+        analyses = self.analyses.values()
+        return min(MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
+
     def range_of(self, analysis: Analysis) -> tuple[float, float]:
         """Return the part of a video to choose from: the range within that of the analysis."""
         selection = analysis.request.selection
@@ -112,7 +120,9 @@ class Scope:
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
     here = [one for one in scope.analyses.values() if is_here(one, tools)]
-    if here and (scope.is_dense or (sought.kind == "global" and scope.is_part)):
+    seconds = sum(end - start for start, end in map(scope.range_of, here))
+    is_covered = sought.kind != "spoken" and is_dense(sought.kind, seconds, scope.budget)
+    if here and scope.is_part and (scope.is_dense or sought.kind == "global" or is_covered):
         return "range"
     if sought.kind == "global":
         return "global"
@@ -121,7 +131,6 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
     if not here:
         return "no_video"
     frames = sum(len(scope.keyframes_in(one)) for one in here) if scope.frames is None else scope.frames
-    seconds = sum(end - start for start, end in map(scope.range_of, here))
     return "dense" if is_dense(sought.kind, seconds, frames) else None
 
 
@@ -163,6 +172,8 @@ def select(
     elif outcome:
         quotes = scores.quotes_of(choosing.matches()) if outcome == "unseen" else ()
         frames, choice = choosing.keyframes(), FrameSelection(sought.kind, sought.look_for, outcome, quotes=quotes)
+        if scope.is_part and not frames:
+            frames = yield from choosing.densely()
     else:
         frames, choice = yield from choosing.by_relevance()
     return Selected(tuple(frames), replace(choice, seconds=round(time.monotonic() - started, 3)))
@@ -179,24 +190,16 @@ class _Choosing:
     cancel: threading.Event
     found: dict[ScoreName, Sequence[float | None]] = field(default_factory=dict)
 
-    @property
-    def budget(self) -> int:
-        """Return the number of frames to choose."""
-        if self.scope.frames is not None:
-            return self.scope.frames
-        analyses = self.scope.analyses.values()
-        return min(MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
-
     def keyframes(self) -> list[ChosenFrame]:
         """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""
         pool = [one for id_, analysis in self.scope.analyses.items() for one in self._keyframes(id_, analysis)]
-        places, _ = choose(pool, [0.0] * len(pool), self.budget)
+        places, _ = choose(pool, [0.0] * len(pool), self.scope.budget)
         return [_chosen(pool[place]) for place in places]
 
     def densely(self) -> Generator[Looking, None, list[ChosenFrame]]:
         """Return frames spread evenly over the range of the user in each video, at most four a second."""
         frames: list[ChosenFrame] = []
-        share = max(1, self.budget // max(1, len(self.scope.analyses)))
+        share = max(1, self.scope.budget // max(1, len(self.scope.analyses)))
         for id_, analysis in self.scope.analyses.items():
             if not is_here(analysis, self.tools):
                 continue
@@ -217,7 +220,10 @@ class _Choosing:
             yield from self._vote(pool, deadline)
         relevance, used = scores.combined(self.found, len(pool))
         known = [at for at, one in enumerate(pool) if _is_known(one, self.scope.known)]
-        places, relevant = choose(pool, relevance, self.budget, known=known)
+        places, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.is_part)
+        if self.scope.is_part and not relevant:
+            frames = yield from self.densely()
+            return frames, FrameSelection(self.sought.kind, self.sought.look_for, "range", candidates=len(frames))
         frames = yield from self._decoded([pool[place] for place in places])
         choice = FrameSelection(
             self.sought.kind,
@@ -275,11 +281,11 @@ class _Choosing:
             return ()
 
     def _keyframes(self, analysis_id: str, analysis: Analysis) -> list[FrameCandidate]:
-        """Return the keyframes in the range, or all of them if it has none."""
-        return [
-            FrameCandidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True)
-            for one in self.scope.keyframes_in(analysis) or analysis.keyframes
-        ]
+        """Return the keyframes in the range; all of them if it has none and the video isn't here any more."""
+        found = self.scope.keyframes_in(analysis)
+        if not found and not is_here(analysis, self.tools):
+            found = analysis.keyframes
+        return [FrameCandidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True) for one in found]
 
     # ---- scores
 
@@ -330,7 +336,7 @@ class _Choosing:
         The best by other scores come first, then one of each shot, then the others, all of them spread over the videos.
         """
         prior, used = scores.combined(self.found, len(pool))
-        best = sorted(range(len(pool)), key=lambda place: -prior[place])[: self.budget] if used else []
+        best = sorted(range(len(pool)), key=lambda place: -prior[place])[: self.scope.budget] if used else []
         shots: dict[tuple[str, int], list[int]] = {}
         for place, one in enumerate(pool):
             shots.setdefault((one.analysis_id, one.shot), []).append(place)

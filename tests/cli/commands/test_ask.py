@@ -221,7 +221,7 @@ def test_look_takes_frames_densely_from_a_range(video: Path, data: Path, server:
     given = ("Which?", "--look", "local", "--start", "0.2", "--end", "1.0", "--frames", "3")
     done = run(video, *given, "--json", data=data, server=server)
     turn = json.loads(done.stdout)["turn"]
-    assert done.returncode == 0 and "3 frames were taken densely" in done.stderr
+    assert done.returncode == 0 and "3 frames were spread evenly" in done.stderr
     assert turn["look"] == {"kind": "local", "start_seconds": 0.2, "end_seconds": 1.0}
     assert turn["evidence"]["choice"]["outcome"] == "range"
     assert all(0.2 <= frame["time_seconds"] < 1.0 for frame in turn["attached"])

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,18 @@ from typing import Any, Literal, get_args
 from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.config import Settings
-from framelens.core.codec import to_document
-from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError, Cancelled, ConfigError
+from framelens.core.codec import Failure, to_document
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, ConfigError, VideoError
+from framelens.core.files import new_id
+from framelens.core.roles import current_user
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
+from framelens.jobs.deduplication import request_digest
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
+from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.runner import BatchHalted, Listener, VideoEnded, followed_run, run_videos
 from framelens.reports.json import writer
@@ -109,13 +114,53 @@ def run(
         BatchProgress(total, quiet=given.quiet) as progress,
         progress.notices(services, is_asked=not given.no_model),
     ):
+        record = _BatchRecord(BatchRepository(services.store), batch, items)
         for outcome in _outcomes(batch, services.jobs, items, progress, cancel):
+            record.save(outcome)
             place = f"{len(outcomes) + 1}/{total}"
             progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
             outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
     _print_summary(outcomes, total, time.monotonic() - since, batch)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
     return worst_exit_code(codes)
+
+
+class _BatchRecord:
+    """The videos of a command as a stored batch, which the page shows and continues like one of its own.
+
+    The same command again takes the place of the earlier one. Nothing is stored if no request can be built.
+    """
+
+    def __init__(self, batches: BatchRepository, command: SeveralVideos, items: Sequence[Input]) -> None:
+        self._batches = batches
+        self._videos = [
+            BatchVideo("", one.path, printable(one.path.name), failure=Failure.of(one.error) if one.error else None)
+            for one in items
+        ]
+        self._batch: Batch | None = None
+        if (request := _first_request(command, items)) and len(items) > 1:
+            given = "\n".join(str(one.path) for one in items)
+            key = request_digest(f"{current_user().id}\n{given}", replace(request, path=UNKNOWN_PATH), {})
+            videos, common = tuple(self._videos), replace(request, path=UNKNOWN_PATH)
+            self._batch = batches.add(Batch(key[: len(new_id())], videos, common, "", repeats=command.given.anew))
+
+    def save(self, outcome: Outcome) -> None:
+        """Store what has become of a video."""
+        if self._batch is None:
+            return
+        place = next(place for place, one in enumerate(self._videos) if one.path == outcome.path)
+        job_id = outcome.job.id if outcome.job else ""
+        failure = Failure.of(outcome.error) if outcome.error and not job_id else None
+        self._batches.save_video(self._batch.id, place, replace(self._videos[place], job_id=job_id, failure=failure))
+
+
+def _first_request(command: SeveralVideos, items: Iterable[Input]) -> AnalysisRequest | None:
+    """Return the request about the first video for which one can be built, None for none."""
+    for item in items:
+        if item.error is None:
+            with suppress(VideoError):
+                return command.request(item.path)
+    return None
 
 
 def _outcomes(

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from rich.console import Console
 
 from framelens.cli import terminal as terminal_module
 from framelens.core.events import StageStarted
+from framelens.plugins.batch.batch import Batch
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.runner import VideoBegun, VideoEnded, VideoProgress
+from framelens.store.database import Store
 from framelens.video.inputs import Input
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
@@ -43,6 +47,12 @@ def clips(tmp_path: Path) -> Path:
     return write_clips(tmp_path / "clips", {"a.mp4": "red", "b.mp4": "blue", "more/a.mp4": "green"})
 
 
+def stored_batches(folder: Path) -> list[Batch]:
+    """Return the batches that commands in a folder have stored."""
+    with closing(Store(folder / "data" / "framelens.sqlite")) as store:
+        return BatchRepository(store).recent(9)
+
+
 def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -59,7 +69,12 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
     assert {path.name for path in (tmp_path / "reports").glob("*.md")} == {
         "a.report.md", "a.report-2.md", "b.report.md",
     }  # fmt: skip
+    (batch,) = stored_batches(tmp_path)
+    assert [(one.name, bool(one.job_id)) for one in batch.videos] == [
+        ("a.mp4", True), ("b.mp4", True), ("broken.mp4", False), ("a.mp4", True),
+    ]  # fmt: skip
     again = run("analyse", clips, "--no-model", "--skip-done", "--language", "en", cwd=tmp_path)
+    assert [one.videos for one in stored_batches(tmp_path)] == [batch.videos]
     assert again.returncode == 3
     assert again.stdout.count("skipped, done before") == 3
     assert list(tmp_path.glob("*.md")) == []

@@ -6,14 +6,19 @@ of the layers and the embeddings; the size of a checkpoint or the catalogue's fi
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Pictures = Literal["patches", "fixed", "tiles", "slices"]
+Pictures = Literal["patches", "fixed", "tiles", "slices", "dynamic", "anyres"]
 FRAME = (448, 252)
 """Width and height in pixels of the smallest frame that is sent: a request with many frames, or to a CPU, has these."""
 _MOST_TILED = 2
 """Number of pictures in a request beyond which DeepSeek-VL2 doesn't cut them into tiles."""
+_LARGEST_ANYRES = (1153, 944)
+"""Size of the picture with the most tokens in LLaVA-OneVision, which vLLM's `llava_onevision.py` has as a constant."""
+_SCALED_FROM = 1.1
+"""Ratio of sides to those of the most tiles, from which LLaVA-OneVision scales tokens down (its processor)."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,10 @@ class Vision:
 
     Attributes:
         pictures: How a picture is counted. "patches": by its pixels, in squares of `unit_px`, up to `max_pixels`.
-            "fixed": `tokens` each. "tiles" and "slices": cut into up to `most_pieces` squares of `unit_px`, with
-            `tokens` for each piece.
+            "fixed": `tokens` each. The others are cut into up to `most_pieces` squares of `unit_px`, with `tokens`
+            for each: "tiles" as in DeepSeek-VL2, "slices" as in MiniCPM-V, "dynamic" as in InternVL, "anyres" as in
+            LLaVA-OneVision.
+        grids: Columns and rows into which "dynamic" and "anyres" cut a picture, the fewest squares first.
         output: Numbers per token at the tower's output.
         gated: Whether its layers have three matrices instead of two.
     """
@@ -118,17 +125,21 @@ class Vision:
     most_pieces: int = 1
     gated: bool = False
     patches_per_token: int = 1
+    grids: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("unit_px", "patches_per_token", "most_pieces", "max_pixels"):
+        counted = () if self.pictures == "patches" else ("tokens",)
+        for name in ("unit_px", "patches_per_token", "most_pieces", "max_pixels", *counted):
             if getattr(self, name) < 1:
                 raise ValueError(f"vision_config: {name} = {getattr(self, name)}")
+        if self.pictures in ("dynamic", "anyres") and not self.grids:
+            raise ValueError("image_grid_pinpoints = []")
 
     @property
     def weights(self) -> int:
         """Return the number of weights in its layers and in the projection to the language model."""
         layers = self.depth * (4 * self.hidden**2 + (3 if self.gated else 2) * self.hidden * self.intermediate)
-        merged = self.hidden * self.patches_per_token
+        merged = self.hidden * (1 if self.pictures == "fixed" else self.patches_per_token)
         return layers + merged * (merged + self.output) if self.pictures == "patches" else layers + merged * self.output
 
 
@@ -172,9 +183,13 @@ def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) 
     if vision.pictures == "patches":
         return _patched(vision, width, height)
     if vision.pictures == "slices":
-        pieces = _slices(vision, width, height)
-        return vision.tokens * (1 + pieces if pieces > 1 else 1)
-    columns, rows = (1, 1) if together > _MOST_TILED else _tiles(vision, width, height)
+        return _with_thumbnail(vision, _slices(vision, width, height))
+    if vision.pictures == "dynamic":
+        columns, rows = _nearest_grid(vision, width, height)
+        return _with_thumbnail(vision, columns * rows)
+    if vision.pictures == "anyres":
+        return _unpadded(vision, width, height)
+    columns, rows = (1, 1) if together > _MOST_TILED else _tiles(vision, width, height, _all_grids(vision))
     side = math.isqrt(vision.tokens)  # a thumbnail, then the tiles; a mark ends each row
     return side * (side + 1) + rows * side * (columns * side + 1) + 1
 
@@ -186,7 +201,14 @@ def largest_picture_tokens(vision: Vision) -> int:
     if vision.pictures == "tiles":
         shapes = ((columns, vision.most_pieces // columns) for columns in range(1, vision.most_pieces + 1))
         return max(image_tokens(vision, c * vision.unit_px, r * vision.unit_px) for c, r in shapes if r)
-    return vision.tokens * (1 + vision.most_pieces)
+    if vision.pictures == "anyres":
+        return image_tokens(vision, *_LARGEST_ANYRES)
+    return _with_thumbnail(vision, vision.most_pieces)
+
+
+def _with_thumbnail(vision: Vision, pieces: int) -> int:
+    """Return the tokens of a picture in pieces, to which a small one of the whole is added if there are several."""
+    return vision.tokens * (1 + pieces if pieces > 1 else 1)
 
 
 def _patched(vision: Vision, width: int, height: int) -> int:
@@ -199,7 +221,35 @@ def _patched(vision: Vision, width: int, height: int) -> int:
     return columns * rows
 
 
-def _tiles(vision: Vision, width: int, height: int) -> tuple[int, int]:
+def _all_grids(vision: Vision) -> tuple[tuple[int, int], ...]:
+    """Return columns and rows of every grid of at most `most_pieces` squares."""
+    most = vision.most_pieces
+    return tuple((columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1))
+
+
+def _nearest_grid(vision: Vision, width: int, height: int) -> tuple[int, int]:
+    """Return the grid whose shape is nearest to the picture's: of equal ones the largest that it fills half."""
+    least = min(abs(width / height - columns / rows) for columns, rows in vision.grids)
+    first, *others = (grid for grid in vision.grids if abs(width / height - grid[0] / grid[1]) == least)
+    filled = (grid for grid in others if width * height > 0.5 * vision.unit_px**2 * grid[0] * grid[1])
+    return max(filled, key=lambda grid: grid[0] * grid[1], default=first)
+
+
+def _unpadded(vision: Vision, width: int, height: int) -> int:
+    """Return the tokens of the whole picture, of its tiles without their padding, and a mark for each row of them."""
+    side = math.isqrt(vision.tokens)
+    columns, rows = (side * each for each in _tiles(vision, width, height, vision.grids))
+    if width / height > columns / rows:
+        rows -= (rows - int(round(height * columns / width, 7))) // 2 * 2
+    else:
+        columns -= (columns - int(round(width * rows / height, 7))) // 2 * 2
+    ratio = math.sqrt(columns * rows / (vision.most_pieces * vision.tokens))
+    if ratio > _SCALED_FROM:
+        columns, rows = int(columns // ratio), int(rows // ratio)
+    return vision.tokens + rows * (columns + 1)
+
+
+def _tiles(vision: Vision, width: int, height: int, grids: Iterable[tuple[int, int]]) -> tuple[int, int]:
     """Return columns and rows of the grid that keeps most of the picture's own pixels, with the least padding."""
 
     def cost(grid: tuple[int, int]) -> tuple[float, float]:
@@ -208,8 +258,7 @@ def _tiles(vision: Vision, width: int, height: int) -> tuple[int, int]:
         kept = min(width * height, int(width * shrink) * int(height * shrink))
         return -kept, across * down - kept
 
-    most = vision.most_pieces
-    return min(((c, r) for c in range(1, most + 1) for r in range(1, most // c + 1)), key=cost)
+    return min(grids, key=cost)
 
 
 def _slices(vision: Vision, width: int, height: int) -> int:

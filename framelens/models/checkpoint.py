@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.core.errors import ModelNotFound
+from framelens.core.units import gib_text
 from framelens.models.architecture import Shape
 from framelens.models.config.parser import read_shape
 from framelens.models.serving_plan import Plan, number_bytes
@@ -37,10 +38,15 @@ def shape_in(folder: Path, config: Any) -> Shape:
     """Read the shape of the model in `folder` from its config, with the size of its weights if they are there.
 
     Raises:
-        ModelNotFound: As in `read_shape`.
+        ModelNotFound: As in `read_shape`; of an unknown type `model_type_weights`, with the size of its weights.
     """
-    shape = read_shape(config)
     num_bytes, numbers = weights_in(folder)
+    try:
+        shape = read_shape(config)
+    except ModelNotFound as error:
+        if error.key == "model_type_unknown" and num_bytes:
+            raise ModelNotFound("model_type_weights", **error.values, weights=gib_text(num_bytes)) from error
+        raise
     if shape.quantisation is not None:
         return replace(shape, stored_bytes=num_bytes)
     return replace(shape, published=numbers, stored_bytes=numbers * number_bytes(shape, Plan()))

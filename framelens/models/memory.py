@@ -170,14 +170,15 @@ def _cache(shape: Shape, plan: Plan) -> MemoryTerm:
     cache, block = shape.text.cache, _BLOCK_TOKENS[plan.device]
     tokens = math.ceil(plan.max_model_len / block) * block * plan.sequences
     card = _cache_bytes(shape, plan, cache.layers - cache.window_layers) * tokens
-    if cache.window_layers:
-        kept = min(plan.max_model_len, cache.window + plan.batched_tokens) * plan.sequences
-        card += _cache_bytes(shape, plan, cache.window_layers) * kept
+    kept = min(plan.max_model_len, cache.window + plan.batched_tokens) if cache.window_layers else 0
+    card += _cache_bytes(shape, plan, cache.window_layers) * kept * plan.sequences
     values = {
-        "layers": cache.layers, "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
+        "layers": cache.layers - cache.window_layers, "window_layers": cache.window_layers, "kept": kept,
+        "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
         "tokens": plan.max_model_len, "sequences": plan.sequences, "cards": plan.cards,
     }  # fmt: skip
-    return MemoryTerm("cache", card, card * plan.cards, "cache_latent" if cache.latent else "cache", values)
+    formula = "cache_latent" if cache.latent else "cache_windows" if cache.window_layers else "cache"
+    return MemoryTerm("cache", card, card * plan.cards, formula, values)
 
 
 # ---- estimates -------------------------------------------------------------------------------------------------------

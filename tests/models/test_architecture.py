@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.errors import ModelNotFound
+from framelens.core.units import gib_text
 from framelens.models.catalogue import built_in
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.checkpoint import read_config, shape_in, weights_in
@@ -44,3 +46,11 @@ def test_weights_of_a_folder_are_those_of_its_files(name: str, tiny_vl: Path, tm
         index.write_text(json.dumps({"weight_map": weight_map}))
         assert weights_in(folder)[0] == found
     assert weights_bytes(shape_in(folder, config)) == pytest.approx(held, rel=0.1), "as counted"
+
+
+def test_weights_of_an_unknown_family_are_named(tmp_path: Path, tiny_vl: Path) -> None:
+    shutil.copytree(tiny_vl.parent / "tiny-text", folder := tmp_path / "m")
+    with pytest.raises(ModelNotFound) as caught:
+        shape_in(folder, {**read_config(folder), "model_type": "mamba"})
+    held = weights_in(folder)[0]
+    assert (caught.value.key, caught.value.values["weights"]) == ("model_type_weights", gib_text(held))

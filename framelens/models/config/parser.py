@@ -1,8 +1,8 @@
 """Parser of config.json files: builds a Shape and guesses nothing; missing, wrong or unknown values are errors.
 
 Both styles are supported: everything at the top level, as in Qwen2-VL, and a `text_config` (or `language_config`)
-beside a `vision_config`. Language models are those of the Llama and Qwen lines and DeepSeek's with latent attention,
-dense or with experts.
+beside a `vision_config`. Language models are those of the Llama, Qwen, GLM and Gemma lines and DeepSeek's with latent
+attention, dense or with experts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,9 +17,10 @@ from framelens.models.config.vision import read_vision
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
 _MAX_LAYERS = 1000  # a safety limit
 _DEEPSEEK = ("deepseek_v2", "deepseek_v3")
+_GLM_EXPERTS = ("glm4_moe", "glm4v_moe")
 _KNOWN = (
-    "llama", "mistral", "qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen3", "qwen3_moe", "qwen3_vl",
-    "qwen3_vl_moe", *_DEEPSEEK,
+    "llama", "mistral", "internlm2", "phi3", "qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen3", "qwen3_moe",
+    "qwen3_vl", "qwen3_vl_moe", "glm4", "glm4v", *_GLM_EXPERTS, "gemma3", *_DEEPSEEK,
 )  # fmt: skip
 # Defaults of transformers for a Llama inside another model whose config leaves sizes out.
 _LLAMA_DEFAULTS: dict[str, Any] = {
@@ -29,6 +30,17 @@ _LLAMA_DEFAULTS: dict[str, Any] = {
     "intermediate_size": 11008,
     "vocab_size": 32000,
     "max_position_embeddings": 2048,
+}
+# Those of a Gemma 3 likewise, of which the 4B leaves all out.
+_GEMMA3_DEFAULTS: dict[str, Any] = {
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "vocab_size": 262208,
+    "max_position_embeddings": 131072,
+    "sliding_window": 4096,
+    "sliding_window_pattern": 6,
+    "tie_word_embeddings": True,
 }
 _TEXT_NAMES = ("text_config", "language_config", "llm_config")
 _TEXT_OF = {"llava": "llama", "multi_modality": "llama", "deepseek_vl": "llama", "deepseek_vl_hybrid": "llama"}
@@ -163,6 +175,8 @@ def _read_text(fields: Fields, *, model_type: str, nested: bool, tied: bool | No
         raise ModelNotFound("model_type_unknown", model_type=model_type or "-", known=", ".join(_KNOWN))
     if nested and kind == "llama":
         fields = fields.with_defaults(_LLAMA_DEFAULTS)
+    elif kind == "gemma3":
+        fields = fields.with_defaults(_GEMMA3_DEFAULTS)
     fields.require(*_SIZES)
     return _TextReader(fields, kind, tied).text()
 
@@ -208,9 +222,11 @@ class _TextReader:
         if self.latent:
             width = self.fields.number("kv_lora_rank") + self.fields.number("qk_rope_head_dim")
             return Cache(self.layers, 1, width, latent=True)
-        slides = self.fields.flag("use_sliding_window", default=self.kind == "mistral")
+        slides = self.fields.flag("use_sliding_window", default=self.kind in ("mistral", "gemma3"))
         window = self.fields.number("sliding_window", default=0) if slides else 0
-        kinds = self.fields.values.get("layer_types") or ["sliding_attention"] * self.layers
+        every = self.fields.number("sliding_window_pattern", default=0)
+        full = self.layers // every if every else 0  # each layer of this number keeps every token
+        kinds = self.fields.values.get("layer_types") or ["sliding_attention"] * (self.layers - full)
         sliding = sum(kind == "sliding_attention" for kind in kinds) if window else 0
         return Cache(self.layers, self.kv_heads, self.head_dim, window=window, window_layers=min(sliding, self.layers))
 
@@ -228,7 +244,7 @@ class _TextReader:
         first = self.fields.number("first_k_dense_replace", default=0)
         every = self.fields.number("decoder_sparse_step", "moe_layer_freq", default=1) or 1
         dense = self.fields.values.get("mlp_only_layers") or ()
-        if self.kind in _DEEPSEEK:
+        if self.kind in (*_DEEPSEEK, *_GLM_EXPERTS):
             return sum(layer >= first and layer % every == 0 for layer in range(self.layers))
         return sum(layer not in dense and (layer + 1) % every == 0 for layer in range(self.layers))
 

@@ -4,7 +4,8 @@ Picture costs follow each family's processor where config.json doesn't define th
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from framelens.core.errors import ModelNotFound
 from framelens.models.architecture import Text, Vision
@@ -13,6 +14,8 @@ from framelens.models.config.fields import Fields
 # Defaults of the families' processors, where config.json doesn't set a limit.
 _QWEN2_MAX_PIXELS = 16384 * 28 * 28
 _QWEN3_MAX_PIXELS = 16384 * 32 * 32
+_GLM4V_MAX_PIXELS = 6144 * 28 * 28  # half of the limit in its files, which counts two frames for a picture
+_LLAVA_MOST_TILES = 9  # of `anyres_max_9`; more tokens are scaled down
 _MAX_PIECES = 64  # a safety limit for values in config.json
 _SO400M = {"width": 1152, "layers": 27, "patch_size": 14}
 _SIGLIP_LARGE = {
@@ -57,6 +60,12 @@ def _qwen3(fields: Fields, _outer: Fields, text: Text) -> Vision:
     return _in_patches(fields, *sizes, _QWEN3_MAX_PIXELS, merged * text.hidden)
 
 
+def _glm4v(fields: Fields, _outer: Fields, text: Text) -> Vision:
+    """Read a tower whose blocks are as wide as its output; `intermediate_size` is the width of its merger."""
+    output = fields.number("out_hidden_size", default=text.hidden)
+    return _in_patches(fields, fields.number("hidden_size"), output, _GLM4V_MAX_PIXELS, output, gated=True)
+
+
 def _in_patches(
     fields: Fields, hidden: int, intermediate: int, max_pixels: int, output: int, *, gated: bool = False
 ) -> Vision:
@@ -78,6 +87,47 @@ def _in_patches(
 def _llava(fields: Fields, _outer: Fields, text: Text) -> Vision:
     fields.require(*_VIT_SIZES)
     return _fixed(fields, text, fields.number("image_size"))
+
+
+def _gemma3(fields: Fields, outer: Fields, text: Text) -> Vision:
+    """Build SigLIP at 896 px, whose patches are averaged to `mm_tokens_per_image` tokens."""
+    fields.require(*_VIT_SIZES)
+    whole = _fixed(fields, text, fields.number("image_size"))
+    tokens = max(1, outer.number("mm_tokens_per_image", default=256))
+    return replace(whole, tokens=tokens, patches_per_token=max(1, whole.tokens // tokens))
+
+
+def _llava_onevision(fields: Fields, outer: Fields, text: Text) -> Vision:
+    """Build SigLIP over the whole picture and the tiles of one of the grids in `image_grid_pinpoints`."""
+    fields.require(*_VIT_SIZES)
+    whole, side = _fixed(fields, text, fields.number("image_size")), max(1, fields.number("image_size"))
+    given = outer.values.get("image_grid_pinpoints") or [[side, side]]
+    grids = {(width // side, height // side) for height, width in given}
+    return replace(whole, pictures="anyres", grids=_limited(grids), most_pieces=_LLAVA_MOST_TILES)
+
+
+def _internvl(fields: Fields, outer: Fields, text: Text) -> Vision:
+    """Build InternViT over up to `max_dynamic_patch` tiles and a thumbnail; 2 × 2 patches are one token."""
+    fields.require(*_VIT_SIZES)
+    whole = _fixed(fields, text, outer.number("force_image_size", default=fields.number("image_size")))
+    merge = round(1 / float(outer.values.get("downsample_ratio") or 0.5)) ** 2
+    most = outer.number("max_dynamic_patch", default=12) if outer.flag("dynamic_image_size", default=True) else 1
+    most = min(max(1, most), _MAX_PIECES)
+    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
+    return replace(
+        whole,
+        pictures="dynamic",
+        tokens=whole.tokens // merge,
+        patches_per_token=merge,
+        grids=_limited(grids),
+        most_pieces=most,
+    )
+
+
+def _limited(grids: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return the grids of a sane size by their number of tiles, the order in which the processors compare them."""
+    sane = [(columns, rows) for columns, rows in grids if 0 < columns * rows <= _MAX_PIECES]
+    return tuple(sorted(sane, key=lambda grid: (grid[0] * grid[1], grid)))
 
 
 def _deepseek(fields: Fields, outer: Fields, text: Text) -> Vision:
@@ -147,7 +197,13 @@ _READERS: dict[str, Callable[[Fields, Fields, Text], Vision]] = {
     "qwen2_5_vl": _qwen2_5,
     "qwen3_vl": _qwen3,
     "qwen3_vl_moe": _qwen3,
+    "glm4v": _glm4v,
+    "glm4v_moe": _glm4v,
+    "gemma3": _gemma3,
+    "internvl": _internvl,
+    "internvl_chat": _internvl,
     "llava": _llava,
+    "llava_onevision": _llava_onevision,
     "deepseek_vl": _deepseek,
     "deepseek_vl_hybrid": _deepseek,
     "multi_modality": _deepseek,

@@ -118,7 +118,7 @@ def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
     try:
         shape = shape_in(folder, config)
     except ModelNotFound as error:
-        if error.key == "model_type_unknown":
+        if error.key in ("model_type_unknown", "model_type_weights"):
             return None
         raise
     if match is not None:

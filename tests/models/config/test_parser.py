@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+
 import pytest
 
 from framelens.core.errors import ModelNotFound
@@ -16,6 +19,50 @@ QWEN = {
     "model_type": "qwen2", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 4,
     "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 512,
 }  # fmt: skip
+
+QWEN2_7B = {
+    "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+    "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152000, "max_position_embeddings": 32768,
+}  # fmt: skip
+_SIGLIP = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "patch_size": 14}
+_INTERN_VIT = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
+OTHERS: dict[str, dict[str, object]] = {
+    "gemma-3-4b-it": {
+        "model_type": "gemma3", "mm_tokens_per_image": 256, "vision_config": {**_SIGLIP, "image_size": 896},
+        "text_config": {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240,
+                        "num_hidden_layers": 34, "sliding_window": 1024},
+    },
+    "gemma-3-12b-it": {
+        "model_type": "gemma3", "mm_tokens_per_image": 256, "vision_config": {**_SIGLIP, "image_size": 896},
+        "text_config": {"model_type": "gemma3_text", "hidden_size": 3840, "intermediate_size": 15360,
+                        "num_hidden_layers": 48, "num_attention_heads": 16, "num_key_value_heads": 8,
+                        "sliding_window": 1024},
+    },
+    "InternVL3-8B": {
+        "model_type": "internvl_chat", "downsample_ratio": 0.5, "dynamic_image_size": True, "force_image_size": 448,
+        "max_dynamic_patch": 12, "use_thumbnail": True, "llm_config": QWEN2_7B,
+        "vision_config": {**_INTERN_VIT, "image_size": 448, "patch_size": 14},
+    },
+    "InternVL3-8B-hf": {
+        "model_type": "internvl", "downsample_ratio": 0.5, "text_config": QWEN2_7B,
+        "vision_config": {**_INTERN_VIT, "image_size": [448, 448], "patch_size": [14, 14]},
+    },
+    "GLM-4.5V": {
+        "model_type": "glm4v_moe",
+        "text_config": {"model_type": "glm4v_moe_text", "hidden_size": 4096, "intermediate_size": 10944,
+                        "num_hidden_layers": 46, "num_attention_heads": 96, "num_key_value_heads": 8,
+                        "head_dim": 128, "vocab_size": 151552, "n_routed_experts": 128, "n_shared_experts": 1,
+                        "num_experts_per_tok": 8, "moe_intermediate_size": 1408, "first_k_dense_replace": 1},
+        "vision_config": {"model_type": "glm4v_moe", "depth": 24, "hidden_size": 1536, "intermediate_size": 10944,
+                          "out_hidden_size": 4096, "patch_size": 14, "spatial_merge_size": 2},
+    },
+    "llava-onevision-qwen2-7b-ov-hf": {
+        "model_type": "llava_onevision", "text_config": QWEN2_7B,
+        "vision_config": {**_SIGLIP, "num_hidden_layers": 26, "image_size": 384},
+        "image_grid_pinpoints": [[384 * rows, 384 * columns] for rows in range(1, 7) for columns in range(1, 7)],
+    },
+}  # fmt: skip
+"""Configs of models that users name, shortened; the catalogue has none of these families."""
 
 
 def shape_of(id_: str) -> Shape:
@@ -69,6 +116,22 @@ def test_any_config_gives_an_estimate_or_an_error(id_: str) -> None:
         table[key] = was
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_odd_config_of_another_family_is_an_error_too(name: str) -> None:
+    config = json.loads(json.dumps(OTHERS[name]))
+    places = [(config, key) for key in config]
+    places += [(inner, key) for inner in config.values() if isinstance(inner, dict) for key in inner]
+    for table, key in places:
+        was = table[key]
+        for odd in (None, 0, -1, 1, 1.5, True, "x", [], {}, [[]], [[384]], [[0, 0]], 10**9):
+            table[key] = odd
+            with suppress(ModelNotFound):
+                shape = read_shape(config)
+                assert estimate_memory(shape, Plan(tensor_parallel=2)).total_bytes > 0
+                assert shape.vision is None or image_tokens(shape.vision, 1280, 720) > 0
+        table[key] = was
+
+
 def test_a_family_that_is_not_known_is_said_to_be_so() -> None:
     wrong = refusal({**QWEN, "model_type": "mamba"})
     assert (wrong.key, wrong.values["model_type"]) == ("model_type_unknown", "mamba")
@@ -109,6 +172,50 @@ def test_image_tokens_match_processor_of_each_family() -> None:
     slices = shape_of("openbmb/MiniCPM-V-2_6").vision
     assert slices and image_tokens(slices, 448, 448) == 64
     assert slices and image_tokens(slices, 1344, 1344) == 64 * 10
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("gemma-3-4b-it", 4.30e9),
+        ("gemma-3-12b-it", 12.19e9),
+        ("InternVL3-8B", 7.94e9),
+        ("InternVL3-8B-hf", 7.94e9),
+        ("GLM-4.5V", 107.7e9),
+        ("llava-onevision-qwen2-7b-ov-hf", 8.03e9),
+    ],
+)
+def test_models_outside_the_catalogue_are_counted(name: str, published: float) -> None:
+    assert read_shape(OTHERS[name]).parameters == pytest.approx(published, rel=0.02), "as on the hub"
+
+
+def test_pictures_outside_the_catalogue_cost_as_in_vllm() -> None:
+    """As counted by vLLM 0.32 and the processors of transformers 5.19, which agree on 3,000 other sizes, too."""
+
+    def tokens(name: str) -> list[int]:
+        vision = read_shape(OTHERS[name]).vision
+        assert vision
+        each = [image_tokens(vision, *size) for size in ((448, 252), (1280, 720), (448, 448), (720, 1280))]
+        return [*each, largest_picture_tokens(vision)]
+
+    assert tokens("gemma-3-4b-it") == [256] * 5
+    assert tokens("InternVL3-8B") == tokens("InternVL3-8B-hf") == [768, 2304, 256, 2304, 3328]
+    assert tokens("GLM-4.5V") == [144, 1196, 256, 1196, 6144]
+    assert tokens("llava-onevision-qwen2-7b-ov-hf") == [2052, 5967, 3699, 6009, 8748]
+
+
+def test_a_picture_of_fixed_cost_is_its_own_largest() -> None:
+    vision = shape_of("llava-hf/llava-1.5-7b-hf").vision
+    assert vision and largest_picture_tokens(vision) == 576
+
+
+def test_layers_with_a_window_keep_the_window_and_a_batch() -> None:
+    """Eight of Gemma's 48 layers keep all 8,192 tokens, the others 1,024 and a batch of 2,048."""
+    cache = next(
+        term for term in estimate_memory(read_shape(OTHERS["gemma-3-12b-it"]), Plan()).terms if term.key == "cache"
+    )
+    assert cache.card_bytes == (8 * 8192 + 40 * (1024 + 2048)) * 2 * 8 * 256 * 2
+    assert (cache.formula, cache.values["layers"], cache.values["kept"]) == ("cache_windows", 8, 3072)
 
 
 def test_the_largest_picture_is_that_of_the_processor() -> None:

@@ -74,6 +74,12 @@ def only(subject: PreflightSubject) -> CheckFinding:
     return found[0]
 
 
+def uncounted(weights: int, machine: SystemFacts, **arguments: Any) -> PreflightSubject:
+    """A model of a family that the calculator doesn't know, of which the weights alone are certain."""
+    known = subject(machine=machine, **arguments)
+    return replace(known, model=replace(known.model, shape=None, weights_bytes=weights))
+
+
 PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], PreflightSubject]]] = {
     "heads": (
         "heads_not_divisible",
@@ -89,6 +95,16 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
         "numa_nodes_too_few",
         lambda: subject(tensor_parallel_size=2),
         lambda: replace(subject(tensor_parallel_size=2), environment={"VLLM_CPU_OMP_THREADS_BIND": "0-1|2-3"}),
+    ),
+    "weights of an unknown family": (
+        "preflight_weights_large",
+        lambda: uncounted(29 * GIB, CPU),
+        lambda: uncounted(28 * GIB, CPU),
+    ),
+    "weights of an unknown family on cards": (
+        "preflight_weights_large",
+        lambda: uncounted(40 * GIB, cards(AMPERE)),
+        lambda: uncounted(40 * GIB, cards(AMPERE, 2), tensor_parallel_size=2),
     ),
     "ray": (
         "ray_missing",

@@ -15,7 +15,7 @@ from framelens.core.units import GIB, gib_text
 from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
-from framelens.models.placement import MemoryNeed, estimate_need, tensor_sizes
+from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 
 _MARGIN = 1.01  # tolerance for blocks
@@ -175,6 +175,16 @@ def _large_weights(subject: PreflightSubject) -> Values | None:
     return {"weights": gib_text(weights), "memory": gib_text(size)} if weights > size else None
 
 
+def _large_uncounted(subject: PreflightSubject) -> Values | None:
+    """Find weights of a family whose need can't be calculated that exceed the cards or the memory by themselves."""
+    machine, weights = subject.machine, subject.model.weights_bytes
+    there = machine.memory_bytes if machine.device == "cpu" else (machine.least_card_bytes or 0) * subject.processes
+    shrinks = any(subject.arguments.get(key) for key in (*_OFFLOADS, "quantization"))
+    if subject.model.shape is not None or not there or shrinks or weights <= there * USABLE:
+        return None
+    return {"weights": gib_text(weights), "memory": gib_text(there)}
+
+
 def _short_cache(subject: PreflightSubject) -> Values | None:
     """Find weights and working memory that leave too little of the smallest card for one request."""
     shape, size = subject.shape, subject.machine.least_card_bytes
@@ -290,6 +300,7 @@ RULES: tuple[Check, ...] = (
     Rule("cache_exceeds_memory", _large_cache, device="cpu"),
     Rule("context_exceeds_cache", lambda it: not _large_cache(it) and _small_cache(it), _shorter),
     Rule("weights_exceed_card", _large_weights, another_model, device="gpu"),
+    Rule("preflight_weights_large", _large_uncounted, another_model, "hinders", engine=""),
     Rule("preflight_cache_short", _short_cache, _shorter_or_another, "hinders", device="gpu"),
     _busy_cards,
     Rule("preflight_memory_short", _short_memory, _smaller, "hinders", device="cpu", engine=""),

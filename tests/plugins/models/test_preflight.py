@@ -12,7 +12,7 @@ from framelens.core.errors import ConfigError, EngineError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB
 from framelens.i18n import error_text, notice_text
-from framelens.models.catalogue import built_in
+from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.config.parser import read_shape
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
@@ -377,6 +377,15 @@ def test_code_of_a_model_that_is_not_here_is_confirmed_later() -> None:
     needing = subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}})
     found = only(replace(needing, model=replace(needing.model, folder="", files=frozenset())))
     assert (found.key, found.severity, found.fix) == ("preflight_code_later", "hinders", None)
+
+
+@pytest.mark.parametrize(
+    "id_", [one.id for one in built_in().by_id.values() if one.needs_code and one.engine == "vllm"]
+)
+def test_code_of_a_model_in_the_catalogue_is_known_about(id_: str) -> None:
+    config = raw_built_in()[id_]["config"]
+    absent = replace(subject(config), model=CheckedModel(id_, config=config, match=built_in().find(id_)))
+    assert reported(absent) == ["preflight_code_later"]
 
 
 def test_fault_of_code_counts_only_where_it_may_run() -> None:

@@ -175,6 +175,10 @@ def _knows_type(subject: PreflightSubject) -> bool:
 
 
 def _brings(subject: PreflightSubject, what: str) -> bool:
+    """Return whether the model brings code for a class, by its config.json or, before it is here, the catalogue."""
+    match = subject.model.match
+    if match is not None and match.why == "exact" and match.entry.needs_code:
+        return True
     brought: Any = (subject.config or {}).get("auto_map")
     return isinstance(brought, Mapping) and any(str(name).startswith(what) for name in brought)
 

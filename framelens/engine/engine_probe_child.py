@@ -1,6 +1,7 @@
 """Script of a child process: import the installed engines and write what they know as JSON to the file given.
 
 It is run by `engine_probe.py` and imports nothing of this package. What an engine doesn't say is left out: unknown.
+Under "faults" is why, by the name of what is missing, but for an engine that isn't installed.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from typing import Any, Literal
 _PLAIN = {bool: "bool", int: "int", float: "float", str: "str", Path: "str", type: "str"}
 _LISTS = (list, set, tuple, Sequence, Set)
 _BOUNDS = ("gt", "ge", "lt", "le")
+_ENGINES = ("vllm", "transformers")
+_MOST_CHARACTERS = 300  # of a fault
 
 
 def arguments() -> dict[str, Any]:
@@ -148,12 +151,15 @@ _PARTS: tuple[Callable[[], Any], ...] = (
 
 def main() -> None:
     """Write what each engine says."""
-    known = {}
+    known: dict[str, Any] = {}
     for part in _PARTS:
         try:
             known[part.__name__] = part()
-        except Exception as error:  # noqa: BLE001 - an engine that isn't here, or a version with another layout
-            sys.stderr.write(f"{part.__name__}: {type(error).__name__}: {error}\n")
+        except Exception as error:  # noqa: BLE001 - an engine that isn't here or broken, or another layout
+            reason = f"{type(error).__name__}: {error}"
+            sys.stderr.write(f"{part.__name__}: {reason}\n")
+            if getattr(error, "name", "") not in _ENGINES:
+                known.setdefault("faults", {})[part.__name__] = reason[:_MOST_CHARACTERS]
     Path(sys.argv[1]).write_text(json.dumps(known, default=str), encoding="utf-8")
 
 

@@ -6,9 +6,15 @@ plugins, since a plugin may add to its tables in one process and not in another.
 
 import functools
 from importlib import metadata
+from typing import Literal
 
-from framelens.core.engines.engine_record import engine_record
+from framelens.core.engines.engine_record import engine_faults, engine_record
 from framelens.engine.engine_probe import ensure_record
+
+_TABLES = {
+    "vllm": ("arguments", "architectures", "vllm_model_types", "quantisations"),
+    "transformers": ("transformers_model_types", "transformers_classes"),
+}
 
 
 def architectures() -> frozenset[str]:
@@ -40,6 +46,12 @@ def has_transformers_class(architecture: str) -> bool:
 def may_run_in_vllm(model_type: str) -> bool:
     """Check whether vLLM could run transformers' class for this vision model: its processor must count tokens."""
     return model_type not in _known("types_without_count")
+
+
+def silence(engine: Literal["vllm", "transformers"]) -> str:
+    """Return why an installed engine didn't say what it supports, "" if it did."""
+    ensure_record()
+    return next(iter(engine_faults(*_TABLES[engine])), "")
 
 
 def _known(table: str) -> frozenset[str]:

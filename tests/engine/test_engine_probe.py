@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
         made.append(command)
         if (tmp_path / "broken").exists():
-            raise subprocess.CalledProcessError(1, command)
+            raise subprocess.CalledProcessError(1, command, stderr=b"first\nno library\n")
         Path(command[-1]).write_text(json.dumps({"architectures": ["OneForCausalLM"]}))
         return subprocess.CompletedProcess(command, 0, b"", b"")
 
@@ -50,6 +52,55 @@ def test_engines_that_fail_are_asked_once_and_refuse_nothing(calls: list[list[st
     assert supported_architectures.architectures() == supported_architectures.quantisations() == frozenset()
     check({"any": "argument"})
     assert len(calls) == 1
+    assert supported_architectures.silence("vllm") == "CalledProcessError: no library"
+
+
+def test_faulty_engines_are_asked_again_after_an_install(
+    calls: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken").touch()
+    ensure_record()
+    ensure_record()
+    assert len(calls) == 1
+    monkeypatch.setattr(engine_probe, "packages_changed", lambda: time.time() + 1)
+    (tmp_path / "broken").unlink()
+    assert supported_architectures.architectures() == {"OneForCausalLM"}
+    assert supported_architectures.silence("vllm") == "" and len(calls) == 2
+
+
+def test_faulty_engines_are_asked_again_after_a_day(calls: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    ensure_record()
+    path = engine_record.record_path()
+    assert path is not None
+    os.utime(path, (time.time() - 90_000,) * 2)
+    (tmp_path / "broken").unlink()
+    assert supported_architectures.architectures() == {"OneForCausalLM"}
+
+
+def test_an_engine_that_never_answers_is_waited_for_once(
+    calls: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[str], **_: Any) -> None:
+        calls.append(command)
+        raise subprocess.TimeoutExpired(command, 180)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    ensure_record()
+    monkeypatch.setattr(engine_probe, "_failed", set())  # as in another process
+    ensure_record()
+    assert supported_architectures.silence("transformers") == "TimeoutExpired: 180 s" and len(calls) == 1
+
+
+def test_script_says_why_an_installed_engine_is_silent(tmp_path: Path) -> None:
+    (tmp_path / "vllm").mkdir()
+    (tmp_path / "vllm" / "__init__.py").write_text("raise ImportError('libcudart.so.12: no such file')")
+    code = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = [{str(tmp_path / 'made')!r}]"
+    run = f"{code}; runpy.run_path({str(engine_probe._CHILD)!r}, run_name='__main__')"
+    subprocess.run([sys.executable, "-I", "-S", "-c", run], timeout=60, check=True)
+    faults = json.loads((tmp_path / "made").read_text())["faults"]
+    assert faults["architectures"] == "ImportError: libcudart.so.12: no such file"
+    assert "transformers_classes" not in faults, "transformers isn't installed there"
 
 
 def test_a_record_that_is_no_json_is_made_again(calls: list[list[str]]) -> None:

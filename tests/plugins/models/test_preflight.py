@@ -96,6 +96,11 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
         lambda: subject(tensor_parallel_size=2),
         lambda: replace(subject(tensor_parallel_size=2), environment={"VLLM_CPU_OMP_THREADS_BIND": "0-1|2-3"}),
     ),
+    "an engine that can't be asked": (
+        "preflight_engine_silent",
+        lambda: replace(subject(), program=replace(PROGRAM, silence="ImportError: libcudart.so.12")),
+        subject,
+    ),
     "weights of an unknown family": (
         "preflight_weights_large",
         lambda: uncounted(29 * GIB, CPU),

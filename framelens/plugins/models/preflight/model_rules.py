@@ -164,6 +164,11 @@ def _vllm_instead(subject: PreflightSubject, values: Values) -> Fix | None:
     return Fix(engine="vllm") if has_class else another_model(subject, values)
 
 
+def _is_silent(subject: PreflightSubject) -> Values | None:
+    program = subject.program
+    return {"engine": program.kind, "reason": program.silence} if program.silence else None
+
+
 def _asked_vllm(subject: PreflightSubject) -> bool:
     program = subject.program
     return program.kind == "vllm" and bool(program.architectures and program.model_types)
@@ -200,6 +205,7 @@ BASIC: tuple[Check, ...] = (
 )
 """Where one of these stops a start, nothing else is said."""
 RULES: tuple[Check, ...] = (
+    Rule("preflight_engine_silent", _is_silent, severity="hinders", engine=""),
     Rule("preflight_no_chat_template", _lacks_template, severity="hinders", engine=""),
     Rule("preflight_no_processor", _lacks_processor, severity="hinders", engine=""),
     Rule("doctor_model_absent", _is_absent, severity="tells", engine=""),

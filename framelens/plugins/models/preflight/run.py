@@ -172,4 +172,5 @@ def _program(kind: Literal["vllm", "transformers"], model: CheckedModel) -> Prog
         in_transformers=known.has_transformers_class(next(iter(described.architectures), "")),
         through_transformers=known.may_run_in_vllm(described.type),
         has_zentorch=find_spec("zentorch") is not None,
+        silence=known.silence(kind),
     )

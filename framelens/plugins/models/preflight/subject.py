@@ -52,6 +52,7 @@ class Program:
         in_transformers: Whether transformers itself has a class for this model.
         through_transformers: Whether vLLM may run it with that class.
         has_zentorch: Whether AMD's kernels are installed.
+        silence: Why it didn't say what it supports, "" if it did.
     """
 
     kind: Literal["vllm", "transformers"] = "vllm"
@@ -61,6 +62,7 @@ class Program:
     in_transformers: bool = False
     through_transformers: bool = True
     has_zentorch: bool = False
+    silence: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ allocator does not return.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from framelens.core.units import GIB
@@ -98,8 +98,13 @@ def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
 
 
 def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
-    """Return the bytes that the cache keeps of a token on the fullest card."""
-    return _cache_bytes(shape, plan, shape.text.cache.layers)
+    """Return the bytes that the cache keeps of a token on the fullest card.
+
+    With sliding windows it is the mean over a request of full length, which keeps only the last tokens in them.
+    """
+    if not shape.text.cache.window_layers:
+        return _cache_bytes(shape, plan, shape.text.cache.layers)
+    return math.ceil(_cache(shape, replace(plan, sequences=1)).card_bytes / plan.max_model_len)
 
 
 def weights_bytes(shape: Shape) -> int:

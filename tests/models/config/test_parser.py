@@ -218,6 +218,15 @@ def test_layers_with_a_window_keep_the_window_and_a_batch() -> None:
     assert (cache.formula, cache.values["layers"], cache.values["kept"]) == ("cache_windows", 8, 3072)
 
 
+def test_more_tokens_fit_where_layers_have_a_window() -> None:
+    """A request of 32,768 tokens takes 2.9 GiB, and twice that holds two."""
+    estimate = estimate_memory(read_shape(OTHERS["gemma-3-12b-it"]), Plan(max_model_len=32768))
+    each = estimate.bytes_of("cache")
+    rest = estimate.card_bytes - each
+    assert each == (8 * 32768 + 40 * (1024 + 2048)) * 2 * 8 * 256 * 2
+    assert estimate.cache_tokens(rest + 2 * each) == pytest.approx(2 * 32768, rel=0.001)
+
+
 def test_the_largest_picture_is_that_of_the_processor() -> None:
     assert [
         largest_picture_tokens(shape.vision)

@@ -8,11 +8,13 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from framelens import config
 from framelens.cli.common import add_output_options, print_json, use_language, whole_number
 from framelens.core.errors import AppError, ConfigError, EngineError
+from framelens.core.files import typed_path
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
 from framelens.i18n import error_text, t
@@ -119,16 +121,17 @@ def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Sett
     sum_ = estimate_memory(shape, plan)
     measured, place = _latest_benchmarks(settings), here()
     named = match.entry.id if match else given.model
+    latest = measured.get(entry.id) or measured.get(named)
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
     if given.json:
         document = {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
-        return {**document, "measured": measured.get(match.entry.id) if match else None}
+        return {**document, "measured": latest}
     if match is not None and match.why != "exact":
         print(match_text(match), file=sys.stderr)
     tables.print_sum(match.entry if match else None, given.model, shape, sum_)
     print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
-    if speed := speed_text(measured.get(named)) or _how_to_measure(entry, named):
+    if speed := speed_text(latest) or _how_to_measure(entry, named):
         print(speed)
     return None
 
@@ -155,16 +158,21 @@ def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     return entry
 
 
+def _placed(entry: CatalogueEntry, name: str) -> CatalogueEntry:
+    """Return an entry whose id can be copied into settings: of a folder its path."""
+    if entry.family:
+        return entry
+    folder = Path(typed_path(name)).absolute()
+    return replace(entry, id=str(folder.parent if folder.name == "config.json" else folder))
+
+
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
 def _fit(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if given.model:
-        match = catalogue.find(given.model)
-        entries = (match.entry,)
-        if match.why != "exact":
-            print(match_text(match), file=sys.stderr)
+        entries = (_placed(_find_entry(given.model, catalogue), given.model),)
     place = _parse_hardware(given.where, given.cards)
     found = place.proposals(entries)
     if given.model and not found:

@@ -13,6 +13,7 @@ import pytest
 
 from framelens.cli import main
 from framelens.core.engines import vllm_arguments
+from tests.models.checkpoints import GEMMA3, checkpoint
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 
@@ -115,6 +116,14 @@ def test_fit_of_one_model_says_what_is_missing(framelens: Any) -> None:
     reported = framelens("fit", "24", "--model", "deepseek-r1:32b", "--language", "zh")
     assert reported.status == 4
     assert "DeepSeek-R1-Distill-Qwen-32B" in reported.err and "GiB" in reported.err
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny/config.json"])
+def test_fit_takes_a_folder_and_prints_its_path(framelens: Any, tmp_path: Path, name: str) -> None:
+    checkpoint(tmp_path / "tiny", GEMMA3)
+    reported = framelens("fit", "24", "--model", name)
+    assert (reported.status, reported.err) == (0, "")
+    assert f"VLLM_MODEL_PATH={tmp_path / 'tiny'}\n" in reported.out
 
 
 @pytest.mark.parametrize("where", ["much", "-3", "0", "cpu:x", "nan"])

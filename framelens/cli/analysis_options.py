@@ -11,6 +11,7 @@ from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, language, t
 from framelens.services.analyses import build_request, with_named
+from framelens.services.recognition import local_diariser, local_recogniser
 
 _MOST_JOBS = 16
 
@@ -73,8 +74,6 @@ def settle_model(settings: config.Settings, given: argparse.Namespace) -> config
 
 def _confirm_listening(settings: config.Settings, given: argparse.Namespace) -> None:
     """Have the models about speech downloaded if a video turns out to need them."""
-    from framelens.services.recognition import local_diariser, local_recogniser
-
     recogniser = None if settings.speech_base_url else local_recogniser(settings)
     speakers = getattr(given, "speakers", None)  # ask has no such option
     for model in (recogniser, None if speakers is None else local_diariser(settings)):

@@ -30,8 +30,10 @@ from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
 from framelens.services.container import Services, open_library
+from framelens.services.engines.engine_selection import export_environment
 from framelens.services.keyframes import parse_seconds
-from framelens.services.transcripts import report_ids, separate_speakers, transcript_of
+from framelens.services.recognition import local_diariser, local_recogniser
+from framelens.services.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
 
 if TYPE_CHECKING:
@@ -99,9 +101,6 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
     """Transcribe the video by the model that the settings mean."""
     from framelens.cli.listening import ListeningProgress, settle_speech
     from framelens.cli.progress_lines import ProgressLine
-    from framelens.services.engines.engine_selection import export_environment
-    from framelens.services.recognition import local_recogniser
-    from framelens.services.transcripts import hear_video
 
     export_environment(services.settings)
     session = services.switcher.session
@@ -131,8 +130,6 @@ def _separate_speakers(
     """Return the transcript with its speakers, after asking about models that must be downloaded."""
     from framelens.cli.listening import settle_speech
     from framelens.cli.progress_lines import ProgressLine
-    from framelens.services.engines.engine_selection import export_environment
-    from framelens.services.recognition import local_diariser
 
     export_environment(services.settings)
     if local := local_diariser(services.settings):

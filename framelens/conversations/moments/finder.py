@@ -8,6 +8,8 @@ from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
+from PIL import Image, ImageEnhance
+
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
 from framelens.conversations.conversation import AskEvent, Conversation, FrameRef
@@ -51,8 +53,6 @@ class VideoFrames:
 
     def changed(self, jpeg: bytes, change: int) -> bytes:
         """Return a picture without its margins, darker, or brighter."""
-        from PIL import Image, ImageEnhance
-
         with Image.open(BytesIO(jpeg)) as picture:
             width, height = picture.size
             left, top = round(_MARGIN * width), round(_MARGIN * height)

@@ -15,6 +15,7 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import is_free, numbered, shown_path
 from framelens.core.units import clock
 from framelens.i18n import error_text, labelled, t
+from framelens.plugins.editing.clips.cutter import cut_pieces
 from framelens.plugins.editing.clips.downloads import MOST_PIECES
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
@@ -73,8 +74,6 @@ def clip(
     Raises:
         AppError: The video or the folder may not be opened, the report lacks such a piece, or nothing can be cut out.
     """
-    from framelens.plugins.editing.clips.cutter import cut_pieces
-
     path, analysis = call.source(video)
     if path is None:
         raise InputError("clip_without_video", name=analysis.video.name if analysis else video[:80])

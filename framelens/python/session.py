@@ -160,8 +160,8 @@ class Session:
     the engine. Only then is the log of FrameLens detached from the program's logging. Several threads may share one.
 
     Args:
-        model: A folder or a model on the hub; with an engine elsewhere, the model's name there.
-        base_url: Address of an engine elsewhere, such as "http://127.0.0.1:8000/v1", or of several with the same model,
+        model: A folder or a model on the hub; with a remote engine, the model's name there.
+        base_url: Address of a remote engine, such as "http://127.0.0.1:8000/v1", or of several with the same model,
             separated by commas; no engine is started then.
         api_key: Key of that engine, or of all of them.
         language: Language of reports and errors; by default FRAMELENS_LANGUAGE, or else that of the system.

@@ -52,7 +52,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def keep_reserve(folder: Path) -> None:
-    """Make a file in the data folder whose bytes can be had when the disk is full, unless it is nearly full already."""
+    """Reserve disk space to free when the disk is full, unless it is nearly full already."""
     path = folder / _RESERVE
     with suppress(OSError):
         if not path.exists() and shutil.disk_usage(folder).free > 10 * _RESERVE_BYTES:

@@ -39,7 +39,7 @@ def draw(
     videos: int,
     on_start: Callable[[Readiness | None, bool], None],
 ) -> None:
-    """Draw the choices where no model is here: the best one that fits, an engine elsewhere, or none.
+    """Draw the choices where no model is here: the best one that fits, a remote engine, or none.
 
     Args:
         now: The readiness, which isn't "ready".

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("english")
 
 
 class RunningEngine(Engine):
-    """An engine elsewhere whose state the test sets."""
+    """A remote engine whose state the test sets."""
 
     def __init__(self, server: Server) -> None:
         info = EngineInfo("remote", "model", server.base_url, max_model_len=server.context)

@@ -30,7 +30,7 @@ _VIDEO_CPUS = 2
 """Cores for each video: one decodes, one reads text on the screen. On smaller nodes, all cores."""
 _WAITING_FROM = 10
 """With so many videos for each actor, one waits at each: the next begins at once, not a tenth of a second later. With
-fewer, the one that waits could have begun on an actor that is idle. Chosen by hand; the tenth was measured."""
+fewer, the one that waits could have begun on an actor that is idle. The tenth was measured."""
 _MOST_ROUNDS = 20
 """Rounds over the videos that are missing: one usually, and one more for each node that is ill."""
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ def _analyse(
 def _actor_resources(task: RayTask, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the cores and cards of an actor.
 
-    With an engine elsewhere or none, a video needs cores. Otherwise each actor starts an engine of its own: with as
+    With a remote engine or none, a video needs cores. Otherwise each actor starts an engine of its own: with as
     many cards as the model is divided among, or without any card with all cores of a node.
     """
     settings = task.settings()

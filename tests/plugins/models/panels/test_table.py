@@ -1,4 +1,4 @@
-"""What the Models page measures and reaches: a trial of a shape, the vision check, an engine elsewhere, a download."""
+"""What the Models page measures and reaches: a trial of a shape, the vision check, a remote engine, a download."""
 
 from __future__ import annotations
 
@@ -200,12 +200,12 @@ def test_while_an_analysis_runs_the_check_says_so(show: Show, open_services: Ope
 
 
 def at(services: Services, base_url: str) -> Services:
-    """The same with an engine elsewhere in use."""
+    """The same with a remote engine in use."""
     settings = replace(services.settings, base_url=base_url, model_chosen=False)
     return with_bench(services, engine=RemoteEngine(base_url), settings=settings)
 
 
-# ---- an engine elsewhere ---------------------------------------------------------------------------------------------
+# ---- a remote engine ---------------------------------------------------------------------------------------------
 
 
 def write(page: AppTest, url: str, key: str = "") -> None:

@@ -51,9 +51,29 @@ def test_changelog_uses_the_sections_of_its_form() -> None:
 
 @pytest.mark.every_plugin
 def test_every_path_in_contributing_exists() -> None:
-    named = set(re.findall(r"`((?:app|docs|scripts|tests)/[\w./*-]+)", read("CONTRIBUTING.md")))
-    assert len(named) > 20
+    named = set(
+        re.findall(
+            r"`((?:app|benchmarks|deploy|docs|examples|framelens|scripts|tests)/[\w./*-]+)", read("CONTRIBUTING.md")
+        )
+    )
+    assert len(named) > 50
     assert {name for name in named if not list(ROOT.glob(name))} == set()
+
+
+@pytest.mark.every_plugin
+def test_the_map_in_contributing_names_every_package() -> None:
+    map_ = read("CONTRIBUTING.md").partition("## Where things are")[2].partition("```")[2].partition("```")[0]
+    folders = (folder for root in ("framelens", "framelens/plugins") for folder in (ROOT / root).iterdir())
+    packages = {one.name for one in folders if one.is_dir() and one.name[0] not in "_."}
+    missing = packages - set(re.findall(r"\w+", map_))
+    assert missing == set() and {"speech", "samples", "video"} <= packages
+
+
+def test_only_contributing_says_how_constants_were_chosen() -> None:
+    modules = [name for name in tracked() if name.startswith(("app/", "framelens/")) and name.endswith(".py")]
+    ritual = re.compile(r"chosen by hand(?:;|,| and) (?:none is|not) tuned(?! one by one)", re.IGNORECASE)
+    assert [name for name in modules if ritual.search(read(name))] == []
+    assert "was chosen by hand and not tuned" in read("CONTRIBUTING.md")
 
 
 @pytest.mark.parametrize("template", ["bug.yml", "idea.yml"])

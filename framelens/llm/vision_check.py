@@ -37,7 +37,7 @@ _ENOUGH = 0.75
 """Share of the cards that must be recognized."""
 _ANSWER_TOKENS = 400
 _LONGEST_SAID = 120
-"""Characters of an answer about one card that are kept. Both were chosen by hand; not tuned."""
+"""Characters of an answer about one card that are kept."""
 _ITEM = re.compile(r"(?:^|[\n;；|])\s*(?:[-*•]\s*)?[\[(（【]?\s*(?:frame|card|picture|image|第)?\s*(\d{1,2})"
                    r"(?:\s*[帧张])?[^\n:：.)、\]]{0,16}[\])）】]?\s*[:：.)、]", re.IGNORECASE)  # fmt: skip
 _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {

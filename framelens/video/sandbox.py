@@ -34,7 +34,7 @@ INSIDE = "--in-bubblewrap"
 """Argument of a program that bubblewrap has started; the next one is the descriptor of what it had read before."""
 _log = logging.getLogger(__name__)
 _OPEN_FILES = 256
-"""Chosen by hand; not tuned: a worker has some ten, and a container with 256 streams is still one file."""
+"""A worker has some ten, and a container with 256 streams is still one file."""
 _FILE_BYTES = 16 << 20
 """For the one file that is written, the messages of the decoder, which are cut off after every packet; see
 framelens.video.readers.damage."""

@@ -41,7 +41,7 @@ T = TypeVar("T")
 _LIKELY = ("first", "shot")
 """Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""
 _STILLS_NICENESS = 10
-"""Chosen by hand, so that an analysis goes first; not tuned."""
+"""An analysis goes first."""
 _QUALITY = 80
 """JPEG quality of pictures that are seen for a moment; half the size of a keyframe."""
 

@@ -37,7 +37,7 @@ CHANGES = 3
 class SearchLimits:
     """Ceilings of one search; a search that is continued has them again.
 
-    The defaults were chosen by hand and not tuned: 7,200 frames are two a second for an hour.
+    The default of 7,200 frames is two a second for an hour.
     """
 
     rounds: int = 600

@@ -16,7 +16,7 @@ from framelens.conversations.retrieval.named_times import (
 )
 
 _EDGE_SHARE, _EDGE_LEAST, _EDGE_MOST = 0.1, 5.0, 60.0
-"""Beginning, middle and end of a video: share of its length, and fewest and most seconds. Chosen by hand."""
+"""Beginning, middle and end of a video: share of its length, and fewest and most seconds."""
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _FILM = r"(?:video|film|clip|movie|recording|footage)"
 _IN_THE = r"\b(?:in|at|near|during|towards?|within|on)\s+the\s+(?:very\s+)?"

@@ -36,8 +36,7 @@ _MOMENTS_IN_TEXT = tuple(
     )
 )
 _AROUND_SECONDS = 2.0
-"""A moment in a question is looked at from so long before it to so long after it: people round what a player shows.
-Chosen by hand."""
+"""A moment in a question is looked at from so long before it to so long after it: people round what a player shows."""
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS_IN_WORDS = dict(zip(_NUMBERS, range(1, 13), strict=True)) | {
     "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty-five": 45, "fifty": 50, "sixty": 60, "ninety": 90,

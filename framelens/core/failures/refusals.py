@@ -47,7 +47,7 @@ _WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message"
 _LABEL_KEYS = ("type", "__type", "code", "error_code", "errorCode", "status", "status_code")
 _DEEPEST, _MOST_ITEMS = 6, 5
 _LONGEST, _MOST_READ = 500, 20_000
-"""Characters of a message that are shown, and that are searched. All were chosen by hand; not tuned."""
+"""Characters of a message that are shown, and that are searched."""
 _HIDDEN_HTML = re.compile(r"<(head|script|style|svg)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^>]*>", re.DOTALL | re.I)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")

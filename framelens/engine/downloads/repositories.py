@@ -20,7 +20,7 @@ from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[
 CONNECT_SECONDS = 15.0
 FILES_AT_ONCE = 4
 SMALL_BYTES = 10_000_000
-"""Size from which a file is not read again to compare it. These three were chosen by hand; not tuned."""
+"""Size from which a file is not read again to compare it."""
 _MASTER = "master"
 _LEFT_OUT = {".gitattributes", ".gitignore"}
 _ABSENT = ("not found", "not exist", "不存在", "获取模")

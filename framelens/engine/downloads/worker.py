@@ -41,7 +41,6 @@ from framelens.engine.downloads.repositories import (
 
 REPORT_SECONDS = 0.25
 FRUITLESS_ATTEMPTS = 3
-"""This and the one above were chosen by hand; not tuned."""
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 WORTH_ANOTHER_ATTEMPT = {"unreachable", "corrupt"}
 _SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")

@@ -27,7 +27,7 @@ _READY = "Application startup complete"
 _FATAL = "EngineCore encountered a fatal error"
 _LAST_LINES = 100
 _LONGEST_LINE = 300
-"""Characters. This and the number of lines above were chosen by hand; not tuned."""
+"""Characters of a line that are kept."""
 _FRAME = re.compile(
     r" {2}File \"| {4}|Traceback |Process \w+:$|\W*[▀▄█]|The above exception|During handling|\[shutdown\]"
 )

@@ -236,8 +236,7 @@ def _cpu_environment(arguments: Mapping[str, object]) -> dict[str, str]:
 def kv_cache_gib(free_bytes: int) -> int:
     """Return the size of the key-value cache on a CPU in GiB: an eighth of the free memory, 1 to 16.
 
-    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and doesn't start if that much is not free. The
-    share and its bounds were chosen by hand; not tuned.
+    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and doesn't start if that much is not free.
     """
     return max(1, min(16, free_bytes // GIB // 8))
 

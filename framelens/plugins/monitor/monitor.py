@@ -32,7 +32,7 @@ PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
 WATCHED_SECONDS = 30.0
 FIRST_SECONDS = 1.0
-"""Longest wait of the first `watch` for a sample. This and the three above were chosen by hand; not tuned."""
+"""Longest wait of the first `watch` for a sample."""
 
 log = logging.getLogger(__name__)
 

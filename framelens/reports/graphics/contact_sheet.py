@@ -28,7 +28,7 @@ _MOST_SIDE, _MOST_SIDE_ALONE = 640, 1280
 _MOST_ASPECT = 4.0
 _SHEET_ASPECT = 1.6
 _QUALITY = 88
-"""JPEG quality. This and the sizes above, which are in pixels, were chosen by hand; none is tuned."""
+"""JPEG quality. The sizes above are in pixels."""
 _PAPER, _EDGE, _INK, _PALE = (255, 255, 255), (208, 208, 208), (24, 24, 24), (104, 104, 104)
 Font = ImageFont.FreeTypeFont
 # File and index in it: the project's own font, then the usual ones of each system, those with Chinese first.

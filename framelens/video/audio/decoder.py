@@ -31,7 +31,6 @@ RATE = 16_000
 MOST_SECONDS = 30
 """Length of a piece, at most."""
 Samples = NDArray[np.int16]
-# The lengths and levels below were chosen by hand; not tuned.
 _WINDOW = RATE // 50
 """Samples of a window: 20 ms."""
 _A_SECOND = 50  # windows

@@ -31,7 +31,6 @@ PLACES = (
     ("left", "centre", "right"),
     ("bottom-left", "bottom", "bottom-right"),
 )
-# The values from here to _HUES, and the limits in _named and _place, were chosen by hand; not tuned.
 _SIZE = (96, 96)
 _LEAST_SHARE = 0.05
 _MOST_COLOURS = 4

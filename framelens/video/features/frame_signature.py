@@ -81,10 +81,7 @@ class DetailedGlance(Glance):
 
     @property
     def quality(self) -> float:
-        """Return how much the picture shows: rises slowly with sharpness, less if dim, almost nothing if black.
-
-        The factors were chosen by hand; not tuned.
-        """
+        """Return how much the picture shows: rises slowly with sharpness, less if dim, almost nothing if black."""
         light = 0.1 if self.is_black else 0.4 + 0.6 * min(1.0, self.brightness / _DIM)
         return light * (1.0 + math.log1p(self.sharpness))
 

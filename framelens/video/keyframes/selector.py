@@ -19,8 +19,7 @@ their details, in the cells with new content. How alike two pictures must be to 
 video (a trembling camera never shows the same twice), so the returns are counted at every threshold.
 
 Where a comment names a range of values, the share of events seen changes by less than 0.01 within it, on the sets that
-the choice was tuned on (docs/benchmarks/keyframes.md, Events). Constants without such a comment were chosen by hand;
-not tuned.
+the choice was tuned on (docs/benchmarks/keyframes.md, Events).
 """
 
 from bisect import bisect_right

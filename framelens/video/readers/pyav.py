@@ -68,7 +68,7 @@ _TIMED_BY_DECODING = frozenset({"mpegvideo", "gxf"})
 stream, and halves the last step of GXF, which counts fields.
 """
 _NEAR_RATE = 0.02
-"""Share by which the average rate of fragments may be off; chosen by hand."""
+"""Share by which the average rate of fragments may be off."""
 _USUAL_CHANNELS, _USUAL_SAMPLE_RATE = 2, 48_000
 _HIGHEST_RATE = 10_000
 """Frames a second that are believed although they are the file's clock."""

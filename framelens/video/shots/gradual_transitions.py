@@ -101,7 +101,6 @@ def _unexplained(moments: NDArray[np.float64], basis: NDArray[np.float64]) -> fl
     return float(((moments - fitted) ** 2).sum() / ((moments - moments.mean()) ** 2).sum())
 
 
-# Without another remark, the numbers below were chosen by hand and not tuned one by one.
 STEP_SECONDS = 0.07
 """Least distance of two samples."""
 _LENGTHS_SECONDS = (0.45, 0.75, 1.1, 1.6)

@@ -12,7 +12,6 @@ from operator import itemgetter
 
 from framelens.core.domain import Cue
 
-# The limits below were chosen by hand; not tuned.
 MOST_CUES = 50_000
 MOST_CHARACTERS = 4_000_000
 _LONGEST_CUE = 1000

@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 20
 _CHUNKS = 64
 _TIMEOUT_SECONDS = 10.0
 _NODE_SECONDS = 60.0
-"""All five were chosen by hand, not tuned: 64 MiB take half a second in a network of a gigabit."""
+"""Longest time for a node. The 64 MiB above take half a second in a network of a gigabit."""
 
 
 def look(address: str, model: str, port: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from framelens.models.placement import USABLE, GpuCard, Proposal, propose_divide
 from framelens.models.serving_plan import Plan
 
 _MAX_NODES = 1000
-_MAX_CARDS = 64  # of one machine; both limits were chosen by hand, not tuned
+_MAX_CARDS = 64  # of one machine
 _MOST_NODES_TRIED = 64
 """Machines up to which a refusal looks for a number that would do."""
 _USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG

@@ -21,7 +21,7 @@ _FOLDER = "ray"
 _BEGUN, _ENDED = ".begun", ".ended"
 _PASSED = ("FRAMELENS_", "VLLM_")
 _OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", "FRAMELENS_ENGINE_PORT"))
-"""config.Settings that each node has for itself."""
+"""Settings that each node has for itself."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RayTask:
 
     Attributes:
         batch: The batch, whose folder of results all nodes share under one path.
-        variables: config.Settings by the names of their variables, without secrets, which each node has for itself.
+        variables: Settings by the names of their variables, without secrets, which each node has for itself.
         most_actors: Most videos at a time, None for as many as the cluster has cores for.
         id: Its id; a batch that is resumed is another task.
     """

@@ -41,6 +41,12 @@ def ensure_record() -> None:
             log.warning("the installed engines can't be asked what they know: %s", error)
 
 
+def is_pending() -> bool:
+    """Return whether `ensure_record` would ask the engines, which takes its time."""
+    path = record_path()
+    return path is not None and path not in _failed and not _is_usable(path)
+
+
 def _is_usable(path: Path) -> bool:
     record = engine_record()
     if not record.get("faults"):

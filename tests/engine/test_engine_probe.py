@@ -47,6 +47,12 @@ def test_engines_are_asked_once_for_each_version(calls: list[list[str]], monkeyp
     assert len(calls) == 2
 
 
+def test_only_what_is_not_known_yet_is_pending(calls: list[list[str]], tmp_path: Path) -> None:
+    assert engine_probe.is_pending()
+    ensure_record()
+    assert not engine_probe.is_pending() and len(calls) == 1
+
+
 def test_engines_that_fail_are_asked_once_and_refuse_nothing(calls: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     assert supported_architectures.architectures() == supported_architectures.quantisations() == frozenset()

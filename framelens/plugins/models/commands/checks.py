@@ -34,6 +34,7 @@ from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import ConfigError
 from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.units import gib_number
+from framelens.engine.engine_probe import is_pending
 from framelens.i18n import language, t
 from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
@@ -73,7 +74,10 @@ def run_preflight(given: argparse.Namespace) -> int:
     if given.model:
         settings = replace(settings, model_path=given.model, model_chosen=True, base_url="")
     arguments = {**settings.vllm_config, **_read(given.vllm_config)} if given.vllm_config else None
-    found = preflight(settings, arguments, asks_hub=True)
+    with ProgressLine() as line:
+        if not settings.base_url and is_pending():
+            line.show(t("cli.asking_engine"))
+        found = preflight(settings, arguments, asks_hub=True)
     if given.json:
         print_json([document(finding) for finding in found])
     else:

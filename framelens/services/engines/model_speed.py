@@ -40,6 +40,7 @@ def measured_run(settings: Settings, model: str = "") -> tuple[RequestTiming, ..
     """
     if settings.base_url or settings.engine != "vllm":
         return ()
-    trial = latest_trials(settings.data_dir, hardware_profile.here().device).get(model or settings.model_path)
+    kept, named = latest_trials(settings.data_dir, hardware_profile.here().device), model or settings.model_path
+    trial = kept.get(named) or kept.get(Path(named).name)  # those of folders are kept by the folder's name
     found = parse_result(trial) if trial else None
     return benchmark_run(found) if found else ()

@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
+from framelens import config
 from framelens.analysis.planning.benchmark_result import BenchmarkResult
 from framelens.cli import main
-from framelens.engine.hardware import installed_vllm
+from framelens.engine.hardware import cpu_name, installed_vllm
 from framelens.llm.vision_check import cards
 from framelens.plugins.models.benchmark import model_benchmark
+from framelens.plugins.models.commands import checks
+from framelens.services.engines.model_speed import measured_run
 from framelens.store.model_records import trials
 from tests.llm.scripted import saying, serve
 from tests.models.measured import MEASURED
@@ -47,18 +50,25 @@ def test_a_model_that_never_fits_here_is_refused_at_once(capsys: pytest.CaptureF
     assert "放不下" in capsys.readouterr().err
 
 
-def test_unknown_folder_is_benchmarked_by_its_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unknown_folder_is_benchmarked_by_its_config(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     asked: list[tuple[str, Any]] = []
 
     def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> BenchmarkResult:
         asked.append((model, config))
-        return replace(MEASURED, model=model)
+        return replace(MEASURED, model=model, machine=cpu_name())
 
     monkeypatch.setattr(model_benchmark, "run_benchmark", tried)
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
     folder = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
     assert main.main(["models", "try", str(folder)]) == 0
     assert asked == [("tiny-vl", json.loads((folder / "config.json").read_text()))]
+    capsys.readouterr()
+    assert main.main(["models", "show", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["measured"]["model"] == "tiny-vl"
+    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "VLLM_MODEL_PATH": str(folder)})
+    assert measured_run(settings) == measured_run(settings, "tiny-vl") != (), "the forecast begins with it"
 
 
 def test_a_trial_is_reported_for_people_and_programs_and_kept(
@@ -127,6 +137,15 @@ def test_what_stops_is_reported_with_its_fix_and_exit_code_4(check: Any, tiny_te
     assert status == 4 and "❌" in reported and '→ Set "max_model_len": 8192' in reported
     status, reported = check(str(tiny_text), "--vllm-config", '{"max_model_len": 100000}', "--language", "zh")
     assert status == 4 and '→ 设置 "max_model_len": 8192' in reported
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_waiting_for_the_engines_answer_is_announced(
+    pending: bool, tiny_text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "is_pending", lambda: pending)
+    main.main(["models", "check", str(tiny_text), "--json", "--language", "zh"])
+    assert ("正在询问已安装的引擎支持什么" in capsys.readouterr().err) == pending
 
 
 @needs_vllm

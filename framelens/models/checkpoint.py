@@ -14,6 +14,7 @@ from framelens.models.serving_plan import Plan, number_bytes
 
 _MOST_BYTES = 64 * 1024**2
 """Largest JSON file or header that is read."""
+_WIDE = ("F32", "F64")
 _INDEX = "model.safetensors.index.json"
 
 
@@ -45,7 +46,8 @@ def shape_in(folder: Path, config: Any) -> Shape:
         shape = read_shape(config)
     except ModelNotFound as error:
         if error.key == "model_type_unknown" and num_bytes:
-            raise ModelNotFound("model_type_weights", **error.values, weights=gib_text(num_bytes)) from error
+            least = gib_text(loaded_bytes(folder))
+            raise ModelNotFound("model_type_weights", **error.values, weights=least) from error
         raise
     if shape.quantisation is not None:
         return replace(shape, stored_bytes=num_bytes)
@@ -54,12 +56,23 @@ def shape_in(folder: Path, config: Any) -> Shape:
 
 def weights_in(folder: Path) -> tuple[int, int]:
     """Return bytes and number of the weights in a folder, by the headers of its safetensors; 0 if one is missing."""
+    listed = _listed(folder)
+    return sum(num_bytes for _, num_bytes, _ in listed), sum(numbers for _, _, numbers in listed)
+
+
+def loaded_bytes(folder: Path) -> int:
+    """Return the fewest bytes of the weights that an engine loads: what is stored in 32 bits or more may become 16."""
+    return sum(2 * numbers if dtype in _WIDE else num_bytes for dtype, num_bytes, numbers in _listed(folder))
+
+
+def _listed(folder: Path) -> list[tuple[str, int, int]]:
+    """List type, bytes and number of the weights of each tensor in a folder; none if a file is missing."""
     try:
         tensors = [tensor for name in _weight_files(folder) for tensor in _tensors(folder / name)]
-        num_bytes = sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in tensors)
-        return num_bytes, sum(prod(tensor["shape"]) for tensor in tensors)
+        ends = [(tensor["data_offsets"][1] - tensor["data_offsets"][0], prod(tensor["shape"])) for tensor in tensors]
+        return [(str(tensor["dtype"]), *each) for tensor, each in zip(tensors, ends, strict=True)]
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return 0, 0
+        return []
 
 
 def _weight_files(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from framelens.core.errors import ModelNotFound
 from framelens.core.units import gib_text
 from framelens.models.catalogue import built_in
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.checkpoint import read_config, shape_in, weights_in
+from framelens.models.checkpoint import loaded_bytes, read_config, shape_in, weights_in
 from framelens.models.memory import weights_bytes
 
 each_entry = pytest.mark.parametrize("entry", built_in().by_id.values(), ids=lambda entry: entry.id)
@@ -53,4 +53,14 @@ def test_weights_of_an_unknown_family_are_named(tmp_path: Path, tiny_vl: Path) -
     with pytest.raises(ModelNotFound) as caught:
         shape_in(folder, {**read_config(folder), "model_type": "mamba"})
     held = weights_in(folder)[0]
+    assert loaded_bytes(folder) == held
     assert (caught.value.key, caught.value.values["weights"]) == ("model_type_weights", gib_text(held))
+
+
+@pytest.mark.parametrize(("dtype", "width", "least"), [("F32", 4, 2), ("F64", 8, 2), ("BF16", 2, 2), ("I32", 4, 4)])
+def test_weights_in_32_bits_may_be_loaded_in_16(dtype: str, width: int, least: int, tmp_path: Path) -> None:
+    """Packed numbers of 4 bits are stored as I32 and stay so."""
+    header = json.dumps({"a": {"dtype": dtype, "shape": [10, 3], "data_offsets": [0, 30 * width]}}).encode()
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    assert weights_in(tmp_path) == (30 * width, 30)
+    assert loaded_bytes(tmp_path) == 30 * least

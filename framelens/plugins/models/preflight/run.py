@@ -20,7 +20,7 @@ from framelens.engine.downloads.hub import hub_config
 from framelens.engine.engine_probe import ensure_record
 from framelens.engine.local.vllm import other_code, vllm_launcher
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
-from framelens.models.checkpoint import weights_in
+from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
@@ -119,10 +119,8 @@ def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
     config = read_object(folder / "config.json")
     tokenizer = read_object(folder / "tokenizer_config.json") or {}
     has_template = bool(tokenizer.get("chat_template")) or not files.isdisjoint(_TEMPLATES)
-    shape, (stored_bytes, _) = known_shape(config, folder), weights_in(folder)
-    return replace(
-        model, files=files, config=config, shape=shape, has_template=has_template, weights_bytes=stored_bytes
-    )
+    shape, least = known_shape(config, folder), loaded_bytes(folder)
+    return replace(model, files=files, config=config, shape=shape, has_template=has_template, weights_bytes=least)
 
 
 def _with_code(model: CheckedModel, settings: Settings, given: Mapping[str, Any]) -> CheckedModel:

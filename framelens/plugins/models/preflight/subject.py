@@ -26,7 +26,7 @@ class CheckedModel(ModelFacts):
         config: Its config.json, or that of the hub; None if there was none.
         match: Catalogue match of a name that is neither a folder nor an id in the hub's cache.
         absent_bytes: Approximate size of the pending download.
-        weights_bytes: Size of the weights in its folder by their headers, 0 if unknown.
+        weights_bytes: Fewest bytes of the weights in its folder that are loaded, 0 if unknown.
         code: Program code in its folder, None if there is none or it can't be read.
         code_fault: Why that code, or code that other settings lead to, must not run.
     """

@@ -97,7 +97,7 @@ proofs:
 pins:
 	$(PYTHON) scripts/bootstrap.py develop
 	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	  --extra $$engine --extra mcp --extra fleet --extra oidc --group dev --no-header --no-annotate --quiet \
+	  --extra app --extra $$engine --extra mcp --extra fleet --extra oidc --group dev --no-header --no-annotate --quiet \
 	  --output-file constraints/$$engine.txt; done
 	grep -o "^uv==[0-9.]*" constraints/uv.txt | .venv/bin/uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints/uv.txt

@@ -121,13 +121,13 @@ def install(*, with_tests: bool) -> None:
         check([sys.executable, "-m", "venv", str(VENV)])
     check([str(BIN / "python"), "-m", "pip", "install", *ONLY_UV])
     dev = ["--group", "dev"] if with_tests or "tests" in has else []
-    extras = ",".join(filter(None, (extra, "fleet" if dev and sys.platform.startswith("linux") else "")))
+    extras = ",".join(filter(None, ("app", extra, "fleet" if dev and sys.platform.startswith("linux") else "")))
     # uv verifies the hashes in constraints. What builds a package of the tests from its source may have others.
     hashed = ["-c", str(pins(extra)), "--build-constraints", str(BUILD), *([] if dev else ["--require-build-hashes"])]
     # Where Python may not keep what it compiles, each start of an engine would compile it again: 75 s instead of 42.
     # The tests let it.
     compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") and not dev else []
-    check([str(BIN / "uv"), "pip", "install", *compiled, "-e", f".[{extras}]" if extras else ".", *dev, *hashed])
+    check([str(BIN / "uv"), "pip", "install", *compiled, "-e", f".[{extras}]", *dev, *hashed])
     STAMP.write_text(" ".join([wanted, *(["tests"] if dev else [])]))
 
 

@@ -213,11 +213,32 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"the page ended with {process.returncode}")
 
 
+@pytest.mark.slow
+def test_the_core_needs_no_package_of_the_extra_app(tmp_path: Path) -> None:
+    hidden = ("click", "docx", "fastapi_standalone_docs", "streamlit", "watchfiles")
+    hiding = f"import sys; sys.modules.update(dict.fromkeys({hidden}))"
+    code = f"{hiding}; from framelens.cli.main import main; sys.exit(main())"
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data"), "LANG": "C.UTF-8"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    sample = str(ROOT / "framelens" / "samples" / "sample.mp4")
+    for words in (("analyse", sample, "--no-model", "-o", "r.pdf"), ("keyframes", sample), ("plugins",), ("--help",)):
+        done = run(*words)
+        assert done.returncode == 0, (words, done.stderr)
+    for words, extra in ((("app",), "app"), (("analyse", sample, "--no-model", "-o", "r.docx"), "editing")):
+        done = run(*words)
+        assert done.returncode == 2 and f'pip install "framelens[{extra}]"' in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])
 def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
     pinned = {name for name, _, _ in pins(f"constraints/{engine}.txt")}
-    extras = PROJECT["project"]["optional-dependencies"][engine]
-    wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
+    extras = PROJECT["project"]["optional-dependencies"]
+    wanted = [*PROJECT["project"]["dependencies"], *extras[engine], *PROJECT["dependency-groups"]["dev"]]
+    wanted += [one for name in ("app", "batch", "editing", "server") for one in extras[name] if "framelens" not in one]
     assert {re.split(r"[\[=<>;\s]", one)[0].lower() for one in wanted} <= pinned
 
 

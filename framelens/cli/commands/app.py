@@ -4,9 +4,11 @@ import argparse
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from framelens.cli.common import PORT, whole_number
+from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, t
 
 
@@ -27,7 +29,13 @@ def application() -> Path:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Serve the page until the process ends, and return the exit code."""
+    """Serve the page until the process ends, and return the exit code.
+
+    Raises:
+        ConfigError: Streamlit isn't installed.
+    """
+    if find_spec("streamlit") is None:
+        raise ConfigError("app_not_installed", python=sys.executable)
     # -P keeps a file in the working directory from being imported in place of a library.
     command = [sys.executable, "-P", str(application() / "server.py"), *given.unknown]
     command += [] if given.host is None else ["--server.address", given.host]

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import watchfiles
-
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.plugins.batch.batch import BatchVideo, Sha256, identify
 from framelens.video.extractor import probe
@@ -128,6 +126,8 @@ def _changes(folder: Path, cancel: threading.Event) -> Iterator[bool]:
     """Yield at least once a second whether a change was reported."""
     yield True
     try:
+        import watchfiles  # the extra "batch"
+
         reported = watchfiles.watch(
             folder,
             watch_filter=None,
@@ -138,7 +138,7 @@ def _changes(folder: Path, cancel: threading.Event) -> Iterator[bool]:
             ignore_permission_denied=True,
         )
         yield from (bool(changes) for changes in reported)
-    except (OSError, RuntimeError):  # no more watches, or a system without them
+    except (ImportError, OSError, RuntimeError):  # it isn't installed; no more watches, or a system without them
         _log.warning("changes of %s are not reported; it is listed instead", folder, exc_info=True)
     while not cancel.wait(_POLL_SECONDS):
         yield False

@@ -1,7 +1,5 @@
 """Report formats of editing programs, offices and spreadsheets."""
 
-from functools import partial
-
 from framelens.reports.format import ReportFormat, lazy
 
 FORMATS = {
@@ -9,7 +7,7 @@ FORMATS = {
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        partial(lazy("framelens.reports.document_worker:write"), "docx", "framelens.plugins.editing.docx.report:write"),
+        lazy("framelens.plugins.editing.docx.document:write"),
         has_appendix=True,
     ),
     "youtube": ReportFormat(

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, TypeVar
 
 from framelens import config
@@ -59,6 +60,12 @@ SLOTS = (
 Role = Literal["viewer", "analyst", "administrator"]
 ValueT = TypeVar("ValueT")
 log = logging.getLogger(__name__)
+FAULTS = (Exception, SystemExit)
+"""What code of a plugin may raise: a module that misses something may end the program where it is imported."""
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+"""Names of pages, commands and formats."""
+_BEGINNING = re.compile(r"[a-z][a-z0-9+.-]+:.*")
+"""Beginnings of sources: not the drive of a path on Windows."""
 _left_out: dict[tuple[str, str], str] = {}
 """Why a part of a plugin is left out, by the plugin's name and what the part is."""
 
@@ -81,8 +88,7 @@ class Page:
 
     def __post_init__(self) -> None:
         """Check the name, which is part of an address."""
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):
-            raise ValueError(f"the name of a page has small letters, digits, - and _: {self.name!r}")
+        check_name("page", self.name)
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,17 @@ class Plugin:
                 raise TypeError(f"{one.name} must be {one.type}, not {getattr(self, one.name)!r}")
         if unknown := self.slots.keys() - set(SLOTS):
             raise ValueError(f"slots: no place is called {', '.join(sorted(unknown))}")
+        for name in self.commands:
+            check_name("command", name)
+        for beginning in self.sources:
+            if not _BEGINNING.fullmatch(beginning):
+                raise ValueError(f"a source begins with small letters, then a colon, as camera: does: {beginning!r}")
+
+
+def check_name(kind: str, name: object) -> None:
+    """Raise ValueError unless the name of a page, command or format is one."""
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise ValueError(f"the name of a {kind} has small letters, digits, - and _: {name!r}")
 
 
 def _is_a(value: object, kind: str) -> bool:
@@ -218,7 +235,7 @@ def _installed(wanted: frozenset[str] | None) -> Iterator[PluginState]:
 def _state(name: str, version: str, find: Callable[[], Any]) -> PluginState:
     try:
         plugin = find()
-    except Exception as error:  # noqa: BLE001 - a faulty plugin is left out, whatever is wrong with it
+    except FAULTS as error:  # a faulty plugin is left out, whatever is wrong with it
         return PluginState(name, version, None, f"{type(error).__name__}: {error}")
     if not isinstance(plugin, Plugin):
         return PluginState(name, version, None, f"{type(plugin).__name__} instead of a Plugin")
@@ -227,7 +244,7 @@ def _state(name: str, version: str, find: Callable[[], Any]) -> PluginState:
     return PluginState(name, version or plugin.version, plugin)
 
 
-def leave_out(plugin: Plugin, part: str, reason: str | Exception) -> None:
+def leave_out(plugin: Plugin, part: str, reason: str | BaseException) -> None:
     """Name a part of a plugin that isn't used, and why: in the log, and for `left_out`."""
     said = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
     if (plugin.name, part) not in _left_out:  # pages ask again and again
@@ -245,7 +262,8 @@ def load_all() -> None:
     for plugin in (one for one in used() if one.name not in BUILT_IN):
         drawn = [page.draw for _, page in _pages() if page in plugin.pages]
         placed = [one for places in plugin.slots.values() for one in places]
-        for reference in (*drawn, *placed, *references(plugin).values(), *plugin.sources.values()):
+        sources = [reference for owner, _, reference in _sources() if owner is plugin]
+        for reference in (*drawn, *placed, *references(plugin).values(), *sources):
             loaded(plugin, reference)
 
 
@@ -296,7 +314,7 @@ def loaded(plugin: Plugin, reference: str) -> Any | None:
     """Return the object that a plugin names, or None if it can't be loaded and is left out."""
     try:
         return load(reference)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
+    except FAULTS as error:  # whatever it is, it is the plugin's
         leave_out(plugin, reference, error)
         return None
 
@@ -311,53 +329,112 @@ def called(plugin: Plugin, reference: str, *given: object) -> Any | None:
         return load(reference)(*given)
     except AppError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the plugin's
+    except FAULTS as error:  # whatever it is, it is the plugin's
         leave_out(plugin, reference, error)
         return None
 
 
-def in_slot(place: str) -> Iterator[Callable[..., Any]]:
-    """Yield the functions of plugins for a place of SLOTS."""
+def in_slot(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Callable[..., Any]]:
+    """Yield the functions of plugins for a place of SLOTS, guarded as `guarded` says."""
+    for plugin, _, function in _placed(place):
+        yield guarded(plugin, function, gives, each=each)
+
+
+def results(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Any]:
+    """Yield what the functions of plugins for a place return when they are called without arguments.
+
+    What one returns must be as `guarded` says; one that fails is left out.
+    """
+    for plugin, reference, function in _placed(place):
+        try:
+            found = function() if plugin.name in BUILT_IN else _checked(function, gives, each)()
+        except FAULTS as error:
+            if plugin.name in BUILT_IN:
+                raise
+            leave_out(plugin, reference, error)
+        else:
+            yield found
+
+
+def _placed(place: str) -> Iterator[tuple[Plugin, str, Callable[..., Any]]]:
     for plugin in used():
         for reference in plugin.slots.get(place, ()):
             if (found := loaded(plugin, reference)) is not None:
-                yield guarded(plugin, found)
+                yield plugin, reference, found
 
 
-def guarded(plugin: Plugin, function: Callable[..., Any], gives: type = object) -> Callable[..., Any]:
+def guarded(
+    plugin: Plugin,
+    function: Callable[..., Any],
+    gives: type | UnionType = object,
+    *,
+    each: type | None = None,
+    may_exit: bool = False,
+) -> Callable[..., Any]:
     """Return a function of a plugin whose unexpected errors name the plugin; the built-in ones are unchanged.
 
-    Such an error is the InputError "plugin_failed", with its traceback in the log, and so is a result of another type
-    than `gives`. What a generator yields is returned as a list.
+    Such an error is the InputError "plugin_failed", with its traceback in the log. What a generator yields is returned
+    as a list.
+
+    Args:
+        plugin: The plugin.
+        function: Its function.
+        gives: What it must return.
+        each: What it must return several of.
+        may_exit: Whether it may end the program.
     """
     if plugin.name in BUILT_IN:
         return function
+    checked = _checked(function, gives, each)
 
     @wraps(function)
     def call(*given: Any, **options: Any) -> Any:
         try:
-            found = function(*given, **options)
-            if not isinstance(found, gives):
-                raise TypeError(f"{function.__name__} returned {type(found).__name__}, not {gives.__name__}")
-            return list(found) if isinstance(found, Iterator) else found
+            return checked(*given, **options)
         except AppError:
             raise
-        except Exception as error:
+        except FAULTS as error:
+            if may_exit and isinstance(error, SystemExit):
+                raise
             log.exception("plugin %s failed", plugin.name)
             raise InputError("plugin_failed", **failure_values(plugin, error)) from error
 
     return call
 
 
-def failure_values(plugin: Plugin, error: Exception) -> dict[str, str]:
+def _checked(function: Callable[..., Any], gives: type | UnionType, each: type | None) -> Callable[..., Any]:
+    """Return a function that raises TypeError where it returns anything but what it should."""
+
+    def call(*given: Any, **options: Any) -> Any:
+        found = function(*given, **options)
+        if each is not None or isinstance(found, Iterator):
+            found = list(found)
+        wrong = [one for one in found if not isinstance(one, each)] if each else []
+        if wrong or not isinstance(found, gives):
+            one, wanted = (wrong[0], each) if wrong else (found, gives)
+            raise TypeError(f"{function.__name__} returned {type(one).__name__}, not {_name_of(wanted)}")
+        return found
+
+    return call
+
+
+def _name_of(kind: object) -> str:
+    return getattr(kind, "__name__", str(kind))
+
+
+def failure_values(plugin: Plugin, error: BaseException) -> dict[str, str]:
     """Return the values of the error "plugin_failed"."""
     return {"name": plugin.name, "reason": f"{type(error).__name__}: {error}", "log": log_path()}
 
 
+def _sources() -> Iterator[tuple[Plugin, str, str]]:
+    """Yield the plugin, the beginning and the function of each source."""
+    return first_of("source", ((plugin, *one) for plugin in used() for one in plugin.sources.items()))
+
+
 def source_of(typed: str) -> Callable[[str], Path] | None:
     """Return the function of a plugin that reads what was typed in place of a file, if there is one."""
-    named = ((plugin, *source) for plugin in used() if ":" in typed for source in plugin.sources.items())
-    for plugin, beginning, reference in first_of("source", named):
+    for plugin, beginning, reference in _sources() if ":" in typed else ():
         if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
             return guarded(plugin, lambda word, read=read: Path(read(word)))
     return None
@@ -405,7 +482,7 @@ def resume(services: Any) -> None:
         if plugin.resume and (continues := loaded(plugin, plugin.resume)):
             try:
                 continues(services)
-            except Exception as error:  # noqa: BLE001 - the application starts without it
+            except FAULTS as error:  # the application starts without it
                 leave_out(plugin, plugin.resume, error)
 
 

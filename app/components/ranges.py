@@ -50,7 +50,7 @@ class RangeAction:
 
 def range_action() -> RangeAction | None:
     """Return the action of the first plugin that has one."""
-    return next((make() for make in registry.in_slot("range.action")), None)
+    return next(filter(None, registry.results("range.action", RangeAction | None)), None)
 
 
 def act_on_sent(key: str, *, job_id: str = "", video_id: str = "") -> None:

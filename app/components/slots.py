@@ -16,9 +16,9 @@ def draw(place: str, *given: object) -> bool:
     return any(bool(drawn) for drawn in results(place, *given))
 
 
-def results(place: str, *given: object) -> Iterator[Any]:
-    """Yield what the functions of plugins for a place return; the error of one is shown."""
-    for function in registry.in_slot(place):
+def results(place: str, *given: object, each: type | None = None) -> Iterator[Any]:
+    """Yield what the functions of plugins for a place return, several of `each`; the error of one is shown."""
+    for function in registry.in_slot(place, each=each):
         try:
             yield function(*given)
         except AppError as error:

@@ -47,7 +47,7 @@ def _routes_of(plugin: registry.Plugin, gate: Gate, prefix: str) -> list[BaseRou
         made = list(registry.load(plugin.routes)(gate, prefix))
         if wrong := [one for one in made if not isinstance(one, BaseRoute)]:
             raise TypeError(f"{wrong[0]!r} is no route of Starlette")
-    except Exception as error:  # noqa: BLE001 - the application starts without them
+    except registry.FAULTS as error:  # the application starts without them
         registry.leave_out(plugin, plugin.routes, error)
         return []
     return made

@@ -53,6 +53,8 @@ _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
 _WITHOUT_PLUGINS = ("--version",)
+_OTHER_WORDS = ("help", "version")
+"""Words that are read like options of the same name, so that no command of a plugin can be called so."""
 _LOSING = ("strict", "surrogateescape")
 """How Python's streams treat characters that their encoding hasn't, unless the user says otherwise: by an exception."""
 _LANGUAGE = re.compile(rf"(?:--language(?:=|$)|{SHORT['--language']}=?)(.*)", re.DOTALL)
@@ -171,7 +173,7 @@ def build_parser(*, only: str | None = None) -> Parser:
     if only not in (*of_core, *_WITHOUT_PLUGINS):
         from framelens import registry  # reads settings and finds the plugins
 
-        for plugin, name, place in registry.commands(of_core):
+        for plugin, name, place in registry.commands((*of_core, *_OTHER_WORDS)):
             known[name], owners[name] = place, plugin
     for name, place in known.items():
         aliases = _ALIASES.get(name, ())
@@ -205,12 +207,12 @@ def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: boo
 
     try:
         _add(command, place)
-    except Exception as error:
+    except registry.FAULTS as error:
         registry.leave_out(plugin, place, error)
         if will_run:
             raise ConfigError("plugin_failed", **registry.failure_values(plugin, error)) from error
     else:
-        command.set_defaults(command=registry.guarded(plugin, command.get_default("command"), int))
+        command.set_defaults(command=registry.guarded(plugin, command.get_default("command"), int, may_exit=True))
 
 
 class _Version(argparse.Action):

@@ -133,7 +133,7 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
         for code in dict.fromkeys(("en", language)) if plugin.messages else ():
             try:
                 texts |= _flat(tomllib.loads((files(plugin.messages) / f"{code}.toml").read_text(encoding="utf-8")))
-            except (ImportError, OSError, ValueError) as error:
+            except registry.FAULTS as error:
                 registry.leave_out(plugin, f"messages {code}.toml", error)
     return texts
 

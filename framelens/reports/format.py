@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from framelens import registry
 from framelens.core.domain import Analysis, Language
@@ -54,6 +54,15 @@ class ReportFormat:
     beside: Callable[..., Sequence[ReportFile]] = _no_files
     fits: Callable[[Analysis], bool] = _always
     has_appendix: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what the author of a plugin may not have had checked."""
+        if not (isinstance(self.suffix, str) and self.suffix.startswith(".")):
+            raise TypeError(f"suffix must begin with a dot: {self.suffix!r}")
+        if not (isinstance(self.mime, str) and "/" in self.mime):
+            raise TypeError(f"mime must be a media type: {self.mime!r}")
+        if self.use not in get_args(Use):
+            raise TypeError(f"use must be one of {', '.join(get_args(Use))}, not {self.use!r}")
 
     def to_bytes(self, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
         """Return the whole file; `appendix` adds the full record to a document, and changes no other format."""

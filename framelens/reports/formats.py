@@ -16,6 +16,8 @@ from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
 from framelens.reports.format import ReportFormat, lazy
 
+ALL = "all"
+"""Name of all formats together, which none can have."""
 FORMATS: dict[str, ReportFormat] = {
     "html": ReportFormat(".html", "text/html", "read", lazy("framelens.reports.text.html:write"), has_appendix=True),
     "markdown": ReportFormat(
@@ -75,7 +77,7 @@ FORMATS: dict[str, ReportFormat] = {
 def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
     """Yield the formats of plugins by name; one that takes another's name or suffix is left out."""
     suffixes = {form.suffix for form in FORMATS.values()}
-    for plugin, name, form in registry.first_of("format", _named(), FORMATS):
+    for plugin, name, form in registry.first_of("format", _named(), (*FORMATS, ALL)):
         if form.suffix in suffixes:
             registry.leave_out(plugin, f"format {name}", f"another format has the suffix {form.suffix}")
             continue
@@ -92,10 +94,14 @@ def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
             registry.leave_out(plugin, plugin.formats, f"{type(found).__name__} instead of a mapping")
             continue
         for name, form in (found or {}).items():
-            if isinstance(form, ReportFormat):
-                yield plugin, str(name), form
+            try:
+                registry.check_name("format", name)
+                if not isinstance(form, ReportFormat):
+                    raise TypeError(f"{type(form).__name__} instead of a ReportFormat")
+            except (TypeError, ValueError) as error:
+                registry.leave_out(plugin, f"format {name}", str(error))
             else:
-                registry.leave_out(plugin, f"format {name}", f"{type(form).__name__} instead of a ReportFormat")
+                yield plugin, name, form
 
 
 def _without_failures(

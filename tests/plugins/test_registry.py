@@ -165,6 +165,7 @@ def test_plugins_are_switched_off_by_name(site: Path) -> None:
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("PLUGIN = 'a name'", "str"),
         ("import nothing_of_that_name", "ModuleNotFoundError"),
+        ("raise SystemExit('needs a card')", "SystemExit: needs a card"),
     ],
 )
 def test_faulty_plugin_is_named_and_left_out(site: Path, tmp_path: Path, source: str, reason: str) -> None:
@@ -180,13 +181,14 @@ def test_faulty_plugin_is_named_and_left_out(site: Path, tmp_path: Path, source:
 
 FAULTS = """
 from framelens.registry import Page, Plugin
+PLACED = {"sidebar": "fail", "work.groups": "gone", "doctor.checks": "fail"}
 PLUGIN = Plugin(
     "broken",
-    commands={"broken": "broken_one.no_such_module", "analyze": "broken_one", "fails": "broken_one"},
+    commands={"broken": "broken_one.no_such_module", **dict.fromkeys(("analyze", "fails", "help"), "broken_one")},
     formats="broken_one:FORMATS",
     pages=(Page("library", ":material/home:", "broken_one:fail"), Page("lost", ":material/home:", "broken_one:lost")),
     sources={"broken:": "broken_one:fail"},
-    slots={"sidebar": ("broken_one:fail",), "work.groups": ("broken_one:gone",)},
+    slots={place: (f"broken_one:{name}",) for place, name in PLACED.items()},
     routes="broken_one:fail",
     resume="broken_one:fail",
     launch_checks="broken_one:fail",
@@ -204,6 +206,8 @@ FORMATS = {
     "json": ReportFormat(".taken", "text/plain", "read", fail),
     "unfit": ReportFormat(".unfit", "text/plain", "read", fail, fits=fail),
     "alien": "a name",
+    "all": ReportFormat(".every", "text/plain", "read", fail),
+    3: ReportFormat(".three", "text/plain", "read", fail),
 }
 """
 
@@ -224,11 +228,14 @@ def test_faulty_parts_are_named_and_left_out(broken_site: Path) -> None:
     assert states["broken"]["left_out"] == {
         "broken_one.no_such_module": "ModuleNotFoundError: No module named 'broken_one.no_such_module'",
         "command analyze": "FrameLens has this name",
+        "command help": "FrameLens has this name",
         "page library": "FrameLens has this name",
         "broken_one:lost": "AttributeError: module 'broken_one' has no attribute 'lost'",
         "broken_one:gone": "AttributeError: module 'broken_one' has no attribute 'gone'",
         "format json": "FrameLens has this name",
         "format alien": "str instead of a ReportFormat",
+        "format all": "FrameLens has this name",
+        "format 3": "the name of a format has small letters, digits, - and _: 3",
         "messages en.toml": "ModuleNotFoundError: No module named 'broken_one.no_messages'",
         "messages zh.toml": "ModuleNotFoundError: No module named 'broken_one.no_messages'",
     }
@@ -280,11 +287,81 @@ def test_application_starts_beside_a_faulty_plugin(broken_site: Path) -> None:
         ({"commands": ["headlines"]}, "commands must be Mapping"),
         ({"pages": ("headlines",)}, "pages must be Sequence"),
         ({"formats": None}, "formats must be str"),
+        ({"commands": {"--version": "module"}}, "name of a command"),
+        ({"sources": {"C:": "module:read"}}, "a source begins"),
+        ({"sources": {"": "module:read"}}, "a source begins"),
     ],
 )
 def test_wrong_types_are_named(given: dict[str, Any], reason: str) -> None:
     with pytest.raises((TypeError, ValueError), match=reason):
         registry.Plugin("other", **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"suffix": "txt"}, "suffix must begin"),
+        ({"mime": None}, "mime must be"),
+        ({"use": "watch"}, "use must be one of read, cut, program"),
+    ],
+)
+def test_wrong_values_of_a_format_are_named(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(TypeError, match=reason):
+        ReportFormat(**{"suffix": ".txt", "mime": "text/plain", "use": "read", "write": bytes, **given})
+
+
+def test_a_taken_beginning_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = [registry.Plugin(name, sources={"dir:": "os.path:join"}) for name in ("first", "second")]
+    monkeypatch.setattr(registry, "used", lambda: plugins)
+    registry.load_all()
+    assert registry.left_out("second") == {"source dir:": "first has this name"}
+
+
+@pytest.mark.slow
+def test_doctor_names_a_plugin_whose_check_fails(broken_site: Path) -> None:
+    done = run("doctor", "--json", site=broken_site)
+    said = [one for one in json.loads(done.stdout)["findings"] if one["key"] == "plugin_failed"]
+    assert len(said) == 1 and "broken" in said[0]["text"] and said[0]["level"] == "warning"
+
+
+def results_of(monkeypatch: pytest.MonkeyPatch, function: Any, *wanted: Any, **each: Any) -> list[Any]:
+    plugin = registry.Plugin("mine", slots={"range.action": ("mine:act",)})
+    monkeypatch.setattr(registry, "used", lambda: [plugin])
+    monkeypatch.setattr(registry, "load", lambda reference: function)
+    monkeypatch.setattr(registry, "_left_out", {})
+    return list(registry.results("range.action", *wanted, **each))
+
+
+def quits() -> None:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda: 3, "returned int, not str | None"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+        (quits, "SystemExit: 3"),
+    ],
+)
+def test_a_failing_part_of_a_page_is_left_out(function: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert results_of(monkeypatch, function, str | None) == []
+    assert reason in registry.left_out("mine")["mine:act"]
+
+
+def test_each_result_of_a_part_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert results_of(monkeypatch, lambda: iter("ab"), each=str) == [["a", "b"]]
+    assert results_of(monkeypatch, lambda: ["a", 3], each=str) == []
+    assert "returned int, not str" in registry.left_out("mine")["mine:act"]
+    assert results_of(monkeypatch, lambda: 3, each=str) == []
+
+
+def test_only_a_command_may_end_the_program() -> None:
+    plugin = registry.Plugin("mine")
+    with pytest.raises(InputError, match="plugin_failed"):
+        registry.guarded(plugin, quits)()
+    with pytest.raises(SystemExit):
+        registry.guarded(plugin, quits, int, may_exit=True)()
 
 
 def test_name_of_a_page_can_be_part_of_an_address() -> None:

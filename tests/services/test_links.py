@@ -141,7 +141,7 @@ def test_a_part_of_all_bytes_is_the_whole(served: Served, fetch: Fetching) -> No
 
 
 def test_pages_need_the_plugin(served: Served, fetch: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "in_slot", lambda place: iter(()))
+    monkeypatch.setattr(registry, "in_slot", lambda *_: iter(()))
     assert refusal(lambda: fetch(f"{served.url}/page/")) == "url_is_page"
 
 

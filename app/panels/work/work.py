@@ -40,7 +40,7 @@ def _draw(was_moving: bool) -> None:
     running, waiting = services().jobs.all_running(), services().jobs.waiting()
     if page_state().opened or was_moving != bool(running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
-    groups = [group for listed in slots.results("work.groups") for group in listed]
+    groups = [group for listed in slots.results("work.groups", each=RowGroup) for group in listed]
     drawn = list(_rows(running, waiting, groups))
     if not drawn:
         return

@@ -95,7 +95,7 @@ def run(given: argparse.Namespace) -> int:
     paths = [item.path for item in inputs.items]
     output = parse_output(given, paths, is_one=inputs.is_one_file)
     is_several = not inputs.is_one_file or given.skip_done
-    analyse_several = next(registry.in_slot("cli.several"), None) if is_several else None
+    analyse_several = next(registry.in_slot("cli.several", int), None) if is_several else None
     if not (given.show_prompt or given.plan):
         if is_several and analyse_several is None:
             raise ConfigError("several_without_plugin")

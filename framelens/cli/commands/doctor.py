@@ -54,9 +54,10 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     export_environment(settings)
     facts = gather_facts(settings, fault)
-    of_plugins = (finding for checks in registry.in_slot("doctor.checks") for finding in checks(settings))
     unknown = (doctor_finding("plugins_unknown", "hinders", name=name) for name in registry.unknown_names())
-    findings = worst_first((*run_checks(facts, settings), sandbox_finding(check_sandbox()), *unknown, *of_plugins))
+    findings = worst_first(
+        (*run_checks(facts, settings), sandbox_finding(check_sandbox()), *unknown, *_of_plugins(settings))
+    )
     if fault is None:
         findings = _add_preflight(findings, settings)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
@@ -66,6 +67,15 @@ def run(given: argparse.Namespace) -> int:
     else:
         print("\n".join(_lines(facts, findings, settings, shown)))
     return 4 if any(finding.severity == "stops" for finding in findings) else 0
+
+
+def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
+    """Yield what plugins find; one that fails is a finding."""
+    for checks in registry.in_slot("doctor.checks", each=CheckFinding):
+        try:
+            yield from checks(settings)
+        except AppError as error:
+            yield CheckFinding.of(error, "hinders")
 
 
 def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings) -> tuple[CheckFinding, ...]:

@@ -27,11 +27,9 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, is_free, shown_path, typed_path
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
-from framelens.reports.formats import FORMATS, bundle, format_named, format_of
+from framelens.reports.formats import ALL, FORMATS, bundle, format_named, format_of
 from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
-
-ALL = "all"
 
 _ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
 """The end of a name by which a file is meant; that of a folder, such as "reports.2026", has digits."""

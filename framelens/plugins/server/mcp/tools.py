@@ -1,21 +1,24 @@
 """Tools of the MCP server, on the same services as the commands; each argument is described in framelens/i18n."""
 
 import asyncio
+import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import FunctionType
 from typing import Annotated, ClassVar
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import AfterValidator, Field
 
+from framelens import registry
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
 from framelens.api.tools import ToolCall
@@ -48,7 +51,6 @@ from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
 from framelens.plugins.server.validation import filled
-from framelens.registry import file_of, in_slot
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of, format_named
 from framelens.reports.json import writer
@@ -63,6 +65,7 @@ from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
 from framelens.store.videos.video_repository import link_of
 from framelens.video.files import check_file, confine, held_folder, is_video_name
 
+_log = logging.getLogger(__name__)
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
 _SIDES = (96, 1024)
 """Range of the longer side of a picture in pixels."""
@@ -118,7 +121,7 @@ class McpTools:
         self._cancelled: set[str] = set()
         self._answers: dict[_Question, _Answer] = {}
         begin = partial(ToolCall, services, self._source, self._allowed)
-        self.of_plugins = [PluginTool(one, begin) for find in in_slot("mcp.tools") for one in find()]
+        self.of_plugins = list(_tools_of_plugins(begin))
 
     def close(self) -> None:
         """Stop the answers that are being written, whose partial texts are kept, fetches, and tools of plugins."""
@@ -368,7 +371,7 @@ class McpTools:
             url = typed_link(video)
             return videos.path(self._links().fetch(url, lambda now: None, self._closing, overview=overview))
         if not self._roots:
-            video = file_of(video)
+            video = registry.file_of(video)
         is_path = Path(video).name != video or bool(Path(video).suffix)
         is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
         return self._allowed(video) if is_path or is_here else None
@@ -555,6 +558,18 @@ class _Answer:
 
     def _note(self, update: AnalysisUpdate) -> None:
         self.doing = stage_text(update.state)
+
+
+def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:
+    """Yield the tools of other plugins; one that can't be described is left out."""
+    for functions in registry.results("mcp.tools", each=FunctionType):
+        for one in functions:
+            try:
+                tool = PluginTool(one, begin)
+            except Exception:  # noqa: BLE001 - the others work
+                _log.exception("the tool %s.%s is left out", one.__module__, one.__name__)
+            else:
+                yield tool
 
 
 def _folder(folder: Path) -> schemas.ListResult:

@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeVar
 from framelens import config
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError, log_path
 from framelens.core.files import typed_path
+from framelens.core.links import is_link
 
 BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
@@ -452,9 +453,12 @@ def file_of(typed: str) -> str:
 
 
 def address_error(address: str) -> VideoError:
-    """Return the error of an address that isn't read; it names the beginnings of links and of what plugins read."""
-    of_plugins = (beginning for plugin in used() for beginning in plugin.sources)
-    known = dict.fromkeys(("http://", "https://", "s3://", *of_plugins))
+    """Return the error of an address that isn't read; it names the beginnings of what plugins read."""
+    known = tuple(beginning for _, beginning, _ in _sources())
+    if is_link(address) and not address.startswith(known):
+        return VideoError("link_without_plugin", address=address)
+    if not known:
+        return VideoError("video_is_address_alone", address=address)
     return VideoError("video_is_address", address=address, known=", ".join(known))
 
 

@@ -120,14 +120,32 @@ except framelens.VideoError as error:
     done = run("-c", code, f"newest:{tmp_path}", site=site, program=())
     count, name, error = done.stdout.splitlines()
     assert (count, name) == ("2", "sample.mp4")
-    assert "foo://x/clip.mp4" in error and "newest:" in error and "https://" in error
+    assert "foo://x/clip.mp4" in error and "newest:" in error
 
 
 def test_unknown_address_names_the_known_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "used", lambda: [registry.Plugin("mine", sources={"dir:": "mine:read"})])
     with pytest.raises(VideoError) as caught:
         check_file(Path("foo://x/clip.mp4").absolute())
-    assert caught.value.values == {"address": "foo://x/clip.mp4", "known": "http://, https://, s3://, dir:"}
+    assert caught.value.values == {"address": "foo://x/clip.mp4", "known": "dir:"}
+
+
+@pytest.mark.parametrize(
+    ("address", "beginnings", "key"),
+    [
+        ("https://host/clip.mp4", (), "link_without_plugin"),
+        ("s3://bucket/clip.mp4", ("dir:",), "link_without_plugin"),
+        ("https://host/clip.mp4", ("http://", "https://"), "video_is_address"),
+        ("rtsp://camera", (), "video_is_address_alone"),
+        ("rtsp://camera", ("dir:",), "video_is_address"),
+    ],
+)
+def test_error_of_an_address_fits_the_plugins_in_use(
+    address: str, beginnings: tuple[str, ...], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = dict.fromkeys(beginnings, "mine:read")
+    monkeypatch.setattr(registry, "used", lambda: [registry.Plugin("mine", sources=sources)])
+    assert registry.address_error(address).key == key
 
 
 def test_a_file_is_read_before_a_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ class Tools(Protocol):
 def analyse(
     task: Task, tools: Tools, note: Callable[[AnalysisEvent], None] = lambda event: None
 ) -> Iterator[AnalysisUpdate]:
-    """Run an analysis and yield its events with the states after them; the last is Finished.
+    """Return the events of an analysis, which runs as they are read, with the states after them; the last is Finished.
 
     Args:
         task: What to analyse.
@@ -133,13 +133,8 @@ def analyse(
         Cancelled: The run was cancelled, or paused (Paused).
     """
     run = _Run(task, tools)
-    try:
-        work = run.measure_missing_facts if task.done.report else run.analyse
-        for update in run.state.updates(in_thread("analysis", work)):
-            note(update.event)
-            yield update
-    finally:
-        run.state.stop.set()
+    work = run.measure_missing_facts if task.done.report else run.analyse
+    return run.state.updates(lambda: in_thread("analysis", work), note)
 
 
 class _Run:

@@ -71,23 +71,34 @@ class PipelineState:
             self._updates.put(AnalysisUpdate(event, self._state))
             self._changed.notify_all()
 
-    def updates(self, run: Future[None]) -> Iterator[AnalysisUpdate]:
-        """Yield the updates as they arrive until the run ends.
+    def updates(
+        self, begin: Callable[[], Future[None]], note: Callable[[AnalysisEvent], None] = lambda event: None
+    ) -> Iterator[AnalysisUpdate]:
+        """Begin the run, yield the updates as they arrive until it ends, and then set `stop`.
+
+        Args:
+            begin: Begins the run.
+            note: Called with each event before it is yielded.
 
         Raises:
             Cancelled: Within 0.1 s of a cancel, after the queued updates, so that no finished answer is lost.
             AppError: That of the run.
         """
+        run = begin()
         run.add_done_callback(lambda _: self._updates.put(None))
-        while not (self._control.cancel.is_set() and self._updates.empty()):
-            try:
-                update = self._updates.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                continue
-            if update is None:
-                return run.result()
-            yield update
-        raise Cancelled
+        try:
+            while not (self._control.cancel.is_set() and self._updates.empty()):
+                try:
+                    update = self._updates.get(timeout=_POLL_SECONDS)
+                except queue.Empty:
+                    continue
+                if update is None:
+                    return run.result()
+                note(update.event)
+                yield update
+            raise Cancelled
+        finally:
+            self._stop.set()
 
     def fail(self, error: BaseException) -> None:
         """Raise `error` in all waiting threads: no more results will follow."""

@@ -109,20 +109,22 @@ def files_of(request: WorkerRequest) -> list[Path]:
 def events_of(
     request: WorkerRequest, reading: TextReading | None = None
 ) -> Iterator[VideoEvent | Known | Thumbnails | Fetched | Transcript | SoundPiece]:
-    """Yield the events of a request, without limits on time or memory; `reading` is closed. Raises AppErrors."""
+    """Return the events of a request, without limits on time or memory; `reading` is closed. They raise AppErrors."""
+    if request.task == "facts":
+        return _with_facts(iter(()), request, reading)
+    if request.task in ("extract", "named"):
+        return _with_facts(_chosen(request), request, reading)
+    return _read(request)
+
+
+def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPiece]:
+    """Yield the metadata of a file and what a task other than the choice of frames reads of it."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
 
     task = request.task
-    if task == "facts":
-        yield from _with_facts(iter(()), request, reading)
-        return
-    # In a short range every frame may be wanted.
-    may_skip = task == "extract" and request.options is not None and is_whole(request.options.selection)
-    with open_reader(request.path, every_frame=not may_skip) as reader:
+    with open_reader(request.path, every_frame=True) as reader:
         limits.check_size(reader.info)
         yield Probed(reader.info)
-        if task == "probe":
-            return
         if task == "subtitles":
             from framelens.video.subtitles import reader as subtitle_reader
 
@@ -137,22 +139,27 @@ def events_of(
             limits.lower_priority(_STILLS_NICENESS)
             yield from stills(reader, further_requests(tuple[float, int]))
             return
+        if task == "pictures":
+            from framelens.video.keyframes import pipeline
+
+            yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
+
+
+def _chosen(request: WorkerRequest) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
+    """Yield the metadata of a video and the events of choosing its frames."""
+    options = request.options
+    assert options
+    # In a short range every frame may be wanted.
+    may_skip = request.task == "extract" and is_whole(options.selection)
+    with open_reader(request.path, every_frame=not may_skip) as reader:
+        limits.check_size(reader.info)
+        yield Probed(reader.info)
         from framelens.video.keyframes import pipeline
 
-        if task == "pictures":
-            yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
-            return
-        yield from _with_facts(_chosen(reader, request), request, reading)
-
-
-def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
-    from framelens.video.keyframes import pipeline
-
-    assert request.options
-    if request.task == "named":
-        yield pipeline.fetch(reader, request.targets, request.edges, request.options.max_side)
-        return
-    yield from pipeline.run(reader, request.options, shows=not request.only_frames)
+        if request.task == "named":
+            yield pipeline.fetch(reader, request.targets, request.edges, options.max_side)
+        else:
+            yield from pipeline.run(reader, options, shows=not request.only_frames)
 
 
 def _with_facts(

@@ -22,7 +22,7 @@ def test_what_came_before_a_cancel_is_reported_before_it_ends() -> None:
     control.cancel.set()
     seen: list[AnalysisUpdate] = []
     with pytest.raises(Cancelled):
-        for update in state.updates(Future()):
+        for update in state.updates(Future):
             seen.append(update)
     assert [(one.event, one.state.total) for one in seen] == [(StageStarted("ask", 2), 2)]
 
@@ -42,7 +42,7 @@ def test_states_follow_the_order_of_their_events() -> None:
     threads = [in_thread("emits", lambda: [state.emit(FileHashed(str(n))) for n in range(200)]) for _ in range(4)]
     wait(threads)
     run.set_result(None)
-    assert all(one.event == FileHashed(one.state.sha256) for one in state.updates(run))
+    assert all(one.event == FileHashed(one.state.sha256) for one in state.updates(lambda: run))
 
 
 def test_waiting_ends_where_the_check_sees_no_use_in_it() -> None:

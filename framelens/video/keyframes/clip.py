@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Notice, Shot, Stretch
 from framelens.core.errors import VideoError
-from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
+from framelens.core.events import KeyframeFound, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.core.units import clock
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
@@ -129,8 +129,6 @@ class Clip(WrappedReader):
                 return Thumbnails(self.keyframes(keyframes))
             case OpeningChosen(keyframes):
                 return OpeningChosen(self.keyframes(keyframes))
-            case KeyframesChosen(keyframes, decode):
-                return KeyframesChosen(self.keyframes(keyframes), self.summary(decode))
             case _:
                 return event
 

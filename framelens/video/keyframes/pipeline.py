@@ -8,7 +8,7 @@ With an Opening the choice is made twice: for the beginning as soon as it was re
 the content of the first frames counts as shown.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -38,31 +38,17 @@ Event = VideoEvent | strategies.Known | strategies.Thumbnails
 
 
 def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> Iterator[Event]:
-    """Yield the events of framelens.video.extract from after Probed to before the facts.
+    """Return the events of framelens.video.extract from after Probed to before the facts.
 
-    Yield Known as well, after a survey of a whole video, and Thumbnails after any survey. Without `shows` there is no
-    KeyframeFound.
+    Among them is Known, too, after a survey of a whole video, and Thumbnails after any survey. Without `shows` there is
+    no KeyframeFound. Both the call and the iterator raise.
 
     Raises:
         VideoError: The range contains no frame, or no frame matches the selection.
     """
     selection = options.selection
     clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
-    if selection.strategy != "auto":
-        yield from _named(clip, options)
-        return
-    check = _Check(clip, selection)
-    for event in run_survey(clip, options, checked=check.again, shows=shows):
-        if (
-            strategies.is_whole(selection)
-            and isinstance(event, KeyframesChosen)
-            and _looked_as_for_times(clip, options.most_of(clip.info))
-        ):
-            yield clip.known(event.decode, check.unconfirmed)
-        placed = event if strategies.is_whole(selection) else clip.placed(event)
-        if isinstance(placed, KeyframesChosen):
-            placed = replace(placed, decode=strategies.with_damaged(placed.decode, placed.keyframes, check.shown))
-        yield placed
+    return _automatic(clip, options, shows=shows) if selection.strategy == "auto" else _named(clip, options)
 
 
 def full_pictures(
@@ -122,6 +108,17 @@ class _Check:
         self._seconds = survey.suspects.damaged_seconds(
             clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]
         )
+
+
+def _automatic(clip: Clip, options: ExtractOptions, *, shows: bool) -> Iterator[Event]:
+    """Yield the events of an automatic choice as `run` returns them."""
+    check, is_whole = _Check(clip, options.selection), strategies.is_whole(options.selection)
+    keyframes, decode = yield from _chosen(clip, options, check, shows=shows)
+    if is_whole and _looked_as_for_times(clip, options.most_of(clip.info)):
+        yield clip.known(decode, check.unconfirmed)
+    if not is_whole:
+        keyframes, decode = clip.keyframes(keyframes), clip.summary(decode)
+    yield KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, check.shown))
 
 
 def _looked_as_for_times(clip: Clip, frames: int) -> bool:
@@ -200,39 +197,31 @@ def fetch(
     return strategies.Fetched(tuple(found), tuple(damaged))
 
 
-def run_survey(
-    reader: FrameReader,
-    options: ExtractOptions,
-    *,
-    checked: Callable[[Survey], FrameReader | None] = lambda _: None,
-    shows: bool = True,
-) -> Iterator[VideoEvent | strategies.Thumbnails]:
-    """Yield the events of an automatic choice, from after Probed to before the facts.
+def _chosen(
+    clip: Clip, options: ExtractOptions, check: _Check, *, shows: bool
+) -> Generator[Event, None, tuple[tuple[Keyframe, ...], DecodeSummary]]:
+    """Survey a clip, yield the events meanwhile, and return the chosen frames, on the clip's own time axis.
 
-    Args:
-        reader: Reader of the video or of a range.
-        options: What to extract.
-        checked: Called with the finished survey; if it returns a reader, the frames are chosen in a second survey, of
-            that reader.
-        shows: Yield pictures meanwhile.
+    Where the check finds damage, the frames are chosen in a second survey.
     """
-    frames, opening, max_side = options.most_of(reader.info), options.opening, options.max_side
-    survey = create_survey(reader, frames=frames, max_side=max_side, opening=opening, shows=shows)
+    frames, opening, max_side = options.most_of(clip.info), options.opening, options.max_side
+    place = (lambda event: event) if strategies.is_whole(options.selection) else clip.placed
+    survey = create_survey(clip, frames=frames, max_side=max_side, opening=opening, shows=shows)
     begins: list[Candidate] = []
     for event in survey.events():
         if not isinstance(event, OpeningRead):
-            yield event
+            yield place(event)
         elif opening is not None and (choices := _opening_choices(survey, opening)):
             begins = [choice.candidate for choice in choices]
-            yield OpeningChosen(_keyframes(choices, max_side))
-    if (again := checked(survey)) is not None:
+            yield place(OpeningChosen(_keyframes(choices, max_side)))
+    if (again := check.again(survey)) is not None:
         with again:
             survey = create_survey(again, frames=frames, max_side=max_side)
-            yield from (event for event in survey.events() if not isinstance(event, OpeningRead))
+            yield from (place(event) for event in survey.events() if not isinstance(event, OpeningRead))
             summary = survey.summary()
     else:
         summary = survey.summary()
-    yield strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots))
+    yield place(strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots)))
     candidates = survey.collector.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
@@ -240,7 +229,7 @@ def run_survey(
     if options.adapts:
         frames = max(len(begins), adapted_frames(summary.readable_seconds, len(summary.shots), frames))
     choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
-    yield KeyframesChosen(_keyframes(choices, max_side), summary)
+    return _keyframes(choices, max_side), summary
 
 
 def create_survey(

@@ -38,7 +38,7 @@ from framelens.plugins.batch.ray_jobs.client import RayCluster
 from framelens.plugins.batch.ray_jobs.runner import run_on_ray
 from framelens.plugins.batch.ray_jobs.task import RayTask
 from framelens.plugins.batch.results import Results
-from framelens.plugins.batch.runner import BatchHalted, VideoEnded, run_batch
+from framelens.plugins.batch.runner import BatchHalted, BatchRunner, VideoEnded
 from framelens.services.container import open_services
 from framelens.video.files import sha256_of
 from framelens.video.worker_pool import worker_ready
@@ -74,7 +74,8 @@ class Bench:
         with worker_ready():
             services = open_services(_settings(folder / "data"), workers=workers)
             try:
-                for _ in run_batch(batch, services, workers=workers, cancel=threading.Event()):
+                runner = BatchRunner(services.jobs, services.switcher, services.templates)
+                for _ in runner.run(batch, workers=workers, cancel=threading.Event()):
                     pass
             finally:
                 services.close()

@@ -1,6 +1,7 @@
 """Runner of a batch on this machine: several videos at a time through the queue, as an iterator of events.
 
-`analyse_video` is one video from its file to its stored result; another runner may call it in a process of its own.
+`BatchRunner.analyse` is one video from its file to its stored result; another runner may call it in a process of its
+own.
 """
 
 from __future__ import annotations
@@ -38,15 +39,17 @@ from framelens.plugins.batch.results import Results, VideoResult
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, files_of
 from framelens.services.analyses import AnalysisRun, is_expected, is_no_video, raise_without_report, start_run
-from framelens.services.container import Services
 from framelens.store.fs_utils import storage_errors
 from framelens.video.files import check_file, printable
 from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
+    from framelens.analysis.prompts.templates import Templates
     from framelens.config import Settings
+    from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
+    from framelens.services.engines.engine_session import EngineSession
 
 V = TypeVar("V")
 R = TypeVar("R")
@@ -114,70 +117,118 @@ def concerns_all(error: AppError) -> bool:
     return isinstance(error, EngineError) and not (isinstance(error, of_one) or error.key in _ABOUT_ONE_VIDEO)
 
 
-def analyse_video(
-    video: BatchVideo,
-    batch: Batch,
-    services: Services,
-    *,
-    cancel: threading.Event | None = None,
-    listener: Listener = lambda update: None,
-) -> VideoResult:
-    """Analyse one video as `framelens analyse` does, and store its reports and, last, its result.
+@dataclass(frozen=True)
+class BatchRunner:
+    """Runner of batches in this process.
 
-    An analysis that stopped early is resumed; one that is stored already is used again.
-
-    Args:
-        video: The video.
-        batch: Its batch.
-        services: The services of this process.
-        cancel: Stops the analysis.
-        listener: Called with every update, in this thread.
-
-    Returns:
-        The result, which may be a failure.
-
-    Raises:
-        Cancelled: `cancel` was set; what has been answered is kept in the store.
-        AppError: An error that the other videos would meet, too (`concerns_all`). No result was stored: the video is
-            still pending.
+    Attributes:
+        jobs: The queue, with at least as many workers as videos are analysed at a time.
+        switcher: The engine in use.
+        templates: The templates.
     """
-    since, results, stored = time.monotonic(), Results(batch), None
-    subtitles = digest_beside(video.path)
-    try:
-        check_file(video.path)
-        request = request_for(batch.request, video.path, services.templates, services.planner, fits=batch.fits_request)
-        run = followed_run(services.jobs, request, listener, cancel or threading.Event(), force=batch.repeats)
-        stored = run.result()
-        _raise_if_pending(stored, services.settings)
-        analysis, failure, files = stored.analysis, _failure_of(stored, services.settings), {}
-        assert analysis
-        if analysis.sha256 and analysis.sha256 != video.key:
-            raise VideoError("video_changed_in_batch", name=video.name)
-        files = _write_reports(video, analysis, batch, results)
-    except Cancelled:
-        raise
-    except AppError as error:
-        if concerns_all(error):
+
+    jobs: Jobs
+    switcher: EngineSwitcher[EngineSession]
+    templates: Templates
+
+    def analyse(
+        self,
+        video: BatchVideo,
+        batch: Batch,
+        *,
+        cancel: threading.Event | None = None,
+        listener: Listener = lambda update: None,
+    ) -> VideoResult:
+        """Analyse one video as `framelens analyse` does, and store its reports and, last, its result.
+
+        An analysis that stopped early is resumed; one that is stored already is used again.
+
+        Args:
+            video: The video.
+            batch: Its batch.
+            cancel: Stops the analysis.
+            listener: Called with every update, in this thread.
+
+        Returns:
+            The result, which may be a failure.
+
+        Raises:
+            Cancelled: `cancel` was set; what has been answered is kept in the store.
+            AppError: An error that the other videos would meet, too (`concerns_all`). No result was stored: the video
+                is still pending.
+        """
+        since, results, stored = time.monotonic(), Results(batch), None
+        session = self.switcher.session
+        subtitles = digest_beside(video.path)
+        try:
+            check_file(video.path)
+            request = request_for(batch.request, video.path, self.templates, session.planner, fits=batch.fits_request)
+            run = followed_run(self.jobs, request, listener, cancel or threading.Event(), force=batch.repeats)
+            stored = run.result()
+            _raise_if_pending(stored, session.settings)
+            analysis, failure, files = stored.analysis, _failure_of(stored, session.settings), {}
+            assert analysis
+            if analysis.sha256 and analysis.sha256 != video.key:
+                raise VideoError("video_changed_in_batch", name=video.name)
+            files = _write_reports(video, analysis, batch, results)
+        except Cancelled:
             raise
-        analysis, failure, files = None, Failure.of(error), {}
-        if stored and is_no_video(stored):  # it was deleted
-            stored = None
-    result = VideoResult(
-        video.key,
-        video.name,
-        video.path,
-        batch.fingerprint,
-        "failed" if analysis is None else analysis.outcome if failure else "done",
-        seconds=time.monotonic() - since,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        job_id=stored.id if stored else "",
-        failure=failure,
-        files=files,
-        duration_seconds=analysis.decode.readable_seconds if analysis else None,
-        subtitles=subtitles,
-    )
-    results.save(result, analysis)
-    return result
+        except AppError as error:
+            if concerns_all(error):
+                raise
+            analysis, failure, files = None, Failure.of(error), {}
+            if stored and is_no_video(stored):  # it was deleted
+                stored = None
+        result = VideoResult(
+            video.key,
+            video.name,
+            video.path,
+            batch.fingerprint,
+            "failed" if analysis is None else analysis.outcome if failure else "done",
+            seconds=time.monotonic() - since,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            job_id=stored.id if stored else "",
+            failure=failure,
+            files=files,
+            duration_seconds=analysis.decode.readable_seconds if analysis else None,
+            subtitles=subtitles,
+        )
+        results.save(result, analysis)
+        return result
+
+    def run(
+        self,
+        batch: Batch,
+        arriving: Iterable[BatchVideo] = (),
+        *,
+        workers: int,
+        cancel: threading.Event,
+    ) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
+        """Analyse the videos of a batch that have no final result yet, and yield the events of all.
+
+        Args:
+            batch: The batch.
+            arriving: More videos; the iterator may wait for the next one. Those with a final result have no event.
+            workers: Number of videos at a time.
+            cancel: Stops the run; the iterator ends when all videos have stopped.
+
+        Raises:
+            StorageError: The folder of results can't be read.
+        """
+        results = Results(batch)
+
+        def is_missing(video: BatchVideo) -> bool:
+            return not results.finished(replace(batch, videos=(video,)))
+
+        def analyse_video(video: BatchVideo, listener: Listener, stop: threading.Event) -> VideoResult:
+            return self.analyse(video, batch, cancel=stop, listener=listener)
+
+        done = results.finished(batch)
+        for video in batch.videos:
+            if video.key in done:
+                yield VideoEnded(video, done[video.key], was_done=True)
+        waiting = chain((one for one in batch.videos if one.key not in done), filter(is_missing, arriving))
+        yield from run_videos(waiting, analyse_video, workers=workers, cancel=cancel)
 
 
 def followed_run(
@@ -224,42 +275,6 @@ def _write_reports(video: BatchVideo, analysis: Analysis, batch: Batch, results:
             for _ in written(files_of(name, analysis, batch.request.language, path.name), path.parent):
                 pass
     return made
-
-
-def run_batch(
-    batch: Batch,
-    services: Services,
-    arriving: Iterable[BatchVideo] = (),
-    *,
-    workers: int,
-    cancel: threading.Event,
-) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
-    """Analyse the videos of a batch that have no final result yet, and yield the events of all.
-
-    Args:
-        batch: The batch.
-        services: The services, whose queue has at least so many workers.
-        arriving: More videos; the iterator may wait for the next one. Those with a final result have no event.
-        workers: Number of videos at a time.
-        cancel: Stops the run; the iterator ends when all videos have stopped.
-
-    Raises:
-        StorageError: The folder of results can't be read.
-    """
-    results = Results(batch)
-
-    def is_missing(video: BatchVideo) -> bool:
-        return not results.finished(replace(batch, videos=(video,)))
-
-    def analyse(video: BatchVideo, listener: Listener, stop: threading.Event) -> VideoResult:
-        return analyse_video(video, batch, services, cancel=stop, listener=listener)
-
-    done = results.finished(batch)
-    for video in batch.videos:
-        if video.key in done:
-            yield VideoEnded(video, done[video.key], was_done=True)
-    waiting = chain((one for one in batch.videos if one.key not in done), filter(is_missing, arriving))
-    yield from run_videos(waiting, analyse, workers=workers, cancel=cancel)
 
 
 def recorded(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from framelens.api.programs import BINARY, VIEWER, ServicesDep
 from framelens.core.errors import InputError
-from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, order_of_job
+from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, ClipOrders
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.routes import respond
@@ -84,11 +84,12 @@ async def make_clips(job_id: str, given: NewClips, request: Request, services: S
     Pieces may be of the videos of several jobs. In a ZIP, a text lists what could not be cut out.
     """
     pieces = cache(partial(_pieces, services))
+    orders = ClipOrders(services.videos, services.jobs, services.reports)
     how = ClipOptions(given.mode, given.reel, given.chapters, given.subtitles)
 
     def order() -> ClipOrder:
         wanted = ((one.job_id, _wanted(one, pieces(one.job_id or job_id), job_id)) for one in given.pieces)
-        return order_of_job(services, job_id, wanted, how)
+        return orders.of_job(job_id, wanted, how)
 
     return await respond(request, services, order)
 

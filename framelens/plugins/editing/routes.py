@@ -38,17 +38,19 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
 
 
 async def _send_of_job(request: Request, services: Services) -> Response:
-    from framelens.plugins.editing.clips.downloads import order_of_job
+    from framelens.plugins.editing.clips.downloads import ClipOrders
 
     job_id, asked = request.path_params["id"], _asked(request)
-    return await respond(request, services, lambda: order_of_job(services, job_id, *asked))
+    orders = ClipOrders(services.videos, services.jobs, services.reports)
+    return await respond(request, services, lambda: orders.of_job(job_id, *asked))
 
 
 async def _send_of_video(request: Request, services: Services) -> Response:
-    from framelens.plugins.editing.clips.downloads import order_of_video
+    from framelens.plugins.editing.clips.downloads import ClipOrders
 
     video_id, asked = request.path_params["id"], _asked(request)
-    return await respond(request, services, lambda: order_of_video(services, video_id, *asked))
+    orders = ClipOrders(services.videos, services.jobs, services.reports)
+    return await respond(request, services, lambda: orders.of_video(video_id, *asked))
 
 
 def _asked(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:

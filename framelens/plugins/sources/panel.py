@@ -24,7 +24,8 @@ from framelens.services.links import LinkFetcher, may_name_any
 from framelens.services.overview import LEAST_BYTES
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.core.links import SourceSettings
+    from framelens.store.videos.video_repository import VideoRepository
 
 _BOX, _FETCHED = "link", "link_fetched"
 """Keys of the session: the text box, and the task of the last link."""
@@ -34,8 +35,9 @@ _STOP_SECONDS = 2.0
 class PageFetches:
     """The fetches of all sessions, each by its user and its link. All methods are thread-safe."""
 
-    def __init__(self, opened: Services) -> None:
-        self._opened = opened
+    def __init__(self, videos: VideoRepository, settings: SourceSettings) -> None:
+        self._videos = videos
+        self._settings = settings
         self._tasks = BackgroundTasks[FetchProgress, str]("fetch")
 
     def start(self, url: str, *, is_open: bool, overview: bool = False) -> str:
@@ -44,7 +46,7 @@ class PageFetches:
         Raises:
             InputError: The address may not be used.
         """
-        links = LinkFetcher(self._opened.videos, self._opened.settings.sources, is_open=is_open)
+        links = LinkFetcher(self._videos, self._settings, is_open=is_open)
         links.check(url)
         key = f"{current_user().id} {'overview' if overview else 'whole'} {url}"
         self._tasks.start(key, partial(links.fetch, url, overview=overview), progress=FetchProgress(url))
@@ -118,7 +120,7 @@ def _to_overview() -> None:
 
 
 def _fetches() -> PageFetches:
-    return services().part("links", PageFetches)
+    return services().part("links", lambda opened: PageFetches(opened.videos, opened.settings.sources))
 
 
 def _may_name_any() -> bool:

@@ -33,12 +33,12 @@ from framelens.plugins.batch.batch import Batch, BatchVideo, collect, make_batch
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import (
     BatchHalted,
+    BatchRunner,
     VideoBegun,
     VideoEnded,
     VideoProgress,
     VideoStopped,
     concerns_all,
-    run_batch,
     run_videos,
 )
 from framelens.plugins.batch.tally import BatchTally
@@ -77,8 +77,12 @@ def made(folder: Path, services: Services, *, use_model: bool = False, **options
     return make_batch(collect(resolve([str(folder)]).items, sha256_of), request, conditions, **options)
 
 
+def runner_of(services: Services) -> BatchRunner:
+    return BatchRunner(services.jobs, services.switcher, services.templates)
+
+
 def ran(batch: Batch, services: Services, workers: int = 2) -> list[Any]:
-    return list(run_batch(batch, services, workers=workers, cancel=threading.Event()))
+    return list(runner_of(services).run(batch, workers=workers, cancel=threading.Event()))
 
 
 def ends(events: list[Any]) -> dict[str, VideoEnded[BatchVideo, VideoResult]]:
@@ -153,7 +157,7 @@ def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> 
     events: list[Any] = []
     with opened(tmp_path / "data") as services:
         batch = made(clips, services)
-        for event in run_batch(batch, services, workers=1, cancel=threading.Event()):
+        for event in runner_of(services).run(batch, workers=1, cancel=threading.Event()):
             events.append(event)
             match event:
                 case VideoProgress(BatchVideo(name="b.mp4"), AnalysisUpdate(event=Probed())):

@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
     from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
-    from framelens.plugins.batch.runner import recorded, run_batch
+    from framelens.plugins.batch.runner import BatchRunner, recorded
     from framelens.services.container import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
@@ -100,7 +100,8 @@ def run(given: argparse.Namespace) -> int:
             if given.ray:
                 events = on_ray.events(batch, cancel, progress)
             else:
-                events = run_batch(batch, services, workers=workers, cancel=cancel)
+                runner = BatchRunner(services.jobs, services.switcher, services.templates)
+                events = runner.run(batch, workers=workers, cancel=cancel)
             for event in recorded(events, batch, batches):
                 output.show(event)
         left = output.tally.num_left and not output.tally.error

@@ -43,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
     from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
-    from framelens.plugins.batch.runner import recorded, run_batch
+    from framelens.plugins.batch.runner import BatchRunner, recorded
     from framelens.plugins.batch.watch import arriving
     from framelens.services.container import open_services, usual_workers
 
@@ -63,7 +63,8 @@ def run(given: argparse.Namespace) -> int:
             output = BatchOutput(given, batch, progress)
             output.begin_watching(given.folder)
             with progress.notices(services, is_asked=request.use_model):
-                events = run_batch(batch, services, videos(), workers=workers, cancel=cancel)
+                runner = BatchRunner(services.jobs, services.switcher, services.templates)
+                events = runner.run(batch, videos(), workers=workers, cancel=cancel)
                 for event in recorded(events, batch, batches):
                     output.show(event)
         return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)

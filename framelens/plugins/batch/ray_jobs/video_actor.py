@@ -12,7 +12,7 @@ from framelens.i18n import set_language
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.ray_jobs.task import read_ray_task
 from framelens.plugins.batch.results import Results, VideoResult
-from framelens.plugins.batch.runner import analyse_video
+from framelens.plugins.batch.runner import BatchRunner
 from framelens.services.container import open_services
 from framelens.video.worker_pool import worker_ready
 
@@ -41,8 +41,9 @@ class VideoActor:
         set_language(self._task.batch.request.language)
         with ExitStack() as opened:
             opened.enter_context(worker_ready())
-            self._services = open_services(self._task.settings(), adopts=False, workers=1)
-            opened.callback(self._services.close)
+            services = open_services(self._task.settings(), adopts=False, workers=1)
+            opened.callback(services.close)
+            self._runner = BatchRunner(services.jobs, services.switcher, services.templates)
             self._opened = opened.pop_all()
 
     def __call__(self, batch: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -63,7 +64,7 @@ class VideoActor:
             self._save_failure(video, EngineError("ray_video_lost", name=video.name, times=MOST_ATTEMPTS))
         else:
             try:
-                analyse_video(video, self._task.batch, self._services)
+                self._runner.analyse(video, self._task.batch)
             except AppError:
                 raise
             except Exception as error:

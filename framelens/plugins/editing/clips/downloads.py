@@ -26,7 +26,9 @@ from framelens.services.playback import video_for
 from framelens.store.fs_utils import disk_errors
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.jobs.queue import Jobs
+    from framelens.services.stored_reports import StoredReports
+    from framelens.store.videos.video_repository import VideoRepository
 
 MOST_PIECES = 100
 MOST_SECONDS = 3600.0
@@ -141,21 +143,38 @@ def parse_pieces(text: str) -> Iterator[tuple[str, Piece]]:
         yield job_id or "", Piece(kind, int(number or 0), "", float(start), float(end) if end else None)
 
 
-def order_of_job(services: Services, job_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
-    """Return an order for pieces, each with the id of its job, "" for this one; those of a report get its names.
+@dataclass(frozen=True)
+class ClipOrders:
+    """What orders for clips of stored videos are made of."""
 
-    Raises:
-        InputError: A job is unknown, its video can't be read here, or what `parse_pieces` raises.
-    """
-    return _order(pieces, lambda named: _source_of_job(services, named or job_id, how), how)
+    videos: VideoRepository
+    jobs: Jobs
+    reports: StoredReports
 
+    def of_job(self, job_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
+        """Return an order for pieces, each with the id of its job, "" for this one; those of a report get its names.
 
-def order_of_video(
-    services: Services, video_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions
-) -> ClipOrder:
-    """Return an order for ranges of a video without a report. Raises InputError."""
-    source = ClipSource(video_id, services.videos.path(video_id), services.videos.name(video_id))
-    return _order(pieces, lambda _: source, how)
+        Raises:
+            InputError: A job is unknown, its video can't be read here, or what `parse_pieces` raises.
+        """
+        return _order(pieces, lambda named: self._source_of_job(named or job_id, how), how)
+
+    def of_video(self, video_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
+        """Return an order for ranges of a video without a report. Raises InputError."""
+        source = ClipSource(video_id, self.videos.path(video_id), self.videos.name(video_id))
+        return _order(pieces, lambda _: source, how)
+
+    def _source_of_job(self, job_id: str, how: ClipOptions) -> ClipSource:
+        job = self.jobs.snapshot(job_id)
+        video_id = video_for(self.videos, self.jobs, job)
+        if video_id is None:
+            raise InputError("clip_without_video", name=job.name)
+        analysis = self.reports.get(job_id)
+        titles: dict[tuple[str, int], str] = (
+            {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
+        )
+        said = analysis.transcript if analysis and how.has_subtitles else None
+        return ClipSource(job_id, self.videos.path(video_id), job.name, attributed(said), titles)
 
 
 def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSource], how: ClipOptions) -> ClipOrder:
@@ -168,19 +187,6 @@ def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSo
         name = source.titles.get((piece.kind, piece.number), "")
         pieces.append(replace(piece, name=name, video=source.path))
     return ClipOrder(tuple(sources.values()), tuple(pieces), how)
-
-
-def _source_of_job(services: Services, job_id: str, how: ClipOptions) -> ClipSource:
-    job = services.jobs.snapshot(job_id)
-    video_id = video_for(services.videos, services.jobs, job)
-    if video_id is None:
-        raise InputError("clip_without_video", name=job.name)
-    analysis = services.reports.get(job_id)
-    titles: dict[tuple[str, int], str] = (
-        {(one.kind, one.number): one.name for one in pieces_of(analysis)} if analysis else {}
-    )
-    said = analysis.transcript if analysis and how.has_subtitles else None
-    return ClipSource(job_id, services.videos.path(video_id), job.name, attributed(said), titles)
 
 
 def write(order: ClipOrder) -> ClipFile:

@@ -102,6 +102,7 @@ def test_shared_errors_name_options_for_the_terminal_only(language: str, prefix:
     assert {key for key in options - _OF_OPERATORS if prefix not in texts[f"error.{key}"]} == set()
 
 
+@pytest.mark.every_plugin
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("key", ["api_rate", "api_jobs"])
 def test_limits_of_keys_name_no_options_to_programs(key: str, language: str) -> None:

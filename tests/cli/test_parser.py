@@ -33,7 +33,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         (["ask", "--temprature", "1", "q"], "--temperature", "framelens ask"),
         (["analyse", "x", "--format", "pfd"], "'pdf'", "framelens analyse"),
         (["keyframes", "x", "--strategy", "Scene"], "'scenes'", "framelens keyframes"),
-        (["clip", "x", "--range", "1-2"], "--from, --to", "framelens clip"),
+        pytest.param(["clip", "x", "--range", "1-2"], "--from, --to", "framelens clip", marks=pytest.mark.every_plugin),
         (["keyframes", "x", "--range", "1-2"], "--start, --end", "framelens keyframes"),
         (["keyframes", "x", "–frames", "8"], "--frames", "framelens keyframes"),
         (["keyframes", "x", "—json"], "--json", "framelens keyframes"),
@@ -57,7 +57,7 @@ def test_a_typing_error_is_answered_with_the_right_word(
     [
         (["--json", "library", "list"], "framelens COMMAND --json"),
         (["-q", "keyframes", "x"], "framelens COMMAND -q"),
-        (["cluster", "--gpus", "2x8"], "framelens cluster COMMAND --gpus"),
+        pytest.param(["cluster", "--gpus", "2x8"], "framelens cluster COMMAND --gpus", marks=pytest.mark.every_plugin),
         (["--nosuch"], "unrecognized arguments: --nosuch"),
         (["-n", "3", "keyframes", "x"], "unrecognized arguments: -n"),
     ],
@@ -132,7 +132,15 @@ def test_files_are_found_as_they_are_typed(
     assert given in (tmp_path / "report.json", [tmp_path / "report.json"])
 
 
-@pytest.mark.parametrize("words", [["restore"], ["library", "import"], ["library", "show"], ["export"], ["watch"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["library", "import"],
+        ["library", "show"],
+        ["export"],
+        *(pytest.param([name], marks=pytest.mark.every_plugin) for name in ("restore", "watch")),
+    ],
+)
 def test_a_dash_is_no_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "“-” means standard input" in refused(capsys, *words, "-")[0]
 

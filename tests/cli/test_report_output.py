@@ -164,7 +164,15 @@ def test_dash_is_refused_by_every_command(
     assert not Path("-").exists() and video.read_bytes() == b"video"
 
 
-@pytest.mark.parametrize("words", [("transcript", "-"), ("ask", "-", "What?"), ("keyframes", "-"), ("clip", "-")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("transcript", "-"),
+        ("ask", "-", "What?"),
+        ("keyframes", "-"),
+        pytest.param(("clip", "-"), marks=pytest.mark.every_plugin),
+    ],
+)
 def test_dash_is_no_video(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--language", "en"]) == 3
     assert "standard input" in capsys.readouterr().err

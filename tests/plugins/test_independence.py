@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 IMPORTED = re.compile(r"^\s*(?:from|import) (?:framelens|tests)\.plugins\.(\w+)", re.MULTILINE)
@@ -16,3 +20,11 @@ def test_tests_import_no_plugin_but_their_own() -> None:
         imported = set(IMPORTED.findall(path.read_text(encoding="utf-8")))
         foreign |= {(str(path.relative_to(TESTS)), name) for name in imported - {own}}
     assert foreign == set()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1800)  # as long as `make check`
+def test_quick_tests_pass_without_plugins() -> None:
+    command = [sys.executable, str(TESTS.parent / "scripts" / "test_without_plugins.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]

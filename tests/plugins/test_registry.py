@@ -438,7 +438,8 @@ def test_broken_texts_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_that_no_plugin_has_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.config, "plugin_names", lambda: frozenset({"editing", "nosuch"}))
+    monkeypatch.setattr(registry.config, "plugin_names", lambda: frozenset({"mine", "nosuch"}))
+    monkeypatch.setattr(registry, "states", lambda: (registry.PluginState("mine", "", None),))
     assert registry.unknown_names() == ["nosuch"]
 
 

@@ -16,7 +16,9 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from framelens.core.domain import Boundary
 from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, DetailedGlance, Glance, look_at
+from framelens.video.keyframes.clarity import ClarityTracker, Which
 from framelens.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 from framelens.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
@@ -293,6 +295,7 @@ class CandidateCollector:
         self._max_side = max_side
         self._sample_seconds = sample_seconds(frames, duration_seconds)
         self._segments = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
+        self._clarity = ClarityTracker()
         self._opening_pool: Pool[Candidate] = Pool(frames + _SPARE_OPENINGS)
         self._segment_pool: Pool[Candidate] = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
         self._thumbnails: Pool[Thumbnail] = Pool(MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
@@ -366,8 +369,13 @@ class CandidateCollector:
                 values[:] = 0.0
         return cell_values
 
+    def unclear(self, candidates: Sequence[Candidate], boundaries: Sequence[Boundary]) -> Which:
+        """Return which candidates show no picture of their own, being blurred by a sweep or within a transition."""
+        return self._clarity.unclear([item.time_seconds for item in candidates], boundaries)
+
     def _sampled(self, picture: Picture, look: DetailedGlance, may_open: bool) -> list[Candidate]:
         self._sampled_seconds = picture.time_seconds
+        self._clarity.push(picture.time_seconds, look)
         ended = self._segments.take(picture, look, opens=may_open)
         self.sample = look, self._segments.latest.burst
         return self._kept(ended)

@@ -228,7 +228,8 @@ def _chosen(
     values = survey.collector.cell_values(candidates)
     if options.adapts:
         frames = max(len(begins), adapted_frames(summary.readable_seconds, len(summary.shots), frames))
-    choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
+    unclear = survey.unclear(candidates)
+    choices = choose(candidates, summary.shots, frames, cell_values=values, unclear=unclear, num_fixed=len(begins))
     return _keyframes(choices, max_side), summary
 
 
@@ -245,7 +246,8 @@ def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
     candidates = [one for one in survey.collector.candidates() if one.time_seconds < opening.seconds]
     shots = survey.shots_until(opening.seconds)
     values = survey.collector.cell_values(candidates)
-    return choose(candidates, shots, opening.frames, cell_values=values, continues=True)
+    unclear = survey.unclear(candidates)
+    return choose(candidates, shots, opening.frames, cell_values=values, unclear=unclear, continues=True)
 
 
 def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[Keyframe, ...]:

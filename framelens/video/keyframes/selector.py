@@ -79,6 +79,9 @@ _MAY_RISE = 0.3
 _RISING_SECONDS, _BRIGHTER = 1.0, 1.2
 """A picture below _MAY_RISE that becomes this much brighter in this time is still fading in: the later one is better.
 """
+_PALER = 1.5
+"""A picture of which the same with this much more contrast is shown within _RISING_SECONDS is fading from or to white.
+A fade of a second has half of its contrast for half of its time. Not tuned."""
 _UNLIKE_LEVELS = 4.0  # levels by which a cell must differ to be wholly unlike
 _SAME = 0.3  # share of that below which it is the same
 _STILL = 0.5
@@ -94,6 +97,8 @@ def links_of(
     shots: Sequence[Shot],
     budget: int,
     num_fixed: int = 0,
+    *,
+    unclear: Which | None = None,
 ) -> Links:
     """Return what the candidates add alone and after one another.
 
@@ -103,11 +108,14 @@ def links_of(
         shots: Shots in time order, at least one.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already; sequences begin with the last of them.
+        unclear: Which candidates show no picture of their own; they count as black ones.
     """
     times = np.array([item.time_seconds for item in candidates])
     end = max(shots[-1].end_seconds, float(times[-1])) or 1e-6
     numbers = np.array([shot_of(item.time_seconds, shots) for item in candidates])
     light = np.array([_light(place, candidates) for place in range(len(candidates))])
+    if unclear is not None:
+        light[unclear] = np.minimum(light[unclear], _BLACK)
     blocks = np.stack([item.look.blocks for item in candidates])
     novelty = np.zeros((len(candidates), NUM_CELLS), np.float32)
     if cell_values is not None:
@@ -148,7 +156,7 @@ def links_of(
     if num_fixed:
         first = np.where(places == num_fixed - 1, 0.0, -np.inf)
         before = np.zeros(len(times))
-    # A dark picture doesn't show a shot that has a lighter one.
+    # A dark or unclear picture doesn't show a shot that has a better one.
     is_lit = np.isin(numbers, numbers[light > _BLACK])
     hides = is_lit & (light <= _BLACK) & owed[numbers] & (places >= num_fixed)
     passed = np.cumsum(owed)
@@ -199,18 +207,30 @@ def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], s
 
 
 def _light(place: int, candidates: Sequence[Candidate]) -> float:
-    """Return the factor of a picture by its brightness: small if the same picture soon becomes much brighter."""
+    """Return the factor of a picture by its light: small if it is dark, or fading from black or to or from white."""
     item = candidates[place]
     if item.look.is_black:
         return _BLACK
     if item.look.brightness >= _MAY_RISE:
-        return 1.0
+        return _BLACK if _is_pale(place, candidates) else 1.0
     for later in candidates[place + 1 :]:
         if later.time_seconds > item.time_seconds + _RISING_SECONDS:
             break
         if later.look.brightness > _BRIGHTER * item.look.brightness and is_light(item.look, later.look):
             return _BLACK
     return min(1.0, max(_BLACK, item.look.brightness / _DIM))
+
+
+def _is_pale(place: int, candidates: Sequence[Candidate]) -> bool:
+    """Return whether the picture is fading from or to white."""
+    item = candidates[place]
+    for others in (candidates[place + 1 :], reversed(candidates[:place])):
+        for other in others:
+            if abs(other.time_seconds - item.time_seconds) > _RISING_SECONDS:
+                break
+            if other.look.contrast > _PALER * item.look.contrast and is_light(item.look, other.look):
+                return True
+    return False
 
 
 def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Values:
@@ -321,6 +341,7 @@ def choose(
     budget: int,
     *,
     cell_values: Sequence[Cells] | None = None,
+    unclear: Which | None = None,
     num_fixed: int = 0,
     continues: bool = False,
 ) -> list[SelectedFrame]:
@@ -333,6 +354,7 @@ def choose(
         shots: Shots in time order, at least one.
         budget: Most frames to choose, at least 1.
         cell_values: Value of each cell of each candidate; None if nothing is known of them.
+        unclear: Which candidates are blurred or mixed with another shot; None if nothing is known of it.
         num_fixed: Number of first candidates that are chosen already and stay.
         continues: Whether the video continues after the candidates; then the last one is not marked as the last, and
             one frame may be enough.
@@ -340,7 +362,7 @@ def choose(
     if not candidates:
         return []
     fixed = list(range(num_fixed - 1))
-    links = links_of(candidates, cell_values, shots, budget, num_fixed)
+    links = links_of(candidates, cell_values, shots, budget, num_fixed, unclear=unclear)
     picked = [*fixed, *best_sequence(links, budget - len(fixed))]
     if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not continues:
         picked = [0, len(candidates) - 1]

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
@@ -21,6 +21,7 @@ from framelens.video.corruption import Suspects
 from framelens.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at
 from framelens.video.features.timeline_metrics import TimelineMeter
 from framelens.video.keyframes.candidates import Candidate, CandidateCollector
+from framelens.video.keyframes.clarity import Which
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER, track_header
 from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, has_second_movie, held_end
@@ -131,6 +132,10 @@ class Survey:
         """Return the shots of [0, end_seconds) that are known by now."""
         boundaries = joined(self._cuts, self._graduals)
         return shots_between([one for one in boundaries if middle(one) < end_seconds], end_seconds, self._times)
+
+    def unclear(self, candidates: Sequence[Candidate]) -> Which:
+        """Return which candidates are blurred by a sweep, or within a gradual transition that is known by now."""
+        return self.collector.unclear(candidates, joined(self._cuts, self._graduals))
 
     def summary(self) -> DecodeSummary:
         """Return the results for the whole range, with notices; call after `events`."""

@@ -65,13 +65,19 @@ class StableSegments:
         time = picture.time_seconds
         if self._best is not None and (opens or arrival.burst > _BURST or time - self._since >= self._longest):
             ended, self._best = self._best, None
-        score = float(self._cells(blocks, arrival).sum()) * look.quality
+        latest = self.candidate(picture, look)
         if self._best is None:
             self._since = time
-        if self._best is None or score > _BETTER_STABLE * self._best.score:
-            self._best = Candidate.of(picture, look)
-            self._best.arrival, self._best.score = arrival, score
+        if self._best is None or latest.score > _BETTER_STABLE * self._best.score:
+            self._best = latest
         return ended
+
+    def candidate(self, picture: Picture, look: DetailedGlance) -> Candidate:
+        """Return the candidate of the last sample taken."""
+        found = Candidate.of(picture, look)
+        found.arrival = self.latest
+        found.score = float(self._cells(look.blocks, self.latest).sum()) * look.quality
+        return found
 
     def finish(self) -> Candidate | None:
         """Return the candidate of the last segment, if any; call once, after the last sample."""
@@ -302,6 +308,7 @@ class CandidateCollector:
         self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
         self._gradual_ends: list[float] = []
+        self._keeps_next = False
         self._verdicts: dict[int, bool] = {0: True}
         self._sampled_seconds = float("-inf")
         self._known_seconds = float("inf")
@@ -319,10 +326,13 @@ class CandidateCollector:
             waits = picture.index > 0 or glance.is_black
             self._opening_windows.append(BestFrameWindow(time, _OPENING_SECONDS if waits else 0.0, picture.index))
         self._last, self.sample = (picture, glance), None
-        is_sample = may_open or time - self._sampled_seconds >= self._sample_seconds
+        is_sample = may_open or self._keeps_next or time - self._sampled_seconds >= self._sample_seconds
         if is_sample or self._opening_windows:
             look = look_at(glance, picture.luma())
             fresh += self._sampled(picture, look, may_open) if is_sample else []
+            if self._keeps_next:
+                fresh.append(self._keep(self._segments.candidate(picture, look), self._opening_pool))
+                self._keeps_next = False
             for window in self._opening_windows:
                 window.offer(picture, look, self._segments.latest)
         return fresh
@@ -333,8 +343,12 @@ class CandidateCollector:
         return self._place_settled()
 
     def settle_gradual(self, end_seconds: float) -> None:
-        """Record where a gradual transition ends; the next stable picture is kept like the opening of a shot."""
+        """Record where a gradual transition ends; the next stable picture is kept like the opening of a shot.
+
+        So is the next sample: the picture of a stable segment may still be mixed, and a short shot has no other.
+        """
         self._gradual_ends.append(end_seconds)
+        self._keeps_next = True
         self._keep_after_graduals()
 
     def _keep_after_graduals(self) -> None:

@@ -13,6 +13,7 @@ from framelens.core.domain import Boundary
 from framelens.core.events import KeyframesChosen
 from framelens.video.features.frame_signature import glance_at, look_at
 from framelens.video.keyframes import pipeline
+from framelens.video.keyframes.candidates import CandidateCollector
 from framelens.video.keyframes.clarity import ClarityTracker
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers import open_reader
@@ -104,6 +105,18 @@ def test_no_frame_is_chosen_from_a_dissolve(folder: Path, frames: int) -> None:
     halves = [(0.75 * start + 0.25 * end, 0.25 * start + 0.75 * end) for start, end in joints]
     assert not [time for time in times if any(start <= time < end for start, end in halves)]
     assert len(scenes_in(times, joints)) >= 5
+
+
+def test_a_picture_after_a_dissolve_is_a_candidate(folder: Path) -> None:
+    """The best picture of the stable segment around it may be mixed, and a short shot has no other segment."""
+    path = write_video(folder / "after.mp4", alive(scene(1), 100))
+    collector = CandidateCollector(frames=1, max_side=160, duration_seconds=None)
+    with open_reader(path) as reader:
+        for picture in reader.frames():
+            if picture.index == 62:  # the dissolve is recognised some time after its end
+                collector.settle_gradual(2.0)
+            collector.take(picture, glance_at(picture.levels()), may_open=False)
+    assert 62 in {item.index for item in collector.candidates()}
 
 
 @pytest.mark.slow

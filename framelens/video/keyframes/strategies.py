@@ -240,17 +240,27 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
         frames = adapted_frames(surveyed.end_seconds - surveyed.start_seconds, len(surveyed.shots), frames)
     notices = list(known.decode.notices)
     found = TIMES[selection.strategy](selection, surveyed, frames)
-    readable = f"{surveyed.end_seconds:.3f}"
+    place = {"readable": f"{surveyed.end_seconds:.3f}"}
+    if not is_whole(selection):
+        place["start"] = f"{surveyed.start_seconds:.3f}"
     outside = len(set(selection.times_seconds)) - len(found)
     if selection.strategy == "times" and outside:
-        notices.append(Notice("times_outside", {"count": outside, "readable": readable}))
+        key = "times_outside" if is_whole(selection) else "times_outside_range"
+        notices.append(Notice(key, {"count": outside, **place}))
     if not found:
-        key = "codec_keyframes_unknown" if selection.strategy == "codec" else "times_without_frames"
-        raise VideoError(key, name=printable(name), readable=readable)
+        raise VideoError(_reason_for_none(selection, notices), name=printable(name), **place)
     kept = thinned(found, frames)
     if len(kept) < len(found):
         notices.append(Notice("frames_thinned", {"found": len(found), "kept": len(kept)}))
     return kept, replace(known.decode, notices=tuple(notices))
+
+
+def _reason_for_none(selection: Selection, notices: Sequence[Notice]) -> str:
+    """Return the key of the error for a selection that matches no frame."""
+    if selection.strategy != "codec":
+        return "times_without_frames" if is_whole(selection) else "range_without_times"
+    is_unknown = is_whole(selection) or any(notice.key == "second_reader" for notice in notices)
+    return "codec_keyframes_unknown" if is_unknown else "range_without_codec_keyframes"
 
 
 def _surveyed(known: Known) -> SurveyFacts:

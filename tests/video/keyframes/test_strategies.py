@@ -10,9 +10,9 @@ from typing import get_args
 import pytest
 
 from framelens.core.codec import from_json, receive, send, to_json
-from framelens.core.domain import Selection, Shot, Strategy
+from framelens.core.domain import Notice, Selection, Shot, Strategy
 from framelens.core.errors import AppError
-from framelens.core.events import KeyframeFound, OpeningChosen, SurveyProgress, VideoEvent
+from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.video import extractor
 from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes.options import ExtractOptions, Opening
@@ -189,6 +189,33 @@ def test_a_range_reports_nothing_of_the_whole(card_video: Path) -> None:
         selection = Selection(strategy, start_seconds=1.0)  # type: ignore[arg-type]
         list(extract(card_video, ExtractOptions(1, selection=selection, read_text=False), on_known=surveys.append))
     assert surveys == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("selection", "key"),
+    [
+        (Selection("codec", start_seconds=1.2, end_seconds=1.6), "range_without_codec_keyframes"),
+        (Selection("times", times_seconds=(0.5,), start_seconds=1.0), "range_without_times"),
+        (Selection("times", times_seconds=(5.0,), start_seconds=1.0, end_seconds=2.0), "range_without_times"),
+        (Selection("times", times_seconds=(99.0,)), "times_without_frames"),
+    ],
+)
+def test_what_a_range_lacks_is_named(card_video: Path, selection: Selection, key: str) -> None:
+    with pytest.raises(AppError) as caught:
+        list(extract(card_video, ExtractOptions(4, selection=selection, read_text=False)))
+    assert caught.value.key == key
+    assert caught.value.values.get("start") == (f"{selection.start_seconds:.3f}" if selection.start_seconds else None)
+
+
+@pytest.mark.slow
+def test_times_outside_a_range_are_counted(card_video: Path) -> None:
+    selection = Selection("times", times_seconds=(0.5, 1.6, 7.0), start_seconds=1.0, end_seconds=2.0)
+    events = list(extract(card_video, ExtractOptions(4, selection=selection, read_text=False)))
+    (chosen,) = [event for event in events if isinstance(event, KeyframesChosen)]
+    assert [one.time_seconds for one in chosen.keyframes] == [1.6]
+    expected = Notice("times_outside_range", {"count": 2, "readable": "2.000", "start": "1.000"})
+    assert expected in chosen.decode.notices
 
 
 def test_scenes_leave_out_short_shots_first() -> None:

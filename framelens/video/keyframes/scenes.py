@@ -31,11 +31,11 @@ _INSERT = 0.9  # least value of the opening of a shot of another scene
 
 def valued_by_scene(
     values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
-) -> Values:
+) -> tuple[Values, Places | None]:
     """Return the values with those of openings set by what their shots show, in a video with a long scene.
 
     A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
-    alike in most cells, and none of them is habit.
+    alike in most cells, and none of them is habit. Where no scene is long, the scene of each candidate is returned too.
     """
     scenes = scenes_of(candidates, numbers)
     lasts = np.zeros(len(shots) + 1)
@@ -45,12 +45,13 @@ def valued_by_scene(
     is_long = (lasts > _LONG_SCENE * shots[-1].end_seconds)[scenes]
     comes_again = scenes != np.arange(len(scenes))
     if not (is_long & comes_again).any():
-        return values
+        return values, None if is_long.any() else scenes[numbers]
     begins = np.array([shots[number - 1].start_seconds for number in numbers])
     times = np.array([item.time_seconds for item in candidates])
     is_return = (is_long & comes_again)[numbers] & (times < begins + _RETURN_SECONDS) & ~_is_other(candidates, numbers)
     is_insert = ~is_long[numbers] & np.array([item.opens is not None for item in candidates])
-    return np.where(is_return, _RETURN * values, np.where(is_insert, np.maximum(values, _INSERT * light), values))
+    valued = np.where(is_insert, np.maximum(values, _INSERT * light), values)
+    return np.where(is_return, _RETURN * values, valued), None
 
 
 def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:

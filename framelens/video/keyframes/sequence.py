@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 _GAP_COST = 1e3
 """Cost of one missing frame in a gap: more than everything that hundreds of frames can add, each at most about 1.2."""
+_NEVER = -1e9  # gain of what must not follow, in sums from which it is subtracted again
 _LEAST_GAIN = 1e-9  # tolerance for rounding
 Places = NDArray[np.intp]
 Which = NDArray[np.bool_]
@@ -32,6 +33,8 @@ class Links:
         missing_before: Frames that the gap before each candidate needs (n).
         missing_between: Frames that the gap between two candidates needs (n x n).
         missing_after: Frames that the gap after each candidate needs (n).
+        scenes: Scene of each candidate, where another scene comes before a second frame of one (n); None elsewhere.
+        shows: Which candidates show their scene well enough (n).
     """
 
     first: Values
@@ -40,6 +43,8 @@ class Links:
     missing_before: Values
     missing_between: Values
     missing_after: Values
+    scenes: Places | None = None
+    shows: Which | None = None
 
 
 def best_sequence(links: Links, budget: int) -> list[int]:
@@ -64,6 +69,46 @@ def best_sequence(links: Links, budget: int) -> list[int]:
     for previous in reversed(predecessors[: length - 1]):
         sequence.append(int(previous[sequence[-1]]))
     return sequence[::-1]
+
+
+def with_unseen_scenes(links: Links, sequence: list[int], num_fixed: int = 0) -> list[int]:
+    """Return a sequence in which scenes that aren't in it replace second frames of scenes that are.
+
+    What a frame adds depends on the frame before it alone, so the best sequence may return to what it showed long ago
+    while another scene has no frame. Each exchange is the one that loses least and needs no more frames in gaps.
+
+    Args:
+        links: Gains of the candidates.
+        sequence: Rising indices of the best sequence.
+        num_fixed: Number of first frames of the sequence that stay.
+    """
+    if links.scenes is None or links.shows is None:
+        return sequence
+    scenes, num, chosen = links.scenes, len(links.first), list(sequence)
+    gains = np.full((num + 2, num + 2), -np.inf)  # places `num` and `num + 1`: the end and the start
+    gains[:num, :num] = links.after - _GAP_COST * links.missing_between
+    gains[num + 1, :num] = links.first - _GAP_COST * links.missing_before
+    gains[:num, num] = links.last - _GAP_COST * links.missing_after
+    gains = np.maximum(gains, _NEVER)
+    while (unseen := np.flatnonzero(links.shows & ~np.isin(scenes, scenes[chosen]))).size:
+        most, exchanged = -_GAP_COST / 2, chosen
+        for place in range(num_fixed, len(chosen)):
+            rest = chosen[:place] + chosen[place + 1 :]
+            if scenes[chosen[place]] not in scenes[rest]:
+                continue
+            around = np.array([num + 1, *rest, num])
+            spots = np.searchsorted(rest, unseen)
+            before, behind = around[spots], around[spots + 1]
+            added = gains[before, unseen] + gains[unseen, behind] - gains[before, behind]
+            before, behind = around[place], around[place + 1]
+            lost = gains[before, chosen[place]] + gains[chosen[place], behind] - gains[before, behind]
+            net = np.where(spots >= num_fixed, added - lost, _NEVER)
+            if net.max() > most:
+                most, exchanged = float(net.max()), sorted([*rest, int(unseen[net.argmax()])])
+        if exchanged is chosen:
+            break
+        chosen = exchanged
+    return chosen
 
 
 class TemporalGaps:

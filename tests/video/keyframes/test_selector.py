@@ -380,6 +380,19 @@ def test_returns_to_a_long_scene_come_after_what_is_cut_in() -> None:
     assert len({2, 4, 6, 8, 10, 12} & found) >= 5
 
 
+def test_scenes_not_shown_come_before_second_frames() -> None:
+    """Three scenes of much new content come again and again; three others come once and add little."""
+    cut = shots(*(float(n) for n in range(12)), end=12.0)
+    views = [0.2, 0.5, 0.3, 0.4, 0.2, 0.6, 0.3, 0.4, 0.2, 0.7, 0.3, 0.4]
+    items = [candidate(25 * n, view, opens=True) for n, view in enumerate(views)]
+    values = [np.full(576, 0.01 if view >= 0.5 else 8.0, np.float32) for view in views]
+    choices = choose(items, cut, 6, cell_values=values)
+    assert {views[choice.shot - 1] for choice in choices} == set(views)
+    fixed = choose(items, cut, 6, cell_values=values, num_fixed=3)
+    assert [choice.shot for choice in fixed[:3]] == [1, 2, 3]
+    assert {views[choice.shot - 1] for choice in fixed} == set(views)
+
+
 @pytest.mark.slow
 def test_a_shot_is_not_shown_by_its_black_frames() -> None:
     cut = shots(0.0, 5.0, 5.5, end=10.0)

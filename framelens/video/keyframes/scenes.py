@@ -31,11 +31,11 @@ _INSERT = 0.9  # least value of the opening of a shot of another scene
 
 def valued_by_scene(
     values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
-) -> tuple[Values, Places | None]:
-    """Return the values with those of openings set by what their shots show, in a video with a long scene.
+) -> tuple[Values, bool]:
+    """Return the values with those of openings set by what their shots show, and whether the video has a long scene.
 
     A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
-    alike in most cells, and none of them is habit. Where no scene is long, the scene of each candidate is returned too.
+    alike in most cells, and none of them is habit.
     """
     scenes = scenes_of(candidates, numbers)
     lasts = np.zeros(len(shots) + 1)
@@ -45,13 +45,25 @@ def valued_by_scene(
     is_long = (lasts > _LONG_SCENE * shots[-1].end_seconds)[scenes]
     comes_again = scenes != np.arange(len(scenes))
     if not (is_long & comes_again).any():
-        return values, None if is_long.any() else scenes[numbers]
+        return values, bool(is_long.any())
     begins = np.array([shots[number - 1].start_seconds for number in numbers])
     times = np.array([item.time_seconds for item in candidates])
     is_return = (is_long & comes_again)[numbers] & (times < begins + _RETURN_SECONDS) & ~_is_other(candidates, numbers)
     is_insert = ~is_long[numbers] & np.array([item.opens is not None for item in candidates])
     valued = np.where(is_insert, np.maximum(values, _INSERT * light), values)
-    return np.where(is_return, _RETURN * values, valued), None
+    return np.where(is_return, _RETURN * values, valued), True
+
+
+def colour_differences(candidates: Sequence[Candidate]) -> Values:
+    """Return the mean difference, 0..1, of the sorted levels of any two candidates, in the same light (n x n).
+
+    Where things are in the picture doesn't count, so what moves, or is shown larger, keeps its colours.
+    """
+    spread = np.stack([item.look.spread for item in candidates]).astype(np.float32) / 255
+    brightness = np.array([item.look.brightness for item in candidates], np.float32)
+    spread[:, 0] *= (_EVEN_LIGHT / np.maximum(brightness, _LEAST_LIGHT))[:, None]
+    spread = spread.reshape(len(candidates), -1)
+    return np.array([np.abs(spread - one).mean(axis=1) for one in spread], np.float64)
 
 
 def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:

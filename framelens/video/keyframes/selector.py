@@ -34,8 +34,8 @@ from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, d
 from framelens.video.keyframes.candidates import Candidate
 from framelens.video.keyframes.details import Details
 from framelens.video.keyframes.novelty import WEIGHTS, Cells
-from framelens.video.keyframes.scenes import valued_by_scene
-from framelens.video.keyframes.sequence import Links, TemporalGaps, best_sequence, with_unseen_scenes
+from framelens.video.keyframes.scenes import colour_differences, valued_by_scene
+from framelens.video.keyframes.sequence import Links, TemporalGaps, best_sequence, with_unseen_places
 from framelens.video.keyframes.stills import new_stills
 from framelens.video.keyframes.strategies import SHORT_SECONDS
 from framelens.video.shots.cut_detector import is_light
@@ -128,9 +128,9 @@ def links_of(
     content = novelty.sum(axis=1) * light
     details = Details.of([item.look for item in candidates], blocks)
     value = content / (content + _HALF_WORTH) * uniqueness(novelty, details)
-    scenes = None
+    has_long_scene = True
     if cell_values is not None:
-        value, scenes = valued_by_scene(value, candidates, numbers, shots, light)
+        value, has_long_scene = valued_by_scene(value, candidates, numbers, shots, light)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     stills = np.zeros((len(times), len(times)))
@@ -164,10 +164,11 @@ def links_of(
     first = first - _SHOT_COST * ((passed - owed)[numbers] + hides)
     after -= _SHOT_COST * (np.maximum(0, (passed - owed)[numbers][None, :] - passed[numbers][:, None]) + hides)
     last = last - _SHOT_COST * (passed[-1] - passed[numbers])
-    if scenes is None or owed.any():  # those suffice for all shots
+    if has_long_scene or owed.any():  # those suffice for all shots
         return Links(first, after, last, before, gaps.between(), gaps.after())
     shows = (light > _BLACK) & _is_long(numbers, shots)
-    return Links(first, after, last, before, gaps.between(), gaps.after(), scenes, shows)
+    differences = colour_differences(candidates)
+    return Links(first, after, last, before, gaps.between(), gaps.after(), differences, shows)
 
 
 def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0) -> Which:
@@ -372,7 +373,7 @@ def choose(
         return []
     fixed = list(range(num_fixed - 1))
     links = links_of(candidates, cell_values, shots, budget, num_fixed, unclear=unclear)
-    picked = with_unseen_scenes(links, [*fixed, *best_sequence(links, budget - len(fixed))], num_fixed)
+    picked = with_unseen_places(links, [*fixed, *best_sequence(links, budget - len(fixed))], num_fixed)
     if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not continues:
         picked = [0, len(candidates) - 1]
     last = None if continues else candidates[-1]

@@ -393,6 +393,20 @@ def test_scenes_not_shown_come_before_second_frames() -> None:
     assert {views[choice.shot - 1] for choice in fixed} == set(views)
 
 
+def test_places_in_which_things_move_are_shown_once_first() -> None:
+    """Two places come again and again with something that is elsewhere each time; two others come once."""
+    cut = shots(*(float(n) for n in range(12)), end=12.0)
+    views = [0.2, 0.5, 0.2, 0.5, 0.2, 0.7, 0.2, 0.5, 0.9, 0.5, 0.2, 0.5]
+    items = []
+    for number, view in enumerate(views):
+        levels = look(view).levels.copy()
+        levels[:, np.random.default_rng(number).permutation(576)[:200]] -= 40
+        moved = replace(look(view), levels=levels, spread=np.sort(levels), cells=levels / np.float32(255))
+        items.append(Candidate(25 * number, float(number), moved, 25 * number))
+    values = [np.full(576, 0.01 if view >= 0.7 else 8.0, np.float32) for view in views]
+    assert {views[choice.shot - 1] for choice in choose(items, cut, 6, cell_values=values)} == set(views)
+
+
 @pytest.mark.slow
 def test_a_shot_is_not_shown_by_its_black_frames() -> None:
     cut = shots(0.0, 5.0, 5.5, end=10.0)

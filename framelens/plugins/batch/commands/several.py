@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from framelens.cli.report_output import Output
 from framelens.config import Settings
 from framelens.core.codec import Failure, to_document
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
-from framelens.core.errors import AppError, Cancelled, ConfigError, VideoError
+from framelens.core.errors import AppError, Cancelled, ConfigError
 from framelens.core.files import new_id
 from framelens.core.roles import current_user
 from framelens.i18n import error_text, t
@@ -157,9 +157,13 @@ class _BatchRecord:
 def _first_request(command: SeveralVideos, items: Iterable[Input]) -> AnalysisRequest | None:
     """Return the request about the first video for which one can be built, None for none."""
     for item in items:
-        if item.error is None:
-            with suppress(VideoError):
+        try:
+            if item.error is None:
                 return command.request(item.path)
+        except ConfigError:
+            raise
+        except AppError:  # the outcome of that video says so
+            continue
     return None
 
 

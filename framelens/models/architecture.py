@@ -189,7 +189,7 @@ def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) 
         return _with_thumbnail(vision, columns * rows)
     if vision.pictures == "anyres":
         return _unpadded(vision, width, height)
-    columns, rows = (1, 1) if together > _MOST_TILED else _tiles(vision, width, height, _all_grids(vision))
+    columns, rows = (1, 1) if together > _MOST_TILED else _tiles(vision, width, height, grids_of(vision.most_pieces))
     side = math.isqrt(vision.tokens)  # a thumbnail, then the tiles; a mark ends each row
     return side * (side + 1) + rows * side * (columns * side + 1) + 1
 
@@ -221,9 +221,8 @@ def _patched(vision: Vision, width: int, height: int) -> int:
     return columns * rows
 
 
-def _all_grids(vision: Vision) -> tuple[tuple[int, int], ...]:
-    """Return columns and rows of every grid of at most `most_pieces` squares."""
-    most = vision.most_pieces
+def grids_of(most: int) -> tuple[tuple[int, int], ...]:
+    """Return columns and rows of every grid of at most so many squares."""
     return tuple((columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1))
 
 

@@ -221,14 +221,12 @@ class _Choosing:
         relevance, used = scores.combined(self.found, len(pool))
         known = [at for at, one in enumerate(pool) if _is_known(one, self.scope.known)]
         places, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.is_part)
-        if self.scope.is_part and not relevant:
-            frames = yield from self.densely()
-            return frames, FrameSelection(self.sought.kind, self.sought.look_for, "range", candidates=len(frames))
-        frames = yield from self._decoded([pool[place] for place in places])
+        is_covered = self.scope.is_part and not relevant
+        frames = yield from self.densely() if is_covered else self._decoded([pool[place] for place in places])
         choice = FrameSelection(
             self.sought.kind,
             self.sought.look_for,
-            "chosen" if relevant else "flat",
+            "chosen" if relevant else "range" if is_covered else "flat",
             used,
             tuple(name for name in self.found if name not in used),
             len(pool),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from framelens.core.errors import ModelNotFound
-from framelens.models.architecture import Text, Vision
+from framelens.models.architecture import Text, Vision, grids_of
 from framelens.models.config.fields import Fields
 
 # Defaults of the families' processors, where config.json doesn't set a limit.
@@ -113,13 +113,12 @@ def _internvl(fields: Fields, outer: Fields, text: Text) -> Vision:
     merge = round(1 / float(outer.values.get("downsample_ratio") or 0.5)) ** 2
     most = outer.number("max_dynamic_patch", default=12) if outer.flag("dynamic_image_size", default=True) else 1
     most = min(max(1, most), _MAX_PIECES)
-    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
     return replace(
         whole,
         pictures="dynamic",
         tokens=whole.tokens // merge,
         patches_per_token=merge,
-        grids=_limited(grids),
+        grids=_limited(grids_of(most)),
         most_pieces=most,
     )
 

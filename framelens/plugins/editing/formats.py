@@ -1,13 +1,29 @@
 """Report formats of editing programs, offices and spreadsheets."""
 
+import sys
+from importlib.util import find_spec
+
+from framelens.core.domain import Analysis, Language
+from framelens.core.errors import ConfigError
 from framelens.reports.format import ReportFormat, lazy
+
+_write_document = lazy("framelens.reports.document_worker:write")
+
+
+def _write_docx(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+    """Return the Word document. Raises ConfigError "docx_missing" without python-docx."""
+    if find_spec("docx") is None:
+        raise ConfigError("docx_missing", python=sys.executable)
+    writer = "framelens.plugins.editing.docx.report:write"
+    return bytes(_write_document("docx", writer, analysis, language, appendix=appendix))
+
 
 FORMATS = {
     "docx": ReportFormat(
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        lazy("framelens.plugins.editing.docx.document:write"),
+        _write_docx,
         has_appendix=True,
     ),
     "youtube": ReportFormat(

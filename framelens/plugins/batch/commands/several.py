@@ -137,6 +137,7 @@ class _BatchRecord:
             BatchVideo("", one.path, printable(one.path.name), failure=Failure.of(one.error) if one.error else None)
             for one in items
         ]
+        self._places = {one.path: place for place, one in enumerate(items)}
         self._batch: Batch | None = None
         if (request := _first_request(command, items)) and len(items) > 1:
             given = "\n".join(str(one.path) for one in items)
@@ -148,7 +149,7 @@ class _BatchRecord:
         """Store what has become of a video."""
         if self._batch is None:
             return
-        place = next(place for place, one in enumerate(self._videos) if one.path == outcome.path)
+        place = self._places[outcome.path]
         job_id = outcome.job.id if outcome.job else ""
         failure = Failure.of(outcome.error) if outcome.error and not job_id else None
         self._batches.save_video(self._batch.id, place, replace(self._videos[place], job_id=job_id, failure=failure))

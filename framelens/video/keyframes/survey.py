@@ -190,6 +190,7 @@ class Survey:
         self._meter.light(picture.time_seconds, glance.brightness)
         if self.collector.sample is not None:
             look, burst = self.collector.sample
+            self._gradual_detector.push_detailed(picture.time_seconds, look)
             self._meter.take(picture.time_seconds, look, burst=burst)
         return [*fresh, *self._settle(verdicts)]
 

@@ -25,9 +25,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.video.features.frame_signature import Glance
+from framelens.video.features.frame_signature import DetailedGlance, Glance
 from framelens.video.readers.base import CELL_SIZE
 from framelens.video.shots.cut_detector import likeness
+from framelens.video.shots.take_dissolves import Sample, find_take_dissolve, straight_line
 
 # The numbers below were chosen by hand and not tuned one by one. Together they detect 94 % of 1,344 wipes between real
 # clips, and none in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
@@ -108,9 +109,9 @@ _LENGTHS_SECONDS = (0.45, 0.75, 1.1, 1.6)
 _NUM_SHORT = 2
 """Lengths that are read at every sample. The others are read at every second one, since they hold many."""
 _LEAST_CHANGE, _SURE_CHANGE = 0.033, 0.055
-"""Mean difference of the two pictures, 0..1 a channel. Below the first value only another take is looked for (see
-below); from the second value on, movement within one picture can't reach it. In between, as for two shots of one room,
-every cell that changes must be mixed."""
+"""Mean difference of the two pictures, 0..1 a channel. Below the first value only a dissolve between takes is
+looked for (take_dissolves); from the second value on, movement within one picture can't reach it. In between, as for
+two shots of one room, every cell that changes must be mixed."""
 _MOST_ALIKE = 0.75
 """Correlation of the two pictures' luma, at most."""
 _MOST_REST = 0.36
@@ -144,16 +145,9 @@ _LEAST_LEFT, _MOST_UNEXPLAINED = 0.25, 0.35
 """Where the other shot flashes instead: least contrast that is left, as above (a fade leaves none), and the most of a
 picture's contrast that the two pictures in any light leave unexplained. In the same stretches of movement it is 0.56 or
 more."""
-_LEAST_RETAKE, _MOST_ALIKE_RETAKE = 0.02, 0.9
-"""Change and correlation, as above, of two takes of one scene: somebody else, or the same person in another pose."""
-_LARGEST_JUMP_RETAKE = 0.6
-"""Change from one sample to the next, at most, as a share of the whole change."""
-_CHANGED_RETAKE = (0.15, 0.5)
-"""Share of the cells whose luma changes between them. Where the camera or the light changes, it is 0.86 or more."""
-_MOST_OFF_RETAKE, _LARGEST_OFF_RETAKE, _MOST_REST_RETAKE = 0.08, 0.05, 0.25
-"""Median distance of a changed cell's share from that of the whole picture; distance of that from a straight line over
-time; mean share of the change that is unexplained. In the tuned footage 14 of 36 dissolves that the reading above
-misses, and none of 65,403 other stretches; 0.1, 0.05 and 0.3 find 20, and 14 of the others."""
+_CHANGED_TAKES, _MOST_REST_TAKES, _MOST_LIT_TAKES = (0.04, 0.6), 0.5, 0.6
+"""Share of the cells whose luma changes between two takes of one scene; the change halfway that the mixture may leave
+unexplained; mean change of the luma over its mean absolute change, at most. Where these hold, pixels are compared."""
 _CUT_SHARE = 0.8
 """Share of the whole change: where one sample brings more, it is a cut, which is cheap to tell."""
 _FLAT = 0.012
@@ -185,6 +179,9 @@ class GradualDetector:
         self._jumps: deque[float] = deque()  # from the sample before to each sample
         self._stretches: deque[list[MovingStretch]] = deque([] for _ in range(_CALM_SAMPLES))
         self._reads_all = False
+        self._takes: deque[tuple[Sample, Glance]] = deque()
+        self._take_dissolves: list[Gradual] = []
+        self._compares_all = False
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
 
@@ -199,8 +196,8 @@ class GradualDetector:
             self._jumps.popleft()
         self._stretches.append([])
         self._reads_all = not self._reads_all
-        lengths = _LENGTHS_SECONDS if self._reads_all else _LENGTHS_SECONDS[:_NUM_SHORT]
-        readings = (*map(self._read, lengths), *self._read_moving())
+        readings = (*map(self._read, _lengths(self._reads_all)), *self._read_moving(), *self._take_dissolves)
+        self._take_dissolves = []
         fresh = (one for one in readings if one and one.start_seconds >= self._done_seconds)
         found = reduce(_better, fresh, None)
         done = None
@@ -209,6 +206,27 @@ class GradualDetector:
             self._done_seconds = done.end_seconds
         self._open = _better(self._open, found)
         return done
+
+    def push_detailed(self, time_seconds: float, look: DetailedGlance) -> None:
+        """Add details of a frame, about eight a second; `push` the frame first."""
+        self._takes.append((Sample(time_seconds, look.luma), look))
+        while time_seconds - self._takes[0][0].seconds > _LENGTHS_SECONDS[-1] + 2 * STEP_SECONDS:
+            self._takes.popleft()
+        self._compares_all = not self._compares_all
+        self._take_dissolves += filter(None, map(self._read_takes, _lengths(self._compares_all)))
+
+    def _read_takes(self, length_seconds: float) -> Gradual | None:
+        """Return the dissolve between takes of one scene that ends now, if the detailed frames show one."""
+        end = self._takes[-1][0].seconds
+        place = bisect_left(self._takes, end - length_seconds - 1e-6, key=lambda take: take[0].seconds)
+        (start, *_), first = self._takes[place]
+        if end - start < 0.8 * length_seconds or len(self._takes) - place < 4:
+            return None
+        middle = self._takes[(place + len(self._takes)) // 2][1]
+        if not _may_join_takes(first, middle, self._takes[-1][1]):
+            return None
+        mixed = find_take_dissolve([sample for sample, _ in islice(self._takes, place, None)])
+        return None if mixed is None else Gradual(*mixed, "dissolve")
 
     @staticmethod
     def _is_past(known: Gradual, found: Gradual | None, time_seconds: float) -> bool:
@@ -228,32 +246,22 @@ class GradualDetector:
         if end - start < 0.8 * length_seconds or len(self._samples) - place < _LEAST_MIXED + 2:
             return None
         apart = _apart(first, last)
-        if apart < _LEAST_RETAKE:
+        if apart < _LEAST_CHANGE:
             return None
-        jump = max(islice(self._jumps, place + 1, None)) / apart
-        if jump > _CUT_SHARE and apart >= _SURE_CHANGE:
-            return None
-        middle = self._samples[(place + len(self._samples)) // 2][1]
-        is_retake = apart < _SURE_CHANGE and jump < _LARGEST_JUMP_RETAKE and _may_be_retake(first, middle, last)
-        if apart < _LEAST_CHANGE and not is_retake:
+        if apart >= _SURE_CHANGE and max(islice(self._jumps, place + 1, None)) > _CUT_SHARE * apart:
             return None
         alike = likeness(first, last)
-        is_other = apart >= _LEAST_CHANGE and alike <= _MOST_ALIKE
-        if not is_other and not (is_retake and alike <= _MOST_ALIKE_RETAKE):
-            return None
-        if _is_empty(first) or _is_empty(last):
+        if alike > _MOST_ALIKE or _is_empty(first) or _is_empty(last):
             return None
         inside = list(islice(self._samples, place, None))
         if apart >= _SURE_CHANGE and alike <= _MOST_ALIKE_MOVING:
             self._stretches[-1].append(MovingStretch(inside, self._is_calm(place)))
         moved = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
         moved -= first.cells
-        mixture = _unmixed(moved.reshape(len(moved), -1)) if is_other else None
-        if mixture is None or not (apart >= _SURE_CHANGE or _together(moved)):
-            mixture = _unmixed_retake(moved) if is_retake else None
-        if mixture is not None:
+        mixture = _unmixed(moved.reshape(len(moved), -1))
+        if mixture is not None and (apart >= _SURE_CHANGE or _together(moved)):
             return Gradual(inside[mixture.first][0], inside[mixture.last][0], mixture.rest, "dissolve")
-        wipe = find_wipe(moved) if is_other else None
+        wipe = find_wipe(moved)
         return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
     def _is_calm(self, place: int) -> bool:
@@ -272,6 +280,10 @@ class GradualDetector:
                 found = _find_calm(stretch.samples, calm) if is_calm else None
                 if found is not None:
                     yield found
+
+
+def _lengths(is_all: bool) -> tuple[float, ...]:
+    return _LENGTHS_SECONDS if is_all else _LENGTHS_SECONDS[:_NUM_SHORT]
 
 
 def _better(known: Gradual | None, found: Gradual | None) -> Gradual | None:
@@ -305,69 +317,33 @@ def _distance(first: Glance, last: Glance) -> float:
     return cv2.norm(first.levels, last.levels, cv2.NORM_L1) / (255 * first.levels.size)
 
 
-def _projected(
-    moved: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Project the samples on the whole change, from the first sample to the last.
-
-    Args:
-        moved: The samples less the first one, n x 3 x cells.
-
-    Returns:
-        The projection of each cell, n x cells; the size of its whole change; the share of the change at each sample.
-    """
-    whole = moved[-1]
-    size = (whole**2).sum(axis=0)
-    parts = np.einsum("ncx,cx->nx", moved, whole)
-    return parts, size, parts.sum(axis=1) / size.sum()
-
-
 def _together(moved: NDArray[np.float32]) -> bool:
     """Return whether the changing cells change together; movement changes one after another.
 
     Args:
         moved: The samples less the first one, n x 3 x cells.
     """
-    parts, size, shares = _projected(moved)
+    whole = moved[-1]
+    size = (whole**2).sum(axis=0)
+    parts = np.einsum("ncx,cx->nx", moved, whole)  # each cell projected on its whole change
+    shares = parts.sum(axis=1) / size.sum()
     changed = size > _CELL_CHANGE**2
     off = np.abs(parts[:, changed] / size[changed] - shares[:, None]).mean(axis=0)
     return off.size > 0 and float((off < _CELL_APART).mean()) >= _LEAST_TOGETHER
 
 
-def _may_be_retake(first: Glance, middle: Glance, last: Glance) -> bool:
-    """Return whether part of the scene changes, and the middle resembles a mixture enough to look closer."""
+def _may_join_takes(first: Glance, middle: Glance, last: Glance) -> bool:
+    """Return whether part of the scene changes, and the middle resembles a mixture enough to compare pixels."""
     difference = cv2.absdiff(first.levels[0], last.levels[0])
     changed = cv2.countNonZero(cv2.threshold(difference, 255 * _CELL_CHANGE, 255, cv2.THRESH_BINARY)[1])
-    if not _CHANGED_RETAKE[0] < changed / difference.size < _CHANGED_RETAKE[1]:
+    if not _CHANGED_TAKES[0] < changed / difference.size < _CHANGED_TAKES[1]:
+        return False
+    if abs(last.brightness - first.brightness) * 255 > _MOST_LIT_TAKES * cv2.sumElems(difference)[0] / difference.size:
         return False
     whole, part = last.cells[0] - first.cells[0], middle.cells[0] - first.cells[0]
-    sum_of_squares, product = float(whole @ whole), float(part @ whole)
-    rest = float(part @ part) - product**2 / sum_of_squares
-    return rest < (1.5 * _MOST_REST_RETAKE) ** 2 * sum_of_squares
-
-
-def _unmixed_retake(moved: NDArray[np.float32]) -> Swept | None:
-    """Return a dissolve between two takes of one scene, with its mean unexplained share, None if it is none.
-
-    Args:
-        moved: The samples less the first one, n x 3 x cells.
-    """
-    parts, size, shares = _projected(moved)
-    changed = size > _CELL_CHANGE**2
-    steps = np.diff(shares)
-    mixed = (shares > 0.15) & (shares < 0.85)
-    if np.count_nonzero(mixed) < _LEAST_MIXED or steps.min() < -0.05 or steps.max() > _LARGEST_STEP:
-        return None
-    of_cells = parts[np.ix_(mixed, changed)] / size[changed]
-    if 2 * np.count_nonzero(np.abs(of_cells - shares[mixed, None]) > _MOST_OFF_RETAKE) > of_cells.size:
-        return None
-    places = np.flatnonzero(mixed).astype(np.float64)
-    slope, start = _line(places, shares[mixed])
-    if float(np.abs(shares[mixed] - slope * places - start).max()) > _LARGEST_OFF_RETAKE:
-        return None
-    sizes = np.einsum("ncx,ncx->n", moved, moved)
-    rest = float(np.sqrt(np.maximum(sizes / size.sum() - shares**2, 0)[mixed]).mean())
-    return _extent(shares, rest) if rest <= _MOST_REST_RETAKE else None
+    size = float(whole @ whole)
+    share = float(part @ whole) / size
+    return 0.2 < share < 0.8 and float(part @ part) / size - share**2 < _MOST_REST_TAKES**2
 
 
 def _unmixed(moved: NDArray[np.float32]) -> Swept | None:
@@ -423,7 +399,7 @@ def _find_calm(samples: Sequence[tuple[float, Glance]], calm: int) -> Gradual | 
         return None
     share, sizes, pictures = shares[0, mixed], sizes[:, mixed], pictures[mixed]
     times = np.array([seconds for seconds, _ in samples])[mixed]
-    slope, start = _line(times, share)
+    slope, start = straight_line(times, share)
     off = float(np.abs(share - slope * times - start).max())
     if off > _LARGEST_OFF or not slope:
         return None
@@ -436,13 +412,6 @@ def _find_calm(samples: Sequence[tuple[float, Glance]], calm: int) -> Gradual | 
             return None
     begin, end = sorted((-start / slope, (1 - start) / slope))
     return Gradual(max(samples[0][0], begin), min(samples[-1][0], end), _MOST_REST + off, "dissolve")
-
-
-def _line(places: NDArray[np.float64], values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return slope and start of the straight line through the values, by least squares."""
-    around = places - places.mean()
-    slope = float(around @ values / (around @ around))
-    return slope, float(values.mean() - slope * places.mean())
 
 
 def _is_empty(glance: Glance) -> bool:

@@ -18,8 +18,13 @@ from tests.video.shots.test_cut_detector import look_of
 
 
 def dissolves(images: Iterable[Image], rate: float = 25) -> list[Gradual]:
-    detector = GradualDetector()
-    found = [detector.push(index / rate, look_of(image)) for index, image in enumerate(images)]
+    """Detect as the survey does: every frame is pushed, and every third one with its details."""
+    detector, found = GradualDetector(), []
+    for index, image in enumerate(images):
+        look = look_of(image)
+        found.append(detector.push(index / rate, look))
+        if index % 3 == 0:
+            detector.push_detailed(index / rate, look)
     return [one for one in (*found, detector.flush()) if one is not None]
 
 
@@ -182,6 +187,48 @@ def test_dissolve_between_takes_while_somebody_moves_is_found() -> None:
     (found,) = dissolves(blended(speaking(1), speaking(2), 20))
     assert found.type == "dissolve" and 1.8 < (found.start_seconds + found.end_seconds) / 2 < 3.0
     assert dissolves(speaking(1)) == []
+
+
+def standing(place: int, seed: int = 3) -> Image:
+    """Somebody before a wall, `place` pixels from the left; a tenth of the picture differs between two places."""
+    image = np.full((90, 160, 3), 200, np.uint8)
+    image[15:90, place : place + 30] = textured(seed)[15:90, 60:90] // 2
+    return image
+
+
+def signing(place: int, start: float) -> list[Image]:
+    """The same person for 2.8 s, with a hand that moves up and down."""
+    images = []
+    for number in range(70):
+        image, top = standing(place), 40 + int(20 * np.sin(number / 6 + start))
+        image[top : top + 12, place + 8 : place + 20] = (205, 170, 150)
+        images.append(image)
+    return images
+
+
+@pytest.mark.parametrize("count", [14, 20, 28])
+@pytest.mark.parametrize("moved", [5, 9])
+def test_a_dissolve_between_two_poses_of_one_person_is_found(count: int, moved: int) -> None:
+    (found,) = dissolves(blended(signing(60, 0), signing(60 + moved, 2), count))
+    assert found.type == "dissolve"
+    assert abs((found.start_seconds + found.end_seconds) / 2 - (70 - count / 2) / 25) < 0.25
+
+
+def test_a_person_who_moves_to_the_other_pose_is_no_dissolve() -> None:
+    for frames in (10, 20, 40):
+        walk = [standing(round(place)) for place in np.linspace(60, 69, frames)]
+        assert dissolves([*[standing(60)] * 50, *walk, *[standing(69)] * 50]) == []
+
+
+def test_an_object_lifted_out_of_the_picture_is_no_dissolve() -> None:
+    """A fast object is blurred, so its outline loses contrast as in a mixture; but the picture only gets lighter."""
+    lifted = []
+    for step in range(14):
+        image = np.full((90, 160, 3), 200, np.uint8)
+        bottle, bottom = textured(3)[20:80, 60:90] // 2, 80 - 6 * step
+        image[max(0, bottom - 60) : max(0, bottom), 60:90] = bottle[60 - max(0, min(60, bottom)) :]
+        lifted.append(cv2.blur(image, (1, 1 + 4 * min(step, 6))))
+    assert dissolves([*[lifted[0]] * 50, *lifted, *[lifted[-1]] * 50]) == []
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ FLASH_SECONDS = 0.25
 # Least change of a cut. On real footage hard cuts score 0.06 to 0.35, whip pans up to 0.06 among similar changes, slow
 # motion 0.02.
 _FLOOR = 0.05
-# Least change where frames are so far apart in time that there are none around to compare with.
+# Least change where frames are so far apart in time that fewer than three changes are around to compare with.
 _LONELY_FLOOR = 0.12
 # Least change of a cut, as a multiple of the median change around it.
 _OUTSTANDING = 3.5
@@ -30,7 +30,7 @@ _OUTSTANDING_LIVELIER = 3.0
 # A cut exceeds this quantile of the changes around it by this factor: where frames are doubled, most changes are 0 and
 # something large may move in the others.
 _BUSY_SHARE, _BUSIER = 0.85, 2.0
-# A picture that differs from the one before the suspect by less than this share of the change has returned.
+# A picture that differs from the frame before the suspect by less than this share of the change has returned.
 _CAME_BACK = 0.4
 # Increase of the peak level, 0..1, by which light becomes a picture.
 _RISE = 0.08
@@ -42,14 +42,14 @@ _SAME_PICTURE = 0.97
 _STILL_VISIBLE = 0.9
 # Likeness of two frames from which on the second doesn't begin another picture amid flashes of light.
 _MOST_ALIKE = 0.75
-# Amid fast movement a cut need not stand out further if its likeness is below the first value and that of all frames
-# around above the second. At a cut out of a pan of 0.045 a frame it is -0.06, and 0.74 or more around.
+# Amid fast movement a cut need not stand out further if its likeness is below the first value and the likeness of all
+# frames around is above the second. At a cut out of a pan of 0.045 a frame it is -0.06, and 0.74 or more around.
 _OTHER, _CONTINUES = 0.3, 0.6
-# A cut between two takes of one scene may change less. It then exceeds every change around it, and many cells
-# change (of 32 x 18, by this distance of the colours, 0..1), others than under changing light. Seven such cuts of the
-# tuned footage have 0.031 to 0.047, 1.9 times the largest change around or more, 0.80 to 0.86 and 0.22 to 0.35. Of 430
-# other sudden changes in that range (captions, slides, objects that appear, flashes) none exceeds the four limits; one
-# has 1.6 times the largest change.
+# A cut between two takes of one scene may change less. It then exceeds every change around it, and many cells change
+# (of 32 x 18, by this distance of the colours, 0..1), others than under changing light. Seven such cuts of the tuned
+# footage have 0.031 to 0.047, 1.9 times the largest change around or more, 0.80 to 0.86 and 0.22 to 0.35. Of 430 other
+# sudden changes in that range (captions, slides, objects that appear, flashes) no change exceeds the four limits; a
+# single change has 1.6 times the largest change.
 _RETAKE_FLOOR, _OUTSTANDING_RETAKE, _MOST_ALIKE_RETAKE, _LEAST_CHANGED_RETAKE, _CELL_CHANGE = 0.03, 1.8, 0.9, 0.2, 0.04
 # Variance of the luma, 0..1, below which a picture is flat.
 _EMPTY = 1e-4
@@ -57,9 +57,9 @@ _EMPTY = 1e-4
 
 @dataclass(frozen=True)
 class Step:
-    """One frame and how much it changed from the frame before.
+    """Frame and how much it changed from the frame before.
 
-    `after_light`: a picture that isn't black was shown before; `light_seconds` is when the last one was.
+    `after_light`: a picture that isn't black was shown before; `light_seconds` is the time of the last such picture.
     `lost_seconds`: where a picture rises from black, when it last was not visible in the dark; None if it always was.
     """
 
@@ -146,7 +146,7 @@ class CutDetector:
         return float((moved > _CELL_CHANGE**2).mean()) >= _LEAST_CHANGED_RETAKE
 
     def _emerges(self, step: Step) -> bool:
-        """Return whether a dark picture becomes visible, the first one since the light went out."""
+        """Return whether a dark picture becomes visible after an invisible frame, once any light was shown."""
         was_lost = bool(self._steps) and step.lost_seconds == self._steps[-1].time_seconds
         return was_lost and step.after_light and step.glance.is_black
 
@@ -163,7 +163,7 @@ class CutDetector:
 
     @staticmethod
     def _dark_since(before: Step | None, suspect: Step) -> float | None:
-        """Return when the picture went black before one that rises slowly from black; None for an abrupt start."""
+        """Return when light was last shown before a slow rise from black; None for an abrupt start."""
         rises = before is not None and before.glance.is_black and suspect.change < _LONELY_FLOOR
         return suspect.light_seconds if rises else None
 
@@ -214,7 +214,7 @@ class CutDetector:
         return suspect.change >= _FLOOR or any(step.glance.peak - dark >= _RISE for step in (suspect, *soon))
 
     def _darkest(self, suspect: Step) -> float:
-        """Return the lowest peak of the dark pictures from which a picture rises, among the known ones."""
+        """Return the lowest peak of the remembered dark frames from which a picture rises."""
         dark = (step.glance.peak for step in self._steps if suspect.light_seconds < step.time_seconds)
         return min(suspect.glance.peak, *dark)
 
@@ -231,7 +231,7 @@ class CutDetector:
         return is_light(last.glance, suspect.glance)
 
     def _is_flash(self, before: Step, suspect: Step, after: list[Step]) -> bool:
-        """Return whether the picture soon returns to the previous one; then the return is not a cut either."""
+        """Return whether the picture before the suspect soon returns; then the return is not a cut either."""
         for step in after:
             if step.time_seconds - suspect.time_seconds > FLASH_SECONDS:
                 return False
@@ -247,7 +247,7 @@ def is_light(before: Glance, after: Glance) -> bool:
 
 
 def _visible_likeness(before: Glance, after: Glance) -> float:
-    """Return the likeness of two pictures, or 1 if one of them is flat."""
+    """Return the likeness of two pictures, or 1 if either is flat."""
     return likeness(before, after) if min(before.contrast, after.contrast) ** 2 >= _EMPTY else 1.0
 
 
@@ -256,7 +256,7 @@ def _is_lit(before: Glance, after: Glance, least_likeness: float) -> bool:
 
 
 def likeness(one: Glance, other: Glance) -> float:
-    """Return the correlation of the luma of two pictures, or 0 if one of them is flat."""
+    """Return the correlation of the luma of two pictures, or 0 if either is flat."""
     spread = one.contrast * other.contrast * one.levels.shape[1]
     if not spread:
         return 0.0
@@ -264,7 +264,7 @@ def likeness(one: Glance, other: Glance) -> float:
 
 
 def _is_flash_light(before: Step, step: Step) -> bool:
-    """Return whether light that flashes over one picture explains what changes."""
+    """Return whether a large change is only another light on the same picture."""
     return step.change >= _FLOOR and is_light(before.glance, step.glance)
 
 

@@ -3,7 +3,7 @@
 Within a dissolve every picture is a mixture of the same two pictures, with a growing share of the second. Motion is not
 a mixture, and changing light mixes a picture with itself: neither is a dissolve.
 
-Where one of the two shots moves or flashes, the other one's pattern still comes or goes evenly, in its place. What is
+Where one of the two shots moves or flashes, the other shot's pattern still comes or goes evenly, in its place. What is
 left without that pattern then has as much contrast as the moving shot, times its share, since a mixture has less
 contrast than its parts. A camera that pans away from a picture, or an object that covers it, keeps the contrast.
 
@@ -30,8 +30,8 @@ from framelens.video.readers.base import CELL_SIZE
 from framelens.video.shots.cut_detector import likeness
 from framelens.video.shots.take_dissolves import Sample, find_take_dissolve, straight_line
 
-# The numbers below were chosen by hand and not tuned one by one. Together they detect 94 % of 1,344 wipes between real
-# clips, and none in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
+# The numbers below were chosen by hand and not tuned individually. Together they detect 94 % of 1,344 wipes between
+# real clips, and no wipe in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
 _CHANGED = 0.08
 """Distance of a cell's two colours, 0..1 a channel, from which on the time of its change can be determined."""
 _LEAST_CHANGED, _LEAST_CLEAN = 0.45, 0.75  # shares of all cells that change, and of these that change cleanly
@@ -64,7 +64,7 @@ def find_wipe(moved: NDArray[np.float32]) -> Swept | None:
     """Return the moving edge that explains the samples, or None if there is no wipe.
 
     Args:
-        moved: The samples less the first one, n x 3 x cells, 0..1.
+        moved: The samples minus the first sample, n x 3 x cells, 0..1.
     """
     whole = moved[-1]
     size = (whole**2).sum(axis=0)
@@ -105,9 +105,10 @@ def _unexplained(moments: NDArray[np.float64], basis: NDArray[np.float64]) -> fl
 STEP_SECONDS = 0.07
 """Least distance of two samples."""
 _LENGTHS_SECONDS = (0.45, 0.75, 1.1, 1.6)
-"""Usual lengths of transitions in editing programs; a shorter one is detected as a cut."""
+"""Usual lengths of transitions in editing programs; a shorter transition is detected as a cut."""
 _NUM_SHORT = 2
-"""Lengths that are read at every sample. The others are read at every second one, since they hold many."""
+"""Number of the shortest lengths, which are read at every sample. The others hold many samples and are read at every
+second sample."""
 _LEAST_CHANGE, _SURE_CHANGE = 0.033, 0.055
 """Mean difference of the two pictures, 0..1 a channel. Below the first value only a dissolve between takes is
 looked for (take_dissolves); from the second value on, movement within one picture can't reach it. In between, as for
@@ -117,7 +118,7 @@ _MOST_ALIKE = 0.75
 _MOST_REST = 0.36
 """Share of the change that the mixture may leave unexplained halfway, since movement continues in both shots."""
 _BEGUN = 0.1
-"""Share of the second picture with which a transition has begun, and of the first one with which it is over."""
+"""Share of the second picture at which a transition has begun, and of the first picture at which it is over."""
 _MOST_REST_WIDER = 0.25
 """Most that a reading may leave unexplained to be preferred to a part of it."""
 _LEAST_MIXED = 3
@@ -126,7 +127,7 @@ _LARGEST_STEP = 0.45
 """Growth of the second picture's share from one sample to the next, at most."""
 _CELL_CHANGE, _CELL_APART = 0.04, 0.15
 """Distance of a cell's two colours from which on it has changed, 0..1 a channel, and how far its mean mixture may be
-from that of the whole picture."""
+from the mixture of the whole picture."""
 _LEAST_TOGETHER = 0.75
 """Share of the changed cells that follow the whole picture. Measured: 0.78 to 0.99 in dissolves between shots of one
 room, 0.49 to 0.73 where somebody moves in it."""
@@ -139,8 +140,9 @@ _LARGEST_OFF = 0.1
 """Distance of the calm picture's share from a straight line over time, at most."""
 _CONTRAST_LEFT = (0.7, 1.4)
 """Contrast of the luma that is left without the calm picture, over what the moving shot's share leaves. In 26 tuned
-videos, 86 drawn clips and 36 videos with events, this finds 227 dissolves and takes none of 7,850 stretches of movement
-for one; 1.6 finds 229 and takes none either. In the mean of a stretch, movement has 1.3 or more, mostly 1.72."""
+videos, 86 drawn clips and 36 videos with events, this finds 227 dissolves and mistakes 0 of 7,850 stretches of movement
+for a dissolve; 1.6 finds 229, also without a mistake. In the mean of a stretch, movement has 1.3 or more, mostly
+1.72."""
 _LEAST_LEFT, _MOST_UNEXPLAINED = 0.25, 0.35
 """Where the other shot flashes instead: least contrast that is left, as above (a fade leaves none), and the most of a
 picture's contrast that the two pictures in any light leave unexplained. In the same stretches of movement it is 0.56 or
@@ -151,7 +153,7 @@ unexplained; mean change of the luma over its mean absolute change, at most. Whe
 _CUT_SHARE = 0.8
 """Share of the whole change: where one sample brings more, it is a cut, which is cheap to tell."""
 _FLAT = 0.012
-"""Standard deviation of the luma, 0..1, of an empty picture: a transition from or to one is a fade."""
+"""Standard deviation of the luma, 0..1, of an empty picture: a transition from or to an empty picture is a fade."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Gradual:
 
 
 class MovingStretch(NamedTuple):
-    """Samples between two different pictures, and whether the first one's shot was calm until then."""
+    """Samples between two different pictures, and whether the first picture's shot was calm until then."""
 
     samples: list[tuple[float, Glance]]
     is_calm_before: bool
@@ -239,7 +241,7 @@ class GradualDetector:
         return done
 
     def _read(self, length_seconds: float) -> Gradual | None:
-        """Return the transition of this length that ends now, if the samples show one."""
+        """Return the transition of this length that ends now, if the samples fit."""
         end, last = self._samples[-1]
         place = bisect_left(self._samples, end - length_seconds - 1e-6, key=itemgetter(0))
         start, first = self._samples[place]
@@ -271,7 +273,7 @@ class GradualDetector:
         return likeness(self._samples[place - _CALM_SAMPLES][1], self._samples[place][1]) > _CALM
 
     def _read_moving(self) -> Iterator[Gradual]:
-        """Yield the dissolves between a calm shot and one that moves or flashes, in the stretches that ended before.
+        """Yield the dissolves between a calm and a moving or flashing shot that ended _CALM_SAMPLES samples ago.
 
         The calm shot must be known for some samples beyond the transition.
         """
@@ -287,7 +289,7 @@ def _lengths(is_all: bool) -> tuple[float, ...]:
 
 
 def _better(known: Gradual | None, found: Gradual | None) -> Gradual | None:
-    """Return the better reading of the same samples: the one that contains the other, or leaves less unexplained.
+    """Return the better reading of the same samples: the reading that contains the other, or leaves less unexplained.
 
     Part of a dissolve is a dissolve too, and leaves less where a shot moves at the other end.
     """
@@ -318,10 +320,10 @@ def _distance(first: Glance, last: Glance) -> float:
 
 
 def _together(moved: NDArray[np.float32]) -> bool:
-    """Return whether the changing cells change together; movement changes one after another.
+    """Return whether the changing cells change together; movement changes them in turn.
 
     Args:
-        moved: The samples less the first one, n x 3 x cells.
+        moved: The samples minus the first sample, n x 3 x cells.
     """
     whole = moved[-1]
     size = (whole**2).sum(axis=0)
@@ -347,12 +349,12 @@ def _may_join_takes(first: Glance, middle: Glance, last: Glance) -> bool:
 
 
 def _unmixed(moved: NDArray[np.float32]) -> Swept | None:
-    """Return where the samples are mixtures of the first and last one, None where those between are no mixtures.
+    """Return where the samples are mixtures of the first and last sample, or None if the samples between are not.
 
     `rest` is the share (0 … 1) of the change that is left unexplained.
 
     Args:
-        moved: The samples less the first one, one in a row.
+        moved: The samples minus the first sample, in rows.
     """
     whole = moved[-1]
     size = float(whole @ whole)
@@ -372,7 +374,7 @@ def _extent(shares: NDArray[np.float32], rest: float) -> Swept:
 
 
 def _is_mixture(middle: Glance, calm: Glance, other: Glance) -> bool:
-    """Return whether a picture may be halfway from or to a calm one, by what is asked of all in `_find_calm`."""
+    """Return whether a picture may be halfway from or to a calm picture, by the tests of `_find_calm`."""
     alike, to_calm, to_other = likeness(calm, other), likeness(middle, calm), likeness(middle, other)
     share = (to_calm - alike * to_other) / (1 - alike**2) * middle.contrast / calm.contrast
     if not 0.15 < share < 0.85:
@@ -385,14 +387,14 @@ def _is_mixture(middle: Glance, calm: Glance, other: Glance) -> bool:
 
 
 def _find_calm(samples: Sequence[tuple[float, Glance]], calm: int) -> Gradual | None:
-    """Return the dissolve from a calm first picture (`calm` is 0) or to a calm last one (-1), or None."""
+    """Return the dissolve from a calm first picture (`calm` is 0) or to a calm last picture (-1), or None."""
     if not _is_mixture(samples[len(samples) // 2][1], samples[calm][1], samples[-1 - calm][1]):
         return None
     pictures = np.array([glance.cells[0] for _, glance in samples])
     pictures -= pictures.mean(axis=1, keepdims=True)
     ends = pictures[[calm, -1 - calm]]
     gram, sizes = ends @ ends.T, ends @ pictures.T
-    shares = np.linalg.solve(gram, sizes)  # of the calm picture and of the other one, in each sample
+    shares = np.linalg.solve(gram, sizes)  # of the calm picture and of the other picture, in each sample
     steps = np.diff(shares[0]) if calm else -np.diff(shares[0])
     mixed = (shares[0] > 0.15) & (shares[0] < 0.85)
     if np.count_nonzero(mixed) < _LEAST_MIXED or steps.min() < -0.05 or steps.max() > _LARGEST_STEP:

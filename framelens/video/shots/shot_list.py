@@ -15,7 +15,7 @@ from framelens.video.readers.base import Image
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _APART_SECONDS = 0.5
-"""Two readings of one transition are at most this far apart; a viewer couldn't follow a shot between them."""
+"""Two readings of the same transition are at most this far apart; a viewer couldn't follow a shot between them."""
 _MOST_FRAMES = 300
 _MOST_SHARE = 0.05
 """Frames that may be decoded to place the cuts: this number or share, whichever is more. It takes seconds at most, or a
@@ -95,7 +95,7 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
                     times = jumper.times_between(cut.before[1], cut.after[1])
                     found[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
     except (InaccurateSeekError, AppError, OSError):
-        pass  # the file can't be sought in, or was deleted: the times stay those of the surveyed frames
+        pass  # the file can't be sought in, or was deleted: the cuts keep the times of surveyed frames
     return found
 
 

@@ -44,7 +44,7 @@ _HUES = ((20, "pink"), (50, "red"), (82, "orange"), (115, "yellow"), (170, "gree
 
 
 class FrameMeter:
-    """Meter for keyframes in time order: motion is measured against the previous one.
+    """Meter for keyframes in time order: motion is measured against the previous keyframe.
 
     No text is read on pictures whose key is in `have_text`: the caller has it already.
     """

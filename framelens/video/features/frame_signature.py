@@ -38,7 +38,7 @@ EDGE_STEPS = 4.0  # a doubling of the edges is four levels
 
 @dataclass(frozen=True, eq=False)
 class Glance:
-    """Colour signature of one frame.
+    """Colour signature of a frame.
 
     Attributes:
         levels: Mean Y, Cb and Cr of each cell of the CELL_SIZE grid, 8 bit, 3 x cells by rows.
@@ -127,7 +127,7 @@ def _edges(luma: Image) -> NDArray[np.float32]:
 
 
 def change(before: Glance, after: Glance) -> float:
-    """Return how much a frame differs from the previous one, 0 … 1.
+    """Return how much a frame differs from the previous frame, 0 … 1.
 
     Motion within a shot counts half, since it keeps the picture's colours.
     """
@@ -139,14 +139,14 @@ def change(before: Glance, after: Glance) -> float:
 def distance(one: Glance, other: Glance) -> float:
     """Return how different two pictures look, 0 … 1.
 
-    The mean over the frame and that of the most different cells count equally; the second half separates two slides
-    that share their background.
+    The mean over the frame and the mean over its most different cells count equally; the second half separates two
+    slides that share their background.
     """
     return float(distances(one.cells[None], other.cells)[0])
 
 
 def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the `distance` between each of many pictures (n x 3 x cells) and one (3 x cells)."""
+    """Return the `distance` between each of many pictures (n x 3 x cells) and a single picture (3 x cells)."""
     apart = many - one
     cells = np.abs(apart, out=apart).sum(axis=1)
     mean = cells.mean(axis=1)

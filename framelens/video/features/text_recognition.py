@@ -6,7 +6,7 @@ priority is low, since users wait for the survey, the page and the engine, but n
 output (framelens.core.codec), and ends when standard input closes. It has a sandbox of its own
 (framelens.video.sandbox), which allows no file but libraries, and it loads these when the first picture arrives.
 
-Nothing is ever downloaded: without those models no text is read, and a notice says so.
+Nothing is ever downloaded: without the models in RapidOCR's wheel no text is read, and a notice says so.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 Texts = tuple[ScreenText, ...]
 _MOST_SENT = 2
-"""The picture being read and the next one: a picture that was sent can't be dropped any more."""
+"""The picture being read and the next picture: a picture that was sent can't be dropped any more."""
 TextReader = Callable[["Image"], tuple[ScreenText, ...]]
 _log = logging.getLogger(__name__)
 _LEAST_CONFIDENCE = 0.85
-"""On frames of real footage, letters on clothes that read differently each time had 0.54 to 0.75. Of 281 correct lines
-drawn onto such frames (13 to 30 pixels, Chinese and English, prices and times among them), none had less than 0.85."""
+"""On frames of real footage, letters on clothes that read differently each time had 0.54 to 0.75. All of 281 correct
+lines drawn onto such frames (13 to 30 pixels, Chinese and English, prices and times among them) had 0.85 or more."""
 _LEAST_CONFIDENCE_OF_ONE = 0.98
-"""For a single character, which a fold or a wheel easily resembles: on real footage such had 0.89 to 0.99. Of 29
-correct ones 25 had 0.99 and more."""
+"""For a single character, which a fold or a wheel easily resembles: on real footage folds and wheels had 0.89 to 0.99.
+Of 29 correct characters 25 had 0.99 or more."""
 _THREADS = 2  # at most.
 
 
@@ -103,7 +103,7 @@ class TextReading:
             self._start()
 
     def read(self, jpeg: bytes) -> Texts:
-        """Wait for the texts on a wanted picture and return them; none if text can't be read."""
+        """Wait for the texts on a wanted picture and return them; an empty tuple if text can't be read."""
         key = picture_key(jpeg)
         with limits.waiting(), self._changed:
             self._changed.wait_for(lambda: key in self._texts or self._has_ended)
@@ -214,7 +214,7 @@ def _receive(pictures: queue.SimpleQueue[_Picture]) -> None:
 
 
 def load_text_reader() -> tuple[TextReader | None, Notice | None]:
-    """Return the text reader and None, or None and the notice that says why text can't be read."""
+    """Return either the text reader or the notice that says why text can't be read."""
     try:
         return _rapid_ocr(), None
     except Exception as error:  # noqa: BLE001 - a broken optional library must not cost the report
@@ -269,7 +269,7 @@ def _session(model: Path) -> AnyNode:
 
 
 def is_certain(text: str, confidence: float) -> bool:
-    """Return whether a reading counts as text on the screen; `confidence` is that of the recogniser, 0 to 1."""
+    """Return whether a reading counts as text on the screen; `confidence` is the recogniser's, 0 to 1."""
     return bool(text) and confidence >= (_LEAST_CONFIDENCE_OF_ONE if len(text) == 1 else _LEAST_CONFIDENCE)
 
 

@@ -1,11 +1,10 @@
 """Timeline metrics: Measures of a video in at most MOST_STEPS steps, and its black, frozen and flashing segments.
 
-Memory does not grow with the video: when it is longer than the steps reach, the step doubles and neighbours are
-merged. Nothing is decoded or scaled here; framelens.video.features.timeline_metrics detects the segments.
+Memory does not grow with the video: when it is longer than the steps reach, the step doubles and neighbours are merged.
+Nothing is decoded or scaled here.
 
-They take samples and brightness in time order. Each keeps at most MOST_STRETCHES segments, so memory does not grow with
-the video: beyond that the shortest is dropped, and the others stay correct. Metrics in steps are in
-framelens.video.features.timeline_metrics.
+The detectors of segments take samples and brightness in time order. Each keeps at most MOST_STRETCHES segments, so
+memory does not grow with the video: beyond that the shortest is dropped, and the others stay correct.
 """
 
 import math
@@ -36,18 +35,18 @@ _GAP_SECONDS = 0.5
 sample that proves it."""
 _BLACK_SECONDS = 0.2
 """As long as a blink of the viewer (0.1 to 0.4 s): shorter segments belong to a cut. A search for commercial breaks
-needs longer ones, such as the 2 s of ffmpeg's blackdetect, and finds them among these."""
+needs longer segments, such as the 2 s of ffmpeg's blackdetect, and finds them among these."""
 _DIM = 0.12
 """Most brightness of a black picture, as in frame_signature; it locates the edges to the frame."""
 _FROZEN_SECONDS = 1.0  # shortest frozen segment.
 _APART = 3.5
-"""A cell that is further from its value at the segment's start has changed; coding alone moved none by more than 3 of
-255."""
+"""A cell that is further from its value at the segment's start has changed; coding alone moved no cell by more than 3
+of 255."""
 _STIRS = 0.015 / 255
 _STIRRED_SAMPLES = 5
 """A camera's picture stirs from sample to sample even where nothing moves: by 0.02 to 0.3 of 255 in the quietest
-seconds of thirty real recordings (one, of an empty room, has three short segments without). A frozen picture, encoded
-in nine ways, stays at 0.00 to 0.01 except in the few samples in which the codec renews it."""
+seconds of thirty real recordings (the recording of an empty room has three short segments without). A frozen picture,
+encoded in nine ways, stays at 0.00 to 0.01 except in the few samples in which the codec renews it."""
 # The rule's step and count of changes: see Flashes.
 _FLASH_STEP = 0.10
 _FLASH_CHANGES = 7
@@ -73,7 +72,7 @@ class TimelineMeter:
         self._still.take(time_seconds, look, moved)
 
     def still(self, from_seconds: float, until_seconds: float, look: DetailedGlance) -> None:
-        """Record a frame that is shown for long: nothing changes until the next one."""
+        """Record a frame that is shown for long: nothing changes until the next frame."""
         _, before = self._before or (from_seconds, look)
         for seconds, moved in ((from_seconds, _moved(before, look)), (until_seconds, 0.0)):
             self._black.take(seconds, look.is_black)
@@ -155,7 +154,7 @@ def _front(half: _Values) -> _Values:
 
 
 class Spans:
-    """Collector of segments of one type; those shorter than `least_seconds` are ignored."""
+    """Collector of segments of one type; segments shorter than `least_seconds` are ignored."""
 
     def __init__(self, type: StretchType, least_seconds: float) -> None:
         self._type = type
@@ -165,7 +164,7 @@ class Spans:
         self._last = 0.0
 
     def on(self, time_seconds: float, since_seconds: float | None = None) -> None:
-        """Begin or extend a segment at `time_seconds`; a new one begins at `since_seconds` if given."""
+        """Begin or extend a segment at `time_seconds`; a new segment begins at `since_seconds` if given."""
         if self._start is None:
             self._start = time_seconds if since_seconds is None else since_seconds
         self._last = time_seconds
@@ -224,7 +223,7 @@ class Stillness(Spans):
         self._stirring: list[float] = []
 
     def take(self, time_seconds: float, look: DetailedGlance, moved: float) -> None:
-        """Record a sample; `moved` is the cells' mean absolute luma difference to the previous one, 0 … 1."""
+        """Record a sample; `moved` is the cells' mean absolute luma difference to the previous sample, 0 … 1."""
         self._stirring = [*self._stirring, time_seconds] if moved > _STIRS else []
         if self._anchor is None or look.is_black or _furthest(self._anchor, look) > _APART:
             self._begin(time_seconds, look)

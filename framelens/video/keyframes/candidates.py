@@ -2,8 +2,8 @@
 
 A candidate keeps its picture as the decoder returned it, which costs no work, until it is chosen or the memory limit
 requires a JPEG. A window opens where a cut is suspected and counts once the cut is confirmed; it closes when its time
-is over or the next one opens. A stable segment lasts a few seconds at most, so one pass serves a video of any length.
-The choice itself is made in framelens.video.keyframes.selector, after the whole video was read.
+is over or the next window opens. A stable segment lasts a few seconds at most, so one pass serves a video of any
+length. The choice itself is made in framelens.video.keyframes.selector, after the whole video was read.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class StableSegments:
 
 
 class RarityModel:
-    """Histograms of all samples; `learn` each one, then `rarity` returns how unusual a sample is in each cell."""
+    """Histograms of all samples; `learn` each sample, then `rarity` returns how unusual a sample is in each cell."""
 
     def __init__(self) -> None:
         self._counts = np.zeros((4, NUM_CELLS, LEVELS), np.float32)
@@ -195,7 +195,7 @@ class Thumbnail:
 
 
 class Pooled(Protocol):
-    """What a pool holds."""
+    """Item of a Pool."""
 
     @property
     def index(self) -> int:
@@ -207,7 +207,7 @@ class Pooled(Protocol):
 
     @property
     def score(self) -> float:
-        """Return its value."""
+        """Return the value of the frame."""
 
 
 ItemT = TypeVar("ItemT", bound=Pooled)
@@ -216,8 +216,8 @@ ItemT = TypeVar("ItemT", bound=Pooled)
 class Pool(Generic[ItemT]):
     """Pool of at most `capacity` candidates in time order, spread over the time read.
 
-    Candidates with the lowest score and with close neighbours are dropped first. While there are others, none is
-    dropped that would leave a gap longer than one of `parts` equal parts of that time.
+    Candidates with the lowest score and with close neighbours are dropped first; candidates whose loss would leave a
+    gap longer than one of `parts` equal parts of that time, last.
     """
 
     def __init__(self, capacity: int, parts: int = 1) -> None:
@@ -226,7 +226,7 @@ class Pool(Generic[ItemT]):
         self._parts = parts
 
     def add(self, candidate: ItemT) -> None:
-        """Insert a candidate; drop another one if the pool is full."""
+        """Insert a candidate; drop the least missed candidate if the pool is full."""
         insort(self.items, candidate, key=lambda item: item.index)
         if len(self.items) > self._capacity:
             del self.items[self._least_missed()]
@@ -244,9 +244,9 @@ class Pool(Generic[ItemT]):
 
 
 def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> None:
-    """Encode raw pictures as JPEG until the others together take at most `raw_bytes`.
+    """Encode raw pictures as JPEG until the remaining raw pictures take at most `raw_bytes`.
 
-    Those that will most likely be chosen come first: openings of shots, then the highest scores.
+    The pictures most likely to be chosen come first: openings of shots, then the highest scores.
     """
     raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
     total = sum(item.num_raw_bytes for item in raw)
@@ -263,13 +263,13 @@ _RAW_BYTES = 192 << 20
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs."""
 _SPARE_OPENINGS = 64
-"""Openings kept beyond the frames that may be chosen, so that shots of 0.3 s or less don't displace longer ones."""
+"""Openings kept beyond the frames that may be chosen, so that shots of 0.3 s or less don't displace longer shots."""
 _OPENING_SECONDS = 0.4  # length of a window after a cut.
 _LEARNING_SAMPLES = 16
 """Number of first samples in which too little is known of a video to separate new content from what always moves, so
 that only a cut counts; content that stays is found by a later candidate. Compared on the benchmark sets together
 (docs/benchmarks/keyframes.md, Events)."""
-# A later frame replaces the best one of a window if it is better by the first factor; one brighter by the second
+# A later frame replaces the best frame of a window if it is better by the first factor; a frame brighter by the second
 # extends the window, up to _LONGEST_SECONDS.
 _BETTER = 1.15
 _BRIGHTER = 1.08
@@ -372,7 +372,7 @@ class CandidateCollector:
         return [by_index[index] for index in sorted(by_index)]
 
     def thumbnails(self) -> list[Thumbnail]:
-        """Return small pictures of all candidates, also of those not kept while there is room, in time order."""
+        """Return the thumbnails in time order, including those of candidates that were dropped since."""
         return list({one.index: one for one in self._thumbnails.items}.values())
 
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
@@ -440,7 +440,7 @@ class BestFrameWindow:
         return self.best is not None and time_seconds >= self._until
 
     def offer(self, picture: Picture, look: DetailedGlance, arrival: NewContent) -> None:
-        """Keep the frame if it is clearly better than the best one; extend the window while the picture brightens."""
+        """Keep the frame if it is clearly better than the best so far; extend the window while pictures brighten."""
         worth = look.quality * self._freshness(picture.index)
         if self.best is not None and worth <= _BETTER * self._worth:
             return

@@ -1,8 +1,8 @@
-"""Clarity of candidates: which ones are blurred by a sweep of the camera, or mixed with the next shot.
+"""Clarity of candidates: whether they are blurred by a sweep of the camera, or mixed with the next shot.
 
 Such a picture is new in every cell, but a reader sees nothing in it. A sweep is recognised by its samples: each is much
-less sharp than others just before and just after it in the same shot, and none shows the same as the next one. A slide
-with few words, an object out of focus or a plain picture that is cut in stays for some samples.
+less sharp than samples just before and just after it in the same shot, and differs from the next sample. A slide with
+few words, an object out of focus or a plain picture that is cut in stays for some samples.
 """
 
 from array import array
@@ -20,10 +20,10 @@ Values = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 _SWEEP_SECONDS = 0.5
-"""Time before and after a blurred picture within which a sharp one is shown: a sweep takes at most twice as long. Not
-tuned."""
+"""Time before and after a blurred picture within which a sharp picture is shown: a sweep takes at most twice as long.
+Not tuned."""
 _BLURRED, _SOFT = 0.25, 0.5
-"""Shares of the sharpness of the sharper side, and of either side, below which a picture is blurred; beside a blurred
+"""Shares of the sharpness of the sharper side, and of either side, below which a picture is blurred; next to a blurred
 picture, the second share of its own side is enough. In twelve drawn sweeps the middles have 0.003 to 0.2 of the sharper
 side; no sample of 18 real clips without a sweep is below both. Not tuned."""
 _MOVES = 1 / 255
@@ -88,7 +88,7 @@ class ClarityTracker:
 
 
 def _highest(values: Values | Which, starts: Places, stops: Places) -> Values:
-    """Return the highest value in each half-open range of places, 0 in an empty one."""
+    """Return the highest value in each half-open range of places, 0 in an empty range."""
     padded = np.append(values.astype(np.float64), 0.0)
     found = np.maximum.reduceat(padded, np.stack([starts, np.maximum(starts, stops)], axis=1).ravel())[::2]
     return np.where(starts < stops, found, 0.0)

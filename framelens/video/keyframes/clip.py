@@ -54,7 +54,7 @@ class Clip(WrappedReader):
 
     @property
     def declared_seconds(self) -> float | None:
-        """Return the reader's; None if the range ends before the file, which then isn't a truncated one."""
+        """Return the reader's declared end, or None if the range ends before the file, which then isn't truncated."""
         return self._reader.declared_seconds if self._end == float("inf") else None
 
     @property
@@ -114,7 +114,7 @@ class Clip(WrappedReader):
             self.damaged[-1] = (start, picture.time_seconds)
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return the reader's skipped frames between two times; none unless the range begins with the video."""
+        """Return the reader's skipped frames between two times; empty unless the range begins with the video."""
         return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
 
     def placed(self, event: VideoEvent | Thumbnails) -> VideoEvent | Thumbnails:

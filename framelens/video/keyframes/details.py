@@ -37,12 +37,12 @@ class Details:
         return cls(np.stack([_by_cell(look.luma) for look in looks]), blocks[:, _COLOURS])
 
     def to_one(self, place: int, cells: Places) -> Levels:
-        """Return by how many levels each picture differs from one, in some cells: n x cells."""
+        """Return by how many levels each picture differs from the picture at `place`, in some cells: n x cells."""
         pixels, colours = self.pixels[:, cells], self.colours[:, :, cells]
         return _levels(pixels, np.broadcast_to(pixels[place], pixels.shape), colours, colours[place])
 
     def to_next(self) -> Levels:
-        """Return by how many levels each picture differs from the previous one: n - 1 x cells."""
+        """Return by how many levels each picture differs from the previous picture: n - 1 x cells."""
         return _levels(self.pixels[1:], self.pixels[:-1], self.colours[1:], self.colours[:-1])
 
     def between(self, some: Places, others: Places) -> Levels:

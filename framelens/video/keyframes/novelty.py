@@ -5,8 +5,8 @@ nowhere near a moment ago and stays for another moment, or fills the picture at 
 and another light on the same picture are not new. The amount of new content is measured against the usual amount in
 this video.
 
-Constants whose comment names no measurement were chosen by hand while some forty variants of the choice were compared
-on the benchmark videos (docs/benchmarks/keyframes.md, Events); none was tuned by itself.
+Constants whose comment names no measurement were chosen by hand, not tuned individually, while some forty variants of
+the choice were compared on the benchmark videos (docs/benchmarks/keyframes.md, Events).
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _REACH = np.ones((5, 5), np.uint8)  # what crosses more than two cells between s
 _MAX_NOVELTY = 8.0  # levels; beyond, more contrast adds no novelty
 _MIN_NOVELTY = 1.0  # levels; less doesn't replace the memory of a cell's previous content
 _STILL_LEVELS = 1.5  # levels; a cell that changes less is still
-_STAYS, _PASSES = 0.995, 0.8  # share of the novelty left after one sample in a still cell, and in another
+_STAYS, _PASSES = 0.995, 0.8  # share of the novelty left after one sample in a still cell, and in a changing cell
 _AS_BEFORE_LEVELS = 5.0  # levels; nearer than this, a cell has returned to its previous content
 _PLAIN_LEVELS = 32
 _OFTEN = 0.98
@@ -69,15 +69,15 @@ class _Usual:
         self._counts[min(159, int(10 * np.log2(1 + total)))] += 1
 
     def settle(self, num: int) -> None:
-        """Recompute the usual sum from the `num` learnt ones."""
+        """Recompute the usual sum from the `num` learnt sums."""
         self._value = float(2 ** ((np.cumsum(self._counts) >= _USUAL_SHARE * num).argmax() / 10) - 1)
 
     def share(self, total: float | Cells) -> float | Cells:
-        """Return how unusual a sum is, 0 … 1; half at the usual one."""
+        """Return how unusual a sum is, 0 … 1; 0.5 for the usual sum if it is far above noise."""
         return total / (total + self._value + _NOISE_NOVELTY)
 
     def is_far_exceeded(self, total: float) -> bool:
-        """Return whether a sum is many times the usual one."""
+        """Return whether a sum is many times the usual sum."""
         return total > _SUDDEN * (self._value + _NOISE_NOVELTY)
 
 
@@ -139,7 +139,7 @@ class NoveltyTracker:
         self._total = np.where(fresh, np.float32(total), self._total)
 
     def _relit_before(self, before: Blocks, blocks: Blocks) -> Blocks:
-        """Return the previous sample relit to the brightness of this one, if both show the same picture."""
+        """Return the previous sample relit to the brightness of the current sample, if both show the same picture."""
         means = (cv2.mean(blocks[0])[0] + 1) / (cv2.mean(before[0])[0] + 1)
         if abs(means - 1) < _OTHER_LIGHT / 2 or not _are_alike(before[0], blocks[0]):
             return before

@@ -20,12 +20,12 @@ dissolve."""
 
 _FEWEST_ADAPTED = 8
 _ADAPTED_PER_ROOT, _MOST_PER_ROOT = 1.5, 4.5
-"""Frames beside one for each shot, and most frames, for the square root of the seconds: 12 and 35 for a minute, 90 and
-270 for an hour."""
+"""Frames added to one for each shot, and maximum number of frames, both times the square root of the seconds: 12 and 35
+for a minute, 90 and 270 for an hour."""
 
 
 def most_adapted(seconds: float) -> int:
-    """Return the most frames that are chosen automatically from a video of this length."""
+    """Return the maximum number of frames chosen automatically from a video of this length."""
     return max(_FEWEST_ADAPTED, ceil(_MOST_PER_ROOT * sqrt(max(0.0, seconds))))
 
 
@@ -85,7 +85,7 @@ class ExtractOptions:
     read_text: bool = True
 
     def most_of(self, video: VideoInfo) -> int:
-        """Return the most frames that are chosen from a video or range."""
+        """Return the maximum number of frames chosen from a video or range."""
         seconds = video.duration_seconds_from_header
         return min(self.frames, most_adapted(seconds)) if self.adapts and seconds else self.frames
 

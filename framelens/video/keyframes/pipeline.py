@@ -31,14 +31,14 @@ from framelens.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
 _FULL_QUALITY = 95  # of JPEG.
 _FRAMES_FOR_TIMES = 1
-"""Frames for which a survey is set up when times are selected: it chooses none itself."""
+"""Number of frames for which a survey is set up when times are selected: it chooses no frames itself."""
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
 Event = VideoEvent | strategies.Known | strategies.Thumbnails
 
 
 def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> Iterator[Event]:
-    """Return the events of framelens.video.extract from after Probed to before the facts.
+    """Return the events of framelens.video.extract between Probed and the facts.
 
     Among them is Known, too, after a survey of a whole video, and Thumbnails after any survey. Without `shows` there is
     no KeyframeFound. Both the call and the iterator raise.
@@ -78,7 +78,7 @@ class _Check:
         self._seconds: list[float] = []
 
     def again(self, survey: Survey) -> FrameReader | None:
-        """Return a reader of the clip without its damaged frames, or None if there are none."""
+        """Return a reader of the clip without its damaged frames, or None if no frame is damaged."""
         clip, wanted = self._clip, self._selection
         self._find(survey)
         if not self._seconds:
@@ -188,7 +188,7 @@ def fetch(
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [target.time_seconds for target in targets], edges=edges)
     for picture, target in zip(pictures, targets, strict=True):
-        if picture.index <= last_index:  # two targets for one frame, or an earlier one in place of a damaged one
+        if picture.index <= last_index:  # two targets for one frame, or an earlier frame in place of a damaged frame
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)

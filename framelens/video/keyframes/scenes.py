@@ -18,12 +18,12 @@ from framelens.video.readers.base import CELL_SIZE
 
 _SAME_SCENE = 0.045
 """Largest `distance` of the most similar pictures of two shots of one scene, in the same light and with neighbouring
-cells mixed. Other people before the same wall have 0.05 or more. Where both shots move, as much as a picture of theirs
-differs from the next one: a camera that shakes or pans never shows the same twice."""
+cells mixed. Other people before the same wall have 0.05 or more. Where both shots move, their pictures may differ as
+much as consecutive pictures do in the calmer shot: a camera that shakes or pans never shows the same twice."""
 _OTHER_SCENE = 0.1  # from this `distance` on, a picture shows something else though its shot belongs to a scene
 _EVEN_LIGHT, _LEAST_LIGHT = 0.5, 0.1
 """Brightness in which pictures are compared, and the least from which a picture is lifted to it: noise isn't."""
-_LONG_SCENE = 0.25  # share of the video from which on a scene is the one that others are cut into
+_LONG_SCENE = 0.25  # share of the video from which on other scenes count as cut into a scene
 _RETURN, _RETURN_SECONDS = 0.1, 2.0
 """Share of the value that is left in a shot that returns to a long scene, and for how long after the cut."""
 _INSERT = 0.9  # least value of the opening of a shot of another scene
@@ -32,10 +32,10 @@ _INSERT = 0.9  # least value of the opening of a shot of another scene
 def valued_by_scene(
     values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
 ) -> tuple[Values, bool]:
-    """Return the values with those of openings set by what their shots show, and whether the video has a long scene.
+    """Return the values adjusted by scene, and whether the video has a long scene.
 
     A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
-    alike in most cells, and none of them is habit.
+    alike in most cells, yet each is new.
     """
     scenes = scenes_of(candidates, numbers)
     lasts = np.zeros(len(shots) + 1)
@@ -70,7 +70,7 @@ def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
     """Return for each shot number the first shot of its scene: shots that show the same, with something else between.
 
     Movement changes a picture between two shots of a scene, so their most similar pictures count, and where both move,
-    as much difference as there is from one picture to the next.
+    these may differ as much as consecutive pictures do.
 
     Args:
         candidates: Candidates in time order.
@@ -94,7 +94,7 @@ def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
 
 
 def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
-    """Return which candidates look clearly unlike all those of earlier shots."""
+    """Return which candidates look clearly unlike all candidates before the previous shot."""
     cells = _evenly_lit(candidates)
     found = np.zeros(len(cells), bool)
     for place, number in enumerate(numbers):

@@ -1,22 +1,22 @@
 """Keyframe selection from candidates and shots under a budget: deterministic, in time order.
 
 The sequence of candidates is chosen that shows most events in all, each frame counted by what the frame before it does
-not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each longer
-than 0.3 s has one before any has a second. Frames that look like the previous are left out, unless nothing else can
-fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
-events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
+not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each shot
+longer than 0.3 s has a frame before any shot has a second. Frames that look like the previous frame are left out,
+unless nothing else can fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values,
+shows 0.02 to 0.05 of the events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
 slide. Content that is shown already, recurs often, or is too dark to see counts less.
 
-Cells are coarse: two captions in one place look alike in many cells and say different things. So a cell counts as shown
-only while its content stays the same.
+Cells are coarse: two captions in the same place look alike in many cells and say different things. So a cell counts as
+shown only while its content stays the same.
 
 Recurrence is how often the new content of a candidate is there elsewhere in the video, with something else between. A
 hand that sweeps before the lens every ten seconds is rare in every cell, yet not new the twentieth time. Content that
-was there once, or that differs each time, as captions in one place do, is new each time. So pictures are compared in
-their details, in the cells with new content. How alike two pictures must be to be the same again differs from video to
-video (a trembling camera never shows the same twice), so the returns are counted at every threshold.
+was there once, or that differs each time, as captions in the same place do, is new each time. So pictures are compared
+in their details, in the cells with new content. How alike two pictures must be to be the same again differs from video
+to video (a trembling camera never shows the same twice), so the returns are counted at every threshold.
 
 Where a comment names a range of values, the share of events seen changes by less than 0.01 within it, on the sets that
 the choice was tuned on (docs/benchmarks/keyframes.md, Events).
@@ -55,12 +55,12 @@ _PLAIN, _PRESENT = 0.02, 0.005
 """Gain of a picture without new content that looks wholly different from the frame before, and of any that doesn't
 repeat it. 0.001 to 0.02."""
 _NEW_SHOT = 0.02
-"""Gain of the opening of a shot after a frame of an earlier one. 0 to 0.02; with 0.1 less is seen at 8 frames."""
+"""Gain of the opening of a shot after a frame of an earlier shot. 0 to 0.02; with 0.1 less is seen at 8 frames."""
 _OPENING = 0.15
-"""Gain of the opening of a shot in short videos. With 0.05 a moving shot loses its first picture, with 0.4 one that
+"""Gain of the opening of a shot in short videos. With 0.05 a moving shot loses its first picture, with 0.4 a shot that
 fades in begins half dark."""
 _SHOT_COST = 1e6
-"""Cost of a shot without a frame, for those of `owed_shots`: more than all gaps together."""
+"""Cost of leaving a shot of `owed_shots` without a frame: more than all gaps together."""
 _UNEVEN = 0.002
 """Cost of a gap of an even distance, rising with its square: frames are spread evenly where nothing else decides. 0 to
 0.01."""
@@ -77,8 +77,8 @@ _BLACK, _DIM = 0.002, 0.15
 """Value of a black picture, and the brightness (0..1) from which a picture has its full value: night scenes count."""
 _MAY_RISE = 0.3
 _RISING_SECONDS, _BRIGHTER = 1.0, 1.2
-"""A picture below _MAY_RISE that becomes this much brighter in this time is still fading in: the later one is better.
-"""
+"""A picture below _MAY_RISE that becomes this much brighter in this time is still fading in: the later picture is
+better."""
 _PALER = 1.5
 """A picture of which the same with this much more contrast is shown within _RISING_SECONDS is fading from or to white.
 A fade of a second has half of its contrast for half of its time. Not tuned."""
@@ -100,15 +100,15 @@ def links_of(
     *,
     unclear: Which | None = None,
 ) -> Links:
-    """Return what the candidates add alone and after one another.
+    """Return what the candidates add alone and after each other.
 
     Args:
         candidates: Candidates in time order, at least one.
-        cell_values: Value of each cell of each candidate; None if nothing is known of them.
+        cell_values: Value of each cell of each candidate; None if unknown.
         shots: Shots in time order, at least one.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already; sequences begin with the last of them.
-        unclear: Which candidates show no picture of their own; they count as black ones.
+        unclear: Which candidates show no picture of their own; they count as black.
     """
     times = np.array([item.time_seconds for item in candidates])
     end = max(shots[-1].end_seconds, float(times[-1])) or 1e-6
@@ -157,7 +157,7 @@ def links_of(
     if num_fixed:
         first = np.where(places == num_fixed - 1, 0.0, -np.inf)
         before = np.zeros(len(times))
-    # A dark or unclear picture doesn't show a shot that has a better one.
+    # A dark or unclear picture doesn't show a shot that has a better picture.
     is_lit = np.isin(numbers, numbers[light > _BLACK])
     hides = is_lit & (light <= _BLACK) & owed[numbers] & (places >= num_fixed)
     passed = np.cumsum(owed)
@@ -174,7 +174,7 @@ def links_of(
 def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0) -> Which:
     """Return which shots must have a frame, by their number (shots + 1).
 
-    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise none.
+    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise no shots.
 
     Args:
         numbers: Number of the shot of each candidate, in time order.
@@ -202,7 +202,7 @@ def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
 
 
 def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
-    """Return the cell values with those of the video's first picture limited.
+    """Return the cell values, limited for the video's first picture.
 
     It has no predecessor to differ from, so its sum is at most the median of the openings of the other shots, and zero
     in a single shot.
@@ -244,7 +244,7 @@ def _is_pale(place: int, candidates: Sequence[Candidate]) -> bool:
 
 
 def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Values:
-    """Return the share of the value of each candidate (column) that the one of a row does not show (n x n).
+    """Return the share of each candidate's value (column) that an earlier candidate (row) does not show (n x n).
 
     Beyond `longest` seconds it is all of it: other frames come between.
     """
@@ -278,7 +278,7 @@ def _repeats(candidates: Sequence[Candidate], times: Values, longest: float) -> 
 
 
 def _still_runs(repeats: Which) -> tuple[Places, Places]:
-    """Return for each candidate where the run of candidates around it that all look like it begins and ends."""
+    """Return the half-open range of the run of candidates around each candidate that all look like it."""
     num = len(repeats)
     starts, stops = np.zeros(num, np.intp), np.zeros(num, np.intp)
     for place, alike in enumerate(repeats):
@@ -302,8 +302,8 @@ _FREE_VISITS = 8
 """Number of times that content may be there without being habit: inserts of one source come up to five times in five
 minutes, what passes or trembles again and again far more often. 8 and 10 give the same, 4 and 6 less."""
 _LESS = 0.002
-"""Share by which content counts less for each of these times: of two that are alike otherwise, the rarer one is chosen.
-0 to 0.01; with 0.05 and more fewer inserts are seen at 8 frames."""
+"""Share by which content counts less for each of these times: of two candidates that are alike otherwise, the rarer is
+chosen. 0 to 0.01; with 0.05 and more fewer inserts are seen at 8 frames."""
 
 
 def uniqueness(cell_values: Cells, details: Details) -> NDArray[np.float64]:
@@ -363,11 +363,11 @@ def choose(
         candidates: Candidates in time order.
         shots: Shots in time order, at least one.
         budget: Most frames to choose, at least 1.
-        cell_values: Value of each cell of each candidate; None if nothing is known of them.
-        unclear: Which candidates are blurred or mixed with another shot; None if nothing is known of it.
+        cell_values: Value of each cell of each candidate; None if unknown.
+        unclear: Which candidates are blurred or mixed with another shot; None if unknown.
         num_fixed: Number of first candidates that are chosen already and stay.
-        continues: Whether the video continues after the candidates; then the last one is not marked as the last, and
-            one frame may be enough.
+        continues: Whether the video continues after the candidates; then no frame is marked as the last, and a single
+            frame may be enough.
     """
     if not candidates:
         return []

@@ -1,4 +1,4 @@
-"""Best sequence of frames: the one that adds most and leaves no long gap, found exactly by dynamic programming.
+"""Best sequence of frames, which adds most and leaves no long gap, found exactly by dynamic programming.
 
 The gain of a frame depends only on the frame chosen before it, so the best sequence of k frames that ends with a frame
 extends a best sequence of k - 1 frames: O(budget * n²) for n candidates. `selector` decides what frames add.
@@ -16,9 +16,9 @@ Values = NDArray[np.float64]
 _GAP_COST = 1e3
 """Cost of one missing frame in a gap: more than everything that hundreds of frames can add, each at most about 1.2."""
 _SAME_PLACE, _OTHER_PLACE = 0.015, 0.02
-"""Largest difference of colours of two pictures of one place, and the least of two places. Of pictures of one real clip
-at least a second apart, 86 % are below the first and 4 to 11 % above the second, though things move. Of pairs of clips,
-1 in 60 is below the first, but for the same people or the same wall."""
+"""Largest difference of colours of two pictures of the same place, and the least of two places. Of pictures of a real
+clip at least a second apart, 86 % are below the first and 4 to 11 % above the second, though things move. Of pairs of
+clips, 1 in 60 is below the first, but for the same people or the same wall."""
 _NEVER = -1e9  # gain of what must not follow, in sums from which it is subtracted again
 _LEAST_GAIN = 1e-9  # tolerance for rounding
 Places = NDArray[np.intp]
@@ -28,17 +28,18 @@ _SAME_SECONDS = 1e-6  # tolerance for rounding
 
 @dataclass(frozen=True, eq=False)
 class Links:
-    """Gains of n candidates alone and after one another.
+    """Gains of n candidates alone and after each other.
 
     Attributes:
         first: Gain of each candidate as the first frame (n); -inf where it must not be the first.
-        after: Gain of the candidate of a column after that of a row (n x n); -inf where it must not follow.
-        last: Gain of each candidate as the last frame, besides that above (n).
+        after: Gain of each candidate (column) after each earlier candidate (row) (n x n); -inf where it must not
+            follow.
+        last: Gain of each candidate as the last frame, in addition to `first` or `after` (n).
         missing_before: Frames that the gap before each candidate needs (n).
         missing_between: Frames that the gap between two candidates needs (n x n).
         missing_after: Frames that the gap after each candidate needs (n).
-        differences: How much the colours of two candidates differ, 0..1, where another place comes before a second
-            frame of one (n x n); None elsewhere.
+        differences: How much the colours of two candidates differ, 0..1 (n x n), where a frame of another place is
+            preferred to a second frame of a place; None elsewhere.
         shows: Which candidates show their place well enough (n).
     """
 
@@ -55,7 +56,7 @@ class Links:
 def best_sequence(links: Links, budget: int) -> list[int]:
     """Return the rising indices of at most `budget` candidates with the largest sum of gains less the cost of gaps.
 
-    There are fewer where another one adds nothing.
+    There are fewer where another candidate adds nothing.
     """
     num = len(links.first)
     follows = np.tri(num, k=-1, dtype=bool).T
@@ -77,11 +78,11 @@ def best_sequence(links: Links, budget: int) -> list[int]:
 
 
 def with_unseen_places(links: Links, sequence: list[int], num_fixed: int = 0) -> list[int]:
-    """Return a sequence in which places that aren't in it replace second frames of places that are.
+    """Return a sequence in which frames of unseen places replace second frames of shown places.
 
     What a frame adds depends on the frame before it alone, so the best sequence may return to what it showed long ago
-    while another place has no frame. Places are known by their colours. Each exchange is the one that loses least and
-    needs no more frames in gaps.
+    while another place has no frame. Places are known by their colours. Each exchange is the least costly that needs no
+    more frames in gaps.
 
     Args:
         links: Gains of the candidates.
@@ -124,8 +125,8 @@ class TemporalGaps:
         times: Times of the candidates in seconds, rising.
         end: End of the video.
         longest: Longest gap, in seconds.
-        still: For each candidate, the first and the last index (half-open) of the run of candidates around it that all
-            look like it: none of a run fills a gap beside another one of it.
+        still: Starts and ends of the half-open run of candidates around each candidate that all look like it: a
+            candidate doesn't fill a gap next to another candidate of its run.
         usable: Mask of the candidates that may fill a gap.
     """
 
@@ -143,7 +144,7 @@ class TemporalGaps:
         self._step = self._usable(np.maximum(np.maximum(reach, still_to), places + 1), places)
 
     def before(self) -> Values:
-        """Return for each candidate how many frames are missing before it if it is the first one."""
+        """Return for each candidate how many frames are missing before it if it comes first."""
         reach = int(np.searchsorted(self._times, self._longest, side="right")) - 1
         step = int(self._usable(np.array([max(reach, 0)]), np.array([-1]))[0])
         missing = np.zeros(len(self._times))
@@ -153,7 +154,7 @@ class TemporalGaps:
         return missing
 
     def between(self) -> Values:
-        """Return how many frames are missing between each candidate (row) and each later one (column)."""
+        """Return how many frames are missing between each candidate (row) and each later candidate (column)."""
         num = len(self._times)
         missing = np.zeros((num, num))
         places = np.arange(num)
@@ -166,7 +167,7 @@ class TemporalGaps:
         return missing
 
     def after(self) -> Values:
-        """Return for each candidate how many frames are missing after it if it is the last one."""
+        """Return for each candidate how many frames are missing after it if it comes last."""
         num = len(self._times)
         missing = np.zeros(num)
         for place in range(num - 1, -1, -1):
@@ -176,7 +177,7 @@ class TemporalGaps:
         return missing
 
     def _usable(self, wanted: Places, after: Places) -> Places:
-        """Return the last usable place up to each of `wanted` that is beyond `after`, else the next usable one."""
+        """Return the last usable place up to each of `wanted` that is beyond `after`, else the next usable place."""
         num = len(self._times)
         found = self._last_usable[np.minimum(wanted, num - 1)]
         return np.asarray(np.where((wanted < num) & (found > after), found, self._next_usable[np.minimum(wanted, num)]))

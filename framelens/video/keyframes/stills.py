@@ -1,7 +1,7 @@
 """Still pictures in a video that hardly moves, such as slides or the recording of a screen.
 
-Slides share their ground and are covered by lines of text, so in a coarse grid the next one is hardly rarer than the
-one before, and one that stays long becomes usual. What makes it an event is that it was not there before and stays.
+Slides share their ground and are covered by lines of text, so in a coarse grid the next slide is hardly rarer than the
+slide before, and a slide that stays long becomes usual. A slide is an event because it was not there before and stays.
 Other words in the same lines are seen in the details alone.
 """
 
@@ -13,16 +13,16 @@ from framelens.video.keyframes.sequence import Places, Values, Which
 _SAME_LEVELS = 4.0
 """Levels up to which a cell shows the same in two candidates."""
 _HARDLY_MOVES = 0.97
-"""Median share of such cells between one candidate and the next from which on a video hardly moves: slides have
-0.99, footage of a fixed camera with short shots of people who do not move 0.94."""
-_STILL = 0.9  # the same share for one picture: a pop-up or a pointer may change the rest
+"""Median share of such cells between consecutive candidates from which on a video hardly moves: slides have 0.99,
+footage of a fixed camera with short shots of people who do not move 0.94."""
+_STILL = 0.9  # the same share for a single picture: a pop-up or a pointer may change the rest
 _MOST_LEVELS = 8.0  # beyond, more contrast adds nothing
 
 
 def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
-    """Return how much each candidate (column) shows that the one of a row doesn't and that stays (n x n).
+    """Return how much lasting content each candidate (column) shows that an earlier candidate (row) lacks (n x n).
 
-    The first row says how much there is at all, by the sum of its levels. All is 0 in a video that moves.
+    The first row is the whole amount, as a sum of levels. All is 0 in a video that moves.
 
     Args:
         details: Details of the candidates in time order.
@@ -42,7 +42,7 @@ def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
     levels[np.maximum(np.append(0, shares), np.append(shares, 0)) < _STILL] = 0
     found = np.zeros((num, num))
     for place in range(num):
-        # A candidate before the start of a cell's run doesn't show its content; the first one starts nothing.
+        # A candidate before the start of a cell's run doesn't show its content; the first candidate starts nothing.
         since = np.bincount(starts[place], weights=levels[place], minlength=num)
         found[:-1, place] = since[::-1].cumsum()[::-1][1:]
     return found
@@ -58,7 +58,7 @@ def _runs(same: Which) -> tuple[Places, Places]:
 
 
 def _arrived(details: Details, starts: Places) -> Levels:
-    """Return how far the content of each cell differs from that before; 0 where it is what was there before that."""
+    """Return how far each cell's content differs from the previous content; 0 where the content before that returns."""
     before = np.maximum(starts - 1, 0)
     earlier = np.take_along_axis(starts, before, axis=0)
     has_returned = (earlier > 0) & (details.between(starts, np.maximum(earlier - 1, 0)) <= _SAME_LEVELS)

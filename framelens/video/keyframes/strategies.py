@@ -2,7 +2,7 @@
 
 "auto" is not among them: it compares the frames themselves, in framelens.video.keyframes.selector. Nothing here reads a
 picture, so frames of an already surveyed video can be selected without reading it. The request to a decoder worker and
-what it answers about frames are here, too, since parent and worker share them.
+its answers about frames are here, too, since parent and worker share them.
 """
 
 from bisect import bisect_right
@@ -36,7 +36,7 @@ class SurveyFacts:
 
 @dataclass(frozen=True)
 class FrameTarget:
-    """Wanted frame: the one shown at `time_seconds`."""
+    """Wanted frame, which is shown at `time_seconds`."""
 
     time_seconds: float
     reason: Reason
@@ -62,7 +62,7 @@ def uniform(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[F
 
 
 def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[FrameTarget]:
-    """Return the middle of each of `frames` equal parts of [start, end); none for no frames."""
+    """Return the middle of each of `frames` equal parts of [start, end); empty for no frames."""
     step = (end_seconds - start_seconds) / max(1, frames)
     return [FrameTarget(start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
 
@@ -78,7 +78,7 @@ def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Fra
 
 
 def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[FrameTarget]:
-    """Return the first frame of each shot; after a gradual transition, the one where it is over.
+    """Return the first frame of each shot; after a gradual transition, the frame in the middle of the transition.
 
     Shots of SHORT_SECONDS or less are left out if there are more shots than frames.
     """
@@ -121,7 +121,7 @@ Span = tuple[float, float]
 
 
 class FileTask(Protocol):
-    """What the request to any worker says: its file and the limits; see WorkerRequest."""
+    """File and limits in the request to any worker; see WorkerRequest."""
 
     @property
     def path(self) -> Path:
@@ -142,7 +142,7 @@ class FileTask(Protocol):
 
 @dataclass(frozen=True)
 class WorkerRequest:
-    """A task of a decoder worker on one file, with the options of that task.
+    """A task of a decoder worker on a file, with the options of that task.
 
     Attributes:
         options: For "extract", "named" and "facts".
@@ -187,7 +187,7 @@ class WorkerRequest:
 class Fetched:
     """Frames that were fetched for targets; the numbers of their shots are not set.
 
-    `damaged` are the numbers of those that their decoder reported as damaged.
+    `damaged` are the numbers of the frames that the decoder reported as damaged.
     """
 
     keyframes: tuple[Keyframe, ...]

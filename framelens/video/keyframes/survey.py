@@ -2,7 +2,7 @@
 
 Memory does not grow with the length of the video: apart from candidates, only shot boundaries and measurements in steps
 are kept. `selector` decides which candidates become keyframes. Decoding releases the interpreter's lock, so the next
-frames are decoded in a thread while the last one is examined.
+frames are decoded in a thread while the last frames are examined.
 """
 
 import queue
@@ -38,7 +38,7 @@ _LONG_SHARE = 8.0
 _MOST_LOOSE = 256  # bounds memory.
 _T = TypeVar("_T")
 _DEPTH = 1
-"""Most batches of frames that wait, besides the one that is examined and the one that is decoded."""
+"""Most batches of frames that wait, besides a batch that is examined and a batch that is decoded."""
 _BATCH_FRAMES, _BATCH_BYTES = 6, 8 << 20
 """Most frames of a batch, and their decoded bytes: few compared with those that the decoder holds."""
 
@@ -68,7 +68,7 @@ class Survey:
         self.suspects = Suspects(reader.info.codec)
         self._cuts: list[Boundary] = []
         self._loose: list[Between] = []
-        self._exact: dict[float, float] = {}  # for the seconds of a cut, those of the first frame of its shot
+        self._exact: dict[float, float] = {}  # for the seconds of a cut, the seconds of its shot's first frame
         self._whole: set[int] = set()  # suspects that the codec stored whole
         self._gradual_detector = GradualDetector()
         self._graduals: list[Boundary] = []
@@ -109,7 +109,7 @@ class Survey:
         yield SurveyProgress(self._end_seconds, self._duration)
 
     def _glanced(self) -> Iterator[tuple[Picture, Glance]]:
-        """Yield the frames with their glances, those of a batch taken together: code that is used again runs faster."""
+        """Yield the frames with their glances, computed for a batch at a time: repeated code runs faster."""
         for pictures in ahead(_batches(self._reader.frames())):
             yield from zip(pictures, [glance_at(one.levels()) for one in pictures], strict=True)
 
@@ -297,7 +297,7 @@ def _reason(index: int, opens: int | None) -> Reason:
 
 
 def _batches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
-    """Yield the pictures in lists, the first one alone, so that it is shown at once."""
+    """Yield the pictures in lists, the first picture alone, so that it is shown at once."""
     most, batch = 1, list[Picture]()
     for picture in pictures:
         batch.append(picture)
@@ -314,7 +314,7 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
 
     Closing the generator ends the thread.
     """
-    # These queues are much cheaper than one with a limit; a place is taken for every item that waits.
+    # These queues are much cheaper than a queue with a limit; a place is taken for every item that waits.
     ready: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
     places: queue.SimpleQueue[bool] = queue.SimpleQueue()
     for _ in range(_DEPTH):

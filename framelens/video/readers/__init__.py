@@ -1,7 +1,7 @@
 """Registry of video readers, in the order in which they are tried.
 
-A reader is a class that opens a path and implements framelens.video.readers.base.FrameReader. To add one, write its
-module and add it to READERS.
+A reader is a class that opens a path and implements framelens.video.readers.base.FrameReader. To add a reader, write
+its module and add it to READERS.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def open_reader(path: Path, *, every_frame: bool = True) -> FrameReader:
 
     Raises:
         VideoError: The file is not a video. No other reader is tried.
-        DecodeError: No reader can decode it; this is the error of the first one.
+        DecodeError: No reader can decode it; the error is the first reader's.
     """
     failures: list[DecodeError] = []
     for reader in READERS.values():

@@ -40,7 +40,7 @@ PLANAR_8_BIT = frozenset(
 """Names of the pixel formats with planes of eight bits, luma first."""
 _LEAST_STEP_SECONDS = 0.00002
 """Between two frames where the file's times don't rise: a clock of milliseconds has several frames of fast cameras at
-one time."""
+the same time."""
 ANY_MATRIX = 1
 """For luma or alpha alone, which is the same with each matrix; swscale doesn't know all."""
 _HELD_SECONDS = 0.1
@@ -84,13 +84,13 @@ and text formats as videos, and an uploaded file must not make it read other fil
 
 @dataclass
 class PictureChanges:
-    """Changes to pictures besides turning, cropping and scaling, and to their times; a reader and they share one.
+    """Changes to pictures besides turning, cropping and scaling, and to times; shared by a reader and its pictures.
 
     Attributes:
         is_deinterlaced: Combing was found and removed.
         is_composited: Transparent parts are shown on white.
         has_continued_clock: The container's clock started again, and their times continue.
-        has_late_frames: Frames can't be shown at their times, since a later one already was.
+        has_late_frames: Frames can't be shown at their times, since a later frame was shown already.
     """
 
     is_deinterlaced: bool = False
@@ -100,7 +100,7 @@ class PictureChanges:
 
 
 class Picture(Protocol):
-    """One decoded frame. Holding it costs `num_bytes`; the picture is converted only on request."""
+    """Decoded frame. Holding it costs `num_bytes`; the picture is converted only on request."""
 
     @property
     def index(self) -> int:
@@ -112,7 +112,7 @@ class Picture(Protocol):
 
     @property
     def duration_seconds(self) -> float:
-        """Return how long the frame is shown according to the file, or one nominal frame if it doesn't say."""
+        """Return how long the frame is shown according to the file, or as long as a nominal frame if it doesn't say."""
 
     @property
     def is_damaged(self) -> bool:
@@ -152,8 +152,8 @@ class OpenedFile(Protocol):
 class FrameReader(OpenedFile, Protocol):
     """An opened video whose frames are read once, in display order.
 
-    Frames that no other frame depends on may be skipped, but they count in the index of those that follow. What has a
-    body here is for a reader that skips none.
+    Frames that no other frame depends on may be skipped, but they count in the index of the following frames. Methods
+    with a body here are for a reader that skips no frames.
 
     Attributes:
         name: The reader's key in framelens.video.readers.READERS.
@@ -196,7 +196,7 @@ class FrameReader(OpenedFile, Protocol):
 
     @property
     def tail(self) -> tuple[int, float]:
-        """Return the number of frames skipped after the last one yielded, and the seconds they fill.
+        """Return the number of frames skipped after the last yielded frame, and the seconds they fill.
 
         Valid at the end of the video.
         """
@@ -206,15 +206,15 @@ class FrameReader(OpenedFile, Protocol):
         """Yield the frames once; those that can't be decoded are left out and counted in `num_damaged`."""
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of skipped frames between two others that were decoded nevertheless.
+        """Return (seconds, levels) of the skipped frames between two times that were decoded nevertheless.
 
-        That holds for the last few seconds, and usually for the frames before a likely new shot.
+        They are kept for a few seconds, and are usually the frames before a likely new shot.
         """
         return ()
 
 
 class WrappedReader(FrameReader):
-    """Base of a FrameReader that changes what another one reads."""
+    """Base of a FrameReader that changes the frames of another reader."""
 
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info = reader.name, reader.info
@@ -257,7 +257,7 @@ class WrappedReader(FrameReader):
         return self._reader.tail
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of skipped frames between two others that were decoded."""
+        """Return (seconds, levels) of the skipped frames between two times that were decoded."""
         return self._reader.passed_over(after_seconds, before_seconds)
 
 
@@ -316,7 +316,7 @@ def reformatted(frame: VideoFrame, size: tuple[int, int] | None = None, **option
 
 
 def with_tags_of(frame: VideoFrame, made: VideoFrame) -> VideoFrame:
-    """Return what was made of a frame, with its tags of colour."""
+    """Return `made`, a conversion of `frame`, with the colour tags of `frame`."""
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
         setattr(made, name, getattr(frame, name))
     return made
@@ -342,7 +342,7 @@ def _unnamed(cls: type[Type], value: object) -> Type:
 
 Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment]
 """PyAV 18 lacks the newest types of FFmpeg 8, such as EXIF in Motion JPEG and the views of MV-HEVC, and raises an error
-for every part of a frame that has one."""
+for every part of a frame with such a type."""
 
 
 def side_data_of(frame: VideoFrame) -> Mapping[Type, SideData]:
@@ -410,7 +410,7 @@ def is_fragmented_mp4(path: Path) -> bool:
 
 
 def has_second_movie(path: Path) -> bool:
-    """Return whether another MP4 was appended to one; FFmpeg reads the first alone, unless they are in fragments."""
+    """Return whether a second MP4 was appended; FFmpeg reads the first alone, unless they are in fragments."""
     kinds = Counter[bytes]()
     for kind, _ in _boxes(path):
         if kind == b"moof":
@@ -447,7 +447,7 @@ def ends_in_zeros(path: Path) -> bool:
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Yield the kinds of the outer boxes of an MP4 and where they end, up to one without a length."""
+    """Yield the kinds of the outer boxes of an MP4 and where they end, up to a box without a length."""
     with open_input(path) as file:
         size, place = file.seek(0, os.SEEK_END), 0
         while place < size:
@@ -456,14 +456,14 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
             length, kind = int.from_bytes(head[:4]), head[4:8]
             if length == 1:
                 length = int.from_bytes(head[8:])
-            if length < 8:  # the box continues to the end, or is none
+            if length < 8:  # the box continues to the end, or is no box
                 return
             place += length
             yield kind, place
 
 
 def begins_like_video(path: Path) -> bool:
-    """Return whether the first bytes are those of a video container, even if it can't be opened."""
+    """Return whether a file begins like a video container, even if it can't be opened."""
     with open_input(path) as file:
         start = file.read(12)
     return (
@@ -476,7 +476,7 @@ def begins_like_video(path: Path) -> bool:
 
 
 def part_of_stream(path: Path) -> Literal["segment", "playlist", ""]:
-    """Return what of an adaptive stream (DASH, HLS) a file is that is no video by itself, "" if nothing."""
+    """Return the kind of a file that is part of an adaptive stream (DASH, HLS) and no video by itself, else ""."""
     with open_input(path) as file:
         start = file.read(512)
     if start[4:8] in (b"styp", b"sidx", b"moof"):

@@ -16,7 +16,8 @@ from typing import BinaryIO
 import av.logging
 
 HEALED_SECONDS = 12.0
-"""Encoders store a frame whole every few seconds. If none comes for this long, blocks were refreshed one by one."""
+"""Encoders store a frame whole every few seconds. Without such a frame for this long, blocks were refreshed
+individually."""
 _DAMAGE = re.compile(
     rb"^Corrupt JPEG data: |"  # libjpeg's
     rb"^\[(?:ffv1|mjpeg|h264|hevc|mpeg\w+|msmpeg4\w*|h263\w*|wmv\d|vc1|prores|dnxhd|libdav1d) @ [^]]*\] (?:"
@@ -28,10 +29,11 @@ _DAMAGE = re.compile(
 )
 """Messages that decoders write for flipped bits in real footage, see benchmarks.damage. Messages that undamaged files
 cause too, such as missing references after a cut, are left out. For a picture of H.264 or MPEG-4 that ends too early,
-"concealing" is the only one; frames that are predicted from it carry no flag and may be shown before it."""
+"concealing" is the only message; frames that are predicted from the picture carry no flag and may be shown before
+it."""
 
 _LOST_END = re.compile(rb"^Failed to reallocate parser buffer", re.MULTILINE)
-"""What a parser writes that gets no memory for a picture, such as gigabytes of zeros behind a raw stream. It then ends
+"""Message of a parser that gets no memory for a picture, such as gigabytes of zeros behind a raw stream. It then ends
 the file without an error."""
 
 

@@ -38,7 +38,7 @@ _LEAST_LEVELS, _LEAST_PIXELS = 12, 48
 """Combing of a pixel, and combed pixels of a field, from which on a picture is examined. Noise and stripes of usual
 video stay below."""
 _COMBED = 2.5
-"""Mean combing of a block, in levels. One edge of 40 levels that moves by a pixel gives 2.5."""
+"""Mean combing of a block, in levels. An edge of 40 levels that moves by a pixel gives 2.5."""
 _LEFT = 0.35
 """Share of the combing that is left in a block after the right move of a field."""
 _MOVES = tuple(chain(range(1, 9), range(10, 50, 2)))
@@ -47,7 +47,7 @@ _TWO_SHOTS, _LEAST_OPPOSITE = 0.3, 0.2
 """Share of combed blocks in a picture of two shots, and of those where the other field is brighter than in the rest:
 lines that were drawn over a picture are all darker or all brighter."""
 _NEAR = 2
-"""Blocks from a combed one within which weaker combing counts, and others are interpolated, too."""
+"""Blocks from a combed block within which weaker combing counts, and other blocks are interpolated, too."""
 _Blocks = NDArray[np.bool_]
 _Means = NDArray[np.float32]
 
@@ -87,7 +87,7 @@ def _overlap(pixels: int) -> tuple[slice, slice]:
 
 
 def uncombed(frame: VideoFrame, changes: PictureChanges) -> VideoFrame:
-    """Return the frame without combing: the same one where it has none."""
+    """Return the frame without combing: the same object if nothing is combed."""
     blocks = combed_blocks(_luma(frame)) if frame.height <= _TALLEST else None
     if blocks is None:
         return frame
@@ -96,7 +96,7 @@ def uncombed(frame: VideoFrame, changes: PictureChanges) -> VideoFrame:
 
 
 def uncombed_image(image: Image, changes: PictureChanges) -> Image:
-    """Return a BGR picture without combing: the same one where it has none."""
+    """Return a BGR picture without combing: the same object if nothing is combed."""
     blocks = combed_blocks(as_image(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)))
     if blocks is None:
         return image
@@ -106,7 +106,7 @@ def uncombed_image(image: Image, changes: PictureChanges) -> Image:
 
 
 def _luma(frame: VideoFrame) -> Image:
-    """Return the luma plane with 8 bits, a view where the frame has one."""
+    """Return the luma plane with 8 bits, as a view where possible."""
     form = frame.format
     has_luma = form.is_planar and not form.is_rgb and form.components[-1].plane == len(form.components) - 1
     if has_luma and not form.is_big_endian:
@@ -116,7 +116,7 @@ def _luma(frame: VideoFrame) -> Image:
 
 
 def combed_blocks(luma: Image) -> _Blocks | None:
-    """Return which blocks of an 8-bit luma plane show combing, with their neighbours; None if none does."""
+    """Return which blocks of an 8-bit luma plane show combing, with their neighbours; None without combing."""
     if not 2 * _BLOCK <= luma.shape[0] <= _TALLEST or luma.shape[1] < 2 * _BLOCK:
         return None
     fields = _Fields.of(luma)
@@ -153,7 +153,7 @@ def _moving(fields: _Fields, means: _Means, candidates: _Blocks) -> _Blocks:
 def _vanishes(moved: _Means, means: _Means, across: int, down: int) -> _Blocks:
     """Return in which blocks a move leaves little of the combing, there and where their content lands.
 
-    A small pattern of stripes vanishes, too, when it is moved away, but it lands beside.
+    A small pattern of stripes vanishes, too, when it is moved away, but not in the block where it lands.
     """
     little = _LEFT * means
     vanishes = moved < little
@@ -193,7 +193,7 @@ def _near(blocks: _Blocks) -> _Blocks:
 
 
 def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
-    """Return the frame with its combed blocks interpolated from the field that is shown first, else the top one."""
+    """Return the frame with its combed blocks interpolated from the field that is shown first, else the top field."""
     whole = _interpolated(frame)
     kept = frame if whole.format.name == frame.format.name else reformatted(frame, format=whole.format.name)
     is_kept = np.repeat(np.repeat(~blocks, _BLOCK, axis=0), _BLOCK, axis=1).astype(np.uint8)

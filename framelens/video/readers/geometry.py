@@ -1,4 +1,4 @@
-"""Orientation, cropping and pixel aspect of pictures: how a stored picture becomes the one that is shown.
+"""Orientation, cropping and pixel aspect of pictures: how a stored picture becomes the shown picture.
 
 A stored picture is cropped, made of square pixels, mirrored, and rotated, in this order.
 """
@@ -122,7 +122,7 @@ class Crop:
         return image[self.top : image.shape[0] - self.bottom, self.left : image.shape[1] - self.right]
 
     def cut_frame(self, frame: VideoFrame) -> VideoFrame:
-        """Return what is left of a frame, in its format; where that has less colour than light, to the next pair."""
+        """Return the cropped frame in its format, to the next pair of pixels where chroma is subsampled."""
         if not self:
             return frame
         width, height = self.size(frame.width, frame.height)
@@ -148,10 +148,10 @@ def shown_size(width: int, height: int, pixel_aspect: float) -> tuple[int, int]:
 
 
 class PixelAspects:
-    """Pixel aspects of the frames of a stream: the container's if it has one, else each frame's own.
+    """Pixel aspects of the frames of a stream: the container's if it states an aspect, else each frame's own.
 
-    `note` the decoder after each packet. PyAV's frames don't say theirs, but as long as the decoder has reported one
-    aspect only, they all have it; after a change, a frame is scaled by FFmpeg in order to measure it.
+    `note` the decoder after each packet. PyAV's frames don't state their aspect, but as long as the decoder has
+    reported a single aspect, all frames have it; after a change, a frame is scaled by FFmpeg in order to measure it.
     """
 
     def __init__(self, fixed: Fraction | None = None) -> None:

@@ -27,7 +27,7 @@ from framelens.video.readers.packets import FramePacing
 _PLANAR_8_BIT = frozenset({"I420", "Y42B", "444P", "Y41B"})
 _PLAIN, _ALIKE = 2.0, 0.5
 """Standard deviation of a picture that shows nothing, and the correlation of a picture with its luma: nearly 1, or
-nearly 0 for another one."""
+nearly 0 for another picture."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 Frames are numbered correctly although some are never decoded. Frames that no other frame depends on don't reach the
 decoder, where each would occupy one of its threads for as long as a frame takes.
 
-A predicted frame that takes nearly as many bytes as one stored whole shows something new: a shot may begin there, or
-with a disposable frame just before it. These are decoded to find out which frame it is.
+A predicted frame that takes nearly as many bytes as a frame stored whole shows something new: a shot may begin there,
+or with a disposable frame just before it. These are decoded to find out which frame it is.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from av.video.frame import VideoFrame
 
 _Stream = TypeVar("_Stream", bound=Stream)
 PACKET_SECONDS = 15.0
-"""For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
-last packet for another one, for minutes; a sleeping disk needs up to ten seconds."""
+"""Time limit for a packet; beyond it the file counts as damaged from there. FFmpeg otherwise searches gigabytes of
+zeros behind the last packet for another packet, for minutes; a sleeping disk needs up to ten seconds."""
 
 
 def demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
-    """Yield the packets of streams, or of all, and at the end the empty ones that flush decoders.
+    """Yield the packets of streams, or of all, and at the end the empty packets that flush decoders.
 
     FFmpeg asks to try again where it finds no packet of a transport stream for long, as in a hole of zeros that a
     broken copy or download leaves; its command does so.
@@ -103,12 +103,12 @@ class DisplayOrder:
         heappush(self._ahead, (self._part, pts))
 
     def place(self, pts: int, *, is_whole: bool) -> int:
-        """Return the 0-based display index of the frame with this timestamp, higher than that of the frame before."""
+        """Return the 0-based display index of the frame with this timestamp, higher than the previous frame's."""
         if is_whole and self._starts and self._starts[0] == pts:
             self._starts.popleft()
         reached = (self._part - len(self._starts), pts)
         if not self._is_started:
-            # Frames before the first one that can be decoded are never shown, and not counted.
+            # Frames before the first decodable frame are never shown, and not counted.
             self._is_started = True
             while self._ahead and self._ahead[0] < reached:
                 heappop(self._ahead)
@@ -128,15 +128,15 @@ class DisplayOrder:
 
 
 class DecodingTimes:
-    """Times of frames whose container has none for presentation, from the decoding times of its packets.
+    """Presentation times of frames whose container has decoding times alone, from its packets.
 
     `note` the packets until the first frame is returned, then get the `time` of every frame, in display order. A
-    decoder returns a frame with the packet that completes it. The frame is shown as long after the first one as that
-    packet is after the packet that completed the first one: an encoder that drops a frame writes nothing, or an empty
-    packet, in the place where it would have written the next one.
+    decoder returns a frame with the packet that completes it. The frame is shown as long after the first frame as that
+    packet is after the packet that completed the first frame: an encoder that drops a frame writes nothing, or an empty
+    packet, in its place.
 
     Attributes:
-        has_risen: False once a packet's time is before that of another one.
+        has_risen: False once a packet's time is not after the previous packet's.
         is_packed: True once a packet of MPEG-4 holds two pictures, as some encoders wrote them into AVI.
     """
 
@@ -295,7 +295,7 @@ class DisposableFrames:
         self._may_be_new = False
 
     def takes(self, packet: Packet[Stream]) -> bool:
-        """Return whether no other frame depends on this one and it is shown before a possibly new picture."""
+        """Return whether a packet's frame is disposable and shown before a possibly new picture."""
         if packet.pts is None:
             return False
         if self._latest_pts is None or packet.pts > self._latest_pts:

@@ -17,19 +17,19 @@ _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 """Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
 lines happen to lie in it."""
 _LINES_WITHOUT_FIELDS = 4
-"""Lines that become one of a small picture in which fields can't be seen apart: two of each."""
+"""Lines that become one line of a small picture in which fields can't be seen apart: two of each field."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
 
 
 class ColourTags(NamedTuple):
-    """Matrix, primaries and transfer of a stream as in ITU-T H.273, by which frames are read that don't say theirs."""
+    """Matrix, primaries and transfer of a stream as in ITU-T H.273, for frames without tags of their own."""
 
     colorspace: int = _UNKNOWN
     color_primaries: int = _UNKNOWN
     color_trc: int = _UNKNOWN
 
     def completed(self, frame: VideoFrame) -> VideoFrame:
-        """Return the frame, with the stream's tags where it has none."""
+        """Return the frame, with the stream's tags in place of missing tags."""
         for name, given in self._asdict().items() if self != _UNTAGGED else ():
             if getattr(frame, name) == _UNKNOWN != given:
                 setattr(frame, name, given)
@@ -48,7 +48,7 @@ class Presentation:
         crop: What the container cuts off.
         aspects: The aspects of the pixels.
         tags: How the container says colours are coded.
-        dolby_vision_profile: Of the layer that the container announces; None without one.
+        dolby_vision_profile: Of the layer that the container announces; None without a layer.
         is_opaque: Whether an alpha channel that the decoder gives means nothing.
         orientations: How its frames are turned and mirrored.
         changes: What was done to the pictures that were shown.
@@ -64,7 +64,7 @@ class Presentation:
     changes: base.PictureChanges = field(default_factory=base.PictureChanges)
 
     def crop_of(self, frame: VideoFrame) -> Crop:
-        """Return the crop of a frame; one of another size has none."""
+        """Return the crop of a frame; a frame of another size is not cropped."""
         return self.crop if (frame.width, frame.height) == self.size else WHOLE
 
     def alpha_of(self, frame: VideoFrame) -> base.Image | None:
@@ -170,7 +170,7 @@ def _shrunk(plane: base.Image, size: tuple[int, int], lines: int) -> base.Image:
 def _step(height: int, target: int, lines: int) -> int:
     """Return the distance of the lines to read of `height`, so that each of `target` gets `lines` of them or more.
 
-    Shrinking by a whole factor is several times faster, so a distance that gives one is preferred.
+    Shrinking by a whole factor is several times faster, so a distance that gives a whole factor is preferred.
     """
     longest = max(1, height // (lines * target))
     whole = (step for step in range(longest, longest // 2, -1) if -(-height // step) % target == 0)

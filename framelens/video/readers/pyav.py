@@ -1,6 +1,6 @@
 """Default reader on PyAV, with the exact presentation timestamp of every frame.
 
-Packets are demuxed and decoded once, in order; damaged ones are counted and skipped.
+Packets are demuxed and decoded once, in order; damaged packets are counted and skipped.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ from framelens.video.subtitles.discovery import is_subtitle_name
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
 _REORDERED_CODECS = frozenset({"h264", "hevc", "vvc"})
-"""Codecs for which FFmpeg, where the container has no presentation times, makes up those of the order of decoding."""
+"""Codecs for which FFmpeg, where the container has no presentation times, makes up times in the order of decoding."""
 _WITHOUT_PRESENTATION_TIMES = frozenset({"avi", "asf", "mpegvideo", "m4v"})
 _IN_DECODING_ORDER = frozenset({"mxf"})
 """Containers that may give times in the order of decoding, if their index lacks the order of display."""
 _HABIT_MESSAGES = 8
-"""A decoder that writes this many messages, and one for every second packet on top, writes them all the time: they are
+"""A decoder that writes this many messages, plus a message for every second packet, writes them all the time: they are
 no longer counted."""
 _WITHOUT_HABITS = frozenset({"ffv1"})
 """Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
 _TIMED_BY_DECODING = frozenset({"mpegvideo", "gxf"})
-"""Formats of MPEG-1 or 2 whose times FFmpeg makes up from those of decoding: it leaves out the second picture of a raw
+"""Formats of MPEG-1 or 2 whose times FFmpeg makes up from decoding times: it leaves out the second picture of a raw
 stream, and halves the last step of GXF, which counts fields.
 """
 _NEAR_RATE = 0.02
@@ -79,8 +79,8 @@ _LEAST_RATE = 20.0
 _MOST_THREADS = 16
 """FFmpeg's own limit: more threads hold frames without decoding sooner."""
 _MOST_PIXELS_OF_FRAME_THREADS = 4096 * 2304
-"""With larger pictures, threads share each picture: threads with a picture each would hold too many of them, since one
-of ten-bit 8K takes 100 MB."""
+"""With larger pictures, threads share each picture: threads with a picture each would hold too many of them, since a
+picture of ten-bit 8K takes 100 MB."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
 _LONGEST_DELAY_SECONDS = 1
@@ -91,7 +91,7 @@ _LONGEST_PRIMING_SECONDS = 0.15
 _COVER_CODECS = frozenset({"mjpeg", "png"})
 _NO_TIME = "00:00:00.0"
 _UNPLACED, _OWN_ORDER = re.compile(r"\d+ channels"), re.compile(r"\d+ channels \((.*)\)")
-"""How FFmpeg names a layout whose channels have no places, and one that is none of the usual ones."""
+"""FFmpeg's names of a layout whose channels have no places, and of a layout with an unusual order."""
 _MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them."""
 _WIDEST_GAP_SECONDS = 0.17
@@ -120,7 +120,7 @@ class AvReader(base.FrameReader):
         self._container = _open_container(path)
         try:
             self._stream = video_stream(self._container, path)
-            check_pixels(path.name, self._stream.width, self._stream.height)  # before one is decoded
+            check_pixels(path.name, self._stream.width, self._stream.height)  # before a picture is decoded
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._presentation = presentation_of(path, self._container, self._stream)
@@ -178,7 +178,7 @@ class AvReader(base.FrameReader):
 
     @property
     def is_variable_frame_rate(self) -> bool:
-        """Return whether the frames read until now, skipped ones included, follow each other unevenly."""
+        """Return whether the frames read until now, including skipped frames, follow each other unevenly."""
         return (self._order.pace if self._order else self._pace).is_variable()
 
     @property
@@ -240,7 +240,7 @@ class AvReader(base.FrameReader):
         self._disposable.append((time, picture.levels()))
 
     def _skippable_order(self) -> DisplayOrder | None:
-        """Return the display order if frames can be skipped: the codec marks disposable ones and the rate is high."""
+        """Return the display order if frames can be skipped: the codec marks disposable frames, at a high rate."""
         rate = float(self._rate or 0)
         can_skip = self._stream.codec_context.name in DISPOSABLE_CODECS and rate >= _LEAST_RATE
         return DisplayOrder(float(self._unit)) if can_skip else None
@@ -334,7 +334,7 @@ class AvReader(base.FrameReader):
             yield from self._repeated(before, inf, slots)
 
     def _repeated(self, frame: VideoFrame, until: float, slots: EmptySlots) -> Iterator[VideoFrame]:
-        """Yield a frame in each of the empty slots from its own to another one."""
+        """Yield a frame in each empty slot between its own and `until`."""
         if frame.pts is None:
             return
         delay = self._times.delay if self._times is not None else 0
@@ -393,12 +393,12 @@ class AvReader(base.FrameReader):
         return frame
 
     def _is_untimed(self) -> bool:
-        """Return whether the container gives decoding times only, or no times; others may lack those of some frames."""
+        """Return whether the container gives decoding times only, or no times; others may lack times of some frames."""
         has_none = self._container.format.flags & cast(int, FormatFlags.no_timestamps.value)
         return bool(has_none) or (self._times is not None and self._times.has_start)
 
     def _is_in_decoding_order(self) -> bool:
-        """Return whether the container gives times in the order of decoding as if they were those of display."""
+        """Return whether the container gives times in the order of decoding as if they were display times."""
         if not self._stream.codec_context.has_b_frames or self._times is None:
             return False
         if self._container.format.name in _TIMED_BY_DECODING:
@@ -422,7 +422,7 @@ class AvReader(base.FrameReader):
         try:
             yield from demuxed(self._container)
         except IndexError:
-            pass  # at the end PyAV flushes every stream, and fails for one that appeared meanwhile
+            pass  # at the end PyAV flushes every stream, and fails for a stream that appeared meanwhile
         except av.error.FFmpegError:
             self.num_damaged += not base.ends_as_its_format(self._path, self._container.format.name)
             flush: Packet[Stream] = Packet()  # the decoder still holds frames
@@ -469,7 +469,7 @@ class AvReader(base.FrameReader):
         return False
 
     def _declared(self) -> float | None:
-        """Return the declared end in seconds, or None if there is none or no video is that long."""
+        """Return the declared end in seconds, or None if it is missing or no video is that long."""
         declared = self._declared_by_file()
         return declared if declared is not None and 0 < declared < _LONGEST_SECONDS else None
 
@@ -491,7 +491,7 @@ class AvReader(base.FrameReader):
         return None
 
     def _lacks_beginning(self) -> bool:
-        """Return whether an MP4 has later fragments of a recording alone; its duration is that of the whole one."""
+        """Return whether an MP4 has later fragments of a recording alone; its duration is the whole recording's."""
         is_late = (self._stream.start_time or 0) * self._unit > _LONGEST_DELAY_SECONDS
         return is_late and self._container.format.name.startswith("mov") and base.is_fragmented_mp4(self._path)
 
@@ -499,7 +499,7 @@ class AvReader(base.FrameReader):
         first, stream, container = self._first, self._stream, self._container
         assert first is not None
         start = self._raw_seconds(first) or 0.0
-        # FFmpeg makes up times where a container has none, and puts the first frame after the delay of the decoder.
+        # FFmpeg makes up times where a container has no times, and puts the first frame after the delay of the decoder.
         has_delay = container.format.name in _WITHOUT_PRESENTATION_TIMES and stream.start_time is not None
         shown = float((stream.start_time or 0) * self._unit) if has_delay else start
         orientation = Orientation.of(first)
@@ -535,7 +535,7 @@ def frame_rate_of(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead.
 
     In fragments of MP4, FFmpeg divides by a duration to which the delay of the sound's encoder is added. Where frames
-    follow each other evenly but for a gap, its average is that of no frames.
+    follow each other evenly but for a gap, its average is the rate of no frames.
     """
     average, base = stream.average_rate, stream.base_rate
     if "mp4" in stream.container.format.name and average and base:
@@ -565,7 +565,7 @@ def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | No
 
 
 def _audio_track(stream: AudioStream) -> AudioTrack:
-    """Return what a sound track has; what isn't known, as without a decoder, is as in most tracks."""
+    """Return the properties of a sound track; unknown values, as without a decoder, are as in most tracks."""
     context = stream.codec_context
     channels, rate = (context.layout.nb_channels, context.sample_rate) if context else (0, 0)
     return AudioTrack(min(channels or _USUAL_CHANNELS, MOST_CHANNELS), rate or _USUAL_SAMPLE_RATE)
@@ -584,13 +584,13 @@ def _player_zero(container: InputContainer, first_seconds: float) -> float:
 
 
 def add_time(packet: Packet[Any], stream: VideoStream) -> None:
-    """Set the presentation time of a packet that has none where frames are shown in the order of decoding."""
+    """Set a packet's missing presentation time where frames are shown in the order of decoding."""
     if packet.pts is None and not stream.codec_context.has_b_frames:
         packet.pts = packet.dts
 
 
 def decoded(packet: Packet[Any], decoder: VideoCodecContext) -> list[VideoFrame]:
-    """Return the frames that a packet completes; at the end of the file, those that are left."""
+    """Return the frames that a packet completes; at the end of the file, the remaining frames."""
     return decoder.decode(packet if packet.size else None)
 
 
@@ -612,7 +612,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
 
 
 def sound_streams(container: InputContainer, video: VideoStream) -> list[AudioStream]:
-    """List the sound tracks of a video: of several programmes in a transport stream, those of its own."""
+    """List the sound tracks of a video: of several programmes in a transport stream, its own programme's."""
     best = container.streams.best
     programme = best("video", related=video)
     return [one for one in container.streams.audio if best("video", related=one) is programme]
@@ -621,7 +621,7 @@ def sound_streams(container: InputContainer, video: VideoStream) -> list[AudioSt
 def own_channel_order(path: Path, sound: AudioStream) -> tuple[str, ...]:
     """Return the names of the channels of a sound track in an order of its own, such as "FL"; empty for usual orders.
 
-    The file is opened once more where the track may have one, since `_leave_out_own_order` took it away.
+    The file is opened once more where the track may have such an order, since `_leave_out_own_order` took it away.
     """
     if not _UNPLACED.fullmatch(sound.codec_context.layout.name):
         return ()
@@ -654,7 +654,7 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
 
 
 def _is_one_picture(stream: VideoStream) -> bool:
-    """Return whether a stream has one picture alone: a cover without its flag, or the still beside a moving AVIF."""
+    """Return whether a stream has a single picture: a cover without its flag, or the still of a moving AVIF."""
     if stream.codec_context.name in _COVER_CODECS and "matroska" in stream.container.format.name:
         return stream.metadata.get("DURATION", "").startswith(_NO_TIME)
     return stream.frames == 1
@@ -663,8 +663,8 @@ def _is_one_picture(stream: VideoStream) -> bool:
 def _set_threads(stream: VideoStream) -> None:
     """Let the decoder use as many threads as there are cores.
 
-    FFmpeg's default is one more, for a main thread that waits; ours compares pictures, and on two cores the third
-    thread costs 1 to 4 % of processor time.
+    FFmpeg's default is one thread more, for a main thread that waits; here the main thread compares pictures, and on
+    two cores the third thread costs 1 to 4 % of processor time.
     """
     is_large = stream.width * stream.height > _MOST_PIXELS_OF_FRAME_THREADS
     stream.thread_type = "SLICE" if is_large else "AUTO"
@@ -698,7 +698,7 @@ def _leave_out_own_order(sound: AudioStream) -> tuple[str, ...]:
     PyAV frees such an order with every object that refers to it, and the second time ends the process.
 
     Returns:
-        The names of the channels, empty if their order is a usual one.
+        The names of the channels, empty if their order is usual.
     """
     if sound.codec_context is None:
         return ()
@@ -722,7 +722,7 @@ def _not_a_video(path: Path) -> VideoError:
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream marked as default, else the largest one; cover art doesn't count, nor a lone picture."""
+    """Return the video stream marked as default, else the largest; without cover art, and a single picture last."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         if container.streams.audio:

@@ -1,7 +1,8 @@
 """Clocks of containers that start again in the middle: recordings that were joined without rewriting their times.
 
 Every stream continues where it ended. FFmpeg's command does the same with the formats that allow such jumps. FFmpeg
-takes a clock that falls back in a transport stream for one that ran over, and adds 26 hours; that is a jump forward.
+takes a clock that falls back in a transport stream for a clock that ran over, and adds 26 hours; that is a jump
+forward.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _FALLS_TO_START_SECONDS = 0.1
 """The same where the time is not after the stream's first, in a format that allows jumps: joined recordings may be
 shorter than a second. The value is FFmpeg's."""
 _JUMPS_SECONDS = 10.0
-"""A jump forward by more does, too, in a format that allows it; a shorter one is a gap. The value is FFmpeg's."""
+"""In a format that allows jumps, a jump forward by more belongs to another clock, too; a shorter jump is a gap. The
+value is FFmpeg's."""
 _USUAL_STEPS = 4.0
 """A jump is longer than the longest step before by this factor: slides may stand for longer than ten seconds."""
 _ALSO_JOINED = frozenset({"flv", "live_flv"})
@@ -35,7 +37,7 @@ _Stream = TypeVar("_Stream", bound=Stream)
 
 @dataclass
 class _Clock:
-    """One stream's clock: `end` and `shown` are where its packets end, by decoding and presentation.
+    """Clock of a stream: `end` and `shown` are where its packets end, by decoding and presentation.
 
     All are in ticks of `unit_seconds`. `first` is the file's own time of the first packet.
     """
@@ -50,7 +52,7 @@ class _Clock:
 
 
 class ContinuousClocks:
-    """Clocks of the streams of one container. `follow` every packet in the order of the file.
+    """Clocks of the streams of a container. `follow` every packet in the order of the file.
 
     Attributes:
         have_restarted: Whether a clock has started again.

@@ -1,4 +1,4 @@
-"""Timecode of a video's first picture: that of a track, a tag, or the header of an MPEG-2 group of pictures."""
+"""Timecode of a video's first picture, from a track, a tag, or the header of an MPEG-2 group of pictures."""
 
 import re
 from fractions import Fraction
@@ -19,9 +19,9 @@ _TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
 def timecode_of(
     path: Path, rate: Fraction | None, container: InputContainer, stream: VideoStream, first: VideoFrame
 ) -> str:
-    """Return the timecode of the first picture, as "HH:MM:SS:FF", or with ";" if numbers are dropped; "" if none.
+    """Return the timecode of the first picture, as "HH:MM:SS:FF", or with ";" if numbers are dropped; "" if missing.
 
-    FF counts frames of the video, at `rate` a second, also where a timecode track counts every second one, as cameras
+    FF counts frames of the video, at `rate` a second, also where a timecode track counts every second frame, as cameras
     write it for 50 and 60 frames a second.
     """
     owners = (stream.metadata, *(one.metadata for one in container.streams.data), container.metadata)
@@ -35,7 +35,7 @@ def timecode_of(
 
 
 def _step(path: Path, rate: Fraction | None) -> int:
-    """Return how many frames of the video have one number of its timecode track."""
+    """Return how many frames of the video share a number of its timecode track."""
     counted = track_header.timecode_rate(path)
     return max(1, round(rate / counted)) if rate and counted else 1
 

@@ -28,7 +28,7 @@ _WIDEST_SD, _TALLEST_SD = 1024, 576
 576."""
 _GAMUTS = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _NARROW = frozenset({1, 5, 6, 7})
-"""Primaries of BT.709 and BT.601, which some programs write beside the transfer of HDR."""
+"""Primaries of BT.709 and BT.601, which some programs write together with the transfer of HDR."""
 _FROM_BT2020 = ((1.660491, -0.587641, -0.072850), (-0.124550, 1.132900, -0.008349), (-0.018151, -0.100579, 1.118730))
 _FROM_P3 = ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0), (-0.019638, -0.078636, 1.098274))
 _WHITE_NITS, _DISPLAY_NITS, _HLG_GAMMA = 203.0, 1000.0, 1.2
@@ -56,7 +56,7 @@ OWN_MATRICES = frozenset({_YCGCO, _ICTCP})
 """Matrices that swscale doesn't know, and `_decoded` does."""
 _RGB, _BT2020_CONSTANT = 0, 10
 _MATRICES = frozenset({_BT709, _UNKNOWN, 4, 5, 6, 7, _BT2020_MATRIX})
-"""Those that swscale knows. It fails on others: reserved codes, which some recorders write, and rare ones."""
+"""Matrices that swscale knows. It fails on others: reserved codes, which some recorders write, and rare codes."""
 _FULL_RANGE = 2
 _FULL, _LIMITED = ((0, 32768), (65535, 65535)), ((4096, 32768), (56064, 57344))
 """Codes of black and of a chroma of 0, and what full luma and chroma are above, with 16 bits."""
@@ -90,7 +90,7 @@ def with_known_matrix(frame: VideoFrame) -> VideoFrame:
 
 
 def matrix_of(frame: VideoFrame) -> int:
-    """Return the code of the matrix from YCbCr to RGB in ITU-T H.273; without a tag, the usual one."""
+    """Return the code of the matrix from YCbCr to RGB in ITU-T H.273; without a tag, the usual matrix."""
     if frame.colorspace != _UNKNOWN:
         return frame.colorspace
     if frame.color_trc in HDR_TRANSFERS or frame.color_primaries == _BT2020_MATRIX:

@@ -1,6 +1,6 @@
 """Header of a video track in MP4 and Matroska: cropping, pixel aspect and orientation.
 
-PyAV reports no cropping, and OpenCV none of them as they are. Only headers are read, and every size in them is checked.
+PyAV reports no cropping, and OpenCV all three incompletely. Only headers are read, and every size in them is checked.
 
 Sources: ISO/IEC 14496-12 (12.1.4, clean aperture and pixel aspect; 8.3.2, track header; 8.6.6, edit list); RFC 9559
 (5.1.4.1.28, Video); Dolby Vision Streams Within the ISO Base Media File Format, 2.4 (3.2), and its mapping to Matroska.
@@ -21,9 +21,9 @@ from framelens.video.files import open_input
 from framelens.video.readers.geometry import WHOLE, Crop, Orientation
 
 _MOST_PARTS = 4096
-"""Parts read of one parent; an index has fewer before its tracks."""
+"""Parts read of a parent; an index has fewer before its tracks."""
 _MOST_BYTES = 1 << 16
-"""Read of one part: more than any of those that are read."""
+"""Bytes read of a part: more than any of the needed parts has."""
 _ENTRY_BYTES = 78
 """Fields of a visual sample entry before the boxes in it."""
 _COUNTED = 24
@@ -43,7 +43,7 @@ _ADDITION, _ADDITION_TYPE, _ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
 
 @dataclass(frozen=True)
 class TrackHeader:
-    """What a track says of the presentation of its pictures; None where it says nothing.
+    """Presentation of its pictures according to a track; None where it says nothing.
 
     A track of MP4 may have `several` descriptions of its samples, each for a part of the video: then what this says is
     true for the first part alone. With `has_other_speeds` an edit in MP4 has another speed than 1, or holds a picture;
@@ -87,7 +87,7 @@ def read(path: Path, *, number: int = 0, track_id: int | None = None) -> TrackHe
 
 
 def timecode_rate(path: Path) -> int:
-    """Return how many frames a second the timecode track of a QuickTime file counts; 0 without one."""
+    """Return how many frames a second the timecode track of a QuickTime file counts; 0 without such a track."""
     way = b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"
     try:
         with open_input(path) as file:
@@ -174,7 +174,7 @@ def _dolby_vision_profile(record: bytes) -> int | None:
 
 
 def _clean_aperture(numbers: tuple[int, ...], width: int, height: int) -> Crop:
-    """Return the crop of a size and the offset of its centre from that of the picture, as four fractions."""
+    """Return the crop to a size at an offset of its centre from the picture's centre, given as four fractions."""
     across, down, right, below = (Fraction(*numbers[place : place + 2]) for place in range(0, 8, 2))
     left, top = round(right + (width - across) / 2), round(below + (height - down) / 2)
     crop = Crop(left, top, width - left - round(across), height - top - round(down))

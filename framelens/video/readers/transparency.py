@@ -1,7 +1,7 @@
 """Transparent pictures on a white ground, and the decoders that keep transparency.
 
-Under transparent pixels a file has any colour, so it must not be seen. The ground is the one that web pages and players
-mostly have; a picture of the colour of its ground can't be seen there either.
+Under transparent pixels a file has any colour, so it must not be seen. The ground is white, as of most web pages and
+players; a picture of the colour of its ground can't be seen there either.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SEARCHED = 4096
 
 
 def alpha_of(frame: VideoFrame) -> Image | None:
-    """Return the alpha channel with 8 bits, of the size of the frame; None if there is none or all is opaque."""
+    """Return the alpha channel with 8 bits, of the size of the frame; None if it is missing or all opaque."""
     if not has_alpha(frame):
         return None
     form = frame.format
@@ -74,7 +74,7 @@ def announces_alpha(stream: VideoStream, first: Packet[Stream]) -> bool:
 
 
 def lacks_alpha(container: InputContainer, stream: VideoStream) -> bool:
-    """Return whether the pictures have no alpha channel although FFmpeg decodes one.
+    """Return whether FFmpeg decodes an alpha channel that the pictures don't have.
 
     The fourth byte of uncompressed RGB in AVI is not used (BITMAPINFOHEADER, BI_RGB); most programs write 0 there.
     """
@@ -82,7 +82,7 @@ def lacks_alpha(container: InputContainer, stream: VideoStream) -> bool:
 
 
 def decoder_of(stream: VideoStream) -> VideoCodecContext:
-    """Return the decoder of a stream: its own, or one that keeps the alpha channel that the container announces."""
+    """Return the decoder of a stream: its own, or a decoder that keeps an announced alpha channel."""
     name = _DECODERS.get(stream.codec_context.name)
     if name is None or stream.metadata.get("alpha_mode") != "1":
         return stream.codec_context

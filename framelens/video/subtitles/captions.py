@@ -1,4 +1,4 @@
-"""Decoder of closed captions (CEA-608): those in coded pictures, in QuickTime's caption tracks, and in SCC files.
+"""Decoder of closed captions (CEA-608) in coded pictures, in QuickTime's caption tracks, and in SCC files.
 
 Each line of captions that roll up is one cue. For CEA-708 see framelens.video.subtitles.cea708.
 Sources: CEA-608-E (codes and characters), ATSC A/53 part 4 (`GA94` in pictures).
@@ -22,14 +22,14 @@ _MARK = b"GA94\x03"
 _OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
 """Number of bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""
 _MOST_REORDERED = 32
-"""Pictures that may be shown before an earlier coded one: H.264 and HEVC allow 16, and two fields each."""
+"""Pictures that may be shown before a picture that is coded earlier: H.264 and HEVC allow 16, and two fields each."""
 LONGEST_ROLLED_SECONDS = 16.0
 """A receiver clears captions after 16 seconds without data (47 CFR 79.101)."""
 _SCC_RATE = 30000 / 1001
 _SCC_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d\d)\s+([0-9a-fA-F\s]+)$")
 
 _ROWS = {0x11: 1, 0x12: 3, 0x15: 5, 0x16: 7, 0x17: 9, 0x10: 11, 0x13: 12, 0x14: 14}
-"""Rows by the first byte of a preamble; the second byte chooses this row or the one after it."""
+"""Rows by the first byte of a preamble; the second byte chooses this row or the row after it."""
 _LAST_COLUMN = 31
 _BASIC = str.maketrans(dict(zip("*\\^_`{|}~\x7f", "áéíóúç÷Ññ█", strict=True)))
 _SPECIAL = "®°½¿™¢£♪à èâêîôû"
@@ -52,7 +52,7 @@ class _Channel:
     _row: int = 15
     _column: int = 0
     _since: float = 0.0
-    _rolled: tuple[float, str] | None = None  # a line that is complete and shown until the next one begins
+    _rolled: tuple[float, str] | None = None  # a line that is complete and shown until the next line begins
 
     def command(self, code: int, at: float) -> None:
         """Run a control code (its second byte)."""
@@ -80,7 +80,7 @@ class _Channel:
             self._erase(code)
 
     def place(self, row: int, column: int | None) -> None:
-        """Move the cursor to a row, or by no rows if captions roll up, where all are on one."""
+        """Move the cursor to a row and column; captions that roll up are all in row 15."""
         self._row = 15 if self._mode == "roll" else row
         self._column = column or 0
 
@@ -184,14 +184,14 @@ class Captions:
         self._reached = 0.0
 
     def feed(self, triples: bytes, at: float) -> None:
-        """Decode what belongs to one picture: a byte with flags and two of data, again and again."""
+        """Decode the triples of a picture: a byte with flags and two bytes of data each."""
         self._reached = at
         for flags, first, second in zip(triples[::3], triples[1::3], triples[2::3], strict=False):
             if flags & 6 == 4:  # valid, and not of CEA-708
                 self._lines[flags & 1].feed(first, second, at)
 
     def channels(self) -> dict[str, list[Timed]]:
-        """Return the cues by channel, `CC1` to `CC4`, those with cues; end what is still shown."""
+        """Return the cues by channel, `CC1` to `CC4`, without empty channels; end what is still shown."""
         every = [channel for line in self._lines for channel in line.channels]
         for channel in every:
             channel.clear(self._reached)

@@ -1,4 +1,4 @@
-"""Decoder of digital closed captions (CEA-708), for pictures that carry no CEA-608 beside them.
+"""Decoder of digital closed captions (CEA-708), for pictures that carry no CEA-608.
 
 What windows show is read, not where and how it is drawn. Each line of captions that roll up is one cue.
 Source: ANSI/CTA-708-E (packets, service blocks and codes).
@@ -45,7 +45,7 @@ class _Window:
 
 
 class _Service:
-    """One language of the captions: its windows, and the cues that they have shown."""
+    """A language of the captions: its windows, and the cues that they have shown."""
 
     def __init__(self) -> None:
         self.cues: list[Timed] = []
@@ -54,7 +54,7 @@ class _Service:
         self._rest = b""
         self._at = self._since = 0.0
         self._before = ""  # what was seen before this block
-        self._rolled: tuple[float, str] | None = None  # a line that is complete and shown until the next one begins
+        self._rolled: tuple[float, str] | None = None  # a line that is complete and shown until the next line begins
 
     def feed(self, block: bytes, at: float) -> None:
         """Run the codes of a block, shown at a time in seconds."""
@@ -191,7 +191,7 @@ class DigitalCaptions:
         self._reached = 0.0
 
     def feed(self, triples: bytes, at: float) -> None:
-        """Decode what belongs to one picture: a byte with flags and two of data, again and again."""
+        """Decode the triples of a picture: a byte with flags and two bytes of data each."""
         self._reached = at
         for flags, first, second in zip(triples[::3], triples[1::3], triples[2::3], strict=False):
             if not flags & 4 or flags & 3 < _CONTINUED:
@@ -204,7 +204,7 @@ class DigitalCaptions:
                 self._packet = b""
 
     def channels(self) -> dict[str, list[Timed]]:
-        """Return the cues by service, the first one first, those with cues; end what is still shown."""
+        """Return the cues by service, in order and without empty services; end what is still shown."""
         for service in self._services.values():
             service.end(self._reached)
         return {f"Service {number}": one.cues for number, one in sorted(self._services.items()) if one.cues}

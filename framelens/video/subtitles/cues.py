@@ -18,7 +18,7 @@ _LONGEST_CUE = 1000
 _ENDLESS_SECONDS = 5.0
 """How long a cue without an end is shown, if no other follows sooner."""
 TOUCHING_SECONDS = 0.1
-"""Cues with the same text that are at most this far apart are one."""
+"""Cues with the same text that are at most this far apart are merged."""
 
 _INVISIBLE = {"Cc": " ", "Cf": ""}
 _JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080))))
@@ -54,7 +54,7 @@ Found = Timed | Unread
 
 
 def clock_seconds(clock: str) -> float:
-    """Return the seconds of a time such as `-1:02:03,5`. Raises ValueError if it is none."""
+    """Return the seconds of a time such as `-1:02:03,5`. Raises ValueError if it is no time."""
     seconds = 0.0
     for part in clock.removeprefix("-").replace(",", ".").split(":"):
         seconds = 60 * seconds + float(part)
@@ -67,8 +67,8 @@ def timecode_seconds(clock: Sequence[int], rate: float, *, drop_minutes: int = 0
     Args:
         clock: Hours, minutes, seconds and frames.
         rate: Frames a second, such as 30000 / 1001.
-        drop_minutes: After how many minutes numbers are left out, 0 if none are: two a minute (four above 50 Hz), but
-            not in every tenth time. 1 for NTSC (SMPTE ST 12-1), 2 for PAL-M (TTML2, dropPAL).
+        drop_minutes: After how many minutes numbers are left out, 0 if no numbers are: two a minute (four above 50 Hz),
+            but not in every tenth time. 1 for NTSC (SMPTE ST 12-1), 2 for PAL-M (TTML2, dropPAL).
     """
     hours, minutes, seconds, frames = clock
     nominal, minutes = round(rate), 60 * hours + minutes
@@ -115,9 +115,9 @@ class Cues:
         self._characters += len(text)
 
     def in_order(self) -> tuple[Cue, ...]:
-        """Return the cues by time, each with an end; cues with the same text that touch become one."""
+        """Return the cues by time, each with an end; touching cues with the same text are merged."""
         cues: list[Cue] = []
-        timed = sorted(self._timed, key=itemgetter(0))  # of those that begin at once, the order stays
+        timed = sorted(self._timed, key=itemgetter(0))  # cues that begin at once keep their order
         latest: dict[str, int] = {}
         starts = [start for start, _, _ in timed]
         for start, end, text in timed:

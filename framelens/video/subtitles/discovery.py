@@ -22,7 +22,7 @@ _READ = (
     *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sami"),
     *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc"),
 )
-"""Endings of files that framelens.video.subtitles.formats reads, the preferred ones first."""
+"""Endings of files that framelens.video.subtitles.formats reads, in order of preference."""
 _AMBIGUOUS = (".xml", ".txt")
 """Endings that other files have, too: such a file counts if it begins as subtitles do."""
 SUBTITLE_SUFFIXES = ", ".join(_READ)
@@ -57,16 +57,16 @@ SPOKEN: dict[Language, frozenset[str]] = {"zh": frozenset({"zh", "yue"}), "en": 
 
 @dataclass(frozen=True)
 class Source:
-    """One set of subtitles: a stream of the container or a file.
+    """Set of subtitles: a stream of the container or a file.
 
     Attributes:
         label: The name shown to the user.
-        languages: ISO 639 codes, or names that are none as they came.
+        languages: ISO 639 codes.
         is_default: It is marked as default, or is a file without a language.
-        extent: What of the speech it contains.
+        extent: Part of the speech that it contains.
         is_readable: It is text in a known form; if not, `kind` names what it is.
         kind: A name of its form for the user.
-        is_doubtful: The file may belong to another video: only the beginning of its name is that of the video.
+        is_doubtful: The file may belong to another video: only the beginning of its name matches the video's.
         leads_out: The file is a link out of the video's folder, or any link in a confined folder. It isn't read:
             otherwise anyone who can write in the folder could have any other file of this machine read.
         is_certain: It exists; captions in pictures are looked for only when they are read.
@@ -97,7 +97,7 @@ class Source:
 
 
 def is_subtitle_name(name: str) -> bool:
-    """Return whether a file's name ends like one of subtitles, readable or not."""
+    """Return whether a file's name ends like a subtitle file's, readable or not."""
     suffix = Path(name).suffix.lower()
     return suffix in _READ or suffix in _UNREAD
 
@@ -106,7 +106,7 @@ def check_subtitle_file(path: Path) -> Path:
     """Return the absolute path of a subtitle file that the user has named.
 
     Raises:
-        InputError: There is no such file, it is a folder, or its name doesn't end like one of subtitles that are read.
+        InputError: There is no such file, it is a folder, or it is in no form that is read.
     """
     if not path.is_file():
         raise InputError("subtitles_not_a_file" if path.exists() else "path_missing", path=shown_path(path))
@@ -132,7 +132,7 @@ def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
 
 
 def files_beside(video: Path) -> Iterator[Source]:
-    """Yield files such as film.srt, film.zh.srt and Subs/film.en.srt; one without a language counts as the default."""
+    """Yield files such as film.srt, film.zh.srt and Subs/film.en.srt; without a language they count as the default."""
     try:
         entries, folder = sorted(video.parent.iterdir()), video.parent.resolve()
     except OSError:
@@ -208,7 +208,7 @@ def _suffix_of(path: Path | None) -> str:
 
 
 def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_own: bool) -> Source | None:
-    """Return the subtitles in a file; None if it has none, or belongs to another video with a longer name."""
+    """Return the subtitles in a file; None if it isn't a subtitle file, or belongs to another video."""
     suffix = _suffix_of(path)
     if suffix not in (*_READ, *_AMBIGUOUS, *_UNREAD):
         return None

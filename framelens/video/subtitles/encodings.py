@@ -1,7 +1,7 @@
 """Decoder of the text of subtitle files: by mark, as UTF-8, or in the legacy encoding whose letters fit best.
 
-Of the texts that a file's bytes can mean, the one counts whose letters are likely in a language. Letters of ASCII are
-the same in all, so those beyond ASCII decide, with what is beside them.
+Of the texts that a file's bytes can mean, the text counts whose letters are likeliest in a language. Letters of ASCII
+are the same in all, so letters beyond ASCII decide, with their neighbours.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ _ALPHABETS = {
     "th": "านรอกเงมยลวดทสตะปบคหแจพชขใไโผซถศอำณญธภษฟฉฝฮฐ้่ัีิ็ืูุ์ึ๊๋ๆฯ",
     "vi": "\u0301\u0300đôưêơ\u0323\u0309âă\u0303àáãèéìíòóõùúý",
 }
-"""Letters beyond ASCII of languages with small alphabets, the most frequent ones first, by ISO 639 codes."""
+"""Letters beyond ASCII of languages with small alphabets, the most frequent first, by ISO 639 codes."""
 _SYLLABARIES = {
     "zh zh-hans":
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所"
@@ -131,21 +131,21 @@ _SYLLABARIES = {
     "이다는을에가의고하지를도한로은나서있어사기리아자해그요니내일만들수보거대게안시정말오면무저네구여제라데왜알금"
     "람당신었건야했",
 }  # fmt: skip
-"""Letters of Chinese in simplified and traditional characters, Japanese and Korean, the most frequent ones first."""
+"""Letters of Chinese in simplified and traditional characters, Japanese and Korean, the most frequent first."""
 _FIRST_LEVELS = (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6), ("shift_jis", 0x82, 0x97), ("euc_kr", 0xB0, 0xC8))
 """Encodings in which the common characters of these languages have first bytes of a range."""
 _COMMON_COST, _RARE_COST, _UNUSUAL_COST = 8.3, 11.0, 13.0
 _FOREIGN_COST, _SYMBOL_COST, _BROKEN_COST = 9.0, 11.0, 14.0
 _NAMED_GAIN, _MOST_NAMED_GAIN = 6.0, 25.0
-"""By how much each letter of a language is likelier that the name of a file says, and all: in longer texts letters
-decide, since names may be wrong."""
+"""By how much each letter of a language that a file's name says is likelier, and all of them at most: in longer texts
+letters decide, since names may be wrong."""
 _FEW_SPEAKERS_COST = 2.5
 """Cost of Icelandic, whose ð and þ are ğ and ş in the encoding of Turkish."""
 _UPPER_COST = 1.5
 _UPPER = re.compile("(?<![AGu])[AG]")
 """The first capital of several: whole words and texts are written in capitals."""
 _DOT_OF_I = "\u0307"
-"""What makes İ of i in small letters."""
+"""The dot that İ keeps in lower case."""
 _SIGN_COSTS = {**dict.fromkeys(f"’“”…–—{_DOT_OF_I}", 1.3), **dict.fromkeys("«»„‘♪©®™°º€£¿¡•‹›\xa0", 4.0)}
 _WIDE_SIGNS = frozenset("，。！？、：；（）《》「」『』【】…·～")
 _WIDE_SIGN_COST = 2.5
@@ -153,7 +153,7 @@ _MIXED_COST = 3.0
 """Cost of a capital after a small letter, and of letters of two scripts side by side."""
 _MIXED = re.compile("(?=a[Au]|lA|[luaA][gG]|[gG][luaA]|gG|sa|[lagG]q[lagG]|lwl)")
 _MOST_PER_BYTE = 5.5
-"""Cost of a byte beyond ASCII above which a text is none in any known encoding."""
+"""Cost of a byte beyond ASCII above which bytes are no text in any known encoding."""
 _SHAPED = "cp864"
 """The encoding of DOS for Arabic, which has the shapes of letters."""
 _FORMS = {one: unicodedata.name(one, "") for one in bytes(range(128, 256)).decode(_SHAPED, "replace")}
@@ -175,9 +175,9 @@ _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _TIMES = re.compile(rb"\d")
 """What every form of subtitles writes with digits of ASCII."""
 _SAMPLE_BYTES = 1 << 15
-# The costs are natural logarithms of shares, those of letters by rank. `python -m benchmarks.subtitle_encodings` writes
+# The costs are natural logarithms of shares, for letters by rank. `python -m benchmarks.subtitle_encodings` writes
 # translations into files: of 666 in 13 encodings of Windows and East Asia, 5 were decoded wrongly (charset-normalizer:
-# 190), of 468 in 16 of DOS, Mac, ISO and KOI8, 5 (113). All of these ten but one have two cues.
+# 190), of 468 in 16 of DOS, Mac, ISO and KOI8, 5 (113). Nine of these ten have two cues.
 
 
 class UnknownEncodingError(ValueError):
@@ -219,7 +219,7 @@ def decoded(data: bytes, languages: Collection[str] = ()) -> Decoded:
 
 
 def decoded_texts(texts: Sequence[bytes], languages: Collection[str] = ()) -> list[Decoded]:
-    """Decode the texts of a track, which have one encoding: UTF-8, or the legacy one that their letters fit best.
+    """Decode the texts of a track, which share an encoding: UTF-8, or the legacy encoding that their letters fit best.
 
     Raises:
         UnknownEncodingError: No known encoding of subtitles fits the bytes.
@@ -287,7 +287,7 @@ def _sample(data: bytes) -> bytes:
 
 
 def _cost(text: str, languages: Collection[str]) -> float:
-    """Return how unlikely the letters of a text are, in the language of which they are likeliest."""
+    """Return how unlikely the letters of a text are, in their likeliest language."""
     counts = Counter(char for char in text.lower() if not char.isascii())
     totals = [_FEW_SPEAKERS_COST * ("is" in codes) for codes in _LANGUAGES]
     for char, count in counts.items():
@@ -329,7 +329,7 @@ def _costs(char: str) -> tuple[float, ...]:
 
 
 def _wide_cost(char: str, level: tuple[str, int, int], other: float) -> float:
-    """Return the cost of a character of East Asia that isn't among the most frequent ones of a language."""
+    """Return the cost of a character of East Asia that isn't among a language's most frequent characters."""
     if ord(char) < 0x2E80 or other >= _BROKEN_COST or "\uff61" <= char <= "\uff9f":
         return max(other, _SYMBOL_COST)
     name, first, last = level

@@ -36,7 +36,7 @@ _DIGITS_BEYOND = re.compile(r"(:\d+,\d{3})\.\d+$")
 """A fraction of milliseconds, as programs write it that reckon with floating point numbers."""
 _STANDARD_ARROW = "-->"
 _CUE_NUMBER = re.compile(r"\s*[#(\[]?\d{1,6}[A-Za-z]?[.)\]:]?\s*")
-"""The number of a cue: people who insert one write "12a" or "1B"."""
+"""The number of a cue: people who insert a cue write "12a" or "1B"."""
 _NUMBERS = re.compile(r"[\d\s:,.#-]*")  # the number of a cue and a time that was cut off
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
 _TAG = re.compile(
@@ -117,7 +117,7 @@ def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
 
 
 def read_arrows(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of WebVTT: a line `start --> end`, then lines up to an empty one; a line of blanks isn't empty.
+    """Yield the cues of WebVTT: a line `start --> end`, then lines up to an empty line; a line of blanks isn't empty.
 
     Players show a cue without lines empty; here it has the paragraph after it, if that is neither a remark nor the name
     of the next cue.
@@ -193,7 +193,7 @@ def _lines_of_paragraph(lines: Sequence[str], *, is_followed: bool) -> tuple[str
 
 
 def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[str, ...]:
-    """Return the lines of a cue with empty lines, without paragraphs of numbers: those of cues, and times cut off."""
+    """Return the lines of a cue with empty lines, without paragraphs of cue numbers and cut-off times."""
     groups = [(is_blank, tuple(group)) for is_blank, group in groupby(lines, lambda line: not line.strip())]
     paragraphs = [
         group
@@ -208,7 +208,7 @@ def _lines_of_paragraphs(lines: Sequence[str], *, is_followed: bool) -> tuple[st
 
 
 def _is_first_number(lines: Sequence[str], place: int, num_groups: int) -> bool:
-    """Return whether lines after an empty one are a number that is spoken: that of the next cue comes later."""
+    """Return whether lines after an empty line are a spoken number: the next cue's number comes later."""
     return place == 1 and num_groups > place + 2 and len(lines) == 1 and lines[0].strip().isdecimal()
 
 
@@ -280,7 +280,7 @@ def _touch(before: Block, block: Block) -> bool:
 
 
 def _num_repeated(before: Block, block: Block) -> int:
-    """Return how many lines at the start of a block are the last ones of the block before it."""
+    """Return how many lines at the start of a block repeat the last lines of the block before it."""
     last, first = (tuple(map(from_markup, one.lines)) for one in (before, block))
     return max((count for count in range(1, len(first) + 1) if first[:count] == last[-count:]), default=0)
 
@@ -313,7 +313,7 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
     """Yield one language of a SAMI file, the first of `languages` or else of the file.
 
-    An empty paragraph ends the previous one.
+    An empty paragraph ends the previous paragraph.
     """
     body = _SAMI_HEAD.sub(" ", text)
     parts = list(_SYNC.finditer(body))
@@ -330,7 +330,7 @@ def read_sami(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
 
 
 def _words_of_class(content: str, wanted: str) -> str | None:
-    """Return the words of the paragraphs of one class, and those before them; None if there are others alone."""
+    """Return the words before all paragraphs and of the wanted class; None if all are of other classes."""
     marked = list(_PARAGRAPH.finditer(content))
     if not marked:
         return _sami_words(content)
@@ -347,7 +347,7 @@ def _sami_words(content: str) -> str:
 
 
 def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
-    """Yield the texts, each until a later one begins if it has no end; one without words only ends the previous."""
+    """Yield the texts, each until a later text begins if it has no end; empty texts only end the previous text."""
     starts = sorted(start for start, _, _ in cues)
     later = [*starts, 0.0]
     for start, end, words in cues:
@@ -383,7 +383,7 @@ def _piped(text: str) -> str:
 
 
 def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of SubViewer: a line `start,end`, then lines up to an empty one, or with [br] between them."""
+    """Yield the cues of SubViewer: a line `start,end`, then lines up to an empty line, or with [br] between them."""
     times: tuple[float, float] | None = None
     words: list[str] = []
     for number, line in enumerate([*text.splitlines(), ""], 1):
@@ -410,7 +410,7 @@ def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, which have no end; one without text ends it."""
+    """Yield the cues of TMPlayer, `hours:minutes:seconds:text`, without ends; an empty text ends the previous cue."""
     timed: list[Timed] = []
     for number, line in enumerate(text.splitlines(), 1):
         if found := _STARTS.match(line):
@@ -422,7 +422,7 @@ def read_starts(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the lines of lyrics, `[minutes:seconds]text`, each shown until the next one.
+    """Yield the lines of lyrics, `[minutes:seconds]text`, each shown until the next line.
 
     A positive `[offset:…]` in milliseconds shows them earlier.
     """
@@ -485,7 +485,7 @@ _BEGINNINGS = (
 
 
 def begins_as_subtitles(text: str) -> bool:
-    """Return whether a text begins as one of the known forms does."""
+    """Return whether a text begins like a known form."""
     return any(beginning.match(text.lstrip()) for beginning, _ in _BEGINNINGS)
 
 

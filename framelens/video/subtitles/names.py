@@ -107,7 +107,7 @@ _QUALIFIERS = frozenset(
 )
 """Words that say nothing about language or extent: scripts, regions, names of subtitles, and sizes of Whisper."""
 _REGIONS = frozenset({"gb", "uk"})
-"""Regions after a language that are names of another one by themselves: Chinese in GB, and Ukrainian."""
+"""Regions after a language that are names of another language by themselves: Chinese in GB, and Ukrainian."""
 _NUMBERED = ("", "track", "v")
 """Words before a number that say nothing either: film.2.srt, film_track3_[eng].srt, film.v2.en.srt."""
 _FLAGS: dict[str, Extent] = {
@@ -148,10 +148,10 @@ _JOINTS = re.compile(r"[-_]+")
 
 @dataclass(frozen=True)
 class NameTags:
-    """What the name of a subtitle file says after that of its video.
+    """Information in the name of a subtitle file, after the name of its video.
 
     Attributes:
-        languages: ISO 639 codes, the first one first.
+        languages: ISO 639 codes, in order.
         extent: What of the speech the file contains.
         is_default: It is marked as the default, or its name says nothing.
     """
@@ -208,7 +208,7 @@ def written_languages(languages: Sequence[str], name: str) -> tuple[str, ...]:
 
 
 def tags_of(stem: str, video_stem: str) -> NameTags | None:
-    """Return what a subtitle file's stem says about it, None if it belongs to another video.
+    """Return the tags in a subtitle file's stem, or None if it belongs to another video.
 
     >>> tags_of("film.English - SDH", "film")
     NameTags(languages=('en',), extent='hearing', is_default=False)
@@ -234,13 +234,13 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
 
 
 def may_belong_to(stem: str, video_stem: str) -> bool:
-    """Return whether a file's name begins with that of the video, as that of a second part does."""
+    """Return whether a file's name begins with the video's name, as a second part's does."""
     name, video = normalised(stem), normalised(video_stem)
     return name.startswith(video) and not name[len(video) :][:1].isalnum()
 
 
 def parse_tags(text: str) -> NameTags | None:
-    """Return the languages and flags in part of a file's name, None unless every word is known and one is a word."""
+    """Return the languages and flags in part of a file's name, None if a word is unknown or all say nothing."""
     words = _Words()
     for chunk in filter(None, _BRACKETS.split(normalised(text))):
         if not _add(words, chunk.strip("-_+&")):

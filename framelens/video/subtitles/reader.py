@@ -28,7 +28,7 @@ _NO_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 
 
 def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iterator[Noticed | Transcript]:
-    """Yield notices, and the transcript of the best readable subtitles if there is one; see `subtitles_of`."""
+    """Yield notices, and the transcript of the best readable subtitles, if any; see `subtitles_of`."""
     container, video = open_video(info.path)
     with container:
         inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))
@@ -38,7 +38,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
     if given:
         readable.insert(0, discovery.given_file(given))
     for place, source in enumerate(readable[:_MOST_TRIES], 1):
-        # The times of a file beside the video are a player's, those of a track the container's.
+        # The times of a file beside the video are a player's, the times of a track the container's.
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
         try:
@@ -118,7 +118,8 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Langu
 def _programme_start(first_seconds: float, info: VideoInfo, path: Path) -> float:
     """Return which time of a subtitle file is the video's beginning: 0, unless all of it would come after the end.
 
-    Editors and broadcasters count time codes from 01:00:00:00 or 10:00:00:00 on, the video's own where it has one.
+    Editors and broadcasters count time codes from 01:00:00:00 or 10:00:00:00 on, the video's own where it has a time
+    code.
     """
     duration = info.duration_seconds_from_header
     if not duration or first_seconds < duration:
@@ -129,7 +130,7 @@ def _programme_start(first_seconds: float, info: VideoInfo, path: Path) -> float
 
 
 def _timecode_hours(info: VideoInfo) -> float:
-    """Return the time code of the first picture in hours, 0.0 without one."""
+    """Return the time code of the first picture in hours, 0.0 without a time code."""
     if not info.timecode:
         return 0.0
     hours, minutes, seconds, frames = map(int, info.timecode.replace(";", ":").split(":"))
@@ -150,7 +151,7 @@ def _add_all(cues: Cues, found: Iterable[Timed | Unread]) -> list[Unread]:
 
 
 def _content(path: Path, source: discovery.Source | None = None) -> Decoded:
-    """Read and decode a file, in one of the source's languages if its text may be.
+    """Read and decode a file, with the source's languages as a hint of its encoding.
 
     Raises:
         ValueError: It holds pictures (VobSub in a .sub file).

@@ -51,7 +51,7 @@ _PROBED_PICTURES = 300
 def tracks_in(container: InputContainer) -> Iterator[Source]:
     """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable.
 
-    A track is named by its language and title, and by its number where these don't tell it from another one.
+    A track is named by its language and title, and by its number where another track has the same or both are missing.
     """
     streams = container.streams.subtitles
     named = [" ".join(filter(None, (_tag_of(stream), _title_of(stream)))) for stream in streams]
@@ -78,7 +78,7 @@ def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Sourc
 
 
 def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], object]) -> Iterator[Timed | Unread]:
-    """Yield the timed texts of a source in the container, and what of a document in it could not be read.
+    """Yield the timed texts of a source in the container, and the times in a document that could not be read.
 
     Args:
         info: The video.
@@ -131,7 +131,7 @@ def _title_of(stream: Stream) -> str:
 
 
 def _handler_of(stream: Stream) -> str:
-    """Return the name of a track in MP4 and QuickTime, unless it is that of a program's component."""
+    """Return the name of a track in MP4 and QuickTime, unless it names a program's component."""
     name = stream.metadata.get("handler_name", "")
     return name if names.parse_tags(name) else ""
 
@@ -148,14 +148,14 @@ def _is_text(stream: SubtitleStream) -> bool:
 
 
 def _kind_without_decoder(container: InputContainer) -> str:
-    """Return what a track is that FFmpeg's library here has no decoder for."""
+    """Return the kind of a track for which FFmpeg's library here has no decoder."""
     if "mp4" in container.format.name:
         return "TTML"
     return "DVB Teletext / ARIB" if container.format.name == "mpegts" else "?"
 
 
 def _packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream]]:
-    """Yield the packets of one stream up to the end, or to where the file is damaged."""
+    """Yield the packets of a stream up to the end, or to where the file is damaged."""
     for other in container.streams:
         other.discard = Discard.default if other is stream else Discard.all
     with suppress(IndexError, av.error.FFmpegError):
@@ -192,7 +192,7 @@ def _has_captions(container: InputContainer, video: VideoStream) -> bool:
 
 
 def _text_in(packet: Packet[Stream], form: str) -> tuple[float, float, bytes] | None:
-    """Return the times and the bytes of a cue; None if it is empty, as those of MP4 between two cues are."""
+    """Return the times and the bytes of a cue; None if it is empty, as between two cues of MP4."""
     data = bytes(packet)
     if form == _TIMED_TEXT:  # a length, the text, and boxes with its style
         data = data[2 : 2 + int.from_bytes(data[:2])]

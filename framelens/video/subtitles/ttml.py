@@ -29,13 +29,14 @@ _TIMES = ("begin", "end", "dur")
 _HIDDEN = frozenset({("display", "none"), ("visibility", "hidden")})
 _Read = Callable[[str], float | None]
 _Spoken = tuple[str, Timed]
-"""A text with its language, "" if it has none."""
+"""A text with its language, "" if unknown."""
 
 
 def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
     """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
 
-    Of translations that are shown at the same time, one is read: that in the first of `languages`, or of the document.
+    Of translations that are shown at the same time, one is read: the document's first of `languages`, or else its
+    first.
 
     Raises:
         ValueError: It is no TTML.
@@ -64,7 +65,7 @@ def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: 
 
 
 def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iterator[Timed]:
-    """Yield the texts in one language, and those in others that aren't shown at the same time: phrases."""
+    """Yield the texts in one language, and phrases in other languages, few of which are shown at the same time."""
     counts = Counter(language for language, _ in spoken)
     whole = [one for one, count in counts.items() if 2 * count >= max(counts.values())]
     chosen = next((one for one in whole if one in languages), next(iter(whole), ""))
@@ -80,7 +81,7 @@ def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iter
 
 
 def _as_xml(found: re.Match[str]) -> str:
-    """Return an entity of HTML as its character, and an ampersand that begins none as XML writes it."""
+    """Return an entity of HTML as its character, and any other ampersand as XML writes it."""
     return html.unescape(found[0]) if found[1] and found[1] in html.entities.html5 else f"&amp;{found[1] or ''}"
 
 
@@ -136,7 +137,7 @@ def _timed(
 
 
 def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[float, float | None]:
-    """Return begin and end of an element, the end None if it says nothing; both count from `start`."""
+    """Return begin and end of an element, the end None if unknown; both count from `start`."""
     begin = start + (read(element.get("begin", "")) or 0.0)
     end, duration = read(element.get("end", "")), read(element.get("dur", ""))
     ends = [origin + one for origin, one in ((start, end), (begin, duration)) if one is not None]
@@ -144,7 +145,7 @@ def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[floa
 
 
 def _starts(element: ElementTree.Element, begin: float, read: _Read) -> Iterator[tuple[ElementTree.Element, float]]:
-    """Yield the parts of an element, each with the time from which its times count: in turn, that of the last end."""
+    """Yield the parts of an element, each with the time from which its times count: in turn, the previous end."""
     in_turn = element.get("timeContainer") == "seq"
     for child in element:
         yield child, begin
@@ -153,7 +154,7 @@ def _starts(element: ElementTree.Element, begin: float, read: _Read) -> Iterator
 
 
 def _end(element: ElementTree.Element, start: float, read: _Read) -> float:
-    """Return the end of an element, or that of its last part."""
+    """Return the end of an element, or the latest end of its parts."""
     begin, until = _span(element, start, read)
     ends = (_end(child, after, read) for child, after in _starts(element, begin, read))
     return max(ends, default=begin) if until is None else until
@@ -162,7 +163,7 @@ def _end(element: ElementTree.Element, start: float, read: _Read) -> float:
 def _is_text(element: ElementTree.Element) -> bool:
     """Return whether an element is shown as a whole: a paragraph, unless its parts alone have times.
 
-    In a paragraph with times, too, parts that have all of its text are shown one by one; words sung in turn are a line.
+    In a paragraph with times, too, parts that have all of its text are shown separately; words sung in turn are a line.
     """
     name = _local(element.tag)
     if name != "p":
@@ -173,13 +174,13 @@ def _is_text(element: ElementTree.Element) -> bool:
 
 
 def _has_phrases(element: ElementTree.Element) -> bool:
-    """Return whether all text of an element is in parts with times, of which one is more than a word."""
+    """Return whether all text of an element is in parts with times, some of more than a word."""
     parts = ["".join(_words(one)).split() for one in element if any(map(one.get, _TIMES))]
     return sum(map(len, parts)) == len(" ".join(_pieces(element)).split()) and any(len(words) > 1 for words in parts)
 
 
 def _pieces(element: ElementTree.Element) -> Iterator[str]:
-    """Yield the text of an element beside its parts, and that of each part."""
+    """Yield the text of an element between its parts, and the text of each part."""
     yield element.text or ""
     for child in element:
         yield "".join(_words(child))

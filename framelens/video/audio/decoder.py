@@ -1,7 +1,7 @@
 """Decoder of a video's sound on the time axis of its pictures, and its segmenter. Runs in the decoder worker.
 
-Damaged packets are left out. Of several sound tracks the first in the wanted language is decoded, else the one marked
-as default, else the first. Sound is cut at quiet places, and silence is dropped.
+Damaged packets are left out. Of several sound tracks, tracks in the wanted language are preferred, then the track
+marked as default, then the first. Sound is cut at quiet places, and silence is dropped.
 """
 
 import io
@@ -61,7 +61,7 @@ def pieces(
     """Yield the sound of [start_seconds, end_seconds) in pieces; see framelens.video.sound_pieces.
 
     Raises:
-        DecodeError: None of the sound can be decoded.
+        DecodeError: No sound can be decoded.
     """
     cutter = AudioSegmenter()
     for time, samples in _joined(_within(_blocks(info, start_seconds, language), start_seconds, end_seconds)):
@@ -70,7 +70,7 @@ def pieces(
 
 
 def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Merge blocks to about a second each; a decoder's own are too small to process one by one."""
+    """Merge blocks to about a second each; a decoder's own are too small to process individually."""
     held: list[Samples] = []
     start, length = 0.0, 0
     for time, samples in blocks:
@@ -133,7 +133,7 @@ def seek(container: InputContainer, container_seconds: float) -> None:
 
 
 def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Yield the frames of a sound track from the current place on; damaged ones are left out."""
+    """Yield the frames of a sound track from the current place on; damaged frames are left out."""
     order = ChannelOrder(own_channel_order(Path(container.name), stream))
     packets = continuous(demuxed(container, stream), container)
     while True:
@@ -149,7 +149,7 @@ def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[A
 
 
 class ChannelOrder:
-    """Order of the channels in the frames of a sound track, where it is none of FFmpeg's."""
+    """Order of the channels in the frames of a sound track, where it differs from FFmpeg's."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Start with FFmpeg's names of the channels in the order of the file; without any, frames stay as they are."""
@@ -276,7 +276,7 @@ class AudioSegmenter:
 
 
 def _peaks(samples: Samples) -> NDArray[np.int32]:
-    """Return the peak of each window, including an incomplete one at the end."""
+    """Return the peak of each window, including an incomplete window at the end."""
     whole = len(samples) // _WINDOW * _WINDOW
     levels = np.abs(samples.astype(np.int32))
     parts = [levels[:whole].reshape(-1, _WINDOW).max(axis=1)] if whole else []
@@ -286,7 +286,7 @@ def _peaks(samples: Samples) -> NDArray[np.int32]:
 
 
 def _end_of_sound(loud: NDArray[np.bool_]) -> int | None:
-    """Return the window where the piece ends before a second of silence, or None if there is none yet."""
+    """Return the window where the piece ends before a second of silence, or None without such a silence yet."""
     silent_for = 0
     for window, is_loud in enumerate(loud[:_MOST].tolist()):
         silent_for = 0 if is_loud else silent_for + 1

@@ -1,7 +1,7 @@
 """Overview of a video that is read in parts: some of its I-frames, copied with their times to a small video of its own.
 
 The worker (`framelens.video.remux.overview_worker`) decides which bytes it needs, and has neither a file nor a network.
-Who calls `copy_iframes` reads the bytes.
+The caller of `copy_iframes` reads the bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_IFRAMES = 720
 MOST_SHARE = 0.25
 """Of the bytes of the video, which are read on purpose."""
 _ALLOWED_SHARE = 0.3
-"""Of the bytes that a worker may ask for, rounded to whole blocks; one that asks for more is ended."""
+"""Of the bytes that a worker may ask for, rounded to whole blocks; a worker that asks for more is ended."""
 _MOST_BYTES_AT_ONCE = 64 << 20
 """Asked for by a worker: more than any I-frame or index."""
 _STUCK_SECONDS = 900.0
@@ -31,7 +31,7 @@ _STUCK_SECONDS = 900.0
 
 @dataclass(frozen=True)
 class OverviewRequest:
-    """What the worker copies, and how much of it.
+    """Request to copy I-frames, with its limits.
 
     Attributes:
         path: Name of the video, for errors.
@@ -58,7 +58,7 @@ class WantedBytes:
 
 @dataclass(frozen=True)
 class IframeCopied:
-    """One more I-frame was copied: `number` of `wanted`."""
+    """Another I-frame was copied: `number` of `wanted`."""
 
     number: int
     wanted: int
@@ -76,10 +76,10 @@ class OverviewEnd:
     """The end of the small video.
 
     Attributes:
-        suffix: That of its file, ".mp4" or ".mkv".
+        suffix: Suffix of its file, ".mp4" or ".mkv".
         num_iframes: I-frames that were copied.
         num_iframes_from_index: I-frames of the video.
-        widest_seconds: Longest time between two that were copied.
+        widest_seconds: Longest time between two copied I-frames.
     """
 
     suffix: str
@@ -96,7 +96,7 @@ Read = Callable[[Ranges], list[bytes]]
 def copy_iframes(
     name: str, size_bytes: int, read: Read, cancel: threading.Event
 ) -> Iterator[IframeCopied | OverviewPiece | OverviewEnd]:
-    """Copy I-frames of a video to a small one, and yield its bytes, with OverviewEnd as the last event.
+    """Copy I-frames of a video to a small video, and yield its bytes, with OverviewEnd as the last event.
 
     Args:
         name: Name of the video, for errors.

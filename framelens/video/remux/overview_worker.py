@@ -1,4 +1,4 @@
-"""Worker that copies I-frames of a video, whose bytes it asks for, to a small one; see framelens.video.remux.overview.
+"""Worker that asks for bytes of a video and copies its I-frames to a small video; see framelens.video.remux.overview.
 
 The places of the I-frames are in the file's index (MP4, Matroska), so only they and the index are read. Nothing is
 decoded: the small video has the same pictures at the same times, and nothing between them.
@@ -45,7 +45,7 @@ _BLOCK_BYTES = 32 << 10
 _MOST_BLOCKS = 2048
 """Kept of what was read: 64 MB."""
 _MOST_AHEAD = 32
-"""Blocks that are read at once of what is read in order, such as an index: 1 MB."""
+"""Blocks that are read at once where a file is read in order, as in an index: 1 MB."""
 _PIECE_BYTES = 1 << 20
 _QUEUED_MESSAGES = 4
 _SAMPLED = 8
@@ -56,7 +56,7 @@ _FEWEST = 16
 _WIDEST_SECONDS = 60.0
 """Mean time between I-frames; with fewer a video isn't seen."""
 _INDEXED_SHARE = 0.9
-"""Of the video's length that its index must reach: that of a fragmented MP4 ends with the first fragment."""
+"""Share of the video's length that its index must reach: the index of a fragmented MP4 ends with the first fragment."""
 _FORMATS = ("mov,", "matroska,")
 _IN_MP4 = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 """Codecs that browsers and players expect in an MP4; others are put in Matroska, which takes every codec."""
@@ -64,7 +64,7 @@ Message = WantedBytes | IframeCopied | OverviewPiece | OverviewEnd
 
 
 class BlockFile(RawIOBase):
-    """File of which the bytes that are read are asked for, in whole blocks.
+    """File whose bytes are asked for when they are read, in whole blocks.
 
     Args:
         size_bytes: Its size.
@@ -110,7 +110,7 @@ class BlockFile(RawIOBase):
         return data[offset : offset + end - first]
 
     def prepare(self, ranges: Ranges) -> None:
-        """Ask at once for what is missing of several ranges."""
+        """Ask at once for the missing blocks of several ranges."""
         runs: list[range] = []
         for first, end in ranges:
             numbers = range(first // _BLOCK_BYTES, -(-min(end, self._size) // _BLOCK_BYTES))
@@ -203,8 +203,8 @@ class _Place:
 
     Attributes:
         seconds: Its time of decoding.
-        target: A time up to the next one that a seek takes to it.
-        offset: Its first byte, or that of what it is in.
+        target: Time that a seek takes to it: halfway to the next I-frame, in the unit of the stream.
+        offset: Its first byte, or the first byte of the part of the file that contains it.
         num_bytes: Its size, 0 if the index doesn't have it.
     """
 
@@ -245,7 +245,7 @@ class _Source:
     def choose(self, file: BlockFile) -> list[_Place]:
         """Return the I-frames to copy, spread evenly, as many as the limits allow; some are read to find out."""
         before = file.read_bytes
-        sampled = _evenly(self._iframes[:-1] or self._iframes, _SAMPLED)  # after the last one Matroska is read on
+        sampled = _evenly(self._iframes[:-1] or self._iframes, _SAMPLED)  # after the last place Matroska is read on
         self.prepare(sampled, file)
         for place in sampled:
             self.packet(place)
@@ -256,12 +256,12 @@ class _Source:
         return _evenly(self._iframes, min(affordable, self._request.most_iframes))
 
     def prepare(self, places: Sequence[_Place], file: BlockFile) -> None:
-        """Ask for several I-frames at once; one of unknown size is as long as the longest, with what is read after."""
+        """Ask for several I-frames at once; those of unknown size count as the longest plus a block."""
         usual = self._longest + _BLOCK_BYTES
         file.prepare([(place.offset, place.offset + (place.num_bytes or usual)) for place in places])
 
     def packet(self, place: _Place) -> _TimedPacket | None:
-        """Return the I-frame at a place of the index, None if there is none."""
+        """Return the I-frame at a place of the index, or None if no I-frame is there."""
         self._container.seek(place.target, stream=self._stream)
         for packet in self._container.demux(self._stream):
             limits.move_on()
@@ -271,7 +271,7 @@ class _Source:
         return None
 
     def written(self, packets: Sequence[_TimedPacket]) -> Iterator[OverviewPiece | OverviewEnd]:
-        """Yield the small video; each I-frame is shown until the next one, the last one to the end of the video."""
+        """Yield the small video; each I-frame is shown until the next, the last until the end of the video."""
         if len(packets) < 2:
             raise VideoError("overview_sparse", name=self._name)
         ends = [*(one.pts for one in packets[1:]), max(packets[-1].pts + 1, round(self._seconds / self._unit))]
@@ -291,7 +291,7 @@ class _Source:
         yield OverviewEnd(suffix, len(packets), len(self._iframes), float(max(durations) * self._unit))
 
     def _places(self) -> list[_Place]:
-        """Return the I-frames of the index. A seek to the time of one itself may end at the one before."""
+        """Return the I-frames of the index. A seek to an I-frame's own time may end at the I-frame before."""
         entries = self._stream.index_entries
         whole = [entry for entry in entries if entry.is_keyframe]
         if not whole:
@@ -322,7 +322,7 @@ class _Source:
 
 
 def _evenly(places: Sequence[_Place], most: int) -> list[_Place]:
-    """Return at most so many of the places, about evenly in time, with the first one."""
+    """Return at most `most` of the places, about evenly in time, with the first."""
     if len(places) <= most:
         return list(places)
     step = (places[-1].seconds - places[0].seconds) / most

@@ -1,4 +1,4 @@
-"""Joining of two files, one with the pictures and one with the sound of a video, as sites send them apart."""
+"""Joining of two files, with the pictures and with the sound of a video, as sites send them apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKER = "framelens.video.remux.sound_track_worker"
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """What the worker joins.
+    """Request to join two files.
 
     Attributes:
         path: The file with the pictures.

@@ -20,7 +20,7 @@ class WrittenBytes:
 
 
 class WrittenFile:
-    """File of which only what was written since the last look is kept.
+    """File that keeps only the bytes written since the last look.
 
     Attributes:
         num_waiting: Bytes that were written since then.

@@ -1,9 +1,9 @@
 """Detector of damage that no decoder reports: decodes twice, in two ways that agree on every undamaged file.
 
-Flipped bits mostly decode to some picture without an error. A second decoder then returns another picture, or none:
-FFmpeg can start the rows of HEVC where the file says and not where the row before ended, libvpx notices data that
-ends too early, dav1d in strict mode checks how each tile ends, libjpeg reports left-over bytes, and where a frame of
-FFV1 can't be decoded, FFmpeg shows what its memory held. That costs as much as the survey, so the whole file is
+Flipped bits mostly decode to some picture without an error. A second decoder then returns another picture, or no
+picture: FFmpeg can start the rows of HEVC where the file says and not where the row before ended, libvpx notices data
+that ends too early, dav1d in strict mode checks how each tile ends, libjpeg reports left-over bytes, and where a frame
+of FFV1 can't be decoded, FFmpeg shows what its memory held. That costs as much as the survey, so the whole file is
 decoded again only if there is a sign of damage: a report of the first decoder, or a mismatch in a few frames that are
 decoded again in every video, mainly those that change most abruptly.
 
@@ -46,32 +46,32 @@ _SILENT = frozenset({"hevc", "mjpeg", "vp8", "vp9"})
 """Codecs whose first decoder does not report all damage."""
 _CODECS = _SILENT | {"av1", "ffv1"}
 _COMPARED = frozenset({"ffv1", "hevc", "vp8"})
-"""Codecs of which both decoders show damaged frames, but differently; of undamaged ones they show the same."""
+"""Codecs of which both decoders show damaged frames, but differently; undamaged frames are the same in both."""
 _SKIPPED = frozenset({"hevc"})
 """Codecs whose second decoder leaves out frames that no other depends on. Elsewhere it refuses the frames it lacks."""
 _LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Their other decoders, by codec; they refuse a damaged frame, that of VP9 always, and all that depend on it."""
+"""Second decoders by codec; they refuse a damaged frame, the decoder of VP9 always, and all that depend on it."""
 _MOST_SHARE = 0.002
 _MOST_PIXELS = 2_000_000
-"""Share of all frames, or number of pixels if that is more, that are decoded again in every video of a silent codec.
-It costs about two percent of a short survey, less of a long one (docs/benchmarks/keyframes.md, "Damage")."""
+"""Share of all frames, or number of pixels if that is more, that are decoded again in every video of a silent codec. It
+costs about two percent of a short survey, less of a long survey (docs/benchmarks/keyframes.md, "Damage")."""
 _JUMP_LEVELS = 12
 """Change of a cell, of 256 levels, that counts as abrupt."""
 _LEAST_CELLS = 3
 """Abruptly changed cells, more than in the frame before, that make a jump."""
 _MOST_JUMPS = 256
-"""Jumps that are kept, the largest ones."""
+"""Jumps that are kept: the largest."""
 _SAME_SECONDS = 1e-4
-"""Times that differ by less are those of the same frame."""
+"""Times that differ by less belong to the same frame."""
 _APART_SECONDS = 0.5
 """Damaged frames that are further apart are separate parts in the notice."""
 _CALM_LEVELS = 6
 """Largest change, of 256 levels, of a cell in which nothing happens. 17 of 28 visibly damaged pictures of MJPEG that no
-decoder reports are found with this and the values below, and none of 1,918 undamaged ones of 30 clips."""
+decoder reports are found with this and the values below, and 0 of 1,918 undamaged pictures of 30 clips."""
 _BROKEN_LEVELS = 12
 """Least difference of a damaged cell from both neighbours."""
 _LEAST_BROKEN_CELLS = 6
-"""One part in a hundred of the picture."""
+"""A hundredth of the picture."""
 _LEAST_ROW_CELLS = 4
 """Damaged cells that a row has at least."""
 _LEAST_RUN_SHARE = 0.6
@@ -110,7 +110,7 @@ class Suspects:
             return
         place, levels = len(self._seconds), glance.levels
         self._seconds.append(picture.time_seconds)
-        if self._codec in _COMPARED:  # of the others it only counts whether a frame is there
+        if self._codec in _COMPARED:  # of the other codecs it only counts whether a frame is there
             self._prints.append(_print_of(levels))
         if self._codec not in _SILENT:
             return
@@ -159,7 +159,7 @@ class Suspects:
         except (AppError, OSError, av.error.FFmpegError):
             return []  # the file was deleted, or can't be sought in
         # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode only, or all pictures of MJPEG
-        # in one that libjpeg warns of. Then the first decoder reports nothing.
+        # in a way that libjpeg warns of. Then the first decoder reports nothing.
         is_refused = video.codec in ("av1", "mjpeg") and num_reported >= len(seconds)
         if not shown and not is_refused and not (video.codec in _LIBVPX and video.pixel_format == "yuv420p"):
             return []
@@ -197,7 +197,7 @@ class Suspects:
         return np.asarray(is_wrong)
 
     def _parts(self, pixels: int) -> list[tuple[int, int]]:
-        """Return (first, last) places of the parts to decode again, each from a frame stored whole to a doubtful one.
+        """Return (first, last) places of the parts to decode again, from a frame stored whole to a doubtful frame.
 
         Args:
             pixels: Pixels of a frame.
@@ -229,8 +229,8 @@ def is_broken_off(levels: Image, before: Image, after: Image) -> bool:
 
     Args:
         levels: Means of Y, Cb and Cr of the picture's cells, 8 bit, 3 x cells by rows of CELL_SIZE.
-        before: Those of the frame before.
-        after: Those of the frame after.
+        before: The same of the frame before.
+        after: The same of the frame after.
     """
     shape = CELL_SIZE[1], CELL_SIZE[0]
     moved = cv2.absdiff(before, after).max(axis=0).reshape(shape)
@@ -297,7 +297,7 @@ def damaged_spans(seconds: Sequence[float], whole_frames: Sequence[float]) -> li
 
 
 def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary:
-    """Return `decode` with a notice of the damaged parts at these rising times, unless it already has one."""
+    """Return `decode` with a notice of the damaged parts at these rising times, unless it already has such a notice."""
     if not seconds or any(one.key == "damaged_frames" for one in decode.notices):
         return decode
     num_parts = 1 + sum(after - before > _APART_SECONDS for before, after in pairwise(seconds))

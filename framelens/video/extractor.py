@@ -1,7 +1,8 @@
 """Video access for the rest of the application: probing, extraction, sound and subtitles, decoded in a worker process.
 
-Checks the file, starts the worker and forwards its events; nothing here decodes. Only text subtitles can be read; those
-stored as pictures are reported by name. Speech is not recognised here; `sound_pieces` returns the sound for it.
+Checks the file, starts the worker and forwards its events; nothing here decodes. Only text subtitles can be read;
+subtitles stored as pictures are reported by name. Speech is not recognised here; `sound_pieces` returns the sound for
+it.
 """
 
 import logging
@@ -44,13 +45,13 @@ from framelens.video.worker_pool import DecoderWorker
 
 _log = logging.getLogger(__name__)
 _PROBE_SECONDS = 60
-"""A probe can't be cancelled, so it ends by itself; decoding one frame takes well under a second."""
+"""A probe can't be cancelled, so it ends by itself; decoding a frame takes well under a second."""
 Texts = Mapping[str, tuple[ScreenText, ...]]
 _NO_TEXTS: Texts = {}
 
 
 def probe(path: Path) -> VideoInfo:
-    """Return the metadata of a video, after decoding one frame of it.
+    """Return the metadata of a video, after decoding a frame of it.
 
     Raises:
         VideoError: The file is not a readable video.
@@ -198,7 +199,7 @@ def _decoded(
 
     Args:
         request: What it does.
-        received: Returns the event of a message, None for none.
+        received: Returns the event of a message, or None.
         texts: The texts, by `picture_key`.
         cancel: Ends the worker.
         keyframes: The frames that facts are measured of, until others are chosen.
@@ -225,8 +226,8 @@ def full_pictures(
 ) -> Iterator[Keyframe]:
     """Yield the keyframes in time order, with their pictures at full resolution and upright.
 
-    Only the necessary frames are decoded. Where a seek leads to another picture than the one that was chosen, the file
-    is decoded from its start; a keyframe whose picture differs even then, in a damaged file, is yielded unchanged.
+    Only the necessary frames are decoded. Where a seek leads to another picture than the chosen picture, the file is
+    decoded from its start; a keyframe whose picture differs even then, in a damaged file, is yielded unchanged.
 
     Args:
         path: The video file.
@@ -282,14 +283,14 @@ def sound_pieces(
 ) -> Generator[SoundPiece, None, None]:
     """Yield the sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s, cut at quiet places.
 
-    Of several sound tracks the first in a language (ISO 639-1) is read, else the default one, else the first.
+    Of several sound tracks, tracks in `language` (ISO 639-1) are preferred, then the default track, then the first.
 
-    Times count from the first displayed picture. Silence is left out, so a silent video yields nothing, and neither
-    does one without a sound track. Memory doesn't grow with the length of the video.
+    Times count from the first displayed picture. Silence is left out, so a silent video yields nothing, as does a video
+    without a sound track. Memory doesn't grow with the length of the video.
 
     Raises:
         VideoError: The file is not a readable video.
-        DecodeError: None of the sound can be decoded, or the decoder failed.
+        DecodeError: No sound can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
     check_file(path)
@@ -306,7 +307,7 @@ def may_have_subtitles(video: VideoInfo) -> bool:
 def subtitles_of(
     path: Path, language: Language, *, given: Path | None = None, cancel: threading.Event | None = None
 ) -> tuple[Transcript | None, tuple[Notice, ...]]:
-    """Read the subtitles in the file `given`, else those in `language`, else the default ones, else the first ones.
+    """Read the subtitles in the file `given`, else in `language`, else the default subtitles, else the first.
 
     Returns:
         The transcript, or None without subtitles, and notices of other subtitles and of those that couldn't be read.

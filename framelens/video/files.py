@@ -99,7 +99,7 @@ def open_descriptor(path: Path, *, only_look: bool = False) -> int:
 
 @contextmanager
 def held_folder(path: Path) -> Iterator[Path]:
-    """Hold a folder open without following a link below a confined one; yield a path to what was opened.
+    """Hold a folder open without following a link below a confined folder; yield a path to the opened folder.
 
     On systems without such paths it is the folder's own, which may be swapped until it is used.
 
@@ -198,7 +198,7 @@ def is_video_name(path: Path) -> bool:
 STANDARD_STREAM = "-"
 """A name with which other programs read from standard input."""
 _OF_PROCESS = re.compile(r"/dev/(?:stdin|fd/\d+)|/proc/[^/]+/fd/\d+")
-"""A file that is open in this process; the decoder, which is another one, has others under these names."""
+"""A file that is open in this process; in the decoder, another process, these names are other files."""
 
 
 def check_file(path: Path) -> None:
@@ -239,7 +239,7 @@ def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
 
 
 def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashProgress, None, str]:
-    """Return the lower-case hex SHA-256 of the file; yield every percent that was read of a large one.
+    """Return the lower-case hex SHA-256 of the file; yield every percent that was read of a large file.
 
     Raises:
         VideoError: The file can't be read.

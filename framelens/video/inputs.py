@@ -19,18 +19,18 @@ from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable
 STDIN = "-"
 """The name of standard input, which may be a list."""
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
-"""Suffixes of files that list one path a line; a playlist is one, too."""
+"""Suffixes of files that list a path per line, including playlists."""
 _CONCATENATED = re.compile(r"file\s+(.+)")
 """A line of the lists that FFmpeg joins."""
 _HALF_BYTE = re.compile("[\udc80-\udcff]")
 """A byte that is no UTF-8, as the names of files have it in Python."""
 _MOST_LIST_BYTES = 64 << 20
-"""Limit for one list: a million paths of 64 bytes."""
+"""Limit for a list: a million paths of 64 bytes."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One file to analyse, or the error of a name that gives none.
+    """A file to analyse, or the error of a name that gives no file.
 
     Attributes:
         path: Absolute path of the file, or the given name if there is an `error`.
@@ -59,8 +59,8 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | 
 
     An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
     and ``[…]`` as in a shell, and ``**`` for any folders. A pattern gives the videos among the files that it matches,
-    by their names, or all of them if none is a video; the ending of videos is matched in upper and lower case. A folder
-    gives all videos below it, sorted by name; hidden files and folders and links to folders are skipped.
+    by their names, or all of them if no file is a video; the ending of videos is matched in upper and lower case. A
+    folder gives all videos below it, sorted by name; hidden files and folders and links to folders are skipped.
 
     Args:
         words: The arguments as given.
@@ -70,7 +70,7 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | 
         without: A folder of which nothing is listed.
 
     Returns:
-        The files; errors are among the items, none is raised.
+        The files; errors are among the items and not raised.
     """
     items: dict[str, Input] = {}
     for word in words:
@@ -132,7 +132,7 @@ def _read_list(word: str, path: Path) -> bytes:
 def _lines_of(data: bytes, folder: Path) -> list[str]:
     """Return the lines of a list in `folder`.
 
-    Lists of PowerShell are UTF-16, and those of Chinese editors GB18030. The bytes of a line are kept where they are
+    Lists of PowerShell are UTF-16, and lists of Chinese editors GB18030. The bytes of a line are kept where they are
     the name of a file.
     """
     lines = [os.fsdecode(line.strip()) for line in data.removeprefix(codecs.BOM_UTF8).splitlines()]

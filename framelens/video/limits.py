@@ -25,8 +25,8 @@ STUCK_SECONDS = 180.0
 STUCK_EXIT = 75
 """Exit code of a stuck worker: EX_TEMPFAIL of sysexits.h."""
 DECODER_NICENESS, TEXT_NICENESS = 5, 10
-"""Of 20 steps. With each step a process gets about four fifths of the time of the step before (Linux, sched(7)): beside
-a busy page or engine a decoder gets a quarter of a core, and text, which isn't waited for, a tenth."""
+"""Of 20 steps. With each step a process gets about four fifths of the time of the step before (Linux, sched(7)): next
+to a busy page or engine a decoder gets a quarter of a core, and text, which isn't waited for, a tenth."""
 MAX_PIXELS = 1 << 26
 """8192 x 8192: twice 8K. With larger pictures a few bytes in a file can cause minutes of work for each."""
 _NUM_POLLS = 20
@@ -66,7 +66,7 @@ def check_size(video: VideoInfo) -> None:
 
 
 def check_pixels(name: str, width: int, height: int) -> None:
-    """Raise VideoError for pictures of more than MAX_PIXELS; `name` is that of the video."""
+    """Raise VideoError for pictures of more than MAX_PIXELS; `name` is the video's."""
     if width * height > MAX_PIXELS:
         size = {"width": width, "height": height, "megapixels": MAX_PIXELS // 10**6}
         raise VideoError("video_too_large", name=printable(name), **size)
@@ -80,7 +80,7 @@ def move_on() -> None:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Suspend the watchdog while this process waits for another one."""
+    """Suspend the watchdog while this process waits for another process."""
     global _is_waiting
     _is_waiting = True
     try:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 Mechanism = Literal["landlock", "bubblewrap", "seccomp", "limits"]
 INSIDE = "--in-bubblewrap"
-"""Argument of a program that bubblewrap has started; the next one is the descriptor of what it had read before."""
+"""Argument of a program that bubblewrap has started; the next argument is the descriptor of the input that it had read
+before."""
 _log = logging.getLogger(__name__)
 _OPEN_FILES = 256
 """A worker has some ten, and a container with 256 streams is still one file."""
@@ -63,14 +64,14 @@ def library_paths() -> list[Path]:
 def enter(files: Iterable[Path], *, memory_bytes: int) -> tuple[Mechanism, ...]:
     """Restrict this process and its later threads and processes to reading `files` and the libraries.
 
-    Call it before the first thread is started: Landlock holds for the calling thread and what that one starts.
+    Call it before the first thread is started: Landlock holds for the calling thread and the threads that it starts.
 
     Args:
-        files: Files to read; a folder may be listed, but its files can't be read. Missing ones are left out.
+        files: Files to read; a folder may be listed, but its files can't be read. Missing files are left out.
         memory_bytes: Limit of memory.
 
     Returns:
-        What holds. A mechanism that fails is logged and left out, since not every system has all of them.
+        The mechanisms in force. A mechanism that fails is logged and left out, since not every system has all of them.
     """
     limit_memory(memory_bytes)
     held: list[Mechanism] = ["bubblewrap"] if INSIDE in sys.argv[1:] else []
@@ -241,7 +242,7 @@ def _refuse(
     *conditions: tuple[int, int, int, int],
     code: int = errno.EPERM,
 ) -> None:
-    """Let a system call fail, if all conditions hold; one that this architecture or release lacks is left out."""
+    """Let a system call fail, if all conditions hold; a call that this architecture or release lacks is left out."""
     if (number := library.seccomp_syscall_resolve_name(name.encode())) >= 0:
         compared = (_Comparison * len(conditions))(*(_Comparison(*one) for one in conditions))
         library.seccomp_rule_add_array(rules, ctypes.c_uint32(_REFUSE | code), number, len(conditions), compared)
@@ -282,7 +283,7 @@ def read_before() -> bytes:
 
 
 def bubblewrap_command(files: Iterable[Path]) -> list[str] | None:
-    """Return the command that runs another one in namespaces of its own, or None if bubblewrap isn't installed."""
+    """Return the command that runs another command in namespaces of its own, or None without bubblewrap."""
     program = shutil.which("bwrap")
     if program is None:
         return None

@@ -26,7 +26,7 @@ _MODULE = "framelens.video.sandbox_check"
 
 @dataclass(frozen=True)
 class _Task:
-    """What to try: `allowed` is the one file of the sandbox, `other` one beside it, and this process listens."""
+    """Files and ports to try: `allowed` is the only file of the sandbox, `other` is next to it; the parent listens."""
 
     allowed: Path
     other: Path
@@ -39,9 +39,9 @@ class SandboxReport:
     """What confines a decoder here.
 
     Attributes:
-        mechanisms: Those that could be switched on.
-        held: What was tried, and whether it was prevented: "files" (reading another one), "writing", "network",
-            "processes" (starting one), "memory".
+        mechanisms: Mechanisms that could be switched on.
+        held: What was tried, and whether it was prevented: "files" (reading another file), "writing", "network",
+            "processes" (starting a process), "memory".
         reads_video: Whether the video itself can be read.
     """
 

@@ -2,7 +2,7 @@
 
 A seek goes to the codec's keyframe before the wanted frame, and decoding continues to the wanted timestamp. It counts
 only if the decoder returns a frame with exactly that timestamp. A file whose seeks can't be trusted is decoded from the
-start, and `SeekReader` refuses it. Frame numbers and times are those of the whole video.
+start, and `SeekReader` refuses it. Frame numbers and times refer to the whole video.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def pictures_at(
     exactly: bool = False,
     seeks: bool = True,
 ) -> Iterator[Picture]:
-    """Yield the picture shown at each of the rising times: the last one that is not later.
+    """Yield the picture shown at each of the rising times: the last picture that is not later.
 
     Args:
         video: The metadata of the file.
@@ -183,7 +183,7 @@ class AccurateSeeker(OpenedFile):
                 raise InaccurateSeekError
 
     def cost(self, seconds: float) -> int:
-        """Return the number of frames to decode for the one shown at `seconds`. Raises InaccurateSeekError."""
+        """Return the number of frames to decode for the frame shown at `seconds`. Raises InaccurateSeekError."""
         shown = self._shown[self._place(self._video.start_seconds + seconds)]
         start = self._whole[max(0, bisect_right(self._whole, shown) - 1)]
         if self._reached is not None and self._reached < shown:
@@ -191,7 +191,7 @@ class AccurateSeeker(OpenedFile):
         return 1 + bisect_left(self._shown, shown) - bisect_left(self._shown, start)
 
     def times_between(self, after_seconds: float, before_seconds: float) -> list[float]:
-        """Return the times of the frames between two others. Raises InaccurateSeekError."""
+        """Return the times of the frames between two times. Raises InaccurateSeekError."""
         first, last = (self._place(self._video.start_seconds + time) for time in (after_seconds, before_seconds))
         return [self._seconds(pts) for pts in self._shown[first + 1 : last]]
 
@@ -203,11 +203,11 @@ class AccurateSeeker(OpenedFile):
         return self._picture(self._frame(self._shown[place]), place)
 
     def pictures_from(self, seconds: float) -> Iterator[Picture]:
-        """Yield all pictures from the first one at or after `seconds`, or else from the last one.
+        """Yield all pictures from the first picture at or after `seconds`, or else from the last picture.
 
         It begins with the previous frame where that is shown for long. Only the first is verified: see `num_damaged`.
 
-        Raises InaccurateSeekError if the decoder doesn't return the first one.
+        Raises InaccurateSeekError if the decoder doesn't return the first picture.
         """
         start = bisect_left(self._shown, (self._video.start_seconds + seconds - SAME_SECONDS) / float(self._unit))
         if start == len(self._shown) or self._seconds(self._shown[start]) > seconds + LONG_SECONDS:
@@ -251,7 +251,7 @@ class AccurateSeeker(OpenedFile):
         return place
 
     def _list_packets(self) -> tuple[list[int], list[int]]:
-        """Return (timestamps of all frames, of those stored whole), both rising."""
+        """Return (timestamps of all frames, timestamps of frames stored whole), both rising."""
         shown, whole, last_dts = [], [], None
         is_avi = self._container.format.name == "avi"
         clocks = ContinuousClocks(self._container)
@@ -292,7 +292,7 @@ class AccurateSeeker(OpenedFile):
             self.sound_seconds = max(self.sound_seconds, end)
 
     def _packets(self, *sound: AudioStream) -> Iterator[Packet[Any]]:
-        # At the end PyAV flushes every stream, and fails for one that appeared while it read.
+        # At the end PyAV flushes every stream, and fails for a stream that appeared while it read.
         with suppress(IndexError):
             try:
                 for packet in demuxed(self._container, self._stream, *sound):
@@ -320,7 +320,7 @@ class AccurateSeeker(OpenedFile):
         raise InaccurateSeekError
 
     def _from(self, whole_pts: int) -> Iterator[VideoFrame]:
-        """Yield the frames from the one stored whole at `whole_pts`, or from an earlier one that the seek ends at."""
+        """Yield the frames from the frame stored whole at `whole_pts`, or from an earlier frame that a seek reaches."""
         for back_seconds in _BACK_SECONDS:
             try:
                 self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
@@ -328,7 +328,7 @@ class AccurateSeeker(OpenedFile):
                 raise InaccurateSeekError from error
             self._decoder.flush_buffers()
             packets = self._packets()
-            # Some containers only seek approximately; frames before one stored whole would be guessed.
+            # Some containers only seek approximately; frames before a frame stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
             if first is not None and first.pts is not None and first.pts <= whole_pts:
                 if first.pos != self._bytes_at.get(first.pts):  # a damaged index gives the times of other frames
@@ -339,7 +339,7 @@ class AccurateSeeker(OpenedFile):
                 return
 
     def _frames_of(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
-        """Decode the packet, unless no other frame depends on it and the wanted one is shown later."""
+        """Decode the packet, unless no other frame depends on it and the wanted frame is shown later."""
         if self._may_skip:
             is_before = packet.pts is not None and packet.pts < self._wanted
             self._stream.codec_context.skip_frame = "NONREF" if is_before else "DEFAULT"

@@ -20,14 +20,15 @@ SIDES = (96, 1280)
 _IDLE_SECONDS = 20.0
 """Without a request for this long, the worker ends."""
 _TIMEOUT_SECONDS = 20.0
-"""For one picture. A file that can only be read in order from its start may need longer and gets none."""
+"""Time limit for a picture. A file that can only be read in order from its start may need longer and gets no
+picture."""
 _KEPT_BYTES = 24 << 20
 """About 600 pictures of 960 pixels, or 4,000 of a filmstrip."""
 
 
 @dataclass(frozen=True)
 class Still:
-    """A JPEG of the frame shown at the requested time; `time_seconds` and `frame_index` are those of that frame."""
+    """A JPEG of the frame shown at the requested time; `time_seconds` and `frame_index` are the frame's."""
 
     time_seconds: float
     jpeg: bytes
@@ -38,7 +39,7 @@ _Key = tuple[str, int, int, int]
 
 
 class _Timeout(threading.Event):
-    """An event that is also set once another one is."""
+    """An event that is also set once another event is."""
 
     def __init__(self, cancel: threading.Event | None) -> None:
         super().__init__()
@@ -97,7 +98,7 @@ class Stills:
                 self._end()
                 self._child = worker_pool.DecoderWorker(WorkerRequest("stills", path))
                 self._file = file
-                worker_pool.refill()  # keep one ready for an analysis
+                worker_pool.refill()  # keep a worker ready for an analysis
             timer = threading.Timer(_TIMEOUT_SECONDS, timeout.set)
             timer.start()
             try:

@@ -97,7 +97,7 @@ def _end_with_parent() -> None:
 
 
 def files_of(request: WorkerRequest) -> list[Path]:
-    """Return what a request needs to read: the video, or also its folder's list and the subtitles beside it."""
+    """Return the paths that a request reads: the video, for "subtitles" also folders and the subtitle files in them."""
     if request.task != "subtitles":
         return [request.path]
 
@@ -118,7 +118,7 @@ def events_of(
 
 
 def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPiece]:
-    """Yield the metadata of a file and what a task other than the choice of frames reads of it."""
+    """Yield the metadata of a file and the results of a task that doesn't choose frames."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
 
     task = request.task
@@ -217,7 +217,7 @@ def serve(
     files_of: Callable[[Task], list[Path]],
     begin: Callable[[Task], Iterator[object]],
 ) -> NoReturn:
-    """Handle the one request of this process in the sandbox, and end it.
+    """Handle the request of this process in the sandbox, and end the process.
 
     Args:
         kind: Class of the request.
@@ -276,7 +276,7 @@ class StillReader:
             self._open()
 
     def at(self, seconds: float) -> Picture | None:
-        """Return the picture shown at `seconds`, or None for a file without one."""
+        """Return the picture shown at `seconds`, or None for a file without pictures."""
         if self._jumper is not None:
             try:
                 return self._jumper.at(seconds)

@@ -1,9 +1,9 @@
-"""Decoder worker processes: starting them, keeping one ready, and running one request.
+"""Decoder worker processes: starting them, keeping a worker ready, and running a request.
 
 A worker is `python -m framelens.video.worker`, a separate program: forking would copy the server's threads, and a
 spawned multiprocessing child would run the page's script again. Its request is the first line on its standard input,
 and it exits when that closes. Loading its libraries takes a quarter of a second, so a server keeps one idle worker
-(some 100 MB), and a command starts one while it reads its settings.
+(some 100 MB), and a command starts its worker while it reads its settings.
 """
 
 import logging
@@ -39,7 +39,7 @@ _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
 
 
 class _IdleWorker:
-    """The idle worker, if there is one, and the number of callers that want one to be ready."""
+    """The idle worker, if any, and the number of callers that want a worker to be ready."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class _IdleWorker:
 
     @contextmanager
     def ready(self, *, in_background: bool = False) -> Iterator[None]:
-        """Keep an idle worker ready within the context; each one that ends is replaced.
+        """Keep an idle worker ready within the context; each worker that ends is replaced.
 
         With `in_background` all of them run at a lower priority, for a page and an engine that must stay responsive.
         """
@@ -67,7 +67,7 @@ class _IdleWorker:
 
     @contextmanager
     def started(self) -> Iterator[None]:
-        """Start one worker now, for the one file that a command reads; it isn't replaced."""
+        """Start a worker now, for the only file that a command reads; it isn't replaced."""
         with self._lock:
             self._start()
         try:
@@ -76,13 +76,13 @@ class _IdleWorker:
             self._end_unneeded()
 
     def refill(self) -> None:
-        """Start a worker if one is to be kept ready and none is idle."""
+        """Start a worker if a caller wants it ready and no worker is idle."""
         with self._lock:
             if self._keepers:
                 self._start()
 
     def take(self) -> WorkerProcess | None:
-        """Return an idle worker, if there is one; the caller owns it then."""
+        """Return the idle worker, if any; the caller owns it then."""
         with self._lock:
             taken, self._waiting = self._waiting or take_early(), None
             return taken

@@ -29,7 +29,7 @@ def start_worker(*options: str, module: str = DECODER) -> WorkerProcess:
 
 
 def start_early() -> None:
-    """Start a worker for `take_early`. One that is never taken ends with this process."""
+    """Start a worker for `take_early`. A worker that is never taken ends with this process."""
     _early.append(start_worker("--ready"))
 
 

@@ -58,7 +58,7 @@ Block = tuple[float, Samples]
 def pieces(
     info: VideoInfo, start_seconds: float, end_seconds: float | None, language: str = ""
 ) -> Iterator[SoundPiece]:
-    """Yield the sound of [start_seconds, end_seconds) in pieces; see framelens.video.sound_pieces.
+    """Yield the sound of [start_seconds, end_seconds) in pieces; see framelens.video.extractor.sound_pieces.
 
     Raises:
         DecodeError: No sound can be decoded.

@@ -2,7 +2,7 @@
 
 The range is surveyed through a Clip. "auto" chooses among the survey's candidates; the other strategies use its shots
 to select times, and read exactly the frames at those times. The results for a whole video are reported, so that its
-next selection of times needs no survey (see `named`).
+next selection of times needs no survey (see `extract_named` in framelens.video.extractor).
 
 With an Opening the choice is made twice: for the beginning as soon as it was read, and at the end for the rest, where
 the content of the first frames counts as shown.
@@ -38,7 +38,7 @@ Event = VideoEvent | strategies.Known | strategies.Thumbnails
 
 
 def run(reader: FrameReader, options: ExtractOptions, *, shows: bool = True) -> Iterator[Event]:
-    """Return the events of framelens.video.extract between Probed and the facts.
+    """Return the events of framelens.video.extractor.extract between Probed and the facts.
 
     Among them is Known, too, after a survey of a whole video, and Thumbnails after any survey. Without `shows` there is
     no KeyframeFound. Both the call and the iterator raise.

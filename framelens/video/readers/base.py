@@ -272,7 +272,7 @@ class Clock:
         self._guessed = False
 
     def stamp(self, raw_seconds: float | None) -> float:
-        """Return the time of the next frame in display order; `raw_seconds` is None if the file gives no time."""
+        """Return the time of the next frame in display order; pass None if the file gives no time."""
         if self.origin is None:
             self.origin, self._guessed = raw_seconds or 0.0, raw_seconds is None
             return 0.0

@@ -157,7 +157,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
         is_ended = ends_with_empty_line and not line and any(one.strip() for one in lines)
         is_remark = ends_with_empty_line and not before and bool(_REMARK.match(line))
         if timing and (times or is_unread or is_ended or is_remark):
-            is_name = ends_with_empty_line and lines[:1] == [""] and not is_ended  # that of the next cue
+            is_name = ends_with_empty_line and lines[:1] == [""] and not is_ended  # the name of the next cue
             yield Block(*timing, () if is_name else words(lines, is_followed=bool(line)))
             timing = None
         if is_unread:

@@ -35,8 +35,8 @@ _Spoken = tuple[str, Timed]
 def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] = ()) -> Iterator[Found]:
     """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
 
-    Of translations that are shown at the same time, one is read: the document's first of `languages`, or else its
-    first.
+    Of translations that are shown at the same time, a single translation is read: the document's first of `languages`,
+    or else its first.
 
     Raises:
         ValueError: It is no TTML.

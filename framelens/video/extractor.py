@@ -310,7 +310,7 @@ def subtitles_of(
     """Read the subtitles in the file `given`, else in `language`, else the default subtitles, else the first.
 
     Returns:
-        The transcript, or None without subtitles, and notices of other subtitles and of those that couldn't be read.
+        The transcript, if there are subtitles, and notices of other subtitles and of subtitles that couldn't be read.
         Times count from the first displayed picture.
 
     Raises:

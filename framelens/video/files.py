@@ -139,7 +139,7 @@ def _folder_of(path: Path) -> Path | None:
 
 
 def _opened_below(folder: Path, parts: tuple[str, ...], flags: int) -> int:
-    """Open what the parts name, each in the previous folder, without following links."""
+    """Open the file or folder that the parts name, each in the previous folder, without following links."""
     *folders, name = parts
     if os.pardir in parts:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(folder.joinpath(*parts)))

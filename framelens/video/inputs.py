@@ -34,7 +34,7 @@ class Input:
 
     Attributes:
         path: Absolute path of the file, or the given name if there is an `error`.
-        error: Reason why there is nothing to analyse; None otherwise.
+        error: Reason why there is nothing to analyse, if so.
     """
 
     path: Path

@@ -202,7 +202,7 @@ class _Comparison(ctypes.Structure):
 
 
 def load_seccomp() -> ctypes.CDLL | None:
-    """Return the library of seccomp, or None if it isn't installed."""
+    """Return the library of seccomp, if it is installed."""
     try:
         library = ctypes.CDLL("libseccomp.so.2")
     except OSError:
@@ -275,7 +275,7 @@ def restart_in_bubblewrap(module: str, files: Iterable[Path], before: bytes, out
 
 
 def read_before() -> bytes:
-    """Return what this program had read from standard input before it was started again; b"" if it wasn't."""
+    """Return the standard input that this program had read before its restart; b"" without a restart."""
     if INSIDE not in sys.argv[1:]:
         return b""
     with os.fdopen(int(sys.argv[sys.argv.index(INSIDE) + 1]), "rb") as file:

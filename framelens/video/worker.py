@@ -222,7 +222,7 @@ def serve(
     Args:
         kind: Class of the request.
         module: Module that this process runs.
-        files_of: Returns what a request needs to read.
+        files_of: Returns the paths that a request reads.
         begin: Starts the processes that a request needs, before the sandbox, and returns its messages.
     """
     damage.watch()

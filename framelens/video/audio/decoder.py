@@ -286,7 +286,7 @@ def _peaks(samples: Samples) -> NDArray[np.int32]:
 
 
 def _end_of_sound(loud: NDArray[np.bool_]) -> int | None:
-    """Return the window where the piece ends before a second of silence, or None without such a silence yet."""
+    """Return the window where the piece ends, if a second of silence follows."""
     silent_for = 0
     for window, is_loud in enumerate(loud[:_MOST].tolist()):
         silent_for = 0 if is_loud else silent_for + 1

@@ -359,7 +359,7 @@ class CandidateCollector:
                 self._gradual_ends.remove(end)
 
     def finish(self) -> list[Candidate]:
-        """Close what is open; call once, after the last verdict."""
+        """Close open windows and the last segment; call once, after the last verdict."""
         fresh = [*self._close(None), *self._kept(self._segments.finish())]
         if self._last is not None:
             picture, glance = self._last
@@ -372,7 +372,7 @@ class CandidateCollector:
         return [by_index[index] for index in sorted(by_index)]
 
     def thumbnails(self) -> list[Thumbnail]:
-        """Return the thumbnails in time order, including those of candidates that were dropped since."""
+        """Return the thumbnails in time order, including thumbnails of candidates that were dropped since."""
         return list({one.index: one for one in self._thumbnails.items}.values())
 
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:

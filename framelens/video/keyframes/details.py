@@ -1,4 +1,4 @@
-"""Details of pictures by cell: what the mean of a cell doesn't tell, such as other words in the same lines."""
+"""Details of pictures by cell: differences that the mean of a cell hides, such as other words in the same lines."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Scenes: shots that show the same, with something else between, and what that means for the value of their frames.
+"""Scenes: shots that show the same, with something else between, and the value of their frames.
 
-A shot that returns to a long scene shows little that wasn't shown; what is cut into the scene does.
+A shot that returns to a long scene shows little new content; a shot that is cut into the scene shows much.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
 """Keyframe selection from candidates and shots under a budget: deterministic, in time order.
 
-The sequence of candidates is chosen that shows most events in all, each frame counted by what the frame before it does
-not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each shot
-longer than 0.3 s has a frame before any shot has a second. Frames that look like the previous frame are left out,
-unless nothing else can fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values,
-shows 0.02 to 0.05 of the events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
+The chosen sequence of candidates shows most events in all, counting in each frame what the frame before it does not
+show, and leaves no long gap without a frame. Where the budget allows a frame for each shot, each shot longer than 0.3 s
+has a frame before any shot has a second. Frames that look like the previous frame are left out, unless nothing else can
+fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
+events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
 slide. Content that is shown already, recurs often, or is too dark to see counts less.
@@ -104,7 +104,7 @@ def links_of(
 
     Args:
         candidates: Candidates in time order, at least one.
-        cell_values: Value of each cell of each candidate; None if unknown.
+        cell_values: Value of each cell of each candidate, if known.
         shots: Shots in time order, at least one.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already; sequences begin with the last of them.
@@ -164,7 +164,7 @@ def links_of(
     first = first - _SHOT_COST * ((passed - owed)[numbers] + hides)
     after -= _SHOT_COST * (np.maximum(0, (passed - owed)[numbers][None, :] - passed[numbers][:, None]) + hides)
     last = last - _SHOT_COST * (passed[-1] - passed[numbers])
-    if has_long_scene or owed.any():  # those suffice for all shots
+    if has_long_scene or owed.any():  # then no places are exchanged
         return Links(first, after, last, before, gaps.between(), gaps.after())
     shows = (light > _BLACK) & _is_long(numbers, shots)
     differences = colour_differences(candidates)
@@ -290,8 +290,8 @@ def _still_runs(repeats: Which) -> tuple[Places, Places]:
 
 
 _MOST_CELLS = 32
-"""Cells that are compared, those with the highest value: a caption has 20 to 40. With 48 or 96 the events seen differ
-by less than 0.01 (docs/benchmarks/keyframes.md, Events)."""
+"""Cells that are compared, by highest value: a caption has 20 to 40. With 48 or 96 the events seen differ by less than
+0.01 (docs/benchmarks/keyframes.md, Events)."""
 _MIN_NOVELTY = 1.0  # a smaller sum is noise
 _NOISE, _OTHER = 1.0, 7.0
 """Two cells whose difference is below the first show the same; beyond the second they show something else. With 1.5 and
@@ -363,8 +363,8 @@ def choose(
         candidates: Candidates in time order.
         shots: Shots in time order, at least one.
         budget: Most frames to choose, at least 1.
-        cell_values: Value of each cell of each candidate; None if unknown.
-        unclear: Which candidates are blurred or mixed with another shot; None if unknown.
+        cell_values: Value of each cell of each candidate, if known.
+        unclear: Which candidates are blurred or mixed with another shot, if known.
         num_fixed: Number of first candidates that are chosen already and stay.
         continues: Whether the video continues after the candidates; then no frame is marked as the last, and a single
             frame may be enough.

@@ -19,7 +19,7 @@ _SAME_PLACE, _OTHER_PLACE = 0.015, 0.02
 """Largest difference of colours of two pictures of the same place, and the least of two places. Of pictures of a real
 clip at least a second apart, 86 % are below the first and 4 to 11 % above the second, though things move. Of pairs of
 clips, 1 in 60 is below the first, but for the same people or the same wall."""
-_NEVER = -1e9  # gain of what must not follow, in sums from which it is subtracted again
+_NEVER = -1e9  # gain of a frame that must not follow, in sums from which it is subtracted again
 _LEAST_GAIN = 1e-9  # tolerance for rounding
 Places = NDArray[np.intp]
 Which = NDArray[np.bool_]

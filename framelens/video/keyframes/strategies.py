@@ -289,7 +289,7 @@ def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyf
 def with_damaged(
     decode: DecodeSummary, keyframes: Sequence[Keyframe], parts: Sequence[Span], numbers: Sequence[int] = ()
 ) -> DecodeSummary:
-    """Return `decode` with a notice for each keyframe in a damaged part, and for those with these numbers."""
+    """Return `decode` with a notice for each keyframe in a damaged part, and for keyframes with these numbers."""
     shown = (
         one.number
         for one in keyframes

@@ -206,7 +206,7 @@ class FrameReader(OpenedFile, Protocol):
         """Yield the frames once; those that can't be decoded are left out and counted in `num_damaged`."""
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of the skipped frames between two times that were decoded nevertheless.
+        """Return (seconds, levels) of the frames between two times that were decoded but not yielded.
 
         They are kept for a few seconds, and are usually the frames before a likely new shot.
         """
@@ -257,7 +257,7 @@ class WrappedReader(FrameReader):
         return self._reader.tail
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of the skipped frames between two times that were decoded."""
+        """Return (seconds, levels) of the frames between two times that were decoded but not yielded."""
         return self._reader.passed_over(after_seconds, before_seconds)
 
 

@@ -1,4 +1,4 @@
-"""Deinterlacer of single pictures: what moves between the two fields of a picture is shown as in one of them.
+"""Deinterlacer of single pictures: moving parts are shown as in one of the two fields.
 
 Flags of files lie in both directions, so combing is measured. It is where lines differ from their neighbours, lines of
 the same field don't, and the difference vanishes once one field is moved sideways: fine stripes at rest don't move. In
@@ -44,8 +44,8 @@ _LEFT = 0.35
 _MOVES = tuple(chain(range(1, 9), range(10, 50, 2)))
 """Pixels that something may move to either side from one field to the next."""
 _TWO_SHOTS, _LEAST_OPPOSITE = 0.3, 0.2
-"""Share of combed blocks in a picture of two shots, and of those where the other field is brighter than in the rest:
-lines that were drawn over a picture are all darker or all brighter."""
+"""Least share of combed blocks in a picture of two shots, and of these, least share in which each field is the
+brighter: lines that were drawn over a picture are all darker or all brighter."""
 _NEAR = 2
 """Blocks from a combed block within which weaker combing counts, and other blocks are interpolated, too."""
 _Blocks = NDArray[np.bool_]
@@ -73,7 +73,7 @@ class _Fields(NamedTuple):
         return as_image(cv2.subtract(cv2.absdiff(self.top, self.bottom), self.own))
 
     def moved(self, across: int, down: int) -> Image:
-        """Return the combing after the top field was moved right and down; what is uncovered counts as combed."""
+        """Return the combing after the top field was moved right and down; uncovered pixels count as combed."""
         moved = np.full_like(self.top, 255)
         (into_x, out_x), (into_y, out_y) = _overlap(across), _overlap(down)
         cv2.absdiff(self.bottom[into_y, into_x], self.top[out_y, out_x], moved[into_y, into_x])
@@ -81,7 +81,7 @@ class _Fields(NamedTuple):
 
 
 def _overlap(pixels: int) -> tuple[slice, slice]:
-    """Return where something lands that is moved by a number of pixels, and where it comes from."""
+    """Return the slices of the destination and of the origin of a move by a number of pixels."""
     landing, origin = slice(max(0, pixels), min(0, pixels) or None), slice(max(0, -pixels), -max(0, pixels) or None)
     return landing, origin
 

@@ -114,11 +114,11 @@ class Crop:
         return min(sides) >= 0 and self.left + self.right < width and self.top + self.bottom < height
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Return (width, height) of what is left."""
+        """Return (width, height) of the cropped picture."""
         return width - self.left - self.right, height - self.top - self.bottom
 
     def cut(self, image: Image) -> Image:
-        """Return what is left of the picture."""
+        """Return the cropped picture."""
         return image[self.top : image.shape[0] - self.bottom, self.left : image.shape[1] - self.right]
 
     def cut_frame(self, frame: VideoFrame) -> VideoFrame:
@@ -129,7 +129,7 @@ class Crop:
         return filtered(frame, ("crop", f"{width}:{height}:{self.left}:{self.top}"))
 
     def cut_scaled(self, image: Image, width: int, height: int) -> Image:
-        """Return what is left of a picture of `width` x `height` that was scaled before, or of one of its planes."""
+        """Crop a picture of `width` x `height` that was scaled before, or one of its planes."""
         down, across = image.shape[0] / height, image.shape[1] / width
         top, bottom = round(self.top * down), round((height - self.bottom) * down)
         left, right = round(self.left * across), round((width - self.right) * across)

@@ -32,7 +32,7 @@ nearly 0 for another picture."""
 
 @dataclass(frozen=True)
 class CvPicture:
-    """A frame as OpenCV returns it: BGR, not rotated. `image` is what the crop leaves."""
+    """A frame as OpenCV returns it: BGR, not rotated. `image` is cropped."""
 
     image: base.Image
     index: int

@@ -48,7 +48,7 @@ class Presentation:
         crop: What the container cuts off.
         aspects: The aspects of the pixels.
         tags: How the container says colours are coded.
-        dolby_vision_profile: Of the layer that the container announces; None without a layer.
+        dolby_vision_profile: Of the layer that the container announces, if any.
         is_opaque: Whether an alpha channel that the decoder gives means nothing.
         orientations: How its frames are turned and mirrored.
         changes: What was done to the pictures that were shown.

@@ -195,7 +195,7 @@ class AvReader(base.FrameReader):
         return self._sound_seconds - self.info.start_seconds
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, base.Image]]:
-        """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
+        """Return (seconds, levels) of the disposable frames between two times that were decoded and kept."""
         return [sample for sample in list(self._disposable) if after_seconds < sample[0] < before_seconds]
 
     def frames(self) -> Iterator[AvPicture]:
@@ -246,7 +246,7 @@ class AvReader(base.FrameReader):
         return DisplayOrder(float(self._unit)) if can_skip else None
 
     def _begin_skipping(self) -> None:
-        """Skip disposable frames from now on, those after the first frame that were decoded already included."""
+        """Skip disposable frames from now on, including frames that were decoded after the first frame already."""
         self._has_begun = True
         if self._order is None:
             self._nal_units = self._disposable_frames = None
@@ -711,7 +711,7 @@ def _leave_out_own_order(sound: AudioStream) -> tuple[str, ...]:
 
 
 def _not_a_video(path: Path) -> VideoError:
-    """Return the error for a file without a video, by what it is or what the ending of its name promises."""
+    """Return the error for a file without a video, by its kind or the suffix of its name."""
     if part := base.part_of_stream(path):
         key = f"video_is_{part}"
     elif path.suffix.lower() in VIDEO_SUFFIXES:

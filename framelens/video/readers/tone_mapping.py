@@ -46,7 +46,7 @@ _TO_LMS = {
     _PQ: ((1.0, 0.008609037, 0.111029625), (1.0, -0.008609037, -0.111029625), (1.0, 0.560031336, -0.320627175)),
     _HLG: ((1.0, 0.015718580, 0.209581068), (1.0, -0.015718580, -0.209581068), (1.0, 1.021271080, -0.605274491)),
 }
-"""From ICtCp to the coded cone responses, the inverse of BT.2100-2, table 7, and those to BT.2020."""
+"""From ICtCp to the coded cone responses, the inverse of BT.2100-2, table 7; below, from these to BT.2020."""
 _LMS_TO_BT2020 = (
     (3.436606694, -2.506452119, 0.069845424),
     (-0.791329556, 1.983600452, -0.192270896),
@@ -59,7 +59,7 @@ _MATRICES = frozenset({_BT709, _UNKNOWN, 4, 5, 6, 7, _BT2020_MATRIX})
 """Matrices that swscale knows. It fails on others: reserved codes, which some recorders write, and rare codes."""
 _FULL_RANGE = 2
 _FULL, _LIMITED = ((0, 32768), (65535, 65535)), ((4096, 32768), (56064, 57344))
-"""Codes of black and of a chroma of 0, and what full luma and chroma are above, with 16 bits."""
+"""Codes of black and of a chroma of 0, and the spans of luma and chroma, with 16 bits."""
 
 
 _WITHOUT_BASE = frozenset({5})

@@ -43,9 +43,9 @@ _ADDITION, _ADDITION_TYPE, _ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
 
 @dataclass(frozen=True)
 class TrackHeader:
-    """Presentation of its pictures according to a track; None where it says nothing.
+    """Presentation of a track's pictures by its header; None where it says nothing.
 
-    A track of MP4 may have `several` descriptions of its samples, each for a part of the video: then what this says is
+    A track of MP4 may have `several` descriptions of its samples, each for a part of the video: then this header is
     true for the first part alone. With `has_other_speeds` an edit in MP4 has another speed than 1, or holds a picture;
     FFmpeg and browsers play every edit at speed 1.
     """

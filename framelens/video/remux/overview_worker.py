@@ -203,7 +203,7 @@ class _Place:
 
     Attributes:
         seconds: Its time of decoding.
-        target: Time that a seek takes to it: halfway to the next I-frame, in the unit of the stream.
+        target: Time for a seek that ends at it: halfway to the next I-frame, in the unit of the stream.
         offset: Its first byte, or the first byte of the part of the file that contains it.
         num_bytes: Its size, 0 if the index doesn't have it.
     """
@@ -261,7 +261,7 @@ class _Source:
         file.prepare([(place.offset, place.offset + (place.num_bytes or usual)) for place in places])
 
     def packet(self, place: _Place) -> _TimedPacket | None:
-        """Return the I-frame at a place of the index, or None if no I-frame is there."""
+        """Return the I-frame at a place of the index, if it is there."""
         self._container.seek(place.target, stream=self._stream)
         for packet in self._container.demux(self._stream):
             limits.move_on()

@@ -132,7 +132,7 @@ class CutDetector:
         return self._settle(float("inf"))
 
     def _is_retake(self, before: Glance, step: Step) -> bool:
-        """Return whether another take of a scene seems to begin, by what is known of the frames around."""
+        """Return whether another take of a scene seems to begin, by the known frames around."""
         if step.change < _RETAKE_FLOOR or likeness(before, step.glance) > _MOST_ALIKE_RETAKE:
             return False
         near = (

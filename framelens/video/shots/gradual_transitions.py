@@ -134,15 +134,15 @@ room, 0.49 to 0.73 where somebody moves in it."""
 _MOST_ALIKE_MOVING = 0.5
 """Correlation of the two pictures' luma, at most, where one shot moves: a short pan keeps more."""
 _CALM_SAMPLES, _CALM = 2, 0.9
-"""How many samples before (or after) a transition a shot shows the same pattern, and at what correlation of the luma;
+"""Samples before (or after) a transition in which a shot shows the same pattern, and the least correlation of the luma;
 it may flash."""
 _LARGEST_OFF = 0.1
 """Distance of the calm picture's share from a straight line over time, at most."""
 _CONTRAST_LEFT = (0.7, 1.4)
-"""Contrast of the luma that is left without the calm picture, over what the moving shot's share leaves. In 26 tuned
-videos, 86 drawn clips and 36 videos with events, this finds 227 dissolves and mistakes 0 of 7,850 stretches of movement
-for a dissolve; 1.6 finds 229, also without a mistake. In the mean of a stretch, movement has 1.3 or more, mostly
-1.72."""
+"""Contrast of the luma that is left without the calm picture, over the contrast expected of the moving shot's share. In
+26 tuned videos, 86 drawn clips and 36 videos with events, this finds 227 dissolves and mistakes 0 of 7,850 stretches of
+movement for a dissolve; 1.6 finds 229, also without a mistake. In the mean of a stretch, movement has 1.3 or more,
+mostly 1.72."""
 _LEAST_LEFT, _MOST_UNEXPLAINED = 0.25, 0.35
 """Where the other shot flashes instead: least contrast that is left, as above (a fade leaves none), and the most of a
 picture's contrast that the two pictures in any light leave unexplained. In the same stretches of movement it is 0.56 or

@@ -1,6 +1,6 @@
 """Decoder of digital closed captions (CEA-708), for pictures that carry no CEA-608.
 
-What windows show is read, not where and how it is drawn. Each line of captions that roll up is one cue.
+The text of windows is read, not its place or style. Each line of captions that roll up is one cue.
 Source: ANSI/CTA-708-E (packets, service blocks and codes).
 """
 

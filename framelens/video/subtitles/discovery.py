@@ -70,8 +70,8 @@ class Source:
         leads_out: The file is a link out of the video's folder, or any link in a confined folder. It isn't read:
             otherwise anyone who can write in the folder could have any other file of this machine read.
         is_certain: It exists; captions in pictures are looked for only when they are read.
-        track: The index of the stream, or None for a file.
-        path: The file, or None for a stream.
+        track: The index of a stream.
+        path: The path of a file.
     """
 
     label: str
@@ -123,7 +123,7 @@ def subtitle_belongs(name: str, video: str) -> bool:
 
 
 def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
-    """Sort the best first: whole speech, then in `language`, then what people wrote, marked as default, in order."""
+    """Sort the best first: whole speech, in `language`, by extent, marked as default, in the given order."""
     rank = get_args(Extent).index
     return sorted(
         sources,
@@ -132,7 +132,7 @@ def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
 
 
 def files_beside(video: Path) -> Iterator[Source]:
-    """Yield files such as film.srt, film.zh.srt and Subs/film.en.srt; without a language they count as the default."""
+    """Yield files such as film.srt, film.zh.srt and Subs/film.en.srt; files without a language count as default."""
     try:
         entries, folder = sorted(video.parent.iterdir()), video.parent.resolve()
     except OSError:

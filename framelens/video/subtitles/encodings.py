@@ -76,7 +76,7 @@ _ENCODINGS = {
     "mac_turkish": ("Mac Turkish", 6),
     "mac_greek": ("Mac Greek", 6),
 }
-"""Python's names of encodings, with common names and what each costs: DOS and old Macs are rare. Of equally likely
+"""Python's names of encodings, with common names and the cost of each: DOS and old Macs are rare. Of equally likely
 texts the first counts.
 
 Big5 has Hong Kong's supplement: plain Big5 lacks common letters that Windows writes, such as 裏 and 恒.
@@ -137,8 +137,8 @@ _FIRST_LEVELS = (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6), ("shift_jis", 0x8
 _COMMON_COST, _RARE_COST, _UNUSUAL_COST = 8.3, 11.0, 13.0
 _FOREIGN_COST, _SYMBOL_COST, _BROKEN_COST = 9.0, 11.0, 14.0
 _NAMED_GAIN, _MOST_NAMED_GAIN = 6.0, 25.0
-"""By how much each letter of a language that a file's name says is likelier, and all of them at most: in longer texts
-letters decide, since names may be wrong."""
+"""Gain of each letter of a language that the file's name says, and of all letters at most: in longer texts letters
+decide, since names may be wrong."""
 _FEW_SPEAKERS_COST = 2.5
 """Cost of Icelandic, whose ð and þ are ğ and ş in the encoding of Turkish."""
 _UPPER_COST = 1.5

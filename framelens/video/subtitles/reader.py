@@ -66,7 +66,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
             notices = [Notice("subtitles_empty", {"name": source.label})]
         yield from map(Noticed, notices)
         if found:
-            others = [one for one in readable[place:] if one.is_certain]  # those before are named if they are files
+            others = [one for one in readable[place:] if one.is_certain]  # earlier files have notices
             yield from _transcript(source, found, others, cues)
             return
 

@@ -65,7 +65,7 @@ def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: 
 
 
 def _one_language(spoken: Sequence[_Spoken], languages: Collection[str]) -> Iterator[Timed]:
-    """Yield the texts in one language, and phrases in other languages, few of which are shown at the same time."""
+    """Yield the texts in one language, and phrases in other languages, most of which are shown alone."""
     counts = Counter(language for language, _ in spoken)
     whole = [one for one, count in counts.items() if 2 * count >= max(counts.values())]
     chosen = next((one for one in whole if one in languages), next(iter(whole), ""))

@@ -1,4 +1,4 @@
-"""Plugin for more than one video or machine: batches with a result for each video, and plans of models on clusters."""
+"""Plugin for several videos or machines: batches with a result for each video, and plans of models on clusters."""
 
 from framelens.registry import Plugin
 

@@ -35,8 +35,8 @@ class BatchVideo:
         path: The file, absolute.
         name: Its name for display.
         size_bytes: Size of the file, by which the remaining time is estimated.
-        job_id: Id of its analysis, "" if there is none.
-        failure: Why there is no analysis, None if there is one or it wasn't begun yet.
+        job_id: Id of its analysis, "" without an analysis.
+        failure: Why there is no analysis, None if it exists or wasn't begun yet.
     """
 
     key: str
@@ -75,22 +75,22 @@ class Collected:
 
 @dataclass(frozen=True)
 class Batch:
-    """Videos with one request about each of them. It is stored, and can be sent to another process as JSON.
+    """Videos with a common request about each of them. It is stored, and can be sent to another process as JSON.
 
     Attributes:
-        id: Its id, the same for all runs with one folder of results.
+        id: Its id, the same for all runs with the same folder of results.
         videos: The videos, each content once.
         request: The request; its path is UNKNOWN_PATH.
-        fingerprint: Digest of the request and of the settings that answers depend on. A result with another one is the
-            result of another request.
+        fingerprint: Digest of the request and of the settings that answers depend on. A result with another fingerprint
+            belongs to another request.
         fits_request: Choose as many frames as one request to the model holds, in place of `request.frames`.
         formats: Keys of framelens.reports.FORMATS: the report files of each video.
         left_out: What was named, but isn't analysed.
         repeats: Analyse even what was analysed in the same way before.
-        folder: Folder of results, None if the page has started it.
-        name: Its name, "" for that of its videos.
+        folder: Folder of results, unless the page has started it.
+        name: Its name, "" to name it after its videos.
         created: ISO time in UTC.
-        user_id: Id of the user to whom it belongs, "" for none.
+        user_id: Id of the user to whom it belongs, "" if it has no owner.
     """
 
     id: str
@@ -151,12 +151,12 @@ def make_batch(
 def request_for(
     request: AnalysisRequest, path: Path, templates: Templates, planner: Planner, *, fits: bool
 ) -> AnalysisRequest:
-    """Build the request about one of the videos.
+    """Build the request about a video.
 
     Args:
         request: The common request.
         path: The video.
-        templates: The templates, among them that of the request.
+        templates: The templates, among them the request's.
         planner: Knows how many frames one request to the model holds.
         fits: Choose as many frames, in place of `request.frames`.
 
@@ -177,7 +177,7 @@ def collect(
     cancel: threading.Event | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Collected:
-    """Find the videos among files; one bad path never fails the others.
+    """Find the videos among files; a bad path never fails the others.
 
     Args:
         found: The files, as framelens.video.inputs.resolve finds them.

@@ -27,7 +27,7 @@ class BatchRepository:
         self._rows = BatchStore(store)
 
     def add(self, batch: Batch) -> Batch:
-        """Store a new batch and return it; with a folder of results, it has the id of the earlier one."""
+        """Store a new batch and return it; with a folder of results, it has the id of the folder's earlier batch."""
         created = datetime.now(UTC).isoformat(timespec="microseconds")
         batch = replace(batch, created=created, user_id=current_user().id)
         folder = str(storable(batch.folder)) if batch.folder else ""
@@ -36,7 +36,7 @@ class BatchRepository:
         return replace(batch, id=row.id)
 
     def save_video(self, batch_id: str, place: int, video: BatchVideo) -> None:
-        """Replace the video at a place among those of a batch, or add it."""
+        """Replace the video at a place in a batch, or add it."""
         self._rows.save_video(batch_id, place, to_json(video))
 
     def get(self, batch_id: str) -> Batch:
@@ -51,7 +51,7 @@ class BatchRepository:
         raise InputError("batch_unknown", id=batch_id[:64])
 
     def recent(self, limit: int) -> list[Batch]:
-        """List the newest batches first; one whose rows are damaged is left out."""
+        """List batches, newest first, without batches whose rows are damaged."""
         return list(self._batches(self._rows.recent(limit)))
 
     def _batches(self, rows: list[BatchRow]) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Batches of the page: one analysis for each video in the queue, their states, and their summary with all reports."""
+"""Batches of the page: an analysis for each video in the queue, their states, and their summary with all reports."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class PageBatches:
         """Start a batch and return it.
 
         Args:
-            name: Name of the batch, "" for that of its videos.
-            paths: Name and file of each video, or the error of one that can't be used.
+            name: Name of the batch, "" to name it after its videos.
+            paths: Name of each video, with its file, or with the error if it can't be used.
             request: The common request; its path doesn't matter.
 
         Raises:
@@ -110,7 +110,7 @@ class PageBatches:
 
     @requires("analyst")
     def cancel(self, batch: Batch) -> None:
-        """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
+        """Submit no further job and stop the batch's jobs, waiting jobs first so that they don't begin."""
         if task := self._tasks.get(batch.id):
             task.cancel()
         for one in sorted(status_of(batch, self._jobs), key=lambda one: one.state == "running"):
@@ -150,10 +150,10 @@ class PageBatches:
 
 @dataclass(frozen=True)
 class VideoStatus:
-    """State of one video of a batch; "pending" if its analysis wasn't begun.
+    """State of a video of a batch; "pending" if its analysis wasn't begun.
 
     Attributes:
-        entry: Its analysis as the library lists it, None if it wasn't begun.
+        entry: Its analysis as the library lists it, if it was begun.
     """
 
     video: BatchVideo

@@ -1,4 +1,4 @@
-"""Results of a batch: one file for each video and request, which a later run reads to do only what is missing."""
+"""Results of a batch: a file for each video and request, which a later run reads to do only what is missing."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -31,21 +31,21 @@ _MAY_PASS = frozenset(
 
 @dataclass(frozen=True)
 class VideoResult:
-    """The result for one video.
+    """The result for a video.
 
     Attributes:
         key: SHA-256 of the video.
         name: Name of the video for display.
         path: The video.
-        fingerprint: That of the batch.
+        fingerprint: The batch's fingerprint.
         state: "without_model" if the report has only measurements although a model was requested, "no_usable_answer" if
             nothing that the model wrote can be used.
         seconds: Time spent on it.
         created: ISO time of its end, in UTC.
-        job_id: Id of the stored analysis, "" if there is none.
-        failure: Why there is no report, or none with a model's answer.
+        job_id: Id of the stored analysis, "" without an analysis.
+        failure: Why there is no report, or why it has no answer of a model.
         files: Report files by format, relative to the folder of results, with "/".
-        duration_seconds: Length of the video, None if it is unknown.
+        duration_seconds: Length of the video, if known.
         subtitles: Digest of the subtitle files beside the video, "" without any.
     """
 
@@ -64,7 +64,7 @@ class VideoResult:
 
     @property
     def error(self) -> AppError | None:
-        """Return the reason why there is no report, or none with a model's answer."""
+        """Return the reason why there is no report, or why it has no answer of a model."""
         return self.failure.as_error() if self.failure else None
 
     @property
@@ -107,8 +107,8 @@ class Results:
     def report_name(self, video: BatchVideo) -> str:
         """Return the stem of the video's report files, relative to the folder: its name, numbered where that is taken.
 
-        A file records which video and request has a name, so it stays the same in later runs, and no two of them share
-        one, also on file systems that take capital and small letters for the same.
+        A file records which video and request has a name, so it stays the same in later runs, and no two share a name,
+        also on file systems that take capital and small letters for the same.
 
         Raises:
             StorageError: The record can't be written.
@@ -121,7 +121,7 @@ class Results:
             )
 
     def _claims(self, stem: str, names: Path, owner: str) -> bool:
-        """Return whether a name is that of the owner, which it becomes if nothing else has it."""
+        """Return whether a name belongs to the owner, after claiming the name if it is free."""
         record = names / f"{stem.casefold()}.txt"
         if not record.exists() and any((self.folder / _REPORTS).glob(f"{escape(stem)}.*")):
             return False
@@ -133,7 +133,7 @@ class Results:
         return True
 
     def get(self, key: str) -> VideoResult | None:
-        """Return the result of a video, None if there is none or its file is damaged.
+        """Return the result of a video, or None if it is missing, damaged, or of another request.
 
         Raises:
             StorageError: The file can't be read.
@@ -155,7 +155,7 @@ class Results:
         return reader.read(to_json(stored.report).encode(), name=stored.name)
 
     def save(self, result: VideoResult, analysis: Analysis | None = None) -> None:
-        """Store a result in place of an earlier one, with the report in the language of its request.
+        """Store a result in place of an earlier result, with the report in the language of its request.
 
         Raises:
             StorageError: The file can't be written.

@@ -1,6 +1,6 @@
 """Runner of a batch on this machine: several videos at a time through the queue, as an iterator of events.
 
-`BatchRunner.analyse` is one video from its file to its stored result; another runner may call it in a process of its
+`BatchRunner.analyse` takes a video from its file to its stored result; another runner may call it in a process of its
 own.
 """
 
@@ -139,9 +139,9 @@ class BatchRunner:
         cancel: threading.Event | None = None,
         listener: Listener = lambda update: None,
     ) -> VideoResult:
-        """Analyse one video as `framelens analyse` does, and store its reports and, last, its result.
+        """Analyse a video as `framelens analyse` does, and store its reports and, last, its result.
 
-        An analysis that stopped early is resumed; one that is stored already is used again.
+        An analysis that stopped early is resumed; a stored analysis is used again.
 
         Args:
             video: The video.
@@ -208,7 +208,7 @@ class BatchRunner:
 
         Args:
             batch: The batch.
-            arriving: More videos; the iterator may wait for the next one. Those with a final result have no event.
+            arriving: More videos; the iterator may wait for the next video. A video with a final result has no event.
             workers: Number of videos at a time.
             cancel: Stops the run; the iterator ends when all videos have stopped.
 
@@ -250,14 +250,14 @@ def followed_run(
 
 
 def _raise_if_pending(job: JobSnapshot, settings: Settings) -> None:
-    """Raise the error of a job without a report, and one that leaves the video pending although there is a report."""
+    """Raise the error of a job if it has no report, or if the error leaves the video pending despite a report."""
     raise_without_report(job)
     if job.error and concerns_all(job.error) and not is_expected(job.error, settings):
         raise job.error
 
 
 def _failure_of(job: JobSnapshot, settings: Settings) -> Failure | None:
-    """Return why no model gave an answer; None if one did, or if no model was named and none is available."""
+    """Return why no model gave an answer; None if a model did, or if no model was named and no model is available."""
     is_fine = job.error is None or is_expected(job.error, settings)
     return None if is_fine else job.failure
 
@@ -280,12 +280,12 @@ def _write_reports(video: BatchVideo, analysis: Analysis, batch: Batch, results:
 def recorded(
     events: Iterable[BatchEvent[BatchVideo, VideoResult]], batch: Batch, batches: BatchRepository
 ) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
-    """Yield the events of a run, and store what has become of each video, for the page.
+    """Yield the events of a run, and store the job or failure of each video, for the page.
 
     Args:
-        events: Those of this machine or of a cluster.
+        events: Events of this machine or of a cluster.
         batch: The batch, as it is stored; videos that have arrived since then are added.
-        batches: Where it is stored.
+        batches: The repository that stores it.
 
     Raises:
         StorageError: The disk refuses.
@@ -305,11 +305,10 @@ def run_videos(
 ) -> Iterator[BatchEvent[V, R]]:
     """Call `analyse(video, listener, cancel)` for each video, several at a time, and yield the events of all.
 
-    An error that it raises halts the run: the other videos that run are stopped, and those that wait stay where they
-    are.
+    An error of `analyse` halts the run: the other running videos are stopped, and no waiting video begins.
 
     Args:
-        videos: The videos; the iterator may wait for the next one.
+        videos: The videos; the iterator may wait for the next video.
         analyse: Returns the result of a video, or raises an AppError.
         workers: Number of threads.
         cancel: Stops the run. An iterator that waits must end then, too.

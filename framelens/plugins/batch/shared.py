@@ -1,4 +1,4 @@
-"""What several videos of a batch have in common, from what their reports hold: nothing is inferred or reworded.
+"""Items that several videos of a batch have in common, from their reports: nothing is inferred or reworded.
 
 Two texts are the same if they differ in case, width and spaces only.
 """
@@ -14,7 +14,7 @@ from framelens.reports.content.labels import field_names
 
 SharedKind = Literal["screen", "field", "finding", "segment"]
 _SHORTEST = 3
-"""Characters of a text on the screen that count as a text: shorter ones are mostly misread edges."""
+"""Characters of a text on the screen that count as a text: shorter texts are mostly misread edges."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SharedItems:
             places.setdefault(key, Occurrence(key, frame, seconds))
 
     def all(self) -> tuple[SharedItem, ...]:
-        """Return what at least two videos have, by kind, what most of them have first."""
+        """Return the items that at least two videos have, by kind, the most common item first."""
         items = [
             SharedItem(kind, name, text, tuple(places.values()))
             for (kind, name, _), (text, places) in self._found.items()

@@ -1,6 +1,6 @@
-"""Summary over all videos of a batch: HTML, Markdown and JSON beside the results, made from nothing but these.
+"""Summary over all videos of a batch: HTML, Markdown and JSON next to the results, made from the results alone.
 
-Each statement links to the report of its video. What videos have in common comes from framelens.plugins.batch.shared.
+Each statement links to the report of its video. Items that videos share come from framelens.plugins.batch.shared.
 """
 
 import json
@@ -42,7 +42,7 @@ from framelens.store.fs_utils import storage_errors, write_whole
 _FORMAT = "framelens-batch"
 NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
 _MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
-"""Rows of shared things, videos named in one, and files named that were left out; the JSON has all."""
+"""Rows of shared items, videos named in a row, and left-out files named; the JSON has all."""
 _LONGEST = 120  # characters of a title or text in a table
 _SHARED_HEADS = {"screen": "text", "field": "value", "finding": "text", "segment": "kind"}
 
@@ -54,9 +54,9 @@ class SummaryVideo:
     Attributes:
         shown: Its path below the folder that all videos are in.
         result: None while it is pending.
-        title: The model's description in a few words, "" without one.
+        title: The model's description in a few words, "" without a description.
         num_findings: Number of findings.
-        model: The model that has answered, "" for none.
+        model: The model that has answered, "" if no model has.
     """
 
     key: str
@@ -70,10 +70,10 @@ class SummaryVideo:
 
 @dataclass(frozen=True)
 class Summary:
-    """State of a batch at one moment, with what its videos have in common.
+    """State of a batch at a moment, with the items that its videos share.
 
     Attributes:
-        halted: Why videos are pending, None if they just weren't begun.
+        halted: Why videos are pending, unless they just weren't begun.
     """
 
     id: str
@@ -88,12 +88,12 @@ class Summary:
 
     @property
     def models(self) -> str:
-        """Return the models that have answered, "" for none."""
+        """Return the names of the models that have answered, separated by commas."""
         return ", ".join(dict.fromkeys(one.model for one in self.videos if one.model))
 
 
 class SummaryBuilder:
-    """Builder of a summary, to which videos are added one by one; it holds texts, not reports."""
+    """Builder of a summary, to which videos are added in turn; it holds texts, not reports."""
 
     def __init__(self) -> None:
         self._shared = SharedItems()
@@ -103,11 +103,11 @@ class SummaryBuilder:
         """Add a video.
 
         Args:
-            key: What identifies it in the summary.
+            key: Its key in the summary.
             shown: Its name.
             path: Its file.
             result: Its result, None while it is pending.
-            analysis: Its analysis, None if there is none.
+            analysis: Its analysis, if it has a report.
         """
         row = SummaryVideo(key, shown, path, result)
         if result and analysis:
@@ -152,7 +152,7 @@ def summarise(batch: Batch, halted: AppError | None = None) -> Summary:
 
 
 def foreign_file(folder: Path) -> Path | None:
-    """Return a file that a summary in this folder would replace and that isn't of an earlier summary; None without."""
+    """Return a file that a summary in this folder would replace, unless it is of an earlier summary; None without."""
     found = [folder / name for name in NAMES.values() if os.path.lexists(folder / name)]
     try:
         is_ours = json.loads((folder / NAMES["json"]).read_bytes())["format"] == _FORMAT

@@ -1,4 +1,4 @@
-"""Tally of a running batch: what has ended in which way, and an estimate of the remaining time."""
+"""Tally of a running batch: the states of its results, and an estimate of the remaining time."""
 
 import time
 from collections import Counter
@@ -13,7 +13,7 @@ from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, 
 
 
 class BatchTally:
-    """Fold of the events of a run. It is used by one thread.
+    """Fold of the events of a run. Only a single thread may use it.
 
     The remaining time follows from the videos that have ended in this run. A video's share of the work is its size plus
     the mean size: sizes are known without opening a file, but even a small video has frames to read and to answer.

@@ -1,7 +1,8 @@
 """Watched folder: yields each video that arrives, once it is complete.
 
 A file is complete when its size and time have stopped changing and the decoder can open it. watchfiles reports changes
-at once where the system does; the folder is listed from time to time as well, since network drives often report none.
+at once where the system does; the folder is listed from time to time as well, since network drives often report no
+changes.
 """
 
 import logging

@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
 _LEAST_MEGABYTES_PER_SECOND = 100.0
 """About a gigabit. A pipeline sends some MB of activations for every batch of tokens."""
-_MOST_MILLISECONDS = 5.0  # within one room it is far below one
+_MOST_MILLISECONDS = 5.0  # within a room, the delay is far below 1 ms
 _LOG_LINES = 3
 NODE_COLUMNS = ("node", "address", "Python", "Ray", "vLLM", "FrameLens", "cards", "network", "model")
 LINK_COLUMNS = ("from", "to", "speed", "delay")
@@ -49,7 +49,7 @@ class NodeModel:
 
 @dataclass(frozen=True)
 class ClusterNode:
-    """One node of the cluster.
+    """A node of the cluster.
 
     Attributes:
         address: Its address in the cluster.
@@ -58,7 +58,7 @@ class ClusterNode:
         interfaces: Addresses of each network card.
         interface: The network card with `address`.
         shm_bytes: Free shared memory.
-        model: The model's folder; None if none was asked for.
+        model: The model's folder, if a model was asked for.
         is_port_free: Whether the engine could listen on its port.
         variables: Environment variables that Ray was started with.
         cpus: Cores that Ray may use.
@@ -90,7 +90,7 @@ class LostNode:
 
 @dataclass(frozen=True)
 class ClusterLink:
-    """The connection from one node to another; without figures it can't be made."""
+    """Connection from `source` to `target`; without figures if it can't be made."""
 
     source: str
     target: str
@@ -113,7 +113,7 @@ def check_cluster(cluster: RayCluster, *, model: str, port: int, cancel: threadi
 
     Args:
         cluster: The cluster.
-        model: Folder of the model on every node; "" for none.
+        model: Folder of the model on every node; "" to check no model.
         port: Port that the engine will listen on.
         cancel: Stops the job.
 
@@ -138,7 +138,7 @@ def check_cluster(cluster: RayCluster, *, model: str, port: int, cancel: threadi
 
 
 def _command(model: str, port: int) -> str:
-    """Return the head's command: with this machine's Python if it is there, too, else the one on its PATH."""
+    """Return the head's command: with this machine's Python if it's there, too, else with the Python on its PATH."""
     source = base64.b64encode(zlib.compress(inspect.getsource(node_probe).encode())).decode()
     code = f"import base64, zlib; exec(zlib.decompress(base64.b64decode('{source}')))"
     path = shlex.quote(str(Path(sys.executable).parent))

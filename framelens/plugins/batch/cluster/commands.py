@@ -25,7 +25,7 @@ class ClusterNetwork:
     Attributes:
         interface: Name of the network card that connects them.
         hosts: One address per machine, the first of each group of machines being its head; empty for placeholders.
-        port: Port of the engines; copies with servers of their own take the following ones.
+        port: Port of the engines; copies with servers of their own take the following ports.
     """
 
     interface: str = "eth0"
@@ -35,14 +35,14 @@ class ClusterNetwork:
 
 @dataclass(frozen=True)
 class CommandBlock:
-    """Commands for one place, with the notice that says where they are typed."""
+    """Commands for a place, with the notice that says where they are typed."""
 
     place: Notice
     lines: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """Return the commands, one a line."""
+        """Return the commands, each on a line."""
         return "\n".join(self.lines)
 
 
@@ -50,7 +50,7 @@ def cluster_commands(plan: ClusterPlan, network: ClusterNetwork | None = None) -
     """Return the commands of a plan in the order in which they are typed.
 
     Raises:
-        ConfigError: There are addresses, but not one for each machine.
+        ConfigError: There are addresses, but their number isn't the number of machines.
     """
     network = network or ClusterNetwork()
     hosts = network.hosts or tuple(f"NODE{number}" for number in range(1, plan.hardware.nodes + 1))
@@ -82,7 +82,7 @@ def _everywhere(plan: ClusterPlan) -> CommandBlock:
 
 
 def _with_ray(plan: ClusterPlan, network: ClusterNetwork, hosts: Sequence[str]) -> Iterator[CommandBlock]:
-    """Yield the blocks of one copy that spans several machines: head, workers, and the engine on the head."""
+    """Yield the blocks of a copy that spans several machines: head, workers, and the engine on the head."""
     head, *workers = hosts
     cards = f"--num-gpus={plan.hardware.cards}"
     start = f"ray start --head --node-ip-address={head} --port={RAY_PORT} {cards}"
@@ -110,7 +110,7 @@ def _environment(network: ClusterNetwork, host: str) -> tuple[str, ...]:
 
 
 def _servers(plan: ClusterPlan, network: ClusterNetwork, host: str) -> CommandBlock:
-    """Return the engines of one machine whose copies fit in it."""
+    """Return the block that starts the engines of a machine whose copies fit in it."""
     lines = [f"export VLLM_API_KEY={_KEY}"]
     if plan.has_servers_apart:
         each = plan.layout.tensor * plan.layout.pipeline

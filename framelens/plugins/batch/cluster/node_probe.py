@@ -36,7 +36,7 @@ def look(address: str, model: str, port: int) -> dict[str, Any]:
 
     Args:
         address: The node's address in the cluster.
-        model: Folder of the model; "" for none.
+        model: Folder of the model; "" to check no model.
         port: Port that the engine will listen on.
     """
     interfaces = _interfaces()
@@ -113,7 +113,7 @@ def _is_free(address: str, port: int) -> bool:
 
 
 class Listener:
-    """One end of a measured connection: echoes pings, then swallows what is sent."""
+    """Receiving end of a measured connection: echoes pings, then discards the data."""
 
     def __init__(self, address: str) -> None:
         self._socket = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
@@ -139,7 +139,7 @@ class Listener:
 
 
 def measure(address: str, port: int) -> dict[str, Any]:
-    """Measure a connection to a listener: the median round trip in milliseconds, and MB per second one way."""
+    """Measure a connection to a listener: the median round trip in milliseconds, and MB per second to the listener."""
     try:
         with socket.create_connection((address, port), timeout=_TIMEOUT_SECONDS) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -164,7 +164,7 @@ def measure(address: str, port: int) -> dict[str, Any]:
 
 
 def main(model: str, port: int) -> None:
-    """Look at all nodes at the same time, then measure the links one after the other, and print the result."""
+    """Look at all nodes at the same time, then measure each link in turn, and print the result."""
     import ray
 
     ray.init(log_to_driver=False)
@@ -187,7 +187,7 @@ def _on(node: dict[str, Any]) -> dict[str, Any]:
 def _look_everywhere(
     nodes: list[dict[str, Any]], model: str, port: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return what was seen of each node, and the nodes that could not be asked with the reason."""
+    """Return the description of each node, and the nodes that could not be described with the reason."""
     import ray
 
     task = ray.remote(max_retries=0)(look)
@@ -203,7 +203,7 @@ def _look_everywhere(
 
 
 def _link(source: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
-    """Measure the connection from one node to another."""
+    """Measure the connection from `source` to `target`."""
     import ray
 
     there = target["NodeManagerAddress"]
@@ -213,7 +213,7 @@ def _link(source: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
         task = ray.remote(max_retries=0)(measure).options(**_on(source))
         measured = ray.get(task.remote(there, port), timeout=_NODE_SECONDS)
         ray.kill(listener)
-    except Exception as error:  # noqa: BLE001 - the same
+    except Exception as error:  # noqa: BLE001 - as in _look_everywhere
         measured = {"milliseconds": None, "megabytes_per_second": None, "reason": _last_line(error)}
     return {"source": source["NodeManagerAddress"], "target": there, **measured}
 

@@ -2,7 +2,7 @@
 
 Tensor parallelism divides every layer and exchanges results within each, so it stays inside a machine. Pipeline
 parallelism divides the layers into stages and passes on activations only, so it crosses machines. Whole copies
-exchange nothing; as many run as fit, since FrameLens has many requests to divide among them. Memory is that of
+exchange nothing; as many run as fit, since FrameLens has many requests to divide among them. Memory is estimated by
 `framelens.models`: this module only chooses between its proposals.
 """
 
@@ -22,7 +22,7 @@ from framelens.models.placement import USABLE, GpuCard, Proposal, propose_divide
 from framelens.models.serving_plan import Plan
 
 _MAX_NODES = 1000
-_MAX_CARDS = 64  # of one machine
+_MAX_CARDS = 64  # of a machine
 _MOST_NODES_TRIED = 64
 """Machines up to which a refusal looks for a number that would do."""
 _USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
@@ -52,9 +52,9 @@ class ClusterLayout:
     """Division of a model among machines.
 
     Attributes:
-        tensor: Cards of one machine among which each layer is divided.
-        pipeline: Stages of one copy.
-        nodes: Machines of one copy.
+        tensor: Cards of a machine among which each layer is divided.
+        pipeline: Stages of a copy.
+        nodes: Machines of a copy.
         copies: Whole copies.
         idle: Cards that no copy uses.
     """
@@ -73,9 +73,9 @@ class ClusterPlan:
     Attributes:
         entry: The model.
         model_path: Folder of the model, the same on every machine.
-        proposal: Settings of one copy, with its memory.
-        requests: Requests of the planned length that the cache of one copy holds.
-        reasons: Explanations, one line each.
+        proposal: Settings of each copy, with its memory.
+        requests: Requests of the planned length that the cache of each copy holds.
+        reasons: Explanations, each a line.
     """
 
     hardware: ClusterHardware
@@ -155,7 +155,7 @@ def plan_cluster(
 
 
 def _folder(model: str, entry: CatalogueEntry) -> str:
-    """Return the path of the model on every machine: the given folder, else one named like the model."""
+    """Return the path of the model on every machine: the given folder, else a folder named like the model."""
     is_path = model.startswith(("/", ".", "~")) or model.count("/") > 1
     if not is_path:
         return str(PurePosixPath("/models", entry.name))
@@ -181,7 +181,7 @@ def _check_tensor_parallel(entry: CatalogueEntry, hardware: ClusterHardware, siz
 def _all_layouts(
     hardware: ClusterHardware, entry: CatalogueEntry, tensor: int | None, copies: int | None
 ) -> list[ClusterLayout]:
-    """List the layouts to choose from, and refuse a number of copies that none has."""
+    """List the layouts to choose from, and refuse a number of copies that no layout has."""
     layouts = list(_layouts(hardware, entry.shape, tensor))
     if copies is None:
         return layouts
@@ -285,7 +285,7 @@ def _does_not_fit(
 def _with_requests(proposal: Proposal) -> Proposal:
     """Let the engine compute as many requests at once as its cache holds, up to the limit of FrameLens.
 
-    A proposal for one user's machine allows eight, since room for more costs memory.
+    A proposal for a single user's machine allows eight, since room for more costs memory.
     """
     wanted = min(_MOST_AT_ONCE, int(proposal.concurrency))
     if wanted <= proposal.plan.max_num_seqs:

@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
     request = build_common_request(given, settings, Templates(settings.template_dir))
     items = resolve(_without_results(given.paths, results_folder(given)), reads_lists=True).items
     _check_any(map(_error_of, items))  # before a question about the model
-    if not any(item.error for item in items):  # one of those may be a link
+    if not any(item.error for item in items):  # a path with an error may be a link
         check_overview(given, [*given.paths, *running().fetched])
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
@@ -115,7 +115,7 @@ def _without_results(paths: Sequence[str], folder: Path) -> list[str]:
 
 
 def _check_any(errors: Iterable[AppError | None]) -> None:
-    """Print the errors of paths and raise VideoError if none of them gives a video."""
+    """Print the errors of paths and raise VideoError if no path gives a video."""
     known: list[AppError] = []
     for error in errors:
         if error is None:
@@ -127,7 +127,7 @@ def _check_any(errors: Iterable[AppError | None]) -> None:
 
 
 def _error_of(item: Input) -> AppError | None:
-    """Return why a path gives no video, before it is read; None if nothing is known against it."""
+    """Return the error of a path that is found without reading the file, or None."""
     try:
         if item.error:
             raise item.error
@@ -151,7 +151,7 @@ def given_batch(collected: Collected, request: AnalysisRequest, services: Servic
 
 
 def results_folder(given: argparse.Namespace) -> Path:
-    """Return the folder of results that --output names, or the default one in the working directory.
+    """Return the folder of results that --output names, or the default folder in the working directory.
 
     Raises:
         ConfigError: It is a file, or "-", or has a file of the user's that the summary would replace.

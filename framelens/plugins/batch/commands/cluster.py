@@ -154,7 +154,7 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
 
 
 def _check(given: argparse.Namespace, settings: config.Settings) -> int:
-    """Print what was found; the exit code is 4 if something would keep a model from running."""
+    """Check the cluster and print the result; the exit code is 4 if something would keep a model from running."""
     export_environment(settings)  # RAY_AUTH_MODE and the token may be in .env
     cluster = RayCluster(given.address)
     facts = check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
@@ -191,6 +191,6 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
 
 def _check_document(facts: ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
-    """Convert what was found to JSON."""
+    """Convert the facts and problems to JSON."""
     listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in problems]
     return {**json.loads(to_json(facts)), "problems": listed}

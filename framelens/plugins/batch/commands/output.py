@@ -57,7 +57,7 @@ class BatchOutput:
         self._say(text, event="watches", watched=folder.absolute(), folder=self._folder)
 
     def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
-        """Print one event of the run."""
+        """Print an event of the run."""
         self.tally.apply(event)
         self._progress.show(event)
         match event:
@@ -131,6 +131,6 @@ class BatchOutput:
         )
 
     def _say(self, text: str, **event: Any) -> None:
-        """Print a line, with --json the event as one line of JSON."""
+        """Print a line, with --json the event as a line of JSON."""
         line = json.dumps(to_document(event), ensure_ascii=False) if self._given.json else text
         self._progress.say(line, sys.stdout)

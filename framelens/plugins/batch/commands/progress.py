@@ -1,4 +1,4 @@
-"""Progress of several analyses on a terminal: a row for each that runs, and one for all."""
+"""Progress of several analyses on a terminal: a row for each running analysis, and a row for all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Row = ProgressRow | ProgressLines
 
 
 class BatchProgress:
-    """Progress of several analyses: a row for each running one, one for all of them, and results above.
+    """Progress of several analyses: a row for each running analysis, a row for all of them, and results above.
 
     `total` is None if more videos may come.
     """
@@ -62,7 +62,7 @@ class BatchProgress:
             case VideoStopped(video):
                 self._rows.pop(video.path).remove()
             case VideoEnded(video):
-                if row := self._rows.pop(video.path, None):  # one that was done before has none
+                if row := self._rows.pop(video.path, None):  # a video that was done before has no row
                     row.remove()
                 self._bar.advance(self._whole)
 
@@ -80,7 +80,7 @@ class BatchProgress:
         return engine_notices_said(services, partial(self.say, stream=sys.stderr)) if is_asked else nullcontext()
 
     def say(self, text: str, stream: TextIO) -> None:
-        """Print a line to `stream`, above the rows if it is a terminal, since the rows are then on the same one."""
+        """Print a line to `stream`, above the rows if it is a terminal, since that shows the rows, too."""
         if self._bar.disable or not stream.isatty():
             print(text, file=stream, flush=True)
         else:
@@ -88,10 +88,10 @@ class BatchProgress:
 
 
 class _TimeLeftColumn(TimeRemainingColumn):
-    """Remaining time: an estimate that was given, else one by the speed of the steps."""
+    """Remaining time: the given estimate, else an estimate from the speed of the steps."""
 
     def render(self, task: Task) -> Text:
-        """Draw the time of one row."""
+        """Draw the time of a row."""
         if "seconds_left" not in task.fields:
             return super().render(task)
         seconds = task.fields["seconds_left"]

@@ -45,15 +45,15 @@ State = Literal["done", "done_before", "skipped", "without_model", "no_usable_an
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for one video.
+    """The result for a video.
 
     Attributes:
         path: The video.
         state: "done_before" for an existing report that was written again, "skipped" for a video that was left out.
         seconds: Time spent on it here.
         exit_code: Its exit code.
-        job: The stored analysis, if there is one.
-        error: Reason why there is no report, or none with a model's answer.
+        job: The stored analysis, if any.
+        error: Reason why there is no report, or why it has no answer of a model.
         report: The written file.
     """
 
@@ -67,13 +67,13 @@ class Outcome:
 
     @property
     def title(self) -> str:
-        """Return the model's description of the video in a few words, or "" if there is none."""
+        """Return the model's description of the video in a few words, or "" without a description."""
         return self.job.analysis.brief if self.job and self.job.analysis else ""
 
 
 @dataclass(frozen=True)
 class SeveralVideos:
-    """What all videos of one command share; see `run`."""
+    """Arguments that all videos of a command share; see `run`."""
 
     request: Callable[[Path], AnalysisRequest]
     code_of: Callable[[AppError], int]
@@ -94,7 +94,7 @@ def run(
 
     Args:
         inputs: The videos.
-        make_request: Builds the request for one. Raises ConfigError for wrong options, another AppError for the video.
+        make_request: Builds a video's request. Raises ConfigError for wrong options, another AppError for the video.
         code_of: Returns the exit code for an analysis that ended with this error.
         settings: The settings.
         given: The options of the command.
@@ -126,9 +126,10 @@ def run(
 
 
 class _BatchRecord:
-    """The videos of a command as a stored batch, which the page shows and continues like one of its own.
+    """The videos of a command as a stored batch, which the page shows and continues like its own batches.
 
-    The same command again takes the place of the earlier one. Nothing is stored if no request can be built.
+    The same command again replaces the earlier batch. Nothing is stored for a single video or if no request can be
+    built.
     """
 
     def __init__(self, batches: BatchRepository, command: SeveralVideos, items: Sequence[Input]) -> None:
@@ -156,7 +157,7 @@ class _BatchRecord:
 
 
 def _first_request(command: SeveralVideos, items: Iterable[Input]) -> AnalysisRequest | None:
-    """Return the request about the first video for which one can be built, None for none."""
+    """Return the request about the first video for which a request can be built, or None."""
     for item in items:
         try:
             if item.error is None:
@@ -182,7 +183,7 @@ def _outcomes(
 
 
 def _analyse(batch: SeveralVideos, jobs: Jobs, item: Input, listener: Listener, stop: threading.Event) -> Outcome:
-    """Submit or resume one video's job and wait for it, unless that isn't needed or not possible."""
+    """Submit or resume a video's job and wait for it, unless that isn't needed or not possible."""
     given, since = batch.given, time.monotonic()
     try:
         if item.error:
@@ -245,7 +246,7 @@ def _display_path(path: Path) -> str:
 
 
 def _json_line(outcome: Outcome) -> str:
-    """Format an outcome as one line of JSON, with the whole report in it unless that was written to a file."""
+    """Format an outcome as a line of JSON, with the whole report in it unless that was written to a file."""
     error, job = outcome.error, outcome.job
     document: dict[str, Any] = {
         "path": str(outcome.path),

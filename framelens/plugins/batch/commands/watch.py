@@ -1,6 +1,6 @@
 """Command `framelens watch FOLDER`: analyses the videos of a folder and those that arrive, until it is stopped.
 
-Results, reports and summary are those of `framelens batch`, which can continue in the same folder of results.
+It writes the same results, reports and summary as `framelens batch`, which can continue in the same folder of results.
 """
 
 import argparse

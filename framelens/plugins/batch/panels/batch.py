@@ -202,7 +202,7 @@ def _brief(job_id: str, state: str) -> str:
 
 
 def _reason(status: VideoStatus) -> str:
-    """Return why a video was refused or its analysis has no answer, "" if it has one, or if its state says so."""
+    """Return why a video was refused or its analysis has no answer, "" if it has an answer or its state says why."""
     if failure := status.video.failure:
         return error_words(failure.as_error())
     if status.state not in ("failed", "without_model"):

@@ -48,7 +48,7 @@ def draw(catalogue: Catalogue) -> None:
 
 
 def draw_plan(catalogue: Catalogue) -> None:
-    """Draw the form, and below it the plan or why there is none."""
+    """Draw the form, and below it the plan or the reason why there is no plan."""
     st.caption(t("cluster.page_about"))
     hardware, model = _draw_machines(catalogue)
     network = _draw_network()

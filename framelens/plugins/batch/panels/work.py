@@ -1,4 +1,4 @@
-"""Rows of batches in the sidebar's list of work, in place of those of their analyses."""
+"""Rows of batches in the sidebar's list of work, in place of the rows of their analyses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Client of a Ray cluster's job API: one submitted job for each batch.
+"""Client of a Ray cluster's job API: a submitted job for each batch.
 
 Ray's driver runs on the cluster. This process sends HTTP requests only, and imports Ray when a cluster is first used.
 """
@@ -44,7 +44,7 @@ def normal_ray_address(text: str) -> str:
     'http://head:8265'
 
     Raises:
-        ConfigError: It's another kind of address, such as that of a Ray driver (ray://).
+        ConfigError: It's another kind of address, such as a Ray driver's (ray://).
     """
     given = text.strip().rstrip("/")
     try:
@@ -88,7 +88,7 @@ class RayCluster:
 
     def _connect(self) -> JobSubmissionClient:
         remember_secret(os.environ.get("RAY_AUTH_TOKEN", ""))
-        for name in _ADDRESS_VARIABLES:  # Ray prefers them to the argument, and what was checked is this address
+        for name in _ADDRESS_VARIABLES:  # Ray prefers them to the argument, but only the argument was checked
             os.environ.pop(name, None)
         from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
@@ -101,7 +101,7 @@ class RayCluster:
             raise self._unreachable(error) from error
 
     def latest(self, name: str) -> str | None:
-        """Return the id of the newest job that was submitted under `name`, or None if there is none."""
+        """Return the id of the newest job that was submitted under `name`, or None."""
         used = list(takewhile(self._known().__contains__, _ids(name)))
         return used[-1] if used else None
 

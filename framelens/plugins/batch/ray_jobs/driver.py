@@ -2,10 +2,10 @@
 
 It is `python -m framelens.plugins.batch.ray_jobs.driver TASK`.
 
-It checks every node and refuses to start if one of them would give other results. Ray Data spreads the videos over
-actors, one at a time to each; an actor stores the result itself and returns JSON with no picture in it. Decoding stays
-in the decoder process of each actor, so that a malformed video is a failed result and not the death of an actor. What
-has no result at the end is what a later job does.
+It checks every node and refuses to start if a node would give other results. Ray Data spreads the videos over actors,
+one at a time to each; an actor stores the result itself and returns JSON with no picture in it. Decoding stays in the
+decoder process of each actor, so that a malformed video is a failed result and not the death of an actor. A later job
+does the videos that have no result at the end.
 """
 
 import logging
@@ -29,8 +29,8 @@ _FAULT = "FRAMELENS-FAULT "
 _VIDEO_CPUS = 2
 """Cores for each video: one decodes, one reads text on the screen. On smaller nodes, all cores."""
 _WAITING_FROM = 10
-"""With so many videos for each actor, one waits at each: the next begins at once, not a tenth of a second later. With
-fewer, the one that waits could have begun on an actor that is idle. The tenth was measured."""
+"""With so many videos for each actor, a video waits at each actor, and begins at once when the running video ends, not
+a tenth of a second later (measured). With fewer, a waiting video could have begun on an idle actor."""
 _MOST_ROUNDS = 20
 """Rounds over the videos that are missing: one usually, and one more for each node that is ill."""
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def read_faults(job_log: str) -> list[AppError]:
 
 
 def run(task: RayTask) -> Iterator[AppError]:
-    """Analyse the videos of a task that have no final result yet, and yield what kept some of them from having one."""
+    """Analyse the videos of a task that have no final result yet, and yield the errors that kept any from a result."""
     import ray
 
     ray.init(log_to_driver=False, logging_level=logging.WARNING)
@@ -89,7 +89,7 @@ def _nodes() -> list[dict[str, Any]]:
 
 
 def _missing(task: RayTask, results: Results) -> list[BatchVideo]:
-    """Return the videos without a result of this task, or of an earlier one that needn't be made again."""
+    """Return the videos that have neither ended in this task nor have a final result of an earlier task."""
     finished = results.finished(task.batch)
     _, ended = task.progress.read()
     return [video for video in task.batch.videos if video.key not in finished and video.key not in ended]
@@ -125,7 +125,7 @@ def _node_faults(task: RayTask, nodes: Sequence[dict[str, Any]]) -> list[AppErro
 def _analyse(
     task: RayTask, videos: Sequence[BatchVideo], nodes: Sequence[dict[str, Any]], ill: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the row of each video; one whose actor or row was lost each time has none."""
+    """Yield the row of each video, except of videos whose actor or row was lost each time."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
@@ -162,7 +162,7 @@ def _analyse(
 def _actor_resources(task: RayTask, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the cores and cards of an actor.
 
-    With a remote engine or none, a video needs cores. Otherwise each actor starts an engine of its own: with as
+    With a remote engine or no model, a video needs cores. Otherwise each actor starts an engine of its own: with as
     many cards as the model is divided among, or without any card with all cores of a node.
     """
     settings = task.settings()

@@ -43,8 +43,8 @@ class NodeFacts:
         ray: Version of Ray.
         conditions: Settings that answers depend on, as this node has them.
         token: Content of the file that the driver has just written to the folder of results; "" if it isn't there.
-        missing: Videos, of those looked for, that the node doesn't have under their paths.
-        engine: Why the remote engine can't be used from here, None if it can or there is none.
+        missing: The videos looked for that the node doesn't have under their paths.
+        engine: Why the remote engine can't be used from here, None if it can or no remote engine is set.
         model: Why the local model can't be used, likewise.
         folder: Folder for data.
         free_bytes: Free space of its disk.
@@ -87,7 +87,7 @@ def inspect_node(task_path: str, token_path: str) -> NodeFacts:
 
 
 def find_faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str, language: Language) -> list[AppError]:
-    """List everything that would make results differ between nodes, or videos fail on one of them.
+    """List everything that would make results differ between nodes, or videos fail on a node.
 
     Args:
         own: State of the driver's node.
@@ -117,12 +117,12 @@ def _faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str) -> Iterator[
 
 
 def _differences(node: NodeFacts, own: NodeFacts, first: NodeFacts) -> Iterator[tuple[str, str, str]]:
-    """Yield what differs: its name, the value of a node, and that of the driver or of the first node."""
+    """Yield what differs: its name, the node's value, and the value of the driver's or the first node."""
     compared = [("Python", _minor(node.python), _minor(own.python)), ("Ray", node.ray, own.ray)]
     for key, given in node.conditions.items():
         if key not in _OF_LOCAL_ENGINE:
             compared.append((t(f"condition.{key}"), given, own.conditions.get(key, "")))
-        elif key == "engine":  # the driver's node may have none
+        elif key == "engine":  # the driver's node may have no engine
             compared.append((t("condition.engine"), given, first.conditions.get("engine", "")))
     yield from (one for one in compared if one[1] != one[2])
 

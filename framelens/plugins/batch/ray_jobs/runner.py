@@ -63,7 +63,7 @@ def run_on_ray(
 
 
 def stop_on_ray(batch: Batch, cluster: RayCluster) -> bool:
-    """Stop the job for the request of a batch and its folder of results; return whether one was running."""
+    """Stop the job for the request of a batch and its folder of results; return whether it was running."""
     job = cluster.latest(job_name(batch))
     if job is None or cluster.state(job) not in RUNNING:
         return False
@@ -80,7 +80,7 @@ def _follow(
     state: RayJobState = "PENDING"
     while pending and state in RUNNING and not cancel.is_set():
         cancel.wait(_POLL_SECONDS)
-        state = cluster.state(job)  # before the folder: what ended before the job did is seen
+        state = cluster.state(job)  # before the folder: videos that ended before the job did are seen
         begun, ended = progress.read()
         for key in (begun - shown) & pending.keys():
             shown.add(key)
@@ -95,7 +95,7 @@ def _progress(job: str, cluster: RayCluster) -> RayProgress:
 
 
 def _command(task: RayTask) -> str:
-    """Return the head node's command: with this machine's Python if it's there, too, else the one on its PATH."""
+    """Return the head's command: with this machine's Python if it's there, too, else with the Python on its PATH."""
     path = shlex.quote(str(Path(sys.executable).parent))
     return f"PATH={path}:$PATH exec python -m framelens.plugins.batch.ray_jobs.driver {shlex.quote(str(task.path))}"
 

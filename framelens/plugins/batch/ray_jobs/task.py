@@ -29,7 +29,7 @@ class RayTask:
     """A batch for a cluster.
 
     Attributes:
-        batch: The batch, whose folder of results all nodes share under one path.
+        batch: The batch, whose folder of results all nodes share under the same path.
         variables: Settings by the names of their variables, without secrets, which each node has for itself.
         most_actors: Most videos at a time, None for as many as the cluster has cores for.
         id: Its id; a batch that is resumed is another task.
@@ -57,7 +57,7 @@ class RayTask:
             write_whole(self.path, to_json(self).encode())
 
     def settings(self) -> config.Settings:
-        """Return the settings on this node. Raises ConfigError if one is wrong."""
+        """Return the settings on this node. Raises ConfigError if a setting is wrong."""
         return config.load({**os.environ, **self.variables})
 
 
@@ -109,7 +109,7 @@ def job_name(batch: Batch) -> str:
 
 
 def passed_variables(given: Mapping[str, str], settings: config.Settings) -> dict[str, str]:
-    """Return the settings that travel to the nodes: neither keys nor folders of one machine.
+    """Return the settings that travel to the nodes: neither keys nor folders of a machine.
 
     Args:
         given: Variables of the environment and `.env`.

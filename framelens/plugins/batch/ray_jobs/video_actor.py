@@ -1,4 +1,4 @@
-"""Actor that analyses one video after the other on a node of a Ray cluster."""
+"""Actor that analyses videos in turn on a node of a Ray cluster."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class VideoActor:
-    """Callable class of Ray Data: a batch is one video, by its key.
+    """Callable class of Ray Data: a batch is a single video, by its key.
 
     After an error that every other video would meet here, too, the node is ill: its videos are handed back.
 
@@ -47,7 +47,7 @@ class VideoActor:
             self._opened = opened.pop_all()
 
     def __call__(self, batch: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-        """Analyse one video; return its key, this node, and why the node is ill, if it is."""
+        """Analyse a video; return its key, this node, and why the node is ill, if it is."""
         key = str(batch["sha256"][0])
         if not self._failure:
             try:

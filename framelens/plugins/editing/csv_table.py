@@ -26,7 +26,7 @@ _Row = tuple[object, ...]
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the table as CSV in UTF-8 with a byte order mark.
 
-    The seconds are those of the first and the last frame that a finding cites, and empty if it cites none.
+    The seconds are the times of the first and the last frame that a finding cites, and empty if it cites no frame.
     """
     with in_language(language):
         fields = field_names(analysis)

@@ -1,4 +1,4 @@
-"""Routes of the page to clips: pieces of the video of a job, or of a video without one, as a file."""
+"""Routes of the page to clips: pieces of a job's video, or of a video without a job, as a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
 
     `?pieces=` has the pieces as `framelens.plugins.editing.clips.downloads.parse_pieces` reads them, also of the videos
     of other jobs, `&mode=` how they are cut. `&reel=1` joins them to one file, with `&chapters=1` as chapters;
-    `&subtitles=1` draws in what is said.
+    `&subtitles=1` draws subtitles into the pictures.
     """
     return [
         gate.route(f"{prefix}/jobs/{{id}}/clips", _send_of_job, "GET", role="viewer"),

@@ -30,7 +30,7 @@ Mask = NDArray[np.float32]
 
 
 class CaptionDrawer:
-    """Drawer of cues into frames of one size."""
+    """Drawer of cues into frames of the same size."""
 
     def __init__(
         self, cues: Sequence[Cue], size: tuple[int, int], orientation: Orientation, aspect: Fraction, *, is_full: bool
@@ -49,7 +49,7 @@ class CaptionDrawer:
         self._masks = lru_cache(maxsize=4)(self._drawn_masks)
 
     def drawn(self, frame: VideoFrame, seconds: float) -> VideoFrame:
-        """Return the frame with what is said at a time of the video; unchanged if nothing is."""
+        """Return the frame with the cues at a time of the video drawn into it; unchanged without cues."""
         said = [cue.text for cue in self._cues if cue.start_seconds <= seconds < cue.end_seconds]
         if not said:
             return frame
@@ -96,7 +96,7 @@ class CaptionDrawer:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
-    """Yield lines of at most this width, broken between words, or where the script has none between letters."""
+    """Yield lines of at most this width, broken at spaces, and between the letters of East Asian scripts."""
     known = own()
     for line in text.splitlines():
         clean = "".join(one if ord(one) in known else _MISSING for one in " ".join(line.split()))

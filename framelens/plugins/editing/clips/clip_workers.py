@@ -1,7 +1,8 @@
-"""Workers of clips: one writes the clips of a video, another one reads each again before it gets its name.
+"""Workers of clips: the writer writes the clips of a video, the reader reads each clip again before it gets its name.
 
-Starting a worker takes longer than a short clip, so both serve for many, until an error ends them. What a worker may
-read is settled when it starts: the files of the clips are made before, empty and in a folder of their own.
+Starting a worker takes longer than a short clip, so each worker serves many clips, until an error ends it. The files
+that a worker may read are fixed when it starts: the files of the clips are made before, empty and in a folder of their
+own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from framelens.video.remux.written_file import WrittenBytes, size_after
 from framelens.video.worker_pool import DecoderWorker
 
 _MOST_FILES = 100
-"""Clips of one worker; the hundredth part of a start adds some milliseconds to each."""
+"""Clips of a worker; the hundredth part of a start adds some milliseconds to each."""
 _SAME_SECONDS = 0.0015
 """Between the time of a picture and that in the clip: containers round to a millisecond, and both ends do."""
 
@@ -67,8 +68,8 @@ class ClipWorkers:
 
         Raises:
             AppError: The worker's error.
-            DecodeError: It isn't what it should be.
-            StorageError: It can't be written.
+            DecodeError: The file differs from the pictures that were written.
+            StorageError: The file can't be written.
             Cancelled: `cancel` was set.
         """
         if self._writes != (writes := (request.task, request.path)):
@@ -92,7 +93,7 @@ class ClipWorkers:
     def _next_file(self, folder: Path) -> Path:
         if not self._unused:
             self._writer.end()  # what libraries leak stays small
-            self._reader.end()  # it may read none of those that follow
+            self._reader.end()  # it may not read the files that follow
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix=".framelens-", dir=folder)
             num = max(1, min(_MOST_FILES, self._num_clips - self._num_files))
             self._unused = [Path(self._folder.name, f"{self._num_files + place}.part") for place in range(num)]
@@ -129,7 +130,7 @@ class ClipWorkers:
 
 
 class _Worker:
-    """A worker for one request after another, started with the first; an error ends it."""
+    """A worker for requests in turn, started with the first request; an error ends it."""
 
     def __init__(self) -> None:
         self._child: DecoderWorker | None = None
@@ -137,7 +138,7 @@ class _Worker:
     def messages(self, request: ClipRequest, cancel: threading.Event | None) -> Generator[object, None, None]:
         """Yield the messages of a request, of which ClipPictures is the last. Raises what `DecoderWorker.events` does.
 
-        One that isn't read to its end ends the worker as well.
+        An iterator that isn't read to its end ends the worker as well.
         """
         is_done = False
         try:
@@ -155,7 +156,7 @@ class _Worker:
                 self.end()
 
     def end(self) -> None:
-        """End the worker, if there is one."""
+        """End the worker, if it was started."""
         if self._child is not None:
             self._child.__exit__(None, None, None)
             self._child = None

@@ -50,11 +50,11 @@ class ClipContainer:
         self.container.close()
 
     def copy_of(self, stream: Stream, timecode: str = "") -> Stream:
-        """Add a stream for the packets of another one. Raises VideoError if the format doesn't take its codec.
+        """Add a stream for the packets of `stream`. Raises VideoError if the format doesn't take its codec.
 
         Args:
-            stream: The other one. What its tags say stays true, except of where its timecode begins.
-            timecode: That of the first picture, "" without one.
+            stream: The stream of the video. Its tags are kept, except its timecode.
+            timecode: Timecode of the first picture, "" without a timecode.
         """
         try:
             copy = self.container.add_stream_from_template(stream, opaque=True)  # its codec may have no encoder
@@ -66,14 +66,14 @@ class ClipContainer:
         return copy
 
     def begin(self) -> None:
-        """Write the head. Raises VideoError if the format doesn't take one of the streams."""
+        """Write the head. Raises VideoError if the format doesn't take all streams."""
         try:
             self.container.start_encoding()
         except (av.error.FFmpegError, ValueError) as error:
             raise self._refused(error) from error
 
     def add(self, packet: Packet[Stream]) -> Iterator[WrittenBytes]:
-        """Write a packet and yield what is in the file meanwhile. Raises VideoError if the format doesn't take it."""
+        """Write a packet and yield the bytes that wait, if many. Raises VideoError if the format refuses the packet."""
         move_on()
         try:
             self.container.mux_one(packet)
@@ -83,7 +83,7 @@ class ClipContainer:
             yield from self._file.taken()
 
     def rest(self) -> Iterator[WrittenBytes]:
-        """Close the file and yield what is left of it."""
+        """Close the file and yield the remaining bytes."""
         try:
             self.container.close()
         except av.error.FFmpegError as error:

@@ -1,7 +1,8 @@
 """Fast clips: packets copied from the key frame before the range, without decoding.
 
-Pictures depend on those before and after them. A copy therefore begins with a key frame that nothing before it is
-needed for, without the pictures that are shown before it, and ends where no picture is left that one before it needs.
+Pictures depend on earlier and later pictures. A copy therefore begins with a closed key frame: the pictures shown after
+it need no earlier picture, and the pictures shown before it are left out. The copy ends after the last picture that a
+picture of the range needs.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def copied(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | Cli
 
 
 class _Copy:
-    """Copy of one range."""
+    """Copy of a range."""
 
     def __init__(self, info: VideoInfo, request: ClipRequest, container: InputContainer, stream: VideoStream) -> None:
         self._info, self._request, self._container, self._stream = info, request, container, stream
@@ -96,7 +97,7 @@ class _Copy:
     # ---- where it begins
 
     def _key_frame(self) -> int:
-        """Return the time of the last key frame that isn't later than the start of the range and needs none before."""
+        """Return the time of the last closed key frame that isn't later than the start of the range."""
         name = printable(self._info.name)
         wanted = self._info.start_seconds + self._request.start_seconds + SAME_SECONDS
         last_open = None
@@ -138,13 +139,13 @@ class _Copy:
                     add_time(packet, self._stream)
                 if packet.size and packet.pts is not None:
                     yield packet
-        except av.error.FFmpegError:  # no seeks, or damage; what was read until then is used
+        except av.error.FFmpegError:  # no seeks, or damage; the packets read until then are used
             return
 
     # ---- what belongs to it
 
     def _selected(self, first: int) -> Iterator[Packet[Stream]]:
-        """Yield the packets of the clip in the order of the file, those of the pictures complete."""
+        """Yield the packets of the clip in the order of the file, with all packets of its pictures."""
         origin = float(first * self._unit)
         for back in (_INTERLEAVED_SECONDS, *_BACK_SECONDS[2:], None):
             yield from self._from(first, None if back is None else origin - back)
@@ -184,7 +185,7 @@ class _Copy:
         yield from (one for one in sound if self._shown and _seconds(one) < self._end - SAME_SECONDS)
 
     def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:
-        """Note when a picture of the clip is shown; one that needs others before it is no place to seek to."""
+        """Note when a picture of the clip is shown, and let players seek to closed key frames only."""
         if packet.pts is not None and not packet.is_discard:
             self._shown.append(packet.pts)
             self._end = max(self._end, _seconds(packet) + self._length(packet))
@@ -197,9 +198,9 @@ class _Copy:
 
 
 def _is_closed(stream: VideoStream, key_frame: bytes) -> bool:
-    """Return whether no picture after a key frame names one before it; of H.264, whether it is an IDR picture.
+    """Return whether no picture after a key frame needs a picture before it; for H.264, whether it is an IDR picture.
 
-    HEVC's other key frames say which pictures can't be decoded after them, and those are shown before them.
+    HEVC's other key frames mark the pictures that can't be decoded after them, and these are shown before them.
 
     Units begin with start codes or, where the decoder's configuration begins with 1 (ISO/IEC 14496-15), with their
     lengths. The type is the low five bits of a unit's first byte; 5 is a slice of an IDR picture (ITU-T H.264, 7.4.1).
@@ -218,10 +219,10 @@ def _is_closed(stream: VideoStream, key_frame: bytes) -> bool:
 
 
 def _num_needed(tail: Sequence[Packet[Stream]], end_seconds: float) -> int:
-    """Return how many packets from the first one behind the range on belong to the clip.
+    """Return how many packets of `tail`, which begins with the first packet behind the range, belong to the clip.
 
-    Those are all in which there is a picture of the range, with what these pictures are predicted from, and what is
-    shown between.
+    These are all packets with a picture of the range, the packets that these pictures are predicted from, and the
+    packets shown between.
     """
     times = [packet.pts or 0 for packet in tail]
     inside = [place for place, packet in enumerate(tail) if _seconds(packet) < end_seconds]

@@ -1,4 +1,4 @@
-"""Cutter of clips: checks what is asked for, and has workers write the files and read them again."""
+"""Cutter of clips: checks requests, and has workers write the files and read them again."""
 
 import re
 import tempfile
@@ -58,7 +58,7 @@ class Reel:
 
 
 def suffix_of(path: Path, mode: ClipMode) -> str:
-    """Return the ending of a clip of this video: that of the video where it is possible, else one that takes all."""
+    """Return the ending of a clip: .mp4 if exact; if fast, the video's where possible, else .mkv, which takes all."""
     if mode == "exact":
         return ".mp4"
     suffix = path.suffix.lower()
@@ -74,9 +74,9 @@ def clip_name(
         path: The video.
         mode: How it is cut.
         start_seconds: Start of the range.
-        end_seconds: Its end, None for that of the video.
+        end_seconds: Its end, None for the end of the video.
         folder: The folder.
-        title: What is in it, in place of the video's name.
+        title: The piece's name, in place of the video's.
     """
     times = (start_seconds, end_seconds)
     start, end = ("end" if one is None else clock(one).replace(":", "-") for one in times)
@@ -88,7 +88,7 @@ def clip_name(
 
 @dataclass(frozen=True)
 class CutPiece:
-    """A piece of a video, and its clip or why there is none."""
+    """A piece of a video, and its clip or the error that kept it from being cut."""
 
     piece: Piece
     clip: VideoClip | None
@@ -106,9 +106,9 @@ def cut_pieces(
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> Iterator[CutPiece]:
-    """Cut several clips into a folder and yield each; one that can't be cut doesn't keep the others from it.
+    """Cut several clips into a folder and yield each; a piece that can't be cut doesn't keep the others from it.
 
-    Two clips of one name, and one whose name a file in the folder has, get a number.
+    A clip whose name an earlier clip or a file in the folder has gets a number.
 
     Args:
         path: The video.
@@ -166,7 +166,8 @@ def cut_clip(
 
     Args:
         path: The video.
-        start_seconds: Time of the first picture, from the first one of the video: the picture that is shown then.
+        start_seconds: Start of the range, from the first picture of the video; the picture shown then is the clip's
+            first.
         end_seconds: End of the range; the last picture begins before it. None is the end of the video.
         output: The clip, with an ending of FORMATS.
         mode: "exact" encodes again; "fast" copies from the key frame before the start on, without loss.
@@ -176,9 +177,9 @@ def cut_clip(
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
-        ConfigError: The range is empty, the ending isn't one of this mode, or subtitles can't be drawn in it.
+        ConfigError: The range is empty, this mode doesn't have the ending, or subtitles can't be drawn in it.
         VideoError: The file is not a readable video, or the range can't be cut out of it.
-        DecodeError: The pictures of the range can't be decoded, or the clip isn't what it should be.
+        DecodeError: The pictures of the range can't be decoded, or the clip differs from them.
         StorageError: The clip can't be written.
         Cancelled: `cancel` was set.
     """
@@ -232,11 +233,11 @@ def cut_reel(
 ) -> Reel:
     """Cut exact clips and join them to one file, which is read again like a clip. An existing file is replaced.
 
-    Pieces of several videos are fitted to the size of the first one's, upright and with black edges, and to stereo.
+    Pieces of several videos are fitted to the first video's size, upright and with black edges, and to stereo.
 
     Args:
-        path: The video of pieces that name none.
-        pieces: The pieces in the order of the reel, which need not be that of the video.
+        path: The video of pieces that name no video.
+        pieces: The pieces in the order of the reel, which need not be the order in the video.
         output: The reel, with an ending of ENCODED_SUFFIXES.
         cues_of: Returns the subtitles that are drawn into the pictures of a video, at its times.
         has_chapters: Whether each piece is a chapter, named after it.
@@ -244,7 +245,7 @@ def cut_reel(
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
-        ConfigError: There are no pieces, one is empty, or the ending isn't one of exact clips.
+        ConfigError: There are no pieces, a piece is empty, or exact clips don't have the ending.
         AppError: What `cut_clip` raises for the first piece that can't be cut out.
     """
     if not pieces:
@@ -282,7 +283,7 @@ def cut_reel(
 
 
 def _canvas_of(videos: Sequence[Path]) -> Canvas | None:
-    """Return what the pieces of these videos are fitted to, None if they are all of one."""
+    """Return the canvas to which the pieces of these videos are fitted, or None for a single video."""
     first, *others = (probe(one) for one in dict.fromkeys(videos))
     if not others:
         return None

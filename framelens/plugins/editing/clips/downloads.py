@@ -1,4 +1,4 @@
-"""Clips to download: a single one unchanged, several as a ZIP; each is written on request and deleted when sent."""
+"""Clips to download: a single clip unchanged, several as a ZIP; each is written on request and deleted when sent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ClipOptions:
         mode: How they are cut; a reel is always exact.
         is_reel: They are joined to one file.
         has_chapters: Each piece of a reel is a chapter.
-        has_subtitles: What is said is drawn into the pictures.
+        has_subtitles: Subtitles are drawn into the pictures.
     """
 
     mode: ClipMode = "exact"
@@ -68,7 +68,7 @@ class ClipSource:
     """A video of which pieces are cut out.
 
     Attributes:
-        id: Id of its job, or its own without one.
+        id: Id of its job, or of the video itself without a job.
         path: The video.
         name: Its name as the user knows it.
         cues: Its subtitles, drawn into the pictures.
@@ -117,7 +117,7 @@ class ClipFile:
 def piece_text(piece: Piece, job_id: str = "") -> str:
     """Return a piece as `parse_pieces` reads it.
 
-    It is such as "f3@10.5-20" for a finding, "r@10.5-" for a range, and "JOB:f3@10.5-20" for one of another job.
+    It is such as "f3@10.5-20" for a finding, "r@10.5-" for a range, and "JOB:f3@10.5-20" for another job's finding.
     """
     name = f"{piece.kind[0]}{piece.number}" if piece.kind else "r"
     end = "" if piece.end_seconds is None else _seconds(piece.end_seconds)
@@ -129,10 +129,10 @@ def _seconds(seconds: float) -> str:
 
 
 def parse_pieces(text: str) -> Iterator[tuple[str, Piece]]:
-    """Yield pieces separated by commas, without their names, each with the id of its job, "" if it names none.
+    """Yield pieces separated by commas, without their names, each with the id of its job, "" if it names no job.
 
     Raises:
-        InputError: One is not a piece.
+        InputError: A part of the text is not a piece.
     """
     for word in text.split(",")[: MOST_PIECES + 1]:
         found = _PIECE.fullmatch(word.strip())
@@ -152,7 +152,7 @@ class ClipOrders:
     reports: StoredReports
 
     def of_job(self, job_id: str, pieces: Iterable[tuple[str, Piece]], how: ClipOptions) -> ClipOrder:
-        """Return an order for pieces, each with the id of its job, "" for this one; those of a report get its names.
+        """Return an order for pieces, each with the id of its job, "" for `job_id`; pieces of a report get its names.
 
         Raises:
             InputError: A job is unknown, its video can't be read here, or what `parse_pieces` raises.
@@ -190,11 +190,11 @@ def _order(given: Iterable[tuple[str, Piece]], source_of: Callable[[str], ClipSo
 
 
 def write(order: ClipOrder) -> ClipFile:
-    """Write what is ordered into a temporary file that only this user of the system can read.
+    """Write the ordered clips into a temporary file that only this user of the system can read.
 
     Raises:
-        InputError: It is too much, or no piece can be cut out.
-        StorageError: There is no room for it.
+        InputError: The order is too large, or no piece can be cut out.
+        StorageError: There is no room for the file.
         Cancelled: The client has left.
     """
     order.check()
@@ -237,7 +237,7 @@ def _one(order: ClipOrder, folder: Path) -> ClipFile:
 
 
 def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
-    """Return the name of a clip with the times of the order, or with its true ones if it begins and ends elsewhere."""
+    """Return the name of a clip with the times of the order, or with the clip's own times if it is fast."""
     if clip.mode == "exact":
         edges: tuple[float, float | None] = piece.start_seconds, piece.end_seconds
     else:
@@ -247,9 +247,9 @@ def _name(piece: Piece, clip: VideoClip, source: ClipSource) -> str:
 
 
 def _zipped(order: ClipOrder, folder: Path) -> ClipFile:
-    """Write the clips into a ZIP, each deleted when it is in it, with a list of those that are left out.
+    """Write the clips into a ZIP, each deleted when it is in it, with a list of the pieces that are left out.
 
-    Those of several videos are in folders, one for each.
+    Clips of several videos are in a folder for each video.
     """
     target = folder / "clips.zip"
     left_out: list[str] = []

@@ -2,7 +2,7 @@
 
 In a text each line has a start, an end and a name; without a line, or with "#" before it, a piece is left out. After a
 line `file PATH` the pieces are of that video. A table (CSV) has start, end, name and video in its columns. Times count
-from the first picture, those of a project are a player's.
+from the first picture; times of a project are a player's.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read(path: Path, video: Path, player_start_seconds: float) -> list[Piece]:
 
     Args:
         path: The list.
-        video: The video of pieces for which the list names none, or one of its name that isn't there.
+        video: The video of pieces for which the list names no video, or a missing file of the video's name.
         player_start_seconds: When a player shows its first picture.
 
     Raises:
@@ -151,7 +151,7 @@ def _of_project(path: Path, text: str, player_start_seconds: float) -> Iterator[
 
 
 def _as_json(text: str) -> Iterator[str]:
-    """Yield JSON5 as JSON: names in quotes, strings in double ones, without comments and trailing commas."""
+    """Yield JSON5 as JSON: names in quotes, strings in double quotes, without comments and trailing commas."""
     comma = ""
     for token in _TOKEN.findall(text):
         if token.startswith(("//", "/*")):

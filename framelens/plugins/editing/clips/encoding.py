@@ -1,8 +1,8 @@
 """Exact clips: pictures and sound of the range, decoded and encoded again.
 
-Every picture keeps its time, also at a variable frame rate. Colours are H.264's usual ones, 4:2:0 with eight bits, or
-ten for HDR; orientation, fields, colour tags and the aspect of pixels are those of the video. What it cuts off is left
-out, and what is transparent is white.
+Every picture keeps its time, also at a variable frame rate. Colours are 4:2:0 with eight bits, as usual for H.264, or
+ten for HDR; orientation, fields, colour tags and the aspect of pixels are the video's. Cropped edges are left out, and
+transparent pixels are white.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _MOST_UNITS = 1_000_000
 _WHOLE_SECONDS = 0.1
 """A picture at an edge of the range is kept whole if no more of it is outside."""
 _CANVAS_UNIT, _CANVAS_RATE = Fraction(1, 90_000), Fraction(60)
-"""Clock and highest usual rate of what is fitted, so that the parts of a reel have the same parameters."""
+"""Clock and highest usual rate of fitted clips, so that the parts of a reel have the same parameters."""
 _CANVAS_COLOURS = {"color_range": 1, "color_primaries": 1, "color_trc": 1, "colorspace": 1}
 """Range of television, and primaries, transfer and matrix of BT.709."""
 _LINES_OF_FIELDS = 4
@@ -132,7 +132,7 @@ def _sound_sources(
 
 
 def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
-    """Yield the pictures of the range, each with its length; the first one is shown at its start."""
+    """Yield the pictures of the range, each with its length; the first picture is shown at the start of the range."""
     before: AvPicture | None = None
     pictures = _pictures(info, request.start_seconds)
     while True:
@@ -155,7 +155,7 @@ def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
 
 
 def _pictures(info: VideoInfo, start_seconds: float) -> Generator[AvPicture, None, float]:
-    """Yield the pictures from the one shown at a time on, after a seek that can be trusted or from the start.
+    """Yield the picture shown at a time and all later pictures, after a seek that can be trusted or from the start.
 
     Returns:
         When the sound ends, until which the last picture is shown.
@@ -331,7 +331,7 @@ class _Track:
 
 
 def levels_of(picture: Picture, size: tuple[int, int] | None = None) -> bytes:
-    """Return the levels by which a picture is compared with that of a clip, of this (width, height) or its own."""
+    """Return the levels by which a picture is compared with a clip's, whose (width, height) is `size` or its own."""
     assert isinstance(picture, AvPicture)
     cells = cells_of(size or (picture.frame.width, picture.frame.height))
     return b"".join(scaled(plane, cells).tobytes() for plane in picture.levels())
@@ -377,7 +377,7 @@ def _even(number: float) -> int:
 
 
 def _framed(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-    """Return a frame in the middle of a black one of this (width, height)."""
+    """Return a frame in the middle of a black frame of this (width, height)."""
     left, top = ((one - inside) // 4 * 2 for one, inside in zip(size, (frame.width, frame.height), strict=True))
     return filtered(frame, ("pad", f"{size[0]}:{size[1]}:{left}:{top}"))
 

@@ -1,4 +1,4 @@
-"""Reels in the worker: exact clips of one video, joined without encoding them again, with a chapter for each.
+"""Reels in the worker: exact clips with the same parameters, joined without encoding them again, with chapters.
 
 The clips are MP4: Matroska stores no decoding times.
 """

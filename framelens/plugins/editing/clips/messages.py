@@ -14,7 +14,7 @@ ClipMode = Literal["fast", "exact"]
 WORKER = "framelens.plugins.editing.clips.worker"
 """Module of the worker's program."""
 MEMORY_BYTES = 3 << 30
-"""An encoder holds some forty pictures beside those of the decoder; with 4K that is 1.5 GB."""
+"""An encoder holds some forty pictures in addition to the decoder's; with 4K that is 1.5 GB."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class ReelPart:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What pictures and sound of several videos are fitted to: upright, 8 bits, one track of stereo if there is sound.
+    """Format that several videos are fitted to: upright, 8 bits, a stereo track if there is sound.
 
     Attributes:
         width: Width of the pictures, an even number.
         height: Their height.
-        has_sound: Whether there is sound; a video without gets silence.
+        has_sound: Whether there is sound; a video without sound gets silence.
     """
 
     width: int
@@ -50,11 +50,11 @@ class ClipRequest:
         path: The file to read.
         mode: How it is, or was, cut.
         start_seconds: Start of the range, from the first picture of the video.
-        end_seconds: End of the range, None for that of the video.
+        end_seconds: End of the range, None for the end of the video.
         format: FFmpeg's name of the clip's container.
         last_seconds: For "check", when the last picture begins.
         cues: Subtitles of the video that are drawn into the pictures of an exact clip.
-        canvas: What an exact clip is fitted to; None keeps the traits of the video.
+        canvas: Canvas that an exact clip is fitted to; None keeps the traits of the video.
         clips: For "join", the clips in their order.
         has_chapters: For "join", whether each is a chapter.
         later: Files that later requests to the same worker name.
@@ -92,10 +92,10 @@ class ClipPictures:
     """Pictures of a clip, as they were written or as they are read again.
 
     Attributes:
-        start_seconds: Time of the video at which the clip begins; 0 for one that is read.
+        start_seconds: Time of the video at which the clip begins; 0 when it is read again.
         end_seconds: Time at which its last picture ends.
-        times_seconds: When each picture begins, from the start of the clip; only the first and the last of a copy that
-            is read.
+        times_seconds: When each picture begins, from the start of the clip; for a fast clip that is read again, only
+            the first and the last.
         first: Levels of the first picture, of Y, Cb and Cr in cells, b"" if it wasn't decoded.
         last: Levels of the last picture.
         num_damaged: How often damage was found.

@@ -27,12 +27,12 @@ class Piece:
 
     Attributes:
         kind: What it is in the report, "" for a range that a user has chosen.
-        number: Its place among those of its kind, from 1; findings are counted as in the report.
+        number: Its place among the pieces of its kind, from 1; findings are counted as in the report.
         name: One line: the finding, the title of the chapter, or what was searched for.
         start_seconds: Its start, from the first picture of the video.
-        end_seconds: Its end, None for that of the video; that of a finding is its last picture's time.
+        end_seconds: Its end, None for the end of the video; a finding ends at its last picture's time.
         doubts: What could not be verified.
-        video: The video, None for the one that is given with it.
+        video: The video, None for the video given with the piece.
     """
 
     kind: PieceKind | Literal[""]
@@ -54,7 +54,7 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
 
     Args:
         analysis: The report.
-        margin_seconds: What is added before and after findings, within the video.
+        margin_seconds: Time added before and after findings, within the video.
     """
     chapters = chapters_of(analysis) if has_model_chapters(analysis) else ()
     for number, chapter in enumerate(chapters, start=1):
@@ -77,7 +77,7 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
 def moved(items: Iterable[tuple[int, int, T]]) -> list[T]:
     """Return items, each with its place and the place that it is moved to, in their new order.
 
-    One that is moved up comes before the one that has this place, one that is moved down after it.
+    An item that is moved up comes before the item at the new place, an item that is moved down after it.
     """
 
     def place(item: tuple[int, int, T]) -> tuple[int, int]:
@@ -116,7 +116,7 @@ def chosen(pieces: Iterable[Piece], kind: PieceKind, numbers: Sequence[int] | No
         video: Name of the video, for messages.
 
     Raises:
-        InputError: The report has none of this kind, or not all of these.
+        InputError: The report has no piece of this kind, or not all of these numbers.
     """
     known = {piece.number: piece for piece in pieces if piece.kind == kind}
     if not known:

@@ -26,15 +26,15 @@ _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 
 """Samples a second that AAC knows."""
 _USUAL_RATE = 48_000
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""By number of channels, where the file doesn't name their places, as PCM in AVI; those that AAC knows."""
+"""Layouts that AAC knows, by number of channels, for files that don't name the channels' places, as PCM in AVI."""
 _KEPT_LAYOUTS = frozenset({"mono", "stereo", "2.1", "3.0", "3.0(back)", "4.0", "quad", "5.0", "5.1", "7.1"})
-"""Layouts whose places FFmpeg finds again in AAC. Those of all others are lost, also of the one of AC-3 and DTS, whose
+"""Layouts whose places FFmpeg finds again in AAC. Places of all other layouts are lost, also of AC-3's and DTS's, whose
 surround channels are at the sides."""
 _WIDER_LAYOUTS = {3: "5.1", 4: "5.1", 5: "5.1", 6: "5.1", 7: "7.1", 8: "7.1"}
-"""By number of channels, those that have a place for each channel of another layout or mix it into its neighbours."""
+"""Layouts by number of channels that have a place for each channel of another layout or mix it into its neighbours."""
 _IS_UNNAMED = re.compile(r"\d+ channels")
 _FORMAT = "flt"
-"""All channels in one plane: PyAV looks for planes beyond the eighth, of which there are none, and crashes."""
+"""All channels in one plane: PyAV looks for planes beyond the eighth, which don't exist, and crashes."""
 _BITS_A_CHANNEL = 96_000
 _GAP_SECONDS = 0.1
 """Times of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
@@ -44,7 +44,7 @@ Samples = NDArray[np.float32]
 
 
 class SoundTrack:
-    """One sound track of a clip."""
+    """A sound track of a clip."""
 
     def __init__(self, info: VideoInfo, clip: OutputContainer, source: AudioStream | None, *, is_fitted: bool) -> None:
         """Add the track to the clip.

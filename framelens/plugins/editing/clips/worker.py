@@ -1,7 +1,7 @@
 """Clip worker: a sandboxed process that reads a video and writes clips of it as messages, or reads clips again.
 
-It is started by framelens.plugins.editing.clips.clip_workers and works as framelens.video.worker does, for one request
-after another until one fails.
+It is started by framelens.plugins.editing.clips.clip_workers and works as framelens.video.worker does, for requests in
+turn until a request fails.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _messages(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | Cl
 
 
 def _checked(request: ClipRequest) -> ClipPictures:
-    """Decode a clip: all of one that was encoded, the first and last picture of a copy."""
+    """Decode a clip: all pictures of an exact clip, the first and last picture of a fast clip."""
     with open_reader(request.path) as reader:
         info = reader.info
         if request.mode == "fast":

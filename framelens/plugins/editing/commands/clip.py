@@ -158,15 +158,15 @@ def _typed_of_clips(given: argparse.Namespace) -> list[str]:
 
 
 def _read_files(given: argparse.Namespace) -> list[Path]:
-    """Return the files beside the video that the command reads."""
+    """Return the files that the command reads in addition to the video."""
     return [one for one in (given.report, given.subtitles) if one]
 
 
 def _output(given: argparse.Namespace, path: Path) -> Path:
-    """Return the path of the clip, in the working directory and named after its video and range if none is given.
+    """Return the path of the clip, by default in the working directory and named after its video and range.
 
     Raises:
-        ConfigError: A file must not be written there, or its ending isn't one of clips.
+        ConfigError: A file must not be written there, or clips of this mode don't have its ending.
     """
     from framelens.plugins.editing.clips.cutter import check_clip_suffix, clip_name
 
@@ -209,9 +209,9 @@ def _pieces(given: argparse.Namespace, path: Path, cancel: threading.Event) -> l
 def _analysis(
     given: argparse.Namespace, path: Path, cancel: threading.Event, *, has_same_words: bool = False
 ) -> Analysis:
-    """Return the report in the file given, which must be on this video, or the newest one in the data folder.
+    """Return the report in the file given, which must be on this video, or the video's newest in the data folder.
 
-    With `has_same_words`, one made with other subtitles doesn't count.
+    With `has_same_words`, a report made with other subtitles doesn't count.
     """
     if given.report:
         from framelens.library.bulk_operations import reports_in
@@ -268,7 +268,7 @@ def _cut_pieces(pieces: list[Piece], path: Path, given: argparse.Namespace, canc
 
 
 def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
-    """Return the folder for the clips, None if the only one has a file of its own.
+    """Return the folder for the clips, or None if --output names a file for a single clip.
 
     Raises:
         ConfigError: --output names a file for several clips.
@@ -356,7 +356,7 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
 
 
 def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
-    """Return the subtitles to draw: those given, else those of the report or of the video; none unless asked for."""
+    """Return the subtitles to draw, if asked for: from the given file, else from the report or the video."""
     if not given.burn_subtitles:
         return ()
     from framelens.services.transcripts import transcript_of

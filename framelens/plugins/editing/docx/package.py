@@ -48,7 +48,7 @@ def element(tag: str, *children: Element, **attributes: str) -> Element:
 
 
 def run(text: str, *, style: str = "", is_bold: bool = False) -> Element:
-    """Build a run of text in one character style; line breaks and tabs are kept."""
+    """Build a run of text in a character style; line breaks and tabs are kept."""
     built = element("w:r")
     properties = [element("w:rStyle", val=style)] if style else []
     properties += [element("w:b")] if is_bold else []
@@ -147,7 +147,7 @@ def _twips(width_cm: float) -> int:
 # ---- package ---------------------------------------------------------------------------------------------------------
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
-"""Word and LibreOffice substitute a similar font if one is missing."""
+"""Word and LibreOffice substitute a similar font for a missing font."""
 CELL, GAP, PROMPT = "Cell", "Gap", "Prompt"
 """Ids of the report's own paragraph styles."""
 BODY_CM = 17.0
@@ -158,7 +158,7 @@ _PALE, _QUIET = "F4F6F9", "5B6472"
 _TONES |= {"label": (_PALE, _QUIET)}
 """Background and border colours of notices."""
 _LONGEST = 255
-"""Characters of a core property; the limit of Word and python-docx (ISO/IEC 29500-2 has none)."""
+"""Characters of a core property; the limit of Word and python-docx (ISO/IEC 29500-2 has no limit)."""
 _CUSTOM = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/custom-properties" '

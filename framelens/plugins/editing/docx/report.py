@@ -200,13 +200,13 @@ class BodyWriter:
 
 
 def _room(columns: int) -> tuple[float, float]:
-    """Return the largest width and height of a picture in one of these columns, in centimetres."""
+    """Return the largest width and height of a picture in each of these columns, in centimetres."""
     width = elements.BODY_CM / columns - _CELL_MARGINS_CM
     return width, width * _MOST_DOWN
 
 
 def _widths(block: Table, columns: int) -> list[float]:
-    """Return the widths of the columns in centimetres; the last column is twice as wide as the middle ones."""
+    """Return the widths of the columns in centimetres; the last column is twice as wide as a middle column."""
     if block.numbers:
         return [_NUMBER_CM] * columns
     first = _TIME_CM if block.heads else _NAME_CM

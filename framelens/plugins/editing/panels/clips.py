@@ -1,4 +1,4 @@
-"""Clips on the page: a dialog that saves a range of the video, and one with all that a report is about."""
+"""Clips on the page: a dialog that saves a range of the video, and a dialog with all pieces of a report."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _video_id(job: JobSnapshot) -> str | None:
 
 
 def _draw_one(asked: VideoRange) -> None:
-    """Draw the fields for the times of one clip, and the button that saves it."""
+    """Draw the fields for the times of a clip, and the button that saves it."""
     margin = MARGIN_SECONDS if asked.is_cited else 0.0
     edges = (max(0.0, asked.start_seconds - margin), asked.end_seconds + margin)
     if asked.name:
@@ -132,7 +132,7 @@ def _list(job_ids: Sequence[str]) -> _Listed:
 
 
 def _draw_all(listed: _Listed) -> None:
-    """Draw a list to keep, skip, trim and put in order, and the button that saves what is kept."""
+    """Draw a list to keep, skip, trim and put in order, and the button that saves the kept pieces."""
     if listed.without:
         _draw_left_out(listed.without)
     if not listed.rows:
@@ -168,7 +168,7 @@ def _save_buttons(listed: _Listed, kept: Sequence[_Row], mode: ClipMode) -> tupl
 
 
 def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:
-    """Draw the table of pieces; return those that are kept, in their order and with their times, and what is wrong."""
+    """Draw the table of pieces; return the kept pieces in their order with their times, and a sentence per error."""
     columns = {
         "keep": st.column_config.CheckboxColumn(t("clip.keep"), width=60),
         "name": st.column_config.TextColumn(t("clip.name"), disabled=True, width=240),

@@ -16,7 +16,7 @@ _LONGEST_TITLE = 70  # characters
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'
 _FILE = "file-1"
 _OUTPUT_CHANNELS = 2
-"""Of a sequence at least, those of a usual one."""
+"""Least number of a sequence: stereo."""
 _BITS_A_SAMPLE = 16
 _MOST_AUDIO_TRACKS = 32
 _USUAL_AUDIO = (AudioTrack(2, 48_000),)
@@ -28,10 +28,10 @@ _Object = dict[str, object]
 def write_edl(analysis: Analysis, language: Language) -> bytes:
     """Return the EDL in UTF-8, with timecodes of a timeline that begins at 01:00:00:00.
 
-    Sources have the video's own timecode, or else that of the timeline.
+    Sources have the video's own timecode, or else the timeline's.
 
-    How the markers were made is in the last one: readers refuse comments before the first event, and those after one
-    would become part of its note.
+    The last marker says how the markers were made: readers refuse comments before the first event, and a comment after
+    an event would become part of its note.
     """
     rate = rates.rate_of(analysis.video, analysis.decode)
     with in_language(language):
@@ -61,7 +61,7 @@ def _lines(analysis: Analysis, rate: rates.Rate) -> Iterator[str]:
 
 
 def _note(marker: timeline.Marker) -> str:
-    """Return a marker's note; one that begins with a digit would look like an event and gets a dash."""
+    """Return a marker's note; a note that begins with a digit would look like an event and gets a dash."""
     note = _escape(marker.note)
     return f"- {note}" if note[:1].isdigit() else note
 
@@ -134,8 +134,8 @@ def _media_length(analysis: Analysis, rate: rates.Rate) -> int:
 def _channel_tracks(audio: Xml.Element, analysis: Analysis) -> Iterator[Xml.Element]:
     """Describe the sound of the sequence and yield a track for each channel, as the format has them.
 
-    Only the two of a single stereo track are marked as a pair: where there are several tracks, programs differ in
-    whether the number of a pair's source is that of a channel or of a track.
+    Only the two channels of a single stereo track are marked as a pair: where there are several tracks, programs differ
+    in whether the number of a pair's source counts channels or tracks.
     """
     found = _audio_tracks(analysis)
     _texts(audio, numOutputChannels=max(_OUTPUT_CHANNELS, *(one.num_channels for one in found)))

@@ -1,8 +1,8 @@
 """Project of LosslessCut (.llc): chapters, intervals that were found, and findings as segments of the video.
 
-The program opens it beside the video and cuts the segments out, as
+The program opens it next to the video and cuts the segments out, as
 `{"version": 2, "mediaFileName": …, "cutSegments": [{"start", "end", "name"}]}`. It reads JSON5, whose comments say here
-how the segments were made. Times are those of a player.
+how the segments were made. Times are a player's.
 """
 
 from collections.abc import Iterable, Iterator

@@ -3,8 +3,8 @@
 In editing programs a timeline shows one marker per frame, so everything that begins at a frame shares a marker, named
 after the most important kind.
 
-Chapters are those of the model. YouTube's help asks for at least three chapters in the description, the first at 0:00,
-each at least ten seconds long; a shorter one is merged with the previous. The FFmpeg metadata file has the shots
+Chapters come from the model. YouTube's help asks for at least three chapters in the description, the first at 0:00,
+each at least ten seconds long; a shorter chapter is merged with the previous. The FFmpeg metadata file has the shots
 where there are no chapters. It adds them to a copy of the video, so both have a player's times:
 
     ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
@@ -167,7 +167,7 @@ _UNITS = 1_000_000
 def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
     """Return the chapters in time order, or the shots if there are no chapters and more than one shot.
 
-    Each has a title on one line; if the model gave none, the beginning of its text.
+    Each has a title on one line; if the model gave no title, the beginning of its text.
     """
     given = analysis.whole.chapters if analysis.whole else ()
     chapters = sorted(given, key=lambda chapter: chapter.start_seconds) or _shots(analysis)
@@ -224,7 +224,7 @@ def _lines(analysis: Analysis) -> list[str]:
 
 
 def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
-    """Group the indices of chapters that are merged into one."""
+    """Group the indices of chapters that are merged into one chapter."""
     groups: list[list[int]] = []
     for place, start in enumerate(starts):
         if groups and start - starts[groups[-1][0]] < _SHORTEST_SECONDS:
@@ -286,7 +286,7 @@ def _sections(chapters: Iterable[Chapter], video: VideoInfo) -> Iterator[str]:
 def escape_ffmetadata(text: str) -> str:
     """Escape the special characters of a value with backslashes.
 
-    A backslash at the end gets a space after it, because FFmpeg reads one before a line end as a continuation.
+    A backslash at the end gets a space after it, because FFmpeg reads a backslash before a line end as a continuation.
     """
     escaped = _SPECIAL.sub(r"\\\1", text)
     return f"{escaped} " if escaped.endswith("\\") else escaped

@@ -14,9 +14,9 @@ from fractions import Fraction
 from framelens.core.domain import DecodeSummary, VideoInfo
 
 _NTSC = (15, 24, 30, 48, 60, 90, 96, 120, 240)
-_MOST, _UNKNOWN = 240, 25  # the highest rate, and the one for a video without a known rate
+_MOST, _UNKNOWN = 240, 25  # the highest rate, and the rate of a video without a known rate
 _CLOSE = 0.001
-"""Largest relative error of a constant rate against its nominal one: headers give 23.976, 23.98 or 24000/1001."""
+"""Largest relative error of a constant rate against its nominal rate: headers give 23.976, 23.98 or 24000/1001."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Rate:
 
     @property
     def can_drop(self) -> bool:
-        """Return whether the timecode of media may be drop-frame, also where one number is that of several frames."""
+        """Return whether the timecode of media may be drop-frame, also where several frames share a number."""
         return self.is_ntsc and self.timebase % 30 == 0
 
     @property
@@ -63,7 +63,7 @@ def _nominal(frames_per_second: float) -> Rate:
 
 
 def is_exact(rate: Rate, video: VideoInfo, decode: DecodeSummary) -> bool:
-    """Return whether the video has a constant rate that matches the nominal one."""
+    """Return whether the video has a constant rate that matches the nominal rate."""
     if decode.is_variable_frame_rate or not video.frame_rate:
         return False
     return abs(video.frame_rate / float(rate.frames_per_second) - 1) < _CLOSE
@@ -87,7 +87,7 @@ def timecode(frame: int, rate: Rate, *, drops: bool | None = None) -> str:
 
 @dataclass(frozen=True)
 class MediaStart:
-    """Number of the first frame of the media file, by its own timecode; 0 without one."""
+    """Number of the first frame of the media file, by its own timecode; 0 without a timecode."""
 
     frame: int
     drops: bool

@@ -1,4 +1,4 @@
-"""Models page: the model in use, the choice of another one, the models that fit, memory estimates."""
+"""Models page: the model in use, the choice of another model, the models that fit, memory estimates."""
 
 from contextlib import suppress
 

@@ -17,9 +17,9 @@ _CALL_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class RemoteEngineReport:
-    """Reply of a remote engine: the models that it serves, the one that is used, and whether that one sees images.
+    """Reply of a remote engine: the models that it serves, the model in use, and whether that model sees images.
 
-    Of several engines it is the reply of one; `base_url` has those that answer, and notices name the others.
+    Of several engines it is the reply of a single engine; `base_url` has all that answer, and notices name the others.
     """
 
     base_url: str

@@ -107,9 +107,9 @@ def _look_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFou
 
 
 def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
-    """Return an entry for the folder's own model, with what only its makers publish from the catalogue.
+    """Return an entry for the folder's own model, with facts that only its makers publish from the catalogue.
 
-    None is for a type that the calculator doesn't know; an engine, or code that comes with the model, may.
+    Return None for a type that the calculator doesn't know; an engine, or code that comes with the model, may know it.
 
     Raises:
         ModelNotFound: The folder has no valid config.json.

@@ -40,8 +40,8 @@ class ModelTasks:
     """Changes and measurements of the engine, kept for as long as the services are open.
 
     Attributes:
-        download: The download of a model and the start of the switch to it. A cancelled one is paused: what has arrived
-            is kept, and `restart` continues it.
+        download: The download of a model and the start of the switch to it. A cancelled download is paused: what has
+            arrived is kept, and `restart` continues it.
         benchmark: The benchmark of a model.
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
@@ -124,7 +124,7 @@ class ModelTasks:
 
     @requires("administrator")
     def start_benchmark(self, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
-        """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
+        """Start a benchmark of the proposed model once no analysis runs; no analysis is admitted until it is over.
 
         The current engine is stopped if the two don't fit together, and restarted afterwards. `benchmark` of the tasks
         reports the progress.
@@ -151,7 +151,7 @@ class ModelTasks:
         Args:
             size: Width and height of the test cards in pixels.
         """
-        spoken = language()  # the thread has none
+        spoken = language()  # the thread has no language of its own
 
         def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
             with in_language(spoken), self._switcher.admitted(Control(cancel=cancel)):
@@ -196,9 +196,9 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
 
     Args:
         settings: The settings to change.
-        base_url: Address of its API, or of several with the same model.
-        api_key: Its key, "" for none.
-        model: Name of the model, "" for the one that it serves.
+        base_url: Address of its API, or of several engines with the same model.
+        api_key: Its key, "" without a key.
+        model: Name of the model, "" for the model that it serves.
 
     Raises:
         ConfigError: The address or the key is not valid.

@@ -29,7 +29,7 @@ def check_sight(
     Args:
         settings: The settings that describe the engine.
         engine: The engine.
-        size: Width and height of the cards in pixels, None for those of frames as they are sent.
+        size: Width and height of the cards in pixels, None for the size of frames as they are sent.
         on_progress: Called with the progress.
         cancel: Ends the check when it is set.
 

@@ -29,7 +29,7 @@ Row = ProgressRow | ProgressLines
 class BatchProgress:
     """Progress of several analyses: a row for each running analysis, a row for all of them, and results above.
 
-    `total` is None if more videos may come.
+    Without `total`, more videos may come.
     """
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:

@@ -1,8 +1,8 @@
 """Model folders with the true shape and dummy weights, for benchmarks with vLLM (`load_format` dummy).
 
-The input is a config.json, or the part of one in the catalogue; the output are the folder's files, some kilobytes. Time
-and memory of such a model are realistic, its answers are noise. The tokenizer is ours and has a token for every byte,
-so a text costs more tokens than with the model's own; callers must use the engine's count.
+The input is a config.json, or the part of it in the catalogue; the output are the folder's files, some kilobytes. Time
+and memory of such a model are realistic, its answers are noise. The tokenizer is FrameLens's and has a token for every
+byte, so a text costs more tokens than with the model's tokenizer; callers must use the engine's count.
 """
 
 import json
@@ -30,12 +30,12 @@ _VIDEO_PROCESSORS = {
     "qwen3_vl": "Qwen3VLVideoProcessor",
     "qwen3_vl_moe": "Qwen3VLVideoProcessor",
 }
-"""Video processors by model type; all share one image processor."""
+"""Video processors by model type; all share an image processor."""
 _MIN_TOKENS = 4  # for the smallest picture
 _MEAN = {14: [0.48145466, 0.4578275, 0.40821073], 16: [0.5, 0.5, 0.5]}
 _STD = {14: [0.26862954, 0.26130258, 0.27577711], 16: [0.5, 0.5, 0.5]}
 """Normalisation by the side of a patch, as in the published processors; it doesn't affect timing."""
-# Turns between marks, as in the Qwen line; the processor expands the one token of a picture.
+# Turns between marks, as in the Qwen line; the processor expands the single token of a picture.
 _CHAT_TEMPLATE = """\
 {%- for message in messages %}<|im_start|>{{ message['role'] }}
 {% if message['content'] is string %}{{ message['content'] }}{% else %}
@@ -86,7 +86,7 @@ def files_of(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def whole_config(config: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """Complete a config with what it leaves to be known.
+    """Complete a config with the values that it leaves out.
 
     Adds how positions are counted, which layers of the tower use full attention, and the ids of our tokenizer's marks.
     """
@@ -115,7 +115,7 @@ def _check_shape(shape: Shape) -> None:
 def _positions(shape: Shape) -> dict[str, Any]:
     """Divide the rotary positions between time, height and width.
 
-    Qwen3-VL gives time 24 of 64, the older ones 16 of 64.
+    Qwen3-VL gives time 24 of 64, older models 16 of 64.
     """
     half = shape.text.cache.head_dim // 2
     if shape.model_type.startswith("qwen3"):
@@ -171,7 +171,7 @@ def _tokenizer(shape: Shape) -> dict[str, Any]:
 
 
 def _byte_letters() -> list[str]:
-    """Return a printable letter for each byte: its own if it has one, else the next from 256 on."""
+    """Return a printable letter for each byte: the byte's own letter if printable, else the next from 256 on."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]

@@ -32,7 +32,7 @@ def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
 
     Args:
         proposal: The proposed model and arguments.
-        arguments: vLLM arguments that override those of the proposal.
+        arguments: vLLM arguments that override the proposal's.
     """
     plan = parse_plan(
         planning.benchmark_settings(proposal, arguments),
@@ -71,7 +71,7 @@ def try_model(
 
     Args:
         proposal: The proposed model and arguments.
-        arguments: vLLM arguments that override those of the proposal.
+        arguments: vLLM arguments that override the proposal's.
         settings: Where to save the result and the log of the engine.
         on_progress: Called with the progress.
         cancel: Ends the benchmark when it is set.

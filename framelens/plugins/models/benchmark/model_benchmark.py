@@ -42,11 +42,11 @@ from framelens.models.serving_plan import Device, parse_plan
 from framelens.plugins.models.benchmark.dummy_model import write_folder
 
 SIZES = ((448, 252), (896, 504))
-"""Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""
+"""Width and height of test frames in pixels: the size sent on a CPU, and a size with four times the pixels."""
 _ANSWER_TOKENS = 33
 """Length of the long answer."""
 _SPARE_TOKENS = 32
-"""Unused tokens of the context: a frame's mark may be longer than the first one."""
+"""Unused tokens of the context: a frame's mark may be longer than the first frame's."""
 _MEMORY_POLL_SECONDS = 0.25
 _LONGEST_SECONDS = 120.0
 """A larger size is skipped if its eight frames would take longer."""
@@ -123,7 +123,7 @@ def dummy_engine(
 
 
 class _RequestTimer:
-    """Timer of requests to one engine, one at a time."""
+    """Timer of requests to an engine, sent one at a time."""
 
     def __init__(self, endpoint: Endpoint, length: int, on_progress: ProgressListener, cancel: threading.Event) -> None:
         self._chat: EngineChat = connect(
@@ -147,8 +147,8 @@ class _RequestTimer:
     def frame_costs(self, sizes: Sequence[tuple[int, int]]) -> Iterator[FrameCost]:
         """Yield the cost of a frame for each size.
 
-        A size is skipped if the context doesn't hold one frame, or if it would take too long judging by the size
-        before.
+        A size is skipped if the context doesn't hold a frame, or if it would take too long judging by the previous
+        size.
         """
         cost: FrameCost | None = None
         for width, height in sizes:

@@ -24,7 +24,7 @@ _MAX_MODEL_LEN = 8192
 
 
 def benchmark_settings(proposal: Proposal, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the VLLM_CONFIG for a benchmark: the proposed one with a short context and a KV cache of known size.
+    """Return the VLLM_CONFIG for a benchmark: as proposed, but with a short context and a KV cache of known size.
 
     The size of the cache is fixed so that the measured memory is what the model needs, not all that is free.
 

@@ -173,7 +173,7 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
     Args:
         given: The parsed options.
         proposal: Model and settings.
-        arguments: Settings of vLLM that override the proposed ones.
+        arguments: Settings of vLLM that override the proposed settings.
         settings: The application's settings.
 
     Raises:

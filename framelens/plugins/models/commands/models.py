@@ -41,7 +41,7 @@ from framelens.services.readiness import need_text
 from framelens.store.model_records import Measured
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
-"""Limits of what is worked out."""
+"""Limits of --requests and --cards."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +137,7 @@ def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Sett
 
 
 def _how_to_measure(entry: CatalogueEntry, named: str) -> str:
-    """Return how the speed of a model is measured, "" for one that can't be benchmarked."""
+    """Return how the speed of a model is measured, "" for a model that can't be benchmarked."""
     try:
         check_entry(entry)
     except AppError:
@@ -151,7 +151,7 @@ def _need_document(need: MemoryNeed) -> dict[str, Any]:
 
 
 def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
-    """Return the catalogue's entry, or one for a folder's own config.json."""
+    """Return the entry of a folder's own config.json, or the catalogue's, and print how a name was understood."""
     entry, match = find_entry(name, catalogue)
     if meant := meant_text(entry, match):
         print(meant, file=sys.stderr)

@@ -53,7 +53,7 @@ def print_catalogue(
 
 
 def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str, Any]:
-    """Convert one model to JSON; `here` is null if it doesn't fit."""
+    """Convert a model to JSON; `here` is null if it doesn't fit."""
     shape = entry.shape
     return {
         "id": entry.id,
@@ -77,7 +77,7 @@ def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str
 
 
 def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: MemoryEstimate) -> None:
-    """Print the memory estimate of one model, term by term."""
+    """Print the memory estimate of a model, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
     is_seeing = t("models.sees" if shape.vision else "models.blind")
@@ -118,7 +118,7 @@ def _sum_table(sum_: MemoryEstimate) -> Table:
 
 
 def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dict[str, Any]:
-    """Convert one model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
+    """Convert a model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
     found = match and {
         "asked": match.asked,
         "id": match.entry.id,
@@ -144,7 +144,7 @@ def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dic
 
 
 def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
-    """Print the models that fit, best first, and the settings of the first one to copy."""
+    """Print the models that fit, best first, and the best model's settings to copy."""
     console = wide_console()
     if not found:
         console.print(t("models.nothing"))
@@ -169,7 +169,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
 
 
 def proposal_document(proposal: Proposal) -> dict[str, Any]:
-    """Convert one model with fitting settings to JSON."""
+    """Convert a model with fitting settings to JSON."""
     return {
         "id": proposal.entry.id,
         "format": proposal.format.key,

@@ -145,7 +145,7 @@ def _draw_measured(measured: Measured) -> None:
 
 
 def _draw_estimate(trial: BenchmarkResult) -> None:
-    """Draw the expected duration for a number of frames, of the open video where there is one."""
+    """Draw the expected duration for a number of frames, of the open video if a video is open."""
     number = st.number_input(
         t("models.benchmark.frames"), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
         persist_state="session",

@@ -62,7 +62,7 @@ def _draw(was_changing: bool) -> None:
 
 
 def is_switching() -> bool:
-    """Check whether another engine is about to replace this one."""
+    """Check whether another engine is about to replace the current engine."""
     return services().switcher.switch.is_running
 
 
@@ -77,7 +77,7 @@ def _engine_error(status: EngineStatus) -> AppError | None:
 
 
 def _facts(status: EngineStatus) -> list[str]:
-    """List vision support, and what else is known of the engine; nothing about vision where the start failed."""
+    """List vision support and other facts of the engine; vision is left out where the start failed."""
     sight = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}")]
     if kept := last_check(services().settings):
         sight.append(t(f"models.vision_check.short_{kept['verdict']}"))

@@ -1,4 +1,4 @@
-"""State of the form for another model in one browser session."""
+"""State of the form for another model in a browser session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table of the models that fit this machine, or memory of another size, best first; a row's button chooses one.
+"""Table of the models that fit this machine, or memory of another size, best first; a row's button chooses its model.
 
 The form fields that a choice fills are named here.
 """

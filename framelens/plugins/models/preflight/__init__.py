@@ -1,8 +1,8 @@
 """Preflight checks: from facts about a model, its settings and this machine to findings, before a start takes minutes.
 
-A table of rules that no engine reports in time, and of what the installed engine has said of itself. A finding that
-stops a start is proved by the engine's source, and by starts that fail in tests/engine; one that may fail, or rests on
-an estimate, hinders.
+A table has rules that no engine reports in time, and rules about the installed engine's answers. A finding that stops a
+start is proved by the engine's source, and by starts that fail in tests/engine; a finding about a start that may fail,
+or that rests on an estimate, hinders.
 """
 
 from framelens.core.failures.check_findings import CheckFinding, worst_first

@@ -1,7 +1,7 @@
-"""Rules about the division among devices, and about length, cache and memory: what is needed against the machine.
+"""Rules about the division among devices, and about length, cache and memory: the model's needs against the machine.
 
 Exact, and so able to stop a start: the number of heads and of devices, the length against the model's own, the cache of
-one request against a cache of fixed size, weights against cards that are smaller. Everything else rests on the estimate
+a request against a cache of fixed size, weights against cards that are smaller. Everything else rests on the estimate
 in `framelens.models.memory` and hinders.
 """
 
@@ -23,7 +23,7 @@ _UTILISATION = 0.92  # vLLM's default
 _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
 _REST_TOKENS = 1024
-"""Least tokens for question and answer beside the pictures."""
+"""Least tokens for question and answer in addition to the pictures."""
 _TP, _PP = "tensor_parallel_size", "pipeline_parallel_size"
 _NO_RAY = Fix(remove=("distributed_executor_backend",))
 
@@ -62,7 +62,7 @@ def _fewer_ways(subject: PreflightSubject, _: Values) -> Fix:
 
 
 def _one_stage(subject: PreflightSubject, _: Values) -> Fix:
-    """Return the fix that divides the model in one stage among the devices that there are."""
+    """Return the fix that divides the model in a single stage among the available devices."""
     best = tensor_sizes(subject.shape, _num_devices(subject) or 1)[-1]
     return Fix({key: best if key == _TP else 1 for key in (_TP, _PP) if key in subject.arguments})
 
@@ -131,7 +131,7 @@ def _large_cache(subject: PreflightSubject) -> Values | None:
 
 
 def _small_cache(subject: PreflightSubject) -> Values | None:
-    """Find a cache of fixed size that doesn't hold one request; a CPU's cache always has a size."""
+    """Find a cache of fixed size that doesn't hold a request; a CPU's cache always has a size."""
     shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
     if shape is None or wanted is None or space is None or not _is_counted(subject):
         return None
@@ -186,7 +186,7 @@ def _large_uncounted(subject: PreflightSubject) -> Values | None:
 
 
 def _short_cache(subject: PreflightSubject) -> Values | None:
-    """Find weights and working memory that leave too little of the smallest card for one request."""
+    """Find weights and working memory that leave too little of the smallest card for a request."""
     shape, size = subject.shape, subject.machine.least_card_bytes
     if shape is None or size is None or any(subject.arguments.get(key) for key in _OFFLOADS) or _large_weights(subject):
         return None
@@ -202,7 +202,7 @@ def _shorter_or_another(subject: PreflightSubject, values: Values) -> Fix | None
 
 
 def _busy_cards(subject: PreflightSubject) -> Iterator[CheckFinding]:
-    """Find cards on which other programs have what the engine will reserve; the second engine reserves nothing."""
+    """Find cards on which other programs hold memory that vLLM will reserve; transformers reserves nothing."""
     share, is_claimed = _utilisation(subject), (subject.machine.device, subject.program.kind) == ("gpu", "vllm")
     for number, card in enumerate(subject.machine.cards if is_claimed else ()):
         free = card.free_bytes

@@ -15,7 +15,7 @@ from framelens.core.units import gib_text
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 from framelens.plugins.models.trust.remote_code import SHORT
 
-# Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
+# Any of these is equivalent to the others: vLLM finds a pooling model by its generating architecture.
 _ENDINGS = (
     *("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ForTextEncoding", "EmbeddingModel"),
     *("ForSequenceClassification", "ForTokenClassification", "ForRewardModeling", "RewardModel", "Model"),
@@ -71,7 +71,7 @@ def _converted(subject: PreflightSubject) -> Values | None:
 
 
 def _is_absent(subject: PreflightSubject) -> bool:
-    """Return whether the model must be downloaded; not if another one is meant."""
+    """Return whether the model must be downloaded; not if its name means another model."""
     match = subject.model.match
     return not subject.model.folder and (match is None or match.why == "exact")
 
@@ -99,7 +99,7 @@ def _lacks_processor(subject: PreflightSubject) -> bool:
 
 
 def _code(subject: PreflightSubject) -> Iterator[CheckFinding]:
-    """Find code that comes with the model: whether it is needed, may run, and is what was trusted.
+    """Find code that comes with the model: whether it is needed, may run, and is the trusted code.
 
     The setting is offered as a fix only for code that was trusted, so that no single click lets code run.
     """
@@ -175,7 +175,7 @@ def _asked_vllm(subject: PreflightSubject) -> bool:
 
 
 def _knows_type(subject: PreflightSubject) -> bool:
-    """Return whether vLLM knows the type; a config.json without one is left to it."""
+    """Return whether vLLM knows the type; a config.json without a type is left to vLLM."""
     return not _asked_vllm(subject) or not subject.type or subject.type in subject.program.model_types
 
 
@@ -203,7 +203,7 @@ BASIC: tuple[Check, ...] = (
         "checkpoint_original", _converted, lambda _, values: Fix(model=values["id"], engine="transformers"), engine=""
     ),
 )
-"""Where one of these stops a start, nothing else is said."""
+"""Where one of these checks stops a start, the other rules aren't checked."""
 RULES: tuple[Check, ...] = (
     Rule("preflight_engine_silent", _is_silent, severity="hinders", engine=""),
     Rule("preflight_no_chat_template", _lacks_template, severity="hinders", engine=""),

@@ -1,6 +1,6 @@
 """Rules about data type and quantisation against the device.
 
-Limits are those of vLLM 0.32: bfloat16 from compute capability 8.0 on, AWQ and GPTQ in 16 bits only, 4-bit experts on a
+Limits of vLLM 0.32 are: bfloat16 from compute capability 8.0 on, AWQ and GPTQ in 16 bits only, 4-bit experts on a
 CPU only with AMX (or AMD's own kernels), 4-bit matrices on a CPU in multiples of 32.
 """
 
@@ -58,7 +58,7 @@ def _asked(subject: PreflightSubject) -> str:
 
 
 def _stored(subject: PreflightSubject) -> str:
-    """Return vLLM's name of the checkpoint's method, or "" for none."""
+    """Return vLLM's name of the checkpoint's method, or "" without quantisation."""
     return subject.quantisation.replace("compressed_tensors", "compressed-tensors")
 
 
@@ -73,7 +73,7 @@ def _differs(subject: PreflightSubject) -> Values | None:
 
 
 def _is_ordinary(subject: PreflightSubject) -> Values | None:
-    """Find a method asked for weights that have none."""
+    """Find a requested method for weights that aren't quantised."""
     asked, model = _asked(subject), subject.model
     is_plain = not _stored(subject) and bool(model.folder) and not _BESIDE & model.files
     return {"asked": asked} if asked in _IN_16_BITS and is_plain else None

@@ -1,4 +1,4 @@
-"""Preflight of settings on this machine, in about a second: only the first for a version of an engine asks that engine.
+"""Preflight of settings on this machine, in about a second: an engine is asked only once for each of its versions.
 
 It gathers the facts that the checks judge: the model's folder or name, the machine, the installed engine. Nothing
 heavy is imported. At most one small file is downloaded, and only if the caller allows it.
@@ -40,12 +40,12 @@ def preflight(
 
     Args:
         settings: The settings.
-        given: A VLLM_CONFIG to check instead of theirs; it may be wrong.
-        engine_runs: A local engine holds memory and port now, and will be stopped before the new one starts.
+        given: A VLLM_CONFIG to check instead of the settings'; it may be wrong.
+        engine_runs: A local engine holds memory and port now, and will be stopped before the new engine starts.
         asks_hub: The config of a model that is neither here nor in the catalogue may be downloaded from the hub.
 
     Returns:
-        The findings, the worst first; none for a remote engine.
+        The findings, the worst first; empty for a remote engine.
     """
     if settings.base_url:
         return ()
@@ -55,7 +55,7 @@ def preflight(
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
 ) -> PreflightSubject:
-    """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
+    """Gather the facts about these settings on this machine, with the same arguments as `preflight`."""
     settings = settings if given is None else replace(settings, vllm_config=dict(given))
     given = settings.vllm_config
     ensure_record()
@@ -111,7 +111,7 @@ def _match(name: str, catalogue: Catalogue) -> Match | None:
 
 
 def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
-    """Add what the files of a folder say. Unreadable ones are ignored: `check_model_folder` reports them better."""
+    """Add facts from the files of a folder. Unreadable files are ignored: `check_model_folder` reports them better."""
     try:
         files = frozenset(file.name for file in folder.iterdir())
     except OSError:

@@ -1,6 +1,6 @@
-"""What the preflight judges, a model with settings on a machine and in an engine, and the rows of its table.
+"""Subject of the preflight, a model with settings on a machine and in an engine, and the rows of its table.
 
-Each fact may be missing; what is unknown never counts against a model. `run` beside this module gathers them.
+Each fact may be missing; an unknown fact never counts against a model. `run` in this folder gathers the facts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,11 +23,11 @@ class CheckedModel(ModelFacts):
     """The named model, and the contents of its folder; `error` is why no engine can load it.
 
     Attributes:
-        config: Its config.json, or that of the hub; None if there was none.
+        config: Its config.json, or the hub's; None if it wasn't found.
         match: Catalogue match of a name that is neither a folder nor an id in the hub's cache.
         absent_bytes: Approximate size of the pending download.
         weights_bytes: Fewest bytes of the weights in its folder that are loaded, 0 if unknown.
-        code: Program code in its folder, None if there is none or it can't be read.
+        code: Program code in its folder, if it can be read.
         code_fault: Why that code, or code that other settings lead to, must not run.
     """
 
@@ -44,7 +44,7 @@ class CheckedModel(ModelFacts):
 
 @dataclass(frozen=True)
 class Program:
-    """The installed engine, as far as it was asked (`engine/engine_probe.py`); an empty set is unknown.
+    """The installed engine, by its answers to `engine/engine_probe.py`; an empty set is unknown.
 
     Attributes:
         architectures: vLLM's architectures.
@@ -75,7 +75,7 @@ class PreflightSubject:
         environment: Environment variables that vLLM reads.
         settings_fault: Error in a setting by itself.
         alternative: A model that runs here.
-        fitting: Settings with which this model runs here, {} for none.
+        fitting: Settings with which this model runs here, {} if unknown.
         sets_cache: Whether the user has set the size of a CPU's cache.
     """
 
@@ -92,7 +92,7 @@ class PreflightSubject:
 
     @property
     def config(self) -> Mapping[str, Any] | None:
-        """Return the config that the engine will use; None if settings name another one or another way to read it."""
+        """Return the config that the engine will use; None if settings name another config or way to read it."""
         is_other = any(self.arguments.get(key) not in (None, "auto", "hf", {}) for key in _OTHER_CONFIG)
         return None if is_other or "params.json" in self.model.files else self.model.config
 
@@ -103,7 +103,7 @@ class PreflightSubject:
 
     @property
     def type(self) -> str:
-        """Return the type that its config names, "" for none."""
+        """Return the type that its config names, "" if it names no type."""
         return str((self.config or {}).get("model_type") or "")
 
     @property
@@ -114,7 +114,7 @@ class PreflightSubject:
 
     @property
     def quantisation(self) -> str:
-        """Return the checkpoint's method of quantisation, "" for none."""
+        """Return the checkpoint's method of quantisation, "" without quantisation."""
         return self.shape.quantisation.method if self.shape and self.shape.quantisation else ""
 
     @property
@@ -142,7 +142,7 @@ class PreflightSubject:
 
     @property
     def plan(self) -> Plan:
-        """Return the serving plan. With "auto" vLLM computes in 16 bits what is stored in 32."""
+        """Return the serving plan. With "auto" vLLM computes in 16 bits with weights that are stored in 32."""
         stored = self.shape.dtype if self.shape else ""
         dtype = {"dtype": "bfloat16"} if self.dtype == "auto" and stored == "float32" else {}
         return parse_plan({**self.arguments, **dtype}, device=self.machine.device)
@@ -163,12 +163,12 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """A row of the table: a condition on the facts, the finding where it is met, and what fixes it.
+    """A row of the table: a condition on the facts, the finding where it is met, and the fix.
 
     Attributes:
-        key: Key of the text; those of the doctor and the preflight are notices, others errors.
-        when: Returns the values of the text beside the model's name, or just whether the condition is met.
-        fix: The fix, or what finds one for the values.
+        key: Key of the text; keys of the doctor and the preflight are notices, others errors.
+        when: Returns the values of the text in addition to the model's name, or just whether the condition is met.
+        fix: The fix, or a function that returns it for the values.
         device: The device for which it holds, "" for both.
         engine: The engine for which it holds, "" for both.
     """

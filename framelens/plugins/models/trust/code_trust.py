@@ -27,7 +27,7 @@ from framelens.store.model_records import ModelRecords
 
 log = logging.getLogger(__name__)
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
-"""Nothing would run; it is what was trusted; it differs from that; it was never trusted."""
+"""Nothing would run; the code is as trusted; it differs from the trusted code; it was never trusted."""
 _MOST_SHOWN = 6
 """Changed files that an error names."""
 
@@ -37,11 +37,11 @@ class TrustRecord:
     """Code of a model that an administrator has allowed to run.
 
     Attributes:
-        revision: Commit of the repository at that time, "" for a folder without one.
-        digest: SHA-256 of all files and of what refers to them (`remote_code.py` beside this module).
+        revision: Commit of the repository at that time, "" for a folder without a known commit.
+        digest: SHA-256 of all files and of the references to them (`remote_code.py` in this folder).
         files: SHA-256 of each file by its name.
         time: ISO time in UTC.
-        user_id: Id of the administrator, "" for the one user of an installation without accounts.
+        user_id: Id of the administrator, "" for the only user of an installation without accounts.
     """
 
     revision: str
@@ -53,7 +53,7 @@ class TrustRecord:
 
 
 def trusted_code(data_dir: Path) -> ModelRecords[TrustRecord]:
-    """Open the trusted code by the model's id on the hub or its folder. What isn't valid trusts nothing."""
+    """Open the trusted code by the model's id on the hub or its folder. An invalid record trusts nothing."""
     return ModelRecords(data_dir, "trusted_code", TrustRecord)
 
 
@@ -88,7 +88,7 @@ class ModelCode:
         return tuple(changed) or ("auto_map",)
 
     def check(self) -> None:
-        """Raise EngineError unless nothing would run, or exactly what was trusted."""
+        """Raise EngineError if any code would run that isn't exactly the trusted code."""
         self.code.check(self.model)
         name = shlex.quote(self.model)
         if self.state == "untrusted":
@@ -177,17 +177,17 @@ def _record_name(model: str) -> str:
 
 
 class CodeCheck:
-    """Check of a model's code at each start of an engine; `prepare` is that of a Launcher."""
+    """Check of a model's code at each start of an engine; `prepare` is for a Launcher."""
 
     def __init__(self, data_dir: Path, model: str) -> None:
         self._data_dir = data_dir
         self._model = model
 
     def prepare(self, folder: Path) -> Mapping[str, str]:
-        """Return the variables that keep the engine to the code that was trusted, for the model in `folder`.
+        """Return the variables that keep the engine to the trusted code, for the model in `folder`.
 
         Raises:
-            AppError: The code isn't what was trusted, or the disk refuses a folder.
+            AppError: The code isn't the trusted code, or the disk refuses a folder.
         """
         find_code(self._data_dir, self._model, folder).check()
         with disk_errors(Path(tempfile.gettempdir())):

@@ -2,7 +2,7 @@
 
 transformers and vLLM import the modules that `auto_map` names in a model's JSON files, of the folder itself or, as in
 `other/repository--module.Class`, of another repository. What runs may import or load any other file, so every file
-that could be code (modules, libraries, sources for a compiler, scripts) is listed and hashed. None is imported or run.
+that could be code (modules, libraries, sources for a compiler, scripts) is listed and hashed, but not imported or run.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class CodeReference:
 
     @property
     def repository(self) -> str:
-        """Return the other repository that has the class, "" for none."""
+        """Return the other repository that has the class, "" if no other has it."""
         found = _REFERENCE.fullmatch(self.target)
         return (found["repository"] or "") if found else ""
 
@@ -58,7 +58,7 @@ class CodeReference:
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A file that could run; its path, with slashes, is that in the folder or in another repository."""
+    """A file that could run; its path, with slashes, is relative to the folder or to another repository."""
 
     path: str
     num_bytes: int
@@ -73,14 +73,14 @@ class CodeFile:
 
 @dataclass(frozen=True)
 class RemoteCode:
-    """The code of one model folder at the moment when it was read.
+    """The code of a model folder at the moment when it was read.
 
     Attributes:
         folder: The folder.
-        revision: Commit of the hub's repository, "" for a folder that has none.
-        references: What its JSON files name; without any, nothing of the code runs.
+        revision: Commit of the hub's repository, "" for a folder without a known commit.
+        references: References in its JSON files; without any, nothing of the code runs.
         files: All files that could run, by name.
-        repositories: Folders of other repositories whose code runs, None for one that is not on this machine.
+        repositories: Folders of other repositories whose code runs, None for a repository not on this machine.
     """
 
     folder: Path
@@ -91,7 +91,7 @@ class RemoteCode:
 
     @cached_property
     def digest(self) -> str:
-        """Return one SHA-256 of all files and references."""
+        """Return a single SHA-256 of all files and references."""
         named = sorted((one.file, one.name, one.target) for one in self.references)
         return hashlib.sha256(json.dumps([named, sorted(self.hashes.items())]).encode()).hexdigest()
 
@@ -133,7 +133,7 @@ def read_code(folder: Path, find_repository: FindRepository) -> RemoteCode:
 
 
 def revision_of(folder: Path) -> str:
-    """Return the commit that a folder was downloaded at, by the hub's cache or the downloader's notes; "" for none."""
+    """Return the commit of a folder's download, by the hub's cache or the downloader's notes; "" if unknown."""
     if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name):
         return folder.name
     try:

@@ -45,7 +45,7 @@ _NAMES = {**_GAUGES, **_COUNTERS}
 
 @dataclass(frozen=True)
 class MetricsReading:
-    """Values of the metrics at one moment, `at` seconds of time.monotonic().
+    """Values of the metrics at a moment, `at` seconds of time.monotonic().
 
     Several engines behind one address are added up, except `cache_share`, which is their mean. Values that are not
     published are missing.
@@ -57,7 +57,7 @@ class MetricsReading:
 
 @dataclass(frozen=True)
 class EngineLoad:
-    """Load of an engine; a value is None if it isn't published or nothing happened since the last reading.
+    """Load of an engine, with None for a value that isn't published or if nothing happened since the last reading.
 
     Attributes:
         running: Number of running requests.
@@ -92,7 +92,7 @@ def parse_metrics(text: str, at: float) -> MetricsReading | None:
 
 
 def load_between(before: MetricsReading | None, now: MetricsReading) -> EngineLoad:
-    """Compute the load between two readings of one engine; without an earlier one, gauges only."""
+    """Compute the load between two readings of an engine; without an earlier reading, gauges only."""
     growth = _differences(before, now)
     seconds = now.at - before.at if before else 0.0
     return EngineLoad(
@@ -107,7 +107,7 @@ def load_between(before: MetricsReading | None, now: MetricsReading) -> EngineLo
 
 
 def _differences(before: MetricsReading | None, now: MetricsReading) -> dict[str, float]:
-    """Return the growth of each counter; empty if one decreased or the readings are too far apart."""
+    """Return the growth of each counter; empty if any decreased or the readings are too far apart."""
     if before is None or now.at - before.at > LONGEST_INTERVAL_SECONDS:
         return {}
     both = [name for name in _COUNTERS.values() if name in before.values and name in now.values]

@@ -1,4 +1,4 @@
-"""Monitor of the machine, GPUs, engine and job queue: the last minutes, one sample every two seconds.
+"""Monitor of the machine, GPUs, engine and job queue: the last minutes, a sample every two seconds.
 
 Sampling is driven by demand: `watch` returns the samples and keeps sampling alive. WATCHED_SECONDS after the last
 `watch` the thread ends and NVML is released, so an idle server measures nothing. The gap shows in the samples' times.
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sample:
-    """Measurements at one moment, `at` seconds of time.monotonic(). `jobs`: (number running, number waiting)."""
+    """Measurements at a moment, `at` seconds of time.monotonic(). `jobs`: (number running, number waiting)."""
 
     at: float
     machine: SystemSample
@@ -49,7 +49,7 @@ class Sample:
 
 
 class Monitor:
-    """One monitor, shared by all viewers.
+    """Monitor shared by all viewers.
 
     Args:
         load: Reads the engine's load.
@@ -145,6 +145,6 @@ class _LoadInUse:
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:
-    """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
+    """Count the jobs of all users that run in any process on this data folder, and that wait in this process."""
     with as_user(LOCAL_USER):
         return len(jobs.all_running()), len(jobs.waiting())

@@ -122,7 +122,7 @@ def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Ch
 
 
 def ages(samples: Sequence[Sample]) -> list[float]:
-    """List how many seconds before the newest sample each one was taken."""
+    """List how many seconds before the newest sample each sample was taken."""
     return [samples[-1].at - sample.at for sample in samples]
 
 

@@ -9,7 +9,7 @@ from framelens.services.diagnostics.checks import doctor_finding
 
 
 def checks(settings: Settings) -> Iterator[CheckFinding]:
-    """Yield the finding about yt-dlp; one that is old, or isn't there, limits links to files."""
+    """Yield the finding about yt-dlp; an old or missing yt-dlp limits links to files."""
     version = ytdlp.version()
     if not version:
         yield doctor_finding("links_missing", "tells", command=ytdlp.INSTALL)

@@ -89,7 +89,7 @@ class GuardProxy:
             self._connections.discard(task)
 
     async def _forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Connect one request to its host, and pass on what follows until one of both ends."""
+        """Connect a request to its host, and pass on the data of both sides until the answer ends."""
         request, *lines = _lines_of(head)
         method, target, version = request.split(" ")
         if not self._is_ours(lines):
@@ -123,7 +123,7 @@ class GuardProxy:
         return secrets.compare_digest(given.rpartition(" ")[2].encode(), wanted.encode())
 
     async def _pass_answer(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        """Pass an answer on, and say that it is the last one here, even where its server doesn't."""
+        """Pass an answer on, with a header that closes the connection after it, even if its server doesn't send it."""
         async with asyncio.timeout(_IDLE_SECONDS):
             head = await source.readuntil(b"\r\n\r\n")
         self._left -= len(head)
@@ -154,7 +154,7 @@ def _last_head(first: str, lines: Sequence[str]) -> bytes:
 
 
 async def _first_end(*works: Coroutine[Any, Any, None]) -> None:
-    """Wait for the answer, the last of both, or for an error of one; a request may end before its answer does."""
+    """Wait until the answer ends or fails, and cancel the request if it still runs; it may end before its answer."""
     request, answer = map(asyncio.ensure_future, works)
     try:
         await answer

@@ -1,8 +1,8 @@
 """Videos of pages as yt-dlp finds them, in a process of its own whose every connection passes the guard.
 
-yt-dlp is no dependency of FrameLens: it is used where it is installed beside it, or found on PATH. It finds the file;
-FrameLens fetches it like any other. Only what comes in segments is read by yt-dlp itself, and written by FrameLens. It
-gets no settings, no plugins, no cookies and no FFmpeg, which would open addresses itself.
+yt-dlp is no dependency of FrameLens: it is used where it is installed beside FrameLens, or found on PATH. It finds the
+file; FrameLens fetches it like any other file. Only videos in segments are read by yt-dlp itself, and written by
+FrameLens. It gets no settings, no plugins, no cookies and no FFmpeg, which would open addresses itself.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _FORMATS = "/".join(
         *(f"{kind}{plain}{size}" for kind in ("b", "bv*") for plain in (_PLAIN, "") for size in (_LINES, "")),
     )
 )
-"""A file with sound of 720 to 1080 lines if there is one, else pictures of at most 1080 lines and sound apart, as large
-sites have them, else what there is; files before segments."""
+"""A file with sound of 720 to 1080 lines, else pictures of at most 1080 lines and sound apart, as large sites have
+them, else any format; files before segments."""
 _FIND_SECONDS = 120.0
 _MOST_JSON_BYTES = 32 << 20
 _MOST_SAID_BYTES = 64 << 10
@@ -243,7 +243,7 @@ def _video(url: str, found: dict[str, Any] | None, outbound: Outbound) -> Remote
 
 
 def _track(url: str, found: dict[str, Any], chosen: dict[str, Any], outbound: Outbound) -> RemoteVideo:
-    """Return the file of one format of a video: all of it, or its pictures or sound alone."""
+    """Return the file of a format of a video: all of it, or its pictures or sound alone."""
     title = _NUMBERED.sub("", str(found.get("title") or ""))
     suffix = re.sub(r"\W", "", str(chosen.get("ext") or "mp4"))
     described = RemoteVideo(

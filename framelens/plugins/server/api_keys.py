@@ -16,7 +16,7 @@ from framelens.plugins.server.rate_limit import PER_MINUTE
 from framelens.store.api_records import ApiKeyRow, ApiStore
 
 JOBS, MOST_JOBS = 8, 1_000
-"""Jobs at a time of a key without a limit of its own, and the most that one may have."""
+"""Jobs at a time of a key without a limit of its own, and the highest limit of a key."""
 _PREFIX = "fl_"
 _NAME = re.compile(r"[\w.-]{1,64}")
 
@@ -29,7 +29,7 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
         name: Its name: letters, digits, "_", "-" and ".".
         per_minute: Requests that it may send in a minute.
         jobs: Its jobs that may be fetched, wait or run at a time.
-        account_id: The account for which its requests run, "" for none.
+        account_id: The account for which its requests run, "" for no account.
 
     Raises:
         ConfigError: "key_name_wrong", or a limit is out of range.
@@ -65,7 +65,7 @@ def check(store: ApiStore, authorization: str) -> ApiKeyRow:
         authorization: The request's header of this name.
 
     Raises:
-        InputError: "api_no_keys": none was created yet, or "api_key_wrong".
+        InputError: "api_no_keys": no key was created yet, or "api_key_wrong".
     """
     keys = store.keys()
     if not keys:

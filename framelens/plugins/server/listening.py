@@ -29,7 +29,7 @@ def serve_until(stop: threading.Event, app: Any, listening: socket.socket, *, sh
     """Serve an ASGI application until `stop` is set; requests in progress get `shutdown_seconds` to end.
 
     The server has a thread of its own: in the main thread uvicorn would handle the signals, and print a traceback for
-    the second one.
+    the second signal.
     """
     import uvicorn
 

@@ -275,7 +275,7 @@ class _Server:
         return _Refused(502, message, code="engine_died")
 
     async def _stream_lines(self, answer: httpx.Response, engine_name: str, name: str) -> AsyncIterator[bytes]:
-        """Yield the events of a stream; one that breaks off ends with an error event."""
+        """Yield the events of a stream; a stream that breaks off ends with an error event."""
         try:
             async for line in answer.aiter_lines():
                 if line.startswith("data: {"):
@@ -346,10 +346,10 @@ def _event(content: bytes, engine_name: str, name: str) -> bytes:
 
 
 def _addresses(given: object, name: str = "") -> Iterator[str]:
-    """Yield what the parts of messages name that isn't data: an address, or a path on the engine's machine.
+    """Yield the media that parts of messages name instead of holding data: addresses, or paths on the engine's machine.
 
     Args:
-        given: Messages, or what is in them.
+        given: Messages, or a value in them.
         name: Name of the field that holds it.
     """
     if isinstance(given, dict):

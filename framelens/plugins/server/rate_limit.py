@@ -38,7 +38,7 @@ class RateLimiter:
         """Count a request.
 
         Raises:
-            InputError: "api_rate" with the seconds until the next request is allowed; this one isn't counted.
+            InputError: "api_rate" with the seconds until the next request is allowed; this request isn't counted.
         """
         now = time.monotonic()
         with self._lock:

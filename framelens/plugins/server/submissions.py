@@ -42,7 +42,7 @@ _AT_A_TIME = 4
 class VideoSource:
     """Where the video of a submission is: the id of an upload, a path in an allowed folder, or an address.
 
-    With `overview` only I-frames of what is at an address are read, if that is possible.
+    With `overview` only I-frames of the video at an address are read, if that is possible.
     """
 
     type: Literal["upload", "path", "url"]
@@ -56,7 +56,7 @@ class Submission:
 
     Attributes:
         request: The analysis; its path is set when the video is there.
-        name: Name of the video as shown to the user, "" for that of the file.
+        name: Name of the video as shown to the user, "" for the file's name.
         force: Analyse even if the same file was analysed in the same way before.
         subtitles: Ids of complete uploads that are put beside the video, which is an upload or fetched.
     """
@@ -169,7 +169,7 @@ class Submissions:
             self._records.end_fetch(job_id, "cancelled")
 
     def drop(self, job_id: str) -> bool:
-        """Delete a submission that has not become a job, and return whether it was one."""
+        """Delete a submission that has not become a job, and return whether it existed."""
         if self.get(job_id) is None:
             return False
         if task := self._fetches.pop(job_id):
@@ -198,7 +198,7 @@ class Submissions:
         report: Callable[[tuple[int, int | None]], None],
         cancel: threading.Event,
     ) -> None:
-        """Get the video and queue the job. A failure is stored; the end of the program is not one."""
+        """Get the video and queue the job. A failure is stored, unless the job was deleted or the program ends."""
         try:
             require("analyst")  # the role of its user may have changed since
             with self._room:
@@ -253,7 +253,7 @@ class Submissions:
         attach_subtitles(self._videos, video_id, submission.subtitles)
 
     def _queue(self, job_id: str, submission: Submission, path: Path, name: str) -> str:
-        """Queue the job and return its id, or that of the same one that was done before or is at work."""
+        """Queue the job and return its id, or the id of the same job that was done before or is at work."""
         request = replace(submission.request, path=path)
         at_work = None if submission.force else self._jobs.at_work_on(request)
         queued = at_work or self._jobs.submit(

@@ -41,7 +41,7 @@ _BY_TYPE = {
 
 
 def tool_call_parser(config: Mapping[str, Any], name: str) -> str | None:
-    """Return the parser for the model with this config.json and name, or None if none is known.
+    """Return the parser for the model with this config.json and name, or None if unknown.
 
     Some models write other calls than the rest of their family, which only their names tell.
     """

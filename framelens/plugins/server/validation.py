@@ -23,7 +23,7 @@ def filled(text: str) -> str:
 
 
 def wrong_text(error: Any) -> str:
-    """Return what is wrong with one value; `error` is what pydantic says of it."""
+    """Return what is wrong with a value; `error` is pydantic's description."""
     known = plugin_catalogue(language())
     kind = error["type"]
     key = next(one for one in (f"api.wrong.{kind}", *_KINDS) if _fits(one, kind) and one in known)
@@ -45,7 +45,7 @@ def fields_beside(body: object, place: Sequence[str | int]) -> list[str]:
 
 
 def _within(annotation: Any, step: str | int) -> Any:
-    """Return the annotation of what is at a step of a place: in a field, in a list, or of a kind; None if unknown."""
+    """Return the annotation of the value at a step of a place: in a field, in a list, or of a kind; None if unknown."""
     members = [one for one in get_args(annotation) if one is not type(None)]
     if get_origin(annotation) in (Union, UnionType):
         if len(members) == 1:
@@ -66,7 +66,7 @@ def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
 
 
 def _value(name: str, value: object) -> int | str:
-    """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
+    """Return a value of pydantic's error; allowed values, "'a', 'b' or 'c'", without the quotes and English word."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int):

@@ -2,8 +2,8 @@
 
 A message is signed as Standard Webhooks describes it (standardwebhooks.com): HMAC-SHA256 over its id, the time and the
 body, in the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`. Messages are stored before their job
-begins, so none is lost with the program; one whose receiver doesn't answer with 2xx is sent again later, with the same
-id. The secret itself is stored, since signing needs it, in a file that its owner alone can read.
+begins, so no message is lost with the program; a message whose receiver doesn't answer with 2xx is sent again later,
+with the same id. The secret itself is stored, since signing needs it, in a file that its owner alone can read.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 MOST_WEBHOOKS = 8
-"""Of one key."""
+"""Of each key."""
 RETRY_SECONDS = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0)
-"""Pause after each failed attempt; after the last one the message has failed. As Standard Webhooks suggests: within
-minutes at first, some eight hours in all."""
+"""Pause after each failed attempt; if the attempt after the last pause fails, the message has failed. As Standard
+Webhooks suggests: within minutes at first, some eight hours in all."""
 _MOST_SECONDS = 15.0  # of an attempt; as Standard Webhooks suggests
 _LEASE_SECONDS = 60.0
 """Longer than an attempt takes. Another process sends the message after this time, if ours was killed."""
@@ -76,7 +76,7 @@ class Webhooks:
         return row
 
     def begin(self) -> None:
-        """Send what waits or will wait, in the background, if anything waits now."""
+        """Start to send waiting and later messages in the background, if any waits now."""
         if self._records.has_waiting():
             self._wake.set()
             with as_user(LOCAL_USER):  # one task sends the messages of all users

@@ -1,6 +1,6 @@
 """Command `framelens backup`: writes all of the user's work to one file, also while the app runs.
 
-It opens the data folder without migrating it, so an older one can be backed up before an upgrade.
+It opens the data folder without migrating it, so an older folder can be backed up before an upgrade.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _file(target: str) -> Path:
-    """Return the target itself, or a file with the time in its name if it is a folder or ends like one."""
+    """Return the target itself, or a file with the time in its name if the target is, or ends like, a folder."""
     path = Path(typed_path(target)).absolute()
     if not names_folder(target):
         if path.suffix:

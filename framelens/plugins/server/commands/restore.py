@@ -1,6 +1,6 @@
 """Command `framelens restore`: puts a backup in place of the data folder, or only checks it.
 
-It refuses while any process has the data folder open, and keeps what was there.
+It refuses while any process has the data folder open, and keeps the replaced folder.
 """
 
 import argparse

@@ -148,7 +148,7 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
 
 
 def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
-    """Return what is known of the model before it is loaded: its config.json, or its catalogue entry."""
+    """Return the model's config.json, or else its catalogue entry, before the model is loaded."""
     try:
         folder = resolve_model(settings.model_path).folder
     except AppError:  # starting the engine reports the error
@@ -186,7 +186,7 @@ def _tool_settings(
     """Return the two settings with which vLLM reads the calls of tools that the model writes.
 
     Raises:
-        ConfigError: No parser was named, and none is known for the model.
+        ConfigError: No parser was named, and no parser is known for the model.
     """
     parser = given.tools
     if parser == "auto":

@@ -21,7 +21,7 @@ _Parameter = inspect.Parameter
 
 
 class PluginTool:
-    """A tool of another plugin. The same call again waits for the first one; cancelling a call stops it.
+    """A tool of another plugin. The same call again waits for the first call; cancelling a call stops it.
 
     Args:
         function: Its function.
@@ -76,6 +76,6 @@ class PluginTool:
         return work, in_thread("mcp-tool", lambda: self._function(work, **given))
 
     def close(self) -> None:
-        """Stop what is running."""
+        """Stop the running calls."""
         for work, _ in self._running.values():
             work.cancel.set()

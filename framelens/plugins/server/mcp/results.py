@@ -51,7 +51,7 @@ def entry_of(entry: LibraryEntry, state: State, hits: Sequence[Hit] | None = Non
 
 
 def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
-    """Return the state of an analysis, and the content of its report, if it has one.
+    """Return the state of an analysis, and the content of its report, if any.
 
     Raises:
         AppError: It is over and has no report.

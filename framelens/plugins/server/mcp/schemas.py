@@ -168,7 +168,7 @@ class AnalysisQuoted(BaseModel):
 
 
 class AnalysisResult(Result):
-    """The state of an analysis, and the content of its report, if it has one."""
+    """The state of an analysis, and the content of its report, if any."""
 
     id: ReportId
     state: State

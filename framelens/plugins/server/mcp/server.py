@@ -33,12 +33,12 @@ _Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Server(MCPServer):  # type: ignore[misc]
-    """MCP server whose tools are the methods of `McpTools` and those of other plugins."""
+    """MCP server whose tools are the methods of `McpTools` and the tools of other plugins."""
 
     def __init__(self, tools: McpTools, *, version: str) -> None:
         log = logging.getLogger("mcp")
         log.handlers, log.propagate = logging.getLogger("framelens").handlers, False
-        logging.getLogger().addHandler(logging.NullHandler())  # otherwise the SDK adds one that writes to the terminal
+        logging.getLogger().addHandler(logging.NullHandler())  # otherwise the SDK adds its own, to the terminal
         self._tools = {
             tool.name: tool
             for tool in (

@@ -72,7 +72,8 @@ _SIDES = (96, 1024)
 _MOST_PICTURE_BYTES = 720 << 10
 """Of all pictures of a result: some clients refuse results of more than 1 MB, and base64 takes a third more."""
 _MOST_CHARACTERS = 20_000
-"""Of a report or transcript in a result. Some clients cut results at 25,000 tokens; a Chinese character may be one."""
+"""Of a report or transcript in a result. Some clients cut results at 25,000 tokens; a Chinese character may be a
+token."""
 _MOST_FILES = 500  # of a folder
 _FILES_ONLY = ("html", "pdf", "docx")
 """Formats that are no text, or hold pictures in it."""
@@ -92,11 +93,11 @@ Time = float | str
 
 
 class McpTools:
-    """The tools: every public method but `close` is one. `of_plugins` has those of other plugins.
+    """The tools: every public method but `close` is a tool. `of_plugins` has the tools of other plugins.
 
     Args:
         services: The services.
-        roots: Real paths of the folders whose files may be opened; none for every file that this user can read.
+        roots: Real paths of the folders whose files may be opened; empty for every file that this user can read.
     """
 
     described_by: ClassVar[Mapping[str, object]] = {
@@ -337,7 +338,7 @@ class McpTools:
         overview: bool = False,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnswerResult]:
-        """Ask a question about videos, or a further one of a conversation; cancelling the call stops the answer."""
+        """Ask about videos, or ask a further question of a conversation; cancelling the call stops the answer."""
         checked_question(question)
         if bool(videos) == bool(conversation):
             raise ConfigError("mcp_ask_about")
@@ -438,7 +439,7 @@ class McpTools:
         return found.id
 
     def _may_see(self, path: Path) -> bool:
-        """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""
+        """Return whether the caller may know of a report on this file; `path` is as the report names it."""
         if not self._roots:
             return True
         return path.is_absolute() and (self._inside(restored(path)) is not None or self._is_from_link(restored(path)))
@@ -472,7 +473,7 @@ class McpTools:
     def _inside(self, path: Path) -> Path | None:
         """Return the real path of a file in the folders that may be read, or None if it lies elsewhere.
 
-        The data folder isn't one of them, even if one contains it.
+        The data folder may not be read, even if it lies in such a folder.
         """
         if not self._roots:
             return path
@@ -480,7 +481,7 @@ class McpTools:
         return real if is_inside(real, self._roots, without=self.services.settings.data_dir) else None
 
     def _source(self, video: str) -> tuple[Path | None, Analysis | None]:
-        """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
+        """Return the file if it may be opened, and its newest report, or else the report with this id and its file."""
         if path := self._file(video):
             check_file(path)
             known = self._newest(path, has_same_words=True)
@@ -490,7 +491,7 @@ class McpTools:
         return (path if path and path.is_file() else None), analysis
 
     def _report(self, video: str) -> Analysis:
-        """Return the newest report on a file, or the one with this id."""
+        """Return the newest report on a file, or the report with this id."""
         if path := self._file(video):
             check_file(path)
             job_id = self._newest(path, has_same_words=False)
@@ -506,7 +507,7 @@ class McpTools:
 
 @dataclass(frozen=True)
 class _Question:
-    """A question about videos, or a further one of a conversation, about this range of the videos."""
+    """A question about videos, or a further question of a conversation, about this range of the videos."""
 
     text: str
     about: tuple[str, ...]
@@ -561,7 +562,7 @@ class _Answer:
 
 
 def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:
-    """Yield the tools of other plugins; one that can't be described is left out."""
+    """Yield the tools of other plugins; a tool that can't be described is left out."""
     for functions in registry.results("mcp.tools", each=FunctionType):
         for one in functions:
             try:

@@ -22,7 +22,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def draw(job: JobSnapshot, analysis: Analysis) -> None:
-    """Draw the links to a report, and the button that makes one, which shows the conversations of the analysis."""
+    """Draw the links to a report, and the button that makes a link, which shows the conversations of the analysis."""
     st.caption(t("share.head"))
     if not resources.installed().is_public:
         st.caption(t("share.not_public"))

@@ -1,7 +1,7 @@
 """Links that open a report without an account, until they expire or are revoked.
 
-A link has 256 random bits, of which the store has the hash: who reads the database can't open a report with it. What it
-opens is one page without scripts, which loads nothing and leads nowhere.
+A link has 256 random bits, of which the store has the hash: who reads the database can't open a report with it. A link
+opens a single page without scripts, which loads nothing and leads nowhere.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def share(
 
 
 def shares_of(store: Store, job_id: str) -> list[ShareRow]:
-    """List the links to a report, the newest first; none for a report that the user may not see."""
+    """List the links to a report, the newest first; empty for a report that the user may not see."""
     return ShareStore(store).of_job(job_id, _now())
 
 
@@ -96,7 +96,7 @@ def revoke_share(store: Store, jobs: Jobs, row: ShareRow) -> None:
 
 
 def open_shared(store: Store, reports: StoredReports, token: str) -> bytes:
-    """Return the report that a link opens, as one HTML page.
+    """Return the report that a link opens, as a single HTML page.
 
     Raises:
         InputError: "share_unknown": no such link was made, it was revoked, or it has expired.

@@ -33,7 +33,7 @@ from framelens.services.container import Services
 _PROBLEM = "application/problem+json"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
-# A policy of the page forbids scripts in it, so the one that starts it is a file of its own.
+# A policy of the page forbids scripts in it, so the script that starts it is a file of its own.
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>FrameLens API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -125,7 +125,7 @@ def _check_query(request: Request) -> None:
 
 
 def _unknown(kind: Literal["parameter", "field"], place: Sequence[Any], known: Sequence[str]) -> dict[str, Any]:
-    """Return the error about a name that doesn't exist, with the nearest one that does."""
+    """Return the error about a name that doesn't exist, with the nearest known name."""
     *where, name = place
     name = str(name)[:80]
     nearest = difflib.get_close_matches(name, known, 1, 0.0)
@@ -201,7 +201,7 @@ async def _wrong_request(request: Request, error: Exception) -> Response:
 
 
 def _with_nearest(error: dict[str, Any], body: object) -> dict[str, Any]:
-    """Return an error of pydantic; one about a field that doesn't exist, with the nearest one that does."""
+    """Return an error of pydantic; for a field that doesn't exist, with the nearest known field."""
     known = fields_beside(body, error["loc"][1:]) if error["type"] == "extra_forbidden" else []
     return _unknown("field", error["loc"], known) if known else error
 

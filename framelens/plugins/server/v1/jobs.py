@@ -40,7 +40,7 @@ from framelens.store.library_index import LibraryQuery
 
 router = APIRouter(tags=["jobs"])
 _ARCHIVE = "zip"
-"""Name of all formats in one file, beside those of FORMATS."""
+"""Name of all formats in one file, in addition to the names in FORMATS."""
 _FIELDS = {"every": "every_seconds", "at": "times_seconds", "start": "start_seconds", "end": "end_seconds"}
 _MOST_LISTED = 200
 _MOST_OFFSET = 10**9
@@ -96,7 +96,7 @@ def list_jobs(
     offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 50,
 ) -> JobList:
-    """List or search the analyses of this server, those of the page included."""
+    """List or search the analyses of this server, including the page's."""
     services.jobs.indexing.catch_up()
     library, wanted = services.jobs.library, LibraryQuery(words, (state,) if state else (), tag=tag)
     found = library.find(wanted, order="best", offset=offset, limit=limit)
@@ -114,7 +114,7 @@ def get_job(job_id: str, services: ServicesDep) -> Job:
 
 
 def find_job(job_id: str, services: ServicesDep) -> Job:
-    """Return a job of the queue, or one whose video is fetched. Raises InputError("job_unknown")."""
+    """Return a job of the queue, or a job whose video is fetched. Raises InputError("job_unknown")."""
     fetch = submissions_of(services).get(job_id)
     if fetch is not None:
         return Job.fetched(fetch)
@@ -176,7 +176,7 @@ async def get_report(
 
 @router.get("/jobs/{job_id}/speakers", dependencies=[VIEWER])
 def list_speakers(job_id: str, services: ServicesDep) -> SpeakerList:
-    """List the speakers of a report, none if they weren't separated."""
+    """List the speakers of a report; empty if they weren't separated."""
     analysis = services.jobs.snapshot(job_id).analysis
     return SpeakerList.of(speakers_of(analysis.transcript if analysis else None))
 

@@ -1,4 +1,4 @@
-"""Routes for questions about analysed videos; the answers are those of the page's conversations."""
+"""Routes for questions about analysed videos; they share the page's conversations."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -25,7 +25,7 @@ router = APIRouter(tags=["questions"])
 async def ask_question(
     job_id: str, given: NewQuestion, services: ServicesDep, key: KeyDep, request: Request
 ) -> ConversationState:
-    """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
+    """Ask about a job's video, and wait for the answer; an answer that takes longer is "running" meanwhile.
 
     The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
     and read the events of the conversation for an answer as it is written. A client that leaves while it waits ends
@@ -44,7 +44,7 @@ async def ask_question(
 
 @router.get("/conversations/{conversation_id}", dependencies=[VIEWER])
 def get_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
-    """Get a conversation with its answers; the last one may still be written."""
+    """Get a conversation with its answers; the last answer may still be written."""
     return find_conversation(conversation_id, services)
 
 

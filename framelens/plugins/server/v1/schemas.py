@@ -160,7 +160,7 @@ class NewJob(Strict):
 
 
 class SpeakerNames(Strict):
-    """Names for speakers, by their letters; an empty one removes the name."""
+    """Names for speakers, by their letters; an empty text removes the name."""
 
     names: dict[Annotated[str, Field(pattern="^[A-Z]$")], Annotated[str, Field(max_length=LONGEST_NAME)]] = Field(
         min_length=1, examples=[{"A": "Anna"}], json_schema_extra={"additionalProperties": False}
@@ -168,7 +168,7 @@ class SpeakerNames(Strict):
 
 
 class Speaker(BaseModel):
-    """A speaker of a report; two with one name are the same person."""
+    """A speaker of a report; two speakers with the same name are the same person."""
 
     letter: str = Field(description='"A" is the first to speak.')
     name: str = Field(description="The name that a person has given; empty for none.")
@@ -197,7 +197,7 @@ class FoundMoment(BaseModel):
 
 
 class JobAnswer(BaseModel):
-    """The answer to the question of a job, if it has one; its text is that of a model."""
+    """The answer to a job's question, if it has a question; the text is a model's."""
 
     conversation: str = Field(description="Id of the conversation that it began.")
     state: AnswerState = Field(description='"stopped" also while it is written.')
@@ -429,8 +429,9 @@ class About(BaseModel):
 def problem_of(error: AppError) -> Problem:
     """Build the value of an error in the language of the context.
 
-    A request that doesn't fit the document is 422. One that does, but not this server or another of its fields, is 409
-    unless there is a better status; so are an upload for which the disk has no room, and bytes beyond its end.
+    A request that doesn't fit the document is 422. A request that fits it, but not this server or another of the
+    request's fields, is 409 unless there is a better status; so are an upload for which the disk has no room, and bytes
+    beyond its end.
     """
     status = _STATUS.get(error.key) or status_of(error)
     if status == HTTPStatus.BAD_REQUEST or error.key in ("disk_full", "upload_too_long"):

@@ -1,6 +1,6 @@
-"""Routes for uploads: in plain requests, or by tus 1.0 (core and creation) like those of the page.
+"""Routes for uploads: in plain requests, or by tus 1.0 (core and creation) like the page's uploads.
 
-A request with the header Tus-Resumable is one of tus; the OpenAPI document describes the plain ones.
+A request with the header Tus-Resumable belongs to tus; the OpenAPI document describes the plain requests.
 """
 
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ def create_upload(given: NewUpload, services: ServicesDep, response: Response) -
 
 @router.get("/uploads/{upload_id}", dependencies=[ANALYST])
 def get_upload(upload_id: str, services: ServicesDep) -> UploadState:
-    """Get the number of bytes that have arrived, where the next ones belong."""
+    """Get the number of bytes that have arrived, where the next bytes belong."""
     return _state(services.videos.upload(upload_id))
 
 

@@ -34,7 +34,7 @@ def diariser(settings: Settings) -> SherpaDiariser:
 
 
 class SherpaDiariser(HubModel[SpeakerReference]):
-    """Diariser with one pair of models; see framelens.services.recognition.LocalDiariser."""
+    """Diariser with a pair of models; see framelens.services.recognition.LocalDiariser."""
 
     def model(self) -> SpeechModelName:
         """Return the name of the models; see Diariser."""

@@ -26,7 +26,7 @@ from framelens.video.worker_pool import DecoderWorker
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 SPARE_BYTES = 2 << 30
-"""Memory of a process for its libraries and what is computed."""
+"""Memory of a process for its libraries and computations."""
 _MOST_THREADS = 8
 """More are hardly faster for one window (faster-whisper's README uses 8)."""
 _FAULTS = {"video_out_of_memory": "speech_out_of_memory", "video_decoder_stuck": "speech_worker_stuck"}
@@ -53,7 +53,7 @@ class Reference(Protocol):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Return the packages that run it, as they are imported; the first is named if one is missing."""
+        """Return the packages that run it, as they are imported; the first is named if any is missing."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -94,13 +94,13 @@ class HubModel(Generic[Referred]):
         self._model = model
 
     def is_available(self) -> bool:
-        """Return whether it can be used, or is only to be downloaded and that was confirmed."""
-        if self._model.folder is None:  # another process, or another part of this one, may have downloaded it
+        """Return whether it is on this machine, or its download was confirmed."""
+        if self._model.folder is None:  # another process, or another part of this process, may have downloaded it
             self._model = self._model.found_again()
         return self._model.folder is not None or self._is_confirmed()
 
     def download_bytes(self) -> int | None:
-        """Return the size of the download that is needed first: 0 for none, None if it is unknown."""
+        """Return the size of the download that is needed first: 0 if it is here, None if it is unknown."""
         return self._model.download_bytes
 
     def confirm_download(self) -> None:

@@ -1,6 +1,6 @@
 """Whisper models that faster-whisper reads: their names, their folders, and what a download costs.
 
-They are in the format of CTranslate2, which is no pickle: loading one runs no code of it.
+They are in the format of CTranslate2, which is no pickle: loading a model runs no code of it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HUB_IDS = {
     "large-v3": "Systran/faster-whisper-large-v3",
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
-"""Those of faster-whisper 1.2."""
+"""The models of faster-whisper 1.2."""
 SIZES = tuple(_HUB_IDS)
 _MB = 1_000_000
 _BYTES = {"tiny": 78, "base": 148, "small": 486, "medium": 1530, "large-v3": 3090, "large-v3-turbo": 1620}
@@ -48,7 +48,7 @@ class WhisperReference:
     Attributes:
         name: As a person calls it: a size, or the name of a folder.
         hub_id: Where it is downloaded from, "" for a folder.
-        folder: Its folder, None if it isn't on this machine.
+        folder: Its folder, if it is on this machine.
     """
 
     name: str
@@ -134,7 +134,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _is_whisper(folder: Path) -> bool:
-    """Return whether the weights begin as CTranslate2 writes those of a Whisper model: version, length, name."""
+    """Return whether the weights begin as CTranslate2 writes a Whisper model's weights: version, length, name."""
     try:
         with (folder / "model.bin").open("rb") as file:
             head = file.read(6 + len(_SPEC))

@@ -1,4 +1,4 @@
-"""Speech on the Models page: what transcribes, what it costs, and the download of its model."""
+"""Speech on the Models page: the recogniser, what it costs, and the download of its model."""
 
 from __future__ import annotations
 

@@ -35,13 +35,16 @@ _log = logging.getLogger(__name__)
 _CPU_DEFAULT, _GPU_DEFAULT = "small", "large-v3-turbo"
 _WAV_HEADER_BYTES = 44
 _WORK_OF_A_BYTE = 1.5e-9
-"""Seconds of work of one core for a second of speech and a byte of weights, int8; docs/benchmarks/speech.md."""
+"""Seconds of work of a core for a second of speech and a byte of weights, int8; docs/benchmarks/speech.md."""
 _WORTH_NOTING_SECONDS = 30.0
 """Speech from which the measured pace is kept."""
 
 
 def recogniser(settings: Settings) -> WorkerRecogniser | None:
-    """Return the recogniser that these settings mean, None if they name another kind of model or nothing is there."""
+    """Return the recogniser that these settings mean, or None.
+
+    It is missing if the settings name another kind of model, or name no model and the packages aren't installed.
+    """
     if name := settings.speech_model_path:
         found = find_sherpa_model(name) or find_model(name)
         return WorkerRecogniser(settings, found) if found else None
@@ -52,7 +55,7 @@ def recogniser(settings: Settings) -> WorkerRecogniser | None:
 
 
 def default_size() -> str:
-    """Return the size of the model that is used where the settings name none."""
+    """Return the size of the model that is used where the settings name no model."""
     return _GPU_DEFAULT if device_here() == "cuda" else _CPU_DEFAULT
 
 
@@ -64,7 +67,7 @@ def device_here() -> Device:
 
 
 class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
-    """Recogniser with one model; see framelens.services.recognition.LocalRecogniser."""
+    """Recogniser with a model; see framelens.services.recognition.LocalRecogniser."""
 
     def model(self, cancel: threading.Event) -> SpeechModelName:
         """Return the name of the model; see Recogniser."""
@@ -149,6 +152,6 @@ def parts(pieces: Pieces) -> Iterator[SoundSent]:
 
 
 def _samples(piece: SoundPiece) -> bytes:
-    """Return the samples of a piece, without the silence that pads a short one."""
+    """Return the samples of a piece, without the silence that pads a short piece."""
     length = 2 * round((piece.end_seconds - piece.start_seconds) * 16_000)
     return piece.wav[_WAV_HEADER_BYTES : _WAV_HEADER_BYTES + length]

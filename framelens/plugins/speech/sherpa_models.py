@@ -1,7 +1,7 @@
 """Speech models that sherpa-onnx reads, for Chinese above all: their names, folders, and what a download costs.
 
-ONNX is no pickle: loading one runs no code of it. A model is recognised by its metadata, which sherpa-onnx needs: it
-ends its process where they are missing.
+ONNX is no pickle: loading a model runs no code of it. A model is recognised by its metadata, which sherpa-onnx needs:
+it ends its process where they are missing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BYTES: dict[Family, int] = {"sensevoice": 239_000_000, "paraformer": 243_000_00
 """Of the weights in int8 and the tokens."""
 _LABELS: dict[Family, str] = {"sensevoice": "SenseVoice", "paraformer": "Paraformer"}
 _MARKS: dict[Family, bytes] = {"sensevoice": b"lang_yue", "paraformer": b"lfr_window_shift"}
-"""Metadata of each; SenseVoice has that of Paraformer, too, and is looked for first."""
+"""Metadata of each family; SenseVoice has Paraformer's metadata, too, and is looked for first."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SherpaReference:
         family: Its family.
         name: As a person calls it: the family, or the name of a folder.
         hub_id: Where it is downloaded from, "" for a folder.
-        folder: Its folder, None if it isn't on this machine.
+        folder: Its folder, if it is on this machine.
     """
 
     family: Family
@@ -98,7 +98,7 @@ def find_sherpa_model(name: str) -> SherpaReference | None:
 
 
 def _family_of(folder: Path) -> Family | None:
-    """Return the family of the model in a folder, None unless it is a whole one."""
+    """Return the family of the model in a folder, None unless the model is complete."""
     weights = sherpa_weights(folder)
     if weights is None or not (folder / SHERPA_FILES[1]).is_file():
         return None

@@ -1,7 +1,7 @@
-"""Models that separate speakers, as sherpa-onnx reads them: one for segmentation, one for embeddings, both in ONNX.
+"""Models that separate speakers, as sherpa-onnx reads them: for segmentation and for embeddings, both in ONNX.
 
-ONNX is no pickle: loading one runs no code of it. Files are recognised by the metadata that sherpa-onnx needs, whatever
-their names: it ends its process where they are missing.
+ONNX is no pickle: loading a model runs no code of it. Files are recognised by the metadata that sherpa-onnx needs,
+whatever their names: it ends its process where they are missing.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class SpeakerReference:
     Attributes:
         name: As a person calls them.
         hub_id: Where the embedding is downloaded from, "" for a folder.
-        segmentation: File of the segmentation, None if it isn't on this machine.
-        embedding: File of the embedding, None if it isn't on this machine.
-        given: Folder that a person has named, "" for none.
+        segmentation: File of the segmentation, if it is on this machine.
+        embedding: File of the embedding, if it is on this machine.
+        given: Folder that a person has named, "" if no folder was named.
     """
 
     name: str
@@ -93,7 +93,7 @@ def _cached(hub_id: str, name: str) -> Path | None:
 
 
 def models_in(folder: Path) -> SpeakerReference:
-    """Return the models in a folder, as far as it has them."""
+    """Return the models that a folder has."""
     files = sorted(folder.glob("*.onnx")) if folder.is_dir() else []
     segmentation, embedding = (
         next((path for path in files if has_bytes(path, mark)), None) for mark in (_SEGMENTATION_MARK, _EMBEDDING_MARK)

@@ -32,7 +32,7 @@ def _parse_name(text: str) -> tuple[str, str]:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the speakers, one a line, after naming those that were given, and return the exit code.
+    """Print the speakers, each on a line, after storing the given names, and return the exit code.
 
     Raises:
         InputError: There is no such report or speaker, or no speakers were separated in it.

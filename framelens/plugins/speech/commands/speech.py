@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _recogniser(given: argparse.Namespace, settings: config.Settings) -> LocalRecogniser | None:
-    """Return what transcribes on this machine, None if an engine of its own does. Raises AppErrors."""
+    """Return the recogniser on this machine, or None if a speech engine is used instead. Raises AppErrors."""
     if given.model:
         settings = replace(settings, speech_model_path=given.model, speech_base_url="")
     check_installed(models.PACKAGES, given.model or settings.speech_model_path or default_size())

@@ -21,7 +21,7 @@ class DiarisationRequest:
         memory_bytes: Limit of memory.
         num_speakers: Number of speakers, 0 to guess it.
         threads: Threads on a CPU.
-        confined: Folders below which no link is followed; a model is in none.
+        confined: Folders below which no link is followed; a model is in no such folder.
         stuck_seconds: Time without progress after which the worker ends.
     """
 

@@ -87,7 +87,7 @@ def messages_of(request: DiarisationRequest) -> Iterator[Message]:
 
 
 def joined(parts: Iterable[SoundSent]) -> tuple[float, Samples]:
-    """Return the second where the sound begins, and its samples with silence where none was sent."""
+    """Return the second where the sound begins, and its samples with silence where no sound was sent."""
     parts = list(parts)
     start = parts[0].start_seconds
     samples = np.zeros(round((parts[-1].end_seconds - start) * RATE) + RATE, np.float32)

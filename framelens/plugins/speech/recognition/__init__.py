@@ -1,1 +1,1 @@
-"""Recognition of speech in a worker process: its messages, its program, and what is computed there."""
+"""Recognition of speech in a worker process: its messages, its program, and its computations."""

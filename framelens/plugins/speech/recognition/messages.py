@@ -13,7 +13,7 @@ Device = Literal["cpu", "cuda"]
 ModelFamily = Literal["whisper", "sensevoice", "paraformer"]
 _SHERPA_WEIGHTS = ("model.int8.onnx", "model.onnx")
 SHERPA_FILES = (_SHERPA_WEIGHTS[0], "tokens.txt")
-"""Files of a model for sherpa-onnx: weights, of which there may be larger ones instead, and tokens."""
+"""Files of a model for sherpa-onnx: weights, for which there may be a larger file instead, and tokens."""
 STUCK_SECONDS = 1800.0
 """Half a minute of speech takes a large model minutes on two cores, if it has to try several times."""
 
@@ -26,10 +26,10 @@ class SpeechRequest:
         path: Folder of the model.
         memory_bytes: Limit of memory.
         language: Spoken language (ISO 639-1), "" to detect it.
-        device: What computes.
+        device: The device that computes.
         threads: Threads on a CPU.
         family: What reads the model: faster-whisper, or sherpa-onnx.
-        confined: Folders below which no link is followed; a model is in none.
+        confined: Folders below which no link is followed; a model is in no such folder.
         stuck_seconds: Time without progress after which the worker ends.
     """
 
@@ -47,7 +47,7 @@ class SpeechRequest:
 class SoundSent:
     """Sound of [start_seconds, end_seconds): 16 kHz, one channel, 16 bit; without samples, there is no more.
 
-    `speech` is what of it is to be transcribed; None asks where there is speech.
+    `speech` has the spans to be transcribed; None asks where there is speech.
     """
 
     start_seconds: float
@@ -65,7 +65,7 @@ class ModelLoaded:
 
 @dataclass(frozen=True)
 class Word:
-    """A word on the time axis of the recording. `ends_segment` is true of the last one of a segment of the model."""
+    """A word on the time axis of the recording. `ends_segment` is true of the last word of the model's segment."""
 
     start_seconds: float
     end_seconds: float
@@ -82,9 +82,9 @@ class SpeechFound:
 
 @dataclass(frozen=True)
 class WordsHeard:
-    """Answer to SoundSent with `speech`, and to the last one.
+    """Answer to SoundSent with `speech`, and to the last SoundSent.
 
-    Its words are those of all speech that ended before `end_seconds` and wasn't sent yet.
+    It has the words, not sent yet, of all speech that ended before `end_seconds`.
     """
 
     end_seconds: float
@@ -92,7 +92,7 @@ class WordsHeard:
 
 
 def sherpa_weights(folder: Path) -> Path | None:
-    """Return the weights of a model for sherpa-onnx, the smaller ones first, None if there are none."""
+    """Return the weights of a model for sherpa-onnx, the 8-bit file first, or None."""
     return next((folder / name for name in _SHERPA_WEIGHTS if (folder / name).is_file()), None)
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 RATE = 16_000
 Samples = NDArray[np.float32]
 ENOUGH_SAMPLES, MOST_SAMPLES = 60 * RATE, 120 * RATE
-"""A window ends at the first pause after so much speech, and without a pause after the latter. What is interrupted
-begins at a window, so a longer one costs more then."""
+"""A window ends at the first pause after ENOUGH_SAMPLES of speech, and without a pause after MOST_SAMPLES. Interrupted
+work begins at a window again, so a longer window costs more then."""
 _SAME_SECONDS = 0.05
 """Passages that are closer belong together: the sound was only cut in two there."""
 
@@ -65,7 +65,7 @@ class Packer:
 
     @property
     def held_from_seconds(self) -> float | None:
-        """Return the start of what isn't in a window yet, None if nothing is held."""
+        """Return the start of the speech that isn't in a window yet, None if nothing is held."""
         return self._held[0].start_seconds if self._held else None
 
     def push(self, passage: SpeechPassage) -> Iterator[Window]:
@@ -80,7 +80,7 @@ class Packer:
         return passage.start_seconds - (last.start_seconds + len(last.samples) / RATE) < _SAME_SECONDS
 
     def finish(self) -> Iterator[Window]:
-        """Yield what is held."""
+        """Yield the held speech as a window."""
         if self._held:
             yield Window(tuple(self._held))
             self._held = []

@@ -58,7 +58,7 @@ def _load(request: SpeechRequest) -> Any:
 
 
 def words_of(tokens: Sequence[str], starts: Sequence[float], passage: SpeechPassage, *, is_marked: bool) -> list[Word]:
-    """Return the words of a passage; the last one ends a segment.
+    """Return the words of a passage; the last word ends a segment.
 
     Args:
         tokens: Pieces of words. A word of letters begins with a blank, or where `is_marked`, its pieces but the last

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 Message = ModelLoaded | SpeechFound | WordsHeard
 _log = logging.getLogger(__name__)
 NICENESS = 10
-"""As that of text recognition: the page goes first."""
+"""As for text recognition: the page goes first."""
 _SURE = 0.5
 """Probability of a language that is kept for the rest of the recording; as faster-whisper's own threshold."""
 _SHORTEST_SPEECH_MS = 250
-"""Silero's own default, which faster-whisper sets to none: a click is no word."""
+"""Silero's own default, which faster-whisper switches off: a click is no word."""
 
 
 def files_of(request: SpeechRequest) -> list[Path]:
@@ -93,7 +93,7 @@ def heard(
     """Yield the answer to each part of a recording, in its order.
 
     Args:
-        sound: The parts; the last one is empty.
+        sound: The parts; the last part is empty.
         read: Returns the words in a window.
         find: Returns where there is speech in a part.
     """

@@ -1,4 +1,4 @@
-"""Batch of videos: the files to analyse, what was left out and why, the common request, and what has become of each."""
+"""Batch of videos: files to analyse, files left out and why, the common request, and each video's job or failure."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Collected:
-    """What arguments name: the videos in their order, and what was left out."""
+    """Videos that arguments name, in their order, and the paths that were left out."""
 
     videos: tuple[BatchVideo, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -85,8 +85,8 @@ class Batch:
             belongs to another request.
         fits_request: Choose as many frames as one request to the model holds, in place of `request.frames`.
         formats: Keys of framelens.reports.FORMATS: the report files of each video.
-        left_out: What was named, but isn't analysed.
-        repeats: Analyse even what was analysed in the same way before.
+        left_out: Paths that were named, but aren't analysed.
+        repeats: Analyse even videos that were analysed in the same way before.
         folder: Folder of results, unless the page has started it.
         name: Its name, "" to name it after its videos.
         created: ISO time in UTC.

@@ -97,7 +97,7 @@ class PageBatches:
 
     @requires("analyst")
     def proceed(self, batch: Batch) -> None:
-        """Resume what stopped early or failed, and submit what is pending.
+        """Resume jobs that stopped early or failed, and submit pending videos.
 
         Raises:
             InputError: "settings_changed", for the first analysis that was begun with other settings.

@@ -241,7 +241,7 @@ def followed_run(
         request: The analysis.
         listener: Called with every update, in this thread.
         cancel: Stops the analysis.
-        force: As in `start_run`, which says what is raised.
+        force: As in `start_run`, which documents the errors.
     """
     run = start_run(jobs, request, name=printable(request.path.name), force=force)
     for update in run.updates(cancel):

@@ -138,7 +138,7 @@ class SummaryBuilder:
 
 
 def summarise(batch: Batch, halted: AppError | None = None) -> Summary:
-    """Build the summary of what is stored of a batch.
+    """Build the summary of the stored results of a batch.
 
     Raises:
         StorageError: A result can't be read.

@@ -30,7 +30,7 @@ class RemoteEngineReport:
 
 
 def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Event) -> RemoteEngineReport:
-    """Ask the remote engine that these settings describe what it serves, and whether it accepts images.
+    """Ask the remote engine of these settings for the models that it serves, and whether it accepts images.
 
     Raises:
         AppError: The engine cannot be reached or doesn't answer.

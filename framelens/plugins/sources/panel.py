@@ -1,4 +1,4 @@
-"""A link in place of a file on the Analyse page: a text box, and what has arrived of the video."""
+"""A link in place of a file on the Analyse page: a text box, and the progress of the fetch."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PageFetches:
         return self._tasks.get(key)
 
     def close(self) -> None:
-        """Stop all fetches; what has arrived is continued when the link is given again."""
+        """Stop all fetches; a fetch is continued when its link is given again."""
         self._tasks.close(_STOP_SECONDS)
 
 
@@ -103,7 +103,7 @@ def _begin() -> None:
 
 
 def _draw_progress(task: BackgroundTask[FetchProgress, str]) -> None:
-    """Draw what has arrived, with a button that stops it."""
+    """Draw the progress of a fetch, with a button that stops it."""
     if now := task.progress:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(plain(progress_words(now)))

@@ -6,7 +6,7 @@ from framelens.services.link_transfer import FetchProgress
 
 
 def progress_words(now: FetchProgress) -> str:
-    """Return what has arrived of a video, of how much, and how long the video is."""
+    """Return the received part of a video, its size if known, and its duration if known, in words."""
     if now.iframes:
         number, wanted = now.iframes
         key = "sources.reading" if wanted else "sources.reading_index"

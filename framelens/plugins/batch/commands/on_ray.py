@@ -1,4 +1,4 @@
-"""Batch of `framelens batch --ray`: the options of the command, and what it prints about the job on the cluster."""
+"""Batch of `framelens batch --ray`: the options of the command, and its output about the job on the cluster."""
 
 import argparse
 import sys

@@ -42,7 +42,7 @@ class BatchOutput:
         self.tally = BatchTally(batch.videos)
 
     def begin(self) -> None:
-        """Print what was collected and what was left out."""
+        """Print the number of videos, and the paths that were left out with their errors."""
         batch = self._batch
         for one in batch.left_out:
             self._progress.say(error_text(one.error), sys.stderr)

@@ -147,7 +147,7 @@ class _BatchRecord:
             self._batch = batches.add(Batch(key[: len(new_id())], videos, common, "", repeats=command.given.anew))
 
     def save(self, outcome: Outcome) -> None:
-        """Store what has become of a video."""
+        """Store the job or failure of a video."""
         if self._batch is None:
             return
         place = self._places[outcome.path]

@@ -74,7 +74,7 @@ def stop_on_ray(batch: Batch, cluster: RayCluster) -> bool:
 def _follow(
     job: str, cluster: RayCluster, results: Results, pending: dict[str, BatchVideo], cancel: threading.Event
 ) -> Events:
-    """Yield the events of a job until it is over or nothing is missing; remove from `pending` what has a result."""
+    """Yield the events of a job until it is over or nothing is missing; remove videos with a result from `pending`."""
     progress = _progress(job, cluster)
     shown = set[str]()
     state: RayJobState = "PENDING"

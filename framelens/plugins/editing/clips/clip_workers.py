@@ -61,7 +61,7 @@ class ClipWorkers:
         """Write a file, read it again, and give it its name; return the pictures that it holds.
 
         Args:
-            request: What is written.
+            request: The clip or reel to write.
             output: The file, which is replaced if it exists.
             on_progress: Called with the seconds of the video that were written.
             cancel: Setting it raises Cancelled within half a second.

@@ -399,7 +399,7 @@ def _evened(frame: VideoFrame) -> VideoFrame:
 def _is_rgb(picture: AvPicture) -> bool:
     """Return whether pictures are encoded from RGB.
 
-    That holds for RGB itself, for a matrix that swscale doesn't know, such as YCgCo, and for what may be transparent.
+    That holds for RGB itself, for a matrix that swscale doesn't know, such as YCgCo, and if pixels may be transparent.
     """
     frame, form = picture.frame, picture.frame.format
     may_be_clear = has_alpha(frame) and not picture.presentation.is_opaque

@@ -75,7 +75,7 @@ def run_trust(given: argparse.Namespace) -> int:
 
 
 def run_untrust(given: argparse.Namespace) -> int:
-    """Forget what was trusted, and return the exit code.
+    """Forget the trust in a model's code, and return the exit code.
 
     Raises:
         AppError: No code of this model was trusted.

@@ -198,7 +198,7 @@ def _cells(one: NumberFormat) -> list[str]:
 
 
 def _cards(one: NumberFormat) -> str:
-    """Return the cards that a format runs on, and those on which it runs at full speed where these are others."""
+    """Return the cards that a format runs on, and, if they differ, the cards on which it runs at full speed."""
     if one.least_capability is None:
         return "–"
     least, full = _since(one.least_capability), one.full_capability

@@ -1,1 +1,1 @@
-"""Analysis of one video: from a request to a finished Analysis, as a generator of typed events."""
+"""Analysis of a video: from a request to a finished Analysis, as a generator of typed events."""

@@ -1,4 +1,4 @@
-"""Pipeline of one analysis, from the file to the finished Analysis, as a generator of typed events with their states.
+"""Pipeline of an analysis, from the file to the finished Analysis, as a generator of typed events with their states.
 
 Starting the engine, hashing the file, transcribing and choosing frames run in parallel; the first frames are asked
 about while the rest is read, and facts are measured while the engine answers. The report doesn't wait for them:
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MOST_REPLACED = 2
-"""Engines of a pool that may die under one video, which may be the cause."""
+"""Most engines of a pool that may die during the analysis of a video, which may be the cause."""
 
 
 class Answerer(Protocol):
@@ -99,11 +99,11 @@ class Tools(Protocol):
 
     @property
     def connector(self) -> EngineConnector | None:
-        """Return what starts and connects the engine; None if there is none."""
+        """Return the connector, which starts and connects the engine; None without an engine."""
 
     @property
     def answerer(self) -> Answerer | None:
-        """Return what answers questions; None leaves them to the description."""
+        """Return the answerer of questions; None leaves them to the description."""
 
     @property
     def templates(self) -> Templates:
@@ -198,7 +198,7 @@ class _Run:
 
     @staticmethod
     def _check_same(report: Analysis, frames: Frames) -> None:
-        """Raise VideoError("video_changed") where `frames` are not those of the report."""
+        """Raise VideoError("video_changed") if `frames` differ in time from the report's."""
         if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
             raise VideoError("video_changed", name=report.video.name)
 
@@ -283,7 +283,7 @@ class _Run:
     ) -> None:
         """Answer the question, then send all requests of the description.
 
-        An engine that dies is restarted or replaced, and that one continues where it ended. If the question can't be
+        An engine that dies is restarted or replaced, and the run continues where it ended. If the question can't be
         answered, the description is made before the error is raised.
         """
         connection, engine = opened.result()
@@ -313,7 +313,7 @@ class _Run:
             connection, engine = reopen()
 
     def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]]) -> AppError | None:
-        """Answer the question of the request, if it has one; return why it can't be answered.
+        """Answer the question of the request, if any; return why it can't be answered.
 
         Args:
             connection: The engine.
@@ -367,7 +367,7 @@ class _Run:
         from framelens.analysis.requests.orchestrator import Orchestrator
         from framelens.analysis.requests.request_executor import RunContext
 
-        # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
+        # A server may serve another model than last time; then its answers must not be mixed with the earlier answers.
         connection = replace(connection, conditions={**self.task.conditions, "served": engine.model})
         return Orchestrator(RunContext(task, self.template, connection, self.state, self.state.emit))
 
@@ -383,7 +383,7 @@ class _Run:
         self._finish(asking)
 
     def _rest(self, video: Future[None]) -> None:
-        """Make the report with the facts so far, then measure the remaining ones.
+        """Make the report with the facts so far, then measure the remaining facts.
 
         If they can't be measured, a notice reports it: the answers are complete.
         """
@@ -398,7 +398,7 @@ class _Run:
             self.state.emit(Noticed(facts_incomplete(error)))
 
     def _pending(self, video: Future[None]) -> None:
-        """Make the report without the facts that are still being measured; none where all of them are."""
+        """Make the report without the facts that are still being measured; make no report if all are measured."""
         if not video.done():
             self.state.emit(StageStarted("facts", len(self.state.now.keyframes)))
             pending = Notice("facts_pending", level="info")
@@ -415,16 +415,16 @@ class _Run:
         part.result()
 
     def _has_answers(self) -> bool:
-        """Return whether a model has said anything usable, in this run or an earlier one."""
+        """Return whether a model has said anything usable, in this run or an earlier run."""
         answer = self.state.now.answer
         return bool(self._merged_results()) or (answer is not None and answer.answers[0].is_usable)
 
     def _merged_results(self) -> tuple[ChunkResult, ...]:
-        """Return the answers of this run and those of an earlier one that it has not replaced."""
+        """Return the answers of this run and the earlier answers that it has not replaced."""
         return merge_answers(self.task.done, self.state.results, self.state.now.keyframes)
 
     def _report(self, state: AnalysisState, *notices: Notice, is_failed: bool = False) -> Analysis:
-        """Build the report from what is known in `state`; `notices` hold for this one only."""
+        """Build the report from what is known in `state`; `notices` hold for this report only."""
         results = self._merged_results() if is_failed else self.state.results
         engine = (state.engine or self.task.done.engine) if results else state.engine
         with in_language(self.request.language):
@@ -447,7 +447,7 @@ def _start(name: str, work: Callable[[], T]) -> Future[T]:
 
 
 def _without_pending(state: AnalysisState, notices: Sequence[Notice]) -> Analysis:
-    """Return the report of a state with these notices in place of the one that facts are still being measured."""
+    """Return the report of a state, with these notices instead of the notice "facts_pending"."""
     kept = tuple(notice for notice in state.notices if notice.key != "facts_pending")
     report = replace(state, notices=(*kept, *notices)).report
     assert report

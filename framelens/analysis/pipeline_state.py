@@ -25,7 +25,7 @@ Frames = tuple[Keyframe, ...]
 class PipelineState:
     """The state of the run. Its threads emit events, which are folded into it here and nowhere else, and wait for it.
 
-    It starts as that of an earlier run, from which this one continues. The getters wait until this run knows their
+    It starts as the state of an earlier run, which this run continues. The getters wait until this run knows their
     value, and raise Cancelled, Paused or the error of the video side.
     """
 
@@ -43,12 +43,12 @@ class PipelineState:
 
     @property
     def now(self) -> AnalysisState:
-        """Return what is known now, from an earlier run, too."""
+        """Return the current state, which includes the results of an earlier run."""
         return self._state
 
     @property
     def results(self) -> tuple[ChunkResult, ...]:
-        """Return the answers of this run, which it may have taken over from an earlier one."""
+        """Return the answers of this run, including answers taken over from an earlier run."""
         return tuple(one for one in self._state.results if one.number in self._answered)
 
     @property
@@ -57,11 +57,11 @@ class PipelineState:
         return self._stop
 
     def emit(self, event: AnalysisEvent) -> None:
-        """Fold one more event, and queue it with the state after it."""
+        """Fold an event, and queue it with the state after it."""
         self.emit_made(lambda _: event)
 
     def emit_made(self, make: Callable[[AnalysisState], AnalysisEvent]) -> None:
-        """Emit the event that `make` makes of what is known, to which nothing is added meanwhile."""
+        """Emit the event that `make` makes of the state; no other event changes the state meanwhile."""
         with self._changed:
             event = make(self._state)
             self._arrived.add(type(event))
@@ -82,7 +82,7 @@ class PipelineState:
 
         Raises:
             Cancelled: Within 0.1 s of a cancel, after the queued updates, so that no finished answer is lost.
-            AppError: That of the run.
+            AppError: The run failed.
         """
         run = begin()
         run.add_done_callback(lambda _: self._updates.put(None))
@@ -113,7 +113,7 @@ class PipelineState:
         return self._state.video
 
     def opening(self) -> Frames:
-        """Return the frames of the opening, chosen before the rest is read; none if all are chosen at once."""
+        """Return the frames of the opening, chosen before the rest is read; empty if all frames are chosen at once."""
         self._until(lambda: self.has_chosen or OpeningChosen in self._arrived)
         return self._state.opening
 
@@ -135,7 +135,7 @@ class PipelineState:
         return (self._state.video.duration_seconds_from_header if self._state.video else None) or 0.0
 
     def shot_starts(self) -> list[float]:
-        """Return the starts of the shots in seconds, none before they are known, without waiting."""
+        """Return the starts of the shots in seconds without waiting; empty until the shots are known."""
         decode = self._state.decode if self.has_chosen else None
         return [shot.start_seconds for shot in decode.shots] if decode else []
 

@@ -1,4 +1,4 @@
-"""Keys of stored answers: a job that resumes uses an answer again if its key is that of the request.
+"""Keys of stored answers: a job that resumes uses an answer again if its key equals the request's.
 
 A key is "<settings>.<form>.<content>", three digests: the request with the settings that answers depend on; the form
 of the request; and the frames, or the text that is joined. Answers with different settings never share a report.

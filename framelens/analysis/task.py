@@ -1,4 +1,4 @@
-"""Input of one analysis run: the request, stop events, and the results of an earlier run."""
+"""Input of an analysis run: the request, stop events, and the results of an earlier run."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class EarlierResults:
     An answer is reused if its key (frames, question and settings) matches.
 
     Attributes:
-        state: The state that this run continues: layout, answers, joins and times of the earlier one. An answer to the
+        state: The state that this run continues: layout, answers, joins and times of the earlier run. An answer to the
             question of the request that isn't complete is continued.
         again: Numbers of the answers to ask for again.
         engine: Engine that gave the answers, if known.
@@ -30,11 +30,11 @@ class EarlierResults:
 
     @property
     def report(self) -> Analysis | None:
-        """Return the report with all answers that lacks only facts, if there is one; then no model is asked."""
+        """Return the report that has all answers and lacks only facts, or None; with a report, no model is asked."""
         return self.state.report
 
     def result(self, key: str, number: int) -> ChunkResult | None:
-        """Return the answer with this key, or None if there is none or it is to be asked for again."""
+        """Return the answer with this key, or None if it is missing or to be asked for again."""
         found = next((one for one in self.state.results if one.key == key), None)
         return None if number in self.again else found
 
@@ -52,11 +52,11 @@ class Control:
 
 @dataclass(frozen=True)
 class Task:
-    """Input of one run.
+    """Input of a run.
 
     Attributes:
         request: The request.
-        job_id: Id of the job, which becomes that of the analysis.
+        job_id: Id of the job, which becomes the id of the analysis.
         control: Stop events.
         done: Results of an earlier run.
         conditions: Settings that answers depend on.
@@ -72,7 +72,7 @@ class Task:
 def merge_answers(
     done: EarlierResults, fresh: Sequence[ChunkResult], frames: Sequence[Keyframe]
 ) -> tuple[ChunkResult, ...]:
-    """Merge the answers of a failed run with the earlier ones that it has not replaced.
+    """Merge the answers of a failed run with the earlier answers that it has not replaced.
 
     Earlier joins are kept if no part has changed.
 

@@ -43,15 +43,16 @@ from framelens.video.keyframes.strategies import Known, Thumbnails, names_times
 T = TypeVar("T")
 Texts = dict[str, tuple[ScreenText, ...]]
 _FRAMES = 16
-"""Keyframes that a survey for thumbnails chooses beside them, as many as the command keyframes does by default."""
+"""Number of keyframes that a survey for thumbnails also chooses, the default of the command keyframes."""
 _QUICKLY_READ_BYTES = 64 << 20
-"""A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
+"""A file up to this size is hashed (a tenth of a second) before it is decoded, a larger file only if a file of the same
+size, start and end was recorded."""
 _PIECE_SECONDS = 1.0
 """Time between two writes of facts, all that a kill can lose."""
 _REPLAYED = (Probed, OpeningChosen, KeyframesChosen, FactsMeasured)
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
-"""Pictures of one video, at most: each request to a decoder worker names all their keys."""
+"""Most pictures of a video: each request to a decoder worker names all their keys."""
 
 
 class _Made:
@@ -120,8 +121,8 @@ class ExtractionCache:
         """Yield the same events, but decode what is needed without looking in the cache; then cache them.
 
         The results of a survey are added to `surveys`. A decoder that dies while it measures facts is replaced once, by
-        one that continues: measuring doesn't read the file, so it isn't the file that has killed it; a system without
-        memory may have.
+        a decoder that continues: measuring doesn't read the file, so the cause is not the file but perhaps a lack of
+        memory.
         """
         surveys = [] if surveys is None else surveys
         made, file = _Made(), file_state(path)
@@ -293,7 +294,7 @@ def _without_text(options: ExtractOptions) -> ExtractOptions:
 
 
 class _Checkpoint:
-    """Progress of one extraction that reads text, kept so that it survives a kill."""
+    """Progress of an extraction that reads text, kept so that it survives a kill."""
 
     def __init__(self, surveys: ExtractionStore, path: Path, file: str | None, options: ExtractOptions) -> None:
         self._surveys = surveys
@@ -325,10 +326,9 @@ class _Checkpoint:
 class StoredExtraction:
     """Cached results of the video with this SHA-256, by their subject; damaged entries count as missing.
 
-    Subjects are options, with their events; `_SURVEY`, with the result of the survey of the whole
-    video; those of `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); `_TEXTS`, with the texts on
-    pictures by `video.picture_key`; and `_FACTS` with options, with the facts that an interrupted extraction had
-    measured.
+    Subjects are options, with their events; `_SURVEY`, with the result of the survey of the whole video; subjects from
+    `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); `_TEXTS`, with the texts on pictures by
+    `video.picture_key`; and `_FACTS` with options, with the facts that an interrupted extraction had measured.
     """
 
     def __init__(self, surveys: ExtractionStore, sha256: str) -> None:
@@ -336,11 +336,11 @@ class StoredExtraction:
         self._sha256 = sha256
 
     def get(self, subject: object, kind: type[T]) -> T | None:
-        """Return what is cached, or None."""
+        """Return the cached value, or None."""
         return next(iter(self._read(subject, kind)), None)
 
     def events(self, options: ExtractOptions) -> list[VideoEvent]:
-        """Return the cached events, none if there are none."""
+        """Return the cached events, or an empty list."""
         return self._read(options, *_REPLAYED)
 
     def _read(self, subject: object, kind: type[T], *others: type[T]) -> list[T]:
@@ -359,7 +359,7 @@ class StoredExtraction:
         self._surveys.put(self.key(subject), buffer.getvalue())
 
     def drop(self, subject: object) -> None:
-        """Forget what is cached."""
+        """Drop the cached value."""
         self._surveys.drop(self.key(subject))
 
     def keep_surveys(self, surveys: list[Known | Thumbnails], options: ExtractOptions) -> None:
@@ -378,7 +378,7 @@ class StoredExtraction:
         return self.get(_TEXTS, Texts) or {}
 
     def keep_texts(self, made: _Made) -> None:
-        """Cache the texts in the facts, in addition to earlier ones."""
+        """Cache the texts in the facts, in addition to earlier texts."""
         keys = {one.number: picture_key(one.jpeg) for one in made.keyframes}
         texts = {**self.texts(), **{keys[one.number]: one.texts for one in made.facts}}
         self.keep(_TEXTS, dict(list(texts.items())[-_MOST_TEXTS:]))

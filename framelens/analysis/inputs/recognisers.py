@@ -1,6 +1,6 @@
-"""Recognisers of speech: what `framelens.analysis.inputs.transcription` asks of one, and that of an engine.
+"""Speech recognisers: the interface that `framelens.analysis.inputs.transcription` uses, and an engine's recogniser.
 
-A plugin may bring another one, see `framelens.registry.Plugin.recogniser`.
+A plugin may bring another recogniser, see `framelens.registry.Plugin.recogniser`.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class SpeechListener:
 
     Attributes:
         label: What a report calls it.
-        listen: Transcribes the pieces of one video in time order, with what `find` has found if there is one. All sound
-            up to the end of what is yielded is transcribed by then. Raises AppErrors, and Cancelled when the event is
-            set.
-        find: Finds the speech in the pieces of one video, in little time; None if the model can't. Raises the same.
+        listen: Transcribes the pieces of a video in time order, with the speech that `find` has found, if any. All
+            sound up to the end of a yielded value is transcribed by then. Raises AppErrors, and Cancelled when the
+            event is set.
+        find: Finds the speech in the pieces of a video, in little time; None if the model can't. Raises the same.
     """
 
     label: str

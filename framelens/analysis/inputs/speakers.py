@@ -2,7 +2,8 @@
 
 A plugin brings the diariser, see `framelens.registry.Plugin.diariser`. No model names anybody: speakers have letters in
 the order in which they first speak until a person names them. Names are kept by the content of the video and the number
-of its speakers, so another analysis finds them. Two speakers with one name are the same person, who was taken for two.
+of its speakers, so another analysis finds them. Two speakers with the same name are the same person, who was taken for
+two.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Diariser(Protocol):
         Args:
             pieces: The sound in time order.
             num_speakers: Number of speakers, 0 to guess it.
-            end_seconds: End of the sound, as far as it is known; only for `on_share`.
+            end_seconds: End of the range, or the declared end of the video, 0 if unknown; only for `on_share`.
             cancel: Ends the work.
             on_share: Called with how much is done, 0 to 1.
 
@@ -53,7 +54,7 @@ class Diariser(Protocol):
 
 
 def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], *, is_guess: bool) -> Transcript:
-    """Return the transcript with the speaker of each cue: the one who speaks most during it.
+    """Return the transcript with the speaker of each cue: the person who speaks most during it.
 
     Args:
         transcript: The transcript.

@@ -67,10 +67,10 @@ class Transcription:
     """Transcriber, called once per analysis in a thread of its own; several may run at the same time.
 
     Args:
-        recogniser: The speech model; None if there is none. It is made ready when there is sound to transcribe.
+        recogniser: The speech model, or None; made ready when there is sound to transcribe.
         surveys: Store of the cached transcripts.
         language: Spoken language (ISO 639-1); "" lets the model detect it.
-        diariser: Returns what separates speakers, None if nothing does; called when speakers are asked for.
+        diariser: Returns the diariser, or None; called when speakers are asked for.
     """
 
     def __init__(
@@ -171,13 +171,13 @@ class Transcription:
 
         Args:
             info: Metadata of the video.
-            span: Start, and end or None for that of the video.
+            span: Start, and end, or None for the end of the video.
             sha256: See `transcribe`.
             cancel: See `transcribe`.
             after: See `transcribe`.
             on_start: Called if there is sound that isn't transcribed, with the second where the work begins, the
-                expected seconds of work for a second of speech, None if that is unknown, and None for the speech. Where
-                the model finds that first, it is called again with it when the work on it begins.
+                expected seconds of work for a second of speech (None if unknown), and None for the speech. If the model
+                finds the speech first, `on_start` is called again with the speech when its transcription begins.
             on_progress: See `transcribe`; the first call has what earlier runs have transcribed.
 
         Raises:
@@ -252,12 +252,12 @@ class Transcription:
         cancel: threading.Event,
         on_share: OnShare = lambda share: None,
     ) -> tuple[Transcript, tuple[Notice, ...]]:
-        """Return the transcript with its speakers, and the names that people gave them; as it is if that fails.
+        """Return the transcript with its speakers, and the names that people gave them; unchanged on failure.
 
         Args:
             info: Metadata of the video.
             transcript: Its transcript.
-            span: Start, and end or None for that of the video.
+            span: Start, and end, or None for the end of the video.
             num_speakers: Number of speakers, 0 to guess it.
             sha256: See `transcribe`.
             cancel: See `transcribe`.
@@ -316,7 +316,7 @@ class Transcription:
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
     def _kept(self, key: str, kind: type[T]) -> T | None:
-        """Return what is cached, None if it is missing or damaged."""
+        """Return the cached value, or None if it is missing or damaged."""
         data = self._surveys.get(key)
         try:
             return from_json(data, kind) if data else None
@@ -328,7 +328,7 @@ class Transcription:
 def _collect(
     heard: Iterator[Spoken], before: PartlyHeard, label: str, note: Callable[[PartlyHeard, tuple[Cue, ...]], None]
 ) -> tuple[Found, bool]:
-    """Collect what is heard up to the end or a failure; return the result and whether it is complete."""
+    """Collect the transcribed speech up to the end or a failure; return the result and whether it is complete."""
     part, failure = before, None
     try:
         for spoken in heard:

@@ -37,7 +37,7 @@ _DEEPEST = 6  # nested lists and objects
 
 
 class _FindingParser:
-    """Parser of one answer's entries. `note_odd` is called for each deviation from the form."""
+    """Parser of an answer's entries. `note_odd` is called for each deviation from the form."""
 
     def __init__(self, times: Mapping[int, float], note_odd: Callable[[], None]) -> None:
         self._times = times
@@ -145,7 +145,7 @@ def _folded(text: str) -> str:
 
 
 def _as_line(value: Any, depth: int = 0) -> str:
-    """Return any value as one clean line; "" for a placeholder such as the "…" of the form itself."""
+    """Return any value as a clean line; "" for a placeholder such as the "…" of the form itself."""
     if isinstance(value, (list, dict)):
         if depth == _DEEPEST:
             return "…"
@@ -319,9 +319,9 @@ class _AnswerParser:
         return tuple(found.values())
 
     def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
-        """Return the chapters in time order, from 0 to the end without gaps; those with one start are merged.
+        """Return the chapters in time order, from 0 to the end without gaps; chapters with the same start are merged.
 
-        Equal ones count once.
+        Equal chapters count once.
         """
         started: dict[int, tuple[str, str]] = {}
         for number, title, text in dict.fromkeys(map(self._chapter, _flat(items))):
@@ -364,7 +364,7 @@ class _AnswerParser:
         return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1].rstrip()}…"
 
     def _untimed(self, text: str) -> str:
-        """Remove times that are not those of frames, since this text can't be marked as unverified."""
+        """Remove times that match no frame, since this text can't be marked as unverified."""
         kept = citations.without_own_times(text, self._times)
         self._note("chapter_time", kept != text)
         return kept
@@ -409,7 +409,7 @@ def _lines(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    """Return one line for an entry, like "3, 4: moves · left · A man walks."."""
+    """Return a line for an entry, like "3, 4: moves · left · A man walks."."""
     numbers = [one for key in _SHOWN_FRAME_KEYS for one in _as_list(entry.get(key))]
     values = [value for key, value in entry.items() if key not in _SHOWN_FRAME_KEYS]
     words = " · ".join(str(one) for one in values if isinstance(one, (str, int, float)) and one not in ("", "…"))

@@ -12,8 +12,8 @@ from framelens.core.domain import Finding
 
 _OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
 _NUMBERS = r"\d{1,4}(?:\s*(?:[,，、和至到–—~-]|and|to)\s*(?:frames?\s*)?\d{1,4})*"
-# An item starts a line or follows a semicolon. Three ways of numbering one: "[frame 3 · 00:01.000] …",
-# "Frames 3 and 4: …" or "第 3 帧：…", and "3: …", "3. …" or "3) …".
+# An item starts a line or follows a semicolon. Three ways of numbering an item: "[frame 3 · 00:01.000] …", "Frames 3
+# and 4: …" or "第 3 帧：…", and "3: …", "3. …" or "3) …".
 _ITEM = re.compile(
     rf"""(?:^|(?<=[;；\n]))[ \t]*(?:[-*•]+[ \t]*){{0,2}}
     (?: [\[【(（][ \t]*(?:frames?|第)?[ \t]*(?P<boxed>{_NUMBERS})(?![\d:.])
@@ -139,7 +139,7 @@ def numbers_in(text: str) -> list[int]:
 
 
 def own_times(text: str, times: Mapping[int, float]) -> list[str]:
-    """Return the times in `text` that none of the frames cited on the same line has; without citations, no frame."""
+    """Return the times in `text` that match no frame cited on the same line; without citations, no frame of `times`."""
     found: list[str] = []
     for line in _lines(text):
         cited = [number for number in cited_in(line) if number in times]
@@ -148,7 +148,7 @@ def own_times(text: str, times: Mapping[int, float]) -> list[str]:
 
 
 def without_own_times(text: str, times: Mapping[int, float]) -> str:
-    """Replace each time in `text` that is not that of a frame by "…"."""
+    """Replace each time in `text` that matches no frame by "…"."""
     for match in reversed(_own_times(text, tuple(times), times)):
         text = text[: match.start()] + "…" + text[match.end() :]
     return text
@@ -169,7 +169,7 @@ def _claims(text: str) -> list[re.Match[str]]:
 
 
 def _outside_quotations(text: str, *patterns: re.Pattern[str]) -> list[re.Match[str]]:
-    """Return what matches any of the patterns, in order, without what is copied from a sign, a screen or speech."""
+    """Return the matches of all patterns in order, except in quotations of a sign, a screen or speech."""
     marks = (_QUOTED,) if _JSON.search(text) else (_QUOTED, _QUOTED_STRAIGHT)
     quoted = [match.span() for pattern in marks for match in pattern.finditer(text)]
     return sorted(
@@ -184,7 +184,7 @@ def _outside_quotations(text: str, *patterns: re.Pattern[str]) -> list[re.Match[
 
 
 def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> list[re.Match[str]]:
-    """Return the claimed times that match none of `frames`."""
+    """Return the claimed times that match no frame of `frames`."""
     return [
         match
         for match in _claims(text)

@@ -19,7 +19,7 @@ _BETWEEN_NUMBERS = "0123456789 \n,.;:、，-"
 
 
 class RepetitionDetector:
-    """Detector for one streamed answer; the position where it finds a loop doesn't depend on the size of the pieces.
+    """Detector for a streamed answer; the position where it finds a loop doesn't depend on the size of the pieces.
 
     Attributes:
         is_looping: True once the answer repeats itself.
@@ -65,7 +65,7 @@ def _repeats(text: str) -> bool:
 
 
 def _width(text: str) -> int:
-    """Return the length with a Chinese character counted as two, as it holds and costs as much as two Latin ones."""
+    """Return the length with a Chinese character counted as two: it holds and costs as much as two Latin characters."""
     return len(text) + sum(character >= "\u2e80" for character in text)
 
 

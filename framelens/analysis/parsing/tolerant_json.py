@@ -12,7 +12,7 @@ from typing import Any
 
 from framelens.core.codec import valid_escapes
 
-_CLOSING = {'"': '"', "'": "'", "“": "”"}  # Chinese quotes, colons and commas are taken for the plain ones
+_CLOSING = {'"': '"', "'": "'", "“": "”"}  # Chinese quotes, colons and commas count as plain characters
 _COMMENT = r"//[^\n]{0,500}|# [^\n]{0,500}|/\*.{0,500}?\*/"
 _SPACE = re.compile(rf"(?:[\s,，]|\.\.\.|…|{_COMMENT})*", re.DOTALL)
 _GAP = rf"(?:\s|{_COMMENT})*"
@@ -40,7 +40,7 @@ _MOST_ATTEMPTS = 24  # openings of JSON to try
 
 
 class TolerantJson:
-    """Parser of one JSON value in `text` from `start` on.
+    """Parser of a JSON value in `text` from `start` on.
 
     Attributes:
         text: Text to parse.
@@ -57,7 +57,7 @@ class TolerantJson:
         self._depth = 0
 
     def value(self) -> Any:
-        """Parse the value at the current position; return None if there is none."""
+        """Parse the value at the current position; return None at the end of the text."""
         self._skip()
         if self._ended():
             return None
@@ -92,7 +92,7 @@ class TolerantJson:
         return values
 
     def _closes(self, bracket: str) -> bool:
-        """Return True if the object or list ends here: by its bracket, by that of its parent, or with the text."""
+        """Return True if the object or list ends here: by its own bracket, by its parent's, or with the text."""
         self._skip()
         if self._ended():
             return True
@@ -100,7 +100,7 @@ class TolerantJson:
         if found == bracket:
             self.at += 1
         elif found in "}]":
-            self.is_odd = True  # its own bracket is missing; this one is left to the parent
+            self.is_odd = True  # its own bracket is missing; the found bracket is left to the parent
             self.at += 1 if self._depth == 1 else 0
         return found in "}]"
 
@@ -200,7 +200,7 @@ def canonical(key: str) -> str:
 
 
 def is_entry(value: Any) -> bool:
-    """Return True if `value` is one statement with frames rather than a whole answer, which holds lists."""
+    """Return True if `value` is a statement with frames rather than a whole answer, which holds lists."""
     if not isinstance(value, dict) or not any(key.strip().lower() in _ENTRY_KEYS for key in value):
         return False
     return not any(canonical(key) and isinstance(one, (list, dict)) for key, one in value.items())
@@ -231,7 +231,7 @@ def _holds_any(value: Any) -> bool:
 
 
 def find(text: str) -> FoundJson | None:
-    """Find the JSON of an answer; return None if there is none."""
+    """Return the JSON of an answer, or None if the text contains no JSON."""
     try:
         value = json.loads(valid_escapes(text), strict=False, object_pairs_hook=merged)
     except (ValueError, RecursionError):
@@ -284,7 +284,7 @@ def _bare_json(text: str) -> FoundJson | None:
 
 
 def _together(pieces: list[Any]) -> Any:
-    """Merge several consecutive values into one."""
+    """Merge consecutive values into a dict, or into a list if all of them are entries."""
     entries = [one for piece in pieces for one in (piece if isinstance(piece, list) else [piece]) if is_entry(one)]
     answers = [piece for piece in pieces if isinstance(piece, dict) and not is_entry(piece)]
     if not answers:

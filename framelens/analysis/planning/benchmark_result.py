@@ -7,19 +7,19 @@ from typing import Any
 from framelens.models.serving_plan import Device
 
 TOGETHER = 8
-"""Most frames of one test request."""
+"""Most frames of a test request."""
 
 
 @dataclass(frozen=True)
 class FrameCost:
-    """Cost of a frame of one size.
+    """Cost of a frame of a given size.
 
     Attributes:
         width: Width in pixels.
         height: Height in pixels.
         tokens: Prompt tokens of a frame with its mark.
         alone_seconds: Time of a frame that is sent alone.
-        together: Number of frames sent in one request for `each_seconds`.
+        together: Number of frames sent in a request for `each_seconds`.
         each_seconds: Time of each of these frames.
     """
 
@@ -33,7 +33,7 @@ class FrameCost:
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """Measurements of one model on this machine.
+    """Measurements of a model on this machine.
 
     Attributes:
         model: Name of the model.

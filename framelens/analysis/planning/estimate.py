@@ -1,7 +1,7 @@
 """Estimate of an analysis before it starts: its frames, chunks, tokens and time.
 
-The functions that lay out the run lay out the estimate, too. An engine that is ready counts the tokens itself; for
-another one they are estimated, and the text says so. Nothing is started for an estimate.
+The functions that lay out the run lay out the estimate, too. A ready engine counts the tokens itself; otherwise they
+are estimated, and the text says so. Nothing is started for an estimate.
 """
 
 from collections.abc import Callable
@@ -44,11 +44,11 @@ class Estimate:
         seconds: Shortest and longest time of the requests; None if this engine's speed is unknown.
         is_measured: Whether the time follows from what this engine has answered, not from the speed of the processor.
         looks: Fewest and most pictures that the model is asked about one by one, to answer the question.
-        is_searched: Whether they are those of a search through the video.
+        is_searched: Whether these pictures belong to a search through the video.
         is_exact: The engine itself counted the tokens of a frame.
-        survey_seconds: Time to find the frames; None if no video was read yet, 0 if this one is cached.
+        survey_seconds: Time to find the frames; None if no video was read yet, 0 if this video is cached.
         facts_seconds: Time to measure the frames while the engine answers; None and 0 as for `survey_seconds`.
-        held_frames: Number of frames that one request holds.
+        held_frames: Number of frames that a request holds.
     """
 
     frames: int
@@ -88,9 +88,10 @@ class Planner:
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
         in_flight: Number of requests at the same time by the settings; None if not set.
         known: Returns what was observed of this engine before.
-        num_cached: num_cached(path, options) returns how many frames are cached, None if they are not.
+        num_cached: num_cached(path, options) returns how many frames are cached, None if no frames are cached.
         policy: How questions are answered; None where they aren't.
-        guess: Returns the run that the processor's speed suggests, none where that says nothing about the engine.
+        guess: Returns the timings of a run that the processor's speed suggests, empty if that speed says nothing about
+            the engine.
     """
 
     measure: Measure
@@ -144,7 +145,7 @@ class Planner:
         )
 
     def held_frames(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> int:
-        """Return how many frames one request holds, at most MOST_FRAMES; at the smallest size if none is set."""
+        """Return how many frames a request holds, at most MOST_FRAMES; at the smallest size if no size is set."""
         most = replace(request, frames=MOST_FRAMES, adapts=False)
         return self._laid_out(video, most, template, self.known())[0].per_part
 
@@ -177,7 +178,7 @@ def _even(frames: int, per_part: int) -> list[int]:
 
 
 def _first_share(request: AnalysisRequest, template: Template, parts: int) -> float:
-    """Return the length of the first part's prompt as a share of the usual one: it has no context of earlier parts."""
+    """Return the first prompt's length as a share of the usual length: it has no context of earlier parts."""
     system, usual = usual_words(request, template)
     with in_language(request.language):
         first = system_prompt(scope_of(parts)) + chunk_question(request, template, (), parts)

@@ -2,9 +2,10 @@
 
 The model of a request's time is `prefill * at_once * prompt tokens + decode * at_once ** 0.25 * completion tokens`:
 prompts of simultaneous requests queue for the processor, while their answers are generated in parallel at nearly the
-speed of one. Both rates are fitted by least squares; with few measurements they stay near their usual proportion.
+speed of a single answer. Both rates are fitted by least squares; with few measurements they stay near their usual
+proportion.
 
-A transcription has a forecast of its own: of the expected pace first, then of the measured one.
+A transcription has a forecast of its own: from the expected pace first, then from the measured pace.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ if TYPE_CHECKING:
 
 ANSWER_TOKENS = 1024
 """Tokens kept free for an answer in the estimate from a benchmark."""
-_DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
-_USUAL_PROPORTION = 8.0  # time of an answer's token by that of a prompt's token
+_DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous answers
+_USUAL_PROPORTION = 8.0  # time of an answer's token divided by the time of a prompt's token
 _PROPORTION_WEIGHT = 0.05  # weight of the usual proportion in the fit
-_FADING = 0.9  # weight of a run relative to the one after it
+_FADING = 0.9  # weight of a run relative to the next run
 _MANY_RUNS = 3  # number of runs from which the smaller spread holds
 _LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6  # least uncertainty of an estimate, with many runs and with few
 # Tokens of usual answers, before the length of an engine's answers is known.
@@ -54,14 +55,14 @@ _WORDS_OF_A_PART, _WORDS_OF_A_FRAME, _WORDS_OF_A_JOIN = 60, 45, 250
 _TRUSTED_SECONDS = 60.0
 """Work after which only what was measured counts."""
 _COST_OF_SILENCE = 0.01
-"""A second without speech is only decoded; relative to one that a small model reads."""
+"""Cost of a second without speech, which is only decoded, relative to a second of speech for a small model."""
 _COVERED_SECONDS = 30.0
 """Sound before which nothing was measured: a model reads so much at a time, and is loaded before."""
 
 
 @dataclass(frozen=True)
 class PlannedRequests:
-    """Planned requests of one kind.
+    """Planned requests of the same kind.
 
     Attributes:
         number: Number of requests.
@@ -87,7 +88,7 @@ class EngineThroughput:
     Attributes:
         prefill: Seconds per prompt token.
         decode: Seconds per answer token.
-        talk: Length of its answers relative to the usual one.
+        talk: Length of its answers relative to the usual length.
         spread: Uncertainty of an estimate, as a share of it.
     """
 
@@ -102,7 +103,7 @@ class EngineThroughput:
         return total / (1 + self.spread), total * (1 + self.spread)
 
     def _one(self, request: PlannedRequests) -> float:
-        """Estimate the seconds of one request beside the others of its kind."""
+        """Estimate the seconds of a request that runs with others of its kind."""
         crowd = min(request.at_once, request.number)
         decode = self.decode * _slowed(crowd) * request.completion_tokens * request.waited_for
         return self.prefill * crowd * request.prompt_tokens + decode
@@ -149,7 +150,7 @@ def benchmark_run(result: BenchmarkResult) -> tuple[RequestTiming, ...]:
 def look_seconds(searches: Sequence[LookTiming]) -> tuple[float, float] | None:
     """Return the shortest and longest time of a look in a search; None without measurements.
 
-    Long searches weigh more: a short one takes most of its time to begin.
+    Long searches weigh more: a short search takes most of its time to begin.
     """
     if not searches:
         return None
@@ -177,14 +178,14 @@ def facts_rate(surveys: Sequence[SurveyTiming]) -> float | None:
 
 
 def megapixels(video: VideoInfo) -> float:
-    """Return the megapixels of one picture of the video."""
+    """Return the megapixels of the video's picture."""
     return video.width * video.height / 1e6
 
 
 def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
-    """Sum up the timing of one run's answers by kind: the first part, the other parts, the joins, the summary.
+    """Sum up the timing of a run's answers by kind: the first part, the other parts, the joins, the summary.
 
-    Cached answers, and those without token counts, are left out.
+    Cached answers and answers without token counts are left out.
     """
     measured = [one for one in results if not one.recalled and one.usage.completion_tokens and one.seconds > 0]
     parts = sorted((one for one in measured if one.is_chunk), key=lambda one: one.number)
@@ -195,7 +196,7 @@ def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTim
 
 
 def looked(answer: ReportedConversation) -> LookTiming | None:
-    """Sum up the searches that have answered a question; None where there was none."""
+    """Sum up the searches that have answered a question; None without a search."""
     searches = [one.moments for answered in answer.answers for one in answered.searches]
     looks = sum(_num_looks(one) for one in searches)
     return LookTiming(looks, round(sum(one.seconds for one in searches), 3)) if looks else None
@@ -231,14 +232,14 @@ def _shares(one: RequestTiming) -> tuple[float, float]:
 
 
 def _slowed(at_once: int) -> float:
-    """Return the slowdown of an answer by simultaneous ones, as a factor."""
+    """Return the slowdown of an answer by simultaneous answers, as a factor."""
     return float(at_once**_DECODE_CROWD)
 
 
 def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     """Solve `prefill * prompt + decode * answer = 1` by non-negative least squares over rows (weight, prompt, answer).
 
-    One more row pulls the rates towards their usual proportion.
+    A further row pulls the rates towards their usual proportion.
     """
     pull = _PROPORTION_WEIGHT * sum(weight * answer for weight, _, answer in rows) / len(rows)
     rows = [*((weight * prompt, weight * answer, weight) for weight, prompt, answer in rows),
@@ -253,7 +254,7 @@ def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
 
 
 class StatsRecorder:
-    """Recorder of what one run answered and decoded, for later estimates. `note` takes its events.
+    """Recorder of what a run answered and decoded, for later estimates. `note` takes its events.
 
     Args:
         task: The run.
@@ -306,12 +307,12 @@ class StatsRecorder:
 
 
 class ListeningForecast:
-    """Forecast of the time that the transcription of one recording takes.
+    """Forecast of the time that the transcription of a recording takes.
 
     Args:
-        end_seconds: Its end, or that of the range.
+        end_seconds: End of the recording, or of the range.
         pace: Expected seconds of work for a second of speech, None if it is unknown.
-        speech: The speech in it, None if that is unknown: then all may be speech.
+        speech: The speech in it, None if unknown: then all may be speech.
     """
 
     def __init__(self, end_seconds: float, pace: float | None, speech: SpeechSpans | None = None) -> None:

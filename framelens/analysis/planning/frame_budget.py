@@ -1,4 +1,4 @@
-"""Frame budget: how many frames are chosen, how many of them one request to the model holds, and how large they are.
+"""Frame budget: how many frames are chosen, how many of them a request to the model holds, and how large they are.
 
 The user gives a number, or one of two markers: as many as suit the video, or as many as one request holds. The first is
 `framelens.video.keyframes.options.adapted_frames`, which the decoder asks once it has counted the shots, within the
@@ -15,7 +15,7 @@ from framelens.llm.token_count import estimate_frame_tokens
 from framelens.video.keyframes.options import most_adapted
 
 FIT, AUTO = 0, -1
-"""Markers for as many frames as one request to the model holds, and for as many as suit the video."""
+"""Markers for as many frames as a request to the model holds, and for as many as suit the video."""
 KEYFRAMES = 16
 """Default number of frames without a model."""
 SIDES = (896, 640, 448)
@@ -24,7 +24,7 @@ tokens."""
 DEFAULT_CONTEXT = 8192
 """Tokens, for an engine that doesn't report its limit."""
 SURELY_ONE_PART = 8
-"""Number of frames that always fit one request, so that the video needn't be probed for an opening."""
+"""Number of frames that always fit a single request, so that the video needn't be probed for an opening."""
 _TEXT_TOKENS = 900
 """System message, question, form and context of earlier parts: measured 500 to 900."""
 _SECONDS_A_REQUEST = 300.0
@@ -37,7 +37,7 @@ def parse_frames(text: str) -> int:
     """Parse a number of frames, 1 to 256, "auto" as AUTO, or "fit" as FIT.
 
     Raises:
-        ConfigError: The text is none of these.
+        ConfigError: The text is anything else.
     """
     if text in ("auto", "fit"):
         return AUTO if text == "auto" else FIT
@@ -73,7 +73,7 @@ def is_budgeted(strategy: Strategy) -> bool:
 
 @dataclass(frozen=True)
 class RequestCapacity:
-    """Capacity of one request.
+    """Capacity of a request.
 
     Attributes:
         max_model_len: Context length in tokens; None if the engine doesn't report it.
@@ -89,7 +89,7 @@ class RequestCapacity:
 
     @property
     def for_frames(self) -> int:
-        """Return the tokens left for frames beside text and answer; at least a tenth of the context."""
+        """Return the tokens left for frames after text and answer; at least a tenth of the context."""
         context = self.max_model_len or DEFAULT_CONTEXT
         return max(context - min(self.answer_tokens, context // 4) - min(self.text_tokens, context // 3), context // 10)
 
@@ -100,14 +100,14 @@ class RequestCapacity:
 
 
 def held_frames(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, side: int | None) -> int:
-    """Estimate how many frames one request holds, at the smallest size if none is set."""
+    """Estimate how many frames a request holds, at the smallest size if no size is set."""
     return capacity.frames(estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1]))
 
 
 def sized(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, side: int | None) -> AnalysisRequest:
     """Return the request with the most frames that its automatic number may reach; any other request is unchanged.
 
-    They are as many as suit its length, and as one request holds for each five minutes.
+    The limit suits the length of the range; with a model, it is also at most one full request for each five minutes.
     """
     if not request.adapts:
         return request
@@ -133,6 +133,6 @@ def choose_side(request: AnalysisRequest, video: VideoInfo, capacity: RequestCap
 
 
 def usual_side(width: int, height: int, frames: int, capacity: RequestCapacity) -> int:
-    """Return the largest of SIDES at which one request holds all frames, else the smallest."""
+    """Return the largest of SIDES at which a request holds all frames, else the smallest."""
     fitting = (side for side in SIDES if capacity.frames(estimate_frame_tokens(width, height, side)) >= frames)
     return next(fitting, SIDES[-1])

@@ -5,7 +5,7 @@ cost of a frame is counted by the engine if it can; nothing here imports LangCha
 connected.
 
 The opening of a video is asked about while the rest is still being read, but only if the frames don't fit one request:
-otherwise it would cost one more request, and no part would see the whole. The decision rests on the settings alone,
+otherwise it would cost a further request, and no part would see the whole. The decision rests on the settings alone,
 before the engine is ready, so that a resumed run decides the same.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _WITHIN_A_SHOT = 0.25
 """Cost of a border inside a shot, in squares of a part's relative deviation from the mean length."""
-# The opening: its share of the video, its longest duration, and the shortest video that has one.
+# The opening: its share of the video, its longest duration, and the shortest video that has an opening.
 _OPENING_SHARE = 0.05
 _LONGEST_OPENING_SECONDS = 60.0
 _SHORTEST_VIDEO_SECONDS = 180.0
@@ -72,7 +72,7 @@ def basic_layout(
         video: Metadata of the video.
         capacity: Capacity of a request by the settings.
         side: Longer side of sent frames, in pixels.
-        counted: Counts of the engine; None if it reports none.
+        counted: Counts that the engine reports, or None.
         in_flight: in_flight(tokens) returns how many requests of so many tokens the engine runs at the same time.
     """
     counted = counted or TokenCounts()
@@ -93,7 +93,7 @@ def lay_out(layout: Layout, frames: Sequence[Keyframe], *, opening: int = 0) -> 
 
 
 def group_parts(costs: Sequence[int], capacity: int) -> list[range]:
-    """Group neighbouring parts to be joined by one request.
+    """Group neighbouring parts to be joined by a request.
 
     Args:
         costs: Tokens of each part.
@@ -142,7 +142,7 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
         within = end < len(frames) and frames[end - 1].shot == frames[end].shot
         return ((end - start - mean) / mean) ** 2 + (_WITHIN_A_SHOT if within else 0.0)
 
-    # best[parts][end]: the least cost of splitting frames[:end] into so many parts, and the start of the last one.
+    # best[parts][end]: the least cost of splitting frames[:end] into so many parts, and the start of the last part.
     best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
     for _ in range(number):
         row: dict[int, tuple[float, int]] = {}

@@ -14,7 +14,7 @@ from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
 from framelens.llm.token_count import estimate_frame_tokens
 from framelens.store.model_records import LookTiming
 
-# Tokens of the short requests beside their pictures, counted with the tokenizer of Qwen2.5-VL.
+# Tokens of the short requests without their pictures, counted with the tokenizer of Qwen2.5-VL.
 _LOOK_TOKENS, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 90, 420, 40
 
 
@@ -23,10 +23,10 @@ class QuestionPlan:
     """What answering a question takes.
 
     Attributes:
-        looks: Fewest and most pictures that the model is asked about, one request for each.
+        looks: Fewest and most pictures that the model is asked about, each in its own request.
         look_side: Longer side of these pictures, in pixels.
         most_look_seconds: Ceiling of the time for them.
-        is_search: Whether they are those of a search through the video.
+        is_search: Whether these pictures belong to a search through the video.
         is_classified: Whether the model is asked first what the question asks for.
         is_written: Whether the model writes the answer, about as many frames as are analysed.
     """
@@ -41,7 +41,7 @@ class QuestionPlan:
 
 Policy = Callable[[str, float, int], Sequence[QuestionPlan]]
 """policy(question, seconds, frames) returns the ways in which a question about so many seconds of video, of which so
-many frames are analysed, may be answered; which one it is, the model decides."""
+many frames are analysed, may be answered; the model decides which."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class QuestionEstimate:
 
     Attributes:
         looks: Fewest and most pictures that the model is asked about.
-        is_search: Whether they are those of a search.
-        prompt_tokens: Tokens of the most requests beside those about single pictures.
-        answer_tokens: Tokens of their answers.
+        is_search: Whether these pictures belong to a search.
+        prompt_tokens: Prompt tokens of all requests but those about single pictures, in the most costly way.
+        answer_tokens: Tokens of the answers to these requests.
         seconds: Shortest and longest time; None if this engine's speed is unknown.
     """
 
@@ -74,7 +74,7 @@ def estimate_question(
     throughput: EngineThroughput | None,
     looked: Sequence[LookTiming],
 ) -> QuestionEstimate:
-    """Estimate the stage over all ways in which the question may be answered; no way is no question.
+    """Estimate the stage over all ways in which the question may be answered; without a way there is no question.
 
     Args:
         plans: The ways.
@@ -84,7 +84,7 @@ def estimate_question(
         layout: Layout of the requests with frames.
         capacity: Capacity of a request.
         throughput: Throughput of the engine, None if unknown.
-        looked: What searches of this engine took, the latest last.
+        looked: Timings of this engine's searches, the latest last.
     """
     if not plans:
         return QuestionEstimate()
@@ -111,7 +111,7 @@ def estimate_question(
 def _requests(
     plan: QuestionPlan, frames: int, layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None
 ) -> list[PlannedRequests]:
-    """Return the request that classifies the question, and the one that answers it."""
+    """Return the requests of `plan` that classify and answer the question."""
     found = [PlannedRequests(1, 0, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER, 1)] if plan.is_classified else []
     if plan.is_written:
         prompt = round(frames * layout.tokens_per_frame) + capacity.text_tokens
@@ -137,6 +137,6 @@ def _look_seconds(
 
 
 def plans_of(policy: Policy | None, request: AnalysisRequest, seconds: float, frames: int) -> Sequence[QuestionPlan]:
-    """Return the ways in which the question of a request may be answered; none without a question or a model."""
+    """Return the ways in which the question of a request may be answered; empty without a question or a model."""
     question = request.question.strip()
     return policy(question, seconds, frames) if policy and question and request.use_model else ()

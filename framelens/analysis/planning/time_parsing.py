@@ -27,7 +27,7 @@ _MOST_GIVEN = 40
 
 
 class UnreadableTimeError(ValueError):
-    """Raised if a text is no time; `key` and `values` are those of a message."""
+    """Raised if a text is no time, with the `key` and `values` of a message."""
 
     def __init__(self, key: str, **values: str) -> None:
         super().__init__(key, values)
@@ -65,7 +65,7 @@ def parse_seconds(text: str) -> float:
 
 
 def _meant_by(text: str) -> str:
-    """Return what a clock whose numbers are too large probably means; "" if it is none."""
+    """Return the probable meaning of a clock whose numbers are too large; "" for any other text."""
     if found := _MILLISECONDS.fullmatch(text):
         return f"{found[1]}.{found[2]}"
     if not _TOO_LARGE.fullmatch(text):
@@ -76,7 +76,7 @@ def _meant_by(text: str) -> str:
 
 
 def split_times(text: str) -> list[str]:
-    """Split times at commas, Chinese ones included; "00:01:02,500" of subtitles is one time."""
+    """Split times at commas, including Chinese commas; "00:01:02,500" of subtitles is one time."""
     plain = unicodedata.normalize("NFKC", text).replace("、", ",").strip().removesuffix(",")
     return [part.strip() for part in _SUBTITLE_TIME.sub(r"\1.\2", plain).split(",")]
 

@@ -95,7 +95,7 @@ def join_question(request: AnalysisRequest, template: Template, parts: Sequence[
 
 
 def account(part: ChunkResult, template: Template) -> str:
-    """Return the text of one part in a join: its findings, overview and chapters, with frames.
+    """Return the text of a part in a join: its findings, overview and chapters, with frames.
 
     Unverified findings are left out, unless the part has no others; then they are marked.
     """
@@ -140,7 +140,7 @@ def exact_prompt(
 
 
 def speech_near(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[tuple[Keyframe, str]]:
-    """Return the frames with speech, each with that of the cues whose start it is nearest to."""
+    """Return the frames with speech, each with the text of the cues that start nearest to it."""
     near: dict[int, list[str]] = {}
     for cue in cues if frames else ():
         frame = min(range(len(frames)), key=lambda place: abs(frames[place].time_seconds - cue.start_seconds))

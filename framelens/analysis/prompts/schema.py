@@ -1,8 +1,8 @@
 """Form of an answer: a JSON Schema for structured outputs, and its description for the prompt.
 
 The schema uses only what vLLM's xgrammar supports, and bounds every list and number. It depends on the template, the
-language and the scope, not on the frames: all chunks of a video share one schema, which
-the engine compiles once. The description has two parts, since the one that all requests share comes before the frames.
+language and the scope, not on the frames: all chunks of a video share the same schema, which the engine compiles once.
+The description has two parts, since the part that all requests share comes before the frames.
 framelens.analysis.parsing.answer_parser parses the answers.
 """
 
@@ -30,14 +30,14 @@ A part lists its subjects first: its findings then use these names, and other pa
 # The most entries of each list.
 _FINDINGS, _STATEMENTS, _SUBJECTS, _CHAPTERS, _CITED = 64, 12, 12, 40, 32
 _LARGEST_NUMBER = 1_000_000
-# Texts have no maxLength: with one of 600, xgrammar takes 12 s instead of 0.04 s to compile a single text for 150,000
-# tokens, and 13 times as long for each token. framelens.analysis.parsing.repetition_detector and the token limit end an
-# endless text.
+# Texts have no maxLength: with a maxLength of 600, xgrammar takes 12 s instead of 0.04 s to compile a single text for
+# 150,000 tokens, and 13 times as long for each token. framelens.analysis.parsing.repetition_detector and the token
+# limit end an endless text.
 _TEXT: Schema = {"type": "string"}
 
 
 def schema_of(template: Template, scope: Scope) -> Schema:
-    """Return the JSON Schema of one answer; the values of choices are their names in the language of the context."""
+    """Return the JSON Schema of an answer; the values of choices are their names in the language of the context."""
     statements = _list(_object({"frames": _FRAMES, "text": _TEXT}), _STATEMENTS)
     fields = {field.key: _field(field) for field in template.fields}
     parts: dict[str, Schema] = {

@@ -1,10 +1,10 @@
-"""Report templates: the built-in ones and those of a user's folder, each a TOML file.
+"""Report templates: the built-in templates and the user's own, each a TOML file.
 
 A bad file is reported as a problem; the others still work. framelens.analysis.prompts.prompts writes the prompts,
 framelens.analysis.prompts.schema the form of answers.
 
-A text may be given in both languages, in one, or as a plain string for both. Nothing is guessed: a misspelt key is an
-error. framelens.analysis.prompts.templates finds the files.
+A text may be given in both languages, in either, or as a plain string for both. Nothing is guessed: a misspelt key is
+an error.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ _ALLOWED_IN_FIELD = {
 
 
 class Templates:
-    """All templates by key, built-in ones first, and the problems of files that could not be loaded.
+    """All templates by key, built-in templates first, and the problems of files that could not be loaded.
 
-    They are read when one is first asked for: most commands need none, and reading takes a fifth of their time.
+    They are read at the first access: most commands need no template, and reading takes a fifth of their time.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Name the folder of the user's own templates, *.toml files; one that is missing counts as empty."""
+        """Name the folder of the user's own templates, *.toml files; a missing folder counts as empty."""
         self._folder = folder
 
     @property
@@ -80,7 +80,7 @@ class Templates:
 
     @property
     def problems(self) -> tuple[AppError, ...]:
-        """Return why files were left out. One whose key is already in use is a problem; the first one is kept."""
+        """Return why files were left out. A key that is already in use is a problem; the first template is kept."""
         return self._read[1]
 
     @cached_property
@@ -212,7 +212,7 @@ class Field:
 
 
 def _with_choices(field: Field) -> Field:
-    """Check that a field has choices if it is one, and no two alike."""
+    """Check that only a choice field has choices, that it has some, and that no two are alike."""
     if field.kind == "choice" and not field.choices:
         raise PydanticCustomError("missing", "no choices", {"key": "choices"})
     if field.kind != "choice" and field.choices:
@@ -276,7 +276,7 @@ def parse(text: str, *, file: str, stem: str) -> Template:
     Args:
         text: Content of the file.
         file: Path of the file, for errors.
-        stem: Key of a template that names none.
+        stem: Key of a template that sets no key.
 
     Raises:
         ConfigError: The text is not TOML, or a key or value is wrong; with the line.
@@ -286,7 +286,7 @@ def parse(text: str, *, file: str, stem: str) -> Template:
     try:
         return _adapter().validate_python({**_name_of(table), "about": Words(), "join": Words(), **table})
     except pydantic.ValidationError as error:
-        # A misspelt key is the cause of a missing one.
+        # A misspelt key is the cause of a missing key.
         found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
         raise _as_config_error(found[0], file, lines) from error
 

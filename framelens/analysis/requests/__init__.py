@@ -1,1 +1,1 @@
-"""Requests to the engine: built, scheduled, executed and reduced to one report."""
+"""Requests to the engine: built, scheduled, executed and reduced to a report."""

@@ -35,9 +35,9 @@ class EngineConnection:
         sight: Result of the vision check.
         max_model_len: Context length in tokens; None if the engine doesn't report it.
         answer_tokens: Longest answer in tokens.
-        answers: Cache of answers that the same model gave before; None without one.
+        answers: Cache of answers that the same model gave before, or None.
         side: Longer side of sent frames in pixels; None lets the plan choose.
-        sends_video: The frames of a request are sent as one video.
+        sends_video: The frames of a request are sent as a video.
         video_refusal: Why they are sent as pictures although the settings want a video.
         most_in_flight: Number of requests at the same time; None lets the engine's cache decide.
         takes_schema: Answers are held to a JSON Schema.
@@ -90,7 +90,8 @@ class EngineConnection:
         deadline = time.monotonic() + (0.0 if self.engine.is_pooled else _EXIT_WAIT_SECONDS)
         while (error := self.engine.status().error) is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        # A server whose core has died still reports that for a while; so does one whose shutdown takes long.
+        # A server whose core has died stays up and reports that for a while; so does a server that takes long to shut
+        # down.
         return error or self.engine.end_if_unwell()
 
 

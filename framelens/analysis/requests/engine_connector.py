@@ -49,7 +49,7 @@ class CachedAnswers(Protocol):
     """Cached answers of a model."""
 
     def open(self) -> AnswerCache | None:
-        """Return the answers of the ready engine's model; None if it may serve another one by now."""
+        """Return the answers of the ready engine's model; None if it may serve another model by now."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class EngineConnector:
         answer_tokens: Longest answer.
         timeout_seconds: Longest wait for a token.
         side: Longer side of sent frames in pixels; None lets the plan choose.
-        wants_video: Send the frames of a request as one video if the engine takes it.
+        wants_video: Send the frames of a request as a video if the engine takes it.
         in_flight: Number of requests at the same time; None lets the engine's cache decide.
         takes_schema: Hold answers to a JSON Schema.
         traced: Let LangSmith record the requests.
@@ -91,9 +91,9 @@ class EngineConnector:
         Args:
             on_progress: Called with the progress.
             cancel: Ends the wait.
-            content: Returns the key of the video's content, or waits for it; of several engines, and of several copies
-                of a model behind one address, the same one answers about the same video. `connection.engine.leave()`
-                says that the video is done.
+            content: Returns the key of the video's content, or waits for it; of several engines, or several copies of a
+                model behind one address, always the same copy answers about a video. `connection.engine.leave()` says
+                that the video is done.
 
         Raises:
             AppError: The engine doesn't start or doesn't answer.

@@ -1,4 +1,4 @@
-"""Orchestration of one run's requests: the opening early, then all parts, then the joins.
+"""Orchestration of a run's requests: the opening early, then all parts, then the joins.
 
 A part is sent as pictures if the engine has image input, else as text from measured facts; once pictures are refused,
 the rest of the run uses text. If a part is too large for the engine, all unfinished parts are made smaller.
@@ -41,7 +41,7 @@ class EarlyPart(NamedTuple):
 
 
 class Orchestrator:
-    """Orchestrator of one run's requests; it emits a ChunkDone event for each answer."""
+    """Orchestrator of a run's requests; it emits a ChunkDone event for each answer."""
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
@@ -128,7 +128,7 @@ class Orchestrator:
     def _round(
         self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: EarlyPart | None
     ) -> RequestTooLarge | None:
-        """Ask about all parts without a result; return the error of one that was too large, if any."""
+        """Ask about all parts without a result; return the error of a part that was too large, if any."""
         if ahead and self._asker.builder.key(ahead.part) != self._asker.builder.key(parts[0]):
             wait_for(ahead.future, self._run.state.check_cancelled)
             ahead = None
@@ -143,7 +143,7 @@ class Orchestrator:
         return too_much
 
     def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
-        """Return the parts with the ranges of the video that they represent, each up to the next one's first frame."""
+        """Return the parts with the ranges of the video that they represent, each up to the next part's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
         starts[0] = self._run.task.request.selection.start_seconds
         if self._opening_end:  # the next frame was not known when the opening was sent
@@ -178,13 +178,13 @@ class Orchestrator:
 
 
 def _parts(layout: Layout, frames: Frames) -> list[Frames]:
-    """Return the frames of each part; one part without frames if the layout has none."""
+    """Return the frames of each part; one part without frames if the layout has no parts."""
     by_number = {frame.number: frame for frame in frames}
     return [tuple(by_number[number] for number in part) for part in layout.parts] or [()]
 
 
 class Reducer:
-    """Reducer of one run. Intermediate joins are numbered -1, -2, … and run at the same time."""
+    """Reducer of a run. Intermediate joins are numbered -1, -2, … and run at the same time."""
 
     def __init__(self, asker: PartAsker, pool: Executor) -> None:
         self._run = asker.run
@@ -196,7 +196,7 @@ class Reducer:
         self._number = 0
 
     def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
-        """Join all parts; ChunkDone events carry the results, that of the summary last."""
+        """Join all parts; ChunkDone events carry the results, the summary's last."""
         room = self._room
         while True:
             try:
@@ -243,7 +243,7 @@ class Reducer:
         return result
 
     def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
-        """Group neighbouring parts whose texts fit one request."""
+        """Group neighbouring parts whose texts fit a request."""
         costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
         return [[parts[place] for place in places] for places in plan.group_parts(costs, room)]
 

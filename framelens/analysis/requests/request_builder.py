@@ -40,7 +40,7 @@ _MOST_SUBJECTS = 12
 _LONGEST_LOOK = 120
 _LONGEST_STORY = 400
 _FIRST = 1
-"""Number of the first part: that of the first frame."""
+"""Number of the first part, which is the number of the first frame."""
 _INTRODUCED = re.compile(
     r"[\"']subjects[\"']\s*[:：].*?(?=[,，]?\s*[\"'](?:findings|overview)[\"']\s*[:：])", re.DOTALL
 )
@@ -62,7 +62,7 @@ NO_CONTEXT = CarriedContext()
 class Introduction:
     """Subjects of the first part, which the other parts wait for.
 
-    They are parsed from the streamed answer, or published from the finished one, whichever comes first.
+    They are parsed from the streamed answer, or published from the finished answer, whichever comes first.
     """
 
     def __init__(self, template: Template) -> None:
@@ -101,7 +101,7 @@ def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkRe
     story: tuple[str, ...] = ()
     for named in (introduced, *(result.subjects for _, result in sorted(results.items()))):
         for subject in named:
-            known = subjects.pop(subject.name.casefold(), subject)  # the one seen last comes last
+            known = subjects.pop(subject.name.casefold(), subject)  # the subject seen last comes last
             subjects[subject.name.casefold()] = Subject(known.name, known.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):
         story = _shortened([finding.text for finding in result.overview if not finding.issues]) or story
@@ -119,7 +119,7 @@ def _shortened(lines: list[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RequestChunk:
-    """Chunk of the video for one request.
+    """Chunk of the video for a request.
 
     Attributes:
         frames: Frames that represent [start_seconds, end_seconds) of the video.
@@ -141,15 +141,15 @@ class RequestChunk:
 
     @property
     def number(self) -> int:
-        """Return the number of the part: that of its first frame, or 1 without frames."""
+        """Return the number of the part, which is its first frame's, or 1 without frames."""
         return self.frames[0].number if self.frames else 1
 
 
 class RequestBuilder:
-    """Builder of the requests of one run.
+    """Builder of the requests of a run.
 
     Attributes:
-        fallback: Whether they are text.
+        fallback: Whether requests are sent as text, and why.
         usual_words: A system message and question of usual length.
     """
 

@@ -1,7 +1,7 @@
-"""Execution of one request to the engine: from the cache or streamed, with retries for unusable answers.
+"""Execution of a request to the engine: from the cache or streamed, with retries for unusable answers.
 
 An answer that repeats itself, is cut off or lacks the requested form is requested again with a different prompt or
-different options, at most twice; the best one is kept and its problems are named. A busy engine, or one whose
+different options, at most twice; the best answer is kept and its problems are named. A busy engine, or an engine whose
 connection breaks while it keeps running, is tried again a few times. Every other failure is raised unchanged.
 """
 
@@ -69,7 +69,7 @@ class EngineRequest:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the requests of one run share.
+    """Objects that all requests of a run share.
 
     Attributes:
         task: Input of the run.
@@ -89,7 +89,7 @@ class RunContext:
 
 
 class RequestExecutor:
-    """Executor of one run's requests; may be used from several threads."""
+    """Executor of a run's requests; may be used from several threads."""
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
@@ -102,11 +102,11 @@ class RequestExecutor:
 
         Args:
             asked: Request to send.
-            vary: Skip the cache and ask for another answer than the usual one.
+            vary: Skip the cache and ask for a different answer.
 
         Raises:
             AppError: The engine refuses (see `framelens.core.failures.refusals`) or fails.
-            PicturesRefused: The model takes no pictures, or answers twice that it sees none.
+            PicturesRefused: The model takes no pictures, or answers twice that it sees no pictures.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.
         """
@@ -129,7 +129,7 @@ class RequestExecutor:
             if not trouble:
                 break
         assert best
-        if best.troubles and best.answer != result.answer:  # the last one is shown
+        if best.troubles and best.answer != result.answer:  # the last answer is shown
             self._run.emit(AnswerDelta(asked.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
@@ -219,10 +219,10 @@ class RequestExecutor:
         )
 
     def _seen(self, asked: EngineRequest, reading: ParsedAnswer) -> ParsedAnswer:
-        """Return what an answer says; nothing if it only says that it sees no pictures where none were sent.
+        """Return the parsed answer; an empty answer if it only says that it sees no pictures and no pictures were sent.
 
         Raises:
-            PicturesRefused: It says so of pictures that were sent.
+            PicturesRefused: The answer says that it sees no pictures although pictures were sent.
         """
         about = [one.text for one in (*reading.overview, *reading.reply)]
         findings = [one.text for one in reading.findings]

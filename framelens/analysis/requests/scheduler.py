@@ -1,6 +1,6 @@
 """Scheduler of the requests about parts: as many at once as the engine runs, each when its context is complete.
 
-The context that a part gets from earlier ones depends on the layout alone, never on the order of answers: the same run
+The context that a part gets from earlier parts depends on the layout alone, never on the order of answers: the same run
 sends the same requests. A part that fails doesn't stop the others.
 """
 
@@ -58,7 +58,7 @@ class PartAsker:
         self.introduction = request_builder.Introduction(self.run.template)
 
     def ask(self, part: request_builder.RequestChunk) -> None:
-        """Get the result of one part, from the earlier run or the engine; runs in a thread of its own.
+        """Get the result of a part, from the earlier run or the engine; runs in a thread of its own.
 
         Raises:
             AppError: The part could not be answered.
@@ -99,7 +99,7 @@ class PartAsker:
 
 
 class Scheduler:
-    """Scheduler of one round over all parts; `failures` has the errors by the number of the part.
+    """Scheduler of a round over all parts; `failures` has the errors by the number of the part.
 
     Args:
         parts: Parts in order.
@@ -168,7 +168,7 @@ class Scheduler:
         return [place for place, _ in zip(ready, range(self._in_flight - len(self._running)), strict=False)]
 
     def _look_ahead(self) -> None:
-        """Announce the next parts after the last running one, as many as run at the same time."""
+        """Announce the next parts after the last running part, as many as run at the same time."""
         last = max(self._running.values(), default=0)
         for place in range(max(self._expected, last + 1), min(last + 1 + self._in_flight, len(self._parts))):
             if place not in self._finished:
@@ -191,7 +191,7 @@ class Scheduler:
         self._introduce()
 
     def _introduce(self) -> None:
-        """Release the parts that wait for the first one if it has ended."""
+        """Release the parts that wait for the first part if it has ended."""
         if 0 in self._finished:
             first = self._asker.results.get(self._parts[0].number)
             self._introduction.publish(first.subjects if first else ())

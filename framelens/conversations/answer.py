@@ -1,8 +1,8 @@
 """Streamed answer to the last question of a conversation, kept as it arrives.
 
-Nothing is sent twice once a piece of the answer has arrived, unless it says that the pictures can't be seen: a stopped
-answer, or one whose engine died, keeps what there is and says why. Frame numbers in the answer become frames with
-decoder times; numbers that no frame has, and times that no cited frame has, are reported.
+No request is repeated once a piece of the answer has arrived, unless the answer says that the pictures can't be seen:
+an answer that is stopped, or whose engine died, keeps its text so far and says why. Frame numbers in the answer become
+frames with decoder times; numbers that no frame has, and times that no cited frame has, are reported.
 """
 
 import threading
@@ -45,7 +45,7 @@ from framelens.llm.text_fallback import unseen
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer."""
 _ATTEMPTS = 5
-"""Most forms of one request: without pictures, with fewer, shorter ones."""
+"""Most forms of a request, such as without pictures, with fewer pictures or with less text."""
 Connect = Callable[[], Generator[EngineProgress, None, EngineConnection]]
 
 
@@ -70,7 +70,7 @@ def converse(
         draft: The conversation; its current turn is the question.
         analyses: What it is about, by id.
         measured: Waits for their facts, where frames are described in words.
-        connect: Starts the engine, or another one if that has failed, and returns the connection.
+        connect: Starts the engine, or another engine if that has failed, and returns the connection.
         repository: Where the conversation is kept.
         queues: Questions to the engines.
         tools: What the choice of frames for the question needs.
@@ -174,7 +174,7 @@ def _prepared(
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Add frames to the question, then yield the events of the answer.
 
-    If one of several engines dies before it has said anything, another one is asked.
+    If one of several engines dies before it has said anything, another engine is asked.
     """
     is_silent = True
     try:
@@ -213,7 +213,7 @@ def _answer_rest(
     repository: ConversationRepository,
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
-    """Ask for the part of a question that a search hasn't answered, and add the answer to that of the search."""
+    """Ask for the part of a question that a search hasn't answered, and append the answer to the search's."""
     turn = conversation.last
     with in_language(conversation.language):
         question = t("ask.prompt.rest", question=turn.question, found=turn.answer, rest=rest)
@@ -256,7 +256,7 @@ def _answer(
                 for event in pieces:
                     if isinstance(event, _Ended) and prepared.attached and (blind := _unseen(event.reply.text)):
                         raise blind
-                    if is_empty:  # this request is the one that is answered
+                    if is_empty:  # this request is being answered
                         yield from map(Noticed, prepared.notices)
                     is_empty = False
                     yield event
@@ -290,7 +290,7 @@ def _answer(
 
 
 def _unseen(answer: str) -> PicturesRefused | None:
-    """Return the refusal that an answer is whose model says that it can't see the pictures, and cites none."""
+    """Return a refusal if an answer says that the model can't see the pictures and cites no frame, else None."""
     return None if citations.cited_in(answer) else unseen([answer])
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.05
 """Longest wait before a cancel is noticed."""
 MOST_ANSWERED_OF_USER = 4
-"""Questions of a user at an engine at a time, where there are accounts: an engine that answers one after the other, or
-whose cache is smaller than it says, has a queue of its own, in which users take no turns."""
+"""Most questions of a user that an engine answers at a time, where there are accounts: an engine that answers
+sequentially, or whose cache is smaller than it reports, has a queue of its own, in which users take no turns."""
 
 
 class Place:
-    """Place of one question in a queue."""
+    """Place of a question in a queue."""
 
     def __init__(self, queue: AnswerQueue, conversation_id: str) -> None:
         self._queue = queue
@@ -31,7 +31,7 @@ class Place:
         self.user_id = current_user().id
 
     def wait(self, most: int, cancel: threading.Event) -> Generator[Queued, None, None]:
-        """Wait until fewer than `most` answers run, few of the user's, and no question is before this one.
+        """Wait until fewer than `most` answers run, few of the user's, and no question is before it.
 
         Yields:
             The place whenever it changes, 0 last.
@@ -39,7 +39,7 @@ class Place:
         Raises:
             Cancelled: `cancel` was set.
         """
-        from framelens.conversations.conversation import Queued  # an analysis without a question waits for none
+        from framelens.conversations.conversation import Queued  # an analysis without a question never waits here
 
         last = None
         while (place := self._queue.advance(self, most)) > 0:
@@ -52,10 +52,10 @@ class Place:
 
 
 class AnswerQueue:
-    """Questions that wait for one engine, and those being answered. Safe to use from several threads.
+    """Questions that wait for an engine, and questions being answered. Safe to use from several threads.
 
-    The user with the fewest answers before is next, with the oldest question of the conversation with the fewest before
-    it: neither a user nor a conversation fills the queue, nor does a user fill the engine.
+    The user with the fewest running answers is next, with the oldest question of the user's conversation with the
+    fewest running answers: neither a user nor a conversation fills the queue, nor does a user fill the engine.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class AnswerQueue:
                 self._changed.notify_all()
 
     def advance(self, place: Place, most: int) -> int:
-        """Let the question be answered if its turn has come, else wait shortly; return its place, 0 for none."""
+        """Let the question be answered if its turn has come, else wait shortly; return its place, 0 in its turn."""
         with self._changed:
             if (number := self._number(place)) > 1 or len(self._running) >= max(most, 1) or self._has_enough(place):
                 self._changed.wait(_POLL_SECONDS)
@@ -98,7 +98,7 @@ class AnswerQueue:
         return self._in_turn(order, lambda one: one.user_id).index(place) + 1
 
     def _in_turn(self, waiting: list[Place], whose: Callable[[Place], str]) -> list[Place]:
-        """Return the questions in rounds: in each, one of everybody; who has answers running begins in a later one."""
+        """Return the questions in rounds, each with a question per `whose`; running answers count as earlier rounds."""
         before = Counter(map(whose, self._running))
         rounds: dict[Place, int] = {}
         for one in waiting:
@@ -108,7 +108,7 @@ class AnswerQueue:
 
 
 class AnswerQueues:
-    """The queue before each engine, and before each copy of the model in one."""
+    """The queue before each engine, and before each copy of the model in an engine."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -200,7 +200,7 @@ class ContextBuilder:
         return not self.fallback.is_active and self._most_pictures > 0
 
     def _measure_pictures(self, system: str, question: str) -> None:
-        """Choose the size of the pictures, and let the engine count one of the shape of the largest.
+        """Choose the size of the pictures, and let the engine count a picture of the largest shape.
 
         The size fits the pictures of the first turn that has any, so that it stays the same for all questions.
         """
@@ -222,7 +222,7 @@ class ContextBuilder:
         return self._estimate(picture) * self._picture_scale
 
     def _plan(self, costs: _Costs, room: int, context: int) -> _Plan:
-        """Choose what is sent in `room` tokens; the shares are those of the whole context."""
+        """Choose what is sent in `room` tokens; the shares are of the whole context."""
         lines, left = [], float(min(room, int(context * _MATERIAL)))
         for section in costs.sections:
             lines.append(_newest(section, left))
@@ -327,7 +327,7 @@ class ContextBuilder:
     # ---- tokens
 
     def _scale(self, earlier: Sequence[Turn], system: str, context: int) -> float:
-        """Return how many tokens of this model one of the estimate is, by its own count of a sample."""
+        """Return the model's count of a sample's tokens relative to the estimate; 1 without a count."""
         lines = (line for section in self._material.sections for line in section)
         sample = " ".join([system, *(turn.answer for turn in reversed(earlier)), *lines])[:context]
         counted = self._connection.count([HumanMessage(sample)])

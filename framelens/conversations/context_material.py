@@ -44,13 +44,13 @@ class ContextMaterial:
     """Pictures and texts of a branch, in the language of the context.
 
     Args:
-        branch: Turns up to the current one.
+        branch: Turns up to the current turn.
         analyses: What the conversation is about, by id.
         stored: Its stored pictures by SHA-256.
 
     Attributes:
         analyses: What the conversation is about, in the order of the numbers that videos have in it.
-        pictures: Pictures in the order of the conversation; those of a deleted video are missing.
+        pictures: Pictures in the order of the conversation; pictures of a deleted video are missing.
         sections: Lines of findings, of texts on the screen, and of speech.
     """
 
@@ -68,7 +68,7 @@ class ContextMaterial:
         return f"{rules}\n{t('ask.prompt.own', text=own.strip())}" if own.strip() else rules
 
     def block(self, counts: Sequence[int]) -> Iterator[str]:
-        """Yield what is known of the videos as one block, with the last `counts` lines of each section."""
+        """Yield the material of the videos as a block, with the last `counts` lines of each section."""
         lines: list[str] = []
         if len(self.analyses) > 1:
             lines += (
@@ -93,7 +93,7 @@ class ContextMaterial:
         ]
 
     def _all_pictures(self, analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> Iterator[ContextPicture]:
-        """Yield the pictures of the branch in their order; those of a deleted video are missing."""
+        """Yield the pictures of the branch in their order; pictures of a deleted video are missing."""
         known = set[int]()
         for place, turn in enumerate(self._branch):
             added = [one for one in turn.added if one.number not in known]

@@ -1,8 +1,8 @@
 """Values of a conversation about videos and images: its turns as a tree, its settings, the events of an answer.
 
-Every question is a turn that follows another one, its parent. An edited question, or the same one asked again, starts
-a sibling: a turn with the same parent. The branch that ends with the current turn is what the model is sent and what a
-reader sees; the other branches stay.
+Every question is a turn that follows another turn, its parent. An edited question, or the same question asked again,
+starts a sibling: a turn with the same parent. The branch that ends with the current turn is what the model is sent and
+what a reader sees; the other branches stay.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 MOST_QUESTION, MOST_SYSTEM_PROMPT = 20_000, 8_000
 """Characters. 20,000 of a question are some 8,000 tokens."""
 MOST_IMAGES = 8
-"""Images of a user with one question."""
+"""Most images of a user with a question."""
 _MOST_LETTERS = 26
 _MOST_NAME = 80  # characters
 
@@ -53,9 +53,9 @@ class AskSettings:
         max_tokens: Longest answer, at most a quarter of the context.
         context_tokens: Tokens of request and answer together, at most the model's own limit.
         repetition_penalty: Above 1 discourages words that occurred before; sent only if it isn't 1.
-        seed: The same seed and request give the same answer; None for another one each time.
+        seed: The same seed and request give the same answer; None for a different answer each time.
         search_frames: Most frames that a search for moments looks at: two a second of an hour.
-        search_seconds: Most time that it takes.
+        search_seconds: Most seconds that the search takes.
         system_prompt: Instructions in addition to those of FrameLens.
         letters: The answer is one of these letters, in quotation marks, for a question with choices; "" for any answer.
 
@@ -168,14 +168,14 @@ class Turn:
         number: Number from 1 in the order in which questions were asked.
         parent: Number of the turn before it, 0 for the first question.
         reasoning: What the model thought first; never sent back to it.
-        state: "stopped" while the answer is written, so that one whose program was killed counts as stopped.
+        state: "stopped" while the answer is written, so that an answer whose program was killed counts as stopped.
         why: Why it was stopped or failed.
         look: What the user wants looked at.
         images: Images that the user attached.
-        frames: Frames of the videos that the question adds to those of the turns before it.
+        frames: Frames of the videos that the question adds to the frames of earlier turns.
         evidence: What was found out before the answer; None if nothing was looked for.
         attached: Frames and images that were sent as pictures.
-        cited: Those that the answer cites.
+        cited: Pictures that the answer cites.
         unknown_frames: Numbers that the answer cites although no picture has them.
         own_times: Times that the answer names although no frame that it cites has them.
         notices: What the reader should know about the answer.
@@ -226,7 +226,7 @@ class Turn:
         return FramesAdded(tuple(added.values()), choice)
 
     def apply(self, event: AskEvent) -> Turn:
-        """Return the turn after one more event of its answer."""
+        """Return the turn after an event of its answer."""
         match event:
             case Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
@@ -286,7 +286,7 @@ class Conversation:
         raise InputError("turn_unknown", number=number, most=len(self.turns))
 
     def branch(self, number: int | None = None) -> tuple[Turn, ...]:
-        """Return the turns from the first question to this one; by default to the current one."""
+        """Return the turns from the first question to turn `number`, by default to the current turn."""
         number = self.current if number is None else number
         found: list[Turn] = []
         while number:
@@ -311,7 +311,7 @@ class Conversation:
         return replace(self, current=end)
 
     def numbered(self, frames: Iterable[FrameRef]) -> tuple[FrameRef, ...]:
-        """Return each frame once with its number: the one that it has in this conversation, or the next free one."""
+        """Return each frame once with its number in this conversation, or the next free number."""
         known = {one.source: one.number for turn in self.turns for one in turn.added}
         highest = max(known.values(), default=0)
         found: dict[int, FrameRef] = {}
@@ -331,10 +331,10 @@ class Conversation:
         images: Sequence[FrameRef] | None = None,
         look: Look | None = None,
     ) -> Conversation:
-        """Return the conversation with one more question after the current turn, which becomes the current one.
+        """Return the conversation with a new question after the current turn; the question becomes the current turn.
 
         Args:
-            question: The question; the first one names the conversation.
+            question: The question; the first question names the conversation.
             settings: Settings of its answer.
             edit: Number of a turn whose sibling the question becomes instead.
             images: Images of the user, which the repository holds; by default those of the edited turn.
@@ -364,7 +364,7 @@ class Conversation:
         return replace(self, name=name, turns=(*self.turns, turn), current=turn.number)
 
     def with_turn(self, changed: Turn) -> Conversation:
-        """Return the conversation with this turn in place of the one with its number."""
+        """Return the conversation with this turn in place of the turn with its number."""
         return replace(self, turns=tuple(changed if turn.number == changed.number else turn for turn in self.turns))
 
 
@@ -384,7 +384,7 @@ class AnswerDraft:
         self.conversation = self.conversation.with_turn(turn)
 
     def applied(self, event: EventT) -> EventT:
-        """Apply one more event, and return it."""
+        """Apply an event, and return it."""
         self.turn = self.turn.apply(event)
         return event
 
@@ -397,7 +397,7 @@ def _continued(edited: Turn | None, question: str, look: Look | None) -> Evidenc
 
 
 def started(about: Iterable[str], language: Language) -> Conversation:
-    """Return a new conversation about these analyses, without a question; the first one names it."""
+    """Return a new conversation about these analyses, without a question; the first question names it."""
     return Conversation(new_id(), tuple(dict.fromkeys(about)), "", _now(), language)
 
 
@@ -440,7 +440,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class FramesAdded:
-    """Frames were chosen for the question, besides those of the turns before it."""
+    """Frames were chosen for the question, besides the frames of earlier turns."""
 
     frames: tuple[FrameRef, ...]
     choice: FrameSelection | None = None
@@ -479,7 +479,7 @@ class ReasoningText:
 
 @dataclass(frozen=True)
 class AnswerDone:
-    """The turn is over and stored: complete, stopped or failed. It is the current one of the conversation."""
+    """The turn is over and stored: complete, stopped or failed. It is the conversation's current turn."""
 
     conversation: Conversation
 

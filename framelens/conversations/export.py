@@ -61,7 +61,7 @@ def as_markdown(conversation: Conversation, names: Mapping[str, str]) -> str:
 
 
 def cited_lines(turn: Turn, names: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield a line for each picture that the answer cites, and one for each kind of citation without evidence.
+    """Yield a line for each picture that the answer cites, and a line for each kind of citation without evidence.
 
     Args:
         turn: The turn.

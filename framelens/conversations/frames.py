@@ -35,7 +35,7 @@ def add_frames(
 
     Frames that earlier turns of the branch have added are not added again. A question for a time, a number or whether
     something is there is answered by a search instead, where the videos are here and the model takes pictures, unless
-    the answer is a letter. Of several questions in one, a search answers those that it can.
+    the answer is a letter. Of several questions in a text, a search answers the questions that it can.
 
     Returns:
         What the model has still to answer: the question, a part of it, or "" where a search has answered it.
@@ -92,7 +92,7 @@ class _FrameAdder:
         return question if len(left) == len(parts) else " ".join(left)
 
     def _parts(self, question: str) -> tuple[str, ...]:
-        """Return the questions in one of which a search answers at least one."""
+        """Return the parts of a question if a search answers any of them, else the question."""
         return (question,) if self.look.kind != "auto" or self.letters else searched_parts(question)
 
     def _applied(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
@@ -170,9 +170,9 @@ class _FrameAdder:
 
 
 def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
-    """Return what to look at: in the range that the question names, if the user has given none.
+    """Return what to look at: in the range that the question names, if the user has given no range.
 
-    A range that isn't in the videos, or is all of them, is none.
+    A range that isn't in the videos, or covers them all, is ignored.
     """
     look, whole = turn.look, [Scope(analyses).range_of(one) for one in analyses.values()]
     named = _named_look(turn.question, whole)
@@ -187,10 +187,10 @@ def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
 
 
 def _named_look(question: str, whole: Sequence[tuple[float, float]]) -> Look | None:
-    """Return the range that a question names, or what is around its moment; None without one.
+    """Return the range that a question names, or the range around its moment; None without a range or a moment.
 
-    A search for all moments of a thing isn't about the one that the question mentions. A part such as the end is a
-    range of its own in each video, and is looked at in a single one.
+    A search for all moments of a thing isn't limited to the moment that the question mentions. A part such as the end
+    is a range of its own in each video, and is used only with a single video.
 
     Args:
         question: The question.
@@ -213,7 +213,7 @@ def _range_notice(look: Look) -> Notice:
 
 
 def _notices(choice: FrameSelection, frames: int) -> Iterator[Notice]:
-    """Yield what the reader should know about the choice; nothing where the keyframes are what is wanted."""
+    """Yield what the reader should know about the choice; nothing where the keyframes are wanted."""
     values: dict[str, str | int] = {"thing": ", ".join(choice.look_for), "frames": frames, "relevant": choice.relevant}
     if choice.outcome == "no_video":
         yield Notice("ask_frames_no_video")

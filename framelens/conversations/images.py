@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 << 20
 """Size of an image file."""
 _MOST_PIXELS = 1 << 26
-"""8192 x 8192, as for pictures of videos: a larger one takes hundreds of megabytes, however small its file is."""
+"""8192 x 8192, as for pictures of videos: a larger picture takes hundreds of megabytes, however small its file is."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 

@@ -27,7 +27,7 @@ from framelens.core.roles import current_user
 from framelens.core.units import clock
 
 _MOST_CONVERSATIONS = 1000
-"""Conversations in one report, those that changed last."""
+"""Most conversations of a report; the last changed are kept."""
 _ID = re.compile(r"[A-Za-z0-9]{6,64}")
 Find = Callable[[str], Analysis | None]
 
@@ -108,7 +108,7 @@ def _keyframe(analysis: Analysis | None, time_seconds: float) -> bytes:
 
 
 def reported_answer(turn: Turn, names: Mapping[str, str], *, versions: int = 1) -> ReportedAnswer:
-    """Build the value of a turn; `names` are those of other videos by the ids of their analyses."""
+    """Build the value of a turn; `names` are the names of other videos by the ids of their analyses."""
     found = turn.evidence.moments if turn.evidence else ()
     searches = (ReportedSearch(one, names.get(one.analysis_id, "")) for one in found)
     return ReportedAnswer(
@@ -154,10 +154,10 @@ def _limited(conversations: Iterable[ReportedConversation]) -> Iterator[Reported
 
 
 def keep_conversations(analysis: Analysis, analysis_id: str, repository: ConversationRepository) -> None:
-    """Store the conversations of an imported report; one that was imported before is left unchanged.
+    """Store the conversations of an imported report; a conversation that was imported before is left unchanged.
 
-    A conversation whose id is taken by another one, such as by its part about another video, gets one of its own. With
-    accounts all get one, which says nothing about the conversations of others.
+    A conversation whose id is taken by another conversation, such as by its part about another video, gets an id of its
+    own. With accounts every conversation gets such an id, which says nothing about the conversations of others.
 
     Args:
         analysis: The report.
@@ -257,7 +257,7 @@ def _turn(
 
 
 def _settings(given: Mapping[str, object]) -> AskSettings:
-    """Return the settings, the default ones if those of the report are out of their limits."""
+    """Return the settings of the report, or the default settings if a value is out of its limits."""
     known = {name: value for name, value in given.items() if name in AskSettings.__dataclass_fields__}
     try:
         return AskSettings(**known)  # type: ignore[arg-type]

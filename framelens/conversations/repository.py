@@ -23,7 +23,7 @@ side that Claude scales to, Qwen2.5-VL gets at most 896."""
 
 
 class ConversationRepository:
-    """Conversations of one store. Safe to use from several threads; every method raises StorageError."""
+    """Conversations of a store. Safe to use from several threads; every method raises StorageError."""
 
     def __init__(self, store: Store) -> None:
         self._store = ConversationStore(store)
@@ -33,8 +33,8 @@ class ConversationRepository:
     def add(self, conversation: Conversation) -> Conversation:
         """Store the current question, which is new, and return the conversation with it.
 
-        It gets the next free number if another program has added questions meanwhile. One that was stored before, as
-        this very turn, is left unchanged.
+        It gets the next free number if another program has added questions meanwhile. A question that was stored
+        before, as this very turn, is left unchanged.
 
         Raises:
             InputError: "job_unknown": the analysis was deleted.
@@ -95,7 +95,7 @@ class ConversationRepository:
         return _of_row(row, turns)
 
     def known(self, conversation_id: str) -> Conversation | None:
-        """Get the conversation with exactly this id, None if there is none."""
+        """Get the conversation with exactly this id, or None."""
         try:
             found = self.get(conversation_id)
         except InputError:
@@ -105,7 +105,7 @@ class ConversationRepository:
     def find(
         self, words: str = "", *, analysis_ids: Sequence[str] | None = None, limit: int = 50
     ) -> list[Conversation]:
-        """List conversations without their turns, the one that changed last first; see `ConversationStore.find`."""
+        """List conversations without their turns, the last changed first; see `ConversationStore.find`."""
         return [_of_row(row, ()) for row in self._store.find(words, job_ids=analysis_ids, limit=limit)]
 
     @requires("analyst")
@@ -126,9 +126,9 @@ class ConversationRepository:
 
 
 def _current(turn: Turn, about: Sequence[str]) -> Turn:
-    """Return a turn whose frames name their analysis; the first version left out the only one.
+    """Return a turn whose frames name their analysis; the first version left out the only analysis.
 
-    There, the frames that were sent with the first question were those of the conversation.
+    There, the frames that were sent with the first question were the frames of the conversation.
     """
 
     def named(frames: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:

@@ -46,7 +46,7 @@ from framelens.core.events import AnswerChanged, AnswerStep, EngineProgress
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 
 _THUMBNAIL_SECONDS = 2.0
-"""Usual time from one small picture of the survey to the next. Measured 72 in 139 s."""
+"""Usual time between two small pictures of the survey. Measured 72 in 139 s."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class RequestAnswerer:
                 yield progress.after(event)
 
     def _asked(self, analysis: Analysis) -> Conversation:
-        """Return the conversation whose current turn is the question: a new one, or that of an interrupted run."""
+        """Return the conversation whose current turn is the question: a new question, or an interrupted run's."""
         request = analysis.request
         conversation_id = _id_of(analysis)
         known = self.repository.known(conversation_id)
@@ -137,7 +137,7 @@ class _Progress:
         self._total: int | None = None
 
     def after(self, event: AskEvent) -> AnswerChanged:
-        """Return the answer after one more event."""
+        """Return the answer after an event."""
         if isinstance(event, MomentsSearched):
             frames = self._draft.turn.settings.search_frames
             looked = len(event.moments.samples)
@@ -161,7 +161,7 @@ class _Progress:
 
 
 def _id_of(analysis: Analysis) -> str:
-    """Return the id of the conversation: the same one for the same job, question and settings."""
+    """Return the id of the conversation: the same for the same job, question and settings."""
     request = analysis.request
     asked = [analysis.id, request.question, request.language, dict(sorted(analysis.conditions.items()))]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
@@ -183,7 +183,7 @@ def _connected(connection: EngineConnection) -> Generator[EngineProgress, None, 
 
 
 def plan_answer(question: str, seconds: float, frames: int) -> tuple[QuestionPlan, ...]:
-    """Return the ways in which the question of an analysis may be answered: more than one where the model decides.
+    """Return the ways in which the question of an analysis may be answered: several where the model decides.
 
     Args:
         question: The question.

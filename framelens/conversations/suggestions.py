@@ -14,7 +14,7 @@ from framelens.reports.content.labels import clocks, one_line
 MOST = 3
 """Suggested questions."""
 _LONGEST = 48
-"""Characters of a quoted name, title or finding: what fits into one line beside the question."""
+"""Most characters of a quoted name, title or finding, which has to fit on a line with the question."""
 _LEAST_TEXT = 3
 """Characters of text on screen that are worth a question; a lone digit isn't."""
 _TRIED = 100
@@ -67,7 +67,7 @@ def _about_text(analysis: Analysis) -> Iterator[tuple[str, str]]:
 
 
 def _about_chapter(analysis: Analysis) -> Iterator[tuple[str, str]]:
-    """Yield a question about the middle one of several chapters."""
+    """Yield a question about the middle chapter of several."""
     chapters = analysis.whole.chapters if analysis.whole and not analysis.whole.is_broken else ()
     named = [(one, title) for one in chapters if (title := quotable(one.title))]
     if len(chapters) > 1 and named:

@@ -1,9 +1,9 @@
-"""Yes/no votes of the engine on single frames: one short request a frame, many at a time, within a ceiling of time.
+"""Yes/no votes of the engine on single frames: a short request a frame, many at a time, within a time limit.
 
-The answer is one token, and its probability the vote. vLLM gives the log probabilities of named tokens
-(`logprob_token_ids`), other engines those of the likeliest tokens (`top_logprobs`). Where there are none, the answer is
-held to two words by a schema, and where there are no schemas, free words are read. The first frame decides which of
-these forms the engine takes.
+The answer is a single token, and its probability the vote. vLLM gives the log probabilities of named tokens
+(`logprob_token_ids`), other engines the log probabilities of the likeliest tokens (`top_logprobs`). Without log
+probabilities, a schema holds the answer to two words, and without schemas, free words are read. The first frame decides
+which of these forms the engine takes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ UNDECIDED = 0.5
 
 @dataclass(frozen=True)
 class Vote:
-    """The engine's answer about one frame.
+    """The engine's answer about a frame.
 
     Attributes:
         index: Index of the picture among those that were asked about, from 0.
@@ -72,7 +72,7 @@ class VoteAsker:
         language: Language of the questions.
 
     Attributes:
-        has_probabilities: Whether votes are probabilities; None before the first one.
+        has_probabilities: Whether votes are probabilities; None before the first vote.
     """
 
     def __init__(self, connection: EngineConnection, language: Language) -> None:
@@ -83,7 +83,7 @@ class VoteAsker:
 
     @property
     def has_probabilities(self) -> bool | None:
-        """Return whether votes are probabilities; None before the first one."""
+        """Return whether votes are probabilities; None before the first vote."""
         return "logprobs" in self._forms[0] if len(self._forms) == 1 else None
 
     def ask(
@@ -131,7 +131,7 @@ class VoteAsker:
             self._forms.insert(0, {**named, "chat_template_kwargs": {"enable_thinking": False}})
 
     def _tokens(self, words: Sequence[str]) -> list[int]:
-        """Return the tokens of those words that are one token; none if the engine isn't vLLM."""
+        """Return the tokens of the words that are a single token; empty if the engine isn't vLLM."""
         at, found = self._connection.endpoint, list[int]()
         for word in words:
             try:
@@ -174,7 +174,7 @@ class VoteAsker:
             asyncio.gather(*tasks, return_exceptions=True)  # or asyncio logs the errors of those that nothing awaits
 
     async def _probability(self, engine: EngineClient, question: _Question, jpeg: bytes) -> float:
-        """Ask about one picture; as long as several forms are left, drop those that the engine doesn't take."""
+        """Ask about a picture; as long as several forms are left, drop those that the engine doesn't take."""
         while True:
             form, is_last = self._forms[0], len(self._forms) == 1
             try:

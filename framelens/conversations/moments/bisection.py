@@ -13,9 +13,9 @@ _ROUND_FRAMES = 32
 _DENSE_SECONDS = 0.25
 """Between two frames of a dense look, which are 4 a second."""
 _NARROW_SECONDS = 0.45
-"""Gaps are halved until they are narrower, so that nothing that is visible for half a second hides in one."""
+"""Gaps are halved until they are narrower, so that nothing that is visible for half a second hides in a gap."""
 _LAST_SECONDS = 0.001
-"""Before the end of what is searched; the frame shown then is the last one."""
+"""Before the end of the searched part; the frame shown then is the last frame."""
 _BESIDE_SECONDS = 0.1
 """From a border to the frames that confirm it."""
 _FEW = 5
@@ -28,7 +28,7 @@ intervals. Measured: 71 looks at 14 s with one interval, where filling takes 33;
 
 
 def open_times(found: Moments) -> list[float]:
-    """Return the times of frames that decide what the votes leave open, rising; none if they leave nothing open."""
+    """Return the times of frames that decide what the votes leave open, rising; empty if nothing is open."""
     if not found.samples:
         return list(_even_times(found))
     looked, wanted = _Looked(found), set[float]()
@@ -41,9 +41,9 @@ def open_times(found: Moments) -> list[float]:
 
 
 def further_times(found: Moments, candidates: Sequence[float], affordable: int) -> list[float]:
-    """Return the times of frames in what was not looked at yet, rising; none once all gaps are narrow.
+    """Return the times of frames that were not looked at yet, rising; empty once all gaps are narrow.
 
-    Halving the widest gaps leaves the narrowest ones at any ceiling, but the video is decoded again for each halving:
+    Halving the widest gaps leaves the narrowest gaps at any ceiling, but the video is decoded again for each halving:
     where all gaps can be filled with `affordable` frames, they are filled in time order.
     """
     looked = _Looked(found)
@@ -87,7 +87,7 @@ class _Looked:
         self._unreadable = sorted(found.unreadable)
 
     def is_new(self, seconds: float) -> bool:
-        """Return whether a time is in the part to search, and none of the samples is known to be shown at it."""
+        """Return whether a time is in the part to search, and no sample is known to be shown at it."""
         place = bisect_right(self._starts, seconds + timeline.SAME_SECONDS) - 1
         is_known = place >= 0 and seconds <= self._samples[place].until_seconds + timeline.SAME_SECONDS
         return self._start <= seconds <= self._end and not is_known and not self._is_unreadable(seconds, seconds)
@@ -142,7 +142,7 @@ class _Looked:
             yield (last.until_seconds + first.time_seconds) / 2
 
     def around_rejected(self) -> Iterator[float]:
-        """Yield the times of a dense look around the best frames that say no, and aren't near one that says yes."""
+        """Yield the times of a dense look around the likeliest frames that say no and have no likelier neighbour."""
         sides = zip([None, *self._samples[:-1]], self._samples, [*self._samples[1:], None], strict=True)
         peaks = [
             one

@@ -31,10 +31,10 @@ from framelens.video.stills import Still, Stills
 SIDE = 640
 """Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
 _MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
-"""Changes of a picture that what is in it survives: the share cut off at each margin, and that by which it gets darker
-or brighter; and its JPEG quality then."""
+"""Changes of a picture that its content survives: the share cut off at each margin, and the share by which it gets
+darker or brighter; and the JPEG quality of the changed picture."""
 SHOWN_SIDE = 1280
-"""Longer side of the pictures that the answer cites, that of keyframes."""
+"""Longer side of the pictures that the answer cites, the same as for keyframes."""
 _SHOWN = 12
 """Intervals whose first and last frames are cited; the others have their times only."""
 
@@ -76,7 +76,7 @@ def answer_by_search(
 ) -> Generator[AskEvent, None, None]:
     """Search each video for all moments at which something is visible, and yield the events, the answer last.
 
-    A search that was interrupted continues where it ended. An interrupted one answers with what it has found.
+    A search that was interrupted continues where it ended. An interrupted search answers with what it has found.
 
     Args:
         conversation: Its current turn is the question.
@@ -130,7 +130,7 @@ def answer_by_search(
 def _candidates(
     analysis: Analysis, tools: RetrievalTools, cancel: threading.Event
 ) -> Generator[Looking, None, list[float]]:
-    """Return the times of the survey's candidates, those of its keyframes first."""
+    """Return the times of the candidates: the keyframes first, then the survey's thumbnails."""
     pictures = tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, cancel)
     small: Sequence[Keyframe] = ()
     with closing(pictures):

@@ -1,7 +1,7 @@
-"""Names of things that could be mistaken for what is looked for: in other colours by words, others by the model.
+"""Names of things that could be mistaken for the wanted thing: other colours by words, other things by the model.
 
-A model that is asked for a red card alone says yes to an orange one more often than it says that it is red rather than
-orange. The names are asked about in the frames that say yes.
+A model that is asked for a red card alone says yes to an orange card more often than it says that the card is red
+rather than orange. The names are asked about in the frames that say yes.
 """
 
 import re
@@ -15,7 +15,7 @@ from framelens.core.files import one_line
 from framelens.i18n import in_language, t
 
 _MOST, _LONGEST = 3, 60
-"""Names, and characters of one."""
+"""Most names, and characters of a name."""
 _NEXT = {
     "red": ("orange", "purple"),
     "orange": ("red", "yellow"),
@@ -31,7 +31,7 @@ _NEXT = {
     "white": ("gray", "yellow"),
     "black": ("gray", "blue"),
 }
-"""Colours that each is most easily taken for: its neighbours by hue, or by lightness where it has none."""
+"""Colours that each colour is most easily taken for: its neighbours by hue, or by lightness if it has no hue."""
 _CHINESE = {
     "red": "红",
     "orange": "橙",
@@ -72,11 +72,11 @@ _SCHEMA: dict[str, Any] = {
 def lookalikes(
     thing: str, connection: EngineConnection, language: Language, cancel: threading.Event
 ) -> tuple[str, ...]:
-    """Return up to three things that look like this one and are something else.
+    """Return up to three other things that look like this thing.
 
     Args:
         thing: What is looked for, with its article.
-        connection: The engine, which gets one short request.
+        connection: The engine, which gets a short request.
         language: Language of the request.
         cancel: Ends the request within 0.1 s of being set.
 
@@ -92,7 +92,7 @@ def lookalikes(
 
 
 def in_other_colours(thing: str) -> tuple[str, ...]:
-    """Return the thing in the colours that its own is most easily taken for, none if it names no colour."""
+    """Return the thing in the colours that its own is most easily taken for; empty if it names no colour."""
     if found := _COLOUR.search(thing):
         head, tail = thing[: found.start()], thing[found.end() :]
         others = _NEXT[found["name"].lower()]
@@ -104,7 +104,7 @@ def in_other_colours(thing: str) -> tuple[str, ...]:
 
 
 def _is_another(name: str, thing: str) -> bool:
-    """Return whether a name is neither a broader nor a narrower one: it lacks a word of the thing, and adds one."""
+    """Return whether a name is neither broader nor narrower: it lacks a word of the thing, and adds a word."""
     words, known = _words(name), _words(thing)
     return not (words <= known or known <= words)
 

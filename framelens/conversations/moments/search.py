@@ -1,15 +1,15 @@
 """Search for all moments at which something is visible: find, verify, bound, in rounds that can be resumed.
 
-Which frames a round looks at depends on the votes until now alone, so that a search that was interrupted continues from
-what is stored. First come frames spread evenly, then whatever a vote leaves open: frames around one that says yes,
-until two agree; the middle between the last no and the first yes, until they are neighbours; a frame further out on
-either side, since one mistake on the way would have led to a wrong border. Then come the candidates of the survey,
-frames around the best rejected ones, and the middle of the widest gaps, as long as the ceilings allow.
+The frames of a round depend on the votes until now alone, so that an interrupted search continues from the stored
+votes. First come frames spread evenly, then whatever a vote leaves open: frames around a frame that says yes, until two
+agree; the middle between the last no and the first yes, until they are neighbours; a frame further out on either side,
+since a single mistake on the way would have led to a wrong border. Then come the candidates of the survey, frames
+around the best rejected frames, and the middle of the widest gaps, as long as the ceilings allow.
 
-Guards against a model that says yes too often are two pictures that can't show what is looked for, and questions about
-some frames of each interval: the contrary one, the same about the picture slightly changed, and whether something is
-there that looks alike. A video has hours without what is looked for, and something in it looks most like it: a vote
-alone says little.
+Guards against a model that says yes too often are two pictures that can't show the wanted thing, and questions about
+some frames of each interval: the contrary question, the same question about the picture slightly changed, and whether
+something is there that looks alike. A video has hours without the wanted thing, and something in them looks most like
+it: a vote alone says little.
 """
 
 import threading
@@ -35,7 +35,7 @@ CHANGES = 3
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """Ceilings of one search; a search that is continued has them again.
+    """Ceilings of a search; a search that is resumed has them again.
 
     The default of 7,200 frames is two a second for an hour.
     """
@@ -70,7 +70,7 @@ def search(
     limits: SearchLimits | None = None,
     cancel: threading.Event,
 ) -> Iterator[Moments]:
-    """Search from where `moments` ended, and yield what was found after each round; the last one says why it ended.
+    """Search from where `moments` ended, and yield what was found after each round; the last value says why it ended.
 
     A round that is interrupted is yielded with the votes that it got, before its error is raised.
 

@@ -1,8 +1,8 @@
 """Votes along a video as intervals: runs of agreeing frames, their borders, and the gaps between looks.
 
-A run is a row of looked-at frames with the same answer. One frame alone proves nothing: a single yes between two
-frames that say no is dropped, and so is less than a tenth of a second. A single no inside a run of yes, or a pause too
-short to be one, is taken for a mistake and marks the interval uncertain.
+A run is a row of looked-at frames with the same answer. A single frame proves nothing: a single yes between two frames
+that say no is dropped, and so is less than a tenth of a second. A single no inside a run of yes, or a very short pause,
+is taken for a mistake and marks the interval uncertain.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,12 +27,12 @@ _SURER = 0.05
 """By how much the vote on something that looks alike must be higher for an interval not to count: two things that are
 really in a picture both get votes near 1."""
 _CHECKED = 10
-"""Most intervals that are checked in one round."""
+"""Most intervals that are checked in a round."""
 
 
 @dataclass
 class Run:
-    """A row of neighbouring samples with the same answer, apart from the single ones that were overruled."""
+    """A row of neighbouring samples with the same answer, apart from single samples that were overruled."""
 
     says_yes: bool
     samples: list[VoteSample]
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def is_confirmed(self) -> bool:
-        """Return whether two of its frames that agree are near each other, or one is shown for long."""
+        """Return whether two agreeing frames are near each other, or an agreeing frame is shown for long."""
         agreeing = self.agreeing
         is_long = any(one.until_seconds - one.time_seconds >= SHORTEST_SECONDS for one in agreeing)
         return is_long or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
@@ -69,7 +69,7 @@ def runs_of(samples: Sequence[VoteSample]) -> list[Run]:
 
 
 def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool], *, says_yes: bool) -> list[Run]:
-    """Return the runs with those of one answer that are overruled joined with the runs before and after."""
+    """Return the runs, with each overruled run of the answer `says_yes` joined with the runs before and after."""
     kept: list[Run] = []
     for place, run in enumerate(runs):
         before, after = kept[-1] if kept else None, runs[place + 1] if place + 1 < len(runs) else None
@@ -91,7 +91,7 @@ def _is_flicker(before: Run, pause: Run, after: Run) -> bool:
 
 
 def _is_alone(before: Run, run: Run, after: Run) -> bool:
-    """Return whether a run is one frame or a moment's flash, and the frames next to it have been looked at."""
+    """Return whether a run is a single frame or a moment's flash, and the frames next to it have been looked at."""
     earlier, later = before.samples[-1], after.samples[0]
     seconds = later.time_seconds - run.samples[0].time_seconds
     is_brief = seconds < (SHORTEST_SECONDS if len(run.samples) == 1 else _FLASH_SECONDS)
@@ -157,7 +157,7 @@ def _known(samples: Iterable[VoteSample], votes: Mapping[int, float]) -> list[fl
 def _lookalike(
     inside: Sequence[VoteSample], outside: Sequence[VoteSample], votes: Mapping[str, Mapping[int, float]]
 ) -> Lookalike | None:
-    """Return what looks alike and gets the highest votes inside; what is outside, too, is merely there as well."""
+    """Return the lookalike with the highest mean vote inside, if that says yes and no vote outside does."""
     found = [
         Lookalike(thing, round(fmean(said), 4))
         for thing, known in votes.items()
@@ -180,7 +180,7 @@ def doubt_of(one: Interval) -> Doubt:
 
 
 def inside(run: Run) -> tuple[VoteSample, ...]:
-    """Return some frames of a run that are asked about again: the best one, and one in either half."""
+    """Return some frames of a run that are asked about again: the best frame, and a frame in either half."""
     yes = run.agreeing
     return tuple({one.frame_index: one for one in (run.best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values())
 
@@ -197,14 +197,14 @@ def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample,
 
 
 def unchecked(found: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
-    """Return some frames of each of the next intervals of which no frame has one of these votes."""
+    """Return some frames of each of the next intervals whose frames have no vote in `votes`."""
     return [inside(run) for _, run, _ in _confirmed(found) if not _known(run.samples, votes)][:_CHECKED]
 
 
 def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
     """Return, for each thing that looks alike, the frames that are to be asked about next.
 
-    The frames beside an interval matter only where those inside say yes.
+    The frames beside an interval matter only where frames inside say yes.
     """
     wanted: dict[str, list[VoteSample]] = {}
     confirmed = _confirmed(found)
@@ -222,7 +222,7 @@ def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
 
 
 def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[VoteSample, ...]:
-    """Return the samples with further ones, in time order; a frame that was decoded again is shown that much longer."""
+    """Return the samples with new samples, in time order; a frame that was decoded again is shown that much longer."""
     by_index = {one.frame_index: one for one in samples}
     for one in new:
         known = by_index.setdefault(one.frame_index, one)
@@ -238,7 +238,7 @@ def widest_gap(samples: Sequence[VoteSample], start_seconds: float, end_seconds:
 
 
 def strip(found: Moments, cells: int = 40) -> str:
-    """Draw the part that is searched in one line: "█" where the thing is visible, "·" where it isn't, " " unseen."""
+    """Draw the searched part as a line: "█" where the thing is visible, "·" where it isn't, " " unseen."""
     step = (found.end_seconds - found.start_seconds) / cells or 1.0
     drawn = [" "] * cells
 

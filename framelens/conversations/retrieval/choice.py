@@ -7,8 +7,8 @@ from framelens.conversations.retrieval.values import FrameCandidate
 _PEAK = 0.5
 """Least relevance of a peak, as a share of the highest."""
 _APART_SECONDS, _APART_SHARE = 2.0, 4
-"""Least distance of two peaks in one shot, in seconds and as a part of the even distance of frames: without cuts a
-video is a single shot."""
+"""Least distance of two peaks in a shot, in seconds and as a part of the even distance of frames: without cuts a video
+is a single shot."""
 
 
 def choose(
@@ -59,7 +59,7 @@ def _is_near(one: FrameCandidate, other: FrameCandidate, apart: float) -> bool:
 
 
 def _distance(candidates: Sequence[FrameCandidate], place: int, chosen: Sequence[int]) -> float:
-    """Return the seconds to the nearest chosen frame of the same video; a video without one comes first."""
+    """Return the seconds to the nearest chosen frame of the same video; a video without a chosen frame comes first."""
     one = candidates[place]
     times = (candidates[at].time_seconds for at in chosen if candidates[at].analysis_id == one.analysis_id)
     return min((abs(time - one.time_seconds) for time in times), default=float("inf"))

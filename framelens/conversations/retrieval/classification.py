@@ -1,6 +1,6 @@
 """Classification of a question: what kind it is, and what must be visible in a picture that answers it.
 
-Words that leave no doubt ("when does", 几次) decide the kind; otherwise the model does, in one short request that also
+Words that leave no doubt ("when does", 几次) decide the kind; otherwise the model does, in a short request that also
 names what to look for. Where its answer is unusable, the words of the question count.
 """
 
@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 _SECONDS = 30.0
 """Ceiling of the request; most of an answer that takes longer would be thoughts."""
 _TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION, _MOST_PARTS = 160, 3, 60, 3, 2000, 3
-"""Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown;
-parts that a question is divided into."""
+"""Longest answer; things to look for, and characters of a thing; earlier questions and characters of each that are
+shown; parts that a question is divided into."""
 
 
 # ---- by words --------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ _WHEN_AND_WHERE = re.compile(
 _ASKS = re.compile(
     rf"\b(?:{_QUESTION_WORDS})\b|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$", re.IGNORECASE
 )
-"""A part of a question without one of these is a condition or an apposition, and the question is left whole."""
+"""A part of a question without any of these words is a condition or an apposition, and the question is left whole."""
 _BARE = re.compile(rf"(?:(?:{_QUESTION_WORDS}|many|much|often|long|times|exactly)\W*)+", re.IGNORECASE)
 _REFERS = re.compile(r"\b(?:it|he|him|she|her|they|them|this|that|these|those|one)\b", re.IGNORECASE)
 _REFERS_HAN = re.compile(
@@ -221,13 +221,13 @@ def is_in_known_words(question: str) -> bool:
 
 
 def searched_parts(question: str) -> tuple[str, ...]:
-    """Return the questions that a question is divided into where a search answers one of them; else itself."""
+    """Return the parts of a question if a search answers any of them, else the question."""
     parts = parts_in_words(question)
     return parts if any(kind_in_words(part) in SEARCHED for part in parts) else (question,)
 
 
 def parts_in_words(question: str) -> tuple[str, ...]:
-    """Return the questions that words and signs divide a question into, at most three; itself if it is a single one."""
+    """Return the questions into which words and signs divide a question, at most three; else the question itself."""
     if both := _WHEN_AND_WHERE.search(question):
         asked = [word for word in both.groups() if word]
         return tuple(f"{question[: both.start()]}{word}{question[both.end() :]}" for word in asked)
@@ -239,11 +239,11 @@ def parts_in_words(question: str) -> tuple[str, ...]:
 
 
 def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return what a question without a model's help looks for: its nouns as one thing, else what is left of it.
+    """Return the thing that a question looks for, found without a model: its nouns, else the words left of it.
 
-    A question that names nothing ("when can it be read?") is about what the latest question before it names, and else
-    about a person ("when does she leave?"), or about nothing that a picture shows. What turns blue is looked for in
-    blue.
+    A question that names nothing ("when can it be read?") is about the thing that the latest question before it names,
+    else about a person ("when does she leave?"), or about nothing that a picture shows. A thing that turns blue is
+    looked for in blue.
     """
     question = without_times(question)
     is_han = bool(_HAN.search(question))
@@ -263,7 +263,7 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
 
 
 def _named(question: str) -> tuple[str, str]:
-    """Return what a question in English names, and the look that it says this takes on; "" for none."""
+    """Return the thing that an English question names, and the look that the thing takes on; "" if missing."""
     look = _BECOMES.search(question)
     return (_nouns(question[: look.start()]), look[1]) if look else (_nouns(question), "")
 
@@ -281,7 +281,7 @@ def _named_in_han(question: str) -> tuple[str, str]:
 
 
 def _coloured(named: str, look: str, before: Sequence[str]) -> str:
-    """Return a thing with the look that a question says it takes on; one that is named nowhere is "something"."""
+    """Return a thing with the look that a question says it takes on; a thing without a name is "something"."""
     thing = named or next(iter(before), "")
     if _HAN.search(look):
         return f"{look}色的{thing or '东西'}"
@@ -294,7 +294,7 @@ def _coloured(named: str, look: str, before: Sequence[str]) -> str:
 
 
 def _unnamed(question: str, *, refers: bool) -> str:
-    """Return what a question without nouns in English looks for: a person, what is happening, or its words.
+    """Return the thing that an English question without nouns looks for: a person, an activity, or its words.
 
     A pronoun and a verb ("when does it stop?") name nothing that a picture shows.
     """
@@ -329,9 +329,9 @@ def _nouns(question: str) -> str:
 
 
 def with_article(noun: str, given: str = "") -> str:
-    """Return a noun in English as one that is looked for: "a" or "an", or none for several or for what isn't counted.
+    """Return an English noun with "a" or "an"; a plural or an uncountable noun gets no article.
 
-    "a" and "an" that were `given` stay, and "the" does before a name and what there is one of.
+    "a" and "an" that were `given` stay, and so does "the" before a name or a unique thing.
     """
     first, last = noun.split()[0], noun.split()[-1].lower()
     if given in ("a", "an"):
@@ -402,7 +402,7 @@ def by_model(
 def asked_for_json(
     prompt: str, system: str, schema: Mapping[str, Any], connection: EngineConnection, cancel: threading.Event
 ) -> dict[str, Any]:
-    """Return the model's answer to a short request as an object, empty if it is none, fails or takes too long.
+    """Return the model's answer to a short request as an object, empty if it is no object, fails or takes too long.
 
     Args:
         prompt: The request, which describes the object.
@@ -461,10 +461,10 @@ _SCHEMA: dict[str, Any] = {
 
 
 def _parts(text: str) -> set[str]:
-    """Return the words of a text by which another one is recognised: stems of words, single Chinese characters."""
+    """Return the words of a text by which another text is recognised: stems of words, single Chinese characters."""
     return {word[:4] for word in re.findall(r"[^\W\d_\u4e00-\u9fff]{3,}", text.lower())} | set(_HAN.findall(text))
 
 
 def quoted(text: str) -> str:
-    """Quote a text of the user for a request, as a JSON string in one line."""
+    """Quote a text of the user for a request, as a JSON string on a single line."""
     return json.dumps(" ".join(text.split())[:_LONGEST_QUESTION], ensure_ascii=False)

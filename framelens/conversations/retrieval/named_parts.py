@@ -38,9 +38,9 @@ class NamedPart:
     """A part of a video by its place.
 
     Attributes:
-        is_edge: It has no length of its own, as the end has none.
+        is_edge: The part has no length of its own, such as the end.
         rest: The question without it.
-        place: Returns start and end of it in seconds, for those of a video.
+        place: Returns start and end of the part in seconds, given start and end of the video.
     """
 
     is_edge: bool
@@ -49,7 +49,7 @@ class NamedPart:
 
 
 def part_in_text(text: str) -> NamedPart | None:
-    """Return the part of a video that a question names by its place; None if it names none.
+    """Return the part of a video that a question names by its place, or None.
 
     >>> part_in_text("Who is there in the last 10 seconds?").place(0.0, 60.0)
     (50.0, 60.0)

@@ -1,4 +1,4 @@
-"""Times that a question names: a range of the video, or a moment. Quoted ones may be writing in the video."""
+"""Times that a question names: a range of the video, or a moment. Quoted times may be writing in the video."""
 
 import re
 
@@ -52,7 +52,7 @@ _QUOTED = re.compile(r"[\"“「『][^\"”」』]*[\"”」』]")
 
 
 def range_in_text(text: str) -> tuple[float, float | None, str] | None:
-    """Return the range of a video that a question names, and the question without it; None if it names none.
+    """Return the range of a video that a question names, and the question without it; None without a range.
 
     >>> range_in_text("How often is it red between 0:10 and 0:20?")
     (10.0, 20.0, 'How often is it red ?')
@@ -73,9 +73,9 @@ def range_in_text(text: str) -> tuple[float, float | None, str] | None:
 
 
 def moment_in_text(text: str) -> tuple[float, float, str] | None:
-    """Return what is around the moment that a question names, and the question without it; None if it names none.
+    """Return the range around the moment that a question names, and the question without it; None without a moment.
 
-    It is the only time in the question.
+    The moment must be the only time in the question.
 
     >>> moment_in_text("What happens at 0:15?")
     (13.0, 17.0, 'What happens ?')
@@ -113,7 +113,7 @@ def _number(word: str) -> int:
 
 
 def without_quoted(text: str) -> str:
-    """Return the text with blanks in place of what is quoted."""
+    """Return the text with blanks in place of quotations."""
     return _QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)
 
 

@@ -38,7 +38,7 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True)
 class TimedText:
-    """A text of a video with the time at which it is heard, or that of the frame that it belongs to."""
+    """A text of a video with the time at which it is heard, or the time of the frame that it belongs to."""
 
     analysis_id: str
     start_seconds: float
@@ -101,7 +101,7 @@ def quotes_of(found: Sequence[tuple[TimedText, float]]) -> tuple[Quote, ...]:
 
 
 def _at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
-    """Return the candidates in a passage's time, or the nearest one if there is none."""
+    """Return the candidates in a passage's time, else the nearest candidate."""
     own = [place for place, one in enumerate(candidates) if one.analysis_id == passage.analysis_id]
     inside = [p for p in own if passage.start_seconds <= candidates[p].time_seconds <= passage.end_seconds]
     middle = (passage.start_seconds + passage.end_seconds) / 2
@@ -109,7 +109,7 @@ def _at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
 
 
 def _terms(text: str) -> set[str]:
-    """Return the words of a text without common ones and endings, and pairs of neighbouring Chinese characters."""
+    """Return the words of a text without common words and endings, and pairs of neighbouring Chinese characters."""
     words = words_of(text)
     plain = {word.rstrip("s") if len(word) > 3 else word for word in words if word not in _COMMON and not _is_han(word)}
     pairs = {a + b for a, b in pairwise(words) if _is_han(a) and _is_han(b) and not {a, b} & _COMMON}
@@ -121,7 +121,7 @@ def _is_han(word: str) -> bool:
 
 
 def cosines(wanted: Sequence[float], vectors: Sequence[Sequence[float]]) -> list[float]:
-    """Return the cosine between one vector and each of the others."""
+    """Return the cosine between `wanted` and each of `vectors`."""
     one, many = np.asarray(wanted, np.float32), np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(many, axis=1) * float(np.linalg.norm(one))
     return [float(value) for value in many @ one / np.maximum(lengths, 1e-9)]

@@ -47,14 +47,14 @@ _USUAL = 8
 _MOST_A_SECOND = 4
 """Frames of a range that the user names."""
 _SIDE = 1280
-"""Longer side of the chosen pictures in pixels, that of keyframes."""
+"""Longer side of the chosen pictures in pixels, the same as for keyframes."""
 _SAME_SECONDS = 1e-3
 Events = Iterator[Looking]
 
 
 @dataclass(frozen=True)
 class RetrievalTools:
-    """What the choice of frames needs besides the engine; `embeddings` is None where no embedding model is set."""
+    """What the choice of frames needs besides the engine; None as `embeddings` means no embedding model."""
 
     extractions: ExtractionCache
     stills: Stills
@@ -76,7 +76,7 @@ class Scope:
     Attributes:
         analyses: Analyses of the videos by id.
         frames: Most frames; None for as many as there are keyframes, or as were wanted where little changes.
-        start_seconds: Start of the range to choose from; None for that of the video.
+        start_seconds: Start of the range to choose from; None for the start of the video.
         end_seconds: End of the range.
         is_dense: Take frames densely in the range, whatever the question.
         known: (analysis id, seconds) of frames that the model has already.
@@ -105,7 +105,7 @@ class Scope:
         return min(MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
 
     def range_of(self, analysis: Analysis) -> tuple[float, float]:
-        """Return the part of a video to choose from: the range within that of the analysis."""
+        """Return start and end of the part of a video to choose from: the range within the range of the analysis."""
         selection = analysis.request.selection
         ends = (analysis.decode.readable_seconds, selection.end_seconds, self.end_seconds)
         start = max(selection.start_seconds, self.start_seconds or 0.0)
@@ -261,7 +261,7 @@ class _Choosing:
         return pool
 
     def _thumbnails(self, analysis: Analysis) -> Generator[Looking, None, tuple[Keyframe, ...]]:
-        """Return the small pictures of a video; none if it can't be read any more."""
+        """Return the small pictures of a video; empty if it can't be read any more."""
         yield Looking("thumbnails")
         events = self.tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, self.cancel)
         try:
@@ -279,7 +279,7 @@ class _Choosing:
             return ()
 
     def _keyframes(self, analysis_id: str, analysis: Analysis) -> list[FrameCandidate]:
-        """Return the keyframes in the range; all of them if it has none and the video isn't here any more."""
+        """Return the keyframes in the range; all keyframes if it is empty and the video isn't here any more."""
         found = self.scope.keyframes_in(analysis)
         if not found and not is_here(analysis, self.tools):
             found = analysis.keyframes
@@ -329,9 +329,10 @@ class _Choosing:
             _log.warning("the model could not vote: %s", error)
 
     def _order(self, pool: Sequence[FrameCandidate]) -> list[int]:
-        """Return the order of votes, of which the last ones may be too late.
+        """Return the order in which candidates are voted on; time may run out before the last.
 
-        The best by other scores come first, then one of each shot, then the others, all of them spread over the videos.
+        The best by other scores come first, then the middle candidate of each shot, then the others, all of them spread
+        over the videos.
         """
         prior, used = scores.combined(self.found, len(pool))
         best = sorted(range(len(pool)), key=lambda place: -prior[place])[: self.scope.budget] if used else []

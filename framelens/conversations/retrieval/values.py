@@ -83,7 +83,7 @@ class FrameCandidate:
         analysis_id: Analysis of its video.
         time_seconds: Decoder time.
         shot: Number of its shot.
-        jpeg: Small picture, or that of the keyframe.
+        jpeg: Small picture, or the keyframe's picture.
         is_keyframe: Whether it is a keyframe of the analysis.
     """
 

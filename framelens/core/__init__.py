@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def own_version() -> str:
-    """Return the version of the installed package, in a copy that isn't installed that of its pyproject.toml."""
+    """Return the version of the installed package, else the version in pyproject.toml, else "unknown"."""
     from importlib import metadata
 
     try:

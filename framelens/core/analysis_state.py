@@ -17,7 +17,7 @@ _LEAST_ETA_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ReportHeader:
-    """Identity of a report: the fields of `Analysis` beside the results, by the same names."""
+    """Identity of a report: the fields of `Analysis` apart from the results, by the same names."""
 
     id: str
     created: str
@@ -30,12 +30,12 @@ class ReportHeader:
 
 @dataclass(frozen=True)
 class AnalysisState:
-    """State of an analysis at one moment; `apply` returns it after one more event.
+    """State of an analysis at a moment; `apply` returns it after an event.
 
     Attributes:
         found: Provisional frames.
         opening: Frames of the beginning, if they were chosen before the others.
-        keyframes: Chosen frames; those of the opening while `decode` is None.
+        keyframes: Chosen frames; the frames of the opening while `decode` is None.
         facts: Facts in the order of their frames.
         is_heard: Whether the transcript is known; it is None if there is no speech.
         answers: Text of the answers so far by the number of the chunk's first frame; 0 is the summary.
@@ -90,7 +90,7 @@ class AnalysisState:
 
     @cached_property
     def report(self) -> domain.Analysis | None:
-        """Return the report with everything that is known; None before there is one."""
+        """Return the report with everything that is known, or None if no report can be made yet."""
         if not (self.header and self.video and self.decode):
             return None
         return domain.Analysis(
@@ -132,7 +132,7 @@ class AnalysisState:
         )
 
     def with_stage_timed(self) -> AnalysisState:
-        """Return the state with the time of the current stage so far, counted from now on as another one."""
+        """Return the state with the time of the current stage so far, counted from now on as another stage."""
         if self.stage is None:
             return self
         now = time.monotonic()
@@ -140,7 +140,7 @@ class AnalysisState:
         return replace(self, seconds_by_stage={**self.seconds_by_stage, self.stage: seconds}, stage_since=now)
 
     def apply(self, event: events.AnalysisEvent) -> AnalysisState:
-        """Return the state after one more event."""
+        """Return the state after an event."""
         match event:
             case events.StageStarted(stage, total):
                 return self._begin(stage, total)
@@ -228,7 +228,7 @@ class AnalysisState:
     def _answering(self, event: events.AnswerChanged) -> AnalysisState:
         """Return the state after a progress report of the answer, each step of which has a count and speed of its own.
 
-        The time that is left is that of a search, or of votes, alone.
+        The time left counts a search or votes alone.
         """
         since = self.counted_since if event.step == self.answer_step else None
         step = event.looked if event.total else 0

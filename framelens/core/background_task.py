@@ -1,8 +1,8 @@
 """Background task: work in a thread of its own, with progress, cancel, and a result or an error for polling.
 
-Whatever a page or the services start and look at later is a `BackgroundTask`, or one of `BackgroundTasks` if there may
-be one for each of several things; a `Future` of `in_thread` is for work that its caller waits for. Other threads belong
-to one object that ends them; `framelens.store.log_to` sends their uncaught errors to the log.
+Whatever a page or the services start and look at later is a `BackgroundTask`, or in `BackgroundTasks` if each of
+several things may have a task; a `Future` of `in_thread` is for work that its caller waits for. Other threads belong to
+an object that ends them; `framelens.store.log_to` sends their uncaught errors to the log.
 """
 
 import logging
@@ -80,16 +80,16 @@ def check_cancelled() -> None:
 class BackgroundTask(Generic[P, T]):
     """Work that runs once at a time, however many ask for it. All methods are thread-safe.
 
-    A cancelled run may be followed by the next one at once, which waits in its thread for the end of the first.
+    A cancelled run may be followed by the next run at once, which waits in its thread for the end of the cancelled run.
 
     Args:
         name: Name of the thread, also in the log.
 
     Attributes:
         subject: What the run is about, such as a model.
-        user_id: Id of the user who started it, "" for none.
+        user_id: Id of the user who started it, "" without a user.
         progress: The latest progress of the run.
-        error: Why the last run failed; kept until another one is done.
+        error: Why the last run failed; kept until another run is done.
     """
 
     def __init__(self, name: str) -> None:
@@ -167,7 +167,7 @@ class BackgroundTask(Generic[P, T]):
             wait([self._future], timeout_seconds)
 
     def close(self, timeout_seconds: float | None = None) -> None:
-        """Cancel for good: wait until the run has ended, or for so long, and start no other one."""
+        """Cancel for good: wait until the run has ended, or for so long, and start no other run."""
         with self._lock:
             self._is_closed = True
         self.cancel()
@@ -201,7 +201,7 @@ class BackgroundTask(Generic[P, T]):
 class BackgroundTasks(Generic[P, T]):
     """Background tasks by key, each of which runs once at a time. All methods are thread-safe.
 
-    One that is over is forgotten when another one starts, unless it has failed.
+    A task that is over is forgotten when another task starts, unless it has failed.
 
     Args:
         name: Name of the threads, also in the log.
@@ -223,7 +223,7 @@ class BackgroundTasks(Generic[P, T]):
             return [task for task in self._tasks.values() if task.is_running]
 
     def start(self, key: str, work: Work[P, T], *, progress: P | None = None) -> bool:
-        """Run work as the task of a key; the other arguments and the result are those of `BackgroundTask.start`."""
+        """Run work as the task of a key; the other arguments and the result are as for `BackgroundTask.start`."""
         with self._lock:
             for one in [one for one, task in self._tasks.items() if task.state in ("done", "cancelled")]:
                 del self._tasks[one]

@@ -90,9 +90,9 @@ def _typed(kind: type, value: object) -> object:
 
 
 def _read(kind: type[T]) -> type[T]:
-    """Have msgspec read the annotations of a class, and of all that it contains, in one thread at a time; return it.
+    """Have msgspec read the annotations of a class and its parts, in one thread at a time; return the class.
 
-    msgspec 0.22 puts what it reads on the class before it is complete. A thread that decodes one of them meanwhile
+    msgspec 0.22 puts what it reads on the class before it is complete. A thread that decodes such a class meanwhile
     ends the process with a segmentation fault.
     """
     if kind not in _were_read:
@@ -141,7 +141,7 @@ def _without_noise(value: object, *, is_time: bool) -> object:
 
 
 def from_builtins(value: object, kind: type[T]) -> T:
-    """Return a value of this class from what a JSON library returns. Raises ValueError if it is none."""
+    """Return a value of this class from what a JSON library returns. Raises ValueError if it doesn't fit."""
     return msgspec.convert(value, _read(kind), dec_hook=_typed, strict=False, str_keys=True, from_attributes=True)
 
 
@@ -149,7 +149,7 @@ def build(kind: type[T], *sources: object, **values: object) -> T:
     """Build an object from `values`, and its other fields from attributes of the same name of the sources.
 
     Parts of a source are converted to the classes that the object has in their place; a pydantic model converts them
-    itself. Raises ValueError if one can't.
+    itself. Raises ValueError if a part can't be converted.
     """
     names = next(getattr(kind, one) for one in _FIELDS if hasattr(kind, one))
     found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)} | values
@@ -159,7 +159,7 @@ def build(kind: type[T], *sources: object, **values: object) -> T:
 
 
 def send(stream: BinaryIO, value: object) -> None:
-    """Write one message and flush."""
+    """Write a message and flush."""
     data = msgpack.encode((type(value).__name__, value), enc_hook=_plain)
     stream.write(_SIZE.pack(len(data)))
     stream.write(data)

@@ -62,15 +62,14 @@ class AudioTrack:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Metadata found by the probe, which decodes one frame as a proof.
+    """Metadata found by the probe, which decodes a frame as a proof.
 
-    `width` and `height` are those of the displayed picture (cropped, with square pixels, rotated). It is mirrored left
-    to right if `is_mirrored`, and then rotated clockwise.
-    `start_seconds` is the container time of the first displayed frame; it is 0.0 on the time axis of everything else.
-    `player_start_seconds` is when a player shows that frame: players count from the start of the container, where the
-    sound may begin earlier. `has_guessed_times` is true if the container has no presentation times, so that times
-    follow from the order of the frames. `timecode` is that of the first frame, "10:00:00:00", or "" without one.
-    `audio_tracks` is empty if there are none or they are unknown.
+    `width` and `height` measure the displayed picture (cropped, with square pixels, rotated). It is mirrored left to
+    right if `is_mirrored`, and then rotated clockwise. `start_seconds` is the container time of the first displayed
+    frame; it is 0.0 on the time axis of everything else. `player_start_seconds` is when a player shows that frame:
+    players count from the start of the container, where the sound may begin earlier. `has_guessed_times` is true if the
+    container has no presentation times, so that times follow from the order of the frames. `timecode` is the first
+    frame's, "10:00:00:00", or "" if it is missing. `audio_tracks` is empty if the tracks are missing or unknown.
     `is_interlaced` is the flag of the first frame, which may lie. `dynamic_range` names an HDR format with its colours,
     "HDR10 (PQ, BT.2020)", and is "" for SDR.
     """
@@ -110,7 +109,7 @@ class VideoInfo:
         return self.dynamic_range not in ("", UNMAPPED_RANGE)
 
     def player_seconds(self, seconds: float) -> float:
-        """Return when a player shows what is at `seconds` here: the time for files that are played with the video."""
+        """Return when a player shows the picture at `seconds`, for files that are played with the video."""
         return max(0.0, rounded_time(seconds + self.player_start_seconds))
 
     @property
@@ -150,7 +149,7 @@ class Shot:
 class Boundary:
     """A transition between two shots, [start_seconds, end_seconds).
 
-    A cut has no length; its time is that of the first frame of the new shot.
+    A cut has no length; its time is the time of the first frame of the new shot.
     """
 
     start_seconds: float
@@ -246,7 +245,7 @@ class ColourArea:
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """Measurements on one keyframe, without a model.
+    """Measurements on a keyframe, without a model.
 
     Attributes:
         brightness: Mean luma, 0 (black) … 1 (white).
@@ -276,7 +275,7 @@ NoticeValue = str | int | float | Notice
 
 
 def notice_values(values: Mapping[str, object]) -> dict[str, NoticeValue]:
-    """Return the values of an error as those of a notice."""
+    """Return the values of an error as values of a notice."""
     return {name: value if isinstance(value, NoticeValue) else str(value) for name, value in values.items()}
 
 
@@ -287,7 +286,7 @@ class Measures:
     All tuples have the same length.
 
     Attributes:
-        change: Largest novelty at one moment of the step, 0 … 1, relative to what is unusual in this video.
+        change: Largest novelty at a moment of the step, 0 … 1, relative to what is unusual in this video.
         motion: Mean absolute luma difference per second, 0 … 1.
         brightness: Mean luma, 0 … 1.
         sharpness: Variance of the Laplacian of the luma in 8-bit units, at the size of the survey.
@@ -316,9 +315,9 @@ class Stretch:
 class DecodeSummary:
     """Results of the decoding pass.
 
-    `readable_seconds` is the end of what could be decoded: that of the last frame, which is held as long as the sound
-    lasts; `held_seconds` of it come after the frame's own duration. `is_deinterlaced` if one of the pictures that were
-    shown had combing, which was removed; `is_composited` if one had transparent parts, which are shown white.
+    `readable_seconds` is the end of the decodable part: the end of the last frame, which is held as long as the sound
+    lasts; `held_seconds` of it come after the frame's own duration. `is_deinterlaced` if a picture that was shown had
+    combing, which was removed; `is_composited` if a picture had transparent parts, which are shown white.
     """
 
     frames_decoded: int
@@ -353,7 +352,7 @@ class EngineInfo:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one or more requests, as counted by the engine."""
+    """Tokens of requests, as counted by the engine."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -364,7 +363,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence or line of the model's answer with the numbers of the frames that it cites.
+    """A sentence or line of the model's answer with the numbers of the frames that it cites.
 
     Attributes:
         issues: What could not be verified (keys under `unverified.` in i18n); empty if every citation holds.
@@ -421,7 +420,7 @@ class Transcript:
     Attributes:
         source: "subtitles" for a track inside the file or a file beside it, "speech" for a speech model.
         label: Language or title of the track, or name of the model.
-        speakers: Name of each speaker, "" where no one has given one; two with one name are the same person.
+        speakers: Name of each speaker, "" where no name was given; two speakers with the same name are the same person.
         speakers_guessed: Whether their number is a guess.
     """
 
@@ -438,7 +437,7 @@ class Transcript:
 
 @dataclass(frozen=True)
 class SpeakerTurn:
-    """One speaker, counted from 1, speaks in [start_seconds, end_seconds)."""
+    """A speaker, counted from 1, speaks in [start_seconds, end_seconds)."""
 
     start_seconds: float
     end_seconds: float
@@ -449,7 +448,7 @@ class SpeakerTurn:
 class SoundPiece:
     """Audio of [start_seconds, end_seconds) as a WAV file: 16 kHz, one channel, 16 bit.
 
-    A shorter one is padded with silence to one second.
+    A shorter piece is padded with silence to one second.
     """
 
     start_seconds: float
@@ -459,7 +458,7 @@ class SoundPiece:
 
 @dataclass(frozen=True)
 class Spoken:
-    """Transcript of one piece that ends at `end_seconds`; `num_dropped` segments were hallucinations."""
+    """Transcript of a piece that ends at `end_seconds`; `num_dropped` segments were hallucinations."""
 
     end_seconds: float
     cues: tuple[Cue, ...]
@@ -491,7 +490,7 @@ BREAKS = frozenset(("repeats", "cut", "empty"))
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """The answer to one request over a run of keyframes, with the request.
+    """The answer to a request over a run of keyframes, with the request.
 
     The summary of several chunks is a ChunkResult numbered 0 without findings. A request about the whole video also
     gives `title`, `chapters` and, in reports of earlier versions on a question, `reply`.
@@ -508,8 +507,7 @@ class ChunkResult:
         seconds: Time of all attempts.
         prompt: The text of the final request.
         key: Digest of what the answer depends on (frames, question, settings); a resumed run reuses a result only if
-            its
-            key is the same.
+            its key is the same.
     """
 
     number: int
@@ -553,7 +551,7 @@ class ChunkResult:
 
     @property
     def is_usable(self) -> bool:
-        """Return whether the answer says something: one that was cut off may, one that repeats itself doesn't."""
+        """Return whether the answer says something: a cut-off answer may, an answer that repeats itself doesn't."""
         if not self.is_broken:
             return True
         return "repeats" not in self.troubles and bool(self.findings or self.overview or self.reply or self.chapters)
@@ -567,7 +565,7 @@ class Layout:
         side: Longer side of a sent frame in pixels.
         parts: Numbers of the frames of each request, in time order; at most `per_part` in each.
         in_flight: Number of concurrent requests.
-        tokens_per_frame: Cost of one frame in a request.
+        tokens_per_frame: Cost of a frame in a request.
         is_exact: Whether the engine itself has counted that cost.
     """
 
@@ -580,7 +578,7 @@ class Layout:
 
 
 MOST_FRAMES = 256
-"""Limit of keyframes in one analysis."""
+"""Limit of keyframes in an analysis."""
 MOST_SPEAKERS = 26
 """Limit of people whose speech is separated; each has a letter."""
 
@@ -594,9 +592,9 @@ class AnalysisRequest:
         frames: Maximum number of keyframes.
         adapts: Choose as many of them as the length and the shots of the video suggest, and as a request holds.
         selection: How they are chosen, and from which range of the video.
-        side: Longer side of sent frames in pixels; None for the setting, or without one for a size that fits one
+        side: Longer side of sent frames in pixels; None for the setting, or, if that isn't set, for a size that fits a
             request.
-        subtitles: Subtitle file to use before those in the video and beside it.
+        subtitles: Subtitle file to use before subtitles in the video and next to it.
         speakers: Number of people whose speech is separated, 0 to guess it; None doesn't separate them.
     """
 
@@ -629,7 +627,7 @@ class ReportedPicture:
         number: Number that answers cite.
         time_seconds: Time in the video; 0 for an image.
         keyframe: Number of the report's keyframe that it is; 0 for any other picture.
-        video: Name of the video, if it isn't the one of the report.
+        video: Name of the video, if it isn't the report's video.
         name: File name of an image; "" for a frame.
         jpeg: The picture; empty for a keyframe of the report, or if it was left out.
     """
@@ -644,7 +642,7 @@ class ReportedPicture:
 
 @dataclass(frozen=True)
 class ReportedSearch:
-    """What a search for moments found before an answer; `video` names the video if it isn't the one of the report."""
+    """Findings of a search for moments before an answer; `video` names the video if it isn't the report's."""
 
     moments: Moments
     video: str = ""
@@ -659,7 +657,7 @@ class ReportedAnswer:
     """A question of a conversation with its answer, as a report shows it.
 
     Attributes:
-        versions: How many versions of the question there are; reports have the shown one.
+        versions: How many versions of the question there are; reports have the shown version.
         reasoning: What the model thought first; only in JSON.
         why: Why the answer was stopped or failed.
         images: Numbers of the images that the user attached.
@@ -668,9 +666,9 @@ class ReportedAnswer:
         own_times: Times that it names although no picture that it cites has them.
         mode: Whether pictures were sent.
         pictures: Numbers of the pictures that were sent.
-        described: Numbers of those sent as measured facts in words.
+        described: Numbers of the pictures that were described as measured facts in words.
         searches: What was found for it, video by video.
-        settings: With which the question was asked, by name.
+        settings: Settings that the question was asked with, by name.
     """
 
     question: str
@@ -773,7 +771,7 @@ class Analysis:
 
     @property
     def all_conversations(self) -> tuple[ReportedConversation, ...]:
-        """Return the answer to the question of the request, if there is one, and the conversations."""
+        """Return the answer to the question of the request, if any, and the conversations."""
         return (self.answer, *self.conversations) if self.answer else self.conversations
 
     def without_conversations(self) -> Analysis:
@@ -810,7 +808,7 @@ class Analysis:
 
     @property
     def answered_by(self) -> str:
-        """Return the model that has answered, or "" if none has."""
+        """Return the model that has answered, or "" without an answer."""
         return self.engine.model if self.engine and (self.requests or self.answer) else ""
 
     @property
@@ -825,12 +823,12 @@ class Analysis:
 
     @property
     def whole(self) -> ChunkResult | None:
-        """Return the answer about the whole video: the summary, or that of the only chunk."""
+        """Return the answer about the whole video: the summary, or the answer of the only chunk."""
         return self.summary or (self.chunks[0] if len(self.chunks) == 1 else None)
 
     @property
     def title(self) -> str:
-        """Return the model's headline; "" if it gave none, or if its answer repeats itself or was cut off."""
+        """Return the model's headline; "" without a headline, or if the answer repeats itself or was cut off."""
         return self.whole.title if self.whole and not self.whole.is_broken else ""
 
     @property
@@ -863,6 +861,6 @@ class Analysis:
 
     @property
     def usage(self) -> Usage:
-        """Return the tokens that this analysis used; cached answers use none, and those of a search aren't counted."""
+        """Return the tokens that this analysis used, without cached answers and searches."""
         asked = self.question_answer.usage if self.question_answer else Usage()
         return sum((one.usage for one in self.requests if not one.recalled), asked)

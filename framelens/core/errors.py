@@ -151,7 +151,8 @@ class EngineBusy(EngineError):
 class FormatRefused(EngineError):
     """An engine that doesn't support a schema for its answer, or refuses a request for no known cause.
 
-    A request with a schema is sent once more without it; what is refused without one is shown to the user.
+    A request with a schema is sent once more without the schema; a refusal of a request without a schema is shown to
+    the user.
     """
 
 

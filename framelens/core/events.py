@@ -85,7 +85,7 @@ class KeyframesChosen:
 
 @dataclass(frozen=True)
 class FactsMeasured:
-    """One keyframe has been measured."""
+    """A keyframe has been measured."""
 
     facts: FrameFacts
 
@@ -114,7 +114,7 @@ VideoEvent = (
     Probed | SurveyProgress | KeyframeFound | OpeningChosen | KeyframesChosen | FactsMeasured | Noticed | HashProgress
 )
 
-# ---- events of the analysis (analysis.pipeline.analyse yields these and the ones above) ------------------------------
+# ---- events of the analysis (analysis.pipeline.analyse yields these and the events above) ----------------------------
 
 Stage = Literal["survey", "facts", "engine", "answer", "ask", "summary", "done"]
 
@@ -133,7 +133,7 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class EngineProgress:
-    """One line about a starting engine: an i18n key under `engine.phase.` with its values."""
+    """A line about a starting engine: an i18n key under `engine.phase.` with its values."""
 
     phase: str
     values: dict[str, object] = field(default_factory=dict)

@@ -21,7 +21,7 @@ class VoteSample(NamedTuple):
 
     @property
     def says_yes(self) -> bool:
-        """Return whether the frame shows what is looked for, by the engine's vote."""
+        """Return whether the frame shows the wanted thing, by the engine's vote."""
         return self.probability > 0.5
 
 
@@ -35,7 +35,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Lookalike:
-    """Something that looks like what is looked for, and the model's mean vote on it."""
+    """Something that looks like the wanted thing, and the model's mean vote on it."""
 
     thing: str
     probability: float
@@ -52,13 +52,13 @@ class Interval:
         after: First frame after it that doesn't; None at the end.
         best: The frame with the highest vote.
         yes: Number of its frames that say yes.
-        no: Number of those that don't.
+        no: Number of its frames that say no.
         probability: Mean vote of its frames.
         contrary: Mean vote of some of its frames on the contrary question, whether it is absent; None if that wasn't
             asked.
         changed: Mean vote on some of its frames after slight changes of the picture; None if that wasn't asked.
         lookalike: What looks alike and gets the highest votes in these frames, if they say yes to it and the frames
-            beside the interval don't; else None.
+            next to the interval don't; else None.
         issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
             answers change within it. "contrary": the model says yes to the contrary question, too. "lookalike": it is
             no less sure of what looks alike.
@@ -79,19 +79,19 @@ class Interval:
 
     @property
     def end_seconds(self) -> float:
-        """Return the time of the frame after the last, or of the last if none follows."""
+        """Return the time of the frame after the last, or of the last if no frame follows."""
         return self.after.time_seconds if self.after else self.last.time_seconds
 
     @property
     def brief_times(self) -> str:
-        """Return its times in tenths of a second, cut off; one time where both look the same."""
+        """Return its times in tenths of a second, cut off; a single time where both look the same."""
         tenths = (clock(floored(one.time_seconds, 1), digits=1) for one in (self.first, self.last))
         return " – ".join(dict.fromkeys(tenths))
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What a search has found in one video until now; it can be continued from here.
+    """Findings of a search in a video until now; the search can be continued from here.
 
     Attributes:
         analysis_id: Analysis of the video.

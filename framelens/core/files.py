@@ -32,7 +32,7 @@ _FILE_ADDRESS = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/))", re.IGNORECAS
 # ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
 _MAX_NAME_BYTES = 140
 _MAX_DISPLAYED = 512
-"""Characters of a displayed path: Windows allows 260, and longer ones are rarely typed."""
+"""Characters of a displayed path: Windows allows 260, and longer paths are rarely typed."""
 _ESCAPED_PATH = "\0"
 """Prefix of a stored path that is not UTF-8. No system allows this character in a path."""
 _SURROGATES, _STAND_INS = range(0xDC80, 0xDD00), range(0x10DC80, 0x10DD00)
@@ -159,7 +159,7 @@ _ADDRESS = re.compile(r"(?:^|[/\\])([a-z][a-z0-9+.-]+):[/\\]{1,3}(?:[^/\\@]*@)?(
 
 
 def address_in(text: str) -> str:
-    """Return the web or camera address that `text` is, or was before it became a path; "" if it is none.
+    """Return the web or camera address that `text` is, or was before it became a path; "" for any other text.
 
     Names and passwords in it are removed.
 
@@ -173,12 +173,12 @@ def address_in(text: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return a file's name on one line, without folders that some browsers send and marks that reorder text."""
+    """Return a file's name on a single line, without folders that some browsers send and marks that reorder text."""
     return one_line(re.split(r"[/\\]", name)[-1]) or "video"
 
 
 def one_line(text: str) -> str:
-    """Return text on one line, without marks that reorder it, at most 255 characters; may be empty."""
+    """Return text on a single line, without marks that reorder it, at most 255 characters; may be empty."""
     return readable(_CONTROL.sub(" ", text)).strip()[:255]
 
 
@@ -188,7 +188,7 @@ def base_name(path: str) -> str:
 
 
 def safe_stem(name: str) -> str:
-    """Return `safe_file_name` without the extension, for files derived from that one."""
+    """Return `safe_file_name` without the extension, for files derived from that file."""
     return Path(safe_file_name(name)).stem
 
 
@@ -198,10 +198,10 @@ def numbered(name: str) -> Iterator[str]:
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Return whether two paths lead to one file, through links, other spellings or another case of letters."""
+    """Return whether two paths lead to the same file, through links, other spellings or another case of letters."""
     try:
         return one.samefile(other)
-    except (OSError, ValueError):  # one of them doesn't exist, or can't
+    except (OSError, ValueError):  # a path doesn't exist, or can't
         return False
 
 
@@ -216,7 +216,7 @@ def is_inside(real: Path, folders: Iterable[Path], *, without: Path) -> bool:
 
 
 def name_key(name: str) -> str:
-    """Return what names share that some file systems take for one: those that differ in case or composed letters.
+    """Return a key that names share if some file systems confuse them: for names of different case or composed letters.
 
     >>> name_key("CAFE\u0301.md") == name_key("caf\u00e9.md")
     True
@@ -250,7 +250,7 @@ def safe_file_name(name: str) -> str:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create `folder` and its missing parents, each with mode 0700. An existing one keeps its mode.
+    """Create `folder` and its missing parents, each with mode 0700. An existing folder keeps its mode.
 
     Raises:
         OSError: A folder can't be created, or the path isn't a folder.
@@ -262,7 +262,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for `open(…, opener=private_opener)`: a new one gets mode 0600."""
+    """Open a file for `open(…, opener=private_opener)`: a new file gets mode 0600."""
     return os.open(path, flags, 0o600)
 
 

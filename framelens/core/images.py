@@ -17,13 +17,13 @@ _DECODED = (256, 144)
 _CELL_PIXELS = 8
 """Least side of a cell, so that scaling and the coarse colours of JPEG hardly change its mean."""
 _OTHER_LEVELS, _OTHER_SHARE = 16, 0.01
-"""Two JPEGs of one picture differ by at most 7 of 256 levels in any of 32 x 18 cells: 2,546 keyframes of 32 clips of
-real footage at 480 and 1,280 pixels, compared with those at full size (docs/benchmarks/keyframes.md, Damage). One part
-in a hundred of the picture must be off by more."""
+"""Two JPEGs of the same picture differ by at most 7 of 256 levels in any of 32 x 18 cells: 2,546 keyframes of 32 clips
+of real footage at 480 and 1,280 pixels, compared with the keyframes at full size (docs/benchmarks/keyframes.md,
+Damage). One part in a hundred of the picture must be off by more."""
 
 
 def show_same(one: bytes, other: bytes) -> bool:
-    """Return whether two JPEGs show the same picture, apart from their size and quality; True if one can't be read."""
+    """Return whether two JPEGs show the same picture, whatever their size and quality; True if either can't be read."""
     from PIL import Image
 
     try:

@@ -57,7 +57,7 @@ class SourceSettings:
         urls: Beginnings of the addresses from which others than the operator may have videos fetched.
         private_networks: Networks that are not public and may be reached all the same.
         most_bytes: Largest video.
-        most_seconds: Longest time to fetch one.
+        most_seconds: Longest time to fetch a video.
     """
 
     urls: tuple[str, ...] = ()

@@ -25,13 +25,13 @@ _RULES = (
     (r"\b(?:hf|sk|ghp|glpat|xox[abp])[-_][\w-]{8,}", HIDDEN),  # the hub's, OpenAI's and others' keys by their look
 )
 _SHORTEST, _SHORTEST_WORD, _LONGEST_WORD = 6, 8, 15
-"""Lengths in characters. A shorter secret would hide parts of ordinary text; one without digits may be a word of that
-length."""
+"""Lengths in characters. A shorter secret would hide parts of ordinary text; a secret without digits may be a word of
+that length."""
 _known: dict[str, re.Pattern[str]] = {}
 
 
 def remember_secret(value: str) -> None:
-    """Hide `value` in every text from now on. One that may be an ordinary word is hidden only as a whole word."""
+    """Hide `value` in every text from now on. A value that may be an ordinary word is hidden only as a whole word."""
     value = value.strip()
     is_word = len(value) <= _LONGEST_WORD and not any(letter.isdigit() for letter in value)
     if len(value) < (_SHORTEST_WORD if is_word else _SHORTEST) or value in _known:
@@ -65,5 +65,5 @@ def redact(text: str) -> str:
 
 
 def redact_setting(name: str, value: str) -> str:
-    """Return the value of a setting for display; for a secret one, only whether it is set."""
+    """Return the value of a setting for display; for a secret setting, only whether it is set."""
     return (HIDDEN if value else "") if is_secret(name) else redact(value)

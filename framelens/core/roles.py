@@ -1,7 +1,7 @@
-"""Who a request, a job or a page acts for.
+"""User that a request, a job or a page acts for.
 
-Without accounts there is one user, who may do everything. With accounts, the gate sets the user of each request, a page
-answers for the one who is logged in there, and a job carries its user along.
+Without accounts there is a single user, who may do everything. With accounts, the gate sets the user of each request, a
+page answers for the user who is logged in there, and a job carries its user along.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ class User:
     """A person or a program with rights.
 
     Attributes:
-        id: Its id, "" for the one user of an installation without accounts.
+        id: Its id, "" for the only user of an installation without accounts.
         name: The name to show.
         role: What it may do.
     """
@@ -39,7 +39,7 @@ class User:
         return self.role == "administrator"
 
     def may(self, role: Role) -> bool:
-        """Return whether the user has this role or a higher one."""
+        """Return whether the user has this role or a higher role."""
         roles = get_args(Role)
         return roles.index(self.role) >= roles.index(role)
 
@@ -50,7 +50,7 @@ _page_user: Callable[[], User | None] | None = None
 
 
 def current_user() -> User:
-    """Return the user of this context, of the page that is drawn, or else the local one.
+    """Return the user of this context, of the page that is drawn, or else the local user.
 
     Raises:
         InputError: "login_needed": the page that is drawn has no user.
@@ -86,7 +86,7 @@ def require(role: Role) -> None:
 
 
 def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a function that only users with this role, or a higher one, may call."""
+    """Decorate a function that only users with this role, or a higher role, may call."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)
@@ -100,6 +100,6 @@ def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 
 def sees(owner_id: str) -> bool:
-    """Return whether the user of this context may see what belongs to a user, "" for what belongs to none."""
+    """Return whether the user of this context may see what belongs to `owner_id`, "" for no owner."""
     user = current_user()
     return user.sees_all or owner_id == user.id != ""

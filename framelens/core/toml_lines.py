@@ -1,6 +1,6 @@
 """TOML text with its line numbers, for errors about files that a user writes.
 
-tomllib reports a line for invalid TOML only, and pydantic, which checks the values, knows none.
+tomllib reports a line for invalid TOML only, and pydantic, which checks the values, doesn't know the lines.
 """
 
 import re
@@ -21,7 +21,7 @@ _HEAD = re.compile(r"\s*\[\[\s*([\w-]+)\s*\]\]")
 
 
 class TomlLines:
-    """A TOML text and the lines of its keys, at the top or in one table of an array of tables."""
+    """A TOML text and the lines of its keys, at the top or in a table of an array of tables."""
 
     def __init__(self, text: str) -> None:
         self._text, self._lines = text, text.splitlines()
@@ -46,7 +46,7 @@ class TomlLines:
             raise ConfigError(error_key, file=file, line=line, reason=str(error)) from error
 
     def line(self, key: str, entry: TomlEntry | None = None) -> int:
-        """Return the line, from 1, that sets `key`; the first line of the entry if none does."""
+        """Return the line, from 1, that sets `key`; the first line of the entry if no line does."""
         return next(self._found(key, entry), self._starts.get(entry, 0)) + 1
 
     def has(self, key: str, entry: TomlEntry | None = None) -> bool:
@@ -69,11 +69,11 @@ def toml_files(
     """Yield `parse(text, path)` of each TOML file in a folder, sorted by name, or the AppError of a file.
 
     Args:
-        folder: The folder; one that doesn't exist has no files.
+        folder: The folder; a missing folder has no files.
         parse: May raise an AppError.
         unreadable: Key of the error about a file or folder that can't be read.
         not_toml: Key of the error about a file that is not UTF-8.
-        too_many: Key of the error about a folder with more files than are read; "" reports none.
+        too_many: Key of the error about a folder with more files than are read; "" reports no such error.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []

@@ -1,1 +1,1 @@
-"""Facts about engines without a running one: their arguments and architectures, and the hubs of models."""
+"""Facts about engines that need no running engine: their arguments and architectures, and the hubs of models."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 _FORMAT = 2
-"""Version of the record; another one is made again."""
+"""Version of the record; a record of another version is made again."""
 _PACKAGES = ("vllm", "transformers")
 
 
 def record_path() -> Path | None:
-    """Return the file of the record for the engines that are installed now; None without any."""
+    """Return the file of the record for the installed engines; None without engines."""
     marks = [f"{origin} {origin.stat().st_mtime_ns}" for origin in _origins()]
     if not marks:
         return None
@@ -32,7 +32,7 @@ def record_path() -> Path | None:
 
 
 def packages_changed() -> float:
-    """Return when packages were last installed or removed beside the engines, in seconds since the epoch."""
+    """Return when packages next to the engines were last installed or removed, in seconds since the epoch."""
     return max((origin.parents[1].stat().st_mtime for origin in _origins()), default=0.0)
 
 
@@ -49,7 +49,7 @@ def engine_faults(*tables: str) -> list[str]:
 
 
 def engine_record() -> Mapping[str, Any]:
-    """Return the record by the names of the functions in `engine_probe_child.py`; empty if there is none yet."""
+    """Return the record by the names of the functions in `engine_probe_child.py`; empty before the record is made."""
     path = record_path()
     try:
         return _read(path, path.stat().st_mtime_ns) if path else {}

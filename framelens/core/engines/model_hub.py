@@ -59,14 +59,14 @@ class ModelHub:
 
     @property
     def setting(self) -> str:
-        """Return the value of FRAMELENS_HUB that chooses the hub; "" for Hugging Face, which needs none."""
+        """Return the value of FRAMELENS_HUB that chooses the hub; "" for Hugging Face, the default."""
         if self.kind == "huggingface":
             return ""
         return self.kind if self.endpoint == _DEFAULTS[self.kind] else self.endpoint
 
     @property
     def token(self) -> str:
-        """Return the user's token for this hub from the environment, "" if there is none."""
+        """Return the user's token for this hub from the environment, "" if it isn't set."""
         return os.environ.get("HF_TOKEN" if self.kind == "huggingface" else "MODELSCOPE_API_TOKEN", "")
 
     def config_url(self, model: str) -> str:
@@ -87,7 +87,7 @@ def chosen_hub() -> ModelHub:
 def parse_hub(values: Mapping[str, str]) -> ModelHub:
     """Return the hub that FRAMELENS_HUB among `values` names by its kind or its address.
 
-    Without it, ModelScope is used where VLLM_USE_MODELSCOPE is on, or where an address is set for ModelScope and none
+    Without it, ModelScope is used where VLLM_USE_MODELSCOPE is on, or where an address is set for ModelScope and not
     for Hugging Face.
 
     Raises:
@@ -113,7 +113,7 @@ def hub_of(kind: HubKind, environ: Mapping[str, str] | None = None) -> ModelHub:
 
 
 def _by_address(text: str) -> ModelHub:
-    """Return the hub at an address: ModelScope, unless it is a known one of Hugging Face."""
+    """Return the hub at an address: ModelScope, unless it is a known address of Hugging Face."""
     address = urlsplit(text)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ConfigError("hub_unknown", value=text)

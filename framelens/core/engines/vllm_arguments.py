@@ -32,7 +32,7 @@ _OURS = {"model": "VLLM_MODEL_PATH"}
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument: the JSON types it accepts, its choices if it accepts no others, and its bounds."""
+    """An argument: the JSON types it accepts, its choices if it accepts no others, and its bounds."""
 
     name: str
     types: frozenset[str]

@@ -1,1 +1,1 @@
-"""What goes wrong, as one vocabulary: findings of checks, and what the messages of engines mean."""
+"""Vocabulary of failures: findings of checks, and meanings of the messages of engines."""

@@ -53,7 +53,7 @@ class Fix:
 class CheckFinding:
     """A fact to know, or a problem; `key` with `values` has its text in `table` of the language files.
 
-    What stops a start is always in the table of errors. Its key is that of `core.failures.failure_patterns` if a
+    What stops a start is always in the table of errors. Its key is a key of `core.failures.failure_patterns` if a
     started engine would fail for the very same cause.
     """
 
@@ -70,7 +70,7 @@ class CheckFinding:
 
     @property
     def notice(self) -> Notice:
-        """Return the finding for a page, a terminal or a report."""
+        """Build the finding that reports an error."""
         return Notice(self.key, notice_values(self.values), _LEVELS[self.severity], self.table)
 
     @property

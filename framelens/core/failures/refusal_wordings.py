@@ -1,7 +1,7 @@
 """Wordings by which engines, gateways and proxies refuse a request, each with its meaning.
 
-The same refusal has another wording in every product and version, so most rows describe what is said (a picture, a
-length, a limit) and not who says it. The first row that matches decides. A new wording is a new row; a named group
+The same refusal has another wording in every product and version, so most rows describe the content (a picture, a
+length, a limit) and not the product. The first row that matches decides. A new wording is a new row; a named group
 `limit` is the most pictures that the engine accepts.
 """
 
@@ -14,11 +14,11 @@ Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
     "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "many_tokens", "large",
 ]  # fmt: skip
-"""What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable one, so many
-bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
-unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law; or a
-proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
-words that a limit a minute is also said in."""
+"""What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable picture, so
+many bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or
+an unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law;
+or a proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
+words that also describe a limit per minute."""
 _PICTURE = r"(?:image|picture|photo|media item)s?"
 _COUNT = (
     r"(?<![A-Za-z])(?P<limit>\d{1,4})\b"
@@ -41,14 +41,14 @@ _CONTEXT = (
     r"|max\w*_len\w*|(?:input|prompt|sequence|token|model) length|max(?:imum)? (?:\w+ )?length|model (?:token )?limit"
     r"|上下文|长度|kontext|context[eo]|контекст|コンテキスト|컨텍스트)"
 )
-"""Lengths that only a context has, while tokens may also be those of a minute."""
+"""Lengths that only a context has, while a number of tokens may also be a limit per minute."""
 _LENGTH_ELSEWHERE = r"(?:kontext|context[eo]|контекст|токен|コンテキスト|トークン|컨텍스트|토큰|jetons?|tokens?)"
 _EXCESS_ELSEWHERE = r"(?:überschr|excede|supera|dépass|превы|超え|超過|上限|초과)"
 """Stems in German, French, Italian, Portuguese, Spanish, Russian, Japanese and Korean: gateways are translated."""
 _BROAD: Mapping[Meaning, Meaning] = {"many_tokens": "context", "large": "bytes"}
 _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("timeout", r"deadline[_ ](?:was |has been )?exceeded|\b(?:took|taking) too long"),
-    # More pictures than accepted. "At most 0" means that none is.
+    # More pictures than accepted. "At most 0" means that no picture is accepted.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
     ("picture_count", r"you set (?:image|video)=(?P<limit>\d+)"),
     ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\d|count)\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
@@ -271,7 +271,8 @@ _LEAST_SHARE = 0.125
 
 _OPTIONAL = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "frequency_penalty", "presence_penalty",
              "stream_options")  # fmt: skip
-"""Parameters without which a request means the same; what a user alone sets, such as a seed, is none."""
+"""Parameters without which a request means the same; a parameter that only a user sets, such as a seed, isn't
+listed."""
 _WITHIN = r"(?:[^.。\n]|\.(?=\d))"
 """A sign within a sentence."""
 _REFUSES_NEXT = (
@@ -297,7 +298,7 @@ def _compiled(rows: tuple[tuple[Meaning, str], ...]) -> tuple[tuple[Meaning, re.
 
 
 def match_refusal(said: str, *, is_faulty: bool, is_hurried: bool = False) -> tuple[Meaning | None, int | None]:
-    """Return what the words of an engine refuse, None if they match no wording, and the limit of pictures in them.
+    """Return the meaning of an engine's refusal, None if no wording matches, and the limit of pictures in it.
 
     Args:
         said: Words of the engine.
@@ -323,9 +324,9 @@ def share_allowed(said: str) -> float | None:
 
 
 def match_parameter(said: str, sent: Collection[str]) -> tuple[str, str] | None:
-    """Return the optional parameter of a request that the words refuse, whatever its value or with this one.
+    """Return the optional parameter of a request that the words refuse, with any value or with the value sent.
 
-    With it comes the parameter that they name in its place, "" for none. None if they refuse none.
+    With it comes the parameter that they name in its place, or "". None if they refuse no optional parameter.
 
     >>> match_parameter("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", {"max_tokens"})
     ('max_tokens', 'max_completion_tokens')

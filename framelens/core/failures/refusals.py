@@ -43,7 +43,7 @@ _TEXT_KEYS = ("error", "message", "Message", "detail", "msg", "error_msg", "erro
               "data", "choices")  # fmt: skip
 """Keys under which servers put their words, the most specific last."""
 _WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message", "errorMessage")
-"""Those of a refusal without "error" in it; an answer has none of them beside its choices."""
+"""Keys with the words of a refusal without "error" in it; an answer has no such key next to its choices."""
 _LABEL_KEYS = ("type", "__type", "code", "error_code", "errorCode", "status", "status_code")
 _DEEPEST, _MOST_ITEMS = 6, 5
 _LONGEST, _MOST_READ = 500, 20_000
@@ -59,7 +59,7 @@ _ERROR_ANSWER = re.compile(
 _SIZES = frozenset({"context", "bytes", "picture_count", "single_picture"})
 """Meanings about the size of a request, which words in a picture hardly have."""
 _BARE_NUMBER = re.compile(r"^\d+$", re.MULTILINE)
-"""A code beside the words."""
+"""A code next to the words."""
 _WAIT = re.compile(r"(?:again|retry) (?:in|after)((?: ?\d+(?:\.\d+)? ?(?:ms|millis\w*|h|m|s)[a-z]*,?)+)", re.IGNORECASE)
 _WAIT_PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|millis|h|m|s)", re.IGNORECASE)
 _UNIT_SECONDS = {"ms": 0.001, "millis": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -97,7 +97,7 @@ def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
 
 
 def refused_in_answer(text: str, *, model: str = "") -> errors.AppError | None:
-    """Map an answer that is nothing but the words of an error, as some gateways send it; None for other answers."""
+    """Map an answer that consists of the words of an error, as some gateways send it; None for other answers."""
     if len(text) > _LONGEST or not _ERROR_ANSWER.match(text):
         return None
     return refused_in_stream(text, model=model) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
@@ -139,12 +139,12 @@ def may_be_dying(error: errors.AppError) -> bool:
 
 
 def said_in(text: str) -> str:
-    """Return the words in the body of a refusal, cleaned and shortened; "" if it has none."""
+    """Return the words in the body of a refusal, cleaned and shortened; "" without words."""
     return _Refusal(0, _body(text)).said
 
 
 def is_page(text: str) -> bool:
-    """Return whether a body is a web page, such as that of a proxy, a login or a firewall."""
+    """Return whether a body is a web page, such as the page of a proxy, a login or a firewall."""
     return read_json(text[:_MOST_READ]) is None and bool(_IS_HTML.search(text[:_MOST_READ]))
 
 
@@ -163,13 +163,13 @@ def retry_after(header: str | None) -> float | None:
 
 
 def _wait_of(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait by the headers; OpenAI and Azure send milliseconds beside the standard's seconds."""
+    """Return the seconds to wait by the headers; OpenAI and Azure send milliseconds besides the standard's seconds."""
     exact = retry_after(headers.get("Retry-After-Ms"))
     return retry_after(headers.get("Retry-After")) if exact is None else exact / 1000
 
 
 def read_json(text: str | bytes) -> object:
-    """Parse what an engine sent as JSON; None if it is none, such as the page of a proxy."""
+    """Parse what an engine sent as JSON; None if it isn't JSON, such as the page of a proxy."""
     try:
         return json.loads(valid_escapes(text if isinstance(text, str) else text.decode("utf-8-sig", errors="replace")))
     except (ValueError, RecursionError):  # the latter: nested too deeply
@@ -182,18 +182,18 @@ def _body(text: str) -> object:
 
 
 class _Refusal:
-    """What an engine said in place of an answer.
+    """Words of an engine that refuses to answer.
 
     Attributes:
         status: HTTP status that was sent.
-        meant_status: Status that decides where the words don't: with HTTP 200, the one within the answer.
+        meant_status: Status that decides where the words don't: with HTTP 200, the status within the answer.
         said: Its words, cleaned and shortened.
-        searched: Its words with the names of errors and the numbers beside them.
+        searched: Its words with the names of errors and the numbers next to them.
     """
 
     def __init__(self, status: int, body: object) -> None:
         words = list(dict.fromkeys(filter(None, _words(body))))
-        # A server quotes another one's words in its own.
+        # A server quotes another server's words in its own.
         quoted = [one for one in words if not any(one != other and one in other for other in words)]
         self.status = status
         self.said = redact(": ".join(quoted))[:_LONGEST].strip()
@@ -207,7 +207,7 @@ class _Refusal:
 
 
 def _words(value: object, depth: int = 0) -> Iterator[str]:
-    """Yield the words in the body of a refusal: those of its texts, lists and objects, and of JSON in a string."""
+    """Yield the words in the body of a refusal: the words of its texts, lists and objects, and of JSON in a string."""
     if depth > _DEEPEST:
         return
     if isinstance(value, str):
@@ -227,7 +227,7 @@ def _words(value: object, depth: int = 0) -> Iterator[str]:
 
 
 def _labels(value: object, depth: int = 0) -> Iterator[str]:
-    """Yield the names and numbers beside the words, such as "context_length_exceeded"."""
+    """Yield the names and numbers next to the words, such as "context_length_exceeded"."""
     if isinstance(value, str):
         value = read_json(value) if value.lstrip()[:1] in ("{", "[") else None
     if depth > _DEEPEST:
@@ -247,7 +247,7 @@ def _labels(value: object, depth: int = 0) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    """Return a text in one line, without markup and characters that aren't printed."""
+    """Return a text on a single line, without markup and characters that aren't printed."""
     text = text[:_MOST_READ]
     if _IS_HTML.search(text):
         shown = unescape(_TAG.sub(" ", _HIDDEN_HTML.sub(" ", text)))

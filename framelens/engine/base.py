@@ -24,9 +24,9 @@ EngineState = Literal["stopped", "starting", "ready", "failed"]
 class Endpoint:
     """Address of a ready engine. `base_url` ends in the API version, "/v1"; the key is left out of the repr.
 
-    `is_vllm` is known of local engines, and of remote ones by how they list their models. `rank` numbers one of several
-    copies of the model behind the address (data parallelism); None lets the engine choose. `session` is the same for
-    all requests about a video, for a router behind the address; "" for none.
+    `is_vllm` is known of local engines, and of remote engines by how they list their models. `rank` numbers one of
+    several copies of the model behind the address (data parallelism); None lets the engine choose. `session` is the
+    same for all requests about a video, for a router behind the address; "" without a session.
     """
 
     kind: EngineKind
@@ -39,7 +39,7 @@ class Endpoint:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers of every request, by which vLLM and routers before it send a video to one place."""
+        """Return the headers of every request, by which vLLM and routers before it send a video to the same place."""
         rank = {} if self.rank is None else {"X-data-parallel-rank": str(self.rank)}
         return {**rank, "X-Session-ID": self.session} if self.session else rank
 
@@ -69,7 +69,7 @@ class EngineStatus:
 
 
 class Engine(Protocol):
-    """One engine, shared by all threads; the bodies here are for engines that run elsewhere.
+    """An engine, shared by all threads; the bodies here are for engines that run elsewhere.
 
     Attributes:
         is_pooled: Whether others can answer in its place.
@@ -93,7 +93,7 @@ class Engine(Protocol):
         """Return the current status without waiting for the engine."""
 
     def statuses(self) -> tuple[EngineStatus, ...]:
-        """Return the status of each engine behind this one, without waiting."""
+        """Return the status of each engine behind this engine, without waiting."""
         return (self.status(),)
 
     def for_video(self, content: Callable[[], str]) -> Engine:
@@ -109,10 +109,10 @@ class Engine(Protocol):
         return
 
     def end_if_unwell(self) -> AppError | None:
-        """Stop a local engine that has crashed or no longer responds; take one out of its pool.
+        """Stop a local engine that has crashed or no longer responds; take a pooled engine out of its pool.
 
         Returns:
-            The error that explains it, or None if the engine is healthy, or remote and the only one.
+            The error that explains it, or None if the engine is healthy or is the only remote engine.
         """
         return None
 
@@ -121,7 +121,7 @@ class Engine(Protocol):
         return ""
 
     def stop(self) -> None:
-        """Stop a local engine and return when none of its processes is left; do nothing for a remote one."""
+        """Stop a local engine and return when all its processes have ended; do nothing for a remote engine."""
         return
 
 
@@ -139,17 +139,17 @@ def _no_variables(_: Path) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Recipe for starting one kind of local engine and reading its log; `framelens.engine.local.local_engine` runs it.
+    """Recipe for starting a kind of local engine and reading its log; `framelens.engine.local.local_engine` runs it.
 
     Attributes:
         model: Display name of the model.
         fetch: Returns the model's folder on this machine, downloading it if needed.
         command: Builds the child's argument list from (model folder, port).
-        environment: Builds the child's variables beside `engine_environment` from an API key.
+        environment: Builds the child's variables in addition to `engine_environment` from an API key.
         served_name: Returns the name by which requests must call the model of that folder.
         describe: Returns the EngineInfo of a ready engine.
         read_phase: Returns the start phase that a line of the child's log reports, or None.
-        port: None picks a free one.
+        port: None picks a free port.
         notices: Changes that were made to the user's settings.
         inspect: Returns notices about a start with the model's folder; raises EngineError if it would fail.
         prepare: Called after `inspect`, right before the child is started; raises EngineError if it must not be.

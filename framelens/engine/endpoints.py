@@ -1,6 +1,6 @@
-"""Endpoints of an engine beside its chat: list of models, health, and metrics.
+"""Endpoints of an engine apart from its chat: list of models, health, and metrics.
 
-Of the metrics, in Prometheus's text format, only the requested names are read; other lines and invalid ones are
+Of the metrics, in Prometheus's text format, only the requested names are read; other lines and invalid lines are
 ignored.
 """
 
@@ -32,7 +32,7 @@ def _positive(value: object) -> int | None:
 
 
 def is_vllm(models: object) -> bool:
-    """Return whether the answer of /v1/models is that of vLLM."""
+    """Return whether the answer of /v1/models is vLLM's."""
     entries = models.get("data") if isinstance(models, dict) else None
     return any(isinstance(one, dict) and one.get("owned_by") == "vllm" for one in entries or ())
 
@@ -52,7 +52,7 @@ def metrics_url(base_url: str) -> str:
 
 
 def health_url(base_url: str) -> str:
-    """Return the address at which vLLM says whether it is well, as `metrics_url` returns that of its metrics."""
+    """Return the address of vLLM's health check, as `metrics_url` returns the address of its metrics."""
     return _root(base_url) + "/health"
 
 

@@ -1,8 +1,8 @@
-"""Several remote engines as one: each video stays on one of them, and an engine that fails is left out for a while.
+"""Several remote engines as one: each video stays on a single engine, and an engine that fails is left out for a while.
 
 The engine keeps what it made of a video's pictures and of the beginning of its requests, so all requests about a video
-go to the same one. A new video goes to one of the engines with the fewest videos at work; a rendezvous hash of its
-content decides between them, so that the choice is the same after a restart. When an engine fails, its videos continue
+go to the same engine. A new video goes to an engine with the fewest videos at work; a rendezvous hash of its content
+decides between several, so that the choice is the same after a restart. When an engine fails, its videos continue
 elsewhere and stay there; it is asked again in the background, and gets new videos once it answers.
 """
 
@@ -29,7 +29,7 @@ PROBE_SECONDS = 5.0
 """Time between two attempts to reach an engine that was left out."""
 _POLL_SECONDS = 0.1
 _MOST_PLACED = 10_000
-"""Number of videos whose engine is remembered; the hash decides about older ones."""
+"""Number of videos whose engine is remembered; the hash decides about older videos."""
 
 
 class EnginePool(Engine):
@@ -59,10 +59,10 @@ class EnginePool(Engine):
     # ---- the interface of an engine
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
-        """Ask the engines for their models and return the endpoint of one that can be used.
+        """Ask the engines for their models and return the endpoint of a usable engine.
 
         Raises:
-            EngineError: None can be used, or they serve different models and none was named.
+            EngineError: No engine can be used, or they serve different models and no model was named.
             Cancelled: `cancel` was set.
         """
         engine = self.for_video(lambda: "")
@@ -91,7 +91,7 @@ class EnginePool(Engine):
         return tuple(engine.status() for engine in self._engines)
 
     def for_video(self, content: Callable[[], str]) -> Engine:
-        """Return the engine for a video; which one that is, its `ensure_ready` decides at each call."""
+        """Return the engine for a video; its `ensure_ready` chooses an engine of the pool at each call."""
         return _PooledEngine(self, content)
 
     def note_sight(self, sees: bool | None) -> None:
@@ -145,7 +145,7 @@ class EnginePool(Engine):
             if engine is None or engine not in ready:
                 fewest = min(self._at_work[one] for one in ready)
                 engine = max((one for one in ready if self._at_work[one] == fewest), key=partial(_score, content))
-            self._placed[content] = engine  # the one that was used last comes last
+            self._placed[content] = engine  # the video that was placed last comes last
             if len(self._placed) > _MOST_PLACED:
                 del self._placed[next(iter(self._placed))]
             self._at_work[engine] += 1
@@ -173,7 +173,7 @@ class EnginePool(Engine):
         return [engine for engine in self._engines if engine.status().state == "ready"]
 
     def _ask_all(self, cancel: threading.Event) -> None:
-        """Ask all engines at the same time. Raises EngineError if they serve different models and none was named."""
+        """Ask all engines at once. Raises EngineError if they serve different models and no model was named."""
         for engine in self._unnamed:
             engine.model = ""
         _ask(self._engines, cancel)
@@ -185,7 +185,7 @@ class EnginePool(Engine):
             return
         for engine in self._unnamed:
             engine.model = next(iter(served.values()))
-        _ask([engine for engine in self._unnamed if engine.base_url not in served], cancel)  # one of several there
+        _ask([engine for engine in self._unnamed if engine.base_url not in served], cancel)  # several models there
 
     def _failure(self) -> EngineError:
         """Return why no engine can be used."""
@@ -223,7 +223,7 @@ class EnginePool(Engine):
 
 
 class _PooledEngine(Engine):
-    """The engine of a pool that answers about one video."""
+    """The engine of a pool that answers about a video."""
 
     is_pooled = True
 
@@ -234,7 +234,7 @@ class _PooledEngine(Engine):
         self._is_at_work = False
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
-        """Connect to the video's engine, or to another one if that fails.
+        """Connect to the video's engine, or to another engine if that fails.
 
         Raises:
             EngineError: No engine of the pool can be used.
@@ -248,7 +248,7 @@ class _PooledEngine(Engine):
         return endpoint
 
     def status(self) -> EngineStatus:
-        """Return the status of the video's engine; before there is one, that of the pool."""
+        """Return the status of the video's engine, or of the pool before an engine is chosen."""
         return (self._engine or self._pool).status()
 
     def note_sight(self, sees: bool | None) -> None:

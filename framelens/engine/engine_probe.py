@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def ensure_record() -> None:
-    """Make the record of the installed engines unless there is one; one that can't be made is tried once a process."""
+    """Make the record of the installed engines unless it exists; a failure isn't retried in this process."""
     with _lock:
         path = record_path()
         if path is None or path in _failed or _is_usable(path):

@@ -24,7 +24,7 @@ _MOST_CHARACTERS = 300  # of a fault
 
 
 def arguments() -> dict[str, Any]:
-    """Describe the arguments of vLLM's server: those of its engine, and those of its front without the network."""
+    """Describe the arguments of vLLM's server: the arguments of its engine, and of its front without the network."""
     engine = import_module("vllm.engine.arg_utils")
     front = import_module("vllm.entrypoints.launchers.cli_args")
     parser = front.make_arg_parser(import_module("vllm.utils.argparse_utils").FlexibleArgumentParser())
@@ -111,7 +111,7 @@ def architectures() -> list[str]:
 
 
 def vllm_model_types() -> list[str]:
-    """List the model types that vLLM adds to those of transformers."""
+    """List the model types that vLLM adds to the types of transformers."""
     return sorted(import_module("vllm.transformers_utils.config")._CONFIG_REGISTRY)
 
 

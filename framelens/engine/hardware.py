@@ -60,7 +60,7 @@ def cpu_features() -> tuple[str, ...]:
 
 
 def _cpuinfo(*names: str) -> str:
-    """Return the first non-empty value of one of these names in /proc/cpuinfo, "" if there is none."""
+    """Return the first non-empty value of these names in /proc/cpuinfo, or ""."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -70,7 +70,7 @@ def _cpuinfo(*names: str) -> str:
 
 
 def cpu_cores() -> int:
-    """Return the number of physical cores that this process may use; two threads of one core count once."""
+    """Return the number of physical cores that this process may use; two threads of the same core count once."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
@@ -88,7 +88,7 @@ def memory_bytes() -> int:
 
 
 def _cgroup(name: str) -> int | None:
-    """Read a number of the container's control group; None if there is none, as for a limit of "max"."""
+    """Read a number of the container's control group; None if it is missing or no number, such as "max"."""
     try:
         return int((Path("/sys/fs/cgroup") / name).read_text())
     except (OSError, ValueError):

@@ -19,22 +19,22 @@ _DOT = "___"
 
 
 def hub_cache_folder(hub: ModelHub | None = None) -> Path:
-    """Return the folder where the tools of `hub`, by default of the chosen one, keep downloads."""
+    """Return the folder where the tools of `hub`, by default the chosen hub, keep downloads."""
     return _hugging_face_cache() if (hub or chosen_hub()).kind == "huggingface" else _modelscope_cache()
 
 
 def cached_snapshot(hub_id: str) -> Path | None:
-    """Return the folder of a downloaded repository, however incomplete, or None if there is none."""
+    """Return the folder of a downloaded repository, however incomplete, or None."""
     return next(_snapshots(hub_id, None), None)
 
 
 def find_in_cache(hub_id: str, is_whole: Callable[[Path], bool], *, cache_dir: Path | None = None) -> Path | None:
-    """Return the folder of a downloaded repository for which `is_whole` holds, or None if there is none.
+    """Return the folder of a downloaded repository for which `is_whole` holds, or None.
 
     Args:
         hub_id: OWNER/NAME.
         is_whole: Checks a folder.
-        cache_dir: A cache to look at instead of those of the environment.
+        cache_dir: A cache to look at instead of the environment's caches.
     """
     return next(filter(is_whole, _snapshots(hub_id, cache_dir)), None)
 
@@ -45,7 +45,7 @@ def modelscope_folder(cache: Path, hub_id: str) -> Path:
 
 
 def in_cache(folder: Path) -> tuple[str, Path] | None:
-    """Return the hub id and the snapshot of a folder in a cache; None for a folder that is in none."""
+    """Return the hub id and the snapshot of a folder in a cache; None for a folder outside the caches."""
     return _in_hugging_face(folder) or _in_modelscope(folder)
 
 
@@ -78,7 +78,7 @@ def _hugging_face_snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Pat
 
 
 def _modelscope_snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Path]:
-    """List a repository's folders of today's tools, then those of older ones."""
+    """List a repository's folders of today's tools, then the folders of older tools."""
     base = cache_dir or _modelscope_cache()
     snapshot = _snapshot(modelscope_folder(base, hub_id).parents[1])
     if snapshot is not None:
@@ -91,7 +91,7 @@ def _modelscope_snapshots(hub_id: str, cache_dir: Path | None) -> Iterator[Path]
 
 
 def _snapshot(repository: Path) -> Path | None:
-    """Return the snapshot that `main` points to, or `master`, or the newest one, or None."""
+    """Return the snapshot that `main` points to, or `master`, or the newest snapshot, or None."""
     try:
         main = repository / "snapshots" / (repository / "refs" / "main").read_text(encoding="utf-8").strip()
         if main.is_dir():

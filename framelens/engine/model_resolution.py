@@ -1,7 +1,7 @@
 """Model references (VLLM_MODEL_PATH): a local folder, a folder of a hub's cache, or a hub id.
 
-`resolve_model` finds the folder if there is one; `check_model_folder` checks that an engine could load it, reading
-headers only, in milliseconds. Downloading is `framelens.engine.downloads.hub`.
+`resolve_model` finds the folder if it exists; `check_model_folder` checks that an engine could load it, reading headers
+only, in milliseconds. Downloading is `framelens.engine.downloads.hub`.
 """
 
 import json
@@ -48,7 +48,7 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
     Args:
         reference: A hub id, the address of its page, or a path. A path may be relative, start with ~, be in Windows
             form (on Windows, or under WSL if the drive is mounted), or name a folder of a hub's cache.
-        cache_dir: A hub's cache; None uses those of the environment.
+        cache_dir: A hub's cache; None uses the environment's caches.
 
     Raises:
         ModelNotFound: The path doesn't exist, or `reference` is neither a path nor an id.
@@ -116,8 +116,8 @@ def _named(folder: Path) -> ModelReference:
 def check_model_folder(path: Path, *, needs_tokenizer: bool = True, allow_pickle: bool = False) -> None:
     """Check that an engine could load the model folder `path`.
 
-    Checked are read access, config.json, a tokenizer (without one vLLM starts and answers nonsense), the shards that
-    the weights' index names, and the length of every safetensors file against its own header.
+    Checked are read access, config.json, a tokenizer (without a tokenizer, vLLM starts and answers nonsense), the
+    shards that the weights' index names, and the length of every safetensors file against its own header.
 
     Args:
         path: The folder.
@@ -185,7 +185,7 @@ def _check_weights(path: Path, names: list[str]) -> None:
 
 
 def _indexed_shards(path: Path, names: list[str]) -> Iterator[str]:
-    """List the files named by the index of the weights in use; none without an index."""
+    """List the files named by the index of the weights in use; empty without an index."""
     has_safetensors = any(name.endswith(".safetensors") for name in names)
     index = path / ("model.safetensors.index.json" if has_safetensors else "pytorch_model.bin.index.json")
     if not index.is_file() and not (index := path / "model.safetensors.index.json").is_file():

@@ -1,6 +1,6 @@
 """Remote engine: an OpenAI-compatible server at a base URL. Nothing is started or stopped.
 
-`framelens.engine.engine_pool` makes one of several.
+`framelens.engine.engine_pool` makes a single engine of several.
 """
 
 import difflib
@@ -62,7 +62,7 @@ def normal_base_urls(base_urls: str) -> tuple[str, ...]:
     ('http://one:8000/v1', 'http://two:8000/v1')
 
     Raises:
-        ConfigError: One of them is not an http(s) URL, or there is none.
+        ConfigError: An address is not an http(s) URL, or the list is empty.
     """
     given = re.split(r"[,\s]+", base_urls.strip(", \t\n\r"))
     return tuple(dict.fromkeys(normal_base_url(one or base_urls) for one in given))
@@ -77,7 +77,7 @@ def model_conflict(served: Mapping[str, str]) -> EngineError | None:
 
 
 class RemoteEngine(Engine):
-    """An OpenAI-compatible server at `base_url`. An empty `model` means the only one served there.
+    """An OpenAI-compatible server at `base_url`. An empty `model` means the only model served there.
 
     Attributes:
         base_url: Address, ending in the API version.
@@ -114,7 +114,7 @@ class RemoteEngine(Engine):
             listed = self._get_models(cancel)
             served = served_models(listed)
         except NoAnswer as answer:
-            if answer.status == 404 and self.model:  # some servers list no models and still answer for one
+            if answer.status == 404 and self.model:  # some servers list no models and still answer for a model
                 return EngineInfo("remote", self.model, self.base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))

@@ -17,7 +17,7 @@ from framelens.engine.local.child_process import GUARD
 ProcessRole = Literal["app", "decoders", "engines"]
 PROCESS_ROLES: tuple[ProcessRole, ...] = get_args(ProcessRole)
 _DECODER = "framelens.video.worker"
-_FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous one
+_FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous reading
 GpuAbsence = Literal["no_card", "no_driver", "no_access", "driver_mismatch", "unreadable"]
 """No NVIDIA GPU; a GPU without a driver; a driver that this container has no access to; a driver that was replaced
 while loaded; any other NVML error.
@@ -100,7 +100,7 @@ def _role_of(process: psutil.Process, parent: ProcessRole) -> ProcessRole:
 
 @dataclass(frozen=True)
 class GpuSample:
-    """One GPU. Shares are 0 … 1, memory is in bytes, temperature in °C, power in watts."""
+    """A GPU. Shares are 0 … 1, memory is in bytes, temperature in °C, power in watts."""
 
     index: int
     name: str
@@ -114,7 +114,7 @@ class GpuSample:
 
 @dataclass(frozen=True)
 class GpuSamples:
-    """All GPUs, or the reason why none can be read; `detail` is NVML's message."""
+    """All GPUs, or the reason why no GPU can be read; `detail` is NVML's message."""
 
     cards: tuple[GpuSample, ...] = ()
     absence: GpuAbsence | None = None

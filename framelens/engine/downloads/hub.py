@@ -271,7 +271,7 @@ def _disk_error(outcome: Mapping[str, object], model: str, hub: ModelHub, folder
 
 
 def proxy_for(endpoint: str) -> str:
-    """Return the environment's proxy for `endpoint` with secrets redacted, "" if there is none."""
+    """Return the environment's proxy for `endpoint` with secrets redacted, or ""."""
     address = urlsplit(endpoint)
     proxies = getproxies()
     if not address.hostname or proxy_bypass(address.hostname):

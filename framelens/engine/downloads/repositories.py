@@ -33,8 +33,8 @@ class Order:
     With `only`, no other files are downloaded.
 
     `unneeded`, `older_weights` and `pickles` are patterns of file names; `pickles` are never downloaded, and `weights`
-    are the endings of those that can be loaded without them. `target` is the folder in the cache of a hub that keeps
-    plain folders.
+    are the endings of weights that can be loaded without pickles. `target` is the folder in the cache of a hub that
+    keeps plain folders.
     """
 
     model: str
@@ -52,7 +52,7 @@ class Order:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a repository. `sha256` is known of large files, of small ones perhaps only git's hash."""
+    """A file of a repository. `sha256` is known of large files, of small files perhaps only git's hash."""
 
     path: str
     size: int
@@ -65,7 +65,7 @@ class RemoteFile:
         return self.sha256 or self.git_hash
 
     def matches(self, path: Path) -> bool:
-        """Check the content of `path` against the hash; without one, its length."""
+        """Check the content of `path` against the hash; without a hash, check its length."""
         if not self.digest:
             return path.stat().st_size == self.size
         is_git = not self.sha256
@@ -85,7 +85,7 @@ class Refused(Exception):
 
 
 class Repository(Protocol):
-    """One revision of a model's files on a hub."""
+    """A revision of a model's files on a hub."""
 
     files: list[RemoteFile]
 
@@ -102,7 +102,7 @@ class Repository(Protocol):
         """Return whether the worker downloads the file by itself; otherwise `finish` does."""
 
     def finish(self, skipped: list[str], bar: type[Any]) -> Path:
-        """Download what is not resumable, except for the patterns `skipped`, and return the model's folder."""
+        """Download the files that aren't resumable, except for the patterns `skipped`; return the model's folder."""
 
 
 class HuggingFaceRepository:
@@ -133,7 +133,7 @@ class HuggingFaceRepository:
         return Path(self._order.cache_dir) / repository / "blobs" / file.digest
 
     def is_resumable(self, file: RemoteFile) -> bool:
-        """Return whether it is a large file, but not one that the hub gives to its client only."""
+        """Return whether a file is large, but not so large that the hub gives it to its own client only."""
         return bool(file.sha256) and file.size <= MAX_HTTP_DOWNLOAD_SIZE
 
     def finish(self, skipped: list[str], bar: type[Any]) -> Path:

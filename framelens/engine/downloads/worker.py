@@ -1,4 +1,4 @@
-"""Download worker: a program that downloads one model from a hub and may be killed at any moment.
+"""Download worker: a program that downloads a model from a hub and may be killed at any moment.
 
 `python -P -m framelens.engine.downloads.worker ORDER` (JSON, see `Order`) writes JSON lines to standard output:
 {"files": [done, all], "bytes": [done, all]}, then {"folder": …} or {"error": kind, "detail": …}.
@@ -47,7 +47,7 @@ _SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")
 
 
 def send(**message: object) -> None:
-    """Write one message to the calling program."""
+    """Write a message to the calling program."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
@@ -108,7 +108,7 @@ class SilentBar(tqdm):  # type: ignore[misc]
 
 
 class WeightsBar(SilentBar):
-    """Progress of one weights file."""
+    """Progress of a weights file."""
 
     def update(self, n: float | None = 1) -> None:
         """Count `n` bytes."""
@@ -162,7 +162,7 @@ def refuse_unsafe(files: list[RemoteFile]) -> None:
 
 
 def present_bytes(files: list[RemoteFile], repository: Repository, target: Path) -> int:
-    """Return the bytes that are already here; raise DiskFull if the missing ones don't fit on the disk of `target`."""
+    """Return the bytes that are already here; raise DiskFull if the missing bytes don't fit on the disk of `target`."""
     paths = {file: repository.target_path(file) for file in files}
     parts = [part_path(file, path) for file, path in paths.items()]
     here = sum(file.size for file, path in paths.items() if is_whole(file, path))
@@ -237,7 +237,7 @@ def check_rest(files: list[RemoteFile], folder: Path) -> None:
 
 
 def classify(error: BaseException) -> str:
-    """Return the kind of failure, from the outermost exception in the chain of causes that has one."""
+    """Return the kind of failure, from the outermost exception with a kind in the chain of causes."""
     chain: list[BaseException] = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
@@ -248,7 +248,7 @@ def classify(error: BaseException) -> str:
 
 
 def kind_of(error: BaseException) -> str | None:
-    """Return the kind of failure of this exception alone, or None if it has none."""
+    """Return the kind of failure of this exception alone, or None."""
     match error:
         case Refused():
             return error.kind

@@ -40,7 +40,7 @@ class ChildProcess:
 
         Args:
             command: Program and arguments.
-            environment: All variables of the child; none are inherited.
+            environment: All variables of the child; no variable is inherited.
             log_path: Receives standard output and standard error.
             grace_seconds: Time between SIGTERM and SIGKILL when it is stopped.
 

@@ -1,8 +1,8 @@
-"""Guard in front of every path of a local engine: who has no key gets nothing but whether it is up.
+"""Guard in front of every path of a local engine: a client without the key only learns whether the engine is up.
 
-vLLM asks for its key below `/v1` alone, and `transformers serve` has none. Their other paths answer any program of this
-machine, and a page in a browser whose name was made to resolve to it. The guard runs in the engine's own process: vLLM
-imports it by name (`--middleware`), and `transformers_dtype_patch.py` puts it before that server.
+vLLM asks for its key below `/v1` alone, and `transformers serve` has no key. Their other paths answer any program of
+this machine, and a page in a browser whose name was made to resolve to it. The guard runs in the engine's own process:
+vLLM imports it by name (`--middleware`), and `transformers_dtype_patch.py` puts it before that server.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One start of a local engine in a thread of its own, from the model's reference to a ready endpoint.
+"""Start of a local engine in a thread of its own, from the model's reference to a ready endpoint.
 
 It records every phase for the callers that join and ends the child when all of them have left. Restarts are decided
 elsewhere.
@@ -58,7 +58,7 @@ def choose_port(wanted: int | None) -> int:
 
 
 class EngineLaunch:
-    """A start in progress. It isn't a BackgroundTask, since several callers share it and the last one to leave cancels.
+    """A start in progress. It isn't a BackgroundTask: several callers share it, and the last to leave cancels.
 
     Args:
         on_end: Called once, from the start's thread, with the running engine or the error.
@@ -96,14 +96,14 @@ class EngineLaunch:
     # ---- waiting callers ---------------------------------------------------------------------------------------------
 
     def join(self) -> bool:
-        """Register one more waiting caller; return False if this start was already cancelled."""
+        """Register a further waiting caller; return False if this start was already cancelled."""
         with self._lock:
             if not self.cancelled:
                 self._waiting += 1
             return not self.cancelled
 
     def leave(self) -> None:
-        """Unregister a caller; cancel the start if it was the last one."""
+        """Unregister a caller; cancel the start if it was the last caller."""
         with self._lock:
             self._waiting -= 1
         if self._waiting == 0:

@@ -168,7 +168,7 @@ class LocalEngine(Engine):
         return redact(tail(path, lines)) if path is not None else ""
 
     def stop(self) -> None:
-        """End the engine or its start; return when none of its processes is left. It may be started again."""
+        """End the engine or its start; return when all its processes have ended. It may be started again."""
         with self._lock:
             startup = self._startup
         if startup is not None:

@@ -1,7 +1,7 @@
 """Diagnosis of a dead engine from its log: the error with its cause and remedy.
 
-Engines wrap the cause in several processes and exceptions; the innermost one counts, not the wrapper ("Engine core
-initialization failed"). Known failure patterns (`core.failures.failure_patterns`) have their own text; any other
+Engines wrap the cause in several processes and exceptions; the innermost exception counts, not the wrapper ("Engine
+core initialization failed"). Known failure patterns (`core.failures.failure_patterns`) have their own text; any other
 failure is shown in the engine's words, with the last meaningful lines of its log.
 """
 
@@ -65,7 +65,7 @@ def diagnose(log: str, exit_status: int, *, model: str, was_ready: bool = False)
 
 
 def failure_in(log: str, *, model: str) -> EngineError | None:
-    """Return the failure in a complete log without an exit status, or None if the log shows none."""
+    """Return the failure in a complete log without an exit status, or None if the log shows no failure."""
     was_ready = _READY in log
     if was_ready and _FATAL not in log:
         return None
@@ -98,7 +98,7 @@ def _root_cause(lines: list[str]) -> str | None:
 def _exceptions(lines: list[str]) -> Iterator[str]:
     """Yield the exception line of each traceback, and errors of a command-line parser.
 
-    An exception during whose handling another was raised is left out: the other one was written for users.
+    An exception during whose handling another was raised is left out: the other exception was written for users.
     """
     in_traceback = False
     for number, line in enumerate(lines):

@@ -1,10 +1,11 @@
-"""Process supervisor: a program that runs one command as a group of processes that cannot outlive its caller.
+"""Process supervisor: a program that runs a command as a group of processes that cannot outlive its caller.
 
 `python -I process_supervisor.py GRACE COMMAND…` starts COMMAND in a session of its own and waits. When standard input
 closes (the calling process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every process
-that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or
-128 + n if signal n ended it. vLLM's sockets, which it leaves behind when it is ended, are in a folder that goes with
-it, unless VLLM_RPC_BASE_PATH names one. It needs Linux and the standard library, and imports nothing of FrameLens.
+that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or 128 +
+n if signal n ended it. vLLM's sockets, which it leaves behind when it is ended, are in a folder that goes with it,
+unless VLLM_RPC_BASE_PATH names another folder. It needs Linux and the standard library, and imports nothing of
+FrameLens.
 """
 
 import ctypes
@@ -34,7 +35,7 @@ def _parent_of(pid: int) -> int | None:
 
 
 def _descendants() -> list[int]:
-    """List every live process below this one, orphans included: as a subreaper, this process inherits them."""
+    """List every live process below this process, orphans included: as a subreaper, this process inherits them."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     parents = {pid: _parent_of(pid) for pid in pids}
     found, frontier = [], [os.getpid()]

@@ -1,8 +1,8 @@
 """Launcher for `transformers serve`, the engine for models that vLLM doesn't support.
 
-The server is pinned to one model, which requests must name by its folder. It has no API key of its own, but is behind
-the guard (`engine_guard.py`). It silently drops images sent to text-only models, which `framelens.llm.text_fallback`
-detects.
+The server is pinned to a single model, which requests must name by its folder. It has no API key of its own, but is
+behind the guard (`engine_guard.py`). It silently drops images sent to text-only models, which
+`framelens.llm.text_fallback` detects.
 """
 
 import functools
@@ -41,7 +41,7 @@ def transformers_launcher(
     Args:
         model: A reference as for `resolve_model`.
         dtype: As for `transformers serve`.
-        port: None picks a free one.
+        port: None picks a free port.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
 
     Raises:

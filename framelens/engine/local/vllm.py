@@ -58,7 +58,7 @@ SPEECH_ARGUMENTS: Mapping[str, object] = {
     "dtype": "half",
     # Of a GPU of which the first engine has 0.80. vLLM requires this share to be free and uses what the model needs.
     "gpu_memory_utilization": 0.15,
-    # One piece of sound uses 38 MiB of it with Whisper large-v3-turbo, and 304 MiB with large-v3.
+    # A piece of sound uses 38 MiB of it with Whisper large-v3-turbo, and 304 MiB with large-v3.
     "kv_cache_memory_bytes": 512 << 20,
     "max_num_seqs": 8,
 }
@@ -80,14 +80,14 @@ def vllm_launcher(
     Args:
         model: A reference as for `resolve_model`.
         arguments: vLLM's engine arguments by their Python names.
-        port: None picks a free one.
+        port: None picks a free port.
         wide: As for `fit_arguments`.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
         prepare: With `trust_remote_code`, checks the model's code; without it, nothing of a model's code runs.
 
     Raises:
-        EngineError: vLLM is not installed, the system is not Linux, `load_format` is one of pickles, or settings would
-            run code that `prepare` doesn't check.
+        EngineError: vLLM is not installed, the system is not Linux, `load_format` is for pickles, or settings would run
+            code that `prepare` doesn't check.
     """
     if others := other_code(arguments):
         raise EngineError("remote_code_settings", model=model, names=", ".join(others))
@@ -128,7 +128,7 @@ def runs_code(arguments: Mapping[str, object]) -> bool:
 
 
 def other_code(arguments: Mapping[str, object]) -> list[str]:
-    """List the settings that could run code of another model or revision than the one that is checked."""
+    """List the settings that could run code of another model or revision than the checked code."""
     if not runs_code(arguments):
         return []
     overrides = arguments.get("hf_overrides")
@@ -145,9 +145,9 @@ def fit_arguments(
 ) -> tuple[dict[str, object], tuple[Notice, ...]]:
     """Adapt vLLM's arguments to this machine.
 
-    On a CPU `half` becomes bfloat16. vLLM accepts half there, but oneDNN has no matrix product for it below
-    AVX512-FP16 and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in
-    bfloat16 with AVX512-BF16. Models trained in bfloat16, such as the vision-language ones, also overflow in half.
+    On a CPU `half` becomes bfloat16. vLLM accepts half there, but oneDNN has no matrix product for it below AVX512-FP16
+    and vLLM falls back to a slow product: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in bfloat16 with
+    AVX512-BF16. Models trained in bfloat16, such as vision-language models, also overflow in half.
 
     After the first token, tokens are streamed four at a time. The difference is not visible, and each streamed piece
     costs the engine's server and FrameLens about a millisecond, which sixteen answers of 50 tokens a second would pay
@@ -164,7 +164,7 @@ def fit_arguments(
         wide: On a CPU, use float32 for `half` and "auto" (see `framelens.models.formats`).
 
     Returns:
-        The adapted arguments, and notices about changed ones.
+        The adapted arguments, and notices about changed arguments.
     """
     # A grammar that allows any white space lets a weak model write nothing else until its context is full.
     grammar = {"backend": "xgrammar", "disable_any_whitespace": True}
@@ -191,7 +191,7 @@ def _command(name: str, given: Mapping[str, object], allow_pickle: bool, folder:
 
 
 def _safe_format(arguments: Mapping[str, object], folder: Path) -> dict[str, object]:
-    """Return the `load_format` that keeps vLLM from pickles, {} where it takes none anyway.
+    """Return the `load_format` that keeps vLLM from pickles, {} where it takes no pickles anyway.
 
     Left to itself, vLLM looks for safetensors first and then for pickles, also those of a draft model. With Mistral's
     own files it stays at them.
@@ -204,7 +204,7 @@ def _safe_format(arguments: Mapping[str, object], folder: Path) -> dict[str, obj
 def _environment(arguments: Mapping[str, object], device: Device, api_key: str) -> dict[str, str]:
     """Build vLLM's own variables of the child; the user's CPU settings for vLLM are kept.
 
-    The guard alone asks for the key. Older versions of vLLM (0.25 is one) keep what they compiled under a hash of
+    The guard alone asks for the key. Older versions of vLLM (such as 0.25) keep what they compiled under a hash of
     VLLM_API_KEY, too, so with a new key each start compiled again: 24 s for Qwen2.5-VL-7B on an H100.
     """
     needs_hub = any(arguments.get(name) for name in _NEEDS_HUB)

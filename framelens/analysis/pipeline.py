@@ -424,7 +424,7 @@ class _Run:
         return merge_answers(self.task.done, self.state.results, self.state.now.keyframes)
 
     def _report(self, state: AnalysisState, *notices: Notice, is_failed: bool = False) -> Analysis:
-        """Build the report from what is known in `state`; `notices` hold for this report only."""
+        """Build the report from `state`; `notices` hold for this report only."""
         results = self._merged_results() if is_failed else self.state.results
         engine = (state.engine or self.task.done.engine) if results else state.engine
         with in_language(self.request.language):

@@ -1,4 +1,4 @@
-"""Request for a question: pictures, what is known of the videos, earlier turns and the question, within the context.
+"""Request for a question: pictures, material of the videos, earlier turns and the question, within the context.
 
 Every turn's message begins with the pictures that the turn added, so that all questions of a conversation begin with
 the same tokens and the engine's prefix cache holds them. The first message also has the material quoted from the
@@ -118,7 +118,7 @@ class ContextBuilder:
         self._limit: Notice | None = None
 
     def _take(self, analyses: Mapping[str, Analysis]) -> None:
-        """Take what is known of the videos."""
+        """Build the material of the videos, and order its pictures by age."""
         with in_language(self._language):
             self._material = ContextMaterial(self._branch, analyses, self._stored)
         self._pictures = self._material.pictures

@@ -1,4 +1,4 @@
-"""What a conversation can send besides its turns: pictures with their marks, and what is known of the videos.
+"""What a conversation can send besides its turns: pictures with their marks, and findings, texts and speech.
 
 Everything that comes from a video or a file is quoted as JSON strings, below a line that says that it is no
 instruction.

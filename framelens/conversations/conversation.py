@@ -1,8 +1,8 @@
 """Values of a conversation about videos and images: its turns as a tree, its settings, the events of an answer.
 
 Every question is a turn that follows another turn, its parent. An edited question, or the same question asked again,
-starts a sibling: a turn with the same parent. The branch that ends with the current turn is what the model is sent and
-what a reader sees; the other branches stay.
+starts a sibling: a turn with the same parent. The branch that ends with the current turn is sent to the model and shown
+to the reader; the other branches stay.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class AskSettings:
         seed: The same seed and request give the same answer; None for a different answer each time.
         search_frames: Most frames that a search for moments looks at: two a second of an hour.
         search_seconds: Most seconds that the search takes.
-        system_prompt: Instructions in addition to those of FrameLens.
+        system_prompt: Instructions in addition to FrameLens's own.
         letters: The answer is one of these letters, in quotation marks, for a question with choices; "" for any answer.
 
     Raises:
@@ -337,7 +337,7 @@ class Conversation:
             question: The question; the first question names the conversation.
             settings: Settings of its answer.
             edit: Number of a turn whose sibling the question becomes instead.
-            images: Images of the user, which the repository holds; by default those of the edited turn.
+            images: Images of the user, which the repository holds; by default the edited turn's.
             look: What to look at; by default as in the edited turn.
 
         Raises:

@@ -418,7 +418,7 @@ class Transcript:
     """The cues of a video in time order.
 
     Attributes:
-        source: "subtitles" for a track inside the file or a file beside it, "speech" for a speech model.
+        source: "subtitles" for a track inside the file or a file next to it, "speech" for a speech model.
         label: Language or title of the track, or name of the model.
         speakers: Name of each speaker, "" where no name was given; two speakers with the same name are the same person.
         speakers_guessed: Whether their number is a guess.

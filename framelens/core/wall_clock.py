@@ -10,14 +10,14 @@ _started_seconds, _started = time.time(), time.monotonic()
 
 
 def latest_time() -> float:
-    """Return the time in seconds since 1970, or what it must be by what has passed since the start if that is later."""
+    """Return the later of the clock's time and the start plus the elapsed time, in seconds since 1970."""
     return max(time.time(), _by_what_has_passed())
 
 
 def earliest_time() -> float:
-    """Return the time in seconds since 1970, or what it must be by what has passed since the start if that is earlier.
+    """Return the earlier of the clock's time and the start plus the elapsed time, in seconds since 1970.
 
-    Where the machine slept meanwhile, that is too early.
+    The result is too early if the machine has slept since the start.
     """
     return min(time.time(), _by_what_has_passed())
 

@@ -118,7 +118,7 @@ class ExtractionCache:
         cancel: threading.Event | None = None,
         surveys: list[Known | Thumbnails] | None = None,
     ) -> Iterator[VideoEvent]:
-        """Yield the same events, but decode what is needed without looking in the cache; then cache them.
+        """Yield the same events, decoding as far as needed without looking in the cache; then cache them.
 
         The results of a survey are added to `surveys`. A decoder that dies while it measures facts is replaced once, by
         a decoder that continues: measuring doesn't read the file, so the cause is not the file but perhaps a lack of

@@ -1,6 +1,6 @@
 """Layout of a run's requests: the size of frames, their split into chunks along the shots, and the early opening.
 
-The run and the estimate before it use the same functions; they differ only in what is known of the engine. The token
+The run and the estimate before it use the same functions; they differ only in what they know of the engine. The token
 cost of a frame is counted by the engine if it can; nothing here imports LangChain, which is loaded once an engine is
 connected.
 

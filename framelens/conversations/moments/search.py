@@ -75,11 +75,11 @@ def search(
     A round that is interrupted is yielded with the votes that it got, before its error is raised.
 
     Args:
-        moments: What is looked for, and what an earlier search has found.
+        moments: The wanted thing, and the findings of an earlier search.
         source: The video.
         voter: The engine.
         candidates: Times of frames that probably differ from those around them, the best first.
-        lookalikes: Names things that look like what is looked for; called once the first interval is found.
+        lookalikes: Names things that look like the wanted thing; called once the first interval is found.
         limits: Ceilings.
         cancel: Ends the search.
 

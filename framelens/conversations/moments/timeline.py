@@ -186,7 +186,7 @@ def inside(run: Run) -> tuple[VoteSample, ...]:
 
 
 def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample, ...]:
-    """Return a frame on either side of a run, not right at its borders: what is looked for may fade in and out."""
+    """Return a frame on either side of a run, not right at its borders: the wanted thing may fade in and out."""
     start, end = run.samples[0].time_seconds - NEAR_SECONDS, run.samples[-1].until_seconds + NEAR_SECONDS
     earlier, later = before.agreeing if before else [], after.agreeing if after else []
     sides = (
@@ -204,7 +204,7 @@ def unchecked(found: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSamp
 def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
     """Return, for each thing that looks alike, the frames that are to be asked about next.
 
-    The frames beside an interval matter only where frames inside say yes.
+    The frames next to an interval matter only where frames inside say yes.
     """
     wanted: dict[str, list[VoteSample]] = {}
     confirmed = _confirmed(found)

@@ -1,6 +1,6 @@
 """Side-by-side comparison of two analyses of one video: what each says of the whole and of each frame.
 
-Frames are the same where their index in the video is the same. The lines are those of the reports' blocks. Everything
+Frames are the same where their index in the video is the same. The lines come from the reports' blocks. Everything
 here returns plain values; nothing draws.
 """
 
@@ -31,7 +31,7 @@ _MIN_SIMILARITY = 0.35
 
 @dataclass(frozen=True)
 class Moment:
-    """A frame of one of the reports or of both, by its index in the video."""
+    """A frame of either report or of both, by its index in the video."""
 
     frames: tuple[Keyframe | None, Keyframe | None]
 

@@ -3,7 +3,7 @@
 The language is read from the session's state, the user from the browser's cookie, so both are current in fragments and
 callbacks, which run in new threads.
 Labels of options are made before the widget is drawn, not by its `format_func`: Streamlit calls that again after the
-run, when the language may be another one, and looks for the label among those it has drawn.
+run, when the language may have changed, and looks for the label among the drawn labels.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ LANGUAGE_KEY = "language"
 
 
 def page_language() -> Language:
-    """Return the language that the reader has chosen, or the default one before the switch is drawn."""
+    """Return the language that the reader has chosen, or the default language before the switch is drawn."""
     chosen = st.session_state.get(LANGUAGE_KEY) or st.query_params.get(LANGUAGE_KEY)
     return chosen if chosen in i18n.LANGUAGES else default_language()
 
 
 def default_language() -> Language:
-    """Return the server's language, or the browser's where none is set."""
+    """Return the server's language, or the browser's if the server's is not set."""
     installed = resources.installed().services
     setting = installed.settings.language if installed else None
     return setting or i18n.language_of(st.context.locale)

@@ -1,9 +1,9 @@
 """Entry script of the interface, run at every rerun of every page: page settings, menu, sidebar, navigation.
 
 The pages are in `views/`, not `pages/`: a folder of that name beside this file would switch Streamlit to its legacy
-page mode for the first visitor. A page is a function; a new one is a module there and a line here, or of a plugin.
+page mode for the first visitor. A page is a function; a new page is a module there and a line here, or a plugin's.
 
-The page links are our own, not those of `st.navigation`, which drop the query parameters and with them the open
+The page links are drawn here, because `st.navigation` drops the query parameters from its links and with them the open
 analysis.
 """
 
@@ -34,7 +34,7 @@ PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
 
 
 def _page_of(name: str, icon: str, draw: Callable[[], None], _: registry.Role) -> StreamlitPage:
-    """Return a page for the navigation; one of a plugin whose icon Streamlit doesn't know has none."""
+    """Return a page for the navigation, without the icon if Streamlit doesn't know a plugin's icon."""
     make = partial(st.Page, draw, title=label(f"ui.page_{name}", name), url_path=name, default=draw is analyse.draw)
     try:
         return make(icon=icon)

@@ -1,4 +1,4 @@
-"""Error boundary of every page: errors that no panel caught are shown as a sentence; unexpected ones are logged."""
+"""Error boundary of every page: errors that no panel caught are shown as a sentence; unexpected errors are logged."""
 
 import logging
 

@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 
 
 def joined(*parts: str | None) -> str:
-    """Return facts on one line; empty ones are left out."""
+    """Return facts on one line, without empty facts."""
     return " · ".join(filter(None, parts))
 
 
@@ -69,7 +69,7 @@ def _zone() -> tzinfo | None:
 
 
 def remaining(seconds: float | None) -> str:
-    """Return an estimate such as "about 1½ min left"; empty where there is none."""
+    """Return an estimate such as "about 1½ min left", or "" if `seconds` is None."""
     return "" if seconds is None else t("ui.left", time=span(seconds, seconds))
 
 

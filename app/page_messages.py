@@ -30,7 +30,7 @@ REFUSED = frozenset(
 
 
 def kind_of(message: bytes) -> str:
-    """Return the kind of a message, "" if it isn't one of Streamlit's."""
+    """Return the kind of a message, or "" if the message isn't Streamlit's."""
     try:
         parsed = BackMsg.FromString(message)
     except Exception:  # noqa: BLE001 - protobuf has no public name for its error

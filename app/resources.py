@@ -69,7 +69,7 @@ def installed() -> Installed:
 def cookie() -> str:
     """Return the cookie that the browser had when it opened the page that is drawn.
 
-    What a reader has begun is finished as theirs, also if they close the page at that moment.
+    A reader's action is finished under their session, even if they close the page at that moment.
     """
     cookies = st.context.cookies
     if st.context.headers:  # Streamlit knows neither once the browser has gone away
@@ -105,7 +105,7 @@ def _find_session(accounts: Accounts, *, uses: bool) -> LoginSession | None:
 
 
 def route_key() -> str:
-    """Return the key that the routes ask of this page: that of its session, without accounts that of the process."""
+    """Return the key that the routes ask of this page: its session's key, or without accounts the process's key."""
     session = login_session()
     return session.key if session else _installed.key
 
@@ -143,7 +143,7 @@ def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:
 
 
 def cover_url(entry: LibraryEntry | None) -> str:
-    """Return the address of an analysis's picture in the library; "" without one."""
+    """Return the address of an analysis's picture in the library, or "" without a picture."""
     return api_url(f"library/{entry.id}.jpg") if entry and entry.has_cover else ""
 
 

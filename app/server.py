@@ -51,12 +51,12 @@ def _fail(error: AppError) -> int:
 
 
 def _check_port(options: list[str]) -> None:
-    """Check that the port that the user has set can be used; Streamlit looks for a free one if there is none.
+    """Check that the port the user has set can be used; without a set port, Streamlit looks for a free port.
 
-    Streamlit says so in a line of its log, in English only (1.67).
+    Streamlit itself only logs a line in English if the port can't be used (1.67).
 
     Raises:
-        ConfigError: It is in use, or this user may not use it.
+        ConfigError: The port is in use, or this user may not use it.
     """
     from streamlit import config
 

@@ -33,7 +33,7 @@ class Edits:
         chosen: Times of the report's frames in seconds.
         frame_seconds: Duration of one frame.
         steps: The operations so far, oldest first.
-        seen: Number of the browser's operations applied so far, so that one sent twice counts once.
+        seen: Number of the browser's operations applied so far, so that an operation sent twice counts once.
     """
 
     job_id: str
@@ -73,7 +73,7 @@ class Edits:
             operations: ["remove", seconds], ["add", seconds] or ["undo"]; anything else is ignored.
 
         Returns:
-            The new state; this one is unchanged.
+            The new state; `self` is unchanged.
         """
         edits = self
         for operation in operations[max(0, self.seen - first) :]:
@@ -92,7 +92,7 @@ class Edits:
                 return self
 
     def _add(self, seconds: float) -> Edits:
-        """Add the frame shown at `seconds`: a known frame where one is shown then, which restores a removed one."""
+        """Add the frame shown at `seconds`: a known frame if it is shown then, which restores a removed frame."""
         for known in (*self.chosen, *self.added):
             if -_EARLY_SECONDS <= seconds - known < self.frame_seconds - _EARLY_SECONDS:
                 seconds = known
@@ -112,7 +112,7 @@ CHOOSING = "choose"
 
 @dataclass
 class ActionState:
-    """State that actions of the reader change; `error` is the error of the last one."""
+    """State that actions of the reader change; `error` is the error of the last action."""
 
     error: AppError | None = None
 
@@ -132,7 +132,7 @@ class PageState(ActionState):
 
     Attributes:
         position_seconds: Where the reader last went in the player.
-        position_video: Id of the video that was shown there, "" for the next one that is shown.
+        position_video: Id of the video that was shown there, or "" for the next shown video.
         range_texts: Start and end of the range that was drawn or typed, as text.
         edits: The frames of the open report while they are edited.
         pausing: The job that was asked to pause and still finishes its current work.
@@ -147,7 +147,7 @@ class PageState(ActionState):
         ask_error: The error of the last action in a conversation.
         asked_pictures: Names of the pictures for the next question by their uploads, by the key of its field.
         refused_pictures: Why files among the pictures that were added last were refused.
-        asked_videos: Ids of the videos, besides analysed ones, that a new conversation will be about.
+        asked_videos: Ids of videos, besides analysed videos, that a new conversation will be about.
         edited_turn: Conversation and number of the question that is edited.
     """
 
@@ -182,13 +182,13 @@ class PageState(ActionState):
 
     @property
     def video_ids(self) -> tuple[str, ...]:
-        """Return the ids of all videos to ask about, the shown one first."""
+        """Return the ids of all videos to ask about, the shown video first."""
         others = st.query_params.get("also", "").split(",")
         return tuple(dict.fromkeys(one for one in (self.video_id, *others) if one))
 
     @property
     def folder(self) -> str:
-        """Return the folder of this server whose videos are all to be asked about; "" for none."""
+        """Return the folder of this server whose videos are all to be asked about, or "" if no folder is chosen."""
         return st.query_params.get("folder", "")
 
     @property
@@ -203,7 +203,7 @@ class PageState(ActionState):
 
     @property
     def other_job_id(self) -> str | None:
-        """Return the analysis compared with the open one; CHOOSING during the choice, None without a comparison."""
+        """Return the analysis compared with the open analysis; CHOOSING during the choice, None without comparison."""
         return st.query_params.get("with")
 
     @property
@@ -213,14 +213,14 @@ class PageState(ActionState):
 
     @property
     def range(self) -> tuple[float, float | None] | None:
-        """Return the range in seconds with an open end as None; None where there is none or it is invalid."""
+        """Return the range in seconds with an open end as None; return None without a range or for an invalid range."""
         try:
             return parse_range(*self.range_texts)
         except AppError:
             return None
 
     def edits_of(self, job_id: str | None) -> Edits | None:
-        """Return the edits if they are of this job; browser history may have opened another one."""
+        """Return the edits if they are of this job; browser history may have opened another job."""
         return self.edits if self.edits and self.edits.job_id == job_id else None
 
     def go_to(self, seconds: float) -> None:
@@ -228,7 +228,7 @@ class PageState(ActionState):
         self.position_seconds, self.position_video = seconds, ""
 
     def position_in(self, video_id: str) -> float:
-        """Return where this video is shown: the time of another one means nothing in it."""
+        """Return where this video is shown; the time in another video means nothing in this video."""
         if self.position_video not in ("", video_id):
             self.position_seconds = 0.0
         self.position_video = video_id
@@ -252,7 +252,7 @@ class PageState(ActionState):
         self.refused = ()
 
     def choose_folder(self, folder: str, video_id: str) -> None:
-        """Choose all videos of a folder, and show this one of them."""
+        """Choose all videos of a folder, and show this video of the folder."""
         self.choose_videos((video_id,))
         _set_param("folder", folder)
 
@@ -263,7 +263,7 @@ class PageState(ActionState):
         self.opened = True
 
     def open_job(self, job_id: str | None) -> None:
-        """Show this analysis, or the request form if it is None."""
+        """Show this analysis, or the request form for None."""
         _set_param("job", job_id)
         self.opened = job_id is not None
         self.compare_with(None)
@@ -272,7 +272,7 @@ class PageState(ActionState):
         self.error = None
 
     def open_chat(self, conversation_id: str | None) -> None:
-        """Show this conversation, or the list of conversations if it is None."""
+        """Show this conversation, or the list of conversations for None."""
         _set_param("chat", conversation_id)
         self.ask_error = None
 
@@ -298,12 +298,12 @@ class PageState(ActionState):
         self.requested_page, self.open_section = page, part
 
     def pop_requested_page(self) -> str:
-        """Return the page that was requested since the last call; "" for none."""
+        """Return the page that was requested since the last call, or "" if no page was requested."""
         page, self.requested_page = self.requested_page, ""
         return page
 
     def compare_with(self, job_id: str | None) -> None:
-        """Show another analysis beside the open one; CHOOSING offers some, None ends the comparison."""
+        """Show an analysis beside the open analysis; CHOOSING offers a choice, None ends the comparison."""
         _set_param("with", job_id)
 
 

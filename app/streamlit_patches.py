@@ -55,8 +55,8 @@ def apply() -> None:
 class _Addresses:
     """Addresses of a session that the server has replaced.
 
-    The browser learns of a new address with some delay; what it asks for meanwhile, such as a second click, has the one
-    before, which would be taken for a wish to return there. Such a wish is marked as a navigation in its history.
+    The browser learns of a new address with some delay. A request it sends meanwhile, such as a second click, has the
+    replaced address, which would be taken for a wish to return there. Such a wish is marked as a history navigation.
     """
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ class _Addresses:
         """Return the query string for a run.
 
         Args:
-            asked: That of the request.
-            here: That of the server.
-            is_final: Whether the request is right in any case.
+            asked: Query string of the request.
+            here: Query string of the server.
+            is_final: Whether the request's query string is right in any case.
         """
         server = _address(here)
         if server != self._requested:
@@ -86,9 +86,9 @@ def _address(query: str) -> Address:
 def _stay_on_the_page() -> None:
     """Keep runs from being made for a page or an address that the session has left.
 
-    A fragment that polls may ask to be run again while the server switches pages. Streamlit would announce its run as
-    one of the page before, whereupon the browser empties the page, and nothing draws it again. A request also has the
-    browser's address, which the server may have changed meanwhile: then the analysis before would be opened again.
+    A fragment that polls may ask to be run again while the server switches pages. Streamlit would announce its run as a
+    run of the previous page, whereupon the browser empties the page, and nothing draws it again. A request also has the
+    browser's address, which the server may have changed meanwhile: then the previous analysis would be opened again.
     """
     run = ScriptRunner._run_script
     addresses: WeakKeyDictionary[PagesManager, _Addresses] = WeakKeyDictionary()  # by the pages of each session
@@ -151,7 +151,7 @@ class _Requests(ScriptRequests):
         return self._state is ScriptRequestType.STOP
 
     def stop_and_take(self) -> WidgetStates | None:
-        """Stop the runner and return the widgets of the requests whose callbacks have not begun, None for none."""
+        """Stop the runner; return the widgets of the requests whose callbacks have not begun, or None."""
         with self._lock:
             waiting = self._rerun_data.widget_states if self._state is ScriptRequestType.RERUN else None
             undelivered, self._undelivered = _coalesce_widget_states(self._undelivered, waiting), None
@@ -160,10 +160,10 @@ class _Requests(ScriptRequests):
 
 
 def _draw_the_page_to_its_end() -> None:
-    """Let a request for a fragment wait until all messages of the run before have been handled.
+    """Let a request for a fragment wait until all messages of the previous run have been handled.
 
     A run that has ended may have many messages left, if the server has much to do. Streamlit would make a new runner
-    for the fragment and ignore what the old one has sent: of the page, only its beginning would be shown, without the
+    for the fragment and ignore the old runner's messages: only the beginning of the page would be shown, without the
     timers of its fragments.
     """
     request = AppSession.request_rerun
@@ -183,7 +183,7 @@ def _draw_the_page_to_its_end() -> None:
 def _pass_clicks_on() -> None:
     """Let a run that replaces another have the clicks whose callbacks have not begun.
 
-    A request for the whole page stops the runner of the previous one. When that has not begun, since the server is
+    A request for the whole page stops the previous request's runner. If that runner has not begun, since the server is
     busy, Streamlit would drop its request: what was pressed would be lost.
     """
     request = AppSession.request_rerun
@@ -204,7 +204,7 @@ def _pass_clicks_on() -> None:
 def _finish_callbacks() -> None:
     """Let callbacks run to their end before the next request is handled.
 
-    Streamlit looks for requests whenever the session's state is read, and ends the run if there is one. A callback
+    Streamlit looks for requests whenever the session's state is read, and ends the run if a request waits. A callback
     would end in its middle, and what was pressed, or a report that had arrived, would be lost.
     """
     calling = threading.local()  # callbacks run in the thread of their script
@@ -240,11 +240,11 @@ class _State(SessionState):
 
 
 def _change_the_state_in_turn() -> None:
-    """Keep two runs of a session from changing its state at once, and one that was stopped from clearing it.
+    """Keep two runs of a session from changing its state at once, and a stopped run from clearing the state.
 
-    A request that comes when a script has just ended stops its runner, and a new one begins at once. Each has a lock of
-    its own: Streamlit would let the old one reset buttons and remove widgets meanwhile. The click of the request would
-    be lost, or one of the two would end with an error, because both change the same dictionary.
+    A request that comes when a script has just ended stops its runner, and a new runner begins at once. Each runner has
+    its own lock: Streamlit would let the old runner reset buttons and remove widgets meanwhile. The request's click
+    would be lost, or either runner would end with an error, because both change the same dictionary.
     """
     make, clear = SafeSessionState.__init__, SafeSessionState.on_script_finished
 
@@ -267,13 +267,13 @@ def _change_the_state_in_turn() -> None:
 
 
 def _runner_of(state: SafeSessionState) -> ScriptRunner | None:
-    """Return the runner that the state was given to, None where it wasn't given to one."""
+    """Return the runner that the state was given to, or None if the state wasn't given to a runner."""
     runner = getattr(state._yield_callback, "__self__", None)
     return runner if isinstance(runner, ScriptRunner) else None
 
 
 def _requests_of(runner: ScriptRunner | None) -> _Requests | None:
-    """Return the requests of a runner, None without one and for one that was made before the patches."""
+    """Return the requests of a runner, or None without a runner or if it was made before the patches."""
     requests = runner and runner._requests
     return requests if isinstance(requests, _Requests) else None
 

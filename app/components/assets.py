@@ -1,6 +1,6 @@
 """Assets of the components and of the page around them.
 
-A component is mounted from its HTML, CSS and JavaScript files and the shared ones. The styles of the page keep it from
+A component is mounted from its own and the shared HTML, CSS and JavaScript. The page's styles keep it from
 fading, keep the video in view, and show page links on a phone.
 """
 
@@ -52,7 +52,7 @@ def sent(key: str, event: str) -> Any:
 
 
 def sent_about(ids: Container[str], key: str, event: str) -> dict[str, Any]:
-    """Return what the browser has sent with an event about one of these ids; {} if it is about another."""
+    """Return the value the browser has sent with an event, or {} if the value's id is not among `ids`."""
     value = sent(key, event)
     return value if isinstance(value, dict) and value.get("id") in ids else {}
 

@@ -21,7 +21,7 @@ class Series:
     Attributes:
         label: Its name in the legend.
         values: A value for each moment, None for a gap.
-        sparse: Draw dots, and show the last value that exists as the current one.
+        sparse: Draw dots, and show the last value that exists as the current value.
     """
 
     label: str

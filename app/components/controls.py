@@ -19,7 +19,7 @@ Options = dict[str, Any]
 """Options of a widget."""
 _POLL_SECONDS = 1.0
 _MENUS = "menus_closed"
-"""Key of the number of times that a menu was closed, by which the next one has another key."""
+"""Key of the number of times that a menu was closed; it is part of each menu's widget key."""
 
 
 def button(
@@ -38,9 +38,9 @@ def button(
         key: The widget key.
         act: Called when it is pressed, before the page is drawn again.
         *arguments: What `act` is called with.
-        icon: Name of a Material symbol, "" for none.
+        icon: Name of a Material symbol, or "" for a button without an icon.
         kind: Its weight on the page.
-        **options: Others of `st.button`.
+        **options: Other arguments of `st.button`.
     """
     symbol = f":material/{icon}:" if icon else None
     st.button(words, key=key, type=kind, icon=symbol, on_click=act, args=arguments, **options)

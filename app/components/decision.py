@@ -9,7 +9,7 @@ from framelens.i18n import t
 
 
 def draw(words: str, key: str, icon: str, act: Callable[..., None], *arguments: object) -> None:
-    """Draw the button that keeps everything and the one that deletes; either closes the dialog.
+    """Draw the buttons that keep everything and that delete; either closes the dialog.
 
     Args:
         words: Label of the button that deletes.

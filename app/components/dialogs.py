@@ -1,7 +1,7 @@
-"""Dialogs over a page. One that was asked for is drawn until it is dismissed or closed.
+"""Dialogs over a page. A requested dialog is drawn until it is dismissed or closed.
 
-Streamlit closes a dialog that a run of the page doesn't draw, and on a busy machine another run may take the place of
-the one in which it was asked for.
+Streamlit closes a dialog that a run of the page doesn't draw, and on a busy machine another run may replace the run in
+which the dialog was requested.
 """
 
 from __future__ import annotations
@@ -48,6 +48,6 @@ def close() -> None:
 
 
 def _forget(dismissed: _Dialog) -> None:
-    """Forget a dialog, unless another one was asked for before the page heard that this one was dismissed."""
+    """Forget a dismissed dialog, unless another dialog was requested before the page heard of the dismissal."""
     if st.session_state.get(_KEY) is dismissed:
         close()

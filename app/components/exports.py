@@ -1,4 +1,4 @@
-"""Buttons that save a file, which a route writes when one is pressed."""
+"""Buttons that save a file, which a route writes when its button is pressed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SaveButton:
 
 @dataclass(frozen=True)
 class SaveGroup:
-    """Buttons that belong together, below a caption or none."""
+    """Buttons that belong together, below a caption, which may be empty."""
 
     items: tuple[SaveButton, ...]
     caption: str = ""
@@ -73,5 +73,5 @@ def _pressed(key: str) -> str:
 
 
 def _keep_press(key: str) -> None:
-    """Keep a press until the next one: another run may overtake the one that the press causes."""
+    """Keep a press until the next press: another run may overtake the run that the press causes."""
     st.session_state[_pressed(key)] = sent(key, "press")

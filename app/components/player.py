@@ -52,8 +52,8 @@ def draw(
     Args:
         video_id: The video.
         video: Its metadata.
-        job_id: The analysis, None before there is one.
-        find_search: Returns the search of the open conversation in the video of an analysis, None if there is none.
+        job_id: The analysis, or None before an analysis exists.
+        find_search: Returns the open conversation's search in the video of an analysis, or None without a search.
     """
     job = services().jobs.snapshot(job_id) if job_id else None
     search = find_search(job_id) if find_search and job_id else None
@@ -127,7 +127,7 @@ def _store_edits() -> None:
 
 
 def _duration(video: VideoInfo, job: JobSnapshot | None) -> float | None:
-    """Return the duration in seconds: the decoded one over the header's, unless only a range was decoded."""
+    """Return the duration in seconds, decoded or else from the header; if only a range was decoded, the longer."""
     if job is None or job.progress.decode is None:
         return video.duration_seconds_from_header
     if has_range(job.request.selection):

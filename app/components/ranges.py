@@ -22,9 +22,9 @@ class VideoRange:
         start_seconds: Its start, from the first picture.
         end_seconds: Its end.
         name: What is in it, "" if that has no name.
-        job_id: The analysis of the video, "" if there is none.
+        job_id: The analysis of the video, or "" without an analysis.
         video_id: The video without an analysis.
-        is_cited: The edges are those of frames that show what it is about, and not of its own.
+        is_cited: The edges are the times of frames that show the content, not the content's own edges.
     """
 
     start_seconds: float
@@ -35,7 +35,7 @@ class VideoRange:
     is_cited: bool = False
 
     def value(self, action: RangeAction) -> Value:
-        """Return it as a value for the browser, with its button's words; "" means the name of what is beside it."""
+        """Return the range as a value for the browser, with its button's words; name "" means the name beside it."""
         edges = {"start": self.start_seconds, "end": self.end_seconds, "cited": self.is_cited}
         return {"words": action.words, **edges, "name": self.name, "job": self.job_id}
 
@@ -49,7 +49,7 @@ class RangeAction:
 
 
 def range_action() -> RangeAction | None:
-    """Return the action of the first plugin that has one."""
+    """Return the action of the first plugin that offers an action, or None."""
     return next(filter(None, registry.results("range.action", RangeAction | None)), None)
 
 

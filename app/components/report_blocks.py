@@ -117,7 +117,7 @@ def _split(block: Block) -> Iterator[Block]:
 
 
 def lines_of(block: Block) -> Iterator[Line]:
-    """Yield all lines of a block; those of a picture are in its heading."""
+    """Yield all lines of a block; a picture's lines are in its heading."""
     match block:
         case Heading(line=line) | Paragraph(line=line):
             yield line
@@ -151,7 +151,7 @@ class Action:
 
 
 class Renderer:
-    """Converter of blocks to values for the browser. `frames` are those of the job, whose pictures are shown."""
+    """Converter of blocks to values for the browser. It shows the pictures of the job's `frames`."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Renderer:
             frames: Its frames.
             actions: Buttons by the anchors of headings.
             range_action: What can be done with a range of the video, None if nothing can.
-            intervals: Those of the answers in the report; the picture of each is that of its first frame.
+            intervals: Intervals of the answers in the report; each is shown by the picture of its first frame.
         """
         self._job_id = job_id
         self._frames = {frame.number: frame for frame in frames}
@@ -436,7 +436,7 @@ class PartView:
         state_words: The state in words.
         note: The number of its findings in words.
         brief: One line of the result, or why it failed.
-        blocks: What is shown below it: an incoming answer, or the blocks of an unfolded one.
+        blocks: What is shown below it: an incoming answer, or the blocks of an unfolded part.
         can_open: Whether it can be unfolded.
     """
 

@@ -9,15 +9,15 @@ from framelens.core.errors import AppError
 
 
 def draw(place: str, *given: object) -> bool:
-    """Let plugins draw in a place until one says that it has drawn all of it, and return whether one has.
+    """Let plugins draw in a place until a plugin returns true for having drawn all of it; return whether any has.
 
-    What a plugin can't draw is said there, and the rest of the page is drawn.
+    A plugin's error is shown there, and the rest of the page is drawn.
     """
     return any(bool(drawn) for drawn in results(place, *given))
 
 
 def results(place: str, *given: object, each: type | None = None) -> Iterator[Any]:
-    """Yield what the functions of plugins for a place return, several of `each`; the error of one is shown."""
+    """Yield what the functions of plugins for a place return, several of `each`; a function's error is shown."""
     for function in registry.in_slot(place, each=each):
         try:
             yield function(*given)

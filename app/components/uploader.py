@@ -61,7 +61,7 @@ def draw(invitation: Invitation, *, key: str, on_uploaded: Callable[[list[str], 
     arrived = f"{key}_arrived"
 
     def receive() -> None:
-        if (given := sent(key, "uploaded")) is None:  # sent again, after the first one took the uploader away
+        if (given := sent(key, "uploaded")) is None:  # sent again, after the first message removed the uploader
             return
         ids, refused, mark = _read(given)
         if mark != st.session_state.get(arrived):  # it is sent until it is answered

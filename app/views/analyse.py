@@ -77,7 +77,7 @@ def draw() -> None:
 
 
 def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
-    """Draw the choice of a video or the chosen one, and the form below, which stays in view."""
+    """Draw the choice of a video or the chosen video, and the form below, which stays in view."""
     video = None
     with st.container(key="start_view"):
         if video_id:
@@ -101,7 +101,7 @@ def _open_job() -> JobSnapshot | None:
 
 
 def _draw_heading(name: str | None) -> DeltaGenerator:
-    """Draw the name of the open video, of the app where it is None, and return the place for facts about the video."""
+    """Draw the name of the open video, or the app's for None, and return the place for facts about the video."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
             if name is None:

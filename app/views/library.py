@@ -1,4 +1,4 @@
-"""Library page: every analysis with its picture, search and filters, and the actions on selected ones."""
+"""Library page: every analysis with its picture, search and filters, and the actions on selected analyses."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ from framelens.reports.formats import FORMATS
 
 _POLL_SECONDS = 2.0
 _PRESET = ("html", "json")
-"""Formats chosen by default: one to read, and one that can be imported elsewhere."""
+"""Formats chosen by default: HTML to read, and JSON, which can be imported elsewhere."""
 
 
 def draw() -> None:
@@ -58,7 +58,7 @@ def _draw_indexing(previous: int) -> None:
 
 
 def _draw_actions(shown: cards.ResultPage) -> None:
-    """Draw the buttons of the selection; without one, the number of results, their order, and a button for all."""
+    """Draw the buttons of the selection; if it is empty, the number of results, their order, and a button for all."""
     state = page_state()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not state.chosen:

@@ -47,7 +47,7 @@ def draw() -> None:
 
 
 def log_out() -> None:
-    """End the session of the page, and that of another service that has checked the login."""
+    """End the session of the page, and the session of the other service that has checked the login."""
     services().accounts.log_out(resources.cookie())
     with_provider = bool(st.user.get("is_logged_in"))
     st.session_state.clear()
@@ -61,7 +61,7 @@ def _url() -> str:
 
 
 def _draw_providers() -> str:
-    """Draw a button for each service, or return the ticket of a user whom one of them has identified."""
+    """Draw a button for each service, or return the ticket of a user whom a service has identified."""
     proof, issued = _proof()
     if proof and not services().accounts.is_used(proof, issued):
         try:
@@ -81,7 +81,7 @@ def _draw_providers() -> str:
 
 
 def _proof() -> tuple[str, float]:
-    """Return what identifies the login at another service, "" for none, and when that confirmed it."""
+    """Return what identifies the login at another service and when it confirmed the login; "" and 0 without a login."""
     if not st.user["is_logged_in"]:
         return "", 0.0
     claims = {name: str(st.user.get(name)) for name in ("iss", "sub", "email", "iat", "nonce", "at_hash")}

@@ -84,7 +84,7 @@ def _value(key: str) -> Any:
 
 def _draw_number() -> None:
     strategy = _value("strategy")
-    if strategy == "times":  # one for each time
+    if strategy == "times":  # one frame for each time
         return
     is_budget = is_budgeted(strategy)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -137,7 +137,7 @@ def draw_time_range_error() -> None:
 
 
 def read_range() -> tuple[float, float | None] | None:
-    """Return the range that was typed in seconds, with an open end as None; None where there is none.
+    """Return the typed range in seconds, with an open end as None; return None if no range was typed.
 
     Raises:
         InputError: It can't be read.

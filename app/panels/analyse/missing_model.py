@@ -39,11 +39,11 @@ def draw(
     videos: int,
     on_start: Callable[[Readiness | None, bool], None],
 ) -> None:
-    """Draw the choices where no model is here: the best one that fits, a remote engine, or none.
+    """Draw the choices if no model is installed: the best model that fits, a remote engine, or no model.
 
     Args:
         now: The readiness, which isn't "ready".
-        video: The video, None before one is chosen: then a model is only chosen.
+        video: The video, or None before a video is chosen: then a model is only chosen.
         request: What is asked about it; None where the form has a mistake.
         videos: Number of videos.
         on_start: Called with the readiness that is to be confirmed and whether a model is asked.
@@ -103,7 +103,7 @@ def _use(
     video: VideoInfo | None,
     on_start: Callable[[Readiness | None, bool], None],
 ) -> None:
-    """Choose the model, if it isn't the one of the settings, and start the analysis of the chosen video with it."""
+    """Choose the model, unless the settings name it, and start the analysis of the chosen video with it."""
     with page_state().catching_errors():
         if now is None:
             services().model_switch.choose_local(one.model, config_text(one.config or {}))
@@ -112,7 +112,7 @@ def _use(
 
 
 def draw_short(now: Readiness, *, key: str, primary: bool = True) -> None:
-    """Draw a note that there is no model and the button that leads to one, in place of a button that asks it."""
+    """Draw a note that the model is missing and a button to choose a model, in place of a button that asks it."""
     words = t("models.missing.none")
     if now.model:
         words = t("models.missing.absent", model=now.model.name)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.8
 """Interval between two polls of a job."""
 _WAITING_POLL_SECONDS = 2.0
-"""The same while it waits for other jobs, as those of many users may at a time."""
+"""The same while the job waits for other jobs: many users' jobs may wait at a time."""
 _FRAMES_HEIGHT = 250
 """Height in pixels of the frames that were found: two rows."""
 _MAX_CHARACTERS = 4000
-"""Characters shown of an incoming answer; of a longer one the end, which is the part that grows."""
+"""Characters shown of an incoming answer; a longer answer is cut at its start, since its end grows."""
 
 
 def poll_seconds(job: JobSnapshot | None) -> float | None:
@@ -200,7 +200,7 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
 
 
 def _is_done(analysis: AnalysisState, number: int) -> bool:
-    """Check whether the stored answer is current: a part that is asked again keeps its old one until then."""
+    """Check whether the stored answer is current: a part that is asked again keeps its old answer until then."""
     kept = next((chunk for chunk in analysis.results if chunk.number == number), None)
     return kept is not None and analysis.answers.get(number, kept.answer) == kept.answer
 

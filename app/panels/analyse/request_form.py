@@ -68,7 +68,7 @@ def _draw_start(video: VideoInfo | None) -> None:
 
 
 def draw_found(job: JobSnapshot) -> None:
-    """Show that the report already existed when it was asked for, with its date and a button for a new one."""
+    """Show that the report already existed when it was asked for, with its date and a button for a new report."""
     if page_state().found_before != job.id or not may_change():
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -77,7 +77,7 @@ def draw_found(job: JobSnapshot) -> None:
 
 
 def _draw_templates() -> None:
-    """Draw the report types; one that only answers a question is not among them, as the question is asked above."""
+    """Draw the report types, without types that only answer a question: the question is asked above."""
     templates = services().templates
     names = {key: one.name.text for key, one in templates.by_key.items() if not one.needs_question}
     if st.session_state.get("template") not in names:
@@ -166,7 +166,7 @@ def _request(path: Path) -> AnalysisRequest:
 
 
 def _start(now: Readiness | None, use_model: bool) -> None:
-    """Submit a job for each video and open the first one.
+    """Submit a job for each video and open the first job.
 
     Args:
         now: Readiness as the button showed it, with a model to download; None where nothing is to be confirmed.
@@ -205,7 +205,7 @@ def _num_videos() -> int:
 
 
 def _open(job_id: str, video_id: str) -> None:
-    """Show an analysis of a video; a report made elsewhere on the same content plays this one."""
+    """Show an analysis of a video; a report made elsewhere on the same content plays this video."""
     state, job = page_state(), services().jobs.snapshot(job_id)
     state.open_job(job_id)
     state.found_before = job_id if job.is_complete else ""
@@ -263,7 +263,7 @@ def _draw_prompt(video: VideoInfo, request: AnalysisRequest, estimate: Estimate)
 
 
 def _examples(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> list[Keyframe]:
-    """Return placeholder frames of the first part, evenly spread, since the real ones are unknown."""
+    """Return placeholder frames of the first part, evenly spread, since the real frames are unknown."""
     start = request.selection.start_seconds
     end = request.selection.end_seconds or video.duration_seconds_from_header or float(estimate.frames)
     step = max(0.0, end - start) / max(1, estimate.frames)

@@ -68,7 +68,7 @@ def why_stopped(job: JobSnapshot) -> str:
 
 
 def _draw_without_model(job: JobSnapshot) -> None:
-    """Show that no model has seen the frames, the ways to one that will, and the reason in a fold."""
+    """Show that no model has seen the frames, the ways to a model, and the reason in a fold."""
     st.markdown(f"#### {t('ui.state_without_model')}")
     st.markdown(t("ui.without_model_is"))
     if not job.is_imported and may_change():
@@ -99,7 +99,7 @@ def _draw_with_model(job: JobSnapshot, words: str, now: Readiness, *, primary: b
 
 
 def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
-    """Ask about the existing frames: in this job where a model was requested, else in a new one."""
+    """Ask about the existing frames: in this job if it can be resumed, else in a new job."""
     state = page_state()
     with state.catching_errors():
         missing_model.confirm(now)

@@ -30,7 +30,7 @@ _ACCEPT = ",".join(
     )
 )
 _COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun
-_MOST_TRIED = 8  # videos of a folder, to find one that can be shown; a probe takes a third of a second
+_MOST_TRIED = 8  # videos of a folder, to find a video that can be shown; a probe takes a third of a second
 
 
 def draw() -> None:
@@ -115,9 +115,9 @@ def _is_readable(path: Path) -> bool:
 
 
 def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
-    """List the videos of an allowed folder and all folders in it: name and file, or the error of one.
+    """List the videos of an allowed folder and all folders in it, each by its name and its file or error.
 
-    Each file is checked like one that is typed: a link may lead out of the allowed folders.
+    Each file is checked like a typed path: a link may lead out of the allowed folders.
     """
     videos = services().videos
     if (allowed := videos.folder(folder)) is None:

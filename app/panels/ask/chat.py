@@ -31,7 +31,7 @@ SHOWN_KEY = "ask_shown"
 
 
 def find_open() -> Conversation | None:
-    """Return the conversation in the address, with a new question that isn't stored yet; None if there is none."""
+    """Return the conversation in the address, with a new question that isn't stored yet, or None."""
     state = page_state()
     if not state.chat_id:
         return None
@@ -52,7 +52,7 @@ def is_busy() -> bool:
 
 
 def find_search(job_id: str) -> Moments | None:
-    """Return the latest search of the open conversation in the video of an analysis, None if there is none."""
+    """Return the open conversation's latest search in the video of an analysis, or None without a search."""
     conversation = find_open()
     turns = reversed(conversation.branch()) if conversation else ()
     found = (one for turn in turns if turn.evidence for one in turn.evidence.moments)
@@ -144,7 +144,7 @@ def draw_turns(
     Args:
         conversation: The conversation.
         names: Names of the videos by the ids of their analyses.
-        shown: The analysis whose video is in the player, "" for none.
+        shown: The analysis whose video is in the player, or "" without a player.
         on_open: Called with a frame of another video, which is to be shown.
     """
     task = services().answers.get(conversation.id)

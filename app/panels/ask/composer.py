@@ -41,10 +41,10 @@ def draw(
     """Draw the field; it is disabled while there is no model, and while an answer is being written.
 
     Args:
-        conversation: The conversation, None for one that is begun with its first question.
+        conversation: The conversation, or None if the first question begins it.
         begin: Returns the conversation that is begun.
         analysis: The report above the field, which suggests the first question.
-        has_player: Whether a range can be drawn in a player beside it.
+        has_player: Whether a range can be drawn in a player beside the field.
         has_frames: Whether frames of the report can be chosen by hand.
     """
     if not may_change():
@@ -87,7 +87,7 @@ def draw(
 
 
 def _draw_suggestions(analysis: Analysis, key: str) -> None:
-    """Draw questions that the report suggests; one that is pressed is put into the field."""
+    """Draw questions that the report suggests; pressing a question puts it into the field."""
     with st.container(horizontal=True, wrap=False, gap="small", key="ask_suggested"):
         for place, question in enumerate(suggested_questions(analysis)):
             button(plain(question), f"{key}_suggested_{place}", _fill, key, question)
@@ -131,7 +131,7 @@ def _draw_kind(key: str) -> None:
 
 
 def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Conversation]) -> None:
-    """Ask the question; one that can't be asked is put back into the field, without its pictures."""
+    """Ask the question; on an error, put it back into the field, without its pictures."""
     given = st.session_state[f"{key}_question"] or ""
     state = page_state()
     state.refused_pictures = ()

@@ -44,10 +44,10 @@ class Pictures:
 
         Args:
             pictures: The pictures.
-            shown: The analysis whose video is in the player; a click on a frame of another one notifies the page.
+            shown: The analysis whose video is in the player; a click on a frame of another video notifies the page.
             can_look: Give each frame a button that looks closer.
             plays: A click on a frame plays the video from there.
-            found: The search whose intervals begin with these frames; each gets the button of a range.
+            found: The search whose intervals begin with these frames; each frame gets the button of a range.
         """
         more = {"plays": plays}
         ranges = _ranges(found) if found else {}
@@ -81,7 +81,7 @@ class Pictures:
 
 
 def _ranges(found: ReportedSearch) -> dict[float, Value]:
-    """Return the intervals of a search, by their first frames' times, for an action of a plugin if there is one."""
+    """Return the intervals of a search by their first frames' times, for a plugin's action; {} without an action."""
     action, moments = range_action(), found.moments
     if action is None:
         return {}
@@ -91,7 +91,7 @@ def _ranges(found: ReportedSearch) -> dict[float, Value]:
 
 
 def _keyframes(analysis_id: str) -> dict[float, Keyframe]:
-    """Return the keyframes of an analysis by their times; none of one that was deleted."""
+    """Return the keyframes of an analysis by their times; {} if the analysis was deleted."""
     try:
         job = services().jobs.snapshot(analysis_id)
     except InputError:

@@ -1,4 +1,4 @@
-"""Settings of the next answer, each with its limits; a conversation continues with those of its last question."""
+"""Settings of the next answer, each with its limits; a conversation continues with its last question's settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROMPT_HEIGHT = 120
 
 
 def draw(conversation: Conversation | None) -> None:
-    """Draw a button that opens the settings of the next question; None for a conversation that has none yet."""
+    """Draw a button that opens the settings of the next question; pass None before the first question."""
     key = _key(conversation)
     before = _remembered(conversation)
     with st.popover(t("ask.page.settings"), icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
@@ -63,7 +63,7 @@ def _key(conversation: Conversation | None) -> str:
 
 
 def _remembered(conversation: Conversation | None) -> AskSettings:
-    """Return the settings of the last question, of the newest conversation where this one has none."""
+    """Return the settings of the conversation's last question, else of the newest conversation's, else the defaults."""
     try:
         known = conversation if conversation and conversation.turns else services().conversations.get("latest")
     except InputError:  # there is no conversation yet

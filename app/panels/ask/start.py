@@ -1,4 +1,4 @@
-"""Conversations so far, and the first question of a new one: about videos, a clip, images, or text alone."""
+"""Conversations so far, and the first question of a new conversation: about videos, a clip, images, or text alone."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def begin_about(job_id: str) -> Conversation:
 
 
 def draw_list(job_id: str | None = None) -> None:
-    """Draw the conversations, all or those about one analysis, with a search and the one deleted last."""
+    """Draw the conversations, all or those about one analysis, with a search and the last deleted conversation."""
     trash.draw_undo("conversation")
     kept = services().conversations
     about = None if job_id is None else (job_id,)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 """Between two looks at an answer that is being written."""
 _SHOWN = 20
-"""Turns drawn at first; the earlier ones on demand."""
+"""Turns drawn at first; earlier turns are drawn on demand."""
 _CLOSE_SECONDS = 5.0
 """How far a closer look reaches to both sides of a frame."""
 
@@ -52,7 +52,7 @@ class ChatView:
     Attributes:
         conversation: The conversation as it is stored.
         pictures: Pictures of its frames and images.
-        shown: The analysis whose video is in the player, "" for none.
+        shown: The analysis whose video is in the player, or "" without a player.
         on_open: Called with a frame of another video, which is to be shown.
         is_busy: Whether an answer is being written; until it is over, nothing can be changed.
     """

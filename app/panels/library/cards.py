@@ -84,7 +84,7 @@ def draw(shown: ResultPage) -> None:
     library, near = services().jobs.library, shown.near
     _draw_cards([_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in shown.entries], words)
     if shown.pages > 1:
-        key = f"library_page_{shown.number}_{shown.pages}"  # a new one for each, so that the widget follows the address
+        key = f"library_page_{shown.number}_{shown.pages}"  # a new key for each, so that the widget follows the address
 
         def turn() -> None:
             page_state().set_filter("page", str(st.session_state[key]))
@@ -128,7 +128,7 @@ def _badges(entry: LibraryEntry) -> Iterator[tuple[str, str]]:
 
 
 def _hit(hit: Hit, entry: LibraryEntry) -> Value:
-    """Convert a hit; its text is in pieces, each with whether it is one of the searched words."""
+    """Convert a hit; its text is in pieces, each with whether it is a searched word."""
     pieces, end = [], 0
     for start, stop in hit.marks:
         pieces += [(hit.text[end:start], False), (hit.text[start:stop], True)]

@@ -87,7 +87,7 @@ def _draw_meaning() -> None:
 
 
 def draw() -> None:
-    """Draw the search box and the filters, which are folded away while none is set."""
+    """Draw the search box and the filters, which are folded away while no filter is set."""
     library = services().jobs.library
     _sync_widget("q", page_state().filter_value("q"))
     tip, example = t("library.search_help"), t("library.search_example")

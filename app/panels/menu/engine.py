@@ -83,7 +83,7 @@ def _is_path(model: str) -> bool:
 
 
 def facts(status: EngineStatus) -> list[str]:
-    """List the engine with its version, its device or address, and the context length, as far as they are known."""
+    """List the known facts: the engine with its version, its device or address, and the context length."""
     info, installed, settings = status.info, installed_vllm(), services().settings
     known = [f"{_NAMES[status.kind]} {info.version if info else ''}".strip()]
     if status.kind == "vllm" and installed:

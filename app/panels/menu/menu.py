@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _THEMES = ("System", "Light", "Dark")
 """As Streamlit names them."""
 _TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum_picture")
-"""Select boxes with translated options. Those of the library are set from the address instead."""
+"""Select boxes with translated options. The library's boxes are set from the address instead."""
 _mount_theme = component("theme")
 
 

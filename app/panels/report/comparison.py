@@ -106,7 +106,7 @@ def _ask_the_same(job: JobSnapshot) -> None:
 
 
 def draw_other_model(*, key: str) -> None:
-    """Draw the button that leads to the Models page to ask another model the same.
+    """Draw the button that leads to the Models page to ask another model the same question.
 
     From there one click leads back to this report, where the same question can be asked of the chosen model.
     """

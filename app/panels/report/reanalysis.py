@@ -26,7 +26,7 @@ _mount_cards = component("frames")
 
 
 def draw_way_back(job: JobSnapshot) -> None:
-    """Draw the button that leads to the report that this one follows."""
+    """Draw the button that leads to the report that this report follows."""
     if not job.follows:
         return
     try:
@@ -45,7 +45,7 @@ def draw_entry(analysis: Analysis) -> None:
 
 
 def draw_bar(job: JobSnapshot, edits: Edits) -> None:
-    """Draw the number of frames, the button that asks about them, and the one that discards the changes."""
+    """Draw the number of frames, and the buttons that discard the changes and that ask about the frames."""
     count = len(edits.times)
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         changed = t("ui.edits_made", removed=len(edits.removed), added=len(edits.added))

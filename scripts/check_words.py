@@ -4,7 +4,7 @@
     python scripts/check_words.py --all    check everything that git knows, whatever is listed
     python scripts/check_words.py PATH …   check these files and folders
 
-Each hit is printed as PATH:LINE: WORD (use: …). The exit code is 1 if there is one.
+Each hit is printed as PATH:LINE: WORD (use: …). The exit code is 1 if there is a hit.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
 
 
 def files(chosen: Iterable[str], excluded: Iterable[str]) -> Iterator[Path]:
-    """List the text files that git knows below the `chosen` paths (everywhere if there are none).
+    """List the text files that git knows below the `chosen` paths (everywhere without paths).
 
     Args:
         chosen: Files and folders, relative to the root of the repository.

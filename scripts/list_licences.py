@@ -3,8 +3,8 @@
     python scripts/list_licences.py > LICENCES.txt
     python scripts/list_licences.py --check NOTICE    fail where NOTICE doesn't cover what comes with FrameLens
 
-The licence is what the distribution itself says: an SPDX expression, the field of older ones, or its classifiers.
-NOTICE covers a licence in its sentence "Almost all are under …", and a package by its name in one of its bullets.
+The licence is what the distribution itself says: an SPDX expression, the older licence field, or its classifiers.
+NOTICE covers a licence in its sentence "Almost all are under …", and a package by its name in its bullets.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def shipped() -> list[Distribution]:
 
 
 def uncovered(notice: str, rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return those whose licence isn't in the sentence of NOTICE and whose name isn't in a bullet of it."""
+    """Return the rows whose licence isn't in the sentence of NOTICE and whose name isn't in its bullets."""
     sentence = re.search(r"Almost all are under(.*?)\. ", " ".join(notice.split()))
     usual = set(re.split(r", | or ", sentence[1].strip())) if sentence else set()
     bullets = " ".join(re.findall(r"^- (.*(?:\n  .*)*)", notice, re.MULTILINE))
@@ -87,9 +87,9 @@ def uncovered(notice: str, rows: list[tuple[str, str, str]]) -> list[tuple[str, 
 
 
 def licences(written: str) -> set[str]:
-    """Return the licences in an expression or a list, as NOTICE names them; those without such a name as written.
+    """Return the licences in an expression or a list, named as in NOTICE, or else as written.
 
-    Where one of several may be chosen, each must be covered, too: the list then needs no decision.
+    Where several licences are offered, each must be covered, too: the list then needs no decision.
     """
     parts = re.split(r"\s+(?:AND|OR)\s+|, ", re.sub(r"^\(|\)$|\B\(|(?<=[\w.])\)(?=\s|$)", "", written))
     general = {"OSI Approved", "DFSG approved"}

@@ -3,8 +3,8 @@
     python scripts/make_gallery.py
 
 The video is read, frames are chosen and measured, and the report is made by the app itself. The stand-in for the model
-is a server on this machine that gives the answers below, which people wrote; the reports say so by its name. One of
-them names a time of its own, so that one sees how that is marked.
+is a server on this machine that gives the answers below, which people wrote; the reports say so by its name. One
+answer names a time of its own, to show how such a time is marked.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 _SCENES_SECONDS, _SIGN = (1.0, 6.0, 10.0, 14.0, 18.0), 3
-"""A time in each scene of the sample, and the place of the one with the sign."""
+"""A time in each scene of the sample, and the index of the scene with the sign."""
 
 
 def answer(language: str) -> str:

@@ -2,9 +2,9 @@
 
     python scripts/make_pictures.py [--only demo|report] [--language en|zh]
 
-The page is the real one in Chromium. The moving picture is of a real vLLM with the test model tests/fixtures/tiny-vl,
+The page is the app's own, in Chromium. The moving picture is of a real vLLM with the test model tests/fixtures/tiny-vl,
 which knows the colours of cards: a card is planted twice in the sample video, and the question is when. The still shows
-the report of docs/gallery, imported as any other. What it presses has a role and words of framelens/i18n.
+the report of docs/gallery, imported as any other. Elements are found by role and by words of framelens/i18n.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SHOWN_WIDTH = 960
 _LONGEST_MS = 400_000
 _SHOT_SECONDS = 0.1
 _SHOWN_MS, _LAST_MS = 350, 3500
-"""How long a picture of the moving one is shown, and the last. A wait without changes takes one picture only."""
+"""How long a picture of the demo is shown, and how long its last. A wait without changes takes a single picture."""
 
 
 def write_video(path: Path) -> Path:
@@ -111,7 +111,7 @@ def _scaled(picture: Image.Image) -> tuple[int, int]:
     return _SHOWN_WIDTH, round(picture.height * _SHOWN_WIDTH / picture.width)
 
 
-# The steps on the page, one function each
+# The steps on the page, a function each
 
 
 def hand_over(page: Page, button: str, file: Path) -> None:

@@ -3,7 +3,7 @@
     python scripts/make_report_font.py
 
 Reads Debian's package fonts-noto-cjk and writes framelens/fonts/. Kept are the characters that each country's standard
-calls common (GB 2312 for simplified Chinese, the first level of Big5 for traditional, that of JIS X 0208 for Japanese)
+calls common (GB 2312 for simplified Chinese, the first levels of Big5 for traditional and of JIS X 0208 for Japanese)
 and whatever is neither hanzi nor hangul: Latin, Greek, Cyrillic, kana, punctuation, arrows, lines of tables, signs. The
 family gets a name of its own, so that a fuller Noto on the same machine is never taken for it.
 """

@@ -40,7 +40,7 @@ def writer(font_path: Path) -> Write:
 
 
 def shaded(top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
-    """Draw a gradient from one colour to another."""
+    """Draw a gradient from the colour `top` to `bottom`."""
     column = Image.new("RGB", (1, SIZE[1]))
     for y in range(SIZE[1]):
         part = y / (SIZE[1] - 1)

@@ -41,7 +41,7 @@ def train(out: Path, *, seed: int, pictures: int, vision_steps: int, language_st
     pools = vision.draw_cards(rng, pictures)
     log(f"{pictures:,} pictures drawn")
     seen = vision.train(model, pools, steps=vision_steps, rng=rng, log=log)
-    torch.manual_seed(seed + 1)  # the second step doesn't depend on how many numbers the first one drew
+    torch.manual_seed(seed + 1)  # the second step doesn't depend on how many numbers the first step drew
     source = conversations.Source(tokenizer, seen, np.random.default_rng(seed + 1))
     language.train(model, source, steps=language_steps, log=log)
     for number, plan in enumerate(language.REFINEMENTS, seed + 2):

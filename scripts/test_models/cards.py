@@ -1,7 +1,7 @@
-"""Draw the training pictures: a card, a card in front of a scene, or a scene without one.
+"""Draw the training pictures: a card, a card in front of a scene, or a scene alone.
 
 A card is one colour over most of the picture, with everything that may lie on it in a real frame. A picture comes out
-at the size the processor would give it, a whole number of 28-pixel cells (one language token each). The cards of the
+at the size the processor would give it, a whole number of 28-pixel cells (a language token each). The cards of the
 tests and of the evaluation are drawn elsewhere, in other shades.
 """
 
@@ -34,7 +34,7 @@ COLOURS: dict[str, list[Colour]] = {
 NAMES = list(COLOURS)
 NO_CARD = len(NAMES)  # the label of a scene without a card
 PLAIN = {"gray", "white", "black"}  # walls and nights have these: such a card fills the whole picture
-SCENE_SHARE, PART_SHARE = 0.34, 0.2  # of all pictures: scenes without a card, and with one that covers a part
+SCENE_SHARE, PART_SHARE = 0.34, 0.2  # of all pictures: scenes without a card, and with a card over a part
 LIGHT = {"white", "yellow", "cyan", "orange", "gray"}
 CELL = 28
 # Cells of a frame (rows, columns) and how often each is drawn; 16:9 of any size becomes 2 x 4.
@@ -58,7 +58,7 @@ WRITING = [
 
 
 def draw(rng: np.random.Generator, rows: int, columns: int) -> tuple[np.ndarray, int]:
-    """Draw one picture: uint8 (rows * 28, columns * 28, 3) in RGB, and the index of its card's colour, or NO_CARD."""
+    """Draw a picture: uint8 (rows * 28, columns * 28, 3) in RGB, and the index of its card's colour, or NO_CARD."""
     height, width = rows * CELL, columns * CELL
     zoom = rng.uniform(0.8, 2.6)
     tall, wide = (max(40, round(side * zoom * rng.uniform(0.85, 1.15))) for side in (height, width))
@@ -87,7 +87,7 @@ def _before_scene(rng: np.random.Generator, colour: int, height: int, width: int
 
 
 def _surface(rng: np.random.Generator, colour: int, height: int, width: int) -> Image.Image:
-    """Draw the colour in one of its shades, often with a soft ramp or stripes across it."""
+    """Draw the colour in a shade of it, often with a soft ramp or stripes across it."""
     shades = COLOURS[NAMES[colour]]
     pixels = np.tile(np.float32(shades[rng.integers(len(shades))]) + rng.uniform(-12, 12, 3), (height, width, 1))
     if rng.random() < 0.4:

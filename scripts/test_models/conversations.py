@@ -23,15 +23,15 @@ AHEAD = 6  # batches sorted by length at a time, so that little of a batch is pa
 MOST_TOKENS = 240  # of a conversation without a long text: the longest decide how long the training takes
 NO_FRAMES, VOTES = 0.1, 0.4  # shares of the conversations without pictures, and of those that end with a vote
 ONE_PICTURE = 0.65  # share of the votes that are about one picture, as the application asks them
-SCENE_SHARE, SCENE_SHARE_OF_VOTES = 0.08, 0.55  # pictures without a card among those to be named, and those voted on
+SCENE_SHARE, SCENE_SHARE_OF_VOTES = 0.08, 0.55  # pictures without a card, to be named and to be voted on
 # Guides: a head of a layer, and where it should look.
 GUIDES = {
     "own number": (0, 0),  # from a colour of the answer to the list number before it
     "own frame": (2, 0),  # from list number k to the end of frame k
-    "next frame": (2, 1),  # from the end of item k to the end of frame k + 1; to the assistant's turn if there is none
-    "asked colour": (1, 1),  # from the end of the prompt to the colour that a vote asks for; otherwise to that turn
-    "asked task": (1, 2),  # from there to what says that it is a vote, or a contrary one; otherwise to that turn
-    "asked frames": (2, 2),  # from there to the ends of the frames that have the colour; to that turn if there are none
+    "next frame": (2, 1),  # from the end of item k to the end of frame k + 1; after the last, to the assistant's turn
+    "asked colour": (1, 1),  # from the end of the prompt to the colour that a vote asks for; for a list, to that turn
+    "asked task": (1, 2),  # from there to the word that marks a vote or a contrary vote; for a list, to that turn
+    "asked frames": (2, 2),  # from there to the ends of the frames with the colour; without such frames, to that turn
     "count": (0, 1),  # from the end of frame k to all ends so far, and six times as much to the word "system":
     "count again": (1, 0),  # the share of the ends, k / (k + 6), is the frame's number
 }
@@ -40,10 +40,10 @@ GUIDE_NAMES = list(GUIDES)
 
 @dataclass
 class Example:
-    """One conversation with its answer. `frames`: (place of its end, number from 0, label) of each picture.
+    """A conversation with its answer. `frames`: (place of its end, number from 0, label) of each picture.
 
-    `looks`: (index of the guide, place that looks, place looked at); a repeated entry counts several times. `asked`: of
-    a vote, (place before the answer, the label that it asks for, whether that is there).
+    `looks`: (index of the guide, place that looks, place looked at); a repeated entry counts several times. `asked`:
+    of a vote, (place before the answer, label asked for, whether a frame has the label).
     """
 
     ids: list[int] = field(default_factory=list)
@@ -82,10 +82,10 @@ class Source:
         questions: float = 0.0,
         is_full: bool = False,
     ) -> None:
-        """`hard`: draw many frames more often than few, and the votes that are learnt last more often than others.
+        """Create a source. `hard`: draw many frames more often than few, and the votes that are learnt last more often.
 
-        `questions`: share of the long conversations that are one long question after all frames, with as many of these
-        as can be if `is_full`.
+        `questions`: share of the long conversations that are one long question after all frames, with MAX_FRAMES frames
+        if `is_full`.
         """
         self.tokenizer, self.pools, self.rng = tokenizer, pools, rng
         self.hard, self.several_turns, self.questions, self.is_full = hard, several_turns, questions, is_full
@@ -99,7 +99,7 @@ class Source:
     def batches(
         self, size: int, *, max_frames: int = MAX_FRAMES, most_tokens: int = MOST_TOKENS, long: bool = False
     ) -> list[Batch]:
-        """Yield AHEAD batches of `size` conversations with up to `max_frames` frames, in random order."""
+        """Return AHEAD batches of `size` conversations with up to `max_frames` frames, in random order."""
         counts = self.rng.integers(1, max_frames + 1, AHEAD * size) * (self.rng.random(AHEAD * size) > NO_FRAMES)
         if self.hard:
             counts = np.maximum(counts, self.rng.integers(1, max_frames + 1, AHEAD * size) * (counts > 0))
@@ -143,7 +143,7 @@ class Source:
         return example
 
     def _labels(self, count: int, asked: int | None) -> list[int]:
-        """Draw what is in the pictures; half of those asked about have the colour that is asked for."""
+        """Draw what is in the pictures. In half of the votes a picture has the asked colour, else no picture has."""
         scenes = SCENE_SHARE if asked is None else SCENE_SHARE_OF_VOTES
         labels = np.where(self.rng.random(count) < scenes, NO_CARD, self.rng.integers(NO_CARD, size=count))
         if asked is not None and count:
@@ -160,7 +160,7 @@ class Source:
         labels: list[int],
         vote: votes.Vote | None,
     ) -> tuple[list[int], list[int]]:
-        """Fill in the prompt; return the places where the turns begin, and those of the vote's colour and cue."""
+        """Fill in the prompt; return the places where the turns begin, and the places of the vote's colour and cue."""
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         wanted = [text.rfind(word) + len(word) - 1 for word in (vote.word, vote.cue.rstrip())] if vote else []
         looked = [0] * len(wanted)
@@ -173,7 +173,7 @@ class Source:
                     looked[index] = len(example.ids)
             if token == self.turn:
                 if turns and self.rng.random() < 0.25:
-                    position += int(self.rng.integers(1000))  # as if the turn before had been longer
+                    position += int(self.rng.integers(1000))  # as if the previous turn had been longer
                 turns.append(len(example.ids))
             if token == self.cell:
                 rows, columns = SHAPES[shapes[seen]]

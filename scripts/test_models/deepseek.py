@@ -1,6 +1,6 @@
 """Build DeepSeek-VL in miniature, in either of transformers' two classes, from random weights and without a download.
 
-The plain one sees through SigLIP, as the 1.3B does; the hybrid one has SAM beside it, as the 7B does. Both speak in
+The plain model sees through SigLIP, as the 1.3B does; the hybrid model has SAM as well, as the 7B does. Both speak in
 lower-case letters that mean nothing, until they are stopped, and say other letters to other pictures. Files, special
 tokens and the layout of a conversation are those of the published checkpoints, so an engine loads them like these.
 """
@@ -52,7 +52,7 @@ CHAT_TEMPLATE = """\
 
 
 def save_deepseek(folder: Path, kind: Kind) -> None:
-    """Write the checkpoint into `folder`, with weights in bfloat16 like the published ones."""
+    """Write the checkpoint into `folder`, with weights in bfloat16 like the published weights."""
     tokenizer = _tokenizer()
     torch.manual_seed(SEED)
     model = _plain(tokenizer) if kind == "plain" else _hybrid(tokenizer)

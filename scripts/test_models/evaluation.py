@@ -107,7 +107,7 @@ def _unseen(rng: np.random.Generator, language: str, question: str, count: int) 
 
 
 def _followed(rng: np.random.Generator, language: str, count: int) -> Iterator[Case]:
-    """Build second and third questions, every other one with frames of its own."""
+    """Build second and third questions, every other case with frames of its own."""
     for number in range(count):
         shares = rng.multinomial(int(rng.integers(2, MAX_FRAMES + 1)), [0.6, 0.4] if number % 2 else [1.0])
         colours = rng.choice(list(CARDS), size=shares.sum()).tolist()
@@ -125,7 +125,7 @@ def _followed(rng: np.random.Generator, language: str, count: int) -> Iterator[C
 
 
 def _voted(rng: np.random.Generator, language: str, count: int) -> Iterator[Case]:
-    """Build the application's votes on one picture: a card of the colour or of another, or a scene without a card."""
+    """Build the application's votes on a picture: a card of the colour or another colour, or a scene alone."""
     saturated = [name for name in CARDS if name not in PLAIN]
     for number in range(count):
         asked = str(rng.choice(saturated))

@@ -1,11 +1,11 @@
-"""Train the language model to count its frames, to find each again, to report its colour, and to vote on one.
+"""Train the language model to count its frames, to find each again, to report its colour, and to vote on colours.
 
 The answer alone does not teach it: colours and votes stay at chance. Two helps, both gone afterwards, do: linear heads
-and guides. One head asks the state at each frame's end, half way up, for the frame's number and colour, and that before
-a vote for the colour that the vote is about, so that both colours look alike there; another asks, a layer further up,
-whether it is among the frames. The guides show some attention heads where to look (conversations.GUIDES). Votes are not
-learnt from long conversations, so the first third has short ones only. Most of the accuracy comes while the learning
-rate falls, so the fall is not cut short.
+and guides. The first head asks the state at each frame's end, half way up, for the frame's number and colour, and the
+state before a vote for the colour that the vote is about, so that both colours look alike there; the second head asks,
+a layer further up, whether that colour is among the frames. The guides show some attention heads where to look
+(conversations.GUIDES). Votes are not learnt from long conversations, so the first third has only short conversations.
+Most of the accuracy comes while the learning rate falls, so the fall is not cut short.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from test_models.vision import Log
 ROWS, LONG_ROWS = 16, 4
 HALF_WAY, FOUND = 1, 2  # the layers whose outputs the helping heads read
 EARLY = 0.3  # share of the steps with short conversations
-LONG_EVERY = 5  # of the other steps, one has long texts
+LONG_EVERY = 5  # of the other steps, every fifth has long texts
 HEAD_STEPS = 40
 
 
@@ -51,7 +51,7 @@ def train(model: Qwen2_5_VLForConditionalGeneration, source: Source, *, steps: i
 
 @dataclass(frozen=True)
 class Refinement:
-    """One run of `refine`: its steps, how often it has long texts and several turns, and the questions of `Source`."""
+    """A run of `refine`: its steps, how often it has long texts and several turns, and the questions of `Source`."""
 
     steps: int
     long_every: int = LONG_EVERY
@@ -166,7 +166,7 @@ class Watcher:
             hook.remove()
 
     def attention_loss(self, layer: int, head: int, looks: torch.Tensor) -> torch.Tensor:
-        """Return the cross-entropy of one head's attention and `looks`, (3, n): row, place, place looked at."""
+        """Return the cross-entropy of a head's attention and `looks`, (3, n): row, place, place looked at."""
         attention = self.layers[layer].self_attn
         states, cos, sin = self.inputs[layer]
         part = slice(head * attention.head_dim, (head + 1) * attention.head_dim)

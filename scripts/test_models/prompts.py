@@ -1,8 +1,8 @@
 """Draw conversations to train on: frames with or without time marks, in one turn or in several, and texts around them.
 
 Only one kind of text matters to the answer: a question whether there is a card of some colour, at the end of the
-conversation (votes.py). The model has to learn that no other does: so they are ordinary sentences, shuffled words,
-made-up words, Chinese, frame citations and, now and then, the answer to somebody else's question.
+conversation (votes.py). The model has to learn to ignore the other texts: ordinary sentences, shuffled words, made-up
+words, Chinese, frame citations and, now and then, the answer to somebody else's question.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ def conversation(
     long: bool = False,
     several_turns: float = SEVERAL_TURNS,
 ) -> list[Message]:
-    """Draw chat messages with a picture for each of `shown`, the colours of their cards, "" for none.
+    """Draw chat messages with a picture for each of `shown`, the colours of their cards, "" without a card.
 
     Args:
         rng: Source of all choices.
         shown: Colours in the order of the pictures.
-        vote: The question that the last turn asks, or None for one that only asks to look.
-        long: Make one of the texts several hundred tokens.
+        vote: The question that the last turn asks, or None for a turn that only asks to look.
+        long: Make a text several hundred tokens long.
         several_turns: Share of the conversations with more than one turn of the user.
     """
     marks, done = _marks(rng, max(len(shown), 1)), 0
@@ -103,7 +103,7 @@ def conversation(
 
 
 def long_question(rng: np.random.Generator, num_frames: int) -> list[Message]:
-    """Draw one turn: so many pictures, then a long text, every other time one sentence again and again."""
+    """Draw a turn: so many pictures, then a long text, every other time the same sentence again and again."""
     content = _content(rng, _marks(rng, num_frames), None, 3)
     text = noise(rng, long=True)
     if rng.random() < 0.5:
@@ -160,7 +160,7 @@ def _content(rng: np.random.Generator, marks: Sequence[str], vote: votes.Vote | 
 
 
 def _marks(rng: np.random.Generator, count: int) -> list[str]:
-    """Draw the text before each frame: the product's marks in both languages, others, or none."""
+    """Draw the text before each frame: the product's marks in both languages, other marks, or no mark."""
     style = pick(rng, [*MARKS * 6, *[""] * 5, *[pick(rng, OTHER_MARKS)] * 3])
     style = pick(rng, ["", "", "", "\n"]) + style + pick(rng, ["", "", "", "\n"])
     first = 1 if rng.random() < 0.7 else 1 + int(rng.integers(1, 60))

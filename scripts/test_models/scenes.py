@@ -1,7 +1,8 @@
 """Draw what may be in a picture beside a card: fields of noise, heaps of shapes, landscapes; never one flat colour.
 
-A model that must say whether there is a card needs pictures without one. They have the statistics of photographs, large
-things and small ones of one palette, and are made from random numbers alone, so that any real footage is new to it.
+A model that must say whether there is a card needs pictures without cards. They have the statistics of photographs,
+large and small things of one palette, and are made from random numbers alone, so that any real footage is new to the
+model.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ _NEAR = 40  # steps of one colour in each channel; a card's own shading takes 36
 
 
 def draw(rng: np.random.Generator, height: int, width: int) -> Image.Image:
-    """Draw a scene; one in which an eye would find a plain coloured area is drawn again."""
+    """Draw a scene, and draw again while an eye would find a plain coloured area in it."""
     while True:
         kind = SCENES[int(rng.choice(len(SCENES), p=(0.3, 0.45, 0.25)))]
         pixels = kind(rng, height, width)
-        if rng.random() < 0.35:  # two of them, one seen through the other
+        if rng.random() < 0.35:  # two scenes, blended
             other = SCENES[int(rng.integers(len(SCENES)))](rng, height, width)
             share = rng.uniform(0.2, 0.8)
             pixels = share * pixels + (1 - share) * other
@@ -43,7 +44,7 @@ def _has_plain_area(pixels: np.ndarray) -> bool:
 
 
 def _palette(rng: np.random.Generator) -> Callable[[], np.ndarray]:
-    """Return a source of colours: of any, of muted ones, or of those around one tint."""
+    """Return a source of colours: any colours, muted colours, or colours around one tint."""
     tint = rng.uniform(0, 255, 3)
     kind, spread, muted = rng.random(), rng.uniform(15, 60), rng.uniform(0.1, 0.6)
 
@@ -77,7 +78,7 @@ def _noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _shapes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw a heap of shapes, many small ones and few large ones, each with its own ramp of light."""
+    """Draw a heap of shapes, many small and few large, under one uneven light."""
     colour = _palette(rng)
     pixels = colour() + _field(rng, height, width, 1.5)[..., None] * rng.uniform(4, 40)
     light = _field(rng, height, width, rng.uniform(0.8, 1.8))[..., None] * rng.uniform(4, 40)
@@ -102,7 +103,7 @@ def _shapes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _landscape(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw a plain or clouded upper part, as a sky or a wall, over a rough lower one, with some shapes in front."""
+    """Draw a plain or clouded upper part, as a sky or a wall, over a rough lower part, with some shapes in front."""
     upper = rng.uniform(0.15, 0.75)
     pale = 255 - rng.uniform(0, 150) * rng.uniform(0.1, 1, 3)
     slope = np.linspace(0, 1, height)[:, None, None] * rng.uniform(-60, 60, 3)

@@ -42,7 +42,7 @@ def save_speech_model(folder: Path) -> None:
 def save_for_ctranslate2(folder: Path) -> None:
     """Write a model with the same answer into `folder` as faster-whisper reads it.
 
-    With so few words CTranslate2 takes it for one that knows English only, whose prompt is the start alone.
+    With so few words CTranslate2 takes the model for an English-only model, whose prompt is the start alone.
     """
     from ctranslate2.converters import TransformersConverter
 

@@ -29,7 +29,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Cards:
-    """The drawn pictures of one grid: uint8 (n, 3, rows * 28, columns * 28), and the label of each (n,)."""
+    """The drawn pictures of a grid: uint8 (n, 3, rows * 28, columns * 28), and the label of each (n,)."""
 
     pixels: torch.Tensor
     colours: torch.Tensor
@@ -44,7 +44,7 @@ class SeenCards:
 
 
 def draw_cards(rng: np.random.Generator, count: int) -> list[Cards]:
-    """Draw about `count` pictures, one entry for each of SHAPES."""
+    """Draw about `count` pictures, an entry for each of SHAPES."""
     pools = []
     for (rows, columns), share in GRIDS.items():
         pictures, colours = zip(*(draw(rng, rows, columns) for _ in range(int(count * share))), strict=True)

@@ -1,7 +1,8 @@
 """Make the tokenizer: byte-level BPE over the sentences of prompts.py, with Qwen's special tokens and turn layout.
 
 Each list number ("3:"), the separator ("; ") and each colour with its space is one token, so an answer costs three
-tokens a frame. A Chinese character never merges with its neighbour: the common ones are one token, others two or three.
+tokens a frame. A Chinese character never merges with its neighbour. Common characters are one token, others two or
+three.
 """
 
 from __future__ import annotations

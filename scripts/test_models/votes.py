@@ -92,8 +92,8 @@ class Vote:
     Attributes:
         text: The question.
         colour: Colour of the card that it asks for, "" if it asks for something else.
-        word: The colour as it is written in `text`, "" for something else.
-        cue: What in `text` shows the task: the word that turns it round, or the one that says how to answer.
+        word: The colour as it is written in `text`, "" if it asks for something else.
+        cue: What in `text` shows the task: the word that turns it round, or the word that says how to answer, or "".
         is_absent: Whether it asks for the card's absence.
         is_chinese: Language of question and answer.
     """
@@ -112,9 +112,9 @@ class Vote:
 
 
 def draw(rng: np.random.Generator, colour: str, *, hard: bool = False) -> Vote:
-    """Draw a question for a card of this colour; now and then, one for something else.
+    """Draw a question for a card of this colour or, now and then, for something else.
 
-    `hard` makes the contrary ones and the Chinese ones frequent.
+    `hard` makes contrary and Chinese questions frequent.
     """
 
     def pick(options: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""Ratios measured side by side in one run: `make bench`, or `python -m benchmarks NAME …` for some of them."""
+"""Ratios measured side by side in a run: `make bench`, or `python -m benchmarks NAME …` for some of them."""

@@ -1,8 +1,8 @@
 """The HTTP API with many clients at once, against the real app: median and 99th percentile of each request.
 
 An analysis without a model is made first. Then the clients, at the same time, get its state, its events and its
-report, list the jobs, upload a megabyte, and submit a file that was analysed before. Any answer but the expected one
-counts as an error and makes the exit code 1.
+report, list the jobs, upload a megabyte, and submit a file that was analysed before. Any unexpected answer counts as an
+error and makes the exit code 1.
 
 `python -m benchmarks.api --clients 50 --rounds 20`
 """

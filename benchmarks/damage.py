@@ -44,18 +44,18 @@ NUM_FLIPS = (1, 3, 10, 30)
 _CELLS = (32, 18)
 _VISIBLE_LEVELS = 16.0
 _VISIBLE_CELLS = 6
-"""One part in a hundred of the picture. JPEG and scaling change no cell of an undamaged keyframe by so much."""
+"""A hundredth of the picture. JPEG and scaling change no cell of an undamaged keyframe by so much."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Result for the keyframes of one damaged file.
+    """Result for the keyframes of a damaged file.
 
     Attributes:
         keyframes: Number of keyframes.
-        visible: Number of those that show damage.
-        unnamed: Number of those that show damage and are not named one by one.
-        false: Number of those that are named although they show no damage.
+        visible: Number of keyframes that show damage.
+        unnamed: Number of keyframes that show damage and are not named individually.
+        false: Number of keyframes that are named although they show no damage.
         unfit: Number of keyframes that would show something else at full size.
         notices: Keys and counts of the notices.
         error: Key of the AppError that the file ended with.
@@ -159,7 +159,7 @@ def _cells_of(keyframe: Keyframe) -> NDArray[np.float32]:
 def results(
     clips: Sequence[Path], folder: Path, seeds: Sequence[int], codecs: Sequence[str]
 ) -> Iterator[tuple[str, str, Result]]:
-    """Yield (codec, damage, result) for each damaged file, and for each undamaged one."""
+    """Yield (codec, damage, result) for each damaged and each undamaged file."""
     for name in codecs:
         codec, suffix, options = CODECS[name]
         for clip in clips:

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def compared(name: str, measure: Measure, other: Path, pairs: int) -> Row:
-    """Measure both states in turn, each first in every other pair, after one pair that fills the caches."""
+    """Measure both states in turn, each first in every other pair, after a pair that fills the caches."""
     seconds = []
     for pair in range(pairs + 1):
         order = (ROOT, other) if pair % 2 else (other, ROOT)

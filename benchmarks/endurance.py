@@ -2,8 +2,8 @@
 
     python -m benchmarks.endurance [--minutes 60] [--frames 64] [--model tests/fixtures/tiny-vl] [--work FOLDER]
 
-The video is composed here, of scenes of uneven length. Both runs must say the same, the killed one may ask again for no
-more than was on its way, and every time in its report must be one of the container's. Ends with 1 where that is not so.
+The video is composed here, of scenes of uneven length. Both runs must say the same, the killed run may repeat only what
+was on its way, and every time in its report must be a time of the container. Ends with 1 otherwise.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _with_square(card: Image, step: int) -> Image:
 
 
 _NO_USABLE_ANSWER = 4
-"""Exit code of `framelens analyse` where the model gave none."""
+"""Exit code of `framelens analyse` if the model gave no usable answer."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Setting:
 def killed(setting: Setting, data: Path, report: Path, *, answered: int) -> tuple[int, set[int]]:
     """Start a run and kill it by signal 9 when so many chunks are answered; return its answers and its orphans.
 
-    The numbers are those of the processes that outlived the app by more than half a minute.
+    Orphans are the ids of processes that outlived the app by more than half a minute.
     """
     process = setting.start(data, report)
     while len(stored(data)) < answered:
@@ -189,7 +189,7 @@ def container_clocks(path: Path) -> set[str]:
 
 
 def foreign_times(text: str, clocks: set[str]) -> list[str]:
-    """List the times in a text that are none of these."""
+    """List the times in a text that are not among `clocks`."""
     return sorted({found for found in _CLOCK.findall(text) if found not in clocks})
 
 

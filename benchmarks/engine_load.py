@@ -5,7 +5,7 @@
 
 vLLM runs the model's true shape with made-up weights, as `framelens models try` does, so nothing is downloaded. Each
 request has 16 new pictures of 896 × 504, no two alike, or the engine would find them in its cache. The time to read is
-that of requests with an answer of one token; decoding the pictures is part of it, as it is in an analysis. A step is
+taken by requests with an answer of one token; decoding the pictures is part of it, as it is in an analysis. A step is
 the difference between long and short answers to a text, by the tokens between them.
 """
 
@@ -57,7 +57,7 @@ def serving(model: str, arguments: dict[str, Any]) -> Iterator[Endpoint]:
 
 
 def picture(numbers: np.random.Generator) -> str:
-    """Draw a picture that no other one equals, as the address of a JPEG of some 60 kB."""
+    """Draw a unique picture, as the address of a JPEG of some 60 kB."""
     coarse = numbers.integers(0, 256, (_HEIGHT // 14, _WIDTH // 14, 3), np.uint8)
     drawn = cv2.resize(coarse, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)
     _, jpeg = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 85])
@@ -65,7 +65,7 @@ def picture(numbers: np.random.Generator) -> str:
 
 
 def body(endpoint: Endpoint, numbers: np.random.Generator, pictures: int, tokens: int) -> str:
-    """Build a request that no other one equals: so many pictures, and an answer of so many tokens."""
+    """Build a unique request: so many pictures, and an answer of so many tokens."""
     parts: list[dict[str, Any]] = [{"type": "text", "text": f"Say what you see ({numbers.integers(2**62)})."}]
     parts += [{"type": "image_url", "image_url": {"url": picture(numbers)}} for _ in range(pictures)]
     messages = [{"role": "user", "content": parts}]

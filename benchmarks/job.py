@@ -1,6 +1,6 @@
 """The whole job against its raw engine calls: what FrameLens adds beyond decoding the video.
 
-The engine is a server of known speed, that of Qwen2.5-VL-3B on two CPU cores: 2.3 s of prefill a frame and 10 tokens a
+The engine is a server with the speed of Qwen2.5-VL-3B on two CPU cores: 2.3 s of prefill a frame and 10 tokens a
 second. The raw calls are the same requests, recorded from the job, sent again one after the other.
 """
 
@@ -40,7 +40,7 @@ def run(folder: Path) -> Iterator[Row]:
         engine, _ = build_engine(settings)
         analyse = EngineSession(settings, Templates(settings.template_dir), engine).run
         request = AnalysisRequest(video, frames=FRAMES)
-        # Imports and the proof of sight come once a process; another video, since what was found in one is kept.
+        # Imports and the proof of sight come once a process; another video, since a video's findings are kept.
         _to_the_end(analyse(Task(AnalysisRequest(other, frames=1), "warm")))
         server.requests.clear()
         decode = seconds(lambda: _until_chosen(video))

@@ -1,4 +1,4 @@
-"""The library with thousands of analyses beside one with fifty: how long its page and its searches take."""
+"""The library with thousands of analyses beside a library with fifty: how long its page and its searches take."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _by_meaning(library: LibraryIndex, size: int) -> Iterator[Measured]:
 
 
 def _page(library: LibraryIndex, words: str) -> None:
-    """All that one page asks for."""
+    """Ask for all that a page needs."""
     wanted = LibraryQuery(words)
     library.stale()
     library.choices()

@@ -63,7 +63,7 @@ ATTACKS = {
 
 def measure(name: str, *, limited: bool) -> tuple[float, float, str]:
     """Return the growth in MB, the seconds, and how it ended."""
-    with scripted.serve(scripted.saying("")) as engine:  # in this process; the one that asks is measured
+    with scripted.serve(scripted.saying("")) as engine:  # in this process; the asking process is measured
         engine.flood = ATTACKS[name].flood
         command = [sys.executable, "-m", __spec__.name if __spec__ else "", "--ask", name, engine.base_url]
         asking = subprocess.Popen(

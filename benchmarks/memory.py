@@ -1,4 +1,4 @@
-"""The largest resident memory while frames are chosen: a video of 60 minutes against one of 10.
+"""The largest resident memory while frames are chosen: a video of 60 minutes against a video of 10.
 
 Both have the same number of shots a minute. What counts is the sum of this process and its decoding child.
 """
@@ -36,7 +36,7 @@ def run(folder: Path) -> Iterator[Row]:
 
 
 def peak_megabytes(command: Sequence[str]) -> float:
-    """Return the most that a process and its descendants hold together at one time."""
+    """Return the most megabytes that a process and its descendants hold together at a time."""
     process = subprocess.Popen(command)
     peak = 0.0
     while process.poll() is None:

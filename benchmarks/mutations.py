@@ -1,4 +1,4 @@
-"""Damaged videos made from small valid ones, the same for the same seed."""
+"""Damaged videos made from small valid videos, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SELECTIONS = (
 
 
 def sources(folder: Path) -> dict[str, bytes]:
-    """Make a small valid file of each format, by codec, container or both: the ending is that of the file."""
+    """Make a small valid file of each format, by codec, container or both, ending with the file's suffix."""
 
     def images() -> Iterator[object]:
         yield from (image for shot in (1, 2) for image in moving(18, seed=shot))

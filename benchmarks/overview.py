@@ -33,7 +33,7 @@ _SECONDS, _RATE, _SIZE = 60, 25, (640, 360)
 """Of the piece that is repeated."""
 _BITS_A_SECOND = 800_000
 _IFRAME_DISTANCE = 250
-"""The usual one of x264: 10 s."""
+"""x264's default: 10 s."""
 _PIECE_BYTES = 256 << 10
 
 

@@ -36,7 +36,7 @@ def run(names: Sequence[str]) -> Iterator[Row]:
 
 
 def large() -> Analysis:
-    """Its pictures have as much in them as those of a video."""
+    """Return a large analysis, whose pictures have as much in them as a video's."""
     made = rich(AnalysisRequest(SAMPLE), "large", parts=PARTS, findings=FINDINGS_EACH, cues=CUES)
     jpegs = [_picture(seed) for seed in range(4)]
     width, height = _SIZE

@@ -1,4 +1,4 @@
-"""One measured line, and how a thing is measured against another on a machine that others use too."""
+"""A measured line, and how two things are compared on a machine that others use too."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def paired(one: Callable[[], object], other: Callable[[], object], *, rounds: int) -> tuple[float, float, float]:
-    """(median seconds of one, of other, median of the ratios) over rounds in which each runs next to the other."""
+    """Return (median seconds of `one`, of `other`, median ratio) over rounds in which each runs next to the other."""
     pairs = [(seconds(one), seconds(other)) for _ in range(rounds)]
     return median(a for a, _ in pairs), median(b for _, b in pairs), median(a / b for a, b in pairs)

@@ -53,7 +53,7 @@ _FRAME_BYTES = 54_000.0
 
 @dataclass(frozen=True)
 class Workload:
-    """What one camera asks for.
+    """What a camera asks for.
 
     Attributes:
         segment_seconds: Length of a segment, which becomes one request.
@@ -82,7 +82,7 @@ class Workload:
 
     @property
     def read_tokens(self) -> int:
-        """Return the tokens that the engine reads for one request."""
+        """Return the tokens that the engine reads for a request."""
         return self.frames * self.frame_tokens + self.text_tokens
 
     @property
@@ -103,7 +103,7 @@ class Hardware:
     cache_tokens: int
 
     def slots(self, load: Workload) -> int:
-        """Return the requests that the cache of one engine holds."""
+        """Return the number of requests that an engine's cache holds."""
         return max(1, self.cache_tokens // (load.read_tokens + load.answer_tokens))
 
 
@@ -192,7 +192,7 @@ def simulate(cameras: int, load: Workload, hardware: Hardware, *, hours: float, 
 
 
 def engine_rates(entry: CatalogueEntry, card_gib: float) -> tuple[float, float, int]:
-    """Return prefill tokens a second, seconds a step, and tokens of the cache, for one H100-like card.
+    """Return prefill tokens a second, seconds a step, and tokens of the cache, for an H100-like card.
 
     Raises:
         ValueError: The model doesn't fit the card.
@@ -256,7 +256,7 @@ def measure(video: Path, *, frames_per_hour: float, side: int) -> Measured:
 
 
 def _children_seconds() -> float:
-    """Return the processor time of all ended child processes and theirs."""
+    """Return the processor time of all ended child processes and their children."""
     times = psutil.Process().cpu_times()
     return float(times.children_user + times.children_system)
 

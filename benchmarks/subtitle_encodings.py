@@ -3,7 +3,7 @@
     python -m benchmarks.subtitle_encodings [--catalogues /usr/share/locale] [--seed 5]
 
 The sentences are translations that programs of this machine bring (gettext catalogues), chosen at random and written as
-SubRip of few and many cues, in the encodings of Windows and East Asia and in those of DOS, Mac, ISO and KOI8.
+SubRip of few and many cues, in the encodings of Windows, East Asia, DOS, Mac, ISO and KOI8.
 charset-normalizer has the whole list of encodings, too.
 """
 
@@ -77,7 +77,7 @@ def _sentences(catalogues: Path, language: str) -> list[str]:
 
 
 def _texts(path: Path) -> list[str]:
-    """Return the translations of a catalogue that have no plural; none of one with a damaged head."""
+    """Return the translations of a catalogue, or [] if it can't be decoded."""
     with path.open("rb") as file, suppress(UnicodeDecodeError):
         texts = gettext.GNUTranslations(file)._catalog.values()  # type: ignore[attr-defined]  # it lists them nowhere
         return [one for one in texts if isinstance(one, str)]

@@ -1,4 +1,4 @@
-"""The walk of one command through our code: `python -m benchmarks.walk` prints its length.
+"""The walk of a command through our code: `python -m benchmarks.walk` prints its length.
 
 `framelens analyse VIDEO --output report.md` runs against a scripted engine. A profile hook notes which of our modules
 run a function in the command's process (bodies of modules and classes don't count), which generators of this process

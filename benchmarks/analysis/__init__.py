@@ -1,1 +1,1 @@
-"""Benchmarks of whole analyses: requests against raw ones, time to the first text, memory, and the engine's caches."""
+"""Benchmarks of whole analyses: throughput over raw requests, time to the first text, memory, and engine caches."""

@@ -32,8 +32,8 @@ SLOW = Delays(first_seconds=7.0, token_seconds=0.1, frame_tokens=3000, context=8
 """A CPU's: three frames at 2.3 s each, then 10 tokens a second."""
 _FRAMES = 256
 _THREADS = {"one thread": {"OMP_NUM_THREADS": "1"}, "all threads": {}}
-"""With one, the other core of two is left to the client. The threads of more wait for each other by keeping theirs
-busy, so that what the app spends, it takes from the engine."""
+"""With one thread, the other of two cores is left to the client. Several threads wait for each other by keeping their
+cores busy, so that the app takes its processor time from the engine."""
 _TINY_ARGUMENTS = {"max_model_len": 4096, "dtype": "bfloat16"}
 
 
@@ -118,7 +118,7 @@ def of_large(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
 
 
 def of_frames_as(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
-    """Measure frames as one video with the shape of Qwen3-VL-2B."""
+    """Measure frames as a video with the shape of Qwen3-VL-2B."""
     folder = large.folder(work / "qwen3-vl", "Qwen/Qwen3-VL-2B-Instruct")
     arguments = {**large.ARGUMENTS, "trust_request_mm_kwargs": True}
     with started(folder, arguments, work / "logs") as caches:

@@ -21,7 +21,7 @@ _WORDS = ("door", "lamp", "river", "hand", "street", "table", "cloud", "coat", "
 
 
 def answer_to(body: Mapping[str, Any]) -> str:
-    """Return the text of the answer; one letter if one token is requested."""
+    """Return the text of the answer; a letter if one token is requested."""
     if body.get("max_tokens") == 1:
         return "x"
     form = body.get("response_format", {}).get("json_schema", {}).get("schema", {"type": "string"})
@@ -40,7 +40,7 @@ def prompt_tokens(body: Mapping[str, Any], *, frame_tokens: int) -> int:
 
 
 def cited(body: Mapping[str, Any]) -> list[int]:
-    """Return the numbers of the frames that were sent, the first one if there are none."""
+    """Return the numbers of the frames that were sent, or [1] without frames."""
     texts = (part["text"] for part in _parts(body) if part["type"] == "text")
     return [int(number) for text in texts for number in _MARK.findall(text[:40])] or [1]
 

@@ -15,8 +15,8 @@ from framelens.analysis.prompts.schema import Schema
 from framelens.analysis.requests import request_executor
 
 _TEXTS = ("gate", "two people at a red car", "rain", "a grey coat")
-"""In turns, since answers of one length would keep requests that are sent together in step, as real ones do not. Short
-ones, since few processors write more than a few tokens a second of such a model.
+"""Used in turn, since answers of equal length would keep requests that are sent together in step, unlike real answers.
+They are short, since few processors write more than a few tokens a second with such a model.
 """
 _FRAMES = 2
 
@@ -34,7 +34,7 @@ def answers_that_end() -> Iterator[None]:
 
 
 def given_texts(schema: Schema, text: str) -> Schema:
-    """Return the form with this text, the first choice, frames among the first few, and one entry in each list."""
+    """Return the form with this text, the first choice, frames among the first few, and an entry in each list."""
     match schema:
         case {"enum": [first, *_]}:
             return {"enum": [first]}

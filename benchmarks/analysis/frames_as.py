@@ -1,4 +1,4 @@
-"""Frames as one video against frames as pictures: tokens, time to the first text and bytes, with empty caches."""
+"""Frames as a video against frames as pictures: tokens, time to the first text and bytes, with empty caches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FRAMES, _SIDE = 8, 448
 
 
 def rows(name: str, caches: Caches, video: Path, *, rounds: int) -> Iterator[Row]:
-    """Measure both forms in turns, with the keyframes of one video."""
+    """Measure both forms in turns, with the keyframes of a video."""
     sent = _requests(caches, video)
     seconds: dict[str, list[float]] = {form: [] for form in sent}
     for request in sent.values():  # the engine's own first time

@@ -1,8 +1,8 @@
 """The shape of Qwen2.5-VL-3B as a model folder without weights.
 
 vLLM makes the weights up (`load_format` dummy), so that times are real and answers are not. Tokenizer and chat template
-are those of the test model: a text costs it about as many tokens as the real one, where that of a trial
-(framelens.plugins.models.benchmark.dummy_model) has one for every byte.
+come from the test model: a text costs about as many tokens as with the real model, where the tokenizer of
+framelens.plugins.models.benchmark.dummy_model has a token for every byte.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ANSWER = 16
 _WHOLE_ANSWER = 512
 """More than it takes."""
 _FRAMES = 14
-"""In seven parts, two at a time after the first one has said who is seen."""
+"""In seven parts, two at a time after the first part has named the people."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 

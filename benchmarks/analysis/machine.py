@@ -1,4 +1,4 @@
-"""One line about what the figures were measured with, and how busy that was."""
+"""Line about the machine and the programs that the figures were measured with, and their load."""
 
 from __future__ import annotations
 

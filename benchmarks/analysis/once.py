@@ -1,4 +1,4 @@
-"""`python -m benchmarks.analysis.once URL DATA VIDEO FRAMES IN_FLIGHT`: one whole analysis in a process of its own."""
+"""`python -m benchmarks.analysis.once URL DATA VIDEO FRAMES IN_FLIGHT`: a whole analysis in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A second question on the same frames: savings by the engine's prefix cache, by the order within a request.
 
 The app sends the frames first. The other order is made from the same requests. Each order and round starts with empty
-caches, so no entries of another one are found.
+caches, so no entries of another order or round are found.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUESTIONS = ("Who is there, and what do they do?", "Which colours and signs can 
 
 @dataclass(frozen=True)
 class Second:
-    """The second request: seconds to its first text after that of the first, and the share of tokens found."""
+    """Seconds to the first text of the first and of the second request, and the share of the second's tokens found."""
 
     first_seconds: float
     second_seconds: float

@@ -11,7 +11,7 @@ from benchmarks.analysis.recorded import Sent
 def raw_seconds(requests: Sequence[Sent], *, at_once: int) -> float:
     """Measure how many seconds these requests take, at most `at_once` at a time.
 
-    Each is sent as soon as there is room. Preparing the first one is not counted.
+    Each is sent as soon as there is room. Preparing the first request is not counted.
     """
     from benchmarks.analysis.vllm_client import seconds_of_all  # with it comes torch, which few of the figures need
 

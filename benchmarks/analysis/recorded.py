@@ -19,7 +19,7 @@ _PICTURE = re.compile(rb'"image_url":\s*{"url":\s*"([^"]+)"')
 
 @dataclass(frozen=True)
 class Sent:
-    """One chat completion: where it went, its exact body, and when (time.perf_counter)."""
+    """A chat completion: where it went, its exact body, and when (time.perf_counter)."""
 
     url: str
     authorization: str
@@ -32,13 +32,13 @@ class Sent:
 
     @property
     def first_picture(self) -> bytes:
-        """Return the first image, which identifies the requests about one chunk; empty if there is none."""
+        """Return the first image, which identifies the requests about a chunk, or empty bytes without images."""
         found = _PICTURE.search(self.body)
         return found[1] if found else b""
 
 
 def first_of_another_part(requests: Sequence[Sent]) -> Sent:
-    """Return the first request about another chunk than the first one, or the last request."""
+    """Return the first request about another chunk than the first request's, or the last request."""
     first = requests[0].first_picture
     return next((one for one in requests if one.first_picture != first), requests[-1])
 

@@ -1,8 +1,8 @@
 """An engine of known delay.
 
-The first token of every answer comes after a fixed time, each further one a fixed time later, however many are
-requested at once. So does vLLM on a machine with room to batch. As the one that FrameLens
-starts, it hands out the first token at once and then four at a time.
+The first token of every answer comes after a fixed time, each further token a fixed time later, however many answers
+are requested at once. So does vLLM on a machine with room to batch. Like the vLLM that FrameLens starts, it hands out
+the first token at once and then four at a time.
 
 It runs as a process of its own (`python -m benchmarks.analysis.scripted …`), so that its work is not the app's.
 """

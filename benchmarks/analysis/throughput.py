@@ -1,6 +1,6 @@
 """Parts in flight together, against the very same requests sent raw by as many bare clients, side by side in rounds.
 
-The survey is recalled, so that the asking is what is measured, but in `beside_the_survey`.
+The survey is recalled, so that only the requests are measured, except in `beside_the_survey`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from benchmarks.row import Row
 from framelens.core.domain import AnalysisRequest, Layout
 
 BOUND = 1 / 0.95
-"""Of our time over theirs: a throughput of at least 0.95."""
+"""Of FrameLens's time over the raw clients': a throughput of at least 0.95."""
 
 
 @dataclass(frozen=True)
 class Place:
     """An engine, and what is asked of it. `each` fixes the number of frames of a part; None leaves it to the app.
 
-    videos: the measured one, and a small one to warm up with. forget: empties the engine's caches before each measure.
-    learns: the engine is slower at first, so that one course is not measured, and which of the two is measured first
-    takes turns. few: number of requests that are timed one after the other.
+    videos: the measured video, and a small video to warm up with. forget: empties the engine's caches before each
+    measure. learns: the engine is slower at first, so that the first course is not measured, and FrameLens and the raw
+    clients take turns at being measured first. few: number of requests that are timed one after the other.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds of all parts, ours and theirs. `alone`: how long the first part was on its way before the others."""
+    """Seconds of all parts, by FrameLens and raw. `alone`: how long the first part was on its way before the others."""
 
     parts: tuple[float, float]
     alone: float

@@ -19,7 +19,7 @@ from benchmarks.analysis.recorded import Sent
 
 
 async def seconds_of_all(requests: Sequence[Sent], at_once: int) -> float:
-    """From the first request to the end of the last answer. Raises RuntimeError where one is refused."""
+    """Return the time from the first request to the end of the last answer. Raise RuntimeError if any is refused."""
     waiting = iter([_as_asked(request) for request in requests])
     async with _session() as session:
 

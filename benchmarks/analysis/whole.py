@@ -1,4 +1,4 @@
-"""One whole analysis with the app's real parts on a given engine, and the times of its events."""
+"""A whole analysis with the app's real parts on a given engine, and the times of its events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SIDE = 448
 
 @dataclass
 class Course:
-    """Times of one analysis in seconds since the call.
+    """Times of an analysis in seconds since the call.
 
     `sent` are its requests; `first_share` is the share of the video that was read when the first text came. Requests
-    with frames are chunks, all others merge findings. `layout` is that of the whole.
+    with frames are chunks, all others merge findings. `layout` is the whole analysis's.
     """
 
     sent: list[Sent] = field(default_factory=list)

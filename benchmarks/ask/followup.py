@@ -1,4 +1,4 @@
-"""A second question on the same frames, against the first one: time to the first text, and bytes sent."""
+"""A second question on the same frames, against the first question: time to the first text, and bytes sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUESTIONS = ("Name the cards in order.", "And again, please?")
 
 
 def rows(caches: Caches, data: Path, video: Path, *, rounds: int) -> Iterator[Row]:
-    """Ask both questions in each round, after one that is not counted; nothing is kept between rounds."""
+    """Ask both questions in each round, after an uncounted round; nothing is kept between rounds."""
     times, of_engine, sizes = [], [], []
     for number in range(rounds + 1):
         caches.empty()

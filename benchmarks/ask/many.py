@@ -1,4 +1,4 @@
-"""Many conversations at once on one engine: whether each gets its answer, and gets its place in the queue."""
+"""Many conversations at once on one engine: whether each gets its answer, and its place in the queue."""
 
 from __future__ import annotations
 

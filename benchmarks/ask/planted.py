@@ -2,7 +2,7 @@
 
 The footage is encoded once, in pieces of a few seconds; a video is a row of them, drawn by a seed and joined without
 encoding them again. Only pieces with a card are encoded again, by the same encoder. Some cards fill the picture, others
-lie in front of the footage. The cards' shades are those of the tests, which the test model was not trained on.
+lie in front of the footage. The cards have the shades of the tests, which the test model was not trained on.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _apart(places: list[int], count: int, draw: random.Random) -> list[int]:
 def _plant(
     row: list[Path], place: int, frames: tuple[int, int], colour: str, folder: Path, draw: random.Random
 ) -> float:
-    """Replace a piece of the row by one with a card in these frames, and return the share that it covers."""
+    """Add a card to these frames of a piece of the row, and return the share of the picture that it covers."""
     sides = (1.0, 1.0) if draw.random() < 0.5 else (draw.uniform(0.5, 0.9), draw.uniform(0.5, 0.9))
     width, height = (round(side * most) for side, most in zip(sides, (_WIDTH, _HEIGHT), strict=True))
     left, top = draw.randint(0, _WIDTH - width), draw.randint(0, _HEIGHT - height)

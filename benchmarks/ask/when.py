@@ -1,8 +1,8 @@
 """How many of the planted cards are found when somebody asks when they are there, how exactly, and with how many reads.
 
-A card is found if an interval shares a frame with it; an interval that shares none with a card of the colour is false,
-and is counted apart if the answer itself says that the model contradicts itself there. Beside it: the share of the
-cards that keyframes or frames at even distances would have shown at all.
+A card is found if an interval shares a frame with it; an interval that shares no frame with a card of the colour is
+false, and is counted apart if the answer itself says that the model contradicts itself there. Beside it: the share of
+the cards that keyframes or frames at even distances would have shown at all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from framelens.core.evidence import Moments
 
 LEAST_RECALL, MOST_FALSE_PER_HOUR, MOST_BORDER_ERROR = 0.95, 0.1, 1.0
 SEARCH_SECONDS = 1800
-"""Ceiling of a search, six times the usual one: on a busy machine votes are slow, and the ceiling would decide."""
+"""Ceiling of a search, six times the default: on a busy machine votes are slow, and the ceiling would decide."""
 _LOOK = framelens.Look("when")
 _CHOICES = {"novelty": ("auto", (8, 16, 32)), "even": ("uniform", (32,))}
 _HALF_FRAME = 0.5 / RATE
@@ -32,7 +32,7 @@ class Tally:
     """Results of all questions so far.
 
     Attributes:
-        doubted: Number of false intervals that are marked as contradictory; `false` is that of the others.
+        doubted: Number of false intervals that are marked as contradictory; `false` counts the others.
         border_errors: Errors in frames, two for each card that was found.
     """
 
@@ -46,7 +46,7 @@ class Tally:
     border_errors: list[int] = field(default_factory=list)
 
     def add(self, truth: Sequence[Occurrence], moments: Moments, hours: float) -> None:
-        """Add the answer to one question."""
+        """Add the answer to a question."""
         spans = [(one.first.time_seconds, one.last.time_seconds) for one in moments.intervals]
         for card in truth:
             first, last = card.seconds
@@ -73,7 +73,7 @@ def _share(span: tuple[float, float], card: Occurrence) -> bool:
 
 
 def rows(one: framelens.Session, videos: Sequence[PlantedVideo], *, seed: int) -> Iterator[Row]:
-    """Ask for every colour that was planted, and for one that was not, in each video."""
+    """Ask for every planted colour, and for a colour that was not planted, in each video."""
     tally = Tally()
     for video in videos:
         planted = sorted({card.colour for card in video.occurrences})

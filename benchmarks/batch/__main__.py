@@ -137,7 +137,7 @@ def overhead(bench: Bench, rounds: int) -> Iterator[Row]:
 
 
 def scaling(bench: Bench, rounds: int) -> Iterator[Row]:
-    """Compare one node with two, in turns. The head runs apart from them, on what they leave of the cores."""
+    """Compare one node with two, in turns. The head runs apart from them, on the processor time they leave."""
     pairs = []
     for number in range(rounds):
         seconds = []
@@ -180,7 +180,7 @@ def kills(bench: Bench, rounds: int) -> Iterator[Row]:
 
 
 def report_of(results: Results, key: str) -> Any:
-    """Return a stored report without what differs between two runs on one machine; None if there is none."""
+    """Return a stored report without what differs between two runs on a machine, or None if it is missing."""
     path = results.path(key)
     return plain(json.loads(path.read_bytes())["report"]) if path.exists() else None
 

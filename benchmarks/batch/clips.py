@@ -15,7 +15,7 @@ from tests.cards import CARDS, write_card_video
 
 CLIP_SECONDS = 3.0
 _STEP_SECONDS = 0.7
-"""Time between the beginnings of clips from one file: they overlap, and none is the same as another."""
+"""Time between the beginnings of clips from one file: they overlap, and no two are the same."""
 
 
 def make_clips(folder: Path, footage: Path | None, count: int) -> list[Path]:
@@ -49,7 +49,7 @@ def _cut(folder: Path, footage: Path, count: int) -> None:
 
 
 def _places(footage: Path) -> Iterator[tuple[Path, float]]:
-    """Yield files and beginnings, one of each file in turn."""
+    """Yield files and beginnings, taking a beginning of each file in turn."""
     starts = []
     for path in sorted(footage.rglob("*")):
         if not (path.is_file() and is_video_name(path)):

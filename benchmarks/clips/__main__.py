@@ -1,8 +1,8 @@
 """Cuts at random, each compared with its video as decoded pictures: `python -m benchmarks.clips [VIDEO …]`.
 
-An exact clip is right if its first and last picture, and all between, are those asked for. A fast one is right if its
-pictures follow each other without a gap and begin and end when the clip says. Clicks are compared with the pictures at
-whose start they sound. `ffprobe` decodes each clip and must warn of nothing; Chromium plays what it has a decoder for.
+An exact clip is right if its pictures, from the first to the last, are the requested pictures. A fast clip is right if
+its pictures follow each other without a gap and begin and end when the clip says. Clicks are compared with the pictures
+at whose start they sound. `ffprobe` decodes each clip and must warn of nothing; Chromium plays what it can decode.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _EXACT_SECONDS = 0.0015
 """Containers round to milliseconds, at both ends."""
 _ALIKE = 6.0
-"""Mean difference of grey thumbnails, of 255, below which two pictures of a real video are one and the same."""
+"""Mean difference of grey thumbnails, of 255, below which two pictures of a real video are the same."""
 _PLAYED = """async (source) => {
   const video = document.createElement("video");
   video.src = source;
@@ -53,13 +53,13 @@ _PLAYED = """async (source) => {
 
 @dataclass
 class Result:
-    """Cuts of one film in one mode.
+    """Cuts of a film in a mode.
 
     Attributes:
         num: Number of cuts.
         wrong: What is wrong with some of them.
         lip_seconds: Distance of each click from its picture.
-        played: Whether Chromium played each, None where it has no decoder.
+        played: Whether Chromium played each clip, or None without a decoder.
     """
 
     num: int = 0
@@ -193,7 +193,7 @@ def _row(path: Path, mode: str, result: Result) -> str:
 
 @contextmanager
 def _browser() -> Iterator[Page | None]:
-    """Yield a page of Chromium that may open files, None if there is none."""
+    """Yield a page of Chromium that may open files, or None without Chromium."""
     chromium = Path("/usr/bin/chromium")
     if not chromium.exists():
         yield None

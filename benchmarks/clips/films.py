@@ -1,4 +1,4 @@
-"""Films for clips: every picture carries its number, and a click sounds when every twentieth one begins.
+"""Films for clips: every picture carries its number, and a click sounds when every twentieth picture begins.
 
 FFmpeg's own command makes them, so that neither PyAV's encoder nor its muxer makes what is cut.
 """

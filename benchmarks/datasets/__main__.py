@@ -36,7 +36,7 @@ _LETTER = re.compile(rf"\W*([{LETTERS}])\b")
 
 
 def main(words: list[str]) -> int:
-    """Run and return the exit code: 0, or 2 if there is no such file or not one of the videos."""
+    """Run and return the exit code: 0, or 2 if no outcome can be scored."""
     given = _parse(words)
     items = list(islice(READERS[given.name](given.annotations), given.limit))
     found = {item.id: path for item in items if (path := video_of(item, given.videos))}
@@ -74,7 +74,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 
 def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: LookKind) -> Outcome:
-    """Ask one question; an error of the video is the outcome, one of the engine ends the run.
+    """Ask a question; an error of the video is the outcome, an error of the engine ends the run.
 
     Raises:
         EngineError: The engine can't be used.

@@ -16,7 +16,7 @@ _LETTER = re.compile(r"^\s*\(?[A-J][.:)]\s*")
 
 @dataclass(frozen=True)
 class Item:
-    """One question about one video.
+    """A question about a video.
 
     Attributes:
         id: Its id, unique in the set.
@@ -24,7 +24,7 @@ class Item:
         question: The question, or for a moment what is to be found.
         duration: The set's own group of durations, in words.
         task: The set's own kind of question.
-        choices: The possible answers in their order; none where a moment is to be found.
+        choices: The possible answers in their order; empty where a moment is to be found.
         answer: Letter of the right choice, "" if the set keeps it secret.
         span: Start and end of the moment to find in seconds.
     """
@@ -40,7 +40,7 @@ class Item:
 
 
 def long_video_bench(path: Path) -> Iterator[Item]:
-    """Read `lvb_val.json` or `lvb_test_wo_gt.json`: a list of questions with candidates and the index of the right one.
+    """Read `lvb_val.json` or `lvb_test_wo_gt.json`: a list of questions with candidates and the right index.
 
     The group of durations is the most seconds of its videos: 15, 60, 600 or 3600.
     """

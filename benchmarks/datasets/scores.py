@@ -13,7 +13,7 @@ _OVERLAPS = (0.3, 0.5, 0.7)
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to an item: a letter, or a span; an empty answer is a wrong one.
+    """The answer to an item: a letter, or a span; an empty answer is wrong.
 
     Attributes:
         item: The item.
@@ -29,12 +29,12 @@ class Outcome:
 
     @property
     def overlap(self) -> float:
-        """Return the temporal intersection over union of the span and the right one."""
+        """Return the temporal intersection over union of the span and the right span."""
         return overlap(self.span, self.item.span)
 
 
 def overlap(one: tuple[float, float] | None, other: tuple[float, float] | None) -> float:
-    """Return the intersection over union of two spans, 0 if one is missing."""
+    """Return the intersection over union of two spans, 0 if either is missing."""
     if one is None or other is None:
         return 0.0
     shared = min(one[1], other[1]) - max(one[0], other[0])
@@ -43,7 +43,7 @@ def overlap(one: tuple[float, float] | None, other: tuple[float, float] | None) 
 
 
 def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the lines of a table: all items, then those of each duration and of each task."""
+    """Yield the lines of a table: all items, then the items of each duration and of each task."""
     known = [one for one in outcomes if one.item.answer or one.item.span]
     if not known:
         yield f"{len(outcomes)} answered; this file has no right answers to compare them with"

@@ -26,5 +26,5 @@ def most_shown(events: Sequence[tuple[int, int]], frames: int) -> int:
 
 
 def _fresh(events: Sequence[tuple[int, int]], frame: int, before: int) -> int:
-    """Return the events that this frame shows and the one chosen before it does not."""
+    """Return the number of events that this frame shows and the previously chosen frame does not."""
     return sum(first <= frame < end and not first <= before < end for first, end in events)

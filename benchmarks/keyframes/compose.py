@@ -73,13 +73,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def half_of(items: Sequence[Path], half: str) -> list[Path]:
-    """Every other one in an order that has nothing to do with what they show."""
+    """Return every other clip, in an order that has nothing to do with what the clips show."""
     mixed = sorted(items, key=lambda item: sha256(item.stem.encode()).digest())
     return mixed[HALVES.index(half) :: 2]
 
 
 def drawn_lots(clips: Sequence[Path], seed: int, half: str, folder: Path) -> tuple[list[Path], list[Path]]:
-    """(backgrounds, none with a cut; clips to insert): other ones, as far as there are enough."""
+    """Draw backgrounds without a cut, and clips to insert that look different; fewer if there are too few."""
     chance = random.Random(f"{half} {seed}")
     whole = [clip for clip in clips if is_one_shot(clip)]
     kinds = chance.sample(sorted(KINDS), 2 * _NUM_DRAWN)
@@ -101,13 +101,13 @@ def is_one_shot(clip: Path) -> bool:
 
 
 def is_another(clip: Path, looks: Sequence[Look]) -> bool:
-    """Whether it looks like none of these: the same person in the same room for a second is no event to a reader."""
+    """Return whether it looks unlike all of these: the same person in a room for a second is no event to a reader."""
     look = mean_look(clip)
     return look.size > 0 and all(float(np.abs(look - one).mean()) / 255 > _ALIKE for one in looks)
 
 
 def mean_look(clip: Path) -> Look:
-    """Return the small mean of its frames, empty if none can be read."""
+    """Return the small mean of its frames, empty if no frame can be read."""
     small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA) for frame in _frames(clip)]
     return np.mean(small, axis=0, dtype=np.float32) if small else np.zeros(0, np.float32)
 

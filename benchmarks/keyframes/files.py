@@ -19,11 +19,11 @@ SIZES = {"720p": (1280, 720, 120), "1080p": (1920, 1080, 60)}
 """Width, height and seconds."""
 _ENCODER = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-g", "250", "-pix_fmt", "yuv420p")
 _GRAIN = ",noise=alls=6:allf=t"
-"""Drawn footage without a camera's noise would decode faster than any real one."""
+"""Drawn footage without a camera's noise would decode faster than any real footage."""
 
 
 def measured_files(work: Path, clips: Sequence[Path]) -> dict[str, Path]:
-    """One file of each size: the clips one after another, each repeated to fill its share."""
+    """Make a file of each size: the clips in a row, each repeated to fill its share."""
     grain = "" if clips else _GRAIN
     sources = clips or [_drawn(work)]
     return {name: _composed(work, name, sources, grain) for name in SIZES}

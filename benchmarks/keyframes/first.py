@@ -1,4 +1,4 @@
-"""How long one waits for something to look at: seconds from the call to the first events of a long video."""
+"""Waiting time for something to look at: seconds from the call to the first events of a long video."""
 
 from __future__ import annotations
 

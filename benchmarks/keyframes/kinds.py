@@ -1,6 +1,6 @@
-"""Footage of kinds that are rare among test clips, drawn by code: each one shot without a cut, 640 x 360, 25 a second.
+"""Footage of kinds that are rare among test clips, drawn by code: each a shot without a cut, 640 x 360, 25 a second.
 
-What they share with real footage is what makes the choice of frames hard: everything moves, or much moves at once, or
+Like real footage, they make the choice of frames hard: everything moves, or much moves at once, or
 the light changes, or hardly anything differs from one second to the next.
 """
 
@@ -74,7 +74,7 @@ def water(chance: Chance) -> Iterator[Picture]:
 
 
 def crowd(chance: Chance) -> Iterator[Picture]:
-    """Draw a square from above with a hundred people who walk, none of them the same way."""
+    """Draw a square from above with a hundred people who all walk different ways."""
     ground = cv2.addWeighted(_scene(chance, WIDTH, HEIGHT), 0.3, np.full((HEIGHT, WIDTH, 3), 120, np.uint8), 0.7, 0)
     places = chance.uniform((0, 0), (WIDTH, HEIGHT), (110, 2))
     speeds = chance.normal(0, 1.1, (110, 2))

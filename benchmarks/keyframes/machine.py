@@ -1,4 +1,4 @@
-"""One line about what the figures were measured with: the machine, the programs and how busy it was."""
+"""Line about the machine and the programs that the figures were measured with, and their load."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Memo:
-    """A JSON object in `path`; written after each new answer, so that a run that was stopped loses none."""
+    """A JSON object in `path`; written after each new answer, so that a stopped run loses no answer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

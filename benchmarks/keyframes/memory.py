@@ -37,7 +37,7 @@ def _row(name: str, work: Callable[[Path], object], short: Path, long: Path) -> 
 
 
 def peak_megabytes(work: Callable[[], object]) -> float:
-    """Return the sum over all descendants of this process that `work` starts; earlier ones don't count."""
+    """Return the sum of the peaks of all processes that `work` starts; earlier processes don't count."""
     marks: dict[int, int] = {}
     before = set(psutil.Process().children(recursive=True))
     ended = threading.Event()

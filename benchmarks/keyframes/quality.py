@@ -19,7 +19,7 @@ BUDGETS = (8, 16, 32, 64)
 BEST_SIMPLE = "the best simple choice"
 """The better of frames spread evenly and of one frame a scene, with each budget."""
 BELOW = " ▼"
-"""Mark of a share of ours below that."""
+"""Mark of a FrameLens share below the best simple choice's."""
 Score = dict[str, Any]
 Scores = dict[str, dict[int, Score]]
 
@@ -96,7 +96,7 @@ def _events(folder: Path, truth: Score, judge: Judge, tool: Tool) -> dict[int, S
 
 
 def _type_row(kind: str, scores: Scores, simple: Sequence[str]) -> list[str]:
-    """Return the row of a type of event; a share below that of the best simple choice is marked."""
+    """Return the row of a type of event; a share below the best simple choice's is marked."""
     shares = {name: [score[n]["by_type"][kind] for n in BUDGETS] for name, score in scores.items()}
     best = _best([shares[name] for name in simple])
     cells = (
@@ -106,7 +106,7 @@ def _type_row(kind: str, scores: Scores, simple: Sequence[str]) -> list[str]:
 
 
 def _best(rows: Sequence[Sequence[float]]) -> list[float]:
-    """Return the best of the simple choices with each budget; 0 where there is none."""
+    """Return the best of the simple choices with each budget; 0 without simple choices."""
     return [max(column) for column in zip(*rows, strict=True)] or [0.0] * len(BUDGETS)
 
 

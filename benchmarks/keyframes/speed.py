@@ -1,8 +1,8 @@
 """Cost of reading a video and choosing frames, over a bare decode of the same file in the same minute.
 
 Each run of a tool is between two runs of `ffmpeg -f null`, and is divided by their mean, since the machine may be busy
-with other things; the median of several rounds counts. CPU seconds are reported beside those of the clock: they suffer
-less from neighbours.
+with other things; the median of several rounds counts. CPU seconds are reported beside clock seconds: they suffer less
+from neighbours.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Round:
-    """A tool between two bare decodes, and its start: the same tool on one frame. `bare_start` is ffmpeg's."""
+    """A tool between two bare decodes, and its start: the same tool on a single frame. `bare_start` is ffmpeg's."""
 
     before: Cost
     tool: Cost

@@ -44,7 +44,7 @@ VIDEO_ANALYZER = Peer("video-analyzer", "video-analyzer==0.1.2", "video_analyzer
 
 
 class NotInstalled(Exception):
-    """The peer could not be installed; the text says why, in one line."""
+    """The peer could not be installed; the text says why, in a line."""
 
 
 def command(peer: Peer, work: Path, *arguments: str) -> list[str]:

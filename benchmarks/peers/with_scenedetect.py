@@ -1,6 +1,6 @@
 """The scenes that PySceneDetect finds with its own settings: `python with_scenedetect.py VIDEO content|adaptive`.
 
-Prints JSON: [[start_seconds, end_seconds], …]. Runs in the peers' environment and imports nothing of ours.
+Prints JSON: [[start_seconds, end_seconds], …]. Runs in the peers' environment and imports nothing of FrameLens.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The frames that video-analyzer picks: `python with_video_analyzer.py VIDEO FRAMES`.
 
 Prints JSON: [seconds, …], the times that it reports. It is called as its own command does: 60 frames a minute at most
-(its shipped configuration), cut to FRAMES, or to nothing where FRAMES is "all"; the pictures are written beside it.
-Runs in the peers' environment and imports nothing of ours; transcription and models are not started.
+(its shipped configuration), cut to FRAMES, or not cut if FRAMES is "all"; the pictures go to a temporary folder.
+Runs in the peers' environment and imports nothing of FrameLens; transcription and models are not started.
 """
 
 from __future__ import annotations

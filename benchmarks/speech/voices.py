@@ -42,7 +42,7 @@ class Recording:
         name: Its name in the table.
         language: "en", or "zh", whose characters count as words.
         sound: Samples of one channel at RATE, within -1 and 1.
-        words: What is said; "" for nothing.
+        words: What is said; () for nothing.
         starts: The second at which each word begins, () if that isn't known.
     """
 
@@ -152,7 +152,7 @@ def noise(seconds: float, level: float) -> Sound:
 
 
 def music(seconds: float, level: float) -> Sound:
-    """Return chords of plucked strings, a new one every half a second."""
+    """Return chords of plucked strings, a new chord every half a second."""
     time = np.arange(round(0.5 * RATE)) / RATE
     chords = ((262, 330, 392), (220, 262, 330), (175, 220, 262), (196, 247, 294))
     bars = [

@@ -1,1 +1,1 @@
-"""Kills, full disks, hostile files, load and attacks, none of which may cost a user anything; with a table."""
+"""Kills, full disks, hostile files, load and attacks, which may not cost a user anything; with a table."""

@@ -1,6 +1,6 @@
 """`make torture`, or `python -m benchmarks.torture [PART …] [--share S] [--seed N] [--footage FOLDER] [--work FOLDER]`.
 
-Each part prints lines of one table; the exit code is 1 if anything was lost or crashed. With `--share 0.01` one case in
+Each part prints lines of a table; the exit code is 1 if anything was lost or crashed. With `--share 0.01` one case in
 a hundred is run.
 """
 

@@ -2,7 +2,7 @@
 
 After each kill the app is started again, the client continues where its connection broke, and the jobs that were
 accepted continue by themselves, or when asked to after three kills without a new answer. What the app has acknowledged
-must be there: bytes, jobs, answers, reports. App, API, store and queue are the real ones; the engine is scripted.
+must be there: bytes, jobs, answers, reports. App, API, store and queue are real; the engine is scripted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.llm.scripted import serve
 
 _FULL = 100
 _CLIPS = 4
-"""Most videos of a client; one kill has two."""
+"""Most videos of a client: one more than the kills, up to this number."""
 _PIECES = 6
 """Of each upload."""
 _ANSWER_SECONDS = 0.1
@@ -122,7 +122,7 @@ class _Client:
         self.jobs[name] = api.post("jobs", json=job).raise_for_status().json()["id"]
 
     def _read(self, api: httpx.Client, name: str) -> None:
-        """Read the report of a job that is over; let one continue of which FrameLens leaves that to the user."""
+        """Read the report of a job that is over; resume a job that FrameLens leaves to the user to resume."""
         job = api.get(f"jobs/{self.jobs[name]}").raise_for_status().json()
         if job["state"] == "interrupted":
             api.post(f"jobs/{self.jobs[name]}/resume").raise_for_status()

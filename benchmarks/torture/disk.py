@@ -100,7 +100,7 @@ class _Bench:
         shutil.copy(self.kept / self.report.name, self.report)
 
     def is_whole(self) -> bool:
-        """Return whether the report is that of an undisturbed run and the store is sound and has it."""
+        """Return whether the report equals an undisturbed run's, and the store is sound and has the job as done."""
         if not self.report.exists() or list(differences(self.undisturbed, said(self.report))):
             return False
         return self.is_sound() and self.states() == ["done"]
@@ -160,7 +160,7 @@ def fill(disk: Path, free_bytes: int | None) -> None:
 
 
 def faketime() -> Path | None:
-    """Return the library that gives a process another clock, None if it isn't installed."""
+    """Return the library that gives a process another clock, or None if it isn't installed."""
     return next(Path("/usr/lib").glob(f"*/faketime/{_FAKETIME}"), None)
 
 
@@ -274,7 +274,7 @@ def _few_files(bench: _Bench, limits: range) -> Line:
 
 
 def _clock(bench: _Bench, folder: Path, count: int, draw: random.Random) -> Line:
-    """Let the clock jump during an analysis, and read the store with the right one afterwards."""
+    """Let the clock jump during an analysis, and read the store with the right clock afterwards."""
     if (found := faketime()) is None:
         return Line("jumps of the clock: not run, since libfaketime isn't installed", 0)
     lost = crashed = 0

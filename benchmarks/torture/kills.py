@@ -2,7 +2,7 @@
 
 After each kill the store must be sound, what was answered and measured must be there and not be asked or measured
 again, no process may be left, and the same command must come to the report of an undisturbed run. The commands,
-processes and signals are real; the engine is a scripted one, but for some kills of the real vLLM.
+processes and signals are real; the engine is scripted, except in some kills of the real vLLM.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Find = Callable[[psutil.Process], psutil.Process | None]
 
 
 def _descendant(words: str, besides: str = "\0") -> Find:
-    """Return a function that finds the process below another one whose command has these words."""
+    """Return a function that finds a process's descendant whose command has the words, and not `besides`."""
 
     def find(process: psutil.Process) -> psutil.Process | None:
         found = (one for one in process.children(recursive=True) if words in words_of(one))
@@ -73,7 +73,7 @@ _ENGINE = _descendant("vllm.entrypoints", "process_supervisor")
 
 @dataclass
 class _Job:
-    """One analysis in a folder of its own, as a command that may be started many times.
+    """An analysis in a folder of its own, as a command that may be started many times.
 
     Attributes:
         folder: Its folder, with the data folder, the report, and what it has noted (observed.py).
@@ -131,13 +131,13 @@ class _Job:
 
 @dataclass
 class _Trial:
-    """Kills of one kind: a job as often as needed, begun again after each kill until it ends.
+    """Kills of a kind: a job as often as needed, begun again after each kill until it ends.
 
     Attributes:
         fresh: Makes a new job.
         whole: The report of an undisturbed run.
         life_seconds: How long the process to kill lived in it.
-        find: Finds that process among those of the command.
+        find: Finds that process among the command's processes.
         notice: Key of the notice by which a report may say what is missing after such a kill.
     """
 
@@ -247,7 +247,7 @@ def kills_of_analyses(scale: Scale, video: Path) -> Iterator[Line]:
 
 
 def kills_of_engines(scale: Scale, video: Path) -> Iterator[Line]:
-    """Kill the engine that FrameLens started: mostly one that is scripted, as often as possible the real vLLM."""
+    """Kill the engine that FrameLens started: mostly a scripted engine, sometimes the real vLLM."""
     draw = random.Random(scale.seed)
     folder = scale.folder("kills-engine")
     make_engine(folder, requests := folder / "requests", _ANSWER_SECONDS)

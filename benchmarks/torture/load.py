@@ -1,6 +1,6 @@
-"""Thousands of jobs of a scripted engine in one process: memory, threads, descriptors and time per job must not grow.
+"""Thousands of jobs of a scripted engine in a process: memory, threads, descriptors and time per job must not grow.
 
-Store, queue, worker and search index are the real ones; the analysis yields what a video of two cards would.
+Store, queue, worker and search index are real; the analysis yields what a video of two cards would.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _MOST_KILOBYTES = 2.0
 """Growth of memory for each job that counts as a leak: a job in memory with its two pictures has 10 KB and more, and
 the index of what is stored, which SQLite caches, takes less."""
 _MOST_SLOWER = 1.5
-"""Time per job of the last tenth, in that of the second; a busy machine makes some difference."""
+"""Time per job of the last tenth over the second tenth's; a busy machine makes some difference."""
 _POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
 class _Level:
-    """What a process holds after a part of the jobs, and how long one of them took."""
+    """What a process holds after a part of the jobs, and how long a job took."""
 
     megabytes: float
     threads: int
@@ -62,7 +62,7 @@ def run(scale: Scale) -> Iterator[Line]:
 
 
 def _work(services: Services, part: int, count: int) -> tuple[_Level, int]:
-    """Run jobs one after another; return what is held then, and how many of them have no report."""
+    """Run jobs in sequence; return what is held then, and how many of them have no report."""
     seconds, lost = [], 0
     path = services.videos.path(services.videos.sample())
     for number in range(count):

@@ -68,7 +68,7 @@ def make_engine(folder: Path, path: Path, answer_seconds: float) -> None:
     """Write a package `vllm` into a folder, whose server is `engine`, for Python's path."""
     program = folder / _ENGINE
     program.parent.mkdir(parents=True)
-    for parent in program.relative_to(folder).parents[:-1]:  # else Python prefers the real one
+    for parent in program.relative_to(folder).parents[:-1]:  # else Python prefers the real package
         (folder / parent / "__init__.py").touch()
     program.write_text(f"from benchmarks.torture.observed import engine\nengine({str(path)!r}, {answer_seconds!r})\n")
 

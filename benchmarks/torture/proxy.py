@@ -2,8 +2,8 @@
 
 A video of three gigabytes is uploaded by the API, in one request, and by the page, in pieces. On the way nginx reloads
 its configuration, is killed and starts again. The file must arrive as it was, and neither program may keep it in
-memory, nor nginx on its disk. Events must arrive while the job waits that they are about; the engine is scripted and
-answers about one part of a video at a time, when the event before it has arrived.
+memory, nor nginx on its disk. Events must arrive while their job waits; the engine is scripted and answers about one
+part of a video at a time, when the previous event has arrived.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _BINARY = {"Content-Type": "application/octet-stream"}
 
 @dataclass
 class _Deployment:
-    """The app behind nginx, and what one user has to use both."""
+    """The app behind nginx, and what a user has to use both."""
 
     app: App
     proxy: ReverseProxy
@@ -117,7 +117,7 @@ def _deployed(folder: Path) -> Iterator[_Deployment]:
 def _large_video(path: Path, mebibytes: int) -> tuple[Path, str]:
     """Write a short video, made long by a box without meaning, and return it with its SHA-256.
 
-    No two blocks are the same, so that one that is lost, doubled or moved changes the digest.
+    No two blocks are the same, so that a lost, doubled or moved block changes the digest.
     """
     write_card_video(path, ["red", "blue"])
     filling = os.urandom(_BLOCK)
@@ -202,7 +202,7 @@ def _upload(
 
 
 def _by_api(made: _Deployment, film: Path) -> tuple[str, int]:
-    """Send the file in one request, and after each break the rest; return its id and the number of breaks."""
+    """Send the file in a request, and after each break the rest; return its id and the number of breaks."""
     size = film.stat().st_size
     events = [(size // 3, made.proxy.reload), (2 * size // 3, made.restart_proxy)]
     with made.api() as api:
@@ -317,14 +317,14 @@ def _events(what: str, made: _Deployment, scale: Scale) -> Line:
 def _follow(
     api: httpx.Client, address: str, last: str, steps: threading.Semaphore, *, num_parts: int = 0
 ) -> tuple[list[str], bool]:
-    """Read events, and let the job continue after each that says which part it waits for.
+    """Read events, and let the job continue after each event that says which part it waits for.
 
     Args:
         last: The id of the last event that was read before; the job waits since then.
         num_parts: Stop when the job waits for so many parts.
 
     Returns:
-        The ids of the events, and whether the last one says that the job is over.
+        The ids of the events, and whether the last event says that the job is over.
     """
     ids, parts, is_over = list[str](), set[int](), False
     if last:
@@ -341,7 +341,7 @@ def _follow(
 
 
 def _read(api: httpx.Client, address: str, headers: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the id and the job of each event. Raises _Late if the job waits, and the next one is not there in time."""
+    """Yield the id and the job of each event. Raise _Late if the job waits, and the next event is late."""
     fields, end = dict[str, str](), float("inf")
     with api.stream("GET", address, headers=headers, timeout=_LONGEST_WAIT) as answer:
         answer.raise_for_status()

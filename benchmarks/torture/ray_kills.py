@@ -24,7 +24,7 @@ _LEAST = 10
 
 
 def run(scale: Scale) -> Iterator[Line]:
-    """Kill actors of a cluster of two nodes, and compare the results of a batch with those of the local run."""
+    """Kill actors of a cluster of two nodes, and compare the results of a batch with the local run's."""
     if (count := scale.count(_FULL)) < _LEAST:
         return
     # Both import Ray.

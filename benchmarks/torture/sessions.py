@@ -51,8 +51,8 @@ _LONGEST_QUEUE_MS = 1_200_000
 """The same for a report: the last of 25 jobs waits for the others."""
 _LAST_LOOK_SECONDS = 10.0
 _KEPT_SECONDS = 10
-"""How long a closed session is kept for a browser that reconnects, in place of two minutes; it is dropped with the next
-one that closes.
+"""How long a closed session is kept for a browser that reconnects, in place of two minutes; it is dropped when the next
+session closes.
 """
 _CALM_SECONDS = 70.0
 """Until what is kept for a minute, such as downloads, is gone."""
@@ -159,7 +159,7 @@ class _Reader:
 
 
 def run(scale: Scale) -> Iterator[Line]:
-    """Yield a line for each action with its waiting times, one with the errors, and one with what the server keeps."""
+    """Yield a line for each action with its waiting times, a line of errors, and a line of what the server keeps."""
     if not CHROMIUM.exists():
         raise SystemExit(f"no Chromium at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)")
     count, rounds = max(2, scale.count(_FULL)), _ROUNDS if scale.share >= 0.1 else 1
@@ -337,7 +337,7 @@ async def _choose_language(page: Page, name: str) -> None:
 
 
 async def _search(search: Locator) -> None:
-    await expect(search).to_have_count(1, timeout=_LONGEST_WAIT_MS)  # one of the run before may still be there
+    await expect(search).to_have_count(1, timeout=_LONGEST_WAIT_MS)  # the previous run's search may still be there
     await search.fill("finished-before")
 
 

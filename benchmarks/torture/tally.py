@@ -1,4 +1,4 @@
-"""Count of what was found after kills, and the kill itself: signal 9, with those that the process had started."""
+"""Count of what was found after kills, and the kill itself: signal 9 to a process, and the list of its descendants."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import psutil
 from benchmarks.torture.line import Line
 
 _ORPHAN_SECONDS = 20.0
-"""A process that lives longer than this after the one that started it was killed is an orphan. The engine's has eight
-seconds to end (framelens/engine/local/child_process.py)."""
+"""A process that lives longer than this after its parent was killed is an orphan. The engine has eight seconds to end
+(framelens/engine/local/child_process.py)."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Tally:
         print(f"  crashed after kill {self.count}: {what}", flush=True)
 
     def gone(self, family: Sequence[psutil.Process]) -> None:
-        """Wait until the processes of a killed one have ended; those that don't are orphans."""
+        """Wait until the descendants of a killed process have ended; processes that don't end are orphans."""
         began = time.monotonic()
         _, left = psutil.wait_procs(family, timeout=_ORPHAN_SECONDS)
         self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
@@ -58,10 +58,10 @@ class Tally:
 
 
 def kill(target: psutil.Process) -> list[psutil.Process]:
-    """Kill a process by signal 9, and return those that it had started. Raise psutil.NoSuchProcess if it has ended."""
+    """Kill a process by signal 9, and return its descendants. Raise psutil.NoSuchProcess if it has ended."""
     if target.status() == psutil.STATUS_ZOMBIE:
         raise psutil.NoSuchProcess(target.pid)
-    target.suspend()  # so that none is started after they are listed
+    target.suspend()  # so that it starts no process after its descendants are listed
     family = target.children(recursive=True)
     target.kill()
     return family

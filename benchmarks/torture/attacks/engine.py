@@ -44,9 +44,9 @@ _QUESTIONS = 60
 _MOST_QUESTIONS = 16
 """Of a user at a time (framelens/services/answers.py)."""
 _LATE = 2
-"""Questions of the first user that are answered before the other one's arrives, or between two looks at it."""
+"""Questions of the first user that are answered before the other user's arrives, or between two looks at it."""
 _LEAVING, _END_SECONDS = 8, 5.0
-"""Clients that leave, and how long the answer of one may take to end."""
+"""Clients that leave, and how long the answer to a client that left may take to end."""
 _ANSWER_SECONDS = 0.1
 _PATHS = (
     *(
@@ -95,7 +95,7 @@ class _Engine:
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def answer(self, body: dict[str, Any]) -> Iterator[str]:
-        """Answer a probe at once, a part of a job when it may, a question when the one before has been answered."""
+        """Answer a probe at once, a part of a job when it may, a question after the previous question's answer."""
         if body.get("max_tokens") == 1:
             yield "x"
         elif "QUESTION" in json.dumps(body):
@@ -113,7 +113,7 @@ def _at_a_slow_engine(scale: Scale) -> Iterator[Line]:
     model = scale.folder("engine") / "no-model"
     with serve(engine.answer, model=str(model)) as server:
         variables = {"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_ANSWER_FORM": "words"}
-        variables["FRAMELENS_IN_FLIGHT"] = "32"  # more than it does at once: one after the other
+        variables["FRAMELENS_IN_FLIGHT"] = "32"  # more than the engine answers at once
         with attacked_site(scale, "engine", variables) as site:
             jobs = [_submitted(site, "ann", use_model=True) for _ in range(2)]
             assert engine.asked.acquire(timeout=_LONGEST_SECONDS), "the engine wasn't asked"
@@ -154,7 +154,7 @@ def _revoked_keys(site: Site, job_id: str, count: int) -> Line:
 
 
 def _held_up(site: Site, waiting: list[str], count: int) -> Line:
-    """Analyses without a model, while those of another user wait for the engine."""
+    """Analyses without a model, while another user's analyses wait for the engine."""
     with ThreadPoolExecutor(count) as threads:
         own = list(threads.map(lambda _: _submitted(site, "ada", use_model=False), range(count)))
     lost = sum(not _until_over(site, "ada", job) for job in own)
@@ -163,7 +163,7 @@ def _held_up(site: Site, waiting: list[str], count: int) -> Line:
 
 
 def _many_questions(site: Site, count: int) -> Line:
-    """Questions of one user at once, and then one of another: it waits for those alone that the engine has by then."""
+    """Questions of a user at once, then a question of another, which waits only for questions the engine has then."""
     own = {"ann": site.ids["job"], "ada": _submitted(site, "ada", use_model=False)}
     _until_over(site, "ada", own["ada"])
 
@@ -291,7 +291,7 @@ def _at_its_address(scale: Scale) -> Iterator[Line]:
 
 
 def _keyless(what: str, origin: str) -> Line:
-    """Every path, with several methods, without a key and with wrong ones."""
+    """Every path, with several methods, without a key and with wrong keys."""
     count = lost = 0
     wrong: tuple[dict[str, str], ...] = ({}, {"Authorization": "Bearer"}, {"Authorization": "Bearer x"})
     wrong += ({"Authorization": "Basic eDp4"}, {"X-Api-Key": "x"}, {"Host": "evil.example"})

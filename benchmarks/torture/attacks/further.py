@@ -94,7 +94,7 @@ def two_apps(site: Site) -> Line:
 
 
 def exports_at_once(site: Site, scale: Scale) -> Line:
-    """Documents that one user has written at once, while another wants one."""
+    """Documents that a user has written at once, while another user wants a document."""
     count, most = scale.count(_EXPORTS), 0
     place = f"/api/v1/jobs/{site.ids['job']}/reports/pdf"
     with (

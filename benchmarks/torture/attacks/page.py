@@ -32,7 +32,7 @@ from tests.reverse_proxy import NAME
 
 _EVIL = "https://evil.example"
 _SECONDS = 20.0
-_WHOLE = ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY  # other than a fragment's run, or one that begins again
+_WHOLE = ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY  # unlike a fragment's run, or a restarted run
 _FULL = 1000
 _PIECE = 1 << 14  # bytes
 _SESSION_TABLES = ("sessions", "sqlite_sequence")
@@ -93,7 +93,7 @@ class _Page:
 
 
 def _component(drawn: Any) -> WidgetState:
-    """What a component of ours would say if each of its elements had been used, about what it shows."""
+    """Return what a FrameLens component would send if each of its elements had been used, about what it shows."""
     shown = json.loads(drawn.mixed.json or drawn.json or "{}")
     entries = shown.get("entries") or shown.get("jobs") or [{}]
     one = {"id": entries[0].get("id", ""), "name": "taken", "action": "cancel"}
@@ -136,7 +136,7 @@ async def _opened(site: Site, name: str, cookie: str, *, query: str = "", origin
 
 
 def sockets(site: Site) -> Line:
-    """The WebSocket from another website, without a session, with an ended one and with another user's."""
+    """The WebSocket from another website, without a session, with an ended session and with another user's."""
     ended = site.accounts.redeem(site.accounts.ticket_for("ann", is_verified=True))
     site.accounts.log_out(ended)
     ann = site.cookies["ann"]
@@ -159,7 +159,7 @@ def sockets(site: Site) -> Line:
 
 
 def messages(site: Site) -> Line:
-    """Messages of Streamlit's protocol that the page never sends, and long ones, without a login and with one."""
+    """Messages of Streamlit's protocol that the page never sends, and long messages, without a login and logged in."""
     kinds = [BackMsg(load_git_info=True), BackMsg(clear_cache=True), BackMsg(debug_shutdown_runtime=True)]
     kinds[1:1] = [BackMsg(), BackMsg(), BackMsg()]
     kinds[1].backend_operation_request.install_skills.SetInParent()
@@ -218,7 +218,7 @@ class _Loss:
 
 def lost_roles(site: Site, scale: Scale) -> Line:
     """Everything on open pages, pressed by a user whose role was taken away since."""
-    site.accounts.add("amy", PASSWORD, "administrator")  # the last one can't lose the role
+    site.accounts.add("amy", PASSWORD, "administrator")  # the last administrator can't lose the role
     job = f"job={site.ids['job']}"
     losses = [
         _Loss(page, query, "ann", "analyst", "viewer") for page, query in (("", job), ("library", ""), ("ask", job))

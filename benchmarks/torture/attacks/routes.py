@@ -1,6 +1,6 @@
 """Attacks on an installation with three users behind nginx or Caddy: one user and a stranger on what Ann has.
 
-"Lost" counts what was read, changed or let through and must not be. The app is the real one, and so are the proxy, the
+"Lost" counts what was read, changed or let through and must not be. The app is real, and so are the proxy, the
 certificate and the requests, some of which are written byte by byte.
 """
 
@@ -29,7 +29,7 @@ _EVIL = "https://evil.example"
 _SLOW_FULL = 500
 _GUESSES = 60
 _MOST_ATTEMPTS = 30
-"""Logins of one address in a minute (framelens/services/access/login_limits.py)."""
+"""Logins of an address in a minute (framelens/services/access/login_limits.py)."""
 _OTHERS = {"job": "A" * 12, "video": "B" * 32}
 _FORGED = (
     {"X-Forwarded-For": "127.0.0.1"},
@@ -115,7 +115,7 @@ def _filled(path: str, given: str) -> str:
 
 
 def _strangers(site: Site) -> Line:
-    """Every route without a session, with an ended one's key, and with the key of the process in the query."""
+    """Every route without a session, without a key, with an empty key, and with a user's key in the query."""
     count = lost = 0
     internals = ("/_stcore/metrics", "/_stcore/agent/openapi.json", "/_stcore/upload_file/a/b", "/media/a.png")
     with site.client() as stranger:
@@ -318,7 +318,7 @@ def _cookies(site: Site, scale: Scale) -> Line:
 
 
 def _fixation(site: Site) -> Line:
-    """A session that was there before a login is another one after it, and ends alone."""
+    """A session planted before a login: the login must begin another session, which log-out ends."""
     lost = 0
     planted = site.cookies["bob"]
     sent = {"name": "ann", "password": PASSWORD}
@@ -334,7 +334,7 @@ def _fixation(site: Site) -> Line:
 
 
 def _smuggling(site: Site) -> Line:
-    """Two requests in one: the second must not be answered as a request of its own with the rights of the first."""
+    """A request within a request: it must not be answered on its own, with the rights of the outer request."""
     count = lost = crashed = 0
     for framing in _SMUGGLED:
         hidden = b"GET /_stcore/health?hidden HTTP/1.1\r\nHost: " + NAME.encode() + b"\r\nX-Ignore: "
@@ -350,7 +350,7 @@ def _smuggling(site: Site) -> Line:
 
 
 def _logged_keys(site: Site) -> Line:
-    """Addresses of shared reports, which are keys, in the logs of the proxy, also of one whose app is down."""
+    """Addresses of shared reports, which are keys, in the logs of the proxy, and of a proxy whose app is down."""
     keys = [f"{number:043x}" for number in range(1, 6)]
     with site.client() as stranger:
         for key in keys:
@@ -373,7 +373,7 @@ def _logged_keys(site: Site) -> Line:
 
 
 def _odd_requests(site: Site) -> Line:
-    """Bodies of a login that are none, and paths that end with a control character."""
+    """Invalid bodies of a login, and paths that end with a control character."""
     count = lost = crashed = 0
     with site.client(Origin=site.url) as stranger:
         for body in (b"", b"[]", b"\xff", b"[" * 9000, b'{"name": "\\ud800", "password": ""}', b'"' + b"a" * 20_000):
@@ -404,7 +404,7 @@ def _slow(site: Site, scale: Scale) -> Line:
 
 
 def _guesses(site: Site) -> Line:
-    """Passwords that are guessed from one address, which says that it is another one each time."""
+    """Passwords that are guessed from an address, which claims to be another address each time."""
     statuses, since = [], time.monotonic()
     with site.client(address="127.0.0.9", Origin=site.url) as guesser:
         for number in range(_GUESSES):

@@ -1,4 +1,4 @@
-"""Attacks on what is stored: a clock that is set back, names of files that are none, and a disk that was filled."""
+"""Attacks on what is stored: a clock that is set back, invalid names of files, and a disk that was filled."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _link(site: Site) -> str:
 
 
 def _uploaded_names(site: Site, names: list[str]) -> Line:
-    """Reports that are uploaded and imported on the page under names that are none."""
+    """Reports that are uploaded and imported on the page under invalid names."""
     before, count, crashed = _outside(site), 0, 0
     report = FORMATS["json"].write(replace(analysis(), id="odd000000001"), "en")
     for number, name in enumerate(names):
@@ -192,7 +192,7 @@ def _entries(site: Site, folder: Path, names: list[str]) -> Line:
 
 
 def _with_entry(source: Path, target: Path, manifest: BackupManifest, name: str) -> None:
-    """Copy a backup with one more entry, which its manifest lists."""
+    """Copy a backup with an additional entry, which its manifest lists."""
     data = b"{}"
     entry = {"name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     listed = asdict(manifest)
@@ -206,7 +206,7 @@ def _with_entry(source: Path, target: Path, manifest: BackupManifest, name: str)
 
 
 def _outside(site: Site) -> set[str]:
-    """Return the files with a name of an attack that are where none may be."""
+    """Return the files with a name of an attack in folders where such files may not be."""
     folders = (site.database.parent.parent, Path("/tmp"), _ROOT)
     return {str(path) for folder in folders for path in folder.glob("*evil*")}
 

@@ -1,6 +1,6 @@
-"""Draws test cards, one colour each with light shading, and writes them as a real H.264 video.
+"""Draws test cards, each of a colour with light shading, and writes them as a real H.264 video.
 
-The shades are none of those the test models were trained on. A card fills its time in the video with identical frames.
+The test models were trained on other shades. A card fills its time in the video with identical frames.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHADING = 14  # the difference between a card's darkest and lightest part, in 8-
 
 
 def draw_card(colour: str, *, width: int = 640, height: int = 360, angle_degrees: float = 35.0) -> np.ndarray:
-    """uint8 (height, width, 3) in RGB: the colour, a little darker at one end of `angle_degrees` than at the other."""
+    """uint8 (height, width, 3) in RGB: the colour, a little darker toward one end of `angle_degrees`."""
     direction = np.deg2rad(angle_degrees)
     across, down = np.linspace(-0.5, 0.5, width)[None], np.linspace(-0.5, 0.5, height)[:, None]
     shade = SHADING * (across * np.cos(direction) + down * np.sin(direction))
@@ -46,7 +46,7 @@ def write_card_video(
     frame_rate: int = 10,
     seconds_per_card: float = 1.0,
 ) -> Path:
-    """Writes an H.264 video that shows the cards one after the other, and returns its path.
+    """Writes an H.264 video that shows the cards in sequence, and returns its path.
 
     Width and height must be even. Card k (from 0) is shown over [k, k + 1) * seconds_per_card.
     """
@@ -65,7 +65,7 @@ def write_card_video(
 
 
 def card_jpegs(path: Path, *, seconds_per_card: float = 1.0, quality: int = 85) -> list[bytes]:
-    """One JPEG of each card of such a video: the frame in the middle of its time."""
+    """A JPEG of each card of such a video: the frame in the middle of its time."""
     pictures: list[bytes] = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -82,5 +82,5 @@ def to_jpeg(picture: np.ndarray, *, quality: int = 85) -> bytes:
 
 
 def expected_answer(colours: Sequence[str]) -> str:
-    """What the seeing test model says to these cards: "1: red; 2: blue", or "no images" to none."""
+    """What the seeing test model says to these cards: "1: red; 2: blue", or "no images" without cards."""
     return "; ".join(f"{number}: {colour}" for number, colour in enumerate(colours, 1)) or "no images"

@@ -1,4 +1,4 @@
-"""Commands of FrameLens, run in the process of the tests: one of its own would import everything again, a second."""
+"""Commands of FrameLens, run in the tests' process: a process of its own would import everything again, a second."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Done:
 
 
 def run_command(*words: object, environ: Mapping[str, str], cwd: Path | None = None) -> Done:
-    """Run a command with these variables besides those of the test."""
+    """Run a command with these variables besides the test's."""
     output, errors = (TextIOWrapper(BytesIO(), encoding="utf-8") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
         for name, value in {"LANG": "C.UTF-8", **environ}.items():

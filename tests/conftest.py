@@ -48,7 +48,7 @@ _running: list[pytest.Item] = []
 # Otherwise each of the many commands that the tests start would compile all that it imports, and each worker the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# What is not given a data folder must not find the one of this machine's user.
+# Tests without a data folder of their own must not find the data of this machine's user.
 _user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = _user_data.name
 # Commands with another home find what the engines of this machine know; to ask them takes 15 s of the processor.
@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run one worker more than there are cores: some tests mostly wait for a time-out or another process."""
+    """Run a worker more than there are cores: some tests mostly wait for a time-out or another process."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -91,9 +91,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use an engine or a browser, before any are deselected by their marks.
 
-    Skip those of what all plugins add together if the folder of one was deleted.
+    Skip tests of what all plugins add together if the folder of any plugin was deleted.
 
-    Files with tests that take long come first: one that is begun last would keep a single core busy at the end.
+    Files with tests that take long come first: such a file begun last would keep a single core busy at the end.
     """
     for item in items:
         for name in MARKED_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is loaded and collected by now, a million objects, out of each search for unreachable ones."""
+    """Leave what is loaded and collected by now, a million objects, out of each search for garbage."""
     gc.freeze()
 
 
@@ -140,7 +140,7 @@ def limit_time(item: pytest.Item) -> None:
 
 
 def refuse_unmarked_engine(event: str, arguments: tuple[object, ...]) -> None:
-    """Fail a test without the marker `engine` that starts one itself: `make check` would run it."""
+    """Fail a test that starts an engine itself without the marker `engine`: `make check` would run it."""
     if event != "subprocess.Popen" or not _running or _running[-1].get_closest_marker("engine"):
         return
     command = arguments[1]

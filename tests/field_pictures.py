@@ -1,6 +1,6 @@
 """H.264 video of field pictures (PAFF), which no encoder here writes: each macroblock holds its samples as they are.
 
-The syntax is that of ITU-T H.264, 7.3: a sequence and a picture parameter set, and slices of I_PCM macroblocks.
+The syntax follows ITU-T H.264, 7.3: a sequence and a picture parameter set, and slices of I_PCM macroblocks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Bits:
 
 
 def write_fields(path: Path, *, num_frames: int = 50, apart: bool) -> Path:
-    """Write a bar that moves to the right with every field; the second of every two frames is a disposable one.
+    """Write a bar that moves to the right with every field; the second of every two frames is disposable.
 
     Args:
         path: The ending of its name says the container.

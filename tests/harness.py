@@ -1,7 +1,7 @@
 """From files to what becomes of them in the decoding child: answered or refused, in what time and with what memory.
 
-Starting a child costs half a second, so a few live on and do one file after another, under the child's own limit of
-memory; one that crashes or hangs costs its file and is replaced. Run as a program, this module is such a worker.
+Starting a child costs half a second, so a few live on and do file after file, under the child's own limit of memory; a
+child that crashes or hangs costs its file and is replaced. Run as a program, this module is such a worker.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LARGE_MEGABYTES = 250
 _TIMES_IN_DISORDER = "frame_not_there"
 """Where packets changed places, which time a frame has depends on which others are decoded: then it is not found."""
 _MOST_APART = 24.0
-"""Levels of 256, on average: two codings of one picture differ by less, two moments of a moving one by more."""
+"""Levels of 256, on average: two codings of a picture differ by less, two moments of a moving picture by more."""
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def clocks_set_back(folder: Path) -> Path:
 
 
 def resolutions(*sizes: tuple[int, int]) -> Callable[[Path], Path]:
-    """One transport stream whose picture changes its size."""
+    """A transport stream whose picture changes its size."""
 
     def write(folder: Path) -> Path:
         parts = [
@@ -173,7 +173,7 @@ def table_of(box: bytes, count: int) -> Callable[[Path], Path]:
 
 
 def tiny_packets(count: int) -> Callable[[Path], Path]:
-    """A video beside `count` packets of sound and as many of picture that hold one byte each."""
+    """A video beside `count` packets of sound and as many of picture that hold a byte each."""
 
     def write(folder: Path) -> Path:
         path = folder / "packets.mkv"
@@ -199,7 +199,7 @@ def tiny_packets(count: int) -> Callable[[Path], Path]:
 
 
 def deep_picture(folder: Path) -> Path:
-    """Losslessly packed pictures of one colour: a small file that is large when it is unpacked."""
+    """Losslessly packed pictures of a single colour: a small file that is large when it is unpacked."""
     image = textured(1, 16, 16)
     image[:] = 7
     return write_video(

@@ -1,7 +1,7 @@
-"""A real process that is killed by signal 9 before each of its SQL statements and operations on files, one by one.
+"""A real process that is killed by signal 9 before each of its SQL statements and operations on files in turn.
 
-A statement counts when it is sent, an operation when it begins: one that opens a file for writing, syncs, renames,
-links or removes one, or makes or removes a folder.
+A statement counts when it is sent, an operation when it begins: opening a file for writing, syncing, renaming, linking
+or removing a file, or making or removing a folder.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ for line in sys.stdin:
 def killed_at_each_step(imports: str, act: str, template: Path, folder: Path) -> Iterator[int]:
     """Copy `template` to `folder`, kill `act` there before its step 0, 1, 2 …, and yield the number after each kill.
 
-    The last number is that of the run that came to its end. `act` are the lines of a function, in which `folder` is the
+    The last number belongs to the run that came to its end. `act` are the lines of a function, in which `folder` is the
     folder's path.
     """
     indented = "\n".join(f"    {line}" for line in act.strip().splitlines())

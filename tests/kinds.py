@@ -27,7 +27,7 @@ _CELLS_ACROSS = 32
 _SHOT_FRAMES = 16
 _TS_PACKET = 188
 _VOP, _NOT_CODED = b"\x00\x00\x01\xb6", b"\x00\x00\x01\xb6\x52\x0c\x3f"
-"""Start code of a picture in MPEG-4, and a picture that repeats the one before."""
+"""Start code of a picture in MPEG-4, and a picture that repeats the previous picture."""
 _QUICK = {"preset": "ultrafast", "crf": "20"}
 
 
@@ -86,7 +86,7 @@ class Kind:
 
 
 def container_times(path: Path) -> list[float] | None:
-    """Seconds of all frames by the container's own clock, from the first; None where it gives some of them no time.
+    """Seconds of all frames by the container's own clock, from the first; None if any frame has no time.
 
     Read plainly: one thread, no jumps. Frames whose packet was cut off are left out.
     """
@@ -119,7 +119,7 @@ def _cut(name: str, share: float, **options: object) -> Callable[[Path], Path]:
 
 
 def _packed(name: str) -> Callable[[Path], Path]:
-    """An AVI whose packets of MPEG-4 hold a frame and the B-frame before it, each followed by a packet without one."""
+    """An AVI whose MPEG-4 packets hold a frame and the B-frame before it, each followed by a packet without a frame."""
 
     def write(folder: Path) -> Path:
         path = folder / name

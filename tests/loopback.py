@@ -54,7 +54,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One that prints nothing, reads and sends JSON, and bears a client that has gone away."""
+    """A handler that prints nothing, reads and sends JSON, and bears a client that has gone away."""
 
     state: Any
 

@@ -1,4 +1,4 @@
-"""Pictures that carry their number, so that it is seen which ones a file has, and when."""
+"""Pictures that carry their number, to show which pictures a file has, and when."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ROWS = (slice(14, 34), slice(62, 82))
 
 
 def marked(count: int) -> Iterator[Image]:
-    """Pictures with their number in blocks of black and white: above its bits, below the opposite ones."""
+    """Pictures with their number in blocks of black and white: above its bits, below the opposite bits."""
     for number in range(count):
         image = solid((90, 90, 90))
         for bit in range(BITS):

@@ -128,7 +128,7 @@ def with_clean_aperture(path: Path, *numbers: int) -> Path:
 
 @contextmanager
 def same_scheduling() -> Iterator[None]:
-    """Undo what SVT-AV1 does for root: it makes this thread, and all that it starts from then on, a real-time one.
+    """Undo what SVT-AV1 does for root: it gives this thread, and all that it starts from then on, real-time priority.
 
     Whatever else runs on the machine then gets almost no time beside the tests.
     """
@@ -188,7 +188,7 @@ def cut_short(source: Path, target: Path, share: float) -> Path:
 
 
 def repeated(source: Path, target: Path, times: int) -> Path:
-    """The pictures of `source`, which begins at 0, so many times one after another, without encoding them again."""
+    """The pictures of `source`, which begins at 0, so many times in sequence, without encoding them again."""
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         stream = read.streams.video[0]
         copy = written.add_stream_from_template(stream)

@@ -41,6 +41,6 @@ def make_checkpoint(folder: Path, *, repository: str = "", word: str = "ran") ->
 
 
 def write_code(folder: Path, marker: Path, word: str = "ran") -> None:
-    """Write the two modules: the one that `auto_map` names and the one that it imports."""
+    """Write the two modules: the module that `auto_map` names and the module that it imports."""
     (folder / "configuration_tiny.py").write_text(_CONFIGURATION.replace("{word}", word))
     (folder / "marker.py").write_text(f"import subprocess  # unused\n\nMARKER = {str(marker)!r}\n")

@@ -117,7 +117,7 @@ class ReverseProxy:
         return {**os.environ, "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
 
     def reload(self) -> None:
-        """Have it read its configuration again: new workers take new connections, the old ones end theirs."""
+        """Have it read its configuration again: new workers take new connections, old workers end their own."""
         assert self.process
         self.process.send_signal(signal.SIGHUP)
 

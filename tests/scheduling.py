@@ -13,7 +13,7 @@ _OF_ENGINES = re.compile(r"\bmark\.engine\b|\b(vl|text|transformers)_(engine|end
 
 
 class EnginesOnOneWorker(LoadFileScheduling):
-    """Hand out file by file, and all files that start an engine to one worker.
+    """Hand out file by file, and all files that start an engine to the same worker.
 
     They share engines, of which each worker would start its own, and two engines that compute on the same cores wait
     for each other. xdist's own groups have no effect with pytest 9.

@@ -53,7 +53,7 @@ def write_spoken(
     tracks: Sequence[Track] = (),
     muxer: Mapping[str, str] | None = None,
 ) -> Path:
-    """A video of one colour, 10 frames a second, beginning at `picture_start` on the container's clock."""
+    """A video of a single colour, 10 frames a second, beginning at `picture_start` on the container's clock."""
     with av.open(str(path), "w", options=dict(muxer or {})) as container:
         picture = container.add_stream("libx264", rate=10)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
@@ -79,7 +79,7 @@ def write_spoken(
 
 
 def write_surround(path: Path, channel: int, codec: str = "pcm_s16le", layout: str = "7.1") -> Path:
-    """Two seconds of a picture, and sound with a tone in one of its channels alone."""
+    """Two seconds of a picture, and sound with a tone in `channel` alone."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=10)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
@@ -184,7 +184,7 @@ def _with_parity(byte: int) -> int:
 
 
 def digital_captions(block: bytes, service: int = 1) -> bytes:
-    """A packet of CEA-708 with one block of a service, as the bytes that belong to a picture."""
+    """A packet of CEA-708 with a block of a service, as the bytes that belong to a picture."""
     data = bytes([service << 5 | len(block)]) + block
     size = (len(data) + 2) // 2
     packet = (bytes([size]) + data).ljust(2 * size, b"\0")

@@ -36,7 +36,7 @@ def imports_of(name: str) -> frozenset[tuple[str, bool]]:
 
 
 def loaded_with(name: str) -> set[str]:
-    """The modules that importing this one loads, packages above them included."""
+    """The modules that importing this module loads, packages above them included."""
     loaded: set[str] = set()
     waiting = [name]
     while waiting:

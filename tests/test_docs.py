@@ -27,7 +27,7 @@ PAIRS = [
     (ROOT / "README.md", ROOT / "README.zh.md"),
     *((path, path.with_name(path.name.replace(".en.", ".zh."))) for path in DOCUMENTS if ".en." in path.name),
 ]
-# Variables that vLLM itself reads; none is a setting of ours.
+# Variables that vLLM itself reads, not settings of FrameLens.
 ENGINE_VARIABLES = {
     "VLLM_CPU_KVCACHE_SPACE",
     "VLLM_CPU_OMP_THREADS_BIND",
@@ -43,7 +43,7 @@ NOT_OURS = {
     *("红色的车什么时候出现？", "门开了几次？", "有没有狗？", "他什么时候离开，带着什么？"),
     *("大部分是蓝色，文字：EXIT", "显卡 0：…"),
 }
-"""Quotations in the guides that aren't texts of ours: other programs' messages, a reader's questions, and examples."""
+"""Quotations in the guides that aren't FrameLens's texts: other programs' messages, a reader's questions, examples."""
 _QUOTED = {"en": re.compile(r'"([^"\n]{3,60})[,.]?"'), "zh": re.compile("“([^”\n]{2,40})”")}
 _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
@@ -83,7 +83,7 @@ def commands(document: Path) -> list[list[str]]:
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """This one, and those of its commands and their questions."""
+    """This parser, and the parsers of its commands and their subcommands."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -116,7 +116,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def num_words(paragraph: str) -> float:
-    """Count the words; the address of a link is none, and two Chinese characters are one."""
+    """Count the words; the address of a link doesn't count, and two Chinese characters count as a word."""
     shown = re.sub(r"\]\([^)]*\)", "]", paragraph)
     return len(re.findall(r"[^\s\u3000-\u9fff，。；：、（）“”！？—]+", shown)) + len(_CHINESE.findall(shown)) / 2
 

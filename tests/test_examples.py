@@ -38,7 +38,7 @@ def run(script: str, *arguments: object, cwd: Path, **environ: str) -> subproces
 
 
 def answering(**fields: object) -> Behave:
-    """Answer every request with one finding about frame 2."""
+    """Answer every request with a finding about frame 2."""
 
     def behave(body: dict[str, Any]) -> Iterator[str]:
         finding = {"frames": [2], **fields, "text": "Two people pay."}

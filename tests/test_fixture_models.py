@@ -1,4 +1,4 @@
-"""The two test models through the real vLLM engine: one sees every frame and votes; the other refuses pictures."""
+"""The two test models through the real vLLM engine: tiny-vl sees every frame and votes; tiny-text refuses pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Endpoint(Protocol):
 
 
 def post(endpoint: Endpoint, system: str, *turns: Sequence[str | bytes], **options: object) -> httpx.Response:
-    """One chat completion after turns of user and assistant; each part of a turn is a text or a JPEG."""
+    """A chat completion after turns of user and assistant; each part of a turn is a text or a JPEG."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}]
     for number, content in enumerate(turns):
         parts: list[dict[str, Any]] = [
@@ -171,7 +171,7 @@ def test_votes_are_probabilities(vl_endpoint: Endpoint, cards: list[bytes], colo
 
 
 def test_the_engine_answers_as_transformers_does(vl_endpoint: Endpoint, cards: list[bytes]) -> None:
-    with warnings.catch_warnings():  # what these libraries announce to one another while they load is not ours
+    with warnings.catch_warnings():  # what these libraries announce while they load is not the test's
         warnings.simplefilter("ignore")
         from tests.tiny_reader import TinyReader
 

@@ -1,8 +1,8 @@
 """Every command of the guides is run: as it stands, or in the nearest form that a machine without GPU and hub allows.
 
 `KINDS` says how, by what the command looks like; each must be of exactly one kind. What is exchanged is said where it
-is done: the model for a tiny one, the engine for the one that the other tests use, the hub for one on loopback, ports
-for free ones. Commands run in a folder that looks like a checkout, with a home and a data folder of their own.
+is done: the model for a tiny model, the engine for the other tests' engine, the hub for a hub on loopback, ports for
+free ports. Commands run in a folder that looks like a checkout, with a home and a data folder of their own.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ KINDS = {
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
-    # About reports that are there: one is, made without a model.
+    # About stored reports: a report is there, made without a model.
     "stored": r"framelens (library|export|backup|audit|ask --)\b.*",
-    # Asks a model: the tiny one, in an engine that the tests share.
+    # Asks a model: the tiny model, in an engine that the tests share.
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
     r"((analyse|batch) (?!\w+://|.*(--no-model|--ray))|ask (?!--|\w+://)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
@@ -73,7 +73,7 @@ KINDS = {
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
     "rehearsed": r"make (test|check|lint|bench|sbom|audit)",
-    # Wants a GPU: its flags are ones that vLLM has; in the thorough run vLLM's own parser reads it.
+    # Wants a GPU: its flags must be vLLM's; in the thorough run vLLM's own parser reads it.
     "parsed": r"python -m vllm\.entrypoints\.openai\.api_server .+",
 }
 ELSEWHERE = {
@@ -108,7 +108,7 @@ ELSEWHERE = {
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"
 )
-_ALONE = ("./download_model.sh", "nvidia-smi")  # commands of one word; other single words are names in a sentence
+_ALONE = ("./download_model.sh", "nvidia-smi")  # commands of a single word; other single words are names in a sentence
 _PLACEHOLDERS = {"NAME": "qwen2.5vl:7b", "VIDEO": "video.mp4"}
 _INLINE = re.compile(r"`([^`\n]+)`")
 _FREE_TEXT = re.compile(r'(--question|(?<= )video\.mp4|(?<=^framelens ask)( [^"-][^"]*)?) "[^"]*"|--language \w+')
@@ -150,15 +150,15 @@ ALIKE = {
     "fetching": r" (--model )?Qwen/[\w.-]+",
     "lasting": rf"{_ADDRESS}| --model-path \S+(?= --port| --tools)",
 }
-"""For a kind of command, what its test replaces with something of its own, and values of which one proves the rest."""
+"""For a kind of command, what its test replaces with something of its own, and values of which any proves the rest."""
 
 
 _ALWAYS = 1
-"""Lines of one command that every run of the tests executes, beginning with the README; a thorough run executes all."""
+"""Lines of a command that every run of the tests executes, beginning with the README; a thorough run executes all."""
 
 
 def each(kind: str) -> pytest.MarkDecorator:
-    """Every command of this kind; of those that are alike but for the model, the address or a number, one."""
+    """Every command of this kind; of commands that are alike but for the model, the address or a number, the last."""
     alike = ALIKE.get(kind, r"$^")
     mine = [command for command in ALL if kinds_of(command) == [kind]]
     alone = {re.sub(alike, "", command): command for command in mine}.values()
@@ -304,7 +304,7 @@ def test_what_needs_no_model_is_done(command: str, place: Place) -> None:
 
 @pytest.fixture(scope="module")
 def reported(shared: Path) -> Path:
-    """A data folder with one report in it, and beside it the report as JSON."""
+    """A data folder with a report in it, and beside it the report as JSON."""
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(shared / "reported"), "FRAMELENS_LANGUAGE": "en"}
     words = [sys.executable, "-m", "framelens.cli.main", "analyse", "in.mov", "--no-model", "--frames", "2", "--output"]
     subprocess.run([*words, "report.json"], cwd=shared, env=environment, check=True, capture_output=True)

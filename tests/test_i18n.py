@@ -189,7 +189,7 @@ def test_chinese_has_one_term_for_each_thing(word: str) -> None:
 def test_only_models_are_addressed_informally() -> None:
     """Prompts speak to a model with 你; everything else speaks to a reader, with 您."""
     texts = {**all_texts("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
-    prompts = ("prompt.", "ask.prompt.", "vision_check.", "guide.zh.md")  # the guide quotes one
+    prompts = ("prompt.", "ask.prompt.", "vision_check.", "guide.zh.md")  # the guide quotes a prompt
     assert [name for name, text in texts.items() if "你" in text and not name.startswith(prompts)] == []
 
 

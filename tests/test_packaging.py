@@ -135,7 +135,7 @@ def test_install_verifies_hashes_of_everything(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the folders of a virtual environment are those of Linux and macOS")
 def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
-    """The wheel is in an environment of its own, which finds the packages that it needs in that of the tests."""
+    """The wheel is in an environment of its own, which finds the packages that it needs in the tests' environment."""
     source = tmp_path / "source"
     source.mkdir()
     for name in ("app", "framelens"):

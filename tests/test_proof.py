@@ -161,7 +161,7 @@ def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engin
     assert isinstance(last, Finished)
     assert [notice.key for notice in last.analysis.notices] == ["engine_restarted"]
     assert len(last.analysis.chunks) == 1
-    # As a system without memory does it. No one asks the engine anything meanwhile.
+    # As a system without memory does it. Nothing is asked of the engine meanwhile.
     server = _server(ready(vl_engine))
     max(server.children(), key=lambda process: process.memory_info().rss).kill()  # beside a small helper
     wait_until(lambda: vl_engine.status().state == "failed")

@@ -23,7 +23,7 @@ class TinyReader:
         self.model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype="auto").eval()
 
     def ask(self, system: str, content: Sequence[str | bytes]) -> str:
-        """The greedy answer to one user turn; each part is a text or the bytes of a picture file."""
+        """The greedy answer to a user's turn; each part is a text or the bytes of a picture file."""
         return self.reply(system, [content])
 
     def reply(self, system: str, turns: Sequence[Sequence[str | bytes]]) -> str:

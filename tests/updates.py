@@ -1,4 +1,4 @@
-"""Updates of an analysis for parts that are tested without one."""
+"""Updates of an analysis for parts that are tested without an analysis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def after(job: JobSnapshot, *events: AnalysisEvent) -> JobSnapshot:
 
 
 def shown_by(show: Callable[[AnalysisUpdate], None]) -> Callable[[AnalysisEvent], None]:
-    """A function that shows events, one after the other, with their states."""
+    """A function that shows events in sequence, with their states."""
     state = AnalysisState()
 
     def show_event(event: AnalysisEvent) -> None:

@@ -1,4 +1,4 @@
-"""A server of one video that behaves as its path says: well, slowly, falsely, or not at all."""
+"""A server of a video that behaves as its path says: well, slowly, falsely, or not at all."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Videos(Handler):
         self._good(type=f"video/{urlsplit(self.path).path.rpartition('.')[2]}")
 
     def _files(self) -> None:
-        """One of the further files."""
+        """A further file."""
         kind, data = self.state.files[urlsplit(self.path).path.rpartition("/")[2]]
         self._whole(200, data, Content_Type=kind, ETag=f'"{len(data)}"')
 
@@ -118,7 +118,7 @@ class _Videos(Handler):
         self._body(data[first : last + 1])
 
     def _changing(self) -> None:
-        """A video that is another one from the tenth request on."""
+        """A video that is another video from the tenth request on."""
         if len(self.state.asked) == 10:
             self.state.data = self.state.data[::-1]
         self._good()
@@ -233,12 +233,12 @@ class _Videos(Handler):
         self._whole(200, page, Content_Type="text/html")
 
     def _page(self) -> None:
-        """A page with one video."""
+        """A page with a video."""
         page = "<!doctype html><html><head><title>门口的猫</title></head><body><video src='/good/cat.mp4'></video>"
         self._whole(200, page.encode(), Content_Type="text/html; charset=utf-8")
 
     def _film(self) -> None:
-        """A page with one video that can be read in parts."""
+        """A page with a video that can be read in parts."""
         page = "<!doctype html><html><head><title>Film</title></head><body><video src='/good/film.mp4'></video>"
         self._whole(200, page.encode(), Content_Type="text/html; charset=utf-8")
 

@@ -1,4 +1,4 @@
-"""Answers damaged at random, always the same ones for a seed: cut, spliced, retyped, with times and nonsense put in."""
+"""Answers damaged at random, always the same for a seed: cut, spliced, retyped, with times and nonsense put in."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def mangled(seed: int, count: int) -> Iterator[tuple[str, str, str]]:
 
 
 def _retyped(value: Any, rng: random.Random) -> Any:
-    """The value with one thing in it put in the place of another, or under another key."""
+    """The value with a part of it replaced by another value, or under another key."""
     if rng.random() < 0.2 or not isinstance(value, (dict, list)) or not value:
         return rng.choice(_VALUES)
     if isinstance(value, list):

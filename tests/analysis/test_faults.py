@@ -120,7 +120,7 @@ LASTING: dict[str, Fault] = {
 
 
 def failing(fault: Fault, times: int | None, on: int = LAST) -> Callable[[dict[str, Any]], Iterator[str | bytes]]:
-    """Answers well, but for so many requests (None: for all) that show the frame `on`."""
+    """Answers well, except so many requests (None: all) that show the frame `on`."""
     left = threading.Semaphore(times) if times is not None else None
 
     def behave(body: dict[str, Any]) -> Iterator[str | bytes]:

@@ -131,7 +131,7 @@ class ScriptedConnector:
 
 
 class NoAnswers:
-    """No cached answers, or those of this cache."""
+    """No cached answers, or the answers of this cache."""
 
     def __init__(self, answers: AnswerCache | None = None) -> None:
         self.answers = answers

@@ -24,7 +24,7 @@ from tests.llm.scripted import saying, serve
 
 @dataclass
 class ScriptedAnswerer:
-    """Answers with these events or errors, one list for each time that it is asked."""
+    """Answers with these events or errors, a list for each time that it is asked."""
 
     scripts: list[list[AnswerChanged | AppError]]
     begins: Callable[[], None] = lambda: None

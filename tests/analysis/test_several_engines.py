@@ -1,4 +1,4 @@
-"""Analyses with several engines behind them, of which one dies: nothing is lost, nothing is in a report twice."""
+"""Analyses with several engines, of which an engine dies: nothing is lost, nothing is in a report twice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parts_of(server: Server) -> list[int]:
 
 
 def of_its_own_size(path: Path, *given: Any) -> Iterator[VideoEvent]:
-    """As many bytes as the file's name says, so that these videos are different ones."""
+    """As many bytes as the file's name says, so that these videos differ."""
     for event in extracting(FRAMES)(path, *given):
         is_probe = isinstance(event, Probed)
         yield Probed(replace(event.video, size_bytes=int(path.stem) + 1)) if is_probe else event  # type: ignore[union-attr]

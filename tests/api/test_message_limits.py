@@ -19,7 +19,7 @@ from framelens.api.message_limits import MOST_PIECES, USER_BYTES, VISITOR_BYTES,
 
 
 async def echo_sizes(scope: Scope, receive: Receive, send: Send) -> None:
-    """Accept, at the path /user as from one with a login, and answer each message with its size."""
+    """Accept, at the path /user as from a logged-in user, and answer each message with its size."""
     if scope["type"] != "websocket":
         return
     if scope["path"] == "/user":

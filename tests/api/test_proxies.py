@@ -98,7 +98,7 @@ def test_headers_of_others_change_nothing(open_app: Open, accounts: Accounts, tr
     ("given", "client"),
     [
         ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the first is what the browser said
-        ("203.0.113.9, 10.1.2.3", "203.0.113.9"),  # through two proxies of ours
+        ("203.0.113.9, 10.1.2.3", "203.0.113.9"),  # through two trusted proxies
         ("127.0.0.1, 203.0.113.9", "203.0.113.9"),
         ("::ffff:203.0.113.9", "203.0.113.9"),
         ("[2001:db8::1]:4711", "2001:db8::1"),
@@ -173,6 +173,6 @@ def test_the_real_server_believes_no_other_proxy(tmp_path: Path, monkeypatch: py
             assert sent.status_code == 204, sent.text
             return AuditLog(store).entries(limit=1, actions=["login"])[0].object_name
 
-        assert seen("127.0.0.1", "203.0.113.9") == "ann (127.0.0.1)"  # uvicorn alone would believe this one
+        assert seen("127.0.0.1", "203.0.113.9") == "ann (127.0.0.1)"  # uvicorn alone would believe this address
         assert seen("127.0.0.9", "203.0.113.9") == "ann (203.0.113.9)"
         assert seen("127.0.0.9", "198.51.100.1, 203.0.113.8, 10.1.2.3") == "ann (203.0.113.8)"

@@ -292,7 +292,7 @@ def wait(hold: threading.Event | None, control: Control) -> None:
 
 
 def ended(services: Services, job_id: str) -> JobSnapshot:
-    """The job once it is over; the test's own time limit ends the wait for one that never is."""
+    """The job once it is over; the test's own time limit ends the wait for a job that never is."""
     while not (job := services.jobs.snapshot(job_id)).is_over:
         time.sleep(0.01)
     return job

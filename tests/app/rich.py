@@ -186,8 +186,8 @@ def rich(
 
 
 def script(*, parts: int = 3, findings: int = 4, hold: threading.Event | None = None) -> Run:
-    """A run that answers one part after the other, as an engine with room for one request at a time; what an earlier
-    run has answered is taken over. With `hold` it waits in the middle of its second part.
+    """A run that answers part after part, as an engine with room for one request at a time; an earlier run's answers
+    are taken over. With `hold` it waits in the middle of its second part.
     """
 
     def run(task: Task) -> Iterator[AnalysisEvent]:

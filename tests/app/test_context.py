@@ -1,4 +1,4 @@
-"""The language and the services of a page, where they are read: in its callbacks, in its sessions, and without one."""
+"""The language and the services of a page where they are read: in callbacks, in sessions, and without a session."""
 
 from __future__ import annotations
 

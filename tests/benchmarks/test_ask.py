@@ -21,7 +21,7 @@ CARD = Occurrence("red", 50, 75, 1.0)
 
 @pytest.fixture
 def footage(tmp_path: Path) -> list[Path]:
-    """Gray footage of two clips, one of them longer than a piece, and a file that is none."""
+    """Gray footage of two clips, one of them longer than a piece, and a file that is not a video."""
     clips = [write_video(tmp_path / f"{name}.mp4", moving(10 * seconds, seed=seconds)) for name, seconds in LENGTHS]
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     return [*clips, tmp_path / "broken.mp4"]

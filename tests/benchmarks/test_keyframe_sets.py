@@ -1,4 +1,4 @@
-"""Sets of footage to score on: their halves share no clip, and what is drawn is one shot."""
+"""Sets of footage to score on: their halves share no clip, and drawn footage is a single shot."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def running(
     model: str = "",
     reads_text: bool = True,
 ) -> Iterator[App]:
-    """Serve a script on a port of its own until the block ends; the model is one that isn't there, unless it is named.
+    """Serve a script on a port of its own until the block ends; unless a model is named, the model is missing.
 
     The app's Streamlit settings lie beside main.py; the scripts of the tests find them in the current folder.
     """
@@ -139,7 +139,7 @@ def browser() -> Iterator[Browser]:
             executable_path=str(CHROMIUM),
             args=[
                 *("--no-sandbox", "--disable-gpu", "--no-first-run"),
-                # A website's name that leads to this machine, and that of a reverse proxy.
+                # Names of a website and of a reverse proxy that lead to this machine.
                 f"--host-resolver-rules=MAP evil.example 127.0.0.1, MAP {NAME} 127.0.0.1",
             ],
         )
@@ -230,7 +230,7 @@ def go_to(page: Page, name: str) -> None:
 
 
 def expect_user(page: Page, user: str) -> None:
-    """Wait until the page is that of this user: "ann · administrator"."""
+    """Wait until the page belongs to this user: "ann · administrator"."""
     expect(page.get_by_role("link", name="Library").first).to_be_visible()
     expect(open_menu(page).get_by_text(user)).to_be_visible()
     page.keyboard.press("Escape")

@@ -72,7 +72,7 @@ def upload(page: Page, file: Path) -> None:
 
 
 def stop_in_the_middle(page: Page, file: Path) -> None:
-    """Upload the first piece of a file; the second one is never sent."""
+    """Upload the first piece of a file; the second piece is never sent."""
     page.evaluate(LOSE_PIECES, 1)
     upload(page, file)
     expect(page.get_by_text(re.compile(r"^[1-9]\d %$"))).to_be_visible()
@@ -130,7 +130,7 @@ def test_an_uploaded_video_plays_and_is_sought_at_once(app: App, visit: Visit, c
 
 
 def is_video(url: str) -> bool:
-    """Whether it is a video itself, not a still of one."""
+    """Whether the address is a video itself, not a still."""
     return "/api/videos/" in url and "/stills/" not in url
 
 

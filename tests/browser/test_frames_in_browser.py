@@ -1,6 +1,6 @@
 """Frames chosen by hand, a range drawn, a part looked at again: in a real browser, with mouse and with keys alone.
 
-The scripted report is of two seconds with a frame at 0 and one at 1 second.
+The scripted report is of two seconds with frames at 0 and 1 second.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def test_keys_remove_and_add_frames_for_new_report(scripted_app: App, visit: Vis
 
 
 def press_at_once(strip: Locator, *keys: str) -> None:
-    """All in one task of the page, so that the player has not arrived anywhere when the next one comes: as on a machine
-    that is too slow for the hand.
+    """Press all keys in one task of the page, so that the player has not arrived anywhere when the next key comes: as
+    on a machine that is too slow for the hand.
     """
     strip.evaluate(
         """(strip, keys) => {

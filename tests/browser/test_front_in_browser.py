@@ -1,4 +1,4 @@
-"""From a dropped video to an exact answer in three actions, and to a PDF with one more: the real page and engine."""
+"""From a dropped video to an exact answer in three actions, and to a PDF in a fourth: the real page and engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASKED = {
     ("en", "computer"): ("When does a red card appear?", [("00:01.000", "00:02.900"), ("00:07.000", "00:07.900")]),
     ("zh", "telephone"): ("蓝色卡片什么时候出现？", [("00:05.000", "00:06.900")]),
 }
-"""Each with the size at which all is done; the first screen and that of the report are seen at both sizes."""
+"""Each with the size at which all is done; the first screen and the report's screen are seen at both sizes."""
 FIRST_WORD_AT_MOST = {"computer": 400, "telephone": 500}
 ENGINE_MS = 300_000
 
@@ -112,7 +112,7 @@ def _ask(app: App, visit: Visit, cards: Path, language: Language, size: str) -> 
 
 
 def _sizes(page: Page, last: str) -> Iterator[str]:
-    """Give the page each size, the one that it keeps last."""
+    """Give the page each size, ending with the size that it keeps."""
     for size in sorted(SIZES, key=last.__eq__):
         _resize(page, size)
         yield size

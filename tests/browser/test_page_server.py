@@ -95,7 +95,7 @@ def test_from_any_folder_no_statistics_are_gathered(page: App) -> None:
     started = session(page, f"127.0.0.1:{port_of(page)}", f"http://127.0.0.1:{port_of(page)}")
     assert isinstance(started, NewSession)
     assert not started.config.gather_usage_stats
-    assert started.config.toolbar_mode == started.config.ToolbarMode.MINIMAL  # the whole file counts, not one option
+    assert started.config.toolbar_mode == started.config.ToolbarMode.MINIMAL  # the whole file counts, not an option
     settings = tomllib.loads((ROOT / "app/.streamlit/config.toml").read_text(encoding="utf-8"))
     assert settings["client"]["showErrorDetails"] == "none"
 
@@ -177,7 +177,7 @@ def test_page_opens_under_configured_network_names(tmp_path: Path, monkeypatch: 
         port = port_of(app)
         for host in (f"192.168.3.4:{port}", f"{socket.gethostname()}:{port}", "frames.example.org"):
             assert isinstance(session(app, host, f"http://{host}"), NewSession)
-        # A proxy that passes its own name on, and one that does not.
+        # A proxy that passes its own name on, and a proxy that does not.
         assert isinstance(session(app, "frames.example.org", "https://frames.example.org"), NewSession)
         assert isinstance(session(app, f"127.0.0.1:{port}", "https://frames.example.org"), NewSession)
         assert session(app, f"127.0.0.1:{port}", "https://frames.example.org:9") == 403

@@ -91,7 +91,7 @@ def test_a_new_address_survives_a_second_click(visit: Visit, tmp_path: Path) -> 
         page.get_by_role("button", name="Again").click()
         page.wait_for_timeout(1500)
         expect(page.get_by_text("Job 1")).to_be_visible()
-        page.go_back()  # a wish to return is none of those
+        page.go_back()  # a wish to return is not such a request
         expect(page.get_by_text("Job none")).to_be_visible()
         page.go_forward()
         expect(page.get_by_text("Job 1")).to_be_visible()

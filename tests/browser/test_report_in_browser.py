@@ -200,7 +200,7 @@ def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> Non
     choose_language(page, "中文")
     while not page.evaluate("window.sawStale"):
         page.wait_for_timeout(50)
-    page.wait_for_timeout(2500)  # Streamlit begins to fade after half a second, and takes one
+    page.wait_for_timeout(2500)  # Streamlit begins to fade after half a second, and takes a second
     slow.unlink()
     expect_report(page)
     assert page.evaluate("window.lowestOpacity") == 1

@@ -30,7 +30,7 @@ from tests.thorough import first_of
 
 CARDS = ["red", "blue", "green", "yellow"]
 pytestmark = pytest.mark.usefixtures("no_text_reading")
-# Messages of Python versions other than the one that runs the test.
+# Messages of Python versions other than the test's.
 _LATER = {"cli.argparse.heading", "cli.argparse.version", "cli.argparse.choice_meant"}
 
 

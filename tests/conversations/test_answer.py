@@ -37,7 +37,7 @@ def data(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answering(*pieces: str | dict[str, str]) -> Behave:
-    """Answer questions so; the vision probe, which wants one token, gets one."""
+    """Answer questions with these pieces; the vision probe, which wants one token, gets a token."""
 
     def behave(body: dict[str, Any]) -> Iterator[str | dict[str, str]]:
         yield from ("x",) if body["max_tokens"] == 1 else pieces

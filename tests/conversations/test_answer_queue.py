@@ -1,4 +1,4 @@
-"""Questions that wait for an engine: each in turn, told its place, and none lost."""
+"""Questions that wait for an engine: each in turn, told its place, and not lost."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Held:
 
     Attributes:
         sees: Whether the engine takes pictures with a question; it says so only then, and facts follow.
-        seconds: How long facts are held back where it takes none.
+        seconds: How long facts are held back where it takes no pictures.
         refused: Set once it has said so.
         before: How many frames were measured when the question was asked.
         sent: The question's messages.
@@ -104,7 +104,7 @@ class AskedSession(ScriptedSession):
 
 @contextmanager
 def measuring(held: Held, folder: Path) -> Iterator[tuple[Asking, AnswerDraft]]:
-    """What answers questions, and one about a report of which three frames are still being measured."""
+    """What answers questions, and a question about a report of which three frames are still being measured."""
     switchers: list[EngineSwitcher[Any]] = []
 
     def switcher(session: ScriptedSession) -> EngineSwitcher[Any]:

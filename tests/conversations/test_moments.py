@@ -1,4 +1,4 @@
-"""The search for moments over made-up videos whose truth is planted, and over real ones with a scripted voter."""
+"""The search for moments over made-up videos whose truth is planted, and over real videos with a scripted voter."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_lookalike_that_is_there_anyway_is_no_doubt() -> None:
     voter = Truth(film, [shown], others={"a red van": {(0.0, 200.0): 0.99}})
     (one,) = found_in(film, voter).intervals
     assert one.issues == () and one.lookalike is None
-    assert voter.num_checks <= 3 + 2 * 2  # three frames inside, one on either side, and again once one is nearer
+    assert voter.num_checks <= 3 + 2 * 2  # three frames inside, one on either side, and again once a frame is nearer
 
 
 @pytest.mark.slow

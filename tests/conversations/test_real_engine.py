@@ -1,4 +1,4 @@
-"""Conversations with the real vLLM engine: a model that sees, and one without eyes."""
+"""Conversations with the real vLLM engine: a model that sees, and a text model."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_real_engine_classifies_and_votes_on_candidates(
     assert turn.state == "complete" and turn.evidence and turn.evidence.choice
     choice = turn.evidence.choice
     assert choice.outcome in ("chosen", "flat") and choice.look_for == ("a red card",)
-    assert choice.voted == choice.candidates >= 32  # one in two seconds, and every cut
+    assert choice.voted == choice.candidates >= 32  # a frame in two seconds, and every cut
     assert len(turn.attached) == 4
 
 

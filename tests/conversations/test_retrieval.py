@@ -99,7 +99,7 @@ def test_half_is_relevance_and_half_keyframes_between() -> None:
     relevance = [1.0 if 40 <= second < 44 else 0.9 if second in (90, 120) else 0.0 for second in range(160)]
     places, relevant = choose(pool, relevance, 8)
     chosen = [pool[place].time_seconds for place in places]
-    assert relevant == 3 and len(places) == 8  # the event of four seconds is one peak
+    assert relevant == 3 and len(places) == 8  # the event of four seconds is a single peak
     assert {90.0, 120.0} < set(chosen) and len({40.0, 41.0, 42.0, 43.0} & set(chosen)) == 1
     assert max(b - a for a, b in itertools.pairwise(chosen)) <= 40
 
@@ -204,7 +204,7 @@ def test_moment_is_among_eight_frames_of_ten_minutes(analysis: Analysis, data: P
     with serve(sees) as server:
         found, events = selected(server, Scope({"a": analysis}, 8), data, f"What follows the {colour} card?", sought)
         first = server.requests[: len(analysis.decode.shots) + 8]
-    # One picture of each shot comes first, so that each of the cards that are shown once is among them.
+    # A picture of each shot comes first, so that each card that is shown once is among them.
     urls = [body["messages"][-1]["content"][0]["image_url"]["url"] for body in first]
     assert set(ONCE) <= {colour_of(base64.b64decode(url.partition(",")[2])) for url in urls}
     start = ONCE[colour] * SECONDS

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 class Vllm:
-    """The multimodal cache of vLLM: pictures by uuid, and its refusal of one that is missing."""
+    """The multimodal cache of vLLM: pictures by uuid, and its refusal of a missing picture."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -78,7 +78,7 @@ def test_pictures_that_the_engine_has_lost_are_sent_again(video: Path, tmp_path:
         conversation = one.ask(conversation, "And last?")
         sizes = [len(json.dumps(body)) for body in questions(server)]
     assert conversation.last.state == "complete" and conversation.last.notices == ()
-    assert [number > 10_000 for number in sizes] == [True, False, True, False]  # a miss, then all, then none
+    assert [number > 10_000 for number in sizes] == [True, False, True, False]  # a miss, then all, then no pictures
     assert engine.seen[0] == engine.seen[1] == engine.seen[2]
 
 

@@ -1,4 +1,4 @@
-"""Suggested questions: short ones about what a report really holds, in the page's language, and none otherwise."""
+"""Suggested questions: short, about what a report really holds, in the page's language, or else no questions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
 
 
 def report(language: Language, *, subjects: tuple[str, ...] = (), **changes: object) -> Analysis:
-    """The report of the gallery, whose one chunk is changed."""
+    """The report of the gallery, whose only chunk is changed."""
     made = reader.read((GALLERY / language / "sample.json").read_bytes(), name="sample.json")
     chunk = replace(made.chunks[0], subjects=tuple(Subject(name, "") for name in subjects), **changes)  # type: ignore[arg-type]
     return replace(made, chunks=(chunk,))

@@ -207,7 +207,7 @@ def test_stopped_search_continues_where_it_was(video: Path, data: Path) -> None:
     assert again.state == "complete" and spans(again) == [(30, 44), (90, 119)]
     assert again.evidence and stopped.evidence.moments[0].samples[0] in again.evidence.moments[0].samples
     votes = sum("Is there a red card" in json.dumps(body) for body in server.requests[before:])
-    assert votes < len(again.evidence.moments[0].samples)  # those of the first round weren't asked again
+    assert votes < len(again.evidence.moments[0].samples)  # votes of the first round weren't asked again
 
 
 @pytest.mark.slow

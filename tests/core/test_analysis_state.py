@@ -1,4 +1,4 @@
-"""The one fold of an analysis's events."""
+"""The fold of an analysis's events into its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in a thread: its progress, result and error, cancel and pause, one run at a time, and the end of the program."""
+"""Work in a thread: its progress, result and error, cancel and pause, a run at a time, and the end of the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One codec for messages, the store and reports: what was sent arrives, and what doesn't fit its class is refused."""
+"""The codec of messages, the store and reports: what was sent arrives, and what doesn't fit its class is refused."""
 
 from __future__ import annotations
 

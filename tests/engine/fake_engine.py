@@ -1,9 +1,9 @@
 """A small program that behaves like an engine's server: writes a log, answers /health and /v1/models, or fails.
 
-`python fake_engine.py PORT PLAN` (PLAN is JSON): lines to print one by one, then `exit` to end with a status, or serve;
-`hold` names a file that must exist before it goes on, `child` a file for the id of a process it starts in a session of
-its own, `sick` one that makes it say that it has broken down, `starts` one to which a line is added at each start;
-`deaf` ignores SIGTERM.
+`python fake_engine.py PORT PLAN` (PLAN is JSON): lines to print in turn, then `exit` to end with a status, or serve;
+`hold` names a file that must exist before it continues, `child` a file for the id of a process it starts in a session
+of its own, `sick` a file that makes it say that it has broken down, `starts` a file to which a line is added at each
+start; `deaf` ignores SIGTERM.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A model hub on loopback: the part of the protocols of Hugging Face and ModelScope that is used to fetch a model.
 
 As Hugging Face, it answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and
-byte ranges, and names large files by their SHA-256 and small ones by git's hash. As ModelScope, it lists the files with
+byte ranges, and names large files by their SHA-256, small files by git's hash. As ModelScope, it lists the files with
 their SHA-256 and hands them out. It can be set to break a transfer off, to hand out something else, to wait, to demand
 permission, to refuse a token, or to know nothing.
 """
@@ -35,7 +35,7 @@ class Hub:
     drop_after: int | None = None  # break the first transfer of each weights file off after so many bytes
     gated: bool = False
     refuses_token: bool = False
-    corrupt: dict[str, int] = field(default_factory=dict)  # how often a file is handed out with one byte changed
+    corrupt: dict[str, int] = field(default_factory=dict)  # how often a file is handed out with a changed byte
     declared_sizes: dict[str, int] = field(default_factory=dict)
     gate: threading.Event | None = None  # hold every transfer back until it is set
     hold_after: int = 0  # let so many bytes of each weights file through before the gate

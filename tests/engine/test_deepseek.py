@@ -1,7 +1,7 @@
 """DeepSeek-VL in miniature, in transformers' own classes, through the second engine and the whole application.
 
-In bfloat16, as its weights are stored, the 7B's class is the one that fails over its first picture where nobody
-matches types. What is marked thorough starts the rest: both classes in both types, what fails without that.
+In bfloat16, as its weights are stored, the 7B's class fails over its first picture where no program matches the types.
+Tests marked thorough start the rest: both classes in both types, and the failure without the matching of types.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def test_either_class_sees_in_either_type(kind: str, dtype: str, models: Path, t
 
 @pytest.mark.thorough
 def test_unmatched_dtypes_fail_with_their_own_diagnosis(models: Path, video: Path, tmp_path: Path) -> None:
-    """When this one fails, transformers converts pictures for SAM by itself, and the program is not needed any more."""
+    """When this test fails, transformers converts pictures for SAM itself, and the program is not needed any more."""
 
     def command(folder: Path, port: int) -> list[str]:
         serve = [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", str(folder)]

@@ -1,4 +1,4 @@
-"""Several engines as one: which one a video goes to, and what becomes of those that fail."""
+"""Several engines as one: the engine that a video goes to, and what becomes of engines that fail."""
 
 from __future__ import annotations
 

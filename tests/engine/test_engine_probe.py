@@ -20,7 +20,7 @@ from framelens.engine.engine_probe import ensure_record
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """An empty cache, and an engine that tells one architecture, or ends at once if the file "broken" is there."""
+    """An empty cache, and an engine that reports an architecture, or ends at once if the file "broken" is there."""
     made: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:

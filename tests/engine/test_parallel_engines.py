@@ -1,4 +1,4 @@
-"""Real engines that share the work: one model in two processes, and two engines behind one app, of which one is killed.
+"""Real engines that share the work: a model in two processes, and two engines behind an app, one of them killed.
 
 A start takes one to two minutes on two cores, so there are few.
 """
@@ -41,7 +41,7 @@ CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
 
 def engine_processes() -> list[psutil.Process]:
-    """The processes of vLLM that run below this one."""
+    """The processes of vLLM that run below this process."""
     return [one for one in psutil.Process().children(recursive=True) if is_engine(one)]
 
 
@@ -80,7 +80,7 @@ def test_two_processes_share_a_model(
 
 @contextmanager
 def another_engine(model: Path, key: str, log_dir: Path) -> Iterator[LocalEngine]:
-    """An engine with the key of the one that other tests share, as users give one to all of theirs."""
+    """An engine with the key of the engine that other tests share, as users give one key to all their engines."""
     launcher = vllm_launcher(str(model), ENGINE_ARGUMENTS)
     environment = launcher.environment
     engine = LocalEngine(

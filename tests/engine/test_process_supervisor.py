@@ -105,7 +105,7 @@ def test_the_command_dies_with_the_guard(tmp_path: Path) -> None:
     os.kill(child.pid, signal.SIGKILL)
     assert_gone(pids[:2])
     assert child.exit_status == 137
-    os.kill(pids[2], signal.SIGKILL)  # no one was left to end this one: the test does
+    os.kill(pids[2], signal.SIGKILL)  # nothing was left to end this process: the test does
     child.stop()
 
 

@@ -1,7 +1,7 @@
 """The real engines on the tiny checkpoints. Each start takes half a minute here, so there are few of them.
 
-That one which is killed is found dead is in tests/test_proof.py; that nothing is left of one whose owner is killed, in
-tests/cli/test_endurance.py.
+tests/test_proof.py tests that a killed engine is found dead; tests/cli/test_endurance.py, that nothing is left of an
+engine whose owner is killed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the cards tell, what they keep to themselves, and why there are none."""
+"""What the cards report, what they don't, and the reason where there are no cards."""
 
 from __future__ import annotations
 

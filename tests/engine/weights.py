@@ -7,7 +7,7 @@ import struct
 
 
 def safetensors(size: int = 1000) -> bytes:
-    """A valid safetensors file with one tensor of `size` bytes."""
+    """A valid safetensors file with a tensor of `size` bytes."""
     header = json.dumps({"weight": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     return struct.pack("<Q", len(header)) + header + (bytes(range(251)) * (size // 251 + 1))[:size]
 

@@ -93,7 +93,7 @@ def test_the_connection_goes_to_the_checked_address(
 
     def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
         resolved.append(host)
-        address = "127.0.0.1" if len(resolved) == 1 else "192.0.2.1"  # another one, asked again
+        address = "127.0.0.1" if len(resolved) == 1 else "192.0.2.1"  # another address, asked again
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     real = socket.getaddrinfo

@@ -1,4 +1,4 @@
-"""Short requests: a limit for the whole request, redirects included, and one exception for whatever goes wrong."""
+"""Short requests: a limit for the whole request, redirects included, and a single exception for all errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another engine in place of the one that runs: real engine processes around a small server, real jobs."""
+"""Another engine in place of the running engine: real engine processes around a small server, real jobs."""
 
 from __future__ import annotations
 

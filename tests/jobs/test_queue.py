@@ -174,7 +174,7 @@ def test_a_job_that_was_stopped_carries_no_error(store: Store, tmp_path: Path) -
 
 
 def test_the_time_of_all_runs_adds_up(store: Store, tmp_path: Path) -> None:
-    """Also after a kill, as far as it was stored."""
+    """Also after a kill: stored time counts."""
     progress = AnalysisState(
         stage="ask", stage_since=time.monotonic() - 5.0, seconds_by_stage={"survey": 2.0, "engine": 1.0}
     )

@@ -37,7 +37,7 @@ STAGES = ("survey", "engine", "ask", "summary", "facts")
 
 @dataclass
 class Gate:
-    """Holds a run in one stage until it is opened."""
+    """Holds a run in a stage until it is opened."""
 
     stage: str
     reached: threading.Event = field(default_factory=threading.Event)
@@ -319,7 +319,7 @@ def test_old_settings_put_back_continue_without_asking(paused: Left, undisturbed
 
 @pytest.fixture
 def door() -> Iterator[threading.Event]:
-    """No one is let in until it is set."""
+    """A door that lets nothing in until it is set."""
     door = threading.Event()
     yield door
     door.set()

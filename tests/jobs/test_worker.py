@@ -1,4 +1,4 @@
-"""Order of the waiting jobs: users take turns, and a single one keeps the order of priority and arrival."""
+"""Order of the waiting jobs: users take turns, and a single user keeps the order of priority and arrival."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def jobs_in(
     switcher: Callable[[ScriptedSession], EngineSwitcher[ScriptedSession]] = EngineSwitcher,
     **more: Any,
 ) -> Iterator[Jobs]:
-    """The jobs of one program on the data folder; at the end of the block it ends in an orderly way."""
+    """The jobs of a program on the data folder; at the end of the block it ends in an orderly way."""
     store = Store(folder / "framelens.sqlite")
     jobs = Jobs(
         store,
@@ -105,8 +105,8 @@ def report_of(job: JobSnapshot) -> Analysis:
 
 
 def plain(analysis: Analysis) -> Analysis:
-    """The analysis without what tells one run from another: id, times of day, seconds, what was spent, the address, and
-    what was said beside where an answer was asked for again.
+    """The analysis without what differs between runs: id, times of day, seconds, what was spent, the address, and what
+    was said beside where an answer was asked for again.
     """
     return replace(
         analysis,

@@ -70,7 +70,7 @@ def with_picture(url: str) -> Callable[[Document], None]:
 
 
 def huge_picture(made: Document) -> None:
-    """A JPEG of one colour that says that it is 30,000 pixels wide and high."""
+    """A JPEG of a single colour that says that it is 30,000 pixels wide and high."""
     data = bytearray(base64.b64decode(picture(64, 64).removeprefix(JPEG_URL)))
     start = data.index(b"\xff\xc0")
     data[start + 5 : start + 9] = (30_000).to_bytes(2, "big") * 2
@@ -149,7 +149,7 @@ def test_deep_json_is_refused() -> None:
 
 
 def zip_of(*pieces: bytes, member: str = "report.json") -> bytes:
-    """A ZIP with one member that is these pieces, packed as they come."""
+    """A ZIP with a member that is these pieces, packed as they come."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(member, "w") as target:
         for piece in pieces:
@@ -222,7 +222,7 @@ def test_one_bad_file_keeps_the_others_from_being_imported() -> None:
 
 @pytest.mark.slow
 def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
-    """Quotation marks in an answer are escaped, so the reader of pictures never starts within one."""
+    """Quotation marks in an answer are escaped, so the reader of pictures never starts within an answer."""
     text = f'"picture": "{JPEG_URL}AAAA"'
     made = analysis()
     made = replace(made, chunks=(replace(made.chunks[0], answer=text),))

@@ -24,7 +24,7 @@ VEHICLES, PEOPLE = ("lorry", "car", "vehicle", "红车"), ("man", "woman", "some
 
 
 def embed(texts: Sequence[str]) -> list[list[float]]:
-    """Vehicles in one direction, people in another."""
+    """Vehicles in a direction, people in another."""
     return [
         [float(sum(word in text for word in VEHICLES)), float(sum(word in text for word in PEOPLE)), 0.1]
         for text in texts
@@ -154,7 +154,7 @@ def test_an_answer_without_vectors_is_a_sentence(answer: Any, status: int, key: 
 def test_vllm_makes_the_vectors(tiny_text: Path, tmp_path: Path, library: LibraryIndex) -> None:
     """The model is too small to know what words mean; that a text is nearest to itself it knows."""
     kept = {name: ENGINE_ARGUMENTS[name] for name in ("enforce_eager", "dtype", "max_num_seqs")}
-    pooling = {"runner": "pooling", "convert": "embed", "stream_interval": 1}  # vLLM 0.32 fails with a longer one
+    pooling = {"runner": "pooling", "convert": "embed", "stream_interval": 1}  # vLLM 0.32 fails with a longer interval
     launcher = vllm_launcher(str(tiny_text), {**kept, **pooling, "max_model_len": 512})
     engine = LocalEngine(launcher, log_dir=tmp_path)
     try:

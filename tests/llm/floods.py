@@ -1,4 +1,4 @@
-"""Responses of hostile engines, for `scripted.Server.flood`: endless, slow, compressed, or one line of any length."""
+"""Responses of hostile engines, for `scripted.Server.flood`: endless, slow, compressed, or a line of any length."""
 
 from __future__ import annotations
 

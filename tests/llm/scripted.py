@@ -55,8 +55,8 @@ class Flood:
 class Server:
     """`requests` are the chat completions that came, parsed. `aborted` is set when a client closed its connection.
 
-    While `dead` is set, it hangs up on every request. `headers` are those of the completions, with small letters. With
-    `flood`, it answers every request with that.
+    While `dead` is set, it hangs up on every request. `headers` are the completions' headers, in lower case. With
+    `flood`, it answers every request with the flood.
     """
 
     behave: Behave
@@ -138,7 +138,7 @@ class _Handler(loopback.Handler):
     def _flood(self, flood: Flood) -> None:
         self.close_connection = True
         try:
-            if flood.status:  # without one, the pieces are the headers, too
+            if flood.status:  # without a status, the pieces are the headers, too
                 self.send_response(flood.status)
                 for name, value in {"Content-Type": flood.content_type, "Connection": "close", **flood.headers}.items():
                     self.send_header(name, value)

@@ -1,6 +1,6 @@
-"""A server of the transcription endpoint on loopback whose answers are scripted: for what a real one will not give.
+"""A server of the transcription endpoint on loopback whose answers are scripted: for what a real server won't answer.
 
-`behave(request)` returns (status, body); the body is sent as JSON, or as it is where it is bytes.
+`behave(request)` returns (status, body); the body is sent as JSON, or unchanged if it is bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests import loopback
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: the form's fields, the file's bytes, and the headers."""
+    """A request: the form's fields, the file's bytes, and the authorization header."""
 
     path: str
     fields: Mapping[str, str]

@@ -73,7 +73,7 @@ class _Pointing(loopback.Handler):
 
 @contextmanager
 def pointing(status: int = 307) -> Iterator[tuple[str, Collector]]:
-    """The URL of a server that redirects to another one, and that one."""
+    """The URL of a server that redirects to another server, and the other server."""
     with (
         loopback.scripted(_Collecting, Collector()) as stranger,  # type: ignore[type-var]
         loopback.listening(

@@ -1,4 +1,4 @@
-"""One rule for requests that are sent again."""
+"""The rule for requests that are sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LangChain's own suite for chat models: against a scripted engine, and against the real one with the test model.
+"""LangChain's own suite for chat models: against a scripted engine, and against the real engine with the test model.
 
 The test model is too small to use a tool, and its engine is started without a parser of tool calls.
 """
@@ -30,7 +30,7 @@ PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-
 
 @pytest.fixture
 def vcr() -> None:
-    """Stand for a recorder of requests: the one test of the suite that wants it skips itself."""
+    """Stand for a recorder of requests: the only test of the suite that wants it skips itself."""
 
 
 class OurModel:

@@ -47,7 +47,7 @@ def chat_of(server: Server, **options: Any) -> EngineChat:
 
 
 def all_of(chat: EngineChat) -> tuple[list[str], Reply]:
-    """Return the pieces of the answer as they are shown, and the whole one; "" before a restart."""
+    """Return the pieces of the answer as they are shown, and the whole answer; "" before a restart."""
     seen: list[str] = []
     pieces = stream_pieces(chat, QUESTION)
     while True:

@@ -1,4 +1,4 @@
-"""Counts of tokens, and what servers say in place of one."""
+"""Counts of tokens, and what servers say in place of a count."""
 
 from __future__ import annotations
 

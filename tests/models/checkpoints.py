@@ -1,4 +1,4 @@
-"""Tiny checkpoints of real architectures, made to have one fault each: a config.json, a tokenizer and a few numbers.
+"""Tiny checkpoints of real architectures, made to have a fault each: a config.json, a tokenizer and a few numbers.
 
 Engines load them with `load_format="dummy"`, which fills the weights with random numbers of the shapes that the config
 asks for; the file of weights is there to be looked through.
@@ -40,7 +40,7 @@ GEMMA3: dict[str, Any] = {
 
 
 def checkpoint(folder: Path, config: Mapping[str, Any] = QWEN2, **changes: Any) -> Path:
-    """A folder with `config`, changed. Its tokenizer is that of the trained test models."""
+    """A folder with `config`, changed. Its tokenizer is the trained test models'."""
     folder.mkdir(parents=True, exist_ok=True)
     changed = {key: value for key, value in {**config, **changes}.items() if value is not None}
     (folder / "config.json").write_text(json.dumps(changed))

@@ -1,4 +1,4 @@
-"""Plugins of others: an installed package adds what it names, and a faulty one leaves everything else at work."""
+"""Plugins of others: an installed package adds what it names, and a faulty package leaves everything else at work."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_answers_stay_text_in_markdown() -> None:
     assert {token.tag for token in tokens if token.type == "heading_open"} == {"h2", "h3"}
     assert not [one for one in inside if one.type in ("link_open", "html_inline")]
     assert not [token for token in tokens if token.type in ("html_block", "bullet_list_open")]
-    assert [token.type for token in tokens].count("table_open") == 1  # that of the search
+    assert [token.type for token in tokens].count("table_open") == 1  # the search's table
     sources = [str(one.attrs["src"]) for one in inside if one.type == "image"]
     assert sources and all(re.match(r"[^/]+-frames-[0-9a-f]{8}/", source) for source in sources)
     assert r":\//evil" in section

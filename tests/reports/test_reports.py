@@ -114,7 +114,7 @@ def test_words_from_outside_can_not_become_markup() -> None:
     assert not re.search(r"(?<!\\)<script", outside_prompt)
     assert not re.search(r"(?<!\\)\[x(?<!\\)\]", outside_prompt)
     assert "\n## heading" not in outside_prompt
-    assert text.count("`````") == 2  # a prompt with a fence of its own gets a longer one
+    assert text.count("`````") == 2  # a prompt with a fence of its own gets a longer fence
 
 
 def test_pictures_lie_beside_the_text_where_it_refers_to_them() -> None:

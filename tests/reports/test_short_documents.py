@@ -65,7 +65,7 @@ def large(language: Language) -> Analysis:
 
 
 def failed(language: Language) -> Analysis:
-    """A report with a question that the model has answered with one word again and again."""
+    """A report with a question that the model has answered with a word again and again."""
     made = gallery(language)
     empty = {"title": "", "reply": (), "overview": (), "chapters": (), "findings": ()}
     return replace(made, chunks=(replace(made.chunks[0], answer="white " * 99, troubles=("repeats",), **empty),))

@@ -41,7 +41,7 @@ def by_ffmpeg(data: bytes, name: str) -> list[tuple[Fraction, Fraction, str]]:
 def test_a_cue_begins_with_its_first_frame_and_none_overlap() -> None:
     made = found(*(Finding(f"At {n}. " + "word " * 20, (n,)) for n in range(1, 7)))
     shown = subtitles.finding_cues(made)
-    assert [cue.start_seconds for cue in shown] == [0.5, 2.25, 4.0, 6.5, 8.0]  # the one at 1.0 joins that at 0.5
+    assert [cue.start_seconds for cue in shown] == [0.5, 2.25, 4.0, 6.5, 8.0]  # the cue at 1.0 joins the cue at 0.5
     assert shown[0].text.count("\n") == 1
     assert all(first.end_seconds <= second.start_seconds for first, second in pairwise(shown))
     assert all(cue.end_seconds - cue.start_seconds >= subtitles.SHORTEST_SECONDS for cue in shown)

@@ -133,7 +133,7 @@ def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Pa
     task = services.answers.get(conversation.id)
     while not (task and task.progress and task.progress.waits_for):
         time.sleep(0.001)
-    kept = open_data().conversations.get(conversation.id)  # as a program would that starts after this one was killed
+    kept = open_data().conversations.get(conversation.id)  # as a program that starts after a kill would
     assert [(one.question, one.state, one.answer) for one in kept.turns] == [("Kept?", "stopped", "")]
     going.set()
     assert [(one.question, one.state) for one in ended(services, conversation).turns] == [("Kept?", "complete")]

@@ -1,4 +1,4 @@
-"""Conversations of a data folder in reports, and those of imported reports in a data folder."""
+"""Conversations of a data folder in reports, and conversations of imported reports in a data folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor makes of a machine; each test changes one thing about a healthy one."""
+"""What the doctor makes of a machine; each test changes a thing about a healthy machine."""
 
 from __future__ import annotations
 

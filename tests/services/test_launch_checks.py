@@ -1,4 +1,4 @@
-"""Checks before a start come from a plugin; without one the engine is built without them."""
+"""Checks before a start come from a plugin; without the plugin the engine is built without them."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def reason(path: Path) -> str:
 
 
 def times(path: Path) -> list[float]:
-    """The times of all frames, the length of the video being that of the whole one."""
+    """The times of all chosen frames; the video must have the whole video's length."""
     options = ExtractOptions(64, read_text=False)
     for event in extract(path, options):
         if isinstance(event, Probed):

@@ -1,4 +1,4 @@
-"""Whether an analysis gets a model: one that is here, one to be downloaded, or none."""
+"""Whether an analysis gets a model: an installed model, a model to be downloaded, or no model."""
 
 from __future__ import annotations
 

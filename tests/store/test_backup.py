@@ -80,7 +80,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def changed(source: Path, target: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
-    """Copy a backup with other bytes in its files; None leaves one out."""
+    """Copy a backup with other bytes in its files; None leaves a file out."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             if (data := change(name, old.read(name))) is not None:

@@ -75,7 +75,7 @@ def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
 
 
 def older_store(folder: Path) -> Path:
-    """Write a store of the first version with one job."""
+    """Write a store of the first version with a job."""
     path = folder / "framelens.sqlite"
     older = sqlite3.connect(path)
     older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
@@ -98,7 +98,7 @@ def test_only_one_takes_over_what_another_left(store: Store) -> None:
     store.request_control("job", "cancel")
     assert store.take_over(ROW, "first", "queued")
     assert not store.take_over(ROW, "second", "queued")
-    assert store.take_control_requests("first") == {}  # it was meant for the one before
+    assert store.take_control_requests("first") == {}  # it was meant for the previous owner
     row = store.get("job")
     assert row
     assert (row.owner, row.state) == ("first", "queued")

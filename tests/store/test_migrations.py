@@ -1,4 +1,4 @@
-"""A store of every earlier version opens with all that it has; one that is killed or full on the way stays the same."""
+"""A store of every earlier version opens with all that it has; a migration that is killed or full changes nothing."""
 
 from __future__ import annotations
 

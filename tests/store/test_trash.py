@@ -42,7 +42,7 @@ def add(store: Store, job_id: str, user: User = ANN) -> None:
 
 
 def found(store: Store, job_id: str) -> set[str]:
-    """What each way to find an analysis finds of this one."""
+    """The ways to find an analysis that find this analysis."""
     library, shares, conversations = LibraryIndex(store), ShareStore(store), ConversationStore(store)
     near = [job_id]
     ways = {

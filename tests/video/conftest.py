@@ -36,7 +36,7 @@ def long_video(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def card_video(folder: Path) -> Path:
-    """The eight colours of tests.media, one second each."""
+    """The eight colours of tests.media, a second each."""
     return write_video(folder / "cards.mp4", cards(COLOURS, 25))
 
 

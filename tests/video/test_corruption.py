@@ -128,7 +128,7 @@ def still() -> Image:
 
 
 def broken_off(start: int, stop: int | None, *, left: int = 0) -> Image:
-    """A picture whose rows from `start` on are wrong, in the first ones from column `left` on."""
+    """A picture whose rows from `start` on are wrong, in the first 16 rows from column `left` on."""
     image = still().copy()
     image[start + 16 : stop] = image[start + 16 : stop] // 2 + 90
     image[start : start + 16, left:] = image[start : start + 16, left:] // 2 + 90

@@ -1,4 +1,4 @@
-"""Times one can trust: in every kind of file each chosen picture is the frame of the time that is reported for it."""
+"""Trustworthy times: in every kind of file each chosen picture is the frame of the time that is reported for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SELECTIONS = {
 }
 _SAME_SECONDS = 1e-6
 _TICK_SECONDS = 0.001 + _SAME_SECONDS
-"""The coarsest clock of the containers used here; a frame written between two ticks is moved to one."""
+"""The coarsest clock of the containers used here; a frame written between two ticks is moved to a tick."""
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
@@ -75,7 +75,7 @@ def messages_read() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def chosen_by(written: tuple[Kind, Path]) -> Callable[[str], KeyframesChosen]:
-    """What is chosen from the file by one of SELECTIONS; each is asked for once."""
+    """What is chosen from the file by a selection of SELECTIONS; each is asked for once."""
 
     @cache
     def choose(name: str) -> KeyframesChosen:

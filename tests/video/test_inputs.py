@@ -1,4 +1,4 @@
-"""Which files a command line names: one by one, by folders, by patterns."""
+"""Which files a command line names: singly, by folders, by patterns."""
 
 from __future__ import annotations
 

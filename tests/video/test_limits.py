@@ -36,7 +36,7 @@ def failure(request: WorkerRequest) -> str:
 
 @pytest.mark.slow
 def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
-    """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
+    """Which sentence depends on the library that is refused: FFmpeg does not always tell memory from damage."""
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
     key = failure(WorkerRequest("pictures", path, times_seconds=(0.0,), memory_bytes=200 * _MEGABYTES))
     assert key in ("video_out_of_memory", "video_no_frames", "video_index_missing")

@@ -10,8 +10,8 @@ from benchmarks.mutations import Mutation, mutations, results
 from tests.harness import Outcome
 
 _ONCE_WRONG = (777, 1464, 2492, 2946, 3236, 6446, 7174, 7570, 52328, 54456, 54520, 57961, 59195)
-"""An index that gives the times of other frames, frames microseconds apart, an earlier frame in place of a damaged one,
-ends before the first frame, damaged keyframes, which are named, and files in which every frame is damaged."""
+"""An index that gives the times of other frames, frames microseconds apart, an earlier frame in place of a damaged
+frame, ends before the first frame, damaged keyframes, which are named, and files in which every frame is damaged."""
 _SEEDS = [
     pytest.param(_ONCE_WRONG, id="once wrong"),
     pytest.param(range(40), id="40"),

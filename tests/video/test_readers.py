@@ -1,4 +1,4 @@
-"""What every reader promises, held for each one in the registry."""
+"""What every reader promises, checked for each reader in the registry."""
 
 from __future__ import annotations
 

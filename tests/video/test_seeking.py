@@ -39,7 +39,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
 
 
 def write_palette(path: Path) -> Path:
-    """An AVI of uncompressed pictures with a palette, which FFmpeg gives with the first one alone."""
+    """An AVI of uncompressed pictures with a palette, which FFmpeg gives with the first picture alone."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("rawvideo", rate=25)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "pal8"

@@ -1,4 +1,4 @@
-"""The child process that decodes: it ends when it should, and its death is one job's error."""
+"""The child process that decodes: it ends when it should, and its death is a single job's error."""
 
 from __future__ import annotations
 

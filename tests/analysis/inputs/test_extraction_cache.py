@@ -1,4 +1,4 @@
-"""A video that was surveyed before is not decoded again; one that is another, or asked otherwise, is."""
+"""A surveyed video is not decoded again; another video, or the same with other options, is."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_other_wishes_are_another_survey(
     recall: ExtractionCache, minute: Path, starts: list[str], options: dict[str, object]
 ) -> None:
     surveyed(recall, minute)
-    surveyed(recall, minute, **options)  # type: ignore[arg-type]  # one of them at a time
+    surveyed(recall, minute, **options)  # type: ignore[arg-type]  # one option at a time
     assert starts == ["extract", "extract"]
 
 
@@ -153,7 +153,7 @@ def test_a_survey_that_is_known_no_more_is_made_again(
 def test_text_is_read_once_on_a_picture(
     recall: ExtractionCache, tmp_path: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The frames of an analysis are asked for again by their times, one with others between them."""
+    """The frames of an analysis are asked for again by their times, together with another frame."""
     facts = [one.facts for one in recall.extract(SAMPLE, ExtractOptions(6)) if isinstance(one, FactsMeasured)]
     assert any(one.texts for one in facts)
     (chosen,) = (one for one in recall.extract(SAMPLE, ExtractOptions(6)) if isinstance(one, KeyframesChosen))
@@ -232,7 +232,7 @@ def test_facts_are_recalled_too_and_serve_who_wants_none(
 
 
 def until_measured(recall: ExtractionCache, path: Path, options: ExtractOptions, count: int) -> None:
-    """Begin an extraction and leave it once it has measured so many frames, and one more, as a kill does."""
+    """Begin an extraction and leave it once it has measured one frame more than `count`, as a kill does."""
     for event in recall.extract(path, options):
         if isinstance(event, FactsMeasured) and event.facts.number > count:
             break

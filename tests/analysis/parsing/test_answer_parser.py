@@ -373,7 +373,7 @@ def test_every_trouble_and_issue_has_its_words(language: Any) -> None:
 
 
 def held(text: str, frames: Iterable[int]) -> bool:
-    """Whether each time in the text is that of one of the frames."""
+    """Whether each time in the text is the time of a frame in `frames`."""
     return without_own_times(text, {number: TIMES[number] for number in frames}) == text
 
 

@@ -59,7 +59,7 @@ def reported(frames: int = 8, known: KnownTimings = SEEN, **changes: object) -> 
 
 
 class Engine:
-    """A Speaker as far as a layout needs one: it counts `cost` tokens for each picture."""
+    """The parts of a Speaker that a layout needs: it counts `cost` tokens for each picture."""
 
     messages = EngineConnection.messages
     sends_video = False

@@ -38,7 +38,7 @@ BAD = [
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
-    """All schemas within a schema, and itself; the names of properties are none."""
+    """All schemas within a schema, and itself; the names of properties are not schemas."""
     yield schema
     for key, value in schema.items():
         inner = list(value.values()) if key == "properties" else value

@@ -1,4 +1,4 @@
-"""What the page gives to components and Markdown: text that can't turn around what is beside it."""
+"""What the page gives to components and Markdown: text that can't reverse the text beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Buttons that save a file: a press is answered by the run that it causes, or by one that overtakes it."""
+"""Buttons that save a file: a press is answered by the run that it causes, or by a run that overtakes it."""
 
 from __future__ import annotations
 

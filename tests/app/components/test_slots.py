@@ -1,4 +1,4 @@
-"""Places for plugins in the pages: what one plugin can't draw is said there, and the rest of the page is drawn."""
+"""Places for plugins in the pages: a plugin's error is shown there, and the rest of the page is drawn."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Ask = Callable[..., Conversation]
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with one analysed video; each test has conversations of its own."""
+    """A data folder with an analysed video; each test has conversations of its own."""
     folder = tmp_path_factory.mktemp("ask-page")
     video = write_card_video(folder / "cards.mp4", ["red", "blue", "green"])
     framelens.analyse(video, frames=3, use_model=False, data_dir=folder / "data")
@@ -72,7 +72,7 @@ def job_id(services: Services) -> str:
 
 @pytest.fixture
 def asked(services: Services, job_id: str) -> Ask:
-    """Ask questions one after another, and return the conversation with the answers."""
+    """Ask questions in sequence, and return the conversation with the answers."""
 
     def ask(*questions: str, **settings: Any) -> Conversation:
         conversation = started([job_id], "en")
@@ -186,7 +186,7 @@ def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, 
 @pytest.mark.slow
 def test_running_answer_can_be_stopped(services: Services, job_id: str, going: threading.Event) -> None:
     going.clear()
-    # No other test asks this, whose answer would be a stored one.
+    # No other test asks this: its answer would be stored.
     conversation = started([job_id], "en").asked("Which are there, slowly?", AskSettings())
     services.answers.start(conversation)
     while not services.answers.get(conversation.id).progress.conversation.last.answer:

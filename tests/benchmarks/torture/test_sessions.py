@@ -1,4 +1,4 @@
-"""Readers at once, one with a job: two of the fifty of `make torture`."""
+"""Readers at once, one reader with a job: two of the fifty of `make torture`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.test_docs import ROOT
 
 
 class Models(Handler):
-    """Serves one model, and nothing else."""
+    """Serves a model, and nothing else."""
 
     def do_GET(self) -> None:
         self.send_json(200, {"data": [{"id": "org/far-model", "max_model_len": 4096}]})

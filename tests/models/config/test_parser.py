@@ -62,7 +62,7 @@ OTHERS: dict[str, dict[str, object]] = {
         "image_grid_pinpoints": [[384 * rows, 384 * columns] for rows in range(1, 7) for columns in range(1, 7)],
     },
 }  # fmt: skip
-"""Configs of models that users name, shortened; the catalogue has none of these families."""
+"""Configs of models that users name, shortened; the catalogue doesn't have these families."""
 
 
 def shape_of(id_: str) -> Shape:
@@ -163,7 +163,7 @@ def test_quantisation_is_read_from_each_method_that_is_in_use() -> None:
 
 
 def test_image_tokens_match_processor_of_each_family() -> None:
-    """The figures are those of the processors for a frame of 1280 × 720."""
+    """The figures come from the processors for a frame of 1280 × 720."""
     assert image_tokens(shape_of("Qwen/Qwen2.5-VL-7B-Instruct").vision, 1280, 720) == 46 * 26  # type: ignore[arg-type]
     assert image_tokens(shape_of("Qwen/Qwen3-VL-8B-Instruct").vision, 1280, 720) == 40 * 22  # type: ignore[arg-type]
     assert image_tokens(shape_of("llava-hf/llava-1.5-7b-hf").vision, 1280, 720) == 576  # type: ignore[arg-type]

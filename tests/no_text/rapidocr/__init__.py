@@ -1,6 +1,6 @@
 """Text reader that finds no text, for tests that are not about text (fixture `no_text_reading`).
 
-Its models are of one node, so that they load like real ones.
+Its models have a single node, so that they load like real models.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class RapidOCR:
-    """RapidOCR's interface, as far as framelens.video.features.text_recognition uses it."""
+    """The part of RapidOCR's interface that framelens.video.features.text_recognition uses."""
 
     def __init__(self, **_: Any) -> None:
         self.txts = self.scores = self.boxes = None

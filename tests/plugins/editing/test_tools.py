@@ -13,7 +13,7 @@ from framelens.plugins.editing.tools import clip
 from tests.media import cards, write_video
 from tests.plugins.editing.commands.test_clip import report_on
 
-SERVICES: Any = None  # this tool asks for none
+SERVICES: Any = None  # this tool needs no services
 
 
 def call_about(path: Path | None, *, has_report: bool = True) -> ToolCall:

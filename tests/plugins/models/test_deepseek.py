@@ -77,7 +77,7 @@ def test_janus_has_the_same_type_and_is_not_taken_for_it() -> None:
 @needs_vllm
 @pytest.mark.parametrize("id_", [SMALL, LARGE])
 def test_converted_deepseek_needs_transformers_engine(id_: str) -> None:
-    """vLLM 0.32 asks transformers' class for a count of tokens that this one has not: see tests/engine/logs."""
+    """vLLM 0.32 asks transformers' class for a count of tokens that this class lacks: see tests/engine/logs."""
     assert looked_at(config_of(id_), "transformers") == []
     (found,) = looked_at(config_of(id_), "vllm")
     assert found.key == "architecture_unsupported" and found.fix == Fix(engine="transformers")

@@ -1,4 +1,4 @@
-"""The tables of the documents are those of the data."""
+"""The tables of the documents agree with the data."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_paused_download_resumes_and_switches(services: Services, hub: Hub) -> N
     tasks_of(services).download.cancel()
     assert tasks_of(services).download.state == "cancelling"
     tasks_of(services).download.restart()
-    assert hub.starts <= 1  # the first one has not ended
+    assert hub.starts <= 1  # the first download has not ended
     hub.go.set()
     tasks_of(services).download.wait()
     services.switcher.switch.wait()

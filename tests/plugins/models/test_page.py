@@ -1,4 +1,4 @@
-"""The Models page: what is used, another one chosen and taken, a table, and what does not come to be is said."""
+"""The Models page: the model in use, another model chosen and loaded, a table, and failures shown."""
 
 from __future__ import annotations
 

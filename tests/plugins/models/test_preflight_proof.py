@@ -1,6 +1,6 @@
 """What preflight says would stop a start does stop the real engine, for the cause that it names.
 
-Each case is a checkpoint made for it, and one start of vLLM on the CPU that has to fail.
+Each case is a checkpoint made for it, and a start of vLLM on the CPU that has to fail.
 """
 
 from __future__ import annotations

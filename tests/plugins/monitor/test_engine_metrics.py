@@ -105,7 +105,7 @@ class Idle:
 
 @contextmanager
 def publishing(answers: list[tuple[int, str]]) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
-    """A server that gives these answers in turn, the last one again and again; and what it was asked with which key."""
+    """A server that gives these answers in turn, the last again and again; and its requests with their keys."""
     asked: list[tuple[str, str | None]] = []
 
     class Metrics(Handler):

@@ -1,4 +1,4 @@
-"""Attacks of one user on what belongs to another: each id at each route, answered as an unknown id is."""
+"""Attacks of a user on what belongs to another: each id at each route, answered as an unknown id is."""
 
 from __future__ import annotations
 

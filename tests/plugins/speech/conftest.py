@@ -1,4 +1,4 @@
-"""A Whisper in miniature as faster-whisper reads it, and a voice that its detector of speech takes for one."""
+"""A Whisper in miniature as faster-whisper reads it, and sounds that its detector of speech takes for a voice."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def speaker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A low voice at 1 s and 49 s, a bright one at 23 s: 20 s each, so that each says three words or more."""
+    """A low voice at 1 s and 49 s, a bright voice at 23 s: 20 s each, so that each says three words or more."""
     low, high = voice(20), bright(voice(20))
     sound = np.concatenate([quiet(1), low, quiet(2), high, quiet(6), low, quiet(1)])
     return write_spoken(tmp_path_factory.mktemp("films") / "dialogue.mkv", seconds=70, sound=sound)

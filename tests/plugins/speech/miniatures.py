@@ -1,6 +1,6 @@
-"""Small models in ONNX with the inputs, outputs and metadata of those that sherpa-onnx reads.
+"""Small models in ONNX with the inputs, outputs and metadata of the models that sherpa-onnx reads.
 
-They have no training but a meaning: the one marks where a low or a bright voice is loud, the other says which of them
+They have no training but a meaning: the first marks where a low or a bright voice is loud, the second says which voice
 it hears. So sherpa-onnx itself can be tested, its windows, its clustering and its times. They say nothing of how well
 real models separate people.
 """

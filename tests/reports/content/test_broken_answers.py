@@ -84,7 +84,7 @@ def test_what_is_usable_of_a_cut_answer_is_called_incomplete() -> None:
 def test_a_good_answer_keeps_its_headline() -> None:
     whole = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=4), "job-1", parts=3)
     assert whole.title == "An afternoon at the gate"
-    assert whole.broken_answer is None  # one of its parts repeated itself; the summary did not
+    assert whole.broken_answer is None  # a part repeated itself; the summary did not
     assert first_words(whole, "en") == ""
 
 

@@ -1,4 +1,4 @@
-"""The short form of a search's answer: times in tenths that lead to the video, one line on its care, and the rest."""
+"""The short form of a search's answer: times in tenths that lead to the video, a line on its care, and the rest."""
 
 from __future__ import annotations
 

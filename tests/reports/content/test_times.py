@@ -1,4 +1,4 @@
-"""Every time in a report is one that the decoder gave: held against a decoding of our own, whatever the model says."""
+"""Every time in a report comes from the decoder: checked against a decoding here, whatever the model says."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def analysis(request: pytest.FixtureRequest, path: Path) -> Analysis:
 
 
 def analysed(path: Path, language: Language) -> Analysis:
-    """A real run on the video but for the model: in several parts, joined, with what is said beside it."""
+    """A real run on the video, except for the model: in several parts, merged, with the speech beside it."""
     transcript = Transcript("subtitles", "film.srt", CUES)
     asked = request(frames=12, template="log", language=language, question="When does it leave?")
     with serve(chattering, context=400) as server:
@@ -93,7 +93,7 @@ def with_path(asked: Any, path: Path) -> Any:
 
 
 def decoded_times(path: Path) -> set[float]:
-    """When each frame is shown, and when the last one ends, counted from the first."""
+    """When each frame is shown, and when the last frame ends, counted from the first."""
     with av.open(str(path)) as container:
         spans = [(frame.time or 0.0, float(frame.duration * frame.time_base)) for frame in container.decode(video=0)]
     start = spans[0][0]

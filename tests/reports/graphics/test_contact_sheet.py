@@ -18,7 +18,7 @@ MOST_JPEG_SIDE = 65_535
 
 
 def frames(count: int, width: int = 640, height: int = 360) -> list[Keyframe]:
-    """Frames in the colours of tests.media, one after the other."""
+    """Frames in the colours of tests.media, in turn."""
     colours = list(COLOURS.values())
     jpegs = [jpeg(solid(colour, width, height)) for colour in colours]
     return [

@@ -1,4 +1,4 @@
-"""The PDF report, read by another library than the one that writes it."""
+"""The PDF report, read by another library than the library that writes it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _glyphs(stream: Any, owner: Any, reader: PdfReader) -> Iterator[int]:
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One without any font."""
+    """A machine without any font."""
     monkeypatch.setattr(fonts, "_machine_fonts", tuple)
 
 

@@ -41,7 +41,7 @@ def text_readers() -> list[psutil.Process]:
 
 
 def wait_for_nice(process: psutil.Process, more: int) -> None:
-    """Wait until a process gives way by so many steps more than this one; 19 is the most there is."""
+    """Wait until a process gives way by so many steps more than this process; 19 is the most there is."""
     niceness = min(os.nice(0) + more, 19)
     deadline = time.monotonic() + 60
     while process.nice() != niceness and time.monotonic() < deadline:
@@ -102,7 +102,7 @@ def test_pictures_are_read_once_and_unwanted_dropped() -> None:
     assert reading.read(JPEG) == ()
     assert reading.missing is None
     reading.want([JPEG])
-    assert len(reading._sent) <= 1 + 2  # the wanted one, and what was under way before it was known
+    assert len(reading._sent) <= 1 + 2  # the wanted picture, and what was under way before it was known
     reading.close()
 
 

@@ -21,7 +21,7 @@ PICTURE = textured(3)
 
 
 def plain(luma: int) -> DetailedGlance:
-    """The look of one grey all over."""
+    """The look of a grey all over."""
     return look_of(solid((luma, luma, luma)))
 
 

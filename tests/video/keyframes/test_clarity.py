@@ -39,7 +39,7 @@ def alive(image: Image, count: int) -> Iterator[Image]:
 
 
 def swept(one: Image, other: Image, count: int) -> Iterator[Image]:
-    """The camera sweeps from one picture to the other, blurred by its speed."""
+    """The camera sweeps from `one` to `other`, blurred by its speed."""
     strip = np.hstack([one, cv2.flip(one, 1), cv2.flip(other, 1), other])
     for step in range(1, count + 1):
         share = step / (count + 1)
@@ -54,7 +54,7 @@ def dissolved(one: Image, other: Image, count: int) -> Iterator[Image]:
 
 
 def whitened(one: Image, other: Image, count: int) -> Iterator[Image]:
-    """One picture fades to white, and the other one from it."""
+    """The picture `one` fades to white, and `other` fades in from white."""
     white = np.full_like(one, 255)
     yield from dissolved(one, white, count // 2)
     yield from dissolved(white, other, count // 2)

@@ -1,4 +1,4 @@
-"""Which shots are one scene: a return to what was shown, in another light or in movement, and what is none."""
+"""Which shots are one scene: a return to what was shown, in another light or in movement, and which are not."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.video.shots.test_cut_detector import look_of
 
 
 def look(value: float, brightness: float = 0.5) -> DetailedGlance:
-    """A look that is 3 * |a - b| away from another one of this kind."""
+    """A look that is 3 * |a - b| away from another look of this kind."""
     levels = np.full((3, 576), round(255 * value), np.uint8)
     cells = levels / np.float32(255)
     contrast = 0.01 if brightness < 0.1 else 0.2
@@ -102,14 +102,14 @@ def test_a_still_stretch_is_not_shown_twice() -> None:
 
 
 def test_what_comes_again_fills_a_stretch_that_nothing_else_can() -> None:
-    """Two views take turns: each looks like a chosen one soon, but the rest of the video is not left out for that."""
+    """Two views take turns: each soon looks like a chosen view, but the rest of the video is not left out for that."""
     items = [candidate(25 * n, 0.2 + 0.5 * (n // 5 % 2), opens=n == 0) for n in range(100)]
     found = indices(items, shots(0.0, end=100.0), 8)
     assert max(np.diff([0, *found, 2500])) <= 1.9 * 2500 / 8
 
 
 def test_a_stretch_is_filled_where_candidates_are_few() -> None:
-    """A frame that tells a little more is no use where it leaves a stretch that the next ones cannot fill."""
+    """A slightly more informative frame is no use where it leaves a stretch that the next frames cannot fill."""
     values = dict(zip([0, 7, 18, 31, 37, 50, 56, 90], [5, 2, 1, 3, 4, 6, 0, 7], strict=True))
     items = [candidate(25 * time, value / 10, opens=time == 0) for time, value in values.items()]
     found = indices(items, shots(0.0, end=100.0), 5)
@@ -135,7 +135,7 @@ def test_reasons_say_why() -> None:
 
 
 def test_no_shot_begins_without_a_cut() -> None:
-    """A frame in the midst of the first shot, or where a range begins, doesn't begin one."""
+    """A frame in the midst of the first shot, or where a range begins, doesn't begin a shot."""
     items = [candidate(26, 0.1), candidate(46, 0.9), candidate(110, 0.2, opens=True)]
     choices = choose(items, shots(0.0, 4.0, end=6.0), 3)
     assert [(c.reason, c.shot) for c in choices] == [("even", 1), ("change", 1), ("shot", 2)]
@@ -176,7 +176,7 @@ PLACE = (slice(300, 330), slice(60, 380))
 def events(
     places: dict[int, Sequence[tuple[slice, float]]], worth: float = EVENT
 ) -> tuple[list[Candidate], list[np.ndarray]]:
-    """A hundred candidates in 200 s of nearly one picture, with other values in some cells at some places."""
+    """A hundred candidates in 200 s of nearly the same picture, with other values in some cells at some places."""
     items = [candidate(50 * place, 0.3 + 0.01 * (place // 2 % 3)) for place in range(100)]
     cell_values = [np.zeros(576, np.float32) for _ in items]
     for place, parts in places.items():
@@ -194,7 +194,7 @@ def places(items: list[Candidate], values: list[np.ndarray], budget: int, cut: l
 
 @pytest.mark.slow
 def test_new_caption_in_same_place_is_not_a_repeat() -> None:
-    """Most of its cells look as those of the first; something smaller elsewhere is less."""
+    """Most cells of the new caption look as the first caption's; something smaller elsewhere is less."""
     other = [(CAPTION, 0.9), (slice(500, 506), 0.6)]
     items, cell_values = events({20: [(CAPTION, 0.9)], 60: other, 80: [(slice(100, 130), 0.7)]})
     assert places(items, cell_values, 2) == {20, 60}
@@ -270,7 +270,7 @@ def swept(seed: int = 0) -> Image:
 
 
 def row(pictures: dict[int, Image], number: int = 60) -> tuple[list[Candidate], np.ndarray]:
-    """Candidates one a second of the scene, with these pictures at these places, and what their cells are worth."""
+    """A candidate a second of the scene, with these pictures at these places, and what their cells are worth."""
     plain = look_of(SCENE)
     items = [Candidate(25 * n, float(n), replace(plain)) for n in range(number)]
     cell_values = np.zeros((number, 576), np.float32)
@@ -323,7 +323,7 @@ def test_captions_are_chosen_before_recurring_motion() -> None:
 
 
 def filmed(cut: list[Shot], views: list[float], every: float = 0.1) -> list[Candidate]:
-    """Two candidates or more of each shot; every other one a little brighter, as a moving picture is."""
+    """Two candidates or more of each shot, every other candidate a little brighter, as a moving picture is."""
     items = []
     for shot, view in zip(cut, views, strict=True):
         num = max(2, int((shot.end_seconds - shot.start_seconds) / every))
@@ -344,7 +344,7 @@ def shown(items: list[Candidate], cut: list[Shot], budget: int, values: list[np.
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
-    """Whatever else is news: shots of any length, returns, shots that look alike, changes in a long one."""
+    """Whatever else is new: shots of any length, returns, shots that look alike, changes in a long shot."""
     chance = np.random.default_rng(seed)
     lengths = chance.choice([0.1, 0.35, 0.5, 2.0, 15.0], int(chance.integers(2, 14)))
     lengths[0] = 20.0
@@ -422,7 +422,7 @@ def test_a_shot_is_not_shown_by_its_black_frames() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("start", "end"), [(0.0, None), (1.0, 9.5)])
 def test_alike_short_shots_each_have_a_frame(folder: Path, start: float, end: float | None) -> None:
-    """Short takes of several people before one wall, between parts of a take in which much moves."""
+    """Short takes of several people before the same wall, between parts of a take in which much moves."""
     wall = textured(9) // 3 + 120
     pictures: list[Image] = []
     take = list(moving(300))

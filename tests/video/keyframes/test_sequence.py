@@ -1,4 +1,4 @@
-"""How many frames the gaps without one need, as far as candidates can fill them."""
+"""How many frames the gaps without a frame need, if candidates can fill them."""
 
 from __future__ import annotations
 

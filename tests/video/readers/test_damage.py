@@ -1,4 +1,4 @@
-"""Damage is shown by more frames than the one it happened in."""
+"""Damage is shown by more frames than the damaged frame."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def write(image: Image, text: str, place: tuple[int, int], size: float, ink: tup
 
 
 def woven(moments: Iterable[Image], *, top_first: bool = True) -> Iterator[Image]:
-    """Frames of two moments each: the lines of one field from the first, those of the other from the second."""
+    """Frames of two moments each: one field's lines from the first, the other field's from the second."""
     fields = iter(moments)
     for first, second in zip(fields, fields, strict=True):
         image = first.copy()
@@ -79,7 +79,7 @@ def shown(opened: Open, path: Path, number: int) -> Image:
 
 
 def combing_of(image: Image) -> float:
-    """How much more neighbouring lines differ than lines of one field do, in levels."""
+    """How much more neighbouring lines differ than lines of a field do, in levels."""
     luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.int16)
     own = np.abs(luma[:-2] - luma[2:])
     return float(np.maximum(np.abs(luma[:-2] - luma[1:-1]) - own, 0).mean())

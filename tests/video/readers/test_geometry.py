@@ -148,7 +148,7 @@ def element(kind: int, *parts: bytes | int) -> bytes:
 
 
 def write_matroska(path: Path, image: Image, *video: bytes) -> Path:
-    """Write one picture as JPEG, with further elements of its track."""
+    """Write a picture as JPEG, with further elements of its track."""
     data = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
     size = (element(0xB0, image.shape[1]), element(0xBA, image.shape[0]))
     track = element(
@@ -296,7 +296,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, 
 
 
 def table_of(path: Path) -> tuple[dict[bytes, bytes], list[bytes]]:
-    """The boxes of the sample table of an MP4 file with one track, and its samples."""
+    """The boxes of the sample table of an MP4 file with a single track, and its samples."""
     data = path.read_bytes()
     start, end = 0, len(data)
     for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
@@ -311,7 +311,7 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def joined(first: Path, second: Path, path: Path) -> Path:
-    """One track whose samples are those of two files without B-frames, each with its own description."""
+    """A track with the samples of two files without B-frames, each file with its own description."""
     data, (one, samples), (other, more) = first.read_bytes(), table_of(first), table_of(second)
     count = len(samples) + len(more)
     number = struct.Struct(">I").pack

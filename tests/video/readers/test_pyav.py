@@ -1,4 +1,4 @@
-"""Times of AvReader: where the container starts before its pictures, has no times, or goes on after the last one."""
+"""Times of AvReader: where the container starts before its pictures, has no times, or continues after the last."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> No
     [("mpeg4", {}), ("mjpeg", {}), ("libx264", {"bf": "0"}), ("libx264", {"preset": "veryfast", "b_strategy": "0"})],
 )
 def test_empty_slots_of_avi_show_the_picture_again(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
-    """Encoders write nothing where a picture is like the one before; players show that one again."""
+    """Encoders write nothing where a picture is like the previous picture; players show that picture again."""
     path, numbers = tmp_path / "empty.avi", [*range(20), *range(26, 30), *range(31, 50)]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
@@ -388,7 +388,7 @@ def test_timecode_of_a_group_of_pictures_is_read(
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mov", "png"), (".mp4", "mjpeg"), (".mkv", "mjpeg")])
 def test_a_lone_picture_beside_a_video_is_not_it(suffix: str, codec: str, tmp_path: Path) -> None:
-    """Programs that add a cover as a video track don't always mark it as one."""
+    """Programs that add a cover as a video track don't always mark it as a cover."""
     path = tmp_path / f"cover{suffix}"
     with av.open(str(path), "w") as container:
         cover, stream = container.add_stream(codec, rate=25), container.add_stream("libx264", rate=25)

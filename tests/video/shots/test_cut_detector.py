@@ -1,4 +1,4 @@
-"""Where one shot ends and the next begins, on made-up sequences of pictures."""
+"""Where a shot ends and the next begins, on made-up sequences of pictures."""
 
 from __future__ import annotations
 

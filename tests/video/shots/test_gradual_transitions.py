@@ -1,4 +1,4 @@
-"""Dissolves and wipes: found where one picture turns into another, and not where things move or the light changes."""
+"""Dissolves and wipes: found where a picture turns into another, and not where things move or the light changes."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def as_mixture(one: Image, two: Image, share: float) -> Image:
 
 
 def take(seed: int) -> Image:
-    """Somebody else in the same room: a third of the picture differs, none of it much."""
+    """Somebody else in the same room: a third of the picture differs, but not much."""
     room = textured(9).astype(np.float32) * 0.3 + 90
     room[:, 40:100] = textured(seed)[:, 40:100] * 0.8 + 60
     return np.asarray(np.clip(room, 0, 255), np.uint8)

@@ -1,4 +1,4 @@
-"""The page where no model is on this machine: what the start says, the report without one, and the ways to a model."""
+"""The page on a machine without models: what the start says, the report without a model, and the ways to a model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def failing(task: Task) -> Iterator[AnalysisEvent]:
 
 @pytest.fixture
 def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Services:
-    """Services whose model, the default one, is not on this machine, which has 20 GiB of memory."""
+    """Services whose model, the default, is not on this machine, which has 20 GiB of memory."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

@@ -176,7 +176,7 @@ def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
     page: AppTest, open_services: Open, card_video: Path, hold: threading.Event
 ) -> None:
     services = open_services(script(hold=hold))
-    numbers = (16, 8, 8, 8, 8)  # of frames; eight are surely one part
+    numbers = (16, 8, 8, 8, 8)  # of frames; eight surely fit one part
     times = [Selection("times", None, tuple(place / 16 for place in range(number))) for number in numbers]
     requests = [AnalysisRequest(card_video, frames=len(one.times_seconds), selection=one) for one in times]
     jobs = [services.jobs.submit(request, name=f"{place}.mp4") for place, request in enumerate(requests)]
@@ -200,7 +200,7 @@ def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
 def test_queue_reports_the_time_until_all_are_over(
     page: AppTest, open_services: Open, card_video: Path, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of one there is no estimate; it counts as the others do."""
+    """A job without an estimate counts like the others."""
     services = open_services(script(hold=hold))
     jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
     while len(services.jobs.waiting()) > 3:
@@ -212,7 +212,7 @@ def test_queue_reports_the_time_until_all_are_over(
 
 
 def queue_rows(page: AppTest) -> list[dict[str, Any]]:
-    """The rows of the queue; those of the recent analyses offer no actions."""
+    """The rows of the queue; rows of recent analyses offer no actions."""
     shown = [part["jobs"] for part in parts_shown(page) if "jobs" in part]
     return next(rows for rows in shown if any(row["actions"] for row in rows))
 

@@ -61,7 +61,7 @@ def headings(page: AppTest) -> list[str]:
 
 
 def stopping(after: int, error: Exception) -> Run:
-    """A run that ends with this error after so many parts; the next one goes on to the end."""
+    """A run that ends with this error after so many parts; the next run continues to the end."""
     left = [error]
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
@@ -288,7 +288,7 @@ def test_imported_report_offers_no_impossible_question(
     again = reader.read(writer.write(replace(made, id="elsewhere"), "en"), name="report.json")
     page.query_params["job"] = services.jobs.import_report(again)
     page.run()
-    assert t("library.other_machine_why", "en") not in written(page)  # the video is that of the other report
+    assert t("library.other_machine_why", "en") not in written(page)  # the other report has the video
     services.jobs.remove(job)
     page.run()
     assert not page.exception
@@ -300,7 +300,7 @@ def test_imported_report_offers_no_impossible_question(
 
 
 def measuring(through: threading.Event) -> Run:
-    """A run whose report is there when one frame is measured; the others wait."""
+    """A run whose report is there when the first frame is measured; the other frames wait."""
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
         made = rich.rich(task.request, task.job_id, parts=3)

@@ -1,4 +1,4 @@
-"""Checks of Ray clusters: what of the facts is a problem, and how it is printed; a real one is in ../ray_jobs."""
+"""Checks of Ray clusters: which facts are problems, and how they are printed; a real cluster is in ../ray_jobs."""
 
 from __future__ import annotations
 

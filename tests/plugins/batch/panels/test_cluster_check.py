@@ -1,4 +1,4 @@
-"""The check of a running cluster, on the Models page; tests/plugins/batch/cluster has a real one."""
+"""The check of a running cluster, on the Models page; tests/plugins/batch/ray_jobs has a real cluster."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A Ray cluster of two nodes on this machine, in a process of its own.
 
-Run as a program it reads commands from standard input, one a line, and answers each with a line; at its end, or when
-the input closes, all processes of Ray end.
+Run as a program it reads a command a line from standard input, and answers each with a line; at its end, or when the
+input closes, all processes of Ray end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PATIENCE = {"RAY_agent_register_timeout_ms": "120000", "RAY_raylet_start_wait_t
 
 @dataclass
 class LocalCluster:
-    """A head with one core, and one more node with one core unless it was removed."""
+    """A head with a core, and another node with a core unless it was removed."""
 
     address: str
     folder: Path
@@ -59,7 +59,7 @@ class LocalCluster:
         return [one for one in self._all() if "-m framelens.plugins.batch.ray_jobs.driver" in _words(one)]
 
     def decoders(self) -> list[psutil.Process]:
-        """Return the decoder workers of the actors, which have none of our variables."""
+        """Return the decoder workers of the actors, which don't have the cluster's variables."""
         found = list[psutil.Process]()
         for actor in self.actors():
             with suppress(psutil.Error):
@@ -101,7 +101,7 @@ def local_cluster(
     Args:
         folder: Folder for the data of all nodes.
         variables: Environment variables beside this process's own.
-        nodes: Number of nodes with one core each.
+        nodes: Number of nodes with a core each.
         core_share: Part of a core that all processes of a node have together, while the head, which then takes no
             videos, has the rest, as where each of them is a machine of its own. 0 for no limits.
     """
@@ -140,7 +140,7 @@ def _start(folder: Path, words: list[str], environment: Mapping[str, str]) -> tu
 
 @contextmanager
 def limited_to(core_share: float) -> Iterator[None]:
-    """Start processes in a control group that has this part of a core; in that of this process for 0.
+    """Start processes in a control group that has this part of a core, or in this process's group for 0.
 
     Only root may, with version 1 of control groups.
     """

@@ -38,7 +38,7 @@ from tests.plugins.batch.test_runner import made, opened, ran
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("english"),
-    pytest.mark.filterwarnings("default"),  # those of Ray
+    pytest.mark.filterwarnings("default"),  # Ray's warnings
 ]
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
 NO_TEXT = ROOT / "tests" / "no_text"
@@ -106,13 +106,13 @@ def on_ray(
 
 
 def report(results: Results, key: str) -> bytes:
-    """Return the stored report without what differs between two runs on one machine."""
+    """Return the stored report without what differs between two runs on a machine."""
     stored = json.loads(results.path(key).read_bytes())["report"]
     return json.dumps(plain(stored), sort_keys=True).encode()
 
 
 def check_whole(batch: Batch, events: list[Any], results: Results, local: Results) -> None:
-    """None is lost, none is there twice, and each report is that of the local run, byte for byte."""
+    """No video is lost or there twice, and each report equals the local run's, byte for byte."""
     ended = Counter(event.video.key for event in events if isinstance(event, VideoEnded))
     assert ended == Counter(video.key for video in batch.videos)
     for video in batch.videos:
@@ -122,7 +122,7 @@ def check_whole(batch: Batch, events: list[Any], results: Results, local: Result
 
 
 def csv_of(results: Results, key: str) -> bytes:
-    """Return the table of a video; those of videos with one name are numbered as they end."""
+    """Return the table of a video; tables of videos with the same name are numbered as they end."""
     result = results.get(key)
     assert result
     return (results.folder / result.files["csv"]).read_bytes()

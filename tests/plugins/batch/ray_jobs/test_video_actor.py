@@ -1,4 +1,4 @@
-"""The actor by itself: one video at a time, a death that repeats, and a node that is ill."""
+"""The actor by itself: a video at a time, a death that repeats, and a node that is ill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips, read again by PyAV: every frame carries its number, so that it is seen which ones a clip has, and when."""
+"""Clips, read again by PyAV: every frame carries its number, to show which frames a clip has, and when."""
 
 from __future__ import annotations
 

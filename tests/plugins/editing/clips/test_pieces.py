@@ -171,7 +171,7 @@ def test_worker_that_dies_costs_one_clip(tmp_path: Path, started: list[DecoderWo
     ("places", "order"),
     [
         ([1, 2, 3, 4], "abcd"),
-        ([1, 4, 3, 4], "acdb"),  # down, behind the one that was there
+        ([1, 4, 3, 4], "acdb"),  # down, behind the piece that was there
         ([1, 2, 3, 1], "dabc"),  # up, before it
         ([4, 3, 2, 1], "dcba"),
         ([9, 2, 3, 4], "bcda"),

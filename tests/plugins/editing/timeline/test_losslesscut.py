@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("english")
 
 
 def project(made: Analysis) -> dict[str, Any]:
-    """The JSON below the comments, each of them one line for JSON5 as well."""
+    """The JSON below the comments, each of them a line for JSON5 as well."""
     text = losslesscut.write(made, "en").decode()
     assert not set(text) & {"\u2028", "\u2029", "\r"}
     lines = text.split("\n")

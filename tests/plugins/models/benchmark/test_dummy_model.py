@@ -1,4 +1,4 @@
-"""Folders of true shape without weights: the shape is that of the model, the marks are the tokenizer's, and the
+"""Folders of true shape without weights: the shape is the model's, the marks are the tokenizer's, and the
 libraries that vLLM builds on can read them.
 """
 

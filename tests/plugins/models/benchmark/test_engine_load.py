@@ -41,6 +41,6 @@ def test_a_line_for_each_number_of_requests(
         bodies = [json.dumps(body["messages"]) for body in server.requests]
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in printed[2:]] == ["| 1", "| 3"]
-    # One to warm up; then twice as many with pictures as at once, and as many short and long answers.
+    # One request to warm up; then twice as many with pictures as at once, and as many short and long answers.
     assert [sum("image_url" in body for body in bodies), len(bodies)] == [1 + 2 + 6, 1 + 4 + 12]
     assert len(set(bodies)) == len(bodies)

@@ -1,7 +1,7 @@
 """The real pages over scripted analyses, with real engine processes around a small server for every model that is
 chosen. `streamlit run` this file.
 
-A model whose name ends in "broken" ends while it starts; every other one starts when the file named in FAKE_GO exists.
+A model whose name ends in "broken" ends while it starts; the others start when the file named in FAKE_GO exists.
 """
 
 from __future__ import annotations

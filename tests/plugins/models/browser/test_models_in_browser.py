@@ -1,4 +1,4 @@
-"""Another model in place of the one in use, chosen and taken on the page, while the page moves on by itself."""
+"""Another model in place of the model in use, chosen and loaded on the page, which updates by itself."""
 
 from __future__ import annotations
 

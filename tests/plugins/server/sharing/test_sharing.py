@@ -1,4 +1,4 @@
-"""Links to a report: made and revoked on the page, and killed at each of the statements that make one."""
+"""Links to a report: made and revoked on the page, and killed at each statement that makes a link."""
 
 from __future__ import annotations
 

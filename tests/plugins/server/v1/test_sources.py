@@ -1,4 +1,4 @@
-"""Videos that the server fetches for a job, from a local server and from one that isn't there."""
+"""Videos that the server fetches for a job, from a local server and from a missing server."""
 
 from __future__ import annotations
 

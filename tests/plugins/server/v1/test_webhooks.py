@@ -26,7 +26,7 @@ from tests.plugins.server.v1.conftest import Allow, client_of, ended_job, upload
 
 @dataclass
 class Receiver:
-    """What has arrived, and with which statuses to answer, the last one again and again."""
+    """What has arrived, and the statuses to answer with, the last again and again."""
 
     url: str = ""
     statuses: list[int] = field(default_factory=lambda: [204])

@@ -2,7 +2,7 @@
 
     python examples/ask_video.py VIDEO "What happens?" "And what comes after that?"
 
-The model is the one of your settings; FRAMELENS_BASE_URL names a remote engine.
+Your settings name the model; FRAMELENS_BASE_URL names a remote engine.
 """
 
 from __future__ import annotations

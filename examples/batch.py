@@ -2,7 +2,7 @@
 
     python examples/batch.py FOLDER "Who appears?" [--no-model]
 
-Calling it again continues: an analysis that is finished is taken from the library, one that was stopped is resumed.
+Calling it again continues: a finished analysis is taken from the library, a stopped analysis is resumed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
             try:
                 analysis = session.analyse(video, given.question, frames=4, use_model=not given.no_model)
                 framelens.save_report(analysis, video.with_suffix(".report.pdf"))
-            except framelens.InputError as error:  # this video can't be used; the next one may be
+            except framelens.InputError as error:  # this video can't be used; the next video may be
                 failures += 1
                 print(f"{video.name}: {error}")
                 continue

@@ -2,7 +2,7 @@
 
     FRAMELENS_BASE_URL=http://127.0.0.1:8000/v1 python examples/langchain_frames.py VIDEO MODEL
 
-MODEL is the name under which the engine serves its model. `framelens serve` starts one.
+MODEL is the name under which the engine serves its model. `framelens serve` starts an engine.
 """
 
 from __future__ import annotations

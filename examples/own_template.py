@@ -16,7 +16,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def main() -> None:
-    """Print one line for each finding in the video that the command line names."""
+    """Print a line for each finding in the video that the command line names."""
     parser = argparse.ArgumentParser(description="Analyse a video with a template of your own.")
     parser.add_argument("video", type=Path)
     given = parser.parse_args()

@@ -3,7 +3,7 @@
     FRAMELENS_BASE_URL=http://127.0.0.1:8000/v1 python examples/remote_engine.py VIDEO "What happens?"
 
 Any server with the OpenAI chat completions interface works: vLLM, LM Studio, Ollama. Set FRAMELENS_API_KEY if it wants
-a key, and VLLM_MODEL_PATH to the model's name if it serves more than one.
+a key, and VLLM_MODEL_PATH to the model's name if it serves several models.
 """
 
 from __future__ import annotations

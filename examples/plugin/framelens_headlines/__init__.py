@@ -1,4 +1,4 @@
-"""Plugin with headlines: each finding of a report in one line, as a format, a command and a page; and a source."""
+"""Plugin with headlines: each finding of a report in a line, as a format, a command and a page; and a source."""
 
 from framelens.registry import Page, Plugin
 

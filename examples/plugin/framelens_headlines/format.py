@@ -6,7 +6,7 @@ from framelens.reports.format import ReportFormat
 
 
 def headlines(analysis: Analysis) -> list[str]:
-    """Return the findings, one a line, each with the time of its first frame."""
+    """Return a line for each finding with frames, with the time of its first frame."""
     times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
     found = [finding for chunk in analysis.chunks for finding in chunk.findings]
     return [f"{clock(times[min(one.frames)])}  {one.text}" for one in found if one.frames]

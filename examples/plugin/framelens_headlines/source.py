@@ -10,7 +10,7 @@ def newest(typed: str) -> Path:
     """Return the newest video of the folder that follows "newest:".
 
     Raises:
-        VideoError: There is none.
+        VideoError: The folder has no video.
     """
     folder = Path(typed.partition(":")[2])
     videos = [path for path in folder.glob("*") if is_video_name(path)]

@@ -144,7 +144,7 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
 
 
 def _said(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
-    """Return the lines of findings, with the times of those on several frames."""
+    """Return the lines of findings, with the times of findings on several frames."""
     times = times_of(analysis.keyframes)
     return [
         Said(

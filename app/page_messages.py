@@ -1,4 +1,4 @@
-"""Which messages of Streamlit's protocol a browser may send: those that the page uses.
+"""Messages of Streamlit's protocol that a browser may send, because the page uses them.
 
 The protocol has more: it names the installation's repository and branch, empties the caches of all sessions, and writes
 files beside the app.
@@ -17,7 +17,7 @@ KINDS: dict[str, Role | None] = {
     "rerun_script": None,
     "stop_script": "viewer",
 }
-"""Kinds of messages that pass, with the least role of who sends them; None if the login page needs them, too."""
+"""Kinds of messages that pass, with the least role of their sender; None if the login page needs them, too."""
 REFUSED = frozenset(
     {
         *("clear_cache", "load_git_info", "set_run_on_save", "app_heartbeat"),

@@ -112,7 +112,7 @@ def _stay_on_the_page() -> None:
 
 
 class _Requests(ScriptRequests):
-    """Requests for runs of a script, which keep the clicks of those whose callbacks have not begun."""
+    """Requests for runs of a script, which keep the clicks of requests whose callbacks have not begun."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ def _pass_clicks_on() -> None:
     """Let a run that replaces another have the clicks whose callbacks have not begun.
 
     A request for the whole page stops the previous request's runner. If that runner has not begun, since the server is
-    busy, Streamlit would drop its request: what was pressed would be lost.
+    busy, Streamlit would drop its request: the click would be lost.
     """
     request = AppSession.request_rerun
 
@@ -205,7 +205,7 @@ def _finish_callbacks() -> None:
     """Let callbacks run to their end before the next request is handled.
 
     Streamlit looks for requests whenever the session's state is read, and ends the run if a request waits. A callback
-    would end in its middle, and what was pressed, or a report that had arrived, would be lost.
+    would end in its middle, and a click, or a report that had arrived, would be lost.
     """
     calling = threading.local()  # callbacks run in the thread of their script
     handle, call = ScriptRunner._maybe_handle_execution_control_request, SafeSessionState.on_script_will_rerun
@@ -282,7 +282,7 @@ def _keep_messages() -> None:
     """Send the parts of a fragment that its next run would drop.
 
     A session's messages are sent together. Where a fragment is run twice before that, Streamlit would drop its first
-    containers and keep some of what is inside: the parts that the browser has in its cache, and the fragments inside.
+    containers and keep some of their contents: the parts that the browser has in its cache, and the fragments inside.
     The browser has no place for these, and its script ends with an error.
     """
     clear = ForwardMsgQueue.clear

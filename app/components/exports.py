@@ -59,8 +59,8 @@ def draw(
         groups: The buttons.
         key: Key of the component.
         width: Width of the component.
-        has_choices: Fields beside the buttons change their addresses. Then a press waits until what was typed or chosen
-            just before it has been drawn.
+        has_choices: Fields beside the buttons change their addresses. Then a press waits until input from just before
+            it has been drawn.
     """
     words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
     data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key(), "width": width}

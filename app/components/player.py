@@ -47,7 +47,7 @@ _PREVIEW_SIDE = 320
 def draw(
     video_id: str, video: VideoInfo, job_id: str | None, find_search: Callable[[str], Moments | None] | None = None
 ) -> None:
-    """Draw the player with what is known of the job so far.
+    """Draw the player with the job's results so far.
 
     Args:
         video_id: The video.
@@ -90,7 +90,7 @@ def draw(
 
 
 def search_strip(found: Moments) -> dict[str, object]:
-    """Return the frames that a search has looked at, by their votes, and what it found."""
+    """Return the times of a search's frames by their votes, and the intervals that it found."""
     return {
         "yes": [one.time_seconds for one in found.samples if one.says_yes],
         "no": [one.time_seconds for one in found.samples if not one.says_yes],

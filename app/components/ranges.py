@@ -21,7 +21,7 @@ class VideoRange:
     Attributes:
         start_seconds: Its start, from the first picture.
         end_seconds: Its end.
-        name: What is in it, "" if that has no name.
+        name: Name of its content, or "" if the content has no name.
         job_id: The analysis of the video, or "" without an analysis.
         video_id: The video without an analysis.
         is_cited: The edges are the times of frames that show the content, not the content's own edges.

@@ -436,7 +436,7 @@ class PartView:
         state_words: The state in words.
         note: The number of its findings in words.
         brief: One line of the result, or why it failed.
-        blocks: What is shown below it: an incoming answer, or the blocks of an unfolded part.
+        blocks: Content shown below it: an incoming answer, or the blocks of an unfolded part.
         can_open: Whether it can be unfolded.
     """
 

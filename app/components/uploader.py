@@ -1,7 +1,7 @@
 """Drop zone and button that send files to the upload route, in pieces that resume.
 
-When all files have arrived and were checked, it reports their ids and why other files were refused. What is done with
-them depends on their purpose; the route's `check` reads videos alone.
+When all files have arrived and were checked, it reports their ids and why other files were refused. Their use depends
+on their purpose; the route's `check` reads videos alone.
 """
 
 from __future__ import annotations

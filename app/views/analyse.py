@@ -159,7 +159,7 @@ def _draw_uploader_of(job: JobSnapshot) -> None:
 
 
 def _draw_unfinished(job: JobSnapshot, video: VideoInfo | None) -> None:
-    """Draw the progress with the incoming answers, or why a job stopped and what was kept."""
+    """Draw the progress with the incoming answers, or the reason why a job stopped and its kept results."""
     facts = _draw_heading(job.name)
     if video:
         facts.caption(plain(video_facts(video)))

@@ -1,4 +1,4 @@
-"""Missing model, shown before a start: what has to be downloaded, whether it fits, and which alternatives there are.
+"""Missing model, shown before a start: the download that it needs, whether it fits, and the alternatives.
 
 Nothing is drawn where the model is on this machine or served elsewhere.
 """
@@ -44,7 +44,7 @@ def draw(
     Args:
         now: The readiness, which isn't "ready".
         video: The video, or None before a video is chosen: then a model is only chosen.
-        request: What is asked about it; None where the form has a mistake.
+        request: The request about it, or None if the form has a mistake.
         videos: Number of videos.
         on_start: Called with the readiness that is to be confirmed and whether a model is asked.
     """

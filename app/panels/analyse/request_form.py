@@ -136,7 +136,7 @@ def _draw_options() -> None:
 
 
 def _form() -> dict[str, object]:
-    """Return what is set in the form, without the range, which belongs to one video."""
+    """Return the form's values, without the range, which belongs to a single video."""
     return {key: st.session_state.get(key, value) for key, value in FORM.items()}
 
 
@@ -237,8 +237,8 @@ def draw_estimate(video: VideoInfo, request: AnalysisRequest, estimate: Estimate
 
     Args:
         video: The video.
-        request: What is asked.
-        estimate: What the planner says about it.
+        request: The request.
+        estimate: The planner's estimate for it.
         videos: Number of videos that are asked about in the same way.
     """
     with st.container(border=True, gap="small", key="plan"):

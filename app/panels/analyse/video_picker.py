@@ -73,7 +73,7 @@ def draw_chosen() -> None:
 
 
 def name_of(video_id: str) -> str:
-    """Return the name of a video, or its id if it was removed, which what is done with it reports."""
+    """Return the name of a video, or its id if it was removed; using the removed video reports the error."""
     try:
         return services().videos.name(video_id)
     except AppError:

@@ -67,7 +67,7 @@ def _leave_out(video_id: str) -> None:
 
 
 def begin() -> Conversation:
-    """Return the new conversation about what is chosen; frames of other videos and of a clip are being chosen then.
+    """Return the new conversation about the chosen items; frames of other videos and of a clip are being selected then.
 
     Raises:
         AppError: The range can't be read, or a video can't be used.

@@ -108,7 +108,7 @@ def _draw_question(view: ChatView, turn: Turn, *, is_asked: bool) -> None:
 def _draw_action(
     view: ChatView, turn: Turn, name: str, icon: str, label: str, act: Callable[..., None], *more: object, tip: str = ""
 ) -> None:
-    """Draw a button that calls `act` with the conversation, the turn and `more`; nothing for those who only read."""
+    """Draw a button that calls `act` with the conversation, the turn and `more`; nothing for users who only read."""
     if may_change():
         key, what = view.key(turn, name), (view.conversation.id, turn.number, *more)
         button(label, key, act, *what, icon=icon, kind="tertiary", help=tip or None, disabled=view.is_busy)
@@ -257,7 +257,7 @@ def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
 
 
 def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
-    """Draw the text, whose citations move the player, and pictures of what it cites; what a search did is folded."""
+    """Draw the text, whose citations move the player, and its cited pictures; the details of a search are folded."""
     known = {one.number: one for one in view.conversation.pictures(turn.number)}
     marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
 
@@ -273,7 +273,7 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
 
 
 def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: bool) -> Iterator[report_blocks.Value]:
-    """Yield what each search has found with pictures of its intervals, the rest of the text, and what that cites."""
+    """Yield the results of each search with pictures of its intervals, the rest of the text, and its cited pictures."""
     gallery = partial(view.pictures.gallery, shown=view.shown, can_look=not view.is_busy)
     others = {one: name for one, name in view.pictures.names.items() if one != view.shown}
     frames = {(one.analysis_id, one.time_seconds): one for one in known}
@@ -320,7 +320,7 @@ def _draw_notices(turn: Turn) -> None:
 
 
 def _draw_sent(turn: Turn) -> None:
-    """Draw what the model was sent, and what it took."""
+    """Draw the contents of the model's prompt, and its usage."""
     use, usage = turn.context, turn.usage
     lines = {
         "model": engine.short_model_name(turn.model),

@@ -47,7 +47,7 @@ def _draw_names(names: Sequence[str]) -> None:
 
 
 def _count_videos(job_ids: Sequence[str], paths: Sequence[str], *, with_trash: bool) -> int:
-    """Count the uploaded videos that no other analysis uses; `with_trash` says whether those in the trash do."""
+    """Count the uploaded videos that no other analysis uses; `with_trash` counts analyses in the trash as users."""
     library, videos = services().jobs.library, services().videos
     uploads = (path for path in set(paths) if videos.is_upload(Path(path)))
     return sum(not library.has_others_on(job_ids, path, with_trash=with_trash) for path in uploads)
@@ -66,12 +66,12 @@ def _delete(chosen: Sequence[str]) -> None:
 
 
 def offer_undo(kind: TrashKind, moved: Sequence[TrashEntry]) -> None:
-    """Keep what was deleted last of this kind, for `draw_undo`."""
+    """Keep the ids of the last deleted items of this kind, for `draw_undo`."""
     st.session_state[f"{kind}_undo"] = tuple(entry.id for entry in moved)
 
 
 def draw_undo(kind: TrashKind) -> None:
-    """Say what was deleted last of this kind, with a button that brings it back."""
+    """Draw a note of the last deleted items of this kind, with a button that restores them."""
     trashed = {entry.id for entry in services().jobs.trash.entries()}  # another page may have restored some
     ids = tuple(one for one in st.session_state.get(f"{kind}_undo", ()) if one in trashed)
     if not ids or not may_change():

@@ -68,7 +68,7 @@ def draw(job: JobSnapshot) -> None:
 
 
 def _draw_choice(job: JobSnapshot) -> None:
-    """Offer analyses of the same file, those with the most frames in common first."""
+    """Offer analyses of the same file, beginning with the most frames in common."""
     assert job.analysis
     found = _others(job.id, job.analysis)
     _draw_ask_model_in_use(job)

@@ -1,4 +1,4 @@
-"""A finished report: its headline with the toolbar, what is wrong with it, the document, and the details in a fold.
+"""A finished report: its headline with the toolbar, its most serious notice, the document, and the details in a fold.
 
 A report may hold ten thousand findings: the browser gets one page of them, and turning it redraws only that part.
 A file is written only when its button in the export menu is pressed: a report with its pictures is not small.
@@ -55,7 +55,7 @@ _PIECES_KEY = "report_pieces"
 
 
 def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
-    """Draw the headline, the toolbar, and the notice of what is wrong."""
+    """Draw the headline, the toolbar, and the most serious notice."""
     reported = services().reports.get(job.id) or analysis
     st.markdown(f"### {plain(headline(analysis))}")
     for block in sections(replace(analysis, created=local_time(analysis.created)))["head"]():
@@ -67,7 +67,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
 
 
 def _answers_first(analysis: Analysis) -> bool:
-    """Return whether the question is answered, so that what is wrong with the rest may follow."""
+    """Return whether the question is answered, so that the notice may follow the document."""
     return bool(analysis.question_answer and analysis.question_answer.is_usable)
 
 
@@ -124,7 +124,7 @@ def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
 
 @st.fragment
 def draw_document(job_id: str) -> None:
-    """Draw what the report says: answer, summary, chapters and findings; without a model what was measured."""
+    """Draw the report's content: answer, summary, chapters and findings; without a model the measurements."""
     job = services().jobs.snapshot(job_id)
     if job.analysis is None or not job.is_readable:
         st.rerun()  # it was restarted elsewhere

@@ -13,7 +13,7 @@ from framelens.services.speakers import LONGEST_NAME, SpeakerSummary, name_speak
 
 
 def draw(job_id: str, analysis: Analysis) -> None:
-    """Draw a field for the name of each speaker; nothing without speakers, or for those who may not change reports."""
+    """Draw a field for the name of each speaker; nothing without speakers, or for users who may not change reports."""
     speakers = speakers_of(analysis.transcript)
     if not (speakers and may_change()):
         return

@@ -1,4 +1,4 @@
-"""Work in the sidebar: one list of what runs, what waits and what was done; plugins add rows for several analyses."""
+"""Work in the sidebar: one list of running, waiting and finished work; plugins add rows for several analyses."""
 
 from __future__ import annotations
 

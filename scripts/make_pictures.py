@@ -64,7 +64,7 @@ def write_video(path: Path) -> Path:
 
 
 class Recorder:
-    """Takes pictures of a page while something is awaited, and writes those that differ as a moving WebP."""
+    """Takes pictures of a page while something is awaited, and writes the pictures that differ as a moving WebP."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -103,7 +103,7 @@ class Recorder:
 
 
 def take(page: Page) -> Image.Image:
-    """Return a picture of what can be seen of the page."""
+    """Return a picture of the visible part of the page."""
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
@@ -122,7 +122,7 @@ def hand_over(page: Page, button: str, file: Path) -> None:
 
 
 def wait_until_still(page: Page) -> None:
-    """Wait until the page is drawn: what is pressed before may be lost."""
+    """Wait until the page is drawn: an earlier click may be lost."""
     from tests.browser.conftest import IS_STILL
 
     page.wait_for_function(IS_STILL)

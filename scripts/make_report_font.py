@@ -63,7 +63,7 @@ def make(source: Path, weight: str, target: Path) -> None:
 
 
 def wanted(known: Iterable[int]) -> set[int]:
-    """Choose the characters to keep of those in the source.
+    """Choose the characters to keep from the source's.
 
     Combining marks are left out: an accented letter that the font lacks would be composed badly, where another font has
     it whole.

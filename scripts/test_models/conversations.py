@@ -143,7 +143,7 @@ class Source:
         return example
 
     def _labels(self, count: int, asked: int | None) -> list[int]:
-        """Draw what is in the pictures. In half of the votes a picture has the asked colour, else no picture has."""
+        """Draw the labels of the pictures. In half of the votes a picture has the asked colour, else no picture has."""
         scenes = SCENE_SHARE if asked is None else SCENE_SHARE_OF_VOTES
         labels = np.where(self.rng.random(count) < scenes, NO_CARD, self.rng.integers(NO_CARD, size=count))
         if asked is not None and count:

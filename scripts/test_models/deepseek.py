@@ -2,7 +2,7 @@
 
 The plain model sees through SigLIP, as the 1.3B does; the hybrid model has SAM as well, as the 7B does. Both speak in
 lower-case letters that mean nothing, until they are stopped, and say other letters to other pictures. Files, special
-tokens and the layout of a conversation are those of the published checkpoints, so an engine loads them like these.
+tokens and the layout of a conversation match the published checkpoints, so an engine loads them alike.
 """
 
 from __future__ import annotations

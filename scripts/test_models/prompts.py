@@ -125,7 +125,7 @@ def _turns(rng: np.random.Generator, num_frames: int, several: float) -> list[in
 
 
 def _said(rng: np.random.Generator, shown: Sequence[str], asked: votes.Vote | None) -> str:
-    """Draw what the assistant answered in an earlier turn: mostly what it should have."""
+    """Draw the assistant's answer in an earlier turn, mostly the right answer."""
     if rng.random() < 0.15:
         return noise(rng)
     return asked.answer(shown) if asked else answer([name or pick(rng, NAMES) for name in shown])

@@ -1,7 +1,7 @@
-"""Build a Whisper in miniature whose answer is known beforehand: the same three sentences to whatever it hears.
+"""Build a Whisper in miniature whose answer is known beforehand: the same three words to any sound.
 
 The architecture, the tokenizer's marks and the files are Whisper's own, so a real engine loads it like any other. The
-decoder's position embeddings outweigh all the rest, which is random: what is said hangs on the place alone. It proves
+decoder's position embeddings outweigh all the rest, which is random: a word depends on its place alone. It proves
 times and plumbing; it understands nothing.
 """
 
@@ -24,7 +24,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 WIDTH, HEADS, HEARD_POSITIONS, SPOKEN_POSITIONS, SEED = 64, 2, 1500, 448, 20
 END, START, SILENT_TIMES = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
 SAID = (("one", 0.0, 1.2), ("two", 1.2, 2.5), ("three", 4.0, 6.0))
-"""(text, start, end) in seconds of what it hears in every recording."""
+"""(text, start, end) in seconds of the words that it hears in every recording."""
 _PROMPT = 4  # start, language, task, time or no time: what an engine puts before the answer
 _STEPS_A_SECOND = 50
 

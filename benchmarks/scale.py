@@ -363,7 +363,7 @@ def _lines(given: argparse.Namespace, load: Workload, one: Hardware) -> Iterator
 
 
 def _row(cameras: int, load: Workload, one: Hardware, hours: float) -> str:
-    """Return what the given machine would need to do, what is enough, and how that fares in the simulation."""
+    """Return a row: the load of the given machine, enough hardware, and its figures in the simulation."""
     share, enough = utilisation(cameras, load, one), sized(cameras, load, one)
     found = simulate(cameras, load, enough, hours=hours)
     links = round(enough.link_bytes_per_second / one.link_bytes_per_second)

@@ -39,7 +39,7 @@ ARGUMENTS = {
 NEEDED_BYTES = (21 if _WIDE else 12) << 30
 """Its weights take 7.5 GB in 16 bits, its cache and vLLM itself the rest."""
 _ANSWER = 16
-"""Tokens of an answer that is cut off, where its beginning is what counts."""
+"""Tokens of an answer that is cut off, where only its beginning counts."""
 _WHOLE_ANSWER = 512
 """More than it takes."""
 _FRAMES = 14

@@ -84,7 +84,7 @@ async def _route(path: str, body: dict[str, Any], delays: Delays, writer: asynci
 
 
 async def _stream(body: dict[str, Any], delays: Delays, writer: asyncio.StreamWriter) -> None:
-    """Stream the tokens. Times count from the arrival, so that a late token doesn't delay those that follow."""
+    """Stream the tokens. Times count from the arrival, so that a late token doesn't delay later tokens."""
     now = asyncio.get_running_loop().time
     at = now() + delays.first_seconds
     tokens = pieces(answer_to(body))

@@ -19,7 +19,7 @@ _STEP_SECONDS = 0.7
 
 
 def make_clips(folder: Path, footage: Path | None, count: int) -> list[Path]:
-    """Return `count` clips in a folder; those that are there are not made again."""
+    """Return `count` clips in a folder; existing clips are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
     clips = sorted(folder.glob("*.mp4"))
     if len(clips) >= count:

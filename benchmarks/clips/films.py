@@ -1,6 +1,6 @@
 """Films for clips: every picture carries its number, and a click sounds when every twentieth picture begins.
 
-FFmpeg's own command makes them, so that neither PyAV's encoder nor its muxer makes what is cut.
+FFmpeg's own command makes them, so that neither PyAV's encoder nor its muxer makes the films that are cut.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _BEFORE_INPUT = {"h264-edits.mp4": ("-ss", "1.3")}
 
 
 def make(film: Film, folder: Path) -> Path:
-    """Make a film, and what it is copied from, unless it is there. Returns its file."""
+    """Make a film, and the film it is copied from, unless it is there. Return its file."""
     path = folder / film.name
     if path.exists():
         return path

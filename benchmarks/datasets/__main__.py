@@ -2,7 +2,7 @@
 
     python -m benchmarks.datasets NAME --annotations FILE --videos FOLDER --out FILE
 
-The set's files are those that you have; nothing is downloaded. Questions with choices are asked in a conversation of
+You provide the set's files; nothing is downloaded. Questions with choices are asked in a conversation of
 their own, with the frames that are chosen for each, and the answer is held to one letter; for TimeLens the moments are
 searched for. Every answer is appended to --out at once, and a second run of the same command continues there.
 """

@@ -21,7 +21,7 @@ class Item:
     Attributes:
         id: Its id, unique in the set.
         video: Name of the video's file; the suffix may be missing.
-        question: The question, or for a moment what is to be found.
+        question: The question, or for a moment the thing to find.
         duration: The set's own group of durations, in words.
         task: The set's own kind of question.
         choices: The possible answers in their order; empty where a moment is to be found.

@@ -1,7 +1,7 @@
 """`python -m benchmarks.keyframes [OPTIONS]`: FrameLens beside other tools, a Markdown table for each question.
 
-What is given decides what is asked: with --videos and --judge how much is seen, always how fast, with how much memory
-and how soon. Peers are installed into --work, where files that were made and the peers' answers are kept for next time.
+The tables always say how fast, with how much memory and how soon; with --videos and --judge, also how much is seen.
+Peers are installed into --work, where files that were made and the peers' answers are kept for next time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers of tools that do not change, kept in a file: the next run asks again only for what it has not heard."""
+"""Answers of tools that do not change, kept in a file: the next run asks again only for missing answers."""
 
 from __future__ import annotations
 

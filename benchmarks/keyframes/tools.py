@@ -22,7 +22,7 @@ from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.worker_pool import worker_ready
 
 BUDGET = 16
-"""Frames asked for where the number is not what is varied."""
+"""Number of requested frames, unless the benchmark varies it."""
 OURS = "FrameLens"
 OUR_COMMAND = "framelens keyframes, the whole process"
 _READY_SECONDS = 2.0  # several times what a child needs to load its libraries

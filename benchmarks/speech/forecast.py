@@ -75,7 +75,7 @@ class _Said:
 
 
 def _looked(said: Sequence[_Said]) -> Iterator[_Said]:
-    """Yield what was said first after each of some times of work, as long as there was work left."""
+    """Yield the first forecasts after each time of work in _AFTER, as long as there was work left."""
     for least in _AFTER:
         yield from [one for one in said if one.work >= least and one.work < 0.95 * said[-1].work][:1]
 
@@ -100,7 +100,7 @@ def _looped(sound: Sound, seconds: float) -> Sound:
 
 
 def _measured(model: Path, film: Path) -> tuple[float, list[_Said]]:
-    """Return the work until the speech was found, and what was said after that; the last is said at the end."""
+    """Return the work until the speech was found, and the forecasts after that; the last is made at the end."""
     end = probe(film).duration_seconds_from_header or 0.0
     forecasts, began, said = list[ListeningForecast](), list[tuple[float, float]](), list[_Said]()
 
@@ -125,7 +125,7 @@ def _measured(model: Path, film: Path) -> tuple[float, list[_Said]]:
 
 
 def _work() -> float:
-    """Return the seconds of the processor that all processes of this run have used, also those that have ended."""
+    """Return the processor seconds that all processes of this run have used, ended processes included."""
     times = [one.cpu_times() for one in (psutil.Process(), *psutil.Process().children())]
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return sum(one.user + one.system for one in times) + ended.ru_utime + ended.ru_stime

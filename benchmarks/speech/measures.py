@@ -13,7 +13,7 @@ Said = Sequence[tuple[float, str]]
 
 
 def error_rate(recording: Recording, said: Said) -> float:
-    """Return wrong, missing and added words as a share of those that were said; in Chinese, characters."""
+    """Return wrong, missing and added words as a share of the spoken words; in Chinese, characters."""
     heard = [one for one, _ in _units(recording, said)]
     return _distances(recording.words, heard)[-1][-1] / len(recording.words)
 

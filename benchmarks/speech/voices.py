@@ -134,7 +134,7 @@ def read(path: Path, name: str, text: str) -> Recording:
 
 
 def words_of(text: str, language: str) -> list[str]:
-    """Return what is compared: words in small letters, or the characters of Chinese."""
+    """Return the units that are compared: words in lower case, or the characters of Chinese."""
     if language == "zh":
         return [char for char in text if char.isalnum()]
     kept = "".join(char if char.isalnum() or char in " '" else " " for char in text.lower())

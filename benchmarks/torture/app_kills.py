@@ -249,7 +249,7 @@ class _Trial:
 
 
 def _kill_app(pid: int) -> list[psutil.Process]:
-    """Kill the app and return it with those that it had started; nothing if it has ended."""
+    """Kill the app and return it with its descendants, or [] if it has ended."""
     with suppress(psutil.NoSuchProcess):
         app = psutil.Process(pid)
         return [app, *kill(app)]

@@ -139,7 +139,7 @@ def _digest(path: Path) -> str:
 
 @dataclass
 class _Watch:
-    """The memory of app and nginx above what it was, in megabytes, and the bytes in nginx's files."""
+    """The growth of the app's and nginx's memory in megabytes, and the bytes in nginx's files."""
 
     made: _Deployment
     app: float = 0.0
@@ -232,7 +232,7 @@ def _arrived(api: httpx.Client, address: str) -> int:
 
 
 def _pieces(film: Path, offset: int, events: list[tuple[int, Callable[[], None]]]) -> Iterator[bytes]:
-    """Yield a file from an offset, and do what is to happen at places on the way, once."""
+    """Yield a file from an offset, and start each event once when its place is reached."""
     with film.open("rb") as file:
         file.seek(offset)
         while piece := file.read(_BLOCK):

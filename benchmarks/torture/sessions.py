@@ -55,7 +55,7 @@ _KEPT_SECONDS = 10
 session closes.
 """
 _CALM_SECONDS = 70.0
-"""Until what is kept for a minute, such as downloads, is gone."""
+"""Until objects that are kept for a minute, such as downloads, are gone."""
 _MOST_MEGABYTES = 0.5
 """Growth of memory for each session that counts as a leak: the objects of a session that is kept take more. Chosen by
 hand."""

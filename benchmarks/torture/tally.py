@@ -1,4 +1,4 @@
-"""Count of what was found after kills, and the kill itself: signal 9 to a process, and the list of its descendants."""
+"""Count of findings after kills, and the kill itself: signal 9 to a process, and the list of its descendants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on the page's WebSocket: by those who may not see what it shows, and by a user who has lost a role.
+"""Attacks on the page's WebSocket: by users who may not see its contents, and by a user who has lost a role.
 
 Everything that the page drew for the role before is pressed with the current role, in messages that are written here:
 Streamlit runs what belongs to a widget before it draws the page again.
@@ -43,7 +43,7 @@ _INTERNAL = "$$STREAMLIT_INTERNAL_KEY_"
 _LOG_OUT = "log_out"
 """Not pressed, since the user would be gone for the next press."""
 _DANGEROUS = ("library_cards", "library_delete_sure")
-"""Always among those that are pressed, at the smallest size, too."""
+"""Always among the pressed widgets, at the smallest size, too."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class _Page:
     text: bytearray = field(default_factory=bytearray)
 
     async def run(self, pressed: Iterable[WidgetState] = ()) -> None:
-        """Run the page's script with what was pressed, and read what it draws.
+        """Run the page's script with the pressed widgets, and read what it draws.
 
         Raises:
             TimeoutError: The script doesn't end.
@@ -93,7 +93,7 @@ class _Page:
 
 
 def _component(drawn: Any) -> WidgetState:
-    """Return what a FrameLens component would send if each of its elements had been used, about what it shows."""
+    """Return the events that a FrameLens component would send if each of its elements had been used on an entry."""
     shown = json.loads(drawn.mixed.json or drawn.json or "{}")
     entries = shown.get("entries") or shown.get("jobs") or [{}]
     one = {"id": entries[0].get("id", ""), "name": "taken", "action": "cancel"}

@@ -26,7 +26,7 @@ _LINKED_SECONDS, _RESTS_SECONDS = 0.0005, 0.004
 
 
 def swapped(site: Site, scale: Scale) -> Line:
-    """Read and analyse a video whose path, or whose folder, is now and then a link to what is private."""
+    """Read and analyse a video whose path, or whose folder, is now and then a link to a private place."""
     inside = write_card_video(site.input_folder / "clips" / "film.mp4", ["green", "white"])
     private = scale.folder("private")
     outside = write_card_video(private / "film.mp4", ["black", "red"])
@@ -85,7 +85,7 @@ def _sha256_of_report(program: httpx.Client, job_id: str) -> str:
 
 @contextmanager
 def _swapping(path: Path, targets: tuple[Path, ...]) -> Iterator[None]:
-    """Exchange what is at the path for links to the targets and back, as fast as it goes."""
+    """Replace the file or folder at the path by links to the targets and back, as fast as possible."""
     own, link, ends = path.with_name(f"own-{path.name}"), path.with_name(f"link-{path.name}"), threading.Event()
 
     def swap() -> None:

@@ -1,4 +1,4 @@
-"""Attacks on what is stored: a clock that is set back, invalid names of files, and a disk that was filled."""
+"""Attacks on stored data: a clock that is set back, invalid names of files, and a disk that was filled."""
 
 from __future__ import annotations
 

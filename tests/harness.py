@@ -41,7 +41,7 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 _WHOLE = Selection()
 _LARGE_MEGABYTES = 250
 _TIMES_IN_DISORDER = "frame_not_there"
-"""Where packets changed places, which time a frame has depends on which others are decoded: then it is not found."""
+"""Where packets changed places, a frame's time depends on the other decoded frames: then it is not found."""
 _MOST_APART = 24.0
 """Levels of 256, on average: two codings of a picture differ by less, two moments of a moving picture by more."""
 

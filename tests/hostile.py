@@ -159,7 +159,7 @@ def box_of_4_gb(box: bytes) -> Callable[[Path], Path]:
 
 
 def table_of(box: bytes, count: int) -> Callable[[Path], Path]:
-    """An MP4 in which a table says that it has `count` entries, and its boxes are as long as that takes."""
+    """An MP4 in which a table says that it has `count` entries, with boxes of the length that they would take."""
 
     def write(folder: Path) -> Path:
         data = _small(folder / "small.mp4")

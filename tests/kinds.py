@@ -50,7 +50,7 @@ def with_number(image: Image, number: int) -> Image:
 
 
 def number_in(image: NDArray[np.uint8], *, width: int | None = None) -> int:
-    """The number that a picture carries; `width` is what it was drawn at, where pixels were made square since."""
+    """The number that a picture carries; `width` is its drawn width, if pixels were made square since."""
     drawn = width or image.shape[1]
     grey = cv2.cvtColor(cv2.resize(image, (drawn, image.shape[0])), cv2.COLOR_BGR2GRAY)
     cell, edge = drawn // _CELLS_ACROSS, drawn // _CELLS_ACROSS // 4

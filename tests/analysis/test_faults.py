@@ -1,4 +1,4 @@
-"""Faults of an engine: what is answered stays, the reason is said, and what goes on comes to the undisturbed result."""
+"""Faults of an engine: answers stay, the reason is said, and a resumed run comes to the undisturbed result."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def press_at_once(strip: Locator, *keys: str) -> None:
 
 
 def edit_by_hand(page: Page) -> None:
-    """From here on the player heeds what is done to the frames."""
+    """Begin to edit the frames; from here on the player follows the edits."""
     page.get_by_role("button", name="These frames").click()
     expect(page.get_by_text("0 removed, 0 added")).to_be_visible()
     expect(page.get_by_role("button", name="Add this frame")).to_be_visible()

@@ -53,7 +53,7 @@ class Truth(VoteAsker):
     """A voter that knows when the thing is shown, and errs on some frames; `asked` are the pictures it was shown.
 
     `taken` are parts with something else that it says yes to, with this probability; `others` are votes on other things
-    by their parts, and `changed` those on changed pictures, yes to all by default.
+    by their parts, and `changed` votes on changed pictures, yes to all by default.
     """
 
     film: Film

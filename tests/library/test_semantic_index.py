@@ -1,4 +1,4 @@
-"""The search by meaning: what is near is found beside what has the words, and without an answer words alone count."""
+"""The search by meaning: near texts are found beside texts with the words; without an answer words alone count."""
 
 from __future__ import annotations
 

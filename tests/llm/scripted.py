@@ -1,8 +1,8 @@
 """An OpenAI-compatible server on loopback whose answers are scripted: for faults that a real engine will not give.
 
 `behave(body)` gets the parsed request and yields pieces of text, or raises Refuse to answer with an HTTP error, Whole
-to answer with any other body, or HangUp to break the connection, before its answer or in the middle. What it yields as
-bytes goes into the stream as it is, and a dictionary as an event's delta, for a tool call. It counts tokens as
+to answer with any other body, or HangUp to break the connection, before its answer or in the middle. Yielded bytes go
+into the stream unchanged, and a dictionary as an event's delta, for a tool call. It counts tokens as
 `transformers serve` or vLLM would: by `sees`.
 """
 

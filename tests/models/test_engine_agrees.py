@@ -60,7 +60,7 @@ def test_a_small_models_processes_take_what_the_sum_says(
 
 
 def taken(name: str) -> int:
-    """Bytes of all processes of the engine that serves this model, each with its share of what it has in common."""
+    """Bytes of all processes of the engine that serves this model, each with its share of shared memory."""
     guards = [one for one in psutil.Process().children() if {str(GUARD), name} <= set(one.cmdline())]
     found = [process for guard in guards for process in (guard, *guard.children(recursive=True))]
     return sum(process.memory_full_info().pss for process in found)

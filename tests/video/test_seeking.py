@@ -1,4 +1,4 @@
-"""Pictures fetched by a jump are, to the bit, those that reading in order gives."""
+"""Pictures fetched by a jump equal, to the bit, the pictures that reading in order gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what requests took to what others will take."""
+"""Forecasts of requests' times from the times of earlier requests."""
 
 from __future__ import annotations
 

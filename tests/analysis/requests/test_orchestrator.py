@@ -1,4 +1,4 @@
-"""Many parts at the same time: what each is sent, what is sent twice, and how a run goes on where another stopped."""
+"""Many parts at the same time: each part's requests, repeated requests, and a run that resumes a stopped run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def words_of(body: dict[str, Any]) -> str:
 
 
 def asked(server: Any) -> list[dict[str, Any]]:
-    """The requests that are about the video, without those that prove sight."""
+    """The requests that are about the video, without the requests that prove sight."""
     return [body for body in server.requests if body.get("max_tokens") != 1]
 
 

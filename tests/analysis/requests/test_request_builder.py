@@ -1,4 +1,4 @@
-"""Pictures that are made ahead are those that would be made on the spot, once each."""
+"""Pictures that are made ahead equal the pictures that would be made on the spot, once each."""
 
 from __future__ import annotations
 

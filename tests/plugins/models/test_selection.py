@@ -1,4 +1,4 @@
-"""What is meant by what people type for a model, and what becomes of settings that are fixed."""
+"""The model that typed text means, and settings that are fixed."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _zone() -> tzinfo | None:
 
 
 def remaining(seconds: float | None) -> str:
-    """Return an estimate such as "about 1½ min left", or "" if `seconds` is None."""
+    """Return an estimate such as "about 1½ min left", or "" for None."""
     return "" if seconds is None else t("ui.left", time=span(seconds, seconds))
 
 

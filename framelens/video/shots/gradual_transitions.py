@@ -147,6 +147,10 @@ _LEAST_LEFT, _MOST_UNEXPLAINED = 0.25, 0.35
 """Where the other shot flashes instead: least contrast that is left, as above (a fade leaves none), and the most of a
 picture's contrast that the two pictures in any light leave unexplained. In the same stretches of movement it is 0.56 or
 more."""
+_TAKE_LENGTHS_SECONDS = (0.45, 0.6, 0.75, 0.95, 1.2, 1.6)
+"""Lengths of dissolves between takes that are looked for."""
+_LEAST_TAKES = 4
+"""Detailed frames of a dissolve between takes, with a frame before and after it."""
 _CHANGED_TAKES, _MOST_REST_TAKES, _MOST_LIT_TAKES = (0.04, 0.6), 0.5, 0.6
 """Share of the cells whose luma changes between two takes of one scene; the change halfway that the mixture may leave
 unexplained; mean change of the luma over its mean absolute change, at most. Where these hold, pixels are compared."""
@@ -183,7 +187,6 @@ class GradualDetector:
         self._reads_all = False
         self._takes: deque[tuple[Sample, Glance]] = deque()
         self._take_dissolves: list[Gradual] = []
-        self._compares_all = False
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
 
@@ -198,7 +201,8 @@ class GradualDetector:
             self._jumps.popleft()
         self._stretches.append([])
         self._reads_all = not self._reads_all
-        readings = (*map(self._read, _lengths(self._reads_all)), *self._read_moving(), *self._take_dissolves)
+        lengths = _LENGTHS_SECONDS if self._reads_all else _LENGTHS_SECONDS[:_NUM_SHORT]
+        readings = (*map(self._read, lengths), *self._read_moving(), *self._take_dissolves)
         self._take_dissolves = []
         fresh = (one for one in readings if one and one.start_seconds >= self._done_seconds)
         found = reduce(_better, fresh, None)
@@ -210,19 +214,18 @@ class GradualDetector:
         return done
 
     def push_detailed(self, time_seconds: float, look: DetailedGlance) -> None:
-        """Add details of a frame, about eight a second; `push` the frame first."""
+        """Add details of a frame, six to nine a second; `push` the frame first."""
         self._takes.append((Sample(time_seconds, look.luma), look))
-        while time_seconds - self._takes[0][0].seconds > _LENGTHS_SECONDS[-1] + 2 * STEP_SECONDS:
+        while time_seconds - self._takes[0][0].seconds > 1.2 * _TAKE_LENGTHS_SECONDS[-1]:
             self._takes.popleft()
-        self._compares_all = not self._compares_all
-        self._take_dissolves += filter(None, map(self._read_takes, _lengths(self._compares_all)))
+        self._take_dissolves += filter(None, map(self._read_takes, _TAKE_LENGTHS_SECONDS))
 
     def _read_takes(self, length_seconds: float) -> Gradual | None:
-        """Return the dissolve between takes of one scene that ends now, if the detailed frames show one."""
+        """Return the dissolve between takes of one scene that ends now, or None without a dissolve."""
         end = self._takes[-1][0].seconds
         place = bisect_left(self._takes, end - length_seconds - 1e-6, key=lambda take: take[0].seconds)
         (start, *_), first = self._takes[place]
-        if end - start < 0.8 * length_seconds or len(self._takes) - place < 4:
+        if end - start < 0.8 * length_seconds or len(self._takes) - place < _LEAST_TAKES:
             return None
         middle = self._takes[(place + len(self._takes)) // 2][1]
         if not _may_join_takes(first, middle, self._takes[-1][1]):
@@ -282,10 +285,6 @@ class GradualDetector:
                 found = _find_calm(stretch.samples, calm) if is_calm else None
                 if found is not None:
                     yield found
-
-
-def _lengths(is_all: bool) -> tuple[float, ...]:
-    return _LENGTHS_SECONDS if is_all else _LENGTHS_SECONDS[:_NUM_SHORT]
 
 
 def _better(known: Gradual | None, found: Gradual | None) -> Gradual | None:

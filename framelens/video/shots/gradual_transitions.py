@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from framelens.video.features.frame_signature import DetailedGlance, Glance
 from framelens.video.readers.base import CELL_SIZE
 from framelens.video.shots.cut_detector import likeness
-from framelens.video.shots.take_dissolves import Sample, find_take_dissolve, straight_line
+from framelens.video.shots.take_dissolves import TakeFrame, find_take_dissolve, straight_line
 
 # The numbers below were chosen by hand and not tuned individually. Together they detect 94 % of 1,344 wipes between
 # real clips, and no wipe in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
@@ -185,7 +185,7 @@ class GradualDetector:
         self._jumps: deque[float] = deque()  # from the sample before to each sample
         self._stretches: deque[list[MovingStretch]] = deque([] for _ in range(_CALM_SAMPLES))
         self._reads_all = False
-        self._takes: deque[tuple[Sample, Glance]] = deque()
+        self._takes: deque[tuple[TakeFrame, Glance]] = deque()
         self._take_dissolves: list[Gradual] = []
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
@@ -215,7 +215,7 @@ class GradualDetector:
 
     def push_detailed(self, time_seconds: float, look: DetailedGlance) -> None:
         """Add details of a frame, six to nine a second; `push` the frame first."""
-        self._takes.append((Sample(time_seconds, look.luma), look))
+        self._takes.append((TakeFrame(time_seconds, look.luma), look))
         while time_seconds - self._takes[0][0].seconds > 1.2 * _TAKE_LENGTHS_SECONDS[-1]:
             self._takes.popleft()
         self._take_dissolves += filter(None, map(self._read_takes, _TAKE_LENGTHS_SECONDS))

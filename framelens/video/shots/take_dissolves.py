@@ -45,7 +45,7 @@ in movement."""
 _AROUND = np.ones((3, 3), np.uint8)
 
 
-class Sample(NamedTuple):
+class TakeFrame(NamedTuple):
     """The luma of a frame at LUMA_SIZE, and its time."""
 
     seconds: float
@@ -60,7 +60,7 @@ class Mixed(NamedTuple):
     rest: float
 
 
-def find_take_dissolve(samples: Sequence[Sample]) -> Mixed | None:
+def find_take_dissolve(samples: Sequence[TakeFrame]) -> Mixed | None:
     """Return the dissolve from the first of the samples to the last, or None if the samples show none.
 
     Args:

@@ -1,1 +1,1 @@
-"""HTTP client of FrameLens: one for all requests, with a deadline, a limit of bytes and pinned addresses."""
+"""HTTP client of FrameLens for all requests, with a deadline, a limit of bytes and pinned addresses."""

@@ -1,7 +1,7 @@
-"""Guard of addresses that may be connected to: public ones, and private networks that the settings list.
+"""Guard of addresses that may be connected to: public addresses, and private networks that the settings list.
 
-The name in an address is resolved once, every address that it has is checked, and the client connects to a checked one:
-a name that resolves differently a moment later (DNS rebinding) changes nothing.
+The name in an address is resolved once, every address that it has is checked, and the client connects to a checked
+address: a name that resolves differently a moment later (DNS rebinding) changes nothing.
 """
 
 import ipaddress
@@ -17,14 +17,14 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All that IANA has given out of IPv6 for the whole world; what is special within it, `ipaddress` knows."""
 _NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
-"""Special ones that `ipaddress` takes for global in some of its versions (RFC 6890, 7526, 9637)."""
+"""Special addresses that `ipaddress` takes for global in some of its versions (RFC 6890, 7526, 9637)."""
 
 
 class AddressGuard:
     """Guard of the addresses of hosts.
 
     Args:
-        private_networks: Networks beside the public one that may be reached, such as "10.0.0.0/8".
+        private_networks: Networks that may be reached besides the public network, such as "10.0.0.0/8".
     """
 
     def __init__(self, private_networks: Iterable[str]) -> None:
@@ -53,7 +53,7 @@ class AddressGuard:
 
 
 def _is_global(address: Address) -> bool:
-    """Return whether an address belongs to the whole world's network, and to one machine of it."""
+    """Return whether an address belongs to the public network, and to a single machine there."""
     if address.version == 6 and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not address.is_multicast and not any(address in one for one in _NOT_GLOBAL)

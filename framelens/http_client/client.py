@@ -2,7 +2,7 @@
 
 Every response keeps to `framelens.http_client.limits`. A server on this machine is never reached through the
 environment's proxy. Redirects are followed within one scheme, host and port alone: neither the key nor the frames are
-sent to another one.
+sent to another origin.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class PooledClient(httpx.AsyncClient):
 
     Args:
         trust_env: Use the environment's proxies.
-        loop: Loop on which connections are kept; None for that of `request_loop`.
+        loop: Loop on which connections are kept; None for `request_loop`'s.
         resolve: resolve(host, port) returns the address to connect to, or raises. The certificate is still checked for
             the host. No connection is kept then, except to `kept_host`: the next host may have the same address.
-        kept_host: The one host, with `resolve`, to which connections are kept.
+        kept_host: With `resolve`, the only host to which connections are kept.
     """
 
     def __init__(
@@ -74,7 +74,9 @@ class PooledClient(httpx.AsyncClient):
                 trust_env=trust_env,
                 verify=_certificates(),
                 follow_redirects=False,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one engine's would go to another
+                cookies=CookieJar(
+                    DefaultCookiePolicy(allowed_domains=[])
+                ),  # an engine's cookies would go to another engine
                 limits=limits,
                 headers=ACCEPTED,
             )
@@ -126,7 +128,7 @@ def pooled_client(base_url: str) -> PooledClient:
     """Return the client for requests to this address; it is shared and must not be closed.
 
     Raises:
-        ConfigError: The address, or that of a proxy in the environment, can't be used.
+        ConfigError: The address, or the address of a proxy in the environment, can't be used.
     """
     is_local = _is_local(base_url)
     with _loop_lock:
@@ -156,7 +158,7 @@ def short_request(
         base_url: Address of the server.
         method: HTTP method.
         url: Address of the request.
-        api_key: Sent as a bearer token; "" for none.
+        api_key: Sent as a bearer token; "" sends no token.
         timeout_seconds: Limit of each wait; the answer may take twice as long.
         body: Sent as JSON.
         limits: Limits of the answer; None for 16 MB.
@@ -195,7 +197,7 @@ def authorization(api_key: str) -> dict[str, str]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the message of the first cause of an error; those of the libraries above say only that there was one."""
+    """Return the message of the first cause of an error; the libraries above say only that an error happened."""
     while below := error.__cause__ or (error.__context__ if isinstance(error.__context__, OSError) else None):
         error = below
     if (isinstance(error, ConnectionError) or type(error) is OSError) and error.errno:
@@ -289,7 +291,7 @@ def _is_proxy(address: str) -> bool:
 
 
 def _is_local(base_url: str) -> bool:
-    """Return whether the address is on this machine; raise ConfigError if it is none."""
+    """Return whether the address is on this machine; raise ConfigError if it is not an address."""
     try:
         host, url = urlsplit(base_url).hostname or "", httpx.URL(base_url)  # each refuses what the other lets pass
         is_usable = url.scheme in ("http", "https") and bool(url.host)

@@ -19,13 +19,13 @@ class ContentRange:
 
     @classmethod
     def of(cls, answer: ResponseHead) -> ContentRange | None:
-        """Return the range of an answer, None for one that has the whole file or a malformed range."""
+        """Return the range of an answer, None if the answer has the whole file or a malformed range."""
         found = _RANGE.fullmatch(answer.headers.get("content-range", "").strip()) if answer.status == 206 else None
         return cls(int(found[1]), int(found[3]) if found[3] != "*" else None) if found else None
 
 
 def version_of(answer: ResponseHead, total: int | None = None) -> str:
-    """Return what names the content of an answer: its ETag, or the time of its last change with its size; "" if none.
+    """Return the name of an answer's content: its ETag, or the time of its last change with its size; "" if unknown.
 
     A weak ETag names what means the same, not the same bytes, and is not used.
 

@@ -19,7 +19,7 @@ from framelens.core.redaction import redact
 from framelens.core.units import human_size
 
 _MOST_LINE_BYTES = 2**20
-"""Of one event. Each piece that arrives is added to a line by copying it."""
+"""Bytes of an event. Each piece that arrives is added to a line by copying it."""
 _REFUSAL_BYTES = 2**20
 """Of an answer that is an error; only the beginning is shown."""
 ACCEPTED = {"Accept-Encoding": "identity"}
@@ -59,7 +59,7 @@ def engine_answer_error(excess: Excess) -> EngineError:
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """Limits of one response.
+    """Limits of a response.
 
     Attributes:
         most_bytes: Bytes of its body.
@@ -130,7 +130,7 @@ class _LimitedBody(httpx.AsyncByteStream):
         self._lines = _Lines() if "event-stream" in response.headers.get("content-type", "") else None
 
     def check_headers(self) -> None:
-        """Raise an error if the body is compressed or announced as too long; drop that of a refusal."""
+        """Raise an error if the body is compressed or announced as too long; drop a refusal's body."""
         headers = self._response.headers
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity") and not self._limits.is_raw:

@@ -35,7 +35,7 @@ _PORTS = {"http": 80, "https": 443}
 _ANSWERED = (200, 206, 304, 416)
 """The file, a part of it, that it is unchanged, and that it has no such part."""
 _USUAL_WAIT_SECONDS, _MOST_WAIT_SECONDS = 60.0, 86_400.0
-"""Seconds after which a busy server is worth another try, if it says none, and at most."""
+"""Seconds after which a busy server is worth another try: the default, and the maximum."""
 BROKEN = ("url_unreachable", "url_silent", "url_cut_off")
 """Keys of errors after which a fetch may continue where it ended."""
 _POLL_SECONDS = 0.1
@@ -69,7 +69,7 @@ class Outbound:
 
     Args:
         settings: The addresses that may be reached.
-        is_open: Videos may be fetched from every public address, not only from listed ones: the operator asks.
+        is_open: Videos may be fetched from every public address, not only from listed addresses: the operator asks.
     """
 
     def __init__(self, settings: SourceSettings, *, is_open: bool = False) -> None:
@@ -81,7 +81,7 @@ class Outbound:
 
     @contextmanager
     def kept_alive(self, url: str) -> Iterator[Outbound]:
-        """Yield a client for one thread whose requests to the host of an address share their connections.
+        """Yield a client for a thread whose requests to the host of an address share their connections.
 
         Raises:
             InputError: "url_invalid".
@@ -163,9 +163,9 @@ class Outbound:
             self._run(_unless_cancelled(self._received(url, receive, cancel, headers), cancel))
 
     def get_all(self, url: str, wanted: Sequence[tuple[Receive, Mapping[str, str]]], cancel: threading.Event) -> None:
-        """Send several requests to one address at once, each with what receives its answer and its headers; see `get`.
+        """Send several requests to an address at once, each with its receiver and its headers; see `get`.
 
-        The error of one ends the others.
+        The error of a request ends the others.
         """
 
         async def received() -> None:
@@ -182,7 +182,7 @@ class Outbound:
     async def _received(
         self, url: str, receive: Receive, cancel: threading.Event, headers: Mapping[str, str] | None
     ) -> None:
-        """Send one request and hand over its answer."""
+        """Send a request and hand over its answer."""
         async with self._opened(url, headers) as (at, response):
             write = receive(ResponseHead(at, response.status_code, response.headers))
             if write is None:
@@ -195,7 +195,7 @@ class Outbound:
 
     @asynccontextmanager
     async def _opened(self, url: str, headers: Mapping[str, str] | None) -> AsyncIterator[tuple[str, httpx.Response]]:
-        """Yield the answer to a GET request and its address; each redirect is checked like the first one."""
+        """Yield the answer to a GET request and its address; each redirect is checked like the first address."""
         at = url
         for _ in range(_MOST_REDIRECTS):
             self.check_source(at)
@@ -218,7 +218,7 @@ class Outbound:
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
 
     def _target(self, url: str) -> str:
-        """Return the address to request: that of an object in S3 is signed."""
+        """Return the address to request; the address of an object in S3 is signed."""
         return s3.presigned_url(url, self.settings.s3) if url.startswith("s3://") else url
 
     async def _send(
@@ -306,10 +306,10 @@ def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _is_below(url: str, listed: str) -> bool:
-    """Return whether an address is one of those that a listed beginning covers.
+    """Return whether a listed beginning covers an address.
 
     Scheme, host and port must be equal ("*" is any host, and "*." at the beginning of one any name below it), and the
-    path must begin with whole names of the listed one.
+    path must begin with whole names of the listed path.
     """
     given, allowed = urlsplit(url), urlsplit(listed)
     host, named = (given.hostname or ""), (allowed.hostname or "")

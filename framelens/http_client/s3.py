@@ -26,7 +26,7 @@ def presigned_url(url: str, access: S3Access, *, now: datetime | None = None, se
     Args:
         url: The object.
         access: Server, region and key.
-        now: Time of the signature, by default the current one.
+        now: Time of the signature, by default the current time.
         seconds: How long the signature is valid.
     """
     parts = urlsplit(url)

@@ -1,6 +1,6 @@
 """Short GET requests to engines, hubs and clusters, whose answer is text or JSON: no retries, no streaming.
 
-Redirects to another origin are not followed, since the API key is meant for this one only. The client is imported by
+Redirects to another origin are not followed, since the API key is meant for this origin only. The client is imported by
 the first request, so that commands which send none start without httpx.
 """
 
@@ -27,7 +27,7 @@ class NoAnswer(Exception):
 
     Attributes:
         status: HTTP status, or None if there was no connection.
-        redirect: Address on another origin that the answer redirected to, "" if none.
+        redirect: Address on another origin that the answer redirected to, "" without a redirect.
         body: Beginning of the answer's text.
         headers: Headers of a refusal.
     """
@@ -52,7 +52,7 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, max_b
 
     Args:
         url: Address.
-        api_key: Sent as a bearer token; "" for none.
+        api_key: Sent as a bearer token; "" sends no token.
         timeout_seconds: Bounds each wait for the server; the whole answer may take twice as long.
         max_bytes: Longest body.
 
@@ -70,7 +70,7 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, max_b
 
 
 def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> str:
-    """Get the text at `url`; the arguments are those of `get_json`.
+    """Get the text at `url`; the arguments are the same as for `get_json`.
 
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too long.

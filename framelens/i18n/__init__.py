@@ -1,11 +1,11 @@
 """Translations: `t(key, **values)` looks up a text in zh.toml or en.toml, which have the same keys.
 
-A text selects singular or plural with `{n:finding|findings}`: the first word if the value is one.
+A text selects singular or plural with `{n:finding|findings}`: the first word if the value is 1.
 
 The language is context, not a parameter: `with in_language("zh"):` sets it for a command, a request of the API or the
-writing of a report, and `language()` returns it, on a page that of its reader. A thread begins without it (`in_thread`
-of framelens.core passes it on; pools don't), and a generator runs in the language of its consumer. So code whose
-language is data, such as prompts and reports, sets it around each call that makes text, and yields outside of the
+writing of a report, and `language()` returns it, on a page the reader's language. A thread begins without it
+(`in_thread` of framelens.core passes it on; pools don't), and a generator runs in the language of its consumer. So code
+whose language is data, such as prompts and reports, sets it around each call that makes text, and yields outside of the
 block.
 """
 
@@ -38,7 +38,7 @@ _ENDED = "ended"
 
 
 class _PluralFormatter(Formatter):
-    """`str.format` with two more format specs: "one|many" for the word after a number, "x10" for ten times a number.
+    """`str.format` with two more format specs: "word|words" for the word after a number, "x10" for ten times a number.
 
     The second is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
     quotation marks, for texts that have their language's own. A `{reason}` before a full stop loses its own.
@@ -146,7 +146,7 @@ def text_of(key: str, given: Language | None = None) -> str:
 
 
 def language() -> Language:
-    """Return the language of texts here: that of `in_language`, else that of the page, else that of the system."""
+    """Return the language of texts here: from `in_language`, else the page's, else the system's."""
     return _chosen.get() or _page_language()
 
 
@@ -176,7 +176,7 @@ def t(key: str, language: Language | None = None, /, **values: object) -> str:
 
     Args:
         key: The dotted key.
-        language: The language; by default that of the context.
+        language: The language; by default the context's.
         values: The values of the placeholders `{name}`.
 
     Raises:
@@ -186,7 +186,7 @@ def t(key: str, language: Language | None = None, /, **values: object) -> str:
 
 
 def label(key: str, otherwise: str) -> str:
-    """Return the text of a key, or `otherwise` where there is none: a plugin or a stored report may name one."""
+    """Return the text of a key, or `otherwise` without a text: a plugin or a stored report may name any key."""
     try:
         return t(key)
     except KeyError:
@@ -194,7 +194,7 @@ def label(key: str, otherwise: str) -> str:
 
 
 def sentences(texts: Iterable[str], given: Language | None = None) -> str:
-    """Join sentences, in Chinese without spaces; empty ones are left out."""
+    """Join sentences, in Chinese without spaces; empty sentences are left out."""
     return ("" if (given or language()) == "zh" else " ").join(filter(None, texts))
 
 
@@ -297,7 +297,7 @@ def accepted_language(header: str | None) -> Language:
 
 
 def _quality(parameters: str) -> float:
-    """Return the weight "q=" among the parameters of a language, 1 without one and 0 for one that is no number."""
+    """Return the weight "q=" among the parameters of a language, 1 without a weight and 0 if it is no number."""
     given = parameters.replace(" ", "").lower()
     if not given.startswith("q="):
         return 1.0

@@ -78,7 +78,7 @@ def beside_text(state: AnalysisState) -> list[str]:
 
 
 def doing_text(state: AnalysisState, name: str = "") -> str:
-    """Return what is done at the moment in one line, which begins with the video's name if there are several."""
+    """Return the current activity in one line, which begins with the video's name if there are several."""
     return " · ".join(filter(None, (name, stage_text(state), *beside_text(state))))
 
 
@@ -123,7 +123,7 @@ def _step(steps: Sequence[tuple[float, str]], value: float) -> str:
 
 
 def speaker_name(transcript: Transcript, number: int) -> str:
-    """Return what a speaker is called, "" for none: the name that a person has given, or "Speaker A"."""
+    """Return what a speaker is called, "" without a speaker: the name that a person has given, or "Speaker A"."""
     if not 1 <= number <= len(transcript.speakers):
         return ""
     return transcript.speakers[number - 1] or t("report.speaker", letter=speaker_letter(number))

@@ -30,7 +30,7 @@ from framelens.store.videos.video_repository import VideoRepository
 _log = logging.getLogger(__name__)
 
 MOST_EXPORTED = 500
-"""Limit for one ZIP: the ids must fit into a URL."""
+"""Limit for a ZIP: the ids must fit into a URL."""
 _LOGGED_LINES = 20
 _SWEEP_SECONDS = 86_400.0
 """Pause between two looks at the trash, a day."""
@@ -38,7 +38,7 @@ _SWEEP_SECONDS = 86_400.0
 
 @dataclass(frozen=True)
 class Removed:
-    """Result of deleting one analysis or conversation for good; `error` says why it is still there."""
+    """Result of deleting an analysis or conversation for good; `error` says why it is still there."""
 
     id: str
     name: str

@@ -28,7 +28,7 @@ REFUSED = 3
 MEMORY_BYTES = 1 << 30
 """Twice the 435 MB measured for 256 frames of pure noise, the largest report that is possible without conversations."""
 _MOST_REPORTS = 5000
-"""Reports read from one ZIP."""
+"""Most reports read from a ZIP."""
 _MOST_PIXELS = 4096 * 4096
 """4096 is the longest side that frames can be set to."""
 _UNTRIED = ("pdf", "docx")

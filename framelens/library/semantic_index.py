@@ -17,7 +17,7 @@ from framelens.store.library_index import LibraryIndex, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200
-"""Vectors of one analysis; of more passages an even sample is used."""
+"""Most vectors of an analysis; of more passages an even sample is used."""
 _SAID_CHARACTERS = 300
 """Consecutive cues are combined up to this length, since a cue alone says little."""
 _MOST_NEAR = 50

@@ -47,7 +47,7 @@ _creating = threading.Lock()
 
 
 class AnswerCache:
-    """Cache of one model's answers. A file that can't be used only causes a warning in the log.
+    """Cache of a model's answers. A file that can't be used only causes a warning in the log.
 
     Args:
         path: The SQLite file.
@@ -78,7 +78,7 @@ class AnswerCache:
         return _parse_reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
 
     def remember(self, messages: Sequence[BaseMessage], reply: Reply, form: object = None, *, owner: str = "") -> None:
-        """Store a complete answer for its owner; one that was cut off is not stored."""
+        """Store a complete answer for its owner; a truncated answer is not stored."""
         if reply.finish_reason != "stop":
             return
         info = {"usage": asdict(reply.usage) if reply.usage else None}

@@ -95,7 +95,7 @@ class EngineChat(BaseChatOpenAI):
         more = media_options(self._convert_input(input_).to_messages())
         if form := payload.pop("response_format", None):
             # As part of the body, it is not parsed: OpenAI's client does that for every piece of the answer, and puts
-            # an object of the caller's class where it declares none, which Pydantic warns of.
+            # an object of the caller's class where it declares no type, which Pydantic warns of.
             more["response_format"] = type_to_response_format_param(form)
         if more:
             payload["extra_body"] = {**(payload.get("extra_body") or {}), **more}
@@ -126,7 +126,7 @@ class EngineChat(BaseChatOpenAI):
                 yield chunk
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        """Yield the chunks; if the answer is to be an object of a class, the last one has its values as `parsed`."""
+        """Yield the chunks; if the answer is to be an object of a class, the last chunk has its values as `parsed`."""
         text = ""
         async for chunk in super()._astream(*args, **kwargs):
             text += chunk.text
@@ -195,7 +195,7 @@ def connect(
 
     Args:
         base_url: Address, ending in /v1.
-        api_key: Sent as a bearer token; "" for none.
+        api_key: Sent as a bearer token; "" sends no token.
         model: Name by which the engine serves the model.
         max_tokens: Longest answer.
         timeout_seconds: Bounds each wait for a token.

@@ -57,7 +57,7 @@ def _choice(choice: Mapping[str, Any], *, is_whole: bool) -> dict[str, Any]:
 
 
 def finish_reason(choice: Mapping[str, Any]) -> str:
-    """Return the reason for the end of an answer, "" while there is none, which some gateways spell out."""
+    """Return the reason for the end of an answer; "" (or "null", at some gateways) while it continues."""
     reason = str(choice.get("finish_reason") or "")
     return "" if reason.lower() in ("null", "none") else reason
 
@@ -77,7 +77,7 @@ def _content(content: object) -> tuple[str, str]:
 
 
 def _usage(usage: object) -> dict[str, Any] | None:
-    """Return the counts of tokens; None if one of them is missing, since no count isn't zero."""
+    """Return the counts of tokens; None if a count is missing, since a missing count isn't zero."""
     if not isinstance(usage, dict):
         return None
     counts = {name: count for name in ("prompt_tokens", "completion_tokens") if type(count := usage.get(name)) is int}

@@ -1,4 +1,4 @@
-"""OpenAI's client for engines: chat, transcription, embeddings. An engine that keeps pictures is sent each one once.
+"""OpenAI's client for engines: chat, transcription, embeddings. An engine that keeps pictures gets each picture once.
 
 vLLM takes a `uuid` with a picture, under which it keeps what it made of it, and later the uuid alone; if the picture
 has fallen out of its cache, it answers 400 "Cache miss". The uuid is a digest of the picture: vLLM takes it for the
@@ -76,7 +76,7 @@ class SentPictures:
         with self._lock:
             self._known.clear()
             self._misses += 1
-            # Another error is that of an engine that doesn't know such requests.
+            # An engine that doesn't know such requests answers with another error.
             self.is_useful = _MISS in error.response.text.lower() and self._misses < _MOST_MISSES
 
     def refused(self) -> None:
@@ -99,7 +99,7 @@ def _pictures(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _picture(part: Any) -> str:
-    """Return the data of a picture in a part of a message, "" if it is none."""
+    """Return the data of a picture in a part of a message, "" if the part is no picture."""
     image = part.get("image_url") if isinstance(part, dict) and part.get("type") == "image_url" else None
     url = image.get("url") if isinstance(image, dict) else None
     return url if isinstance(url, str) and url.startswith("data:") else ""
@@ -112,7 +112,7 @@ def _whole_body(options: Any) -> dict[str, Any]:
 
 
 _refused: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-"""Parameters that an engine refuses, by its address and model: each with the one in its place, "" for none."""
+"""Parameters that an engine refuses, by its address and model: each with its substitute, "" to leave it out."""
 
 
 def _without(options: Any, refused: Mapping[str, str]) -> Any:

@@ -37,7 +37,7 @@ they fit."""
 
 @dataclass(frozen=True)
 class EmbeddingModel:
-    """An embedding model at an address; `model` "" means the one served there."""
+    """An embedding model at an address; `model` "" means the served model."""
 
     base_url: str
     model: str = ""
@@ -45,10 +45,10 @@ class EmbeddingModel:
     timeout_seconds: float = 60.0
 
     def __call__(self, texts: Sequence[str]) -> list[list[float]]:
-        """Compute one vector for each text, all of the same length.
+        """Compute a vector for each text, all of the same length.
 
         Raises:
-            ConfigError: The address, or that of a proxy in the environment, can't be used.
+            ConfigError: The address, or the address of a proxy in the environment, can't be used.
             EngineError: The server doesn't answer, refuses, or answers in another form.
         """
         from framelens.llm.client import EngineClient
@@ -74,7 +74,7 @@ class EmbeddingModel:
             cancel: Ends the requests within 0.1 s of being set.
 
         Raises:
-            ConfigError: The address, or that of a proxy in the environment, can't be used.
+            ConfigError: The address, or the address of a proxy in the environment, can't be used.
             EngineError: The server doesn't answer, refuses, or answers in another form.
             Cancelled: `cancel` was set.
         """
@@ -144,7 +144,7 @@ class EmbeddingModel:
 
         answer = await engine.embeddings.with_raw_response.create(
             input=texts,
-            model=self.model or openai.omit,  # type: ignore[arg-type]  # engines with one model need no name
+            model=self.model or openai.omit,  # type: ignore[arg-type]  # an engine with a single model needs no name
             encoding_format="float",
         )
         return answer.http_response  # type: ignore[return-value]  # the client takes httpx as well as httpx2

@@ -17,7 +17,7 @@ _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, Recu
 
 
 def answer_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
-    """Map an exception of an answer like `engine_error`, and one of an answer that can't be read to engine_garbage."""
+    """Map an exception of an answer like `engine_error`, and an unreadable answer to engine_garbage."""
     mapped = engine_error(error, base_url=base_url, model=model)
     if mapped is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)

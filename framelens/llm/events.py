@@ -36,7 +36,7 @@ _MARK = b"\xef\xbb\xbf"
 class _Lines(SSEDecoder):
     """The client's decoder of lines, which ignores the field `error` of older versions of llama.cpp.
 
-    Gateways that wrap another one's stream write the field's name twice.
+    Gateways that wrap another gateway's stream write the field's name twice.
     """
 
     def decode(self, line: str) -> ServerSentEvent | None:
@@ -65,7 +65,7 @@ class EventDecoder:
         """Yield the events of a stream, [DONE] included.
 
         Raises:
-            openai.APIError: The stream is a refusal, or has one.
+            openai.APIError: The stream is a refusal, or contains a refusal.
             ValueError: The body is neither a stream nor an answer, such as a page.
         """
         async for event in _Lines().aiter_bytes(self._noted(iterator)):
@@ -97,7 +97,7 @@ class EventDecoder:
         yield b"\n\n"  # the last event of some servers lacks it
 
     def _joined(self, data: str) -> str:
-        """Return the data of an event with the first half of a character before the second one, not after its piece."""
+        """Return the data of an event with the halves of a character in their order."""
         if self._half:
             data, self._half = _SECOND_HALF.sub(self._half.replace("\\", r"\\"), data, count=1), ""
         if found := _FIRST_HALF.search(data):
@@ -131,7 +131,7 @@ class EventDecoder:
         return chunk
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:
-        """Yield the events of a body that is no stream, or of one that the engine left before its first event."""
+        """Yield the events of a body that is no stream, or of a stream that ended before its first event."""
         lines = self._bare.decode(errors="replace").split("\n")
         text = "\n".join(line for line in lines if not line.startswith(_COMMENT)).strip()
         if not text:

@@ -7,7 +7,7 @@ from framelens.http_client.limits import ResponseLimits
 _BASE_BYTES = 2**20
 """For everything in an answer that doesn't grow with it, and comments that keep a connection alive."""
 _TOKEN_BYTES = 1024
-"""Of a token on the wire: an event of vLLM with one token has 250."""
+"""Bytes of a token on the wire: an event of vLLM with a token has 250."""
 _CHOICE_BYTES = 256
 """Of each further likely token, with its probability, beside a token."""
 _VECTOR_BYTES = 512 * 2**10

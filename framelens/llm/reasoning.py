@@ -1,11 +1,11 @@
 """Separator of a model's reasoning from its answer, and of the markers of chat templates from both.
 
 Engines without a parser for a model's reasoning send it within the answer: between tags, before a closing tag whose
-opening one was part of the prompt, or in a channel of its own (gpt-oss). Reasoning without an end has no answer after
+opening tag was part of the prompt, or in a channel of its own (gpt-oss). Reasoning without an end has no answer after
 it. A closing tag too many, after which nothing is said, leaves the answer before it. Each family of models has its own
-marks; a new one is a new row of a table.
+marks; a new family is a new row of a table.
 
-A mark that is part of what the model describes is left alone: one in quotes, in the middle of a sentence, or in a
+A mark that is part of what the model describes is left alone: in quotes, in the middle of a sentence, or in a
 string of a JSON answer.
 """
 
@@ -121,7 +121,7 @@ class _Splitter:
         self._texts: list[tuple[bool, str]] = []  # each with whether it is between marks of reasoning
         self._inside: str = ""
         self._start = 0
-        self._stray = 0  # the start if an answer follows a closing mark without an opening one
+        self._stray = 0  # the start if an answer follows a closing mark without an opening mark
         self._has_answer = False
         self._has_reasoning = False  # before the answer
 
@@ -210,7 +210,7 @@ def _begins(text: str, start: int, place: int) -> bool:
 
 
 def _is_after(text: str, end: int, place: int) -> bool:
-    """Return whether only blanks are between the `end` of a JSON answer, -1 if there is none, and `place`."""
+    """Return whether only blanks are between the `end` of a JSON answer, -1 without an answer, and `place`."""
     return 0 <= end <= place and not text[end:place].strip()
 
 
@@ -223,7 +223,7 @@ def _is_idle(text: str, marks: list[re.Match[str]]) -> bool:
 
 
 def _json_end(text: str, start: int) -> int:
-    """Return the end of the JSON answer at `start`, with its code fence; -1 if there is no complete one."""
+    """Return the end of the JSON answer at `start`, with its code fence; -1 if it isn't complete."""
     opening = _ANSWER_START.match(text, start)
     if not opening:
         return -1

@@ -51,7 +51,7 @@ _MARKS = re.compile(r"<\|[^|<>]{0,20}\|>")
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """A speech model at an address. `language` is the spoken one (ISO 639-1), "" to detect it."""
+    """A speech model at an address. `language` is the spoken language (ISO 639-1), "" to detect it."""
 
     base_url: str
     api_key: str
@@ -136,7 +136,7 @@ class _Requester:
         self._supports_times: bool | None = None
 
     async def request(self, piece: SoundPiece) -> Mapping[str, Any]:
-        """Request one piece and return the parsed answer."""
+        """Request a piece and return the parsed answer."""
         if self._supports_times is False:
             return _parse(await self._post(piece, "json"))
         response = await self._post(piece, "verbose_json")
@@ -234,7 +234,7 @@ class HallucinationFilter:
         self._last = ""
 
     def filter(self, piece: SoundPiece, segments: list[Segment]) -> tuple[tuple[Cue, ...], int]:
-        """Return the credible segments as cues on the recording's time axis, and the number of dropped ones."""
+        """Return the credible segments as cues on the recording's time axis, and the number of dropped segments."""
         levels = _levels(piece)
         cues = []
         for segment in segments:

@@ -120,7 +120,9 @@ class _PartialReply:
         reason, refusal = self._reason.lower(), refused_in_answer(self._split.answer)
         if refusal and reason:
             raise refusal
-        if not reason or reason in _BROKEN_REASONS:  # without one, the connection was closed before the answer's end
+        if (
+            not reason or reason in _BROKEN_REASONS
+        ):  # without a reason, the connection was closed before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
         finish = _REASONS.get(reason, "stop")
         if finish == "content_filter" and not self._split.answer:

@@ -2,9 +2,9 @@
 
 An engine gets text if it refuses pictures (`PicturesRefused`, whose wordings are in `core.failures.refusals`), or
 accepts them and drops them silently, which `prove_sight` shows by its count of prompt tokens, or if its model answers
-that it sees none (`unseen`). A dead engine, a timeout and a full context are errors of their own and never lead to
-text. A vote on a single frame has no text form: a search for moments that is refused ends, and the question is answered
-like any other.
+that it sees no pictures (`unseen`). A dead engine, a timeout and a full context are errors of their own and never lead
+to text. A vote on a single frame has no text form: a search for moments that is refused ends, and the question is
+answered like any other.
 """
 
 from __future__ import annotations
@@ -108,20 +108,20 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
 
 
 def rejection(refused: PicturesRefused) -> Notice:
-    """Build the reason for text after an engine has refused pictures, or its model has answered that it sees none."""
+    """Build the reason for text after an engine has refused pictures, or its model says that it sees no pictures."""
     key = "pictures_rejected" if refused.key == "pictures_refused" else refused.key
     return Notice(key, {"reason": str(refused.values["reason"])})
 
 
 def unseen(statements: Iterable[str]) -> PicturesRefused | None:
-    """Return the refusal that an answer is if one of its statements says that the model can't see the pictures."""
+    """Return a refusal if a statement of the answer says that the model can't see the pictures, else None."""
     said = (" ".join(one.split()) for one in statements if _UNSEEN.search(_QUOTED.sub("", one)))
     first = next(said, "")
     return PicturesRefused("pictures_unseen", reason=first[:_LONGEST_SAID]) if first else None
 
 
 class TextFallback:
-    """Whether the requests of one run, or about one question, are text, and why.
+    """Whether the requests of a run or a question are text, and why.
 
     Args:
         sight: What is known before the first request.
@@ -151,7 +151,7 @@ class TextFallback:
 
 
 def describe(line: str, frame: Keyframe, facts: FrameFacts | None) -> str:
-    """Describe a frame in one line: `line`, which names it, its shot and all its measured facts."""
+    """Describe a frame in one line: `line`, which names the frame, its shot and all its measured facts."""
     return f"{line} " + t("facts.joint").join([origin(frame), *(measured(facts) if facts else [])])
 
 

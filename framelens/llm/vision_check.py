@@ -32,7 +32,7 @@ Verdict = Literal["well", "coarse", "poor", "blind"]
 COUNT = 8
 """One card for each colour; fewer are sent if the model accepts fewer."""
 SIZE = (448, 252)
-"""Pixels, 16:9. The longer side is that of frames sent on a CPU."""
+"""Pixels, 16:9. The longer side is the same as for frames sent on a CPU."""
 _ENOUGH = 0.75
 """Share of the cards that must be recognized."""
 _ANSWER_TOKENS = 400
@@ -194,8 +194,8 @@ def _blind(reason: Notice, size: tuple[int, int]) -> VisionCheckResult:
 def _split_by_card(text: str, count: int) -> dict[int, str]:
     """Split an answer into the text about each card, by number from 1.
 
-    Without numbers, the lines and sentences that name a colour are counted; if there is only one, it is split at each
-    colour.
+    Without numbers, the lines and sentences that name a colour are counted; if only one line or sentence names a
+    colour, it is split at each colour.
     """
     found = list(_ITEM.finditer(text))
     if len({one[1] for one in found}) > 1 or (found and count == 1):
@@ -220,12 +220,12 @@ def _piece_about(card: VisionCard, place: int, pieces: Mapping[int, str]) -> str
 
 
 def _first_colour(piece: str) -> str:
-    """Return the first colour named in `piece`, "" for none."""
+    """Return the first colour named in `piece`, "" without a colour."""
     return next((name for _, name in _find_names(piece, COLOURS)), "")
 
 
 def _score_card(card: VisionCard, piece: str) -> VisionCardResult:
-    """Score the text about a card: its colour must be the first named, its shape the only one, its digit the last."""
+    """Score the text about a card: its colour must be the first named, its shape the only, its digit the last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
     forms = {name for _, name in _find_names(piece, FORMS)}
     said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
@@ -242,7 +242,7 @@ def _is_ordered(pieces: Mapping[int, str], shown: Sequence[VisionCard]) -> bool:
 
 
 def _find_names(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
-    """Find the names of `wanted` in the text as (position, name), in its order; at one position the longer one."""
+    """Find the names of `wanted` in the text as (position, name), in its order; at a position the longer name."""
     found: dict[int, tuple[int, str]] = {}
     for name in wanted:
         for word in (name, *_OTHER_WORDS[name]):
@@ -305,13 +305,13 @@ def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyf
 
 
 def _contrast(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return black for a light colour, white for a dark one."""
+    """Return black for a light colour, white for a dark colour."""
     red, green, blue = colour
     return (0, 0, 0) if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else (255, 255, 255)
 
 
 def video_refusal(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> Notice | None:
-    """Return why the engine doesn't take frames as one video; None if it does.
+    """Return why the engine doesn't take frames as a video; None if it does.
 
     One token is requested twice, with and without a video of two plain frames.
 

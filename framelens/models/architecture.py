@@ -18,7 +18,7 @@ _MOST_TILED = 2
 _LARGEST_ANYRES = (1153, 944)
 """Size of the picture with the most tokens in LLaVA-OneVision, which vLLM's `llava_onevision.py` has as a constant."""
 _SCALED_FROM = 1.1
-"""Ratio of sides to those of the most tiles, from which LLaVA-OneVision scales tokens down (its processor)."""
+"""Ratio of sides to the sides of the most tiles, from which LLaVA-OneVision scales tokens down (its processor)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Quantisation:
 
     @property
     def bits_per_weight(self) -> float:
-        """Return the bits of one number with its share of its group's 16-bit scale and zero point."""
+        """Return the bits of a number with its share of its group's 16-bit scale and zero point."""
         if not self.group_size:
             return float(self.bits)
         return self.bits + (16 + (self.bits if self.zero_point else 0)) / self.group_size
@@ -72,7 +72,7 @@ class Text:
         intermediate: Width of the widest matrix that a token passes through.
         linear: Weights in the matrices of its layers, which quantisation covers.
         routed: Those of them that are in experts, of which a token uses `experts_per_token` of `experts`.
-        tied: Whether input and output embeddings are one.
+        tied: Whether input and output share an embedding.
     """
 
     model_type: str
@@ -91,7 +91,7 @@ class Text:
 
     @property
     def embedding(self) -> int:
-        """Return the number of weights of one embedding, at the input or at the output."""
+        """Return the number of weights of an embedding, at the input or at the output."""
         return self.vocab * self.hidden
 
     @property
@@ -163,18 +163,18 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """Return the total number of weights: the published one, else as counted."""
+        """Return the total number of weights: published, else counted."""
         return self.published or self.text.linear + self.text.embeddings + (self.vision.weights if self.vision else 0)
 
     @property
     def active_parameters(self) -> int:
-        """Return the number of weights that one token uses: all, or with experts those of the chosen ones."""
+        """Return the number of weights that a token uses: all, or with experts only the chosen experts'."""
         idle = 1 - self.text.experts_per_token / self.text.experts if self.text.experts else 0
         return self.parameters - round(self.text.routed * idle)
 
 
 def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) -> int:
-    """Return the tokens of one picture of `width` × `height` pixels, without the marks around it.
+    """Return the tokens of a picture of `width` × `height` pixels, without the marks around it.
 
     `together` is the number of pictures in the request: tiles are cut for two at most.
     """
@@ -207,7 +207,7 @@ def largest_picture_tokens(vision: Vision) -> int:
 
 
 def _with_thumbnail(vision: Vision, pieces: int) -> int:
-    """Return the tokens of a picture in pieces, to which a small one of the whole is added if there are several."""
+    """Return the tokens of a picture in pieces, to which a thumbnail is added if there are several."""
     return vision.tokens * (1 + pieces if pieces > 1 else 1)
 
 
@@ -227,7 +227,7 @@ def grids_of(most: int) -> tuple[tuple[int, int], ...]:
 
 
 def _nearest_grid(vision: Vision, width: int, height: int) -> tuple[int, int]:
-    """Return the grid whose shape is nearest to the picture's: of equal ones the largest that it fills half."""
+    """Return the grid whose shape is nearest to the picture's: of equal shapes the largest that it fills half."""
     least = min(abs(width / height - columns / rows) for columns, rows in vision.grids)
     first, *others = (grid for grid in vision.grids if abs(width / height - grid[0] / grid[1]) == least)
     filled = (grid for grid in others if width * height > 0.5 * vision.unit_px**2 * grid[0] * grid[1])

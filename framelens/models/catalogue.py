@@ -1,4 +1,4 @@
-"""Catalogue of models: those that come with FrameLens and those in a folder of the user's, one file per family.
+"""Catalogue of models: models that come with FrameLens and models in a folder of the user's, one file per family.
 
 `Catalogue.find` understands the names people use: an id on the hub, a short name, a folder, a name that no hub has, and
 Ollama's names. A bad file is reported as a problem and never disables the others.
@@ -59,7 +59,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All entries by id, built-in ones first, and the errors of files that gave none."""
+    """All entries by id, built-in entries first, and the errors of files without entries."""
 
     by_id: Mapping[str, CatalogueEntry]
     misnamed: tuple[MisnamedModel, ...] = ()
@@ -91,7 +91,7 @@ class Catalogue:
         return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
 
     def _misnamed(self, text: str) -> Match | None:
-        """Match a wrong name with or without its owner; no entry has the same name, so none is hidden by it."""
+        """Match a wrong name with or without its owner; no entry has the same name, so it hides no entry."""
         wanted = _without_suffix(_last_part(text))
         for one in self.misnamed:
             if wanted == _without_suffix(_last_part(one.name)):
@@ -141,12 +141,12 @@ class Catalogue:
 
 
 def is_ollama_name(name: str) -> bool:
-    """Return whether `name` has a tag, as names of Ollama have and those of a hub haven't."""
+    """Return whether `name` has a tag, as names of Ollama have and names of a hub haven't."""
     return bool(_OLLAMA_GGUF.fullmatch(name) or (":" in name and _OLLAMA.fullmatch(name)))
 
 
 def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match | None]:
-    """Return the model that `name` means: a folder's own config.json if there is one, else the catalogue's entry.
+    """Return the model that `name` means: a folder's own config.json if it exists, else the catalogue's entry.
 
     Args:
         name: A folder, a config.json, or a name as for `Catalogue.find`.
@@ -188,7 +188,7 @@ def built_in() -> Catalogue:
 
 
 def load_catalogue(folder: Path | None) -> Catalogue:
-    """Load the built-in models and those of the *.toml files in `folder`, sorted by name.
+    """Load the built-in models and the models of the *.toml files in `folder`, sorted by name.
 
     An entry with an existing id replaces it, so that an outdated model card can be corrected.
 

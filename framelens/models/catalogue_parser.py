@@ -1,7 +1,8 @@
-"""Parser of catalogue files: turns one TOML file into entries, or reports the error with its line.
+"""Parser of catalogue files: turns a TOML file into entries, or reports the error with its line.
 
 A file holds a family and its models. A model's `config` has the few dozen keys of its config.json from which its shape
-is read; a model that is another one stored differently names that as `base` and lists only the differences.
+is read; a model that is another model stored differently names that model as `base` and lists only the
+differences.
 """
 
 import tomllib
@@ -99,7 +100,7 @@ class MisnamedModel:
 
 @dataclass(frozen=True)
 class CatalogueFile:
-    """The parsed contents of one file."""
+    """The parsed contents of a file."""
 
     entries: tuple[CatalogueEntry, ...]
     misnamed: tuple[MisnamedModel, ...] = ()
@@ -177,7 +178,7 @@ def raw_models(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 class _Reader:
-    """Reader of one file; `_wrong` finds the line of a wrong value."""
+    """Reader of a file; `_wrong` finds the line of a wrong value."""
 
     def __init__(self, text: str, file: str, known: Mapping[str, Mapping[str, Any]]) -> None:
         self._lines, self._file, self._known = TomlLines(text), file, dict(known)
@@ -203,7 +204,7 @@ class _Reader:
         try:
             return kind.model_validate(table)
         except ValidationError as error:
-            # A misspelt key is the cause of a missing one.
+            # A misspelt key is the cause of a missing key.
             first = min(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
             location, given = first["loc"], None if first["type"] == "missing" else first["input"]
             if location[0] == "misnamed" and len(location) > 1:

@@ -55,7 +55,7 @@ def shape_in(folder: Path, config: Any) -> Shape:
 
 
 def weights_in(folder: Path) -> tuple[int, int]:
-    """Return bytes and number of the weights in a folder, by the headers of its safetensors; 0 if one is missing."""
+    """Return bytes and number of the weights in a folder, by the headers of its safetensors; 0 if a file is missing."""
     listed = _listed(folder)
     return sum(num_bytes for _, num_bytes, _ in listed), sum(numbers for _, _, numbers in listed)
 
@@ -66,7 +66,7 @@ def loaded_bytes(folder: Path) -> int:
 
 
 def _listed(folder: Path) -> list[tuple[str, int, int]]:
-    """List type, bytes and number of the weights of each tensor in a folder; none if a file is missing."""
+    """List type, bytes and number of the weights of each tensor in a folder; empty if a file is missing."""
     try:
         tensors = [tensor for name in _weight_files(folder) for tensor in _tensors(folder / name)]
         ends = [(tensor["data_offsets"][1] - tensor["data_offsets"][0], prod(tensor["shape"])) for tensor in tensors]

@@ -2,7 +2,7 @@
 
 Capabilities are NVIDIA's compute capability (7.5 Turing, 8.0 Ampere, 8.9 Ada, 9.0 Hopper). 7.5 is the lowest for which
 vLLM 0.32 has kernels, whatever the format; CPU support is that version's, too. Bits of AWQ and GPTQ count the scale and
-the zero point that 128 numbers share, those of GGUF are llama.cpp's averages for Q4_K_M and Q8_0. AWQ and GPTQ are slow
+the zero point that 128 numbers share, bits of GGUF are llama.cpp's averages for Q4_K_M and Q8_0. AWQ and GPTQ are slow
 on a CPU: without AMX, vLLM's 4-bit kernel unpacks the weights again for every step; a 3B model generated a third as
 many tokens a second with AWQ as in bfloat16.
 """
@@ -70,7 +70,7 @@ def format_of(shape: Shape) -> NumberFormat:
 
 
 def has_bfloat16(flags: Set[str]) -> bool:
-    """Return whether a processor with these flags of /proc/cpuinfo has bfloat16 instructions; True if none is known."""
+    """Return whether a processor with these flags of /proc/cpuinfo has bfloat16 instructions; True without flags."""
     return not flags or not _BFLOAT16_FLAGS.isdisjoint(flags)
 
 
@@ -85,7 +85,7 @@ def prefers_float32(flags: Set[str], cores: int | None) -> bool:
 
 
 def is_faster_wide(shape: Shape) -> bool:
-    """Return whether a processor that prefers float32 runs this model faster in it: one with vision, not quantised.
+    """Return whether a processor that prefers float32 runs the model faster in it: a model with vision, not quantised.
 
     The kernels of a quantised model compute in 16 bits only.
     """

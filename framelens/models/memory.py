@@ -12,7 +12,7 @@ much for communication between cards (0.34 to 0.43 GiB with four), and about 16 
 of 28 and 36 layers, and took 1.0 GiB beside it: the sum was 0.3 to 0.8 GiB too high there, and a card needs a reserve.
 On a CPU, measured as the sum of the processes' shares at their peak with vLLM 0.32 (3B in 16 bits: 11.4 GiB, with AWQ
 8.3; a 2B in 16 bits 7.8): 1.6 GiB of libraries in two processes; the head once more, since vLLM packs it again and
-keeps the embedding; three sixteenths of all weights, and packed ones a second time, which the packing used and the
+keeps the embedding; three sixteenths of all weights, and packed weights a second time, which the packing used and the
 allocator does not return.
 """
 
@@ -54,7 +54,7 @@ class MemoryTerm:
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """The whole memory estimate of one model served by `plan`."""
+    """The whole memory estimate of a model served by `plan`."""
 
     plan: Plan
     terms: tuple[MemoryTerm, ...]
@@ -139,7 +139,7 @@ def _counted_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
 
 
 def _text_weights(shape: Shape, plan: Plan, whole: float) -> MemoryTerm:
-    """Divide the language model; an end of a pipeline holds an embedding, both if they are one."""
+    """Divide the language model; an end of a pipeline holds an embedding, or both if they are shared."""
     text, stages = shape.text, plan.pipeline_parallel
     end = text.embedding * number_bytes(shape, plan)
     layers = max(0.0, whole - end * (1 if text.tied else 2))
@@ -206,7 +206,7 @@ def _engine(shape: Shape, plan: Plan, weights: Sequence[MemoryTerm]) -> MemoryTe
 
 
 def _working_bytes(shape: Shape, plan: Plan) -> int:
-    """Return the peak memory of the three passes on one card, in bytes."""
+    """Return the peak memory of the three passes on a card, in bytes."""
     text, plain, tokens = shape.text, number_bytes(shape, plan), plan.batched_tokens
     batch = tokens * plain * (4 * text.hidden + 3 * text.intermediate // plan.tensor_parallel)
     choice = min(plan.max_num_seqs, tokens) * text.vocab * _BYTES_PER_LOGIT
@@ -226,7 +226,7 @@ def _picture_tokens(vision: Vision, plan: Plan) -> int:
 
 
 def _engine_bytes(shape: Shape, plan: Plan, weights: int) -> int:
-    """Estimate the engine's own memory on one card, in bytes, which holds `weights` bytes of weights."""
+    """Estimate the engine's own memory on a card, in bytes, which holds `weights` bytes of weights."""
     if plan.device == "cpu":
         head = shape.text.embedding * number_bytes(shape, plan)
         packed = shape.text.linear * shape.quantisation.bits_per_weight / 8 if shape.quantisation else 0

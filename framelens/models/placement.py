@@ -6,7 +6,7 @@ all its parameters and those that a token uses, and sizes within about a fifth a
 then the order of the families in the catalogue. On a CPU a model with many parameters for each token comes after the
 others, and among such the smaller comes first: each token of an answer reads them all from memory.
 
-The figures are from NVIDIA's data sheets. A longer name is matched before a shorter one that is part of it.
+The figures are from NVIDIA's data sheets. A longer name is matched before a shorter name that is part of it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ USABLE = 0.9
 _MAX_REQUESTS = 8
 """Limit of concurrent requests in the engine: FrameLens sends a handful, and space for 256 costs a GiB."""
 _PICTURE_TOKENS = 1280
-"""Limit of tokens for one frame: enough for 1280 × 720, and the tower's working memory stays small."""
+"""Limit of tokens for a frame: enough for 1280 × 720, and the tower's working memory stays small."""
 _MAX_FRAMES = 64
 _REST_TOKENS = 1536
 """Tokens for question, marks and answer beside the frames."""
@@ -185,7 +185,7 @@ def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
 
 
 def tensor_sizes(shape: Shape | None, cards: int) -> tuple[int, ...]:
-    """Return the tensor parallel sizes up to `cards` with which vLLM divides every layer, ascending; 1 is always one.
+    """Return the tensor parallel sizes up to `cards` with which vLLM divides every layer, ascending, beginning with 1.
 
     Heads are divided: their number must be a multiple of the size, and so must that of the cache's heads, or the other
     way round. A quantised layer is divided between its groups. Every size counts for a model of unknown shape, None.
@@ -356,7 +356,7 @@ class GpuCard:
 
     @property
     def runs(self) -> float:
-        """Return the compute capability, or that of most Ampere cards if it is unknown."""
+        """Return the compute capability, or most Ampere cards' capability if it is unknown."""
         return self.capability if self.capability is not None else _USUAL_CAPABILITY
 
 

@@ -1,4 +1,4 @@
-"""Serving settings of a model: those of vLLM's arguments that decide how much memory it needs."""
+"""Serving settings of a model: the arguments of vLLM that decide how much memory it needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequence
 
 
 def number_bytes(shape: Shape, plan: Plan) -> int:
-    """Return the bytes of a number that isn't quantised, and of one in the cache: 4 or 2."""
+    """Return the bytes of a number that isn't quantised, and of a number in the cache: 4 or 2."""
     if plan.format is not None:
         return 4 if plan.format == "fp32" else 2
     return 4 if shape.dtype == "float32" else 2

@@ -26,7 +26,7 @@ class ChatModel(EngineChat):
     subclasses of AppError and name the address; `str(error)` is a sentence.
 
     Raises:
-        ConfigError: No address is given or set, or it is none.
+        ConfigError: No address is given or set, or it is not an address.
         EngineError: The engine can't be reached, refuses the request or breaks off.
     """
 

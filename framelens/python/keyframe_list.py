@@ -1,4 +1,4 @@
-"""Keyframes of one video: a sequence of frames with the shots and measurements of the video."""
+"""Keyframes of a video: a sequence of frames with the shots and measurements of the video."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from framelens.python.messages import checked_language, localised
 
 @dataclass(frozen=True, repr=False)
 class KeyframeList(Sequence[Keyframe]):
-    """Keyframes of one video in the order of time; iterate over it, index it, or take its `len`.
+    """Keyframes of a video in the order of time; iterate over it, index it, or take its `len`.
 
     A frame has `number`, `time_seconds`, `frame_index`, `reason`, `shot`, `width`, `height`, and its picture as `jpeg`
     (bytes), scaled down to at most 1280 pixels.
@@ -78,7 +78,7 @@ class KeyframeList(Sequence[Keyframe]):
 
     @property
     def measures(self) -> Measures | None:
-        """Return the measurements along the video, None if the strategy makes none."""
+        """Return the measurements along the video, None if the strategy makes no measurements."""
         return self.decode.measures
 
     @property
@@ -95,7 +95,7 @@ class KeyframeList(Sequence[Keyframe]):
         """Return what `framelens keyframes --json` prints: one JSON object in UTF-8, without pictures.
 
         Args:
-            language: Language of reasons and notices; by default that of the call that chose them.
+            language: Language of reasons and notices; by default the language of the call that chose them.
         """
         from framelens.reports.json.encoding import keyframes_json
 
@@ -110,7 +110,7 @@ class KeyframeList(Sequence[Keyframe]):
 
         Args:
             folder: The folder, which is created if it is missing.
-            language: Language of error messages; by default that of the call that chose them.
+            language: Language of error messages; by default the language of the call that chose them.
 
         Returns:
             The paths of the pictures.

@@ -1,7 +1,7 @@
 """Language of a call: of what it returns and of its errors.
 
-It is the argument `language`, else that of the session or analysis that the call belongs to, else FRAMELENS_LANGUAGE in
-the environment or in `.env`, else that of the system.
+It is the argument `language`, else the language of the call's session or analysis, else FRAMELENS_LANGUAGE in
+the environment or in `.env`, else the system's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Event = TypeVar("Event")
 
 
 def checked_language(language: Language | None, otherwise: Language | None = None) -> Language:
-    """Return the given language, else the second one, else the usual one.
+    """Return the given language, else the second language, else the usual language.
 
     Raises:
         ConfigError: The language is unknown.
@@ -33,7 +33,7 @@ def checked_language(language: Language | None, otherwise: Language | None = Non
 
 
 def usual_language(environ: Mapping[str, str] | None = None) -> Language:
-    """Return the language of FRAMELENS_LANGUAGE, in the environment or `.env`, or else that of the system."""
+    """Return the language of FRAMELENS_LANGUAGE, in the environment or `.env`, or else the system's."""
     named = config.as_given(environ).get("FRAMELENS_LANGUAGE")
     return named if named in LANGUAGES else system_language()
 
@@ -52,7 +52,7 @@ def localised(language: Language) -> Iterator[None]:
 def localised_events(
     language: Language | None, otherwise: Language, events: Generator[Event, None, None]
 ) -> Generator[Event, None, None]:
-    """Yield the events of a generator that runs in the given language, else in the second one.
+    """Yield the events of a generator that runs in the given language, else in the second language.
 
     Raises:
         ConfigError: The language is unknown.

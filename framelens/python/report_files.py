@@ -32,7 +32,7 @@ def report(
     Args:
         analysis: The analysis, or the path of a JSON report.
         format: One of FORMATS.
-        language: Language of the report; by default that of the analysis.
+        language: Language of the report; by default the analysis's.
         conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
         appendix: Add the full record to PDF, DOCX, HTML or Markdown, which are short without it.
 
@@ -61,9 +61,9 @@ def save_report(
 
     Args:
         analysis: The analysis, or the path of a JSON report.
-        path: The file; one that exists is replaced.
-        format: One of FORMATS; by default the one that the name of the file ends in, such as "talk.pdf".
-        language: Language of the report; by default that of the analysis.
+        path: The file; an existing file is replaced.
+        format: One of FORMATS; by default the ending of the file's name, such as "talk.pdf".
+        language: Language of the report; by default the analysis's.
         conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
         appendix: Add the full record to PDF, DOCX, HTML or Markdown, which are short without it.
 
@@ -91,7 +91,7 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
 
     Args:
         path: The file. It may be of a stranger: it is read in a process of its own with limited memory.
-        language: Language of error messages; by default FRAMELENS_LANGUAGE, or else that of the system.
+        language: Language of error messages; by default FRAMELENS_LANGUAGE, or else the system's.
 
     Raises:
         InputError: The file can't be read or is no report.

@@ -1,4 +1,4 @@
-"""Sessions of programs: keyframes and analyses with the settings, the data folder and the engine of one session."""
+"""Sessions of programs: keyframes and analyses with the settings, the data folder and the engine of a session."""
 
 from __future__ import annotations
 
@@ -164,8 +164,8 @@ class Session:
         base_url: Address of a remote engine, such as "http://127.0.0.1:8000/v1", or of several with the same model,
             separated by commas; no engine is started then.
         api_key: Key of that engine, or of all of them.
-        language: Language of reports and errors; by default FRAMELENS_LANGUAGE, or else that of the system.
-        data_dir: Folder for the library, caches and the log; by default FRAMELENS_DATA_DIR, or else that of the user.
+        language: Language of reports and errors; by default FRAMELENS_LANGUAGE, or else the system's.
+        data_dir: Folder for the library, caches and the log; by default FRAMELENS_DATA_DIR, or else the user's.
         template_dir: Folder with templates of your own.
         settings: Further settings by the names of their variables, such as {"FRAMELENS_ANSWER_TOKENS": "2048"}. They
             take precedence over the environment and `.env`; arguments take precedence over them.
@@ -232,7 +232,7 @@ class Session:
 
     @property
     def language(self) -> Language:
-        """Return the language of calls that name none."""
+        """Return the language of calls that name no language."""
         return self._language
 
     def keyframes(
@@ -260,8 +260,8 @@ class Session:
             every: Seconds between frames; implies "every".
             at: Times; imply "times".
             start: Start of the range.
-            end: End of the range; by default that of the video.
-            language: Language of errors; by default that of the session.
+            end: End of the range; by default the video's.
+            language: Language of errors; by default the session's.
             cancel: Stops the call within a second once it is set.
 
         Raises:
@@ -291,7 +291,7 @@ class Session:
         language: Language | None = None,
         **options: Unpack[RunOptions],
     ) -> Analysis:
-        """Analyse a video and return the finished analysis; the arguments are those of `analyse_events`.
+        """Analyse a video and return the finished analysis; the arguments are the same as for `analyse_events`.
 
         Raises:
             EngineError: The model can't answer. The analysis without a model is what `analyse_events` yields before
@@ -329,8 +329,8 @@ class Session:
         """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
 
         Nothing happens before the first event is requested; leaving the loop early stops the analysis. It is stored in
-        the library of the data folder: the same call resumes one that stopped early, and gets one that is finished
-        from there, with Finished as its only event.
+        the library of the data folder: the same call resumes an analysis that stopped early, and gets a finished
+        analysis from there, with Finished as its only event.
 
         Args:
             path: The video, or what a plugin reads in place of a file, such as a link.
@@ -341,8 +341,8 @@ class Session:
             every: Seconds between frames; implies "every".
             at: Times; imply "times".
             start: Start of the range.
-            end: End of the range; by default that of the video.
-            language: Language of the report and of errors; by default that of the session.
+            end: End of the range; by default the video's.
+            language: Language of the report and of errors; by default the session's.
             use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
             fresh: Analyse even if the same was analysed before.
             subtitles: Subtitle file to use before those in the video and beside it.
@@ -353,7 +353,7 @@ class Session:
             InputError: The file can't be read.
             ConfigError: The arguments contradict each other, or a template is unknown.
             EngineError: The model can't answer; raised after Finished, whose analysis has everything else. It is not
-                raised if no model was named and the default one can't run on this machine.
+                raised if no model was named and the default model can't run on this machine.
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, or another thread closed the session.
         """
@@ -403,7 +403,7 @@ class Session:
     ) -> Conversation:
         """Ask a question and return the conversation, whose `last` turn has the answer.
 
-        The arguments are those of `ask_events`; pass the conversation to the next call to continue it.
+        The arguments are the same as for `ask_events`; pass the conversation to the next call to continue it.
 
         Raises:
             AppError: What `ask_events` raises.
@@ -435,7 +435,7 @@ class Session:
         cancel: threading.Event | None = None,
         **settings: Unpack[AnswerOptions],
     ) -> Generator[AnalysisEvent | AskEvent, None, None]:
-        """Ask a question and yield events: those of the analyses that it needs, then those of the answer.
+        """Ask a question and yield events: of the analyses that it needs, then of the answer.
 
         The last is AnswerDone. The model is sent the keyframes, what was measured and found, and the earlier turns. A
         video that wasn't analysed before is, without asking the model for a report. The conversation is kept in the
@@ -448,12 +448,12 @@ class Session:
             question: The question.
             images: Image files that belong to the question.
             look: What to look at; by default the model decides by the question.
-            frames: Most keyframes of a video; by default its newest analysis is taken, or "auto" for a new one.
+            frames: Most keyframes of a video; by default its newest analysis is taken; "auto" for a new analysis.
             start: Start of the range of the videos, and of the frames that the question is about.
-            end: End of the range; by default that of the video.
+            end: End of the range; by default the video's.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
             subtitles: Subtitle file of the only video, to use before those in it and beside it.
-            language: Language of a new conversation and of errors; by default that of the session.
+            language: Language of a new conversation and of errors; by default the session's.
             cancel: Stops the answer within 0.1 seconds once it is set.
             settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
                 search_frames, search_seconds, system_prompt and letters.
@@ -482,7 +482,7 @@ class Session:
             if isinstance(about, Conversation):
                 if subtitles is not None:
                     raise ConfigError("subtitles_alone")
-                # Other branches may have been added to the stored one.
+                # Other branches may have been added to the stored conversation.
                 conversation = replace(services.conversations.get(about.id), current=about.current)
             else:
                 named = [
@@ -611,7 +611,7 @@ def ask(
     """Ask a question about a video: `Session.ask` in a session of its own, which ends an engine that it started.
 
     Args:
-        about: A video, the id of an analysis, an Analysis, several or none of these, or a Conversation to continue.
+        about: A video, the id of an analysis, an Analysis, any number of these, or a Conversation to continue.
         question: The question.
         options: Further arguments of `Session` and `Session.ask_events`.
 
@@ -628,7 +628,7 @@ def ask_events(
     """Yield the events of an answer: `Session.ask_events` in a session of its own, closed with the generator.
 
     Args:
-        about: A video, the id of an analysis, an Analysis, several or none of these, or a Conversation to continue.
+        about: A video, the id of an analysis, an Analysis, any number of these, or a Conversation to continue.
         question: The question.
         options: Further arguments of `Session` and `Session.ask_events`.
 
@@ -660,7 +660,7 @@ def with_conversations(analysis: Analysis, **options: Unpack[SessionOptions]) ->
 def _own_session(
     name: str, options: KeyframeOptions | AnalysisOptions | QuestionOptions, kind: type
 ) -> Iterator[Session]:
-    """Open a session for one call of the function `name`, with its arguments among all those of the call.
+    """Open a session for a call of the function `name`, with the session's arguments among the call's.
 
     Raises:
         TypeError: The function has no argument of such a name.
@@ -680,18 +680,18 @@ def _check_names(function: str, options: Mapping[str, object], kind: type) -> No
 
 
 def _check_texts(**texts: object) -> None:
-    """Raise TypeError for an argument that must be a text and is none."""
+    """Raise TypeError for an argument that must be a text and isn't."""
     if wrong := next((name for name, text in texts.items() if not isinstance(text, str)), None):
         raise TypeError(f"{wrong} must be a str, not {type(texts[wrong]).__name__}")
 
 
 def _several(given: Any) -> Sequence[Any]:
-    """Return several values as they are, and one as a sequence of one; a text is one, not its letters."""
+    """Return several values unchanged, and a single value in a sequence; a text is a single value."""
     return (given,) if isinstance(given, str | os.PathLike | Analysis | int | float) else cast(Sequence[Any], given)
 
 
 def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:
-    """Return the arguments of a call that are not those of its session."""
+    """Return the arguments of a call that don't belong to its session."""
     return cast(
         RunOptions, {name: value for name, value in options.items() if name not in SessionOptions.__optional_keys__}
     )
@@ -729,7 +729,7 @@ def _selection(
 
 
 def _confirm_download(settings: Settings) -> None:
-    """Confirm the download of the model, if one is needed."""
+    """Confirm the download of the model, if it is needed."""
     from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
     from framelens.services.readiness import readiness
 

@@ -22,7 +22,7 @@ class Fields:
         """Return the first of `names` that is set, as a whole number.
 
         Raises:
-            ModelNotFound: The value isn't a whole number, or none is set and there is no default.
+            ModelNotFound: The value isn't a whole number, or is missing without a default.
         """
         for name in names:
             given = self.values.get(name)

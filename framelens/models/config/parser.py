@@ -1,8 +1,8 @@
 """Parser of config.json files: builds a Shape and guesses nothing; missing, wrong or unknown values are errors.
 
 Both styles are supported: everything at the top level, as in Qwen2-VL, and a `text_config` (or `language_config`)
-beside a `vision_config`. Language models are those of the Llama, Qwen, GLM and Gemma lines and DeepSeek's with latent
-attention, dense or with experts.
+beside a `vision_config`. Language models of these lines are supported: Llama, Qwen, GLM and Gemma lines and DeepSeek's
+with latent attention, dense or with experts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -190,7 +190,7 @@ class _TextReader:
             raise ModelNotFound("model_shape_wrong", key=f"{fields.path}{', '.join(_SIZES)}", value=value)
         self.kv_heads = fields.number("num_key_value_heads", default=self.heads) or self.heads
         self.head_dim = fields.number("head_dim", default=self.hidden // self.heads)
-        if kind in _DEEPSEEK:  # their head_dim, where one is written, is that of the rotated part
+        if kind in _DEEPSEEK:  # their head_dim, if written, is the size of the rotated part
             self.head_dim = self.hidden // self.heads
         self.tied = fields.flag("tie_word_embeddings", default=bool(tied)) if tied is None else tied
         self.latent = kind in _DEEPSEEK and fields.flag("use_mla", default=True)
@@ -231,7 +231,7 @@ class _TextReader:
         return Cache(self.layers, self.kv_heads, self.head_dim, window=window, window_layers=min(sliding, self.layers))
 
     def _linear(self) -> int:
-        """Count the matrices of all layers; those of latent attention are counted as ordinary ones."""
+        """Count the matrices of all layers; latent attention's are counted like ordinary matrices."""
         sparse = self._layers_with_experts()
         attention = 2 * self.hidden * (self.heads + self.kv_heads) * self.head_dim
         expert_widths = self.experts * self.expert_width + self._shared_width()

@@ -69,7 +69,7 @@ def _glm4v(fields: Fields, _outer: Fields, text: Text) -> Vision:
 def _in_patches(
     fields: Fields, hidden: int, intermediate: int, max_pixels: int, output: int, *, gated: bool = False
 ) -> Vision:
-    """Build a Qwen tower, which merges squares of patches into one token."""
+    """Build a Qwen tower, which merges each square of patches into a token."""
     merge, patch = fields.number("spatial_merge_size", default=2), fields.number("patch_size", default=14)
     return Vision(
         pictures="patches",
@@ -98,7 +98,7 @@ def _gemma3(fields: Fields, outer: Fields, text: Text) -> Vision:
 
 
 def _llava_onevision(fields: Fields, outer: Fields, text: Text) -> Vision:
-    """Build SigLIP over the whole picture and the tiles of one of the grids in `image_grid_pinpoints`."""
+    """Build SigLIP over the whole picture and the tiles of a grid in `image_grid_pinpoints`."""
     fields.require(*_VIT_SIZES)
     whole, side = _fixed(fields, text, fields.number("image_size")), max(1, fields.number("image_size"))
     given = outer.values.get("image_grid_pinpoints") or [[side, side]]
@@ -107,7 +107,7 @@ def _llava_onevision(fields: Fields, outer: Fields, text: Text) -> Vision:
 
 
 def _internvl(fields: Fields, outer: Fields, text: Text) -> Vision:
-    """Build InternViT over up to `max_dynamic_patch` tiles and a thumbnail; 2 × 2 patches are one token."""
+    """Build InternViT over up to `max_dynamic_patch` tiles and a thumbnail; 2 × 2 patches are a token."""
     fields.require(*_VIT_SIZES)
     whole = _fixed(fields, text, outer.number("force_image_size", default=fields.number("image_size")))
     merge = round(1 / float(outer.values.get("downsample_ratio") or 0.5)) ** 2

@@ -1,7 +1,7 @@
-"""Switch from one engine to another while the program keeps running.
+"""Switch to another engine while the program keeps running.
 
 Jobs enter through `admitted`, inside which the engine stays the same. A switch admits no new jobs, waits until all have
-left, stops the old engine so that its memory is free, and starts the new one. If that fails, the old engine is used
+left, stops the old engine so that its memory is free, and starts the new engine. If that fails, the old engine is used
 again.
 """
 
@@ -32,14 +32,14 @@ _POLL_SECONDS = 0.1
 
 
 class AnalysisSession(Protocol):
-    """An engine with everything that was built for it; `services.engines.engine_session.EngineSession` is one."""
+    """An engine with everything that was built for it; such as `services.engines.engine_session.EngineSession`."""
 
     @property
     def engine(self) -> Engine:
         """Return the engine."""
 
     def run(self, task: Task) -> Iterator[AnalysisUpdate]:
-        """Run one analysis and yield its events with the states after them."""
+        """Run an analysis and yield its events with the states after them."""
 
     def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
         """Return the settings that the answers to a request depend on."""
@@ -64,7 +64,7 @@ class EngineSwitcher(Generic[SessionT]):
     """Holder of the engine in use, which starts with `session`. All methods may be called from any thread.
 
     Attributes:
-        switch: The running switch, or the last one; its result is an error of the callback at its end.
+        switch: The running or last switch; its result is an error of the callback at its end.
         engine_start: The start of the engine in use that `start_engine` began; the engine's status has its progress.
         engine_stop: The stop that `stop_engine` began.
     """
@@ -80,7 +80,7 @@ class EngineSwitcher(Generic[SessionT]):
 
     @property
     def session(self) -> SessionT:
-        """Return the engine session in use; while a switch starts an engine, the new one."""
+        """Return the engine session in use; while a switch starts an engine, the new session."""
         return self._session
 
     @contextmanager
@@ -108,7 +108,7 @@ class EngineSwitcher(Generic[SessionT]):
 
     @contextmanager
     def exclusive(self, cancel: threading.Event, *, ends_engine: Callable[[], bool]) -> Iterator[None]:
-        """Run no job and admit none inside this context.
+        """Run and admit no job inside this context.
 
         Wait until all jobs have left, then stop the engine if `ends_engine()` returns true; an engine that ran is
         started again afterwards.

@@ -24,7 +24,7 @@ class JobRepository:
 
     It finds the jobs that the user of the context may see; for others, a job of someone else is unknown.
 
-    `owner` is this process: it saves its own jobs and also reads those of others.
+    `owner` is this process: it saves its own jobs and also reads other processes' jobs.
     """
 
     def __init__(self, store: Store, owner: ProcessLock) -> None:

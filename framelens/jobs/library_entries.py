@@ -44,17 +44,17 @@ class Backfill(ABC):
 
     @abstractmethod
     def _make(self, job_id: str) -> None:
-        """Make the data for one job. Whatever this raises ends the run."""
+        """Make the data for a job. Whatever this raises ends the run."""
 
     def begin(self) -> None:
-        """Start a thread that catches up, unless nothing is missing or one is running."""
+        """Start a thread that catches up, unless nothing is missing or such a thread is running."""
         if not self.task.is_running:
             self.num_left = len(self._missing())
             if self.num_left:
                 self.task.start(lambda _, cancel: self.catch_up(cancel))
 
     def catch_up(self, cancel: threading.Event | None = None) -> None:
-        """Make all missing data in this thread, that of all users, unless cancelled. Made data stays.
+        """Make all missing data of all users in this thread, unless cancelled. Made data stays.
 
         Raises:
             AppError: The data of a job could not be made; see the subclass.

@@ -1,7 +1,8 @@
 """Queue of analyses with a few worker threads: submit, inspect, pause, resume. Progress is stored at once.
 
 The page polls snapshots and may close at any time; a worker never calls it. Jobs that waited or ran when the program
-ended resume when the next one starts; answers that are stored are not requested again. Several processes may share one
+ended resume when the next program starts; answers that are stored are not requested again. Several processes may share
+one
 store: each works on its own jobs and leaves control requests for the jobs of the others.
 """
 
@@ -38,7 +39,7 @@ from framelens.store.trash import Trash, TrashEntry
 
 log = logging.getLogger(__name__)
 WORKERS = 2
-"""Two, so that one video is read while the engine answers about another."""
+"""Two, so that a video is read while the engine answers about another."""
 _CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled."""
 _STOP_SECONDS = 10.0
@@ -57,7 +58,7 @@ class Jobs:
         extractions: Knows the digests of files.
         log_path: The log file, named in the message of an unexpected error.
         adopts: Resume the jobs that dead processes left behind.
-        workers: Number of analyses at a time; one engine answers them all.
+        workers: Number of analyses at a time; the same engine answers them all.
         most_of_user: Number of jobs of one user that may wait or run; without accounts there is no limit.
 
     Attributes:
@@ -131,13 +132,13 @@ class Jobs:
         Args:
             request: The analysis.
             name: Name of the video as shown to the user.
-            follows: Id of the job whose report led to this one.
+            follows: Id of the job whose report led to this job.
             force: Analyse even if the same file was analysed in the same way before.
             listener: Called with every update, in the worker's thread.
-            job_id: The id of the job, by default a new one.
+            job_id: The id of the job, by default a new id.
 
         Returns:
-            The id of the job; that of the finished one if the user did the same analysis before and `force` is false.
+            The id of the job; the finished job's if the user did the same analysis before and `force` is false.
 
         Raises:
             StorageError: The job could not be stored, or "user_jobs_full".
@@ -167,7 +168,7 @@ class Jobs:
         for job in map(self._repository.read_brief, self._store.same_as(same) if same else ()):
             if job.can_resume:
                 return job.id
-            if job.state == "done":  # a newer one is complete
+            if job.state == "done":  # a newer report is complete
                 return None
         return None
 
@@ -220,7 +221,7 @@ class Jobs:
     def all_running(self) -> list[JobSnapshot]:
         """List the running jobs of all processes in the order of their submission, without images and answers."""
         rows = {row.id: row for row in self._store.in_states("running")}
-        live = {one.job.id: one.job for one in self._active.all()}  # one that has just begun isn't stored as running
+        live = {one.job.id: one.job for one in self._active.all()}  # a job that has just begun isn't stored as running
         jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows.values()]
         jobs += [job for job in live.values() if job.id not in rows]
         # A job of a dead process is interrupted.
@@ -247,7 +248,7 @@ class Jobs:
 
     @requires("analyst")
     def cancel_all(self) -> None:
-        """Ask all jobs of this process to stop, the waiting ones first so that none begins."""
+        """Ask all jobs of this process to stop, the waiting jobs first so that no job begins."""
         for job_id in (*(job.id for job in self.waiting()), *self.running()):
             self.cancel(job_id)
 
@@ -283,8 +284,8 @@ class Jobs:
 
         Args:
             job_id: The job.
-            accept_changes: Resume with the current settings if they have changed. Answers made with the old ones are
-                then requested again.
+            accept_changes: Resume with the current settings if they have changed. Answers made with the old
+                settings are then requested again.
             listener: Called with every update, in the worker's thread.
             moved: The same request for the file's current path, used if the file has gone from the job's.
 
@@ -365,7 +366,7 @@ class Jobs:
 
     @requires("analyst")
     def name_speakers(self, job_id: str, names: Sequence[str]) -> None:
-        """Give the speakers of a finished report their names in order, "" to one without.
+        """Give the speakers of a finished report their names in order, "" to a speaker without a name.
 
         Raises:
             InputError: "job_unknown", or "job_still_runs" if a process works on it.
@@ -389,7 +390,7 @@ class Jobs:
 
         Returns:
             Its id. A job that has this id already is left unchanged, or restored from the trash. With accounts, an id
-            that comes from outside is replaced by one of the user's own, which says nothing about the jobs of others.
+            that comes from outside is replaced by an id of the user's own, which says nothing about other users' jobs.
 
         Raises:
             StorageError: The report could not be stored.
@@ -411,7 +412,7 @@ class Jobs:
 
     @requires("analyst")
     def discard(self, job_ids: Iterable[str]) -> tuple[list[TrashEntry], list[AppError]]:
-        """Move jobs to the trash, all in one transaction; cancel those that wait or run first.
+        """Move jobs to the trash, all in one transaction; cancel waiting and running jobs first.
 
         Returns:
             The jobs that were moved, and for the others why not: "job_unknown", or "job_still_runs" if it doesn't stop.
@@ -524,7 +525,7 @@ class Jobs:
         self._active.add(live)
 
     def _enqueue_again(self, job: JobSnapshot, same: str, listener: Listener | None = None) -> None:
-        """Queue a job whose run continues an earlier one."""
+        """Queue a job whose run continues an earlier run."""
         again, done = resume.restarted(job)
         self._enqueue(ActiveJob(again, Control(), done=done, same=same, listener=listener))
 
@@ -540,7 +541,7 @@ class Jobs:
         self._enqueue_again(job, same, listener)
 
     def _claim(self, job_id: str) -> bool:
-        """Take over a job that is over; return whether this process is the one that resumes it."""
+        """Take over a job that is over; return whether this process resumes it."""
         row = self._store.get(job_id)
         if row is None:
             return False
@@ -594,5 +595,5 @@ class Jobs:
 
 
 def _own_id(job: JobSnapshot) -> str:
-    """Return the id that a user's import of a report gets: the same one each time."""
+    """Return the id that a user's import of a report gets: the same id each time."""
     return hashlib.sha256(f"{job.user_id} {job.id}".encode()).hexdigest()[:24]

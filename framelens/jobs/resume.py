@@ -1,4 +1,4 @@
-"""Rules of jobs that resume: what the new run keeps of the earlier one, and which jobs resume unasked.
+"""Rules of jobs that resume: what the new run keeps of the earlier run, and which jobs resume unasked.
 
 The queue does the rest: it takes a job over from a process that ended, stores it and runs it again.
 """
@@ -23,7 +23,7 @@ def restarted(job: JobSnapshot) -> tuple[JobSnapshot, EarlierResults]:
 
 
 def without_answers(job: JobSnapshot, conditions: Mapping[str, str]) -> JobSnapshot:
-    """Return a job for other settings: answers of the old ones must not be mixed with those of the new ones."""
+    """Return a job for other settings: answers under old and new settings must not be mixed."""
     spent = {stage: one for stage, one in job.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
     progress = replace(job.progress, layout=None, results=(), answer=None, header=None, seconds_by_stage=spent)
     return replace(job, conditions=dict(conditions), progress=progress, earlier=None, again=())

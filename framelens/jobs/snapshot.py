@@ -58,16 +58,16 @@ _NOT_STARTED = AnalysisState()
 
 @dataclass(frozen=True)
 class JobSnapshot:
-    """State of a job at one moment.
+    """State of a job at a moment.
 
     Attributes:
-        follows: Id of the job whose report led to this one, "" for none.
+        follows: Id of the job whose report led to this job, "" for none.
         progress: State of its analysis.
-        earlier: Report of an earlier run, until this one has a report.
+        earlier: Report of an earlier run, until this run has a report.
         conditions: Settings that the job was started with and that its answers depend on.
         interruptions: How often the program ended while the job ran, since its last new answer or its user resumed it.
         again: Numbers of the stored answers that are to be replaced.
-        user_id: Id of the user to whom it belongs, "" for none.
+        user_id: Id of the user to whom it belongs, "" without an owner.
         reached: The highest share of the work that this run has reached; counts of a stage may fall.
     """
 
@@ -89,7 +89,7 @@ class JobSnapshot:
 
     @cached_property
     def analysis(self) -> Analysis | None:
-        """Return the report with the answers so far; while there is none, that of an earlier run."""
+        """Return the report with the answers so far; until it exists, the report of an earlier run."""
         return self.progress.report or (self.earlier and self.earlier.with_results(self.progress.results))
 
     @property
@@ -103,7 +103,7 @@ class JobSnapshot:
 
     @property
     def model(self) -> str:
-        """Return the model that the job was started with, without the age of its files; "" where none is asked."""
+        """Return the model that the job was started with, without the age of its files; "" if no model is asked."""
         return _AGE.sub("", self.conditions.get("model", ""))
 
     @property
@@ -221,7 +221,7 @@ class JobSnapshot:
         return replace(self, progress=self.progress.with_stage_timed()) if is_running else self
 
     def updated(self, update: AnalysisUpdate) -> JobSnapshot:
-        """Return the snapshot after one more event of the analysis."""
+        """Return the snapshot after an event of the analysis."""
         job = replace(self, progress=update.state)
         job = replace(job, reached=job.share)
         match update.event:
@@ -255,7 +255,7 @@ def _without_pending(notices: Sequence[Notice]) -> tuple[Notice, ...]:
 
 
 def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError | None]:
-    """Return the state of a run that ended with this error, or without one, and its error."""
+    """Return the state of a run that ended with this error, or without an error, and its error."""
     is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
     if error is not None and not is_about_model:
         return "failed", error
@@ -337,7 +337,7 @@ def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapsho
 
 
 def pictures_of(job: JobSnapshot) -> dict[int, bytes]:
-    """Return the JPEGs of a job by number; those of the answer that are no keyframes have negative numbers."""
+    """Return the JPEGs of a job by number; pictures of the answer that are no keyframes have negative numbers."""
     answer = job.progress.answer
     others = {-one.number: one.jpeg for one in (answer.pictures if answer else ()) if one.jpeg}
     return {**{frame.number: frame.jpeg for frame in job.progress.keyframes}, **others}

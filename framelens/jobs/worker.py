@@ -1,4 +1,4 @@
-"""Worker that runs jobs one after the other and stores their progress, and the list of jobs that wait or run."""
+"""Worker that runs jobs sequentially and stores their progress, and the list of jobs that wait or run."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ class ActiveJobs:
     def waiting(self) -> list[ActiveJob]:
         """List the waiting jobs in the order in which they will run, unless the running jobs change it.
 
-        Users take turns: the one with the fewest running jobs first, then the one who has waited longest. A priority
+        Users take turns: who has the fewest running jobs is first, then who has waited longest. A priority
         counts among the jobs of one user.
         """
         with self.condition:
@@ -267,7 +267,7 @@ class ActiveJobs:
 
         Args:
             is_closing: Ends the wait.
-            beside: Wait for a job without a model, while this many jobs that have one run: an engine that is slow
+            beside: Wait for a job without a model, while this many jobs with a model run: an engine that is slow
                 doesn't hold up those who don't need it.
 
         Returns:
@@ -305,7 +305,7 @@ class ActiveJobs:
             return self._found.get(job_id, ())
 
     def cancel_all(self) -> None:
-        """Ask all jobs to stop, and wake the workers that wait for one."""
+        """Ask all jobs to stop, and wake the workers that wait for a job."""
         with self.condition:
             for live in self._live.values():
                 live.control.cancel.set()

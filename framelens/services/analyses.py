@@ -51,14 +51,14 @@ def build_request(
     subtitles: Path | None = None,
     speakers: int | None = None,
 ) -> AnalysisRequest:
-    """Build the request for one video.
+    """Build the request for a video.
 
     Args:
         path: The video.
         settings: The settings, which determine how many frames fit.
         templates: All templates.
         template: Key of a template, "" for a description, or for an answer if a question is given.
-        question: The user's question, "" for none.
+        question: The user's question, "" without a question.
         language: Language of the report.
         use_model: Ask a model.
         selection: How frames are chosen.
@@ -162,7 +162,7 @@ class AnalysisRun:
 
 
 def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -> AnalysisRun:
-    """Start an analysis, resume the same one that stopped early, or return the same one that is finished.
+    """Start an analysis, resume the same analysis if it stopped early, or return it if it is finished.
 
     Args:
         jobs: The queue.
@@ -190,7 +190,7 @@ def is_no_video(job: JobSnapshot) -> bool:
 
 
 def raise_without_report(job: JobSnapshot) -> None:
-    """Raise the error of a job that is over and has no complete report; one without a usable answer counts as one.
+    """Raise the error of a job that is over without a complete report, or whose report has no usable answer.
 
     Raises:
         AppError: The error of the job.
@@ -204,7 +204,7 @@ def raise_without_report(job: JobSnapshot) -> None:
 def is_expected(failure: AppError, settings: Settings) -> bool:
     """Return whether a report without a model counts as success after this failure.
 
-    It does if the user named no model and the default one is not available here.
+    It does if the user named no model and the default model is not available here.
     """
     is_default_model = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")

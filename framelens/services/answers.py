@@ -1,6 +1,6 @@
 """Answers that are written in the background, whatever becomes of the page that asked for them.
 
-Each conversation has one answer at a time, for its user and administrators. Pages poll it; the question and the answer
+Each conversation has an answer at a time, for its user and administrators. Pages poll it; the question and the answer
 so far are in the store, so a program that is killed leaves a turn that counts as stopped.
 """
 
@@ -38,7 +38,7 @@ class AnswerProgress:
     Attributes:
         conversation: The conversation with the partial answer.
         latest: The latest event of the answer.
-        waits_for: Id of the analysis whose frames the answer waits for, "" for none.
+        waits_for: Id of the analysis whose frames the answer waits for, or "".
         is_done: Whether the answer is over and stored.
     """
 
@@ -72,7 +72,7 @@ class Answers:
         self._start_lock = threading.Lock()
 
     def get(self, conversation_id: str) -> Answer | None:
-        """Return the running answer of a conversation, or the one that failed before it could be stored."""
+        """Return the running answer of a conversation, or an answer that failed before it could be stored."""
         task = self._task(conversation_id)
         return task if task and (task.is_running or task.state == "failed") else None
 
@@ -86,7 +86,7 @@ class Answers:
         """Answer the current question of a conversation, which is new.
 
         Raises:
-            InputError: "answer_under_way": another one is still being written; or "answers_many".
+            InputError: "answer_under_way": another answer is still being written; or "answers_many".
         """
         user_id = current_user().id
         progress = AnswerProgress(conversation)
@@ -115,7 +115,7 @@ class Answers:
     def _write(
         self, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
     ) -> Conversation:
-        """Answer the current question; return the conversation with the answer, or with the reason why there is none.
+        """Answer the current question; return the conversation with the answer or the reason for its absence.
 
         The question is stored first: a program that is killed while it waits leaves it as an unanswered turn.
 

@@ -1,4 +1,4 @@
-"""Questions of pages, commands and programs: the analyses that one is about, and the events of its answer."""
+"""Questions of pages, commands and programs: the analyses that a question is about, and the events of its answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FrameOptions:
 
     Attributes:
         language: Language of a new analysis.
-        frames: Most keyframes; None takes any report, and the usual number for a new one.
+        frames: Most keyframes; None takes any report, and the usual number for a new analysis.
         clip: Range of the videos.
         subtitles: Subtitle file of the only video, to use before those in it and beside it.
     """
@@ -80,8 +80,8 @@ class Asking:
         """Return a new conversation, as the generator's value, and yield the updates of the analyses that it needs.
 
         Args:
-            about: Paths of videos, or ids of analyses as the library resolves them; none for no video.
-            options: How frames are chosen; its language is that of the conversation.
+            about: Paths of videos, or ids of analyses as the library resolves them; may be empty.
+            options: How frames are chosen; its language is the conversation's.
             cancel: Stops an analysis within a second once it is set.
 
         Raises:
@@ -117,11 +117,11 @@ class Asking:
     def find_or_analyse(
         self, path: Path, options: FrameOptions, cancel: threading.Event
     ) -> Generator[AnalysisUpdate, None, str]:
-        """Return the id of an analysis of this video, as the generator's value, and yield the updates of making one.
+        """Return the id of an analysis of this video, as the generator's value, and yield the updates of making it.
 
-        That is the newest report on all of the file's content with its subtitles, whatever its name; without one its
-        keyframes are chosen and measured, while the engine starts, and no model is asked for a report. A deleted file
-        is found by its path.
+        That is the newest report on all of the file's content with its subtitles, whatever its name; without a report
+        its keyframes are chosen and measured, while the engine starts, and no model is asked for a report. A deleted
+        file is found by its path.
 
         Args:
             path: The video.
@@ -171,7 +171,7 @@ class Asking:
         )
 
     def prepare_frames(self, path: Path, name: str, part: tuple[float, float | None] | None, language: Language) -> str:
-        """Return the id of the analysis with the frames of a video or of a part of it; a new one only chooses frames.
+        """Return the id of the analysis with the frames of a video or part; a new analysis only chooses frames.
 
         Args:
             path: The video.
@@ -228,7 +228,7 @@ class Asking:
     def _connect(self, content: str, cancel: threading.Event) -> Generator[EngineProgress, None, EngineConnection]:
         """Connect the engine in use, yield its progress and return the connection; it stops with the generator.
 
-        Of several engines it is the one that answers about this content. The answer doesn't count as a video at work
+        Of several engines it is the engine that answers about this content. The answer doesn't count as a video at work
         there.
 
         Raises:

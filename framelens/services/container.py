@@ -63,7 +63,7 @@ _MOST_WORKERS = 16  # analyses at a time, each with a decoder
 class Services:
     """Services that pages, routes and the command line use.
 
-    Settings, engine and planner are those of the engine session in use.
+    Settings, engine and planner come from the engine session in use.
 
     Attributes:
         trash_sweep: The daily deletion of what has been in the trash for its time.
@@ -199,7 +199,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     """Build all services; nothing heavy starts before it is needed.
 
     Args:
-        settings: The settings, by default those of the environment and `.env`.
+        settings: The settings, by default from the environment and `.env`.
         adopts: Resume jobs that dead processes left behind.
         workers: Number of analyses at a time, by default `usual_workers`.
 
@@ -240,7 +240,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
 
 def usual_workers(settings: Settings) -> int:
-    """Return the number of analyses at a time: that of the queue for each engine."""
+    """Return the number of analyses at a time: the queue's number for each engine."""
     from framelens.jobs.queue import WORKERS
 
     return min(WORKERS * max(1, len(settings.base_urls)), _MOST_WORKERS)

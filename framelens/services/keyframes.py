@@ -17,7 +17,7 @@ from framelens.video.extractor import probe
 from framelens.video.keyframes.options import ExtractOptions
 
 Spelling = Callable[[str, object], str]
-"""Writes an option with a value, or without one for None: "--every 5", "every=5"."""
+"""Writes an option with a value, or without a value for None: "--every 5", "every=5"."""
 
 
 def parse_interval(text: str) -> float:
@@ -46,7 +46,7 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_times(text: str) -> tuple[float, ...]:
-    """Parse times separated by commas; raise ConfigError with the first that is none."""
+    """Parse times separated by commas; raise ConfigError with the first that is not a time."""
     return tuple(map(parse_seconds, time_parsing.split_times(text)))
 
 
@@ -62,15 +62,15 @@ def build_selection(
     """Build the selection; `every` or `at` imply their strategy.
 
     Args:
-        strategy: The strategy, None for the implied one.
+        strategy: The strategy, None for the implied strategy.
         every: Seconds between frames, for the strategy "every".
         at: Times in seconds, for the strategy "times".
         start: Start of the range in seconds.
-        end: End of the range in seconds, None for that of the video.
+        end: End of the range in seconds, None for the video's.
         spelling: How messages write an option.
 
     Raises:
-        ConfigError: Options contradict each other, or one is missing.
+        ConfigError: Options contradict each other, or an option is missing.
     """
     implied: Strategy = "times" if at else "every" if every else "auto"
     strategy = strategy or implied
@@ -97,7 +97,7 @@ def _missing(spelling: Spelling, strategy: str, option: str, example: object) ->
 
 
 def frames_that_fit(settings: Settings, path: Path) -> int:
-    """Return the number of frames that one request for a description holds.
+    """Return the number of frames that a request for a description holds.
 
     Raises:
         AppError: The video can't be read.

@@ -1,4 +1,4 @@
-"""One request for a file of a video, and what its answer makes of it: a file, a part of one, or a page."""
+"""Request for a file of a video, and its result by the answer: a file, a part of a file, or a page."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class RemoteVideo:
         name: Name of the file, "" for what its server says.
         duration_seconds: Length of the video if its page says it.
         stream: Writes the file piece by piece, of a video that has no address for the whole; raises AppError.
-        sound: The file with its sound, if this one has the pictures alone.
+        sound: The file with its sound, if this file has the pictures alone.
         version: What names the content of both together, "" for nothing.
-        is_sound: It is the sound of another one.
+        is_sound: It is the sound of another file.
     """
 
     url: str
@@ -111,7 +111,7 @@ class Transfer:
     Attributes:
         headers: Those of the request.
         name: Name of the file.
-        unchanged: The version that the server still has, of those that are known; "" if it has another one.
+        unchanged: The version that the server still has, of the known versions; "" if it has another version.
         is_stale: The part that has arrived can't be continued.
         page: The page in place of a file.
         is_probe: Only the beginning was asked for, and nothing was kept of it.
@@ -258,7 +258,7 @@ class Transfer:
         self._on_progress(FetchProgress(self.name, part.offset, part.size_bytes, self._remote.duration_seconds))
 
     def _check_type(self, answer: ResponseHead) -> None:
-        """Raise InputError for a type that is not that of a video, and note a page."""
+        """Raise InputError for a type that is not a video's, and note a page."""
         kind = media_type(answer.headers)
         encoding = answer.headers.get("content-encoding", "").strip().lower()
         if kind == _LIVE or any(name.startswith("icy-") for name in answer.headers):

@@ -1,8 +1,8 @@
 """Videos fetched from links: to the data folder, continued where a fetch ended, and not fetched again while unchanged.
 
 A link leads to a file of a video, or to a page with one; a plugin finds that (the slot "link.page"). A file whose
-server names its content (an ETag, or the time of its last change) is continued with a range of it. One that has changed
-begins again, so that no two are mixed.
+server names its content (an ETag, or the time of its last change) is continued with a range of it. A file that has
+changed begins again, so that no two are mixed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from framelens.video.remux.overview import IframeCopied
 from framelens.video.remux.sound_track import joined_tracks
 
 _MOST_ATTEMPTS = 5
-"""Of a file whose connection breaks off, each from where the last one ended."""
+"""Most attempts at a file whose connection breaks off, each from where the last attempt ended."""
 _PASSWORD = re.compile(rb"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class _Fetch:
-    """Values that all requests of one fetch share.
+    """Values that all requests of a fetch share.
 
     Attributes:
         link: The address that was given, without what signs it.
@@ -60,7 +60,7 @@ class LinkFetcher:
     Args:
         videos: Where the videos are kept.
         settings: The addresses that may be reached.
-        is_open: Every public address may be named, not only listed ones; see `may_name_any`.
+        is_open: Every public address may be named, not only listed addresses; see `may_name_any`.
     """
 
     def __init__(self, videos: VideoRepository, settings: SourceSettings, *, is_open: bool = False) -> None:
@@ -78,13 +78,13 @@ class LinkFetcher:
     def fetch(
         self, url: str, on_progress: OnProgress, cancel: threading.Event, *, name: str = "", overview: bool = False
     ) -> str:
-        """Fetch the video at an address and return its id; an unchanged one isn't fetched again.
+        """Fetch the video at an address and return its id; an unchanged video isn't fetched again.
 
         Args:
             url: The address of a file (http, https or s3), or of a page with a video (http or https).
             on_progress: Called before the first bytes, and with each piece.
             cancel: Ends the fetch within 0.1 s once it is set; its bytes are kept if it can be continued.
-            name: Name to show, "" for that of the file.
+            name: Name to show, "" for the file's.
             overview: Read some of the I-frames alone, if the server sends parts of files; else the whole is fetched,
                 and a notice of the video says why (`notice_of`).
 
@@ -117,7 +117,7 @@ class LinkFetcher:
     def _overview(
         self, part: ArrivingVideo, file: RangedFile, remote: RemoteVideo, fetch: _Fetch
     ) -> str | ArrivedFile | WebPage:
-        """Make an overview of a file and return the id of its video; or fetch it whole if there is none."""
+        """Make an overview of a file and return the id of its video; or fetch it whole if no overview can be made."""
 
         def progressed(read_bytes: int, now: IframeCopied) -> None:
             iframes = (now.number, now.wanted)
@@ -232,7 +232,7 @@ def _origin(remote: RemoteVideo, link: str) -> Link:
 
 
 def may_name_any(*, is_shared: bool) -> bool:
-    """Return whether the user of this context may fetch from every public address, not only from listed ones.
+    """Return whether the user of this context may fetch from every public address, not only from listed addresses.
 
     Args:
         is_shared: Others may use the page although there are no accounts.

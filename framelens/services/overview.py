@@ -1,6 +1,6 @@
 """Overview of a video at a link: I-frames of it as a small video, read in parts, where its server allows that.
 
-All parts are of one version of the file; if it changes, nothing is kept.
+All parts are of the same version of the file; if it changes, nothing is kept.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class RangedFile:
 
 @dataclass
 class _Part:
-    """Bytes [first, end) of a file, and those of them that have arrived."""
+    """Bytes [first, end) of a file, and the bytes that have arrived."""
 
     first: int
     end: int
@@ -69,7 +69,7 @@ class _Part:
 
 
 class RangedReader:
-    """Reader of parts of a file, all of one version.
+    """Reader of parts of a file, all of the same version.
 
     Attributes:
         read_bytes: Bytes that were read.
@@ -81,7 +81,7 @@ class RangedReader:
         self.read_bytes = 0
 
     def read(self, ranges: Ranges) -> list[bytes]:
-        """Return the bytes of each range [first, end); they are asked for at once, then one by one if that fails.
+        """Return the bytes of each range [first, end); they are requested together, then separately if that fails.
 
         Raises:
             InputError: What `Outbound.get` raises, "url_changes" or "url_cut_off".
@@ -145,7 +145,7 @@ def make_overview(
     on_progress: Callable[[int, IframeCopied], None],
     cancel: threading.Event,
 ) -> str:
-    """Make an overview of a file and return the id of its video; that of an unchanged file isn't made again.
+    """Make an overview of a file and return the id of its video; the overview of an unchanged file isn't made again.
 
     Args:
         videos: Where it is kept.

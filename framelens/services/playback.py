@@ -18,7 +18,7 @@ _MOST_OTHERS = 20
 
 
 def video_for(videos: VideoRepository, jobs: Jobs, job: JobSnapshot) -> str | None:
-    """Return the id of the video that pages may play with the report of `job`, or None if they may read none.
+    """Return the id of the video that pages may play with the report of `job`, or None if they may read no video.
 
     A report that was made on the command line, or on another machine, is about a file that pages may read if it is
     below an allowed folder, or if its content was dropped on the page or analysed there.

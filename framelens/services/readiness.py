@@ -1,6 +1,6 @@
 """Readiness of the model before an analysis starts: on this machine, to be downloaded, or not available.
 
-Page and command line check it before they start anything. No network is used; sizes are those of the catalogue.
+Page and command line check it before they start anything. No network is used; sizes come from the catalogue.
 """
 
 import shutil
@@ -61,8 +61,8 @@ class Readiness:
     """Readiness of the model for an analysis.
 
     Attributes:
-        kind: "ready" if the model is here or remote, "download" if it must be downloaded first, "none" if no model is
-            available.
+        kind: "ready" if the model is here or remote, "download" if it must be downloaded first, "none" if no model
+            is available.
         model: The model that would be downloaded.
         error: Why no model is available.
         offers: Other models that run on this machine, those that are here first.
@@ -83,7 +83,7 @@ class Readiness:
 
 
 def readiness(settings: Settings, engine: Engine) -> Readiness:
-    """Check whether an analysis with these settings and this engine has a model, and what it would cost to get one.
+    """Check whether an analysis with these settings and this engine has a model, and what it would cost to get a model.
 
     This takes tens of milliseconds, as the hub's cache is inspected.
     """

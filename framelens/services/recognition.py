@@ -1,4 +1,4 @@
-"""Choice of the speech model: the server or vLLM's model that the settings name, or that of a plugin."""
+"""Choice of the speech model: the server or vLLM's model that the settings name, or a plugin's model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LocalModel(Protocol):
         """Return whether it can be used, or is only to be downloaded and that was confirmed."""
 
     def download_bytes(self) -> int | None:
-        """Return the size of the download that is needed first: 0 for none, None if it is unknown."""
+        """Return the size of the download that is needed first: 0 without a download, None if it is unknown."""
 
     def confirm_download(self) -> None:
         """Have the model downloaded when it is needed."""
@@ -61,7 +61,7 @@ def build_recogniser(settings: Settings) -> Recogniser | None:
 
 
 def local_recogniser(settings: Settings) -> LocalRecogniser | None:
-    """Return that of the first plugin which transcribes with these settings."""
+    """Return the recogniser of the first plugin which transcribes with these settings."""
     found: LocalRecogniser | None = _first_of("recogniser", settings)
     return found
 
@@ -72,7 +72,7 @@ def has_diariser() -> bool:
 
 
 def local_diariser(settings: Settings) -> LocalDiariser | None:
-    """Return that of the first plugin which separates speakers with these settings."""
+    """Return the diariser of the first plugin which separates speakers with these settings."""
     found: LocalDiariser | None = _first_of("diariser", settings)
     return found
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunningCommand:
-    """What a source of videos needs to know of the command that names one.
+    """What a source of videos needs to know of the command that names a video.
 
     Attributes:
         quiet: Print no progress.
@@ -27,7 +27,7 @@ class RunningCommand:
         cancel: Set by a signal, once the command handles those.
         fetched: Files of the links that were fetched, by what was typed.
         said: Sentences that were printed of them, which the command needn't print again.
-        settings: Those of a program's call; None for those of the environment.
+        settings: Settings of a program's call; None for the environment's.
     """
 
     quiet: bool = False
@@ -57,7 +57,7 @@ def in_call(settings: Settings, cancel: threading.Event | None) -> Iterator[None
 
 
 def running() -> RunningCommand:
-    """Return the command or call that runs; a new value outside of one."""
+    """Return the running command or call; a new value outside of them."""
     return _running.get() or RunningCommand()
 
 

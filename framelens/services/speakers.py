@@ -28,11 +28,11 @@ class SpeakerSummary:
     """One speaker of a report.
 
     Attributes:
-        letter: Which one, "A" for the first to speak.
-        name: The name that a person has given, "" for none.
+        letter: "A" for the first to speak, and so on.
+        name: The name that a person has given, or "".
         num_cues: Number of passages.
         seconds: Their length.
-        first_seconds: Start of the first one.
+        first_seconds: Start of the first passage.
     """
 
     letter: str
@@ -56,7 +56,7 @@ def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
 def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
     """Name speakers in a report, in the user's other reports on the video, and for those to come.
 
-    Two speakers with one name are the same person; without a name they are two again. With accounts, reports to come
+    Two speakers with the same name are one person; without a name they are two again. With accounts, reports to come
     get no names: others may analyse the same video.
 
     Args:

@@ -30,7 +30,7 @@ class StoredReports:
         self._conversations = conversations
 
     def get(self, job_id: str, *, conversations: bool = True) -> Analysis | None:
-        """Return the report of a job, None if it has none.
+        """Return the report of a job, None without a report.
 
         Args:
             job_id: The job.

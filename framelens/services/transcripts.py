@@ -63,7 +63,7 @@ def transcript_of(
 
     Args:
         path: The video, None if it can't be read.
-        analysis: The report on it, None without one.
+        analysis: The report on it, None without a report.
         language: Language of the subtitles that are preferred.
         subtitles: Subtitle file to use before all others.
         hear: Used for a video without any of these; None to transcribe nothing.
@@ -123,9 +123,9 @@ def hear_video(
         path: The video.
         transcription: The transcriber.
         extractions: Reader of videos, which knows the hashes of files.
-        span: Start, and end or None for that of the video.
+        span: Start, and end or None for the video's.
         prepare: Called if the video has sound, before the model is used.
-        on_start: As that of Transcription, with the end of the sound in seconds in between.
+        on_start: As in Transcription, with the end of the sound in seconds in between.
         on_progress: See Transcription.
         cancel: Ends it within half a second; another call continues where it ended.
 

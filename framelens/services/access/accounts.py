@@ -1,7 +1,7 @@
 """Accounts: who may log in, and the sessions of those who have.
 
 A session is a random token in a signed cookie; the store has its hash. Each session has a key of its own for the
-routes of the page, so a link with the key of another session, or of one that has ended, opens nothing.
+routes of the page, so a link with the key of another session, or of an ended session, opens nothing.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Accounts:
         return self._store.num_changes
 
     def exist(self) -> bool:
-        """Return whether there is an account; without one, everyone who reaches the page may do everything."""
+        """Return whether there is an account; without accounts, everyone who reaches the page may do everything."""
         return self._store.exist()
 
     def all(self) -> list[AccountRow]:
@@ -110,7 +110,7 @@ class Accounts:
         raise InputError("account_unknown", name=one_line(name)[:80], known=known)
 
     def add(self, name: str, password: str | None, role: Role) -> AccountRow:
-        """Add an account and return it. The first one of an installation is an administrator whatever the role.
+        """Add an account and return it. The first account of an installation is an administrator whatever the role.
 
         Args:
             name: What its user types to log in.
@@ -166,7 +166,7 @@ class Accounts:
         """Return for whom requests with an API key run, which may belong to an account: they see what is that user's.
 
         Raises:
-            InputError: "api_key_without_user": there are accounts, and the key belongs to none.
+            InputError: "api_key_without_user": there are accounts, and the key belongs to no account.
         """
         if account := self._store.get(account_id):
             return account.owner
@@ -207,7 +207,7 @@ class Accounts:
         return self._begin(account, address)
 
     def is_used(self, proof: str, issued: float) -> bool:
-        """Return whether a login at another service has begun a session here before, or is too old to begin one.
+        """Return whether a login at another service has begun a session here before, or is too old to begin a session.
 
         Streamlit's cookie keeps it for 30 days: it would begin a new session after each that has ended.
 
@@ -221,12 +221,12 @@ class Accounts:
     def ticket_for(self, email: str, *, is_verified: bool, proof: str = "") -> str:
         """Return a ticket, good once and for a minute, for a user whom another service has identified.
 
-        A user without an account gets one, if a setting says which role it has.
+        A user without an account gets an account, if a setting says which role it has.
 
         Args:
             email: The address that the service gives, which is the account's name.
             is_verified: Whether it may be the user's: false where the service says that it has not checked it.
-            proof: What identifies the login there, which begins one session.
+            proof: What identifies the login there, which begins a single session.
 
         Raises:
             InputError: "login_no_account" or "login_unverified".

@@ -9,9 +9,9 @@ from contextlib import suppress
 from framelens.core.errors import InputError
 
 PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
-"""Attempts from one address. An office behind one address logs in at nine; a guesser gets nowhere."""
+"""Most attempts from an address. An office behind one address logs in at nine; a guesser gets nowhere."""
 PER_ACCOUNT, ACCOUNT_SECONDS = 10, 900.0
-"""Failures with one name, however many addresses they come from: under 1,000 guesses a day."""
+"""Most failures with a name, however many addresses they come from: under 1,000 guesses a day."""
 PLACES = 1 << 16
 """Counts that are kept, so that memory stays bounded. Which of them a name or an address has can't be foreseen."""
 
@@ -19,8 +19,8 @@ PLACES = 1 << 16
 class Recent:
     """Count of events in the last seconds, by a key. Not thread-safe.
 
-    A key has its place by its hash, which is another in each process. So however many keys there are, none takes the
-    count of another away; two that share a place are counted together.
+    A key has its place by its hash, which differs in each process. So however many keys there are, no key takes the
+    count of another key away; two that share a place are counted together.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
@@ -29,7 +29,7 @@ class Recent:
         self._times: dict[int, deque[float]] = {}
 
     def wait_seconds(self, key: str, now: float) -> int:
-        """Return for how long there must be no further event, 0 if one may happen now."""
+        """Return for how long there must be no further event, 0 if an event may happen now."""
         times = self._times.get(hash(key) % PLACES, deque())
         while times and times[0] <= now - self._seconds:
             times.popleft()
@@ -73,7 +73,7 @@ class LoginLimiter:
 
 
 def _origin(address: str) -> str:
-    """Return the address, of IPv6 the network that one customer of a provider gets."""
+    """Return the address, of IPv6 the network that a customer of a provider gets."""
     with suppress(ValueError):
         found = ipaddress.ip_address(address)
         if isinstance(found, ipaddress.IPv6Address):

@@ -1,7 +1,7 @@
 """Facts about this machine and the installation, gathered in about a second without heavy imports.
 
-Each fact may fail on its own: one that cannot be determined is None or empty. `checks` judges those about the machine,
-the preflight of the models plugin those about the model.
+Each fact may fail on its own: an unknown fact is None or empty. `checks` judges facts about the machine,
+the preflight of the models plugin facts about the model.
 """
 
 import os
@@ -94,7 +94,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class SpeechFacts:
-    """What transcribes speech: `name` is "" if nothing does; `size_bytes` is that of a download that is needed."""
+    """What transcribes speech: `name` is "" if nothing does; `size_bytes` is the size of a download that is needed."""
 
     name: str = ""
     size_bytes: int = 0
@@ -156,7 +156,7 @@ class SystemFacts:
 
     @property
     def oldest_card(self) -> GpuFacts | None:
-        """Return the card of the lowest compute capability, None if none is known."""
+        """Return the card of the lowest compute capability, None without a known capability."""
         known = [card for card in self.cards if card.capability]
         return min(known, key=lambda card: card.capability or (0, 0), default=None)
 
@@ -230,7 +230,7 @@ def _speech(settings: Settings) -> SpeechFacts:
 
 
 def _cards() -> tuple[str | None, tuple[GpuFacts, ...], GpuAbsence | None, str]:
-    """Return the driver version, the GPUs, the reason if there are none, and its detail."""
+    """Return the driver version, the GPUs, the reason if there are no GPUs, and its detail."""
     try:
         nvml = import_module("pynvml")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Choice of the engine: the remote ones or the local one that the settings describe, and that of speech."""
+"""Choice of the engine: remote engines or the local engine, as the settings describe, and the engine for speech."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def build_remote_engine(settings: Settings) -> Engine:
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
-    """Return vLLM's arguments; frames as one video need the server to trust our own requests, and room for a video."""
+    """Return vLLM's arguments; frames as a video need the server to trust our own requests, and room for a video."""
     if settings.frames_as == "images":
         return settings.vllm_config
     limits = settings.vllm_config.get("limit_mm_per_prompt")

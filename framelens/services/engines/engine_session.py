@@ -100,7 +100,7 @@ class EngineSession:
     Args:
         settings: The settings.
         templates: All templates.
-        engine: The engine; by default the one that the settings describe.
+        engine: The engine; by default the engine that the settings describe.
         shared: What answers to questions need; without it, questions of analyses aren't answered.
     """
 
@@ -187,7 +187,7 @@ class EngineSession:
         return _planner(self.settings, self.extractions, TokenCostMeter(self.connector))
 
     def run(self, task: Task) -> Iterator[AnalysisUpdate]:
-        """Run one analysis and yield its updates, see `framelens.analysis.pipeline.analyse`."""
+        """Run an analysis and yield its updates, see `framelens.analysis.pipeline.analyse`."""
         return analyse(task, self, StatsRecorder(task, _stats(self.settings), _engine_name(self.settings)).note)
 
     def conditions(self, request: AnalysisRequest) -> dict[str, str]:
@@ -309,7 +309,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
 
 
 def _speech_name(settings: Settings) -> str:
-    """Return a text that identifies the model for speech with the language it listens for; "" without one."""
+    """Return a text that identifies the model for speech with the language it listens for; "" without a model."""
     named = [part for part in (settings.speech_base_url, settings.speech_model_path) if part]
     if not settings.speech_base_url and (local := local_recogniser(settings)):
         named = [local.name] if local.is_available() else []

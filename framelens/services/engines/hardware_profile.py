@@ -57,7 +57,7 @@ class HardwareProfile:
 
     @property
     def bytes_each(self) -> int:
-        """Return the memory of one card, or of the whole machine on a CPU."""
+        """Return the memory of a card, or of the whole machine on a CPU."""
         return int((self.card.memory_gib if self.card else self.memory_gib) * GIB)
 
     def proposals(self, entries: Sequence[CatalogueEntry]) -> tuple[Proposal, ...]:
@@ -108,7 +108,7 @@ def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...
 def here() -> HardwareProfile:
     """Return the profile of this machine, detected once: hardware isn't added while the program runs.
 
-    All cards count as the smallest of them, and none if the installed vLLM computes on the CPU.
+    All cards count as the smallest card, and no card counts if the installed vLLM computes on the CPU.
     """
     reader = GpuReader()
     sizes = [(one.memory_bytes / GIB, one.name) for one in reader().cards if one.memory_bytes]

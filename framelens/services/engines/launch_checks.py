@@ -31,7 +31,7 @@ class LaunchChecks:
     """Checks of a local engine with certain settings.
 
     Attributes:
-        find: Returns what is found about the model in a folder, or about that of the settings, the worst first.
+        find: Returns findings about the model in a folder, or about the settings' model, the worst first.
         prepare: Returns, for the model of this name, what checks its code before it runs (`vllm_launcher`); None lets
             no code run.
     """

@@ -1,4 +1,4 @@
-"""Speed of models on this machine, as measured by a benchmark; without one it is unknown.
+"""Speed of models on this machine, as measured by a benchmark; without a benchmark it is unknown.
 
 The forecast of an analysis begins with it, until runs of the model are known.
 """
@@ -41,6 +41,6 @@ def measured_run(settings: Settings, model: str = "") -> tuple[RequestTiming, ..
     if settings.base_url or settings.engine != "vllm":
         return ()
     kept, named = latest_trials(settings.data_dir, hardware_profile.here().device), model or settings.model_path
-    trial = kept.get(named) or kept.get(Path(named).name)  # those of folders are kept by the folder's name
+    trial = kept.get(named) or kept.get(Path(named).name)  # benchmarks of folders are kept by the folder's name
     found = parse_result(trial) if trial else None
     return benchmark_run(found) if found else ()

@@ -9,12 +9,12 @@
     print(framelens.ask(analysis, "What is on the table?").last.answer)
     pdf = framelens.report(framelens.with_conversations(analysis), "pdf")
 
-`keyframes`, `analyse`, `ask` and the generators of their events do one thing each and release everything that they
-started. A `Session` does several with one engine. Settings come from arguments, then the environment and `.env`, as for
-the command `framelens`.
+`keyframes`, `analyse`, `ask` and the generators of their events do a single thing each and release everything that they
+started. A `Session` does several with the same engine. Settings come from arguments, then the environment and `.env`,
+as for the command `framelens`.
 
 Errors that a user can do something about are subclasses of AppError; `str(error)` is a sentence in the language of the
-call. Times are seconds from the first frame of the video. Importing this package imports none of its dependencies:
+call. Times are seconds from the first frame of the video. Importing this package doesn't import its dependencies:
 every name is imported on first use.
 """
 

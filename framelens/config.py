@@ -54,7 +54,7 @@ _PASSED_ON = (
 
 @dataclass(frozen=True)
 class UserLimits:
-    """What one user may take of the machine.
+    """What a user may take of the machine.
 
     Attributes:
         upload_bytes: Bytes of all uploads.
@@ -112,7 +112,7 @@ class Settings:
     allow_pickle: bool  # weights in pickles, which can run any code, are downloaded and loaded
     tracing: bool  # LangSmith may record prompts, frames and answers
     template_dir: Path
-    speech_model_path: str  # "" for none; with a base URL, the model's name there
+    speech_model_path: str  # "" without speech; with a base URL, the model's name there
     speech_base_url: str
     speech_api_key: str = field(repr=False)
     speech_config: dict[str, Any]
@@ -138,7 +138,7 @@ class Settings:
 
     @property
     def asked_model(self) -> str:
-        """Return the model to request from a remote engine; "" if the user named none, so that it uses its own."""
+        """Return the model to request from a remote engine; "" if the user named no model, so that it uses its own."""
         return self.model_path if self.model_chosen else ""
 
 
@@ -156,11 +156,11 @@ def plugin_names(environ: Mapping[str, str] | None = None, dotenv: Path | None =
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """Read all settings.
 
-    The secrets among them, and those of other programs, are hidden from then on in all external text.
+    The secrets among them, and other programs' secrets, are hidden from then on in all external text.
 
     Args:
         environ: Environment variables; os.environ by default.
-        dotenv: The `.env` file; by default that of the working directory, else of the repository.
+        dotenv: The `.env` file; by default the working directory's, else the repository's.
 
     Raises:
         ConfigError: A value is wrong; the error has the key, the value and the allowed values.
@@ -242,7 +242,7 @@ def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def checked_key(name: str, value: str) -> str:
-    """Return an API key without blanks around it; `name` is that of its setting.
+    """Return an API key without blanks around it; `name` is its setting's name.
 
     Raises:
         ConfigError: It can't be sent in a header. The error doesn't show it.

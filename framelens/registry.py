@@ -1,12 +1,12 @@
 """Registry of plugins: what each adds, named so that listing it imports nothing.
 
-The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages, and gets those
-of the plugins that are switched on: the built-in ones of `framelens.plugins`, and installed packages with an entry
+The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages, and gets what
+the plugins add that are switched on: the built-in plugins of `framelens.plugins`, and installed packages with an entry
 point in the group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated
-by commas; without it all are used, and with an empty value none.
+by commas; without it all are used, and with an empty value no plugin.
 
-A plugin that can't be loaded is left out, and its `PluginState` says why; so is a part of one that can't be used, which
-`left_out` names. Everything else works.
+A plugin that can't be loaded is left out, and its `PluginState` says why; so is a part of a plugin that can't be used,
+which `left_out` names. Everything else works.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ SLOTS = (
 
 - analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job is None without one.
 - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
-  its name and its path, or the error of one that can't be used.
+  its name and its path, or the error if it can't be used.
 - analyse.source(): draws one more way to choose a video, below the drop area.
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
 - doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.failures.check_findings`).
 - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
-  "url_no_video" if it has none.
+  "url_no_video" if it has no video.
 - mcp.tools(): yields functions, each a tool of the MCP server that has its name (`framelens.api.tools`).
 - models.extra(catalogue): draws on the Models page.
 - range.action(): returns what can be done with a range of a video, an `app.components.ranges.RangeAction`, whose button
@@ -94,27 +94,27 @@ class Page:
 
 @dataclass(frozen=True)
 class Plugin:
-    """What one plugin adds. Objects are named as "module:object" and imported when they are used.
+    """What a plugin adds. Objects are named as "module:object" and imported when they are used.
 
     Attributes:
         name: Letters, digits and "_"; unique.
         commands: Modules with `add_arguments(parser)` and `run(given)` by the command's name, whose help is the text
             `cli.NAME_command`.
-        formats: Mapping from names to `ReportFormat`, "" for none.
+        formats: Mapping from names to `ReportFormat`, or "".
         pages: Pages of the application.
         slots: Functions for places of SLOTS.
         sources: Functions by the beginning of what they read, such as "camera:". Each takes what was typed in place of
-            a file and returns the path of a video on this machine; an AppError says why there is none.
-        launch_checks: Function from settings to the `LaunchChecks` of a local engine, "" for none.
-        recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None; ""
-            for none.
-        diariser: Function from settings to the `LocalDiariser` that separates speakers, or to None; "" for none.
-        routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
-        api: Router of FastAPI with routes for programs, "" for none; the plugin `server` serves them below /api/v1, and
+            a file and returns the path of a video on this machine; an AppError says why there is no video.
+        launch_checks: Function from settings to the `LaunchChecks` of a local engine, or "".
+        recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None;
+            or "".
+        diariser: Function from settings to the `LocalDiariser` that separates speakers, or to None; or "".
+        routes: Function from the gate and the prefix of addresses to Starlette routes, or "".
+        api: Router of FastAPI with routes for programs, or ""; the plugin `server` serves them below /api/v1, and
             each depends on a role of `framelens.api.programs`.
-        resume: Function from the services that continues what earlier processes of the application left, "" for none.
-        messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
-        version: Version of the package; "" is that of FrameLens.
+        resume: Function from the services that continues what earlier processes of the application left, or "".
+        messages: Package with `en.toml` and `zh.toml`, whose texts are added to the core's; or "".
+        version: Version of the package; "" is FrameLens's.
     """
 
     name: str
@@ -147,7 +147,7 @@ class Plugin:
 
 
 def check_name(kind: str, name: object) -> None:
-    """Raise ValueError unless the name of a page, command or format is one."""
+    """Raise ValueError unless a text can be the name of a page, command or format."""
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise ValueError(f"the name of a {kind} has small letters, digits, - and _: {name!r}")
 
@@ -168,7 +168,7 @@ class PluginState:
 
     Attributes:
         name: Its name.
-        version: Version of its package; "" is that of FrameLens.
+        version: Version of its package; "" is FrameLens's.
         plugin: The plugin if it is used, else None.
         fault: Why it can't be used, as the exception says it; "" if it can.
     """
@@ -180,7 +180,7 @@ class PluginState:
 
 
 def used() -> tuple[Plugin, ...]:
-    """Return the plugins that are switched on and can be loaded, the built-in ones first."""
+    """Return the plugins that are switched on and can be loaded, built-in plugins first."""
     return tuple(state.plugin for state in states() if state.plugin)
 
 
@@ -344,7 +344,7 @@ def in_slot(place: str, gives: type | UnionType = object, *, each: type | None =
 def results(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Any]:
     """Yield what the functions of plugins for a place return when they are called without arguments.
 
-    What one returns must be as `guarded` says; one that fails is left out.
+    Results must be as `guarded` says; a function that fails is left out.
     """
     for plugin, reference, function in _placed(place):
         try:
@@ -372,7 +372,7 @@ def guarded(
     each: type | None = None,
     may_exit: bool = False,
 ) -> Callable[..., Any]:
-    """Return a function of a plugin whose unexpected errors name the plugin; the built-in ones are unchanged.
+    """Return a function of a plugin whose unexpected errors name the plugin; built-in functions are unchanged.
 
     Such an error is the InputError "plugin_failed", with its traceback in the log. What a generator yields is returned
     as a list.
@@ -434,7 +434,7 @@ def _sources() -> Iterator[tuple[Plugin, str, str]]:
 
 
 def source_of(typed: str) -> Callable[[str], Path] | None:
-    """Return the function of a plugin that reads what was typed in place of a file, if there is one."""
+    """Return the function of a plugin that reads what was typed in place of a file, or None."""
     for plugin, beginning, reference in _sources() if ":" in typed else ():
         if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
             return guarded(plugin, lambda word, read=read: Path(read(word)))
@@ -445,7 +445,7 @@ def file_of(typed: str) -> str:
     """Return the path of the file that a plugin has for what was typed; `typed` if it names a file or no plugin has.
 
     Raises:
-        AppError: The plugin has none.
+        AppError: The plugin has no such function.
     """
     if os.path.lexists(typed_path(typed)) or not (read := source_of(typed)):
         return typed
@@ -481,7 +481,7 @@ def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
 
 
 def resume(services: Any) -> None:
-    """Have the plugins continue what earlier processes of the application left; what one can't is in the log."""
+    """Have the plugins continue what earlier processes of the application left; errors of a plugin are in the log."""
     for plugin in used():
         if plugin.resume and (continues := loaded(plugin, plugin.resume)):
             try:

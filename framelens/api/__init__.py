@@ -1,4 +1,4 @@
-"""HTTP routes beside the pages: logins, uploads, videos, frames, exports, and those of plugins.
+"""HTTP routes besides the pages: logins, uploads, videos, frames, exports, and plugins' routes.
 
 Each resource is a module; all use the same gate.
 """
@@ -40,7 +40,7 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
 
 
 def _routes_of(plugin: registry.Plugin, gate: Gate, prefix: str) -> list[BaseRoute]:
-    """Return the routes of a plugin, none if it can't make them."""
+    """Return the routes of a plugin; empty if it can't make them."""
     if not plugin.routes:
         return []
     try:

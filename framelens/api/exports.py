@@ -1,4 +1,4 @@
-"""Exports as files: a report in one format or in all, its frames, a conversation, several reports.
+"""Exports as files: a report in a format or in all, its frames, a conversation, several reports.
 
 A file is written when it is asked for. A document is a process of seconds and up to 3 GB, so a few are written at a
 time, users in turn. A file is not written to its end if its client has left.
@@ -51,7 +51,7 @@ from framelens.video.extractor import full_pictures
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2
-"""A document takes one core for seconds."""
+"""A document takes a core for seconds."""
 _MOST_OF_USER = 8
 """Exports of a user that wait or are written at a time, where there are accounts."""
 _ZIP = "application/zip"
@@ -85,7 +85,7 @@ class ExportTurns(TurnQueue[str]):
         super().__init__(_AT_A_TIME)
 
     def check(self, key: str) -> None:
-        """Raise InputError("exports_many") if the user has as many already as one may have."""
+        """Raise InputError("exports_many") if the user has the most exports already."""
         if key and [*self.waiting, *self.holders].count(key) >= _MOST_OF_USER:
             raise InputError("exports_many", count=_MOST_OF_USER)
 
@@ -152,7 +152,7 @@ def report(
         job_id: The job.
         name: A format; or "everything", all formats with their pictures; "frames", its frames in full size; "sheet", a
             contact sheet.
-        spoken: The language, by default that of the job.
+        spoken: The language, by default the job's.
         conversations: Include the conversations about it.
         is_alone: Leave out the pictures that a format refers to.
         appendix: Add the full record to a document; "everything" has it.
@@ -319,7 +319,7 @@ def _named(request: Request) -> tuple[str, str]:
 
 
 async def _send_several(request: Request, services: Services) -> Response:
-    """Send the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP; `&conversations=0` leaves out conversations.
+    """Send the reports `?ids=a,b` in `&formats=json,markdown` as a ZIP; `&conversations=0` leaves out conversations.
 
     `&appendix=1` adds the full record to documents.
     Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP.

@@ -1,11 +1,11 @@
 """Gate in front of every page, route and WebSocket: allowed hosts, origins and keys, and errors as JSON.
 
 A browser sends the address of the request (Host) and the page that makes it (Origin). Comparing the two is not enough:
-with DNS rebinding, a website whose name resolves to this machine has both equal. So the name itself must be one of
+with DNS rebinding, a website whose name resolves to this machine has both equal. So the name itself must be
 this server's, which `PageProtection` checks as ASGI middleware.
 
 Streamlit's own protection against other websites doesn't cover added routes, so each of their requests must also have
-a random key (header `FrameLens-Key` or `?key=`): that of this process or, where there are accounts, that of the session
+a random key (header `FrameLens-Key` or `?key=`): this process's or, where there are accounts, the session's
 whose cookie it has.
 """
 
@@ -343,7 +343,7 @@ class Gate:
             raise InputError("route_origin", origin=site[:200])
 
     def _user(self, request: Request) -> User:
-        """Return the user of a request with the key of its session, without accounts with that of the process."""
+        """Return the user of a request with the key of its session, without accounts with the process's key."""
         wanted, user = self.key, LOCAL_USER
         if self.services and self.services.accounts.exist():
             uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too
@@ -401,5 +401,5 @@ def _is_address(name: str) -> bool:
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether a name or address is that of this machine alone."""
+    """Return whether a name or address means this machine alone."""
     return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)

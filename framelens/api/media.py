@@ -25,7 +25,7 @@ from framelens.video.files import open_descriptor
 from framelens.video.stills import SIDES
 
 _SIDES = (64, 1280)
-"""Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""
+"""Range of the longer side in pixels: a smaller picture is useless, a larger picture is not stored."""
 # Types that players support. Other files are sent as plain bytes, so that an uploaded page is never shown as a page.
 _MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -37,7 +37,7 @@ _MEDIA_TYPES = {
     ".gif": "image/gif",
 }
 _MOST_IN_A_ROW = 16
-"""Stills of one file while others wait: the filmstrip of a wide page."""
+"""Most stills of a file while others wait: the filmstrip of a wide page."""
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
@@ -57,7 +57,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 
 
 class StillsQueue(TurnQueue[Path]):
-    """Queue for the one decoder of stills; requests for the file that it has open go first.
+    """Queue for the only decoder of stills; requests for the file that it has open go first.
 
     To open another file it starts a process.
     """
@@ -68,7 +68,7 @@ class StillsQueue(TurnQueue[Path]):
         self._in_a_row = 0
 
     def note(self, key: Path) -> None:
-        """Count the turns of one file in a row."""
+        """Count the turns of a file in a row."""
         self._in_a_row = self._in_a_row + 1 if key == self._last else 1
         self._last = key
 

@@ -14,7 +14,7 @@ VISITOR_BYTES = 1 << 16
 USER_BYTES = 4 << 20
 """Of a message with a login: what all fields of a page hold."""
 MOST_PIECES = 1000
-"""Of a message. Browsers send one; each takes memory, even if it is empty."""
+"""Most frames of a message. Browsers send a single frame; each takes memory, even if it is empty."""
 _LIMIT = "framelens.limit_messages"
 """Key of a scope: a function that sets how many bytes a message of this connection may have."""
 
@@ -28,7 +28,7 @@ def let_users_send_more(scope: Scope) -> None:
 def limit_messages() -> None:
     """Have uvicorn limit the messages of each connection, to those of visitors at first; called before it listens.
 
-    Its own limit is one for all, and Streamlit sets it to that of its own messages to the browser.
+    Its own limit is the same for all, and Streamlit sets it to the limit of its own messages to the browser.
     """
     connect, resume = WebSocketsSansIOProtocol.handle_connect, WebSocketsSansIOProtocol.handle_cont
 

@@ -34,11 +34,11 @@ class _Requirement:
 
 
 VIEWER, ANALYST = Depends(_Requirement("viewer")), Depends(_Requirement("analyst"))
-"""Of which each route names one."""
+"""Dependencies of which each route names one."""
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 """Content of an answer that is a file."""
 
 
 def role_of(dependencies: Sequence[Dependency]) -> Role | None:
-    """Return the role that a route with these dependencies asks for, None if it names none."""
+    """Return the role that a route with these dependencies asks for, None if it names no role."""
     return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)

@@ -76,7 +76,7 @@ def replace_check_of_uvicorn() -> None:
 
 
 def _forwarded_host(scope: Scope) -> bytes:
-    """Return the host that the nearest proxy gives, which is the last one, or b""."""
+    """Return the host that the nearest proxy gives, which is the last host, or b""."""
     given = Headers(scope=scope).getlist("x-forwarded-host")
     return given[-1].rpartition(",")[2].strip().encode("latin-1") if given else b""
 

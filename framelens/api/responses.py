@@ -20,7 +20,7 @@ _KEPT = ("cache-control", "etag", "last-modified")
 
 
 def _without_odd_range(scope: Scope) -> Scope:
-    """Return a request without a range that isn't one of bytes, which is then for the whole file (RFC 9110, 14.2)."""
+    """Return a request without a range in another unit than bytes; it is then for the whole file (RFC 9110, 14.2)."""
     unit, _, ranges = Headers(scope=scope).get("range", "bytes=").partition("=")
     found = [_RANGE.fullmatch(one.strip()) for one in ranges.split(",")]
     is_right = unit.strip().lower() == "bytes" and all(

@@ -41,7 +41,7 @@ _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-chec
 _OF_NEW_PAGE = 2
 """Protocols that the WebSocket of a page asks for that has no session yet."""
 _MOST_CHECKS = 4
-"""At a time; each reads one row of the store."""
+"""Most at a time; each reads a row of the store."""
 _MOST_BYTES_WAITING = 1 << 20
 """Of a page's messages; then its WebSocket isn't read until they are handled."""
 _MESSAGE_BYTES = 512
@@ -54,7 +54,7 @@ class PageMessages:
     """What a browser may send over the page's WebSocket.
 
     Attributes:
-        kind_of: Returns the kind of a message, "" if it is none of the page's protocol.
+        kind_of: Returns the kind of a message, "" if it isn't in the page's protocol.
         kinds: The kinds that pass, with the least role of who sends them; None if the login page needs them, too.
         draw: Message by which a browser asks for the page to be drawn. It is sent for a browser that connects again
             after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
@@ -200,7 +200,7 @@ class SessionProtection:
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
         # Uvicorn doesn't read a WebSocket while a message of it waits. On a busy machine it would take a browser that
-        # has answered a ping for a closed one.
+        # has answered a ping for a closed browser.
         reading = asyncio.create_task(read())
         try:
             # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
@@ -245,7 +245,7 @@ def _public_name(scope: Scope) -> str:
 
 
 def _server(scope: Scope) -> str:
-    """Return the address of this machine at which a request has arrived; that of a Unix socket is loopback."""
+    """Return the address of this machine at which a request has arrived; a Unix socket's is loopback."""
     host, port = scope.get("server") or ("", 0)
     return "localhost" if port is None else str(host)
 
@@ -265,7 +265,7 @@ def _with_protocols(scope: Scope, protocols: list[str]) -> Scope:
 
 
 def _after_connecting(receive: Receive, message: bytes) -> Receive:
-    """Return a function that receives what the browser sends, and one more message once it is connected."""
+    """Return a function that receives the browser's messages, and another message once it is connected."""
     num_received = 0
 
     async def receive_all() -> Message:

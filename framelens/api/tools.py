@@ -1,6 +1,6 @@
 """What tools of the MCP server share that plugins add; see the slot "mcp.tools" of framelens.registry.
 
-Such a tool is a function. It gets a `ToolCall` and its arguments, whose types are those of its annotations, runs in a
+Such a tool is a function. It gets a `ToolCall` and its arguments, whose types its annotations give, runs in a
 thread, and returns a pydantic model all of whose fields have defaults. What comes from a video or a model is in its
 field `quoted`. Its texts are `mcp.title.NAME`, `mcp.tool.NAME` and `mcp.argument.ARGUMENT`.
 """
@@ -20,7 +20,7 @@ class ToolCall:
 
     Attributes:
         services: The services.
-        source: Returns the file and the report that the caller means by a path or an id, at least one of them. The
+        source: Returns the file and the report that the caller means by a path or an id, at least either. The
             file is None if it may not be opened.
         folder: Returns a folder or file that the caller names by its path. Raises InputError where it is outside of the
             folders that may be opened.

@@ -13,7 +13,7 @@ KeyT = TypeVar("KeyT")
 class TurnQueue(Generic[KeyT]):
     """Let requests wait for their turn without a thread.
 
-    Not thread-safe: for use in one event loop.
+    Not thread-safe: for use in a single event loop.
 
     Attributes:
         holders: The keys of the requests whose turn it is.

@@ -1,8 +1,8 @@
 """Routes for resumable uploads with the open protocol tus 1.0 (core and creation), written straight to the disk.
 
 POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id, or
-subtitles for one; POST to its `check` probes a video and deletes a file that is none. Where the metadata name another
-purpose, it is a file that is read once. Memory use doesn't depend on the size of a file or a request.
+subtitles for one; POST to its `check` probes a video and deletes a file that is no video. Where the metadata name
+another purpose, it is a file that is read once. Memory use doesn't depend on the size of a file or a request.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def build_given_request(
 
 
 def build_common_request(given: argparse.Namespace, settings: config.Settings, templates: Templates) -> AnalysisRequest:
-    """Build the request without a video; with `--frames fit` its number of frames is that of no video.
+    """Build the request without a video; with `--frames fit` its number of frames doesn't depend on a video.
 
     Raises:
         ConfigError: An option is wrong.

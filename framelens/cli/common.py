@@ -65,7 +65,7 @@ def parse_selection(given: argparse.Namespace) -> Selection:
     """Build the selection from the options; --every or --at imply their strategy.
 
     Raises:
-        ConfigError: Options contradict each other, or one is missing.
+        ConfigError: Options contradict each other, or an option is missing.
     """
     return build_selection(
         strategy=given.strategy,
@@ -197,7 +197,7 @@ def cancel_on_signals() -> threading.Event:
         if cancel.is_set():  # second signal
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        # The main thread may hold the event's lock at this moment, so another one sets it.
+        # The main thread may hold the event's lock at this moment, so another thread sets it.
         threading.Thread(target=cancel.set, daemon=True).start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -218,11 +218,11 @@ def finding_text(finding: CheckFinding) -> str:
 
 
 def finding_lines(findings: Iterable[CheckFinding], good: str = "") -> Iterator[str]:
-    """Yield a line for each finding and one for each fix.
+    """Yield a line for each finding and a line for each fix.
 
     Args:
         findings: The findings.
-        good: The mark of what only tells something, in place of the usual one.
+        good: The mark of a finding that only informs, in place of the usual mark.
     """
     for finding in findings:
         mark = good if good and finding.severity == "tells" else _MARKS[finding.severity]

@@ -62,7 +62,7 @@ _LANGUAGE = re.compile(rf"(?:--language(?:=|$)|{SHORT['--language']}=?)(.*)", re
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
+    """Run a command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
     try:
         try:
             if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in _LOSING:
@@ -99,7 +99,7 @@ def interrupted() -> int:
 def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("framelens").addHandler(
         logging.NullHandler()
-    )  # before there is a log file, the terminal is not one
+    )  # before there is a log file, the terminal must not show the log
     typed = sys.argv[1:] if argv is None else argv
     with in_language(_wanted_language(typed)):
         try:
@@ -141,7 +141,7 @@ def _is_of_output(error: Exception) -> bool:
 
 
 def _parse(words: list[str]) -> argparse.Namespace | None:
-    """Parse the words; return None if there are none, after the help."""
+    """Parse the words; without words, print the help and return None."""
     if words[:1] == ["help"]:
         words = [*_command_first(words[1:]), "--help"]
     words = ["--version", *words[1:]] if words[:1] == ["version"] else words
@@ -198,7 +198,7 @@ def _add(command: Parser, place: str) -> None:
 
 
 def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: bool) -> None:
-    """Give a command of a plugin its arguments and what runs it; one that is faulty and will not run gets none.
+    """Give a command of a plugin its arguments and its function; a faulty command, which will not run, gets nothing.
 
     Raises:
         ConfigError: "plugin_failed", if it will run.

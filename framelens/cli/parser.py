@@ -20,7 +20,7 @@ from framelens.i18n import catalogue, error_text, t
 _NO_STREAMS = ("files", "folder", "id", "ids", "report", "source")
 """Arguments of commands that neither read standard input nor write to standard output."""
 _LEAST_BEGUN = 3
-"""Letters by which a word is recognised as the beginning of another one."""
+"""Letters by which a word is recognised as the beginning of another word."""
 SHORT = {
     "--output": "-o",
     "--format": "-f",
@@ -36,7 +36,7 @@ SHORT = {
 """Short options: the same letter has the same meaning in every command."""
 _OURS = "cli.argparse."
 _TO_A_FILE = "analyse"
-"""The command that is meant where a file is in the place of one."""
+"""The command that is meant where a file is in the place of a command."""
 _MEANT = {"--range": (("--from", "--to"), ("--start", "--end"))}
 """Options that no command has, and those that are meant by them: the first of these groups that a command has."""
 _DASH = re.compile("[-‐-―−－]")
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
     Attributes:
         is_intermixed: Options may stand between arguments that can be left out.
         passes_unknown: Unknown arguments are returned, for another program, and not refused.
-        option_of_words: The option that is meant by a word without one, in a command that takes no such words.
+        option_of_words: The option that is meant by a word without an option, in a command that takes no such words.
     """
 
     is_intermixed = False
@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         return {name: parser for choices in found for name, parser in choices.items()}
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse arguments like the base class, or intermixed ones; exit if one is unknown."""
+        """Parse arguments like the base class, or intermixed; exit if an argument is unknown."""
         if slips := self._dash_slips(args or ()):
             self.error(self._unknown(slips))
         if self.commands and (early := self._early(args or ())):
@@ -124,7 +124,8 @@ class Parser(argparse.ArgumentParser):
     def _early(self, words: Iterable[str]) -> str:
         """Return the first unknown option before a command's name, whose value would be taken for the name, or ""."""
         given = takewhile(lambda word: word.startswith("-") and word != "--", words)
-        names = ((word.partition("=")[0], word[:2]) for word in given)  # a short option and its value may be one word
+        # A short option and its value may be a single word.
+        names = ((word.partition("=")[0], word[:2]) for word in given)
         return next((name for name, short in names if not {name, short} & self._option_string_actions.keys()), "")
 
     def _misplaced(self, option: str) -> str:
@@ -155,7 +156,7 @@ class Parser(argparse.ArgumentParser):
         return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuse a value that isn't one of the choices; name a similar one. Python does so since 3.14 only."""
+        """Refuse a value that isn't among the choices; name a similar choice. Python does so since 3.14 only."""
         if action.choices is None or value in action.choices:
             return
         choices = list(map(str, action.choices))
@@ -199,7 +200,7 @@ def _names_something(action: argparse.Action) -> bool:
 
 
 def _meant_by(name: str, known: Collection[str]) -> Sequence[str]:
-    """Return the options that are probably meant by an unknown one, of those that are known."""
+    """Return the known options that are probably meant by an unknown option."""
     groups = (group for group in _MEANT.get(name, ()) if set(group) <= set(known))
     similar = closest(name, known)
     return next(groups, (similar,) if similar else ())
@@ -236,7 +237,7 @@ class _Formatter(argparse.HelpFormatter):
     class _Section(argparse.HelpFormatter._Section):
         def format_help(self) -> str:
             plain, ours = f"{self.heading}:\n", vars(argparse)["_"]("%(heading)s:") % {"heading": self.heading}
-            return super().format_help().replace(plain, f"{ours}\n", 1)  # Python 3.11 does not look this one up
+            return super().format_help().replace(plain, f"{ours}\n", 1)  # Python 3.11 does not look this word up
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return list(_wrap(text, width))

@@ -23,7 +23,7 @@ from framelens.services.running import unsaid
 
 
 class Progress:
-    """Listener of one analysis on a terminal."""
+    """Listener of an analysis on a terminal."""
 
     def __init__(self) -> None:
         self._console = terminal.console(to_errors=True)
@@ -44,7 +44,7 @@ class Progress:
         self._console.print(Text(text), soft_wrap=True)
 
     def show(self, update: AnalysisUpdate) -> None:
-        """Display one event."""
+        """Display an event."""
         self._row.show(update)
         state = update.state
         match update.event:
@@ -65,7 +65,7 @@ class Progress:
                 pass
 
     def _print_answers(self, state: AnalysisState) -> None:
-        """Print the received answers in order, up to the first missing one."""
+        """Print the received answers in order, up to the first missing answer."""
         layout, answered = state.layout, {result.number: result for result in state.results}
         order = [part[0] for part in layout.parts] if layout else [frame.number for frame in state.opening[:1]]
         for number in order:
@@ -98,7 +98,7 @@ class ProgressRow:
         self._task = bar.add_task(escape(name), total=None)
 
     def show(self, update: AnalysisUpdate) -> None:
-        """Display one event."""
+        """Display an event."""
         state = update.state
         described = escape(doing_text(state, self._name))
         if isinstance(update.event, StageStarted):

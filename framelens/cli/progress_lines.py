@@ -1,6 +1,6 @@
 """Progress as lines on standard error, for a log file or a pipe; a terminal gets the bars of framelens.cli.progress.
 
-What isn't an analysis has one line of progress, which a terminal redraws (`ProgressLine`).
+A task that isn't an analysis has a line of progress, which a terminal redraws (`ProgressLine`).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from framelens.cli.progress import Progress
 
 _SECONDS = 5.0
-"""Least time between two lines of one stage."""
+"""Least time between two lines of a stage."""
 _REDRAW_SECONDS = 0.1
 """Least time between two states of the line on a terminal."""
 
 
 class ProgressLines:
-    """Listener of one analysis that prints a line when a stage begins, and one every few seconds.
+    """Listener of an analysis that prints a line when a stage begins, and every few seconds.
 
     Args:
         quiet: Print notices only.
-        name: Name of the video, or "" if it is the only one.
-        throttle: Decides when a line is printed; one for all analyses that run at a time.
+        name: Name of the video, or "" if it is the only video.
+        throttle: Decides when a line is printed; shared by all analyses that run at a time.
     """
 
     def __init__(self, *, quiet: bool, name: str = "", throttle: Throttle | None = None) -> None:
@@ -53,7 +53,7 @@ class ProgressLines:
         print(text, file=sys.stderr, flush=True)
 
     def show(self, update: AnalysisUpdate) -> None:
-        """Print what one event says."""
+        """Print the words of an event."""
         event, state = update.event, update.state
         if self._is_alone and isinstance(event, Noticed) and (words := unsaid(event.notice)):
             self.say(words)
@@ -68,7 +68,7 @@ class ProgressLines:
 
 
 def open_progress(*, quiet: bool) -> Progress | ProgressLines:
-    """Return the listener of one analysis: bars on a terminal, lines elsewhere, with `quiet` notices only."""
+    """Return the listener of an analysis: bars on a terminal, lines elsewhere, with `quiet` notices only."""
     if quiet or not sys.stderr.isatty():
         return ProgressLines(quiet=quiet)
     from framelens.cli.progress import Progress  # only a terminal needs the bars
@@ -77,7 +77,7 @@ def open_progress(*, quiet: bool) -> Progress | ProgressLines:
 
 
 class ProgressLine:
-    """Line about one task: redrawn on a terminal until the context ends, elsewhere printed every few seconds.
+    """Line about a task: redrawn on a terminal until the context ends, elsewhere printed every few seconds.
 
     Args:
         quiet: Print nothing.
@@ -118,7 +118,7 @@ class ProgressLine:
 
 
 class Throttle:
-    """Limit of lines in time: one is due after so many seconds."""
+    """Limit of lines in time: a line is due after so many seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float = _SECONDS) -> None:
         self._clock = clock

@@ -81,7 +81,7 @@ class Output:
         Args:
             analysis: The analysis.
             path: Path of the report.
-            wanted: The language of the report; None for that of the command.
+            wanted: The language of the report; None for the command's.
 
         Raises:
             StorageError: A file can't be written.
@@ -111,7 +111,7 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     Args:
         given: The options.
         videos: The inputs, which no output may replace.
-        is_one: There can be only one report.
+        is_one: There can be only a single report.
 
     Raises:
         ConfigError: --output names a file for several videos, an input, an existing file, or an ending that isn't that
@@ -133,14 +133,14 @@ def file_output(given: argparse.Namespace, path: Path, asked: str | None, inputs
     """Return the output of a single report as a file, in the format that was asked for or that its ending names.
 
     Raises:
-        ConfigError: It is an input, an existing file, or has an ending that isn't that of the format.
+        ConfigError: It is an input, an existing file, or has an ending that isn't the format's.
     """
     check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
     return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
 
 
 def names_folder(named: str) -> bool:
-    """Return whether a path that the user typed is a folder, or ends like one."""
+    """Return whether a path that the user typed is a folder, or ends like a folder's path."""
     return Path(typed_path(named)).is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
@@ -167,7 +167,7 @@ def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwr
     """Check that a file may be written, before any work.
 
     Raises:
-        ConfigError: "output_is_input": it is an input or a subtitle file beside one, under whatever name or link;
+        ConfigError: "output_is_input": it is an input or a subtitle file beside an input, under whatever name or link;
             "output_exists": it exists and may not be replaced; "output_is_folder"; "output_is_special": it
             is a device, a pipe or a socket.
     """

@@ -31,7 +31,7 @@ def clean(text: str) -> str:
 
 
 class _CleanStream:
-    """A text stream whose text is cleaned. All else is that of the stream itself."""
+    """A text stream whose text is cleaned. All else is the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self.raw = stream

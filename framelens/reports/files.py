@@ -1,6 +1,6 @@
 """Writers of report files into a folder or into a reproducible ZIP.
 
-Files are streamed one by one, so that a whole set of pictures is never in memory.
+Files are streamed separately, so that a whole set of pictures is never in memory.
 """
 
 import csv
@@ -35,7 +35,7 @@ class ReportFile:
 
 
 def write_zip(target: BinaryIO, files: Iterable[ReportFile]) -> None:
-    """Write all files to one ZIP; compressed formats are stored without compressing them again."""
+    """Write all files to a ZIP; compressed formats are stored without compressing them again."""
     with ZipFile(target, "w") as archive:
         for file in files:
             check_cancelled()
@@ -53,7 +53,7 @@ def zipped(files: Iterable[ReportFile]) -> bytes:
 
 
 def written(files: Iterable[ReportFile], folder: Path) -> Iterator[ReportFile]:
-    """Write the files to `folder` and yield each one after it was written.
+    """Write the files to `folder` and yield each file after it was written.
 
     Raises:
         OSError: The folder or a file could not be written.

@@ -1,4 +1,4 @@
-"""Report format: what the registry of formats and plugins describe one with."""
+"""Report format: its description in the registry of formats and in plugins."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from framelens.reports.files import ReportFile
 from framelens.reports.format import ReportFormat, lazy
 
 ALL = "all"
-"""Name of all formats together, which none can have."""
+"""Name of all formats together, which no format can have."""
 FORMATS: dict[str, ReportFormat] = {
     "html": ReportFormat(".html", "text/html", "read", lazy("framelens.reports.text.html:write"), has_appendix=True),
     "markdown": ReportFormat(
@@ -75,7 +75,7 @@ FORMATS: dict[str, ReportFormat] = {
 
 
 def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
-    """Yield the formats of plugins by name; one that takes another's name or suffix is left out."""
+    """Yield the formats of plugins by name; a format that takes another's name or suffix is left out."""
     suffixes = {form.suffix for form in FORMATS.values()}
     for plugin, name, form in registry.first_of("format", _named(), (*FORMATS, ALL)):
         if form.suffix in suffixes:
@@ -87,7 +87,7 @@ def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
 
 
 def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
-    """Yield each format of a plugin that is one."""
+    """Yield each valid format of a plugin."""
     for plugin in registry.used():
         found = registry.loaded(plugin, plugin.formats) if plugin.formats else {}
         if not isinstance(found, Mapping | None):
@@ -141,7 +141,7 @@ def format_named(text: str) -> str:
 def files_of(
     name: str, analysis: Analysis, language: Language, file_name: str, *, appendix: bool = False
 ) -> Iterator[ReportFile]:
-    """Yield the files of one format: the report itself as `file_name`, then the files it refers to.
+    """Yield the files of a format: the report itself as `file_name`, then the files it refers to.
 
     Args:
         name: A key of FORMATS.
@@ -197,12 +197,12 @@ def bundle(
     """Yield the reports of several analyses, named after their videos.
 
     A number is added to a name that was used already or is not free. A format without content is left out if another
-    one has some.
+    format has content.
 
     Args:
         analyses: The analyses, in the order of the files.
         formats: Keys of FORMATS.
-        language: The language of all reports; None for that of each request.
+        language: The language of all reports; None for each request's.
         is_free: Returns whether a file name may be used.
         appendix: Add the full record to documents.
 

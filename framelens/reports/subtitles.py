@@ -1,9 +1,9 @@
 """Subtitle files in SubRip (.srt), WebVTT (.vtt) and SubStation Alpha (.ass): findings or transcript as cues.
 
-A finding is shown for as long as it lasts and takes to read, at most until the next one begins. A finding that starts
-too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. Cues hold
-what a viewer reads or hears, without labels. SubRip has no field for remarks; WebVTT has them before the cues, with
-what could not be verified. Times are those of a player, which plays the file with the video.
+A finding is shown for as long as it lasts and takes to read, at most until the next finding begins. A finding that
+starts too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. Cues
+hold what a viewer reads or hears, without labels. SubRip has no field for remarks; WebVTT has them before the cues,
+with what could not be verified. Times are a player's, which plays the file with the video.
 """
 
 import re
@@ -53,13 +53,13 @@ _LEAST_SECONDS = 0.001  # the resolution of both formats
 
 
 def write_srt(analysis: Analysis, language: Language) -> bytes:
-    """Return the findings as SubRip in UTF-8 with CRLF line ends; empty if there are none."""
+    """Return the findings as SubRip in UTF-8 with CRLF line ends; empty without findings."""
     with in_language(language):
         return _srt_file(finding_cues(analysis))
 
 
 def write_transcript_srt(analysis: Analysis, language: Language) -> bytes:
-    """Return the transcript as SubRip in UTF-8 with CRLF line ends; empty if there is none."""
+    """Return the transcript as SubRip in UTF-8 with CRLF line ends; empty without a transcript."""
     with in_language(language):
         return _srt_file(transcript_cues(analysis, attributed(analysis.transcript)))
 

@@ -1,6 +1,6 @@
 """Command `framelens analyse VIDEO…`: analyses videos and writes their reports, with the same code as the web page.
 
-This module handles one video, the plugin `batch` several. With exit code 4 the report has still been written, with
+This module handles a single video, the plugin `batch` several. With exit code 4 the report has still been written, with
 everything that needs no model. A report without a model counts as success only if the user named no model and none is
 available.
 """
@@ -80,7 +80,7 @@ def run(given: argparse.Namespace) -> int:
     """Analyse the videos, write the reports and return the exit code.
 
     Raises:
-        AppError: A setting, the only video or the disk failed; several videos are reported one by one.
+        AppError: A setting, the only video or the disk failed; of several videos each is reported.
     """
     settings = load_settings(given)
     templates = Templates(settings.template_dir)
@@ -132,7 +132,7 @@ def run(given: argparse.Namespace) -> int:
 def _run_job(
     services: Services, request: AnalysisRequest, given: argparse.Namespace, cancel: threading.Event
 ) -> JobSnapshot:
-    """Run the job to its end and return it: a new one, a resumed one, or one that was finished before."""
+    """Run the job to its end and return it: a new job, a resumed job, or a job that was finished before."""
     with open_progress(quiet=given.quiet) as progress:
         name = readable(request.path.name)
         with engine_notices_said(services, progress.say) if request.use_model else nullcontext():

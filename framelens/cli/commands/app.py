@@ -13,7 +13,7 @@ from framelens.i18n import LANGUAGES, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of this command; framelens.cli.main forwards the unknown ones."""
+    """Add the argument of this command; framelens.cli.main forwards unknown arguments."""
     parser.description = t("cli.app_command")
     parser.add_argument("--host", help=t("cli.app_host"))
     parser.add_argument("--port", type=whole_number(0, PORT), help=t("cli.app_port"))

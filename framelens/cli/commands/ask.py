@@ -170,7 +170,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _split(texts: list[str]) -> tuple[list[str], str]:
-    """Return what the question is about, and the question: the last text, unless that is the only one and a video."""
+    """Return what the question is about, and the question: the last text, unless that is the only text and a video."""
     if not texts or (len(texts) == 1 and (_VIDEO.search(texts[0]) or is_link(texts[0]))):
         return texts, ""
     return texts[:-1], texts[-1]
@@ -212,7 +212,7 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
 def _conversation(
     about: list[str], clip: Selection, given: argparse.Namespace, cancel: threading.Event
 ) -> Conversation:
-    """Return the conversation to continue, or a new one about these videos and analyses."""
+    """Return the conversation to continue, or a new conversation about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
 
@@ -223,9 +223,9 @@ def _conversation(
 
 
 def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threading.Event) -> int:
-    """Print the answer while it is written, then its evidence; with --json one document at the end.
+    """Print the answer while it is written, then its evidence; with --json a document at the end.
 
-    Return the exit code: that of a stop if the user has stopped the answer.
+    Return the exit code: a stop's if the user has stopped the answer.
     """
     from framelens.conversations.conversation import AnswerDraft
     from framelens.conversations.export import answer_document
@@ -316,10 +316,10 @@ class _Printer:
 
 
 def _asks_for_stored(given: argparse.Namespace) -> bool:
-    """Return whether conversations are listed, exported, renamed or deleted, of which a command does one.
+    """Return whether conversations are listed, exported, renamed or deleted; a command does only one of these.
 
     Raises:
-        ConfigError: Two of these are named, or one of them and a question.
+        ConfigError: Two of these are named, or one and a question.
     """
     acts = {
         "--list": given.list or given.search,

@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
-    """Yield what plugins find; one that fails is a finding."""
+    """Yield the findings of plugins; a plugin that fails is a finding."""
     for checks in registry.in_slot("doctor.checks", each=CheckFinding):
         try:
             yield from checks(settings)
@@ -104,7 +104,7 @@ def sandbox_finding(report: SandboxReport) -> CheckFinding:
 def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
     """Return the settings with their raw values and error.
 
-    If one is wrong, these are the defaults with the named model and data folder.
+    If a setting is wrong, these are the defaults with the named model and data folder.
     """
     values: Mapping[str, str] = os.environ
     try:

@@ -1,6 +1,6 @@
 """Command `framelens download [MODEL] [FOLDER]`: downloads a model into its own folder and prints the line for `.env`.
 
-Run again after an interruption, it resumes. Progress goes to standard error; the line for `.env` is the last one of
+Run again after an interruption, it resumes. Progress goes to standard error; the line for `.env` is the last line of
 standard output, where a script can read it. `settle` asks before an analysis whether to download a missing model.
 """
 
@@ -72,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _hub(given: argparse.Namespace) -> ModelHub:
-    """Return the hub that the options name, else the one of the settings."""
+    """Return the hub that the options name, else the settings' hub."""
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
         return hub_of("huggingface")
@@ -84,7 +84,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     """Return the settings to analyse with, after asking the user about a model that must be downloaded.
 
     `--yes` confirms it for scripts. Without it and without a terminal nothing is downloaded: instructions are printed,
-    and the analysis runs without the model. Sets `given.no_model` if the user wants none.
+    and the analysis runs without the model. Sets `given.no_model` if the user wants no model.
 
     Raises:
         Cancelled: The user chose to stop.
@@ -104,7 +104,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
 
 
 def print_missing(settings: Settings) -> None:
-    """Print the cost of the download, if one is needed."""
+    """Print the cost of the download, if it is needed."""
     now = _readiness(settings)
     if now.model:
         print("\n".join(_lines(now, now.model, settings, is_asked=False)))
@@ -138,7 +138,7 @@ def _speed(one: ModelCandidate, settings: Settings) -> str:
 
 
 def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace) -> Settings:
-    """Ask until the answer is one of those offered, and return the settings."""
+    """Ask until the answer is one of the offers, and return the settings."""
     size = human_size(model.download_bytes) if model.download_bytes else "?"
     if now.has_room:
         print(f"  y  {t('cli.answer_download', model=model.model, size=size)}", file=sys.stderr)

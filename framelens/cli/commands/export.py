@@ -32,7 +32,7 @@ from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
 _ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
-"""The end of a name by which a file is meant; that of a folder, such as "reports.2026", has digits."""
+"""The end of a name by which a file is meant; the end of a folder's name, such as "reports.2026", has digits."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +125,7 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
 
 
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequence[Path]) -> list[Path]:
-    """Write the reports and return their paths, without those of pictures beside them. Existing files are kept.
+    """Write the reports and return their paths, without the paths of pictures beside them. Existing files are kept.
 
     Args:
         analyses: What the reports are about.

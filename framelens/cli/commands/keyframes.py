@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
-    parser.set_defaults(is_listed=False)  # one of several videos
+    parser.set_defaults(is_listed=False)  # the video of several
 
 
 def run(given: argparse.Namespace) -> int:
@@ -127,7 +127,7 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
 
 
 def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
-    """Return the folder below `output` for the pictures of a video, one that no other has."""
+    """Return the folder below `output` for the pictures of a video, which no other video has."""
     stem = cut_to_bytes(video.stem, name_limit(output) - ROOM_FOR_NUMBER)
     names = {name_key(folder.name) for folder in taken}
     return output / next(name for name in numbered(stem) if name_key(name) not in names)
@@ -188,7 +188,7 @@ def deliver(
         from framelens.reports.json.encoding import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
-        if given.is_listed:  # one object a line
+        if given.is_listed:  # an object a line
             document = json.dumps({"path": str(path), **json.loads(document)}, ensure_ascii=False).encode() + b"\n"
     if given.zip or given.output:
         _save(path, chosen, given, cancel)

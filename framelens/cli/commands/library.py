@@ -101,7 +101,7 @@ def _filters(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
 
 
 def _day(text: str) -> str:
-    """Parse a day or a time and return it in UTC, comparable with those of analyses."""
+    """Parse a day or a time and return it in UTC, comparable with times of analyses."""
     if not text:
         return ""
     try:

@@ -23,7 +23,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def page_of(parser: Parser) -> Iterator[str]:
-    """Yield the lines of the page: a section for each part, and one for each command with its subcommands."""
+    """Yield the lines of the page: a section for each part, and a section for each command with its subcommands."""
     yield f'.TH FRAMELENS 1 "" "framelens {own_version()}" ""'
     yield from (f'.SH "{t("cli.man_name")}"', _escaped(f"framelens - {parser.description}"))
     yield from _section(parser)

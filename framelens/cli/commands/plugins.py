@@ -1,4 +1,4 @@
-"""Command `framelens plugins`: lists the plugins with their versions, what they add, and why one is left out."""
+"""Command `framelens plugins`: lists the plugins with their versions, what they add, and why any is left out."""
 
 import argparse
 import json

@@ -1,6 +1,6 @@
 """Command `framelens transcript VIDEO`: prints the speech or subtitles of a video with their times.
 
-Times count from the first picture, as those of reports do. A video without subtitles and without a report is
+Times count from the first picture, as in reports. A video without subtitles and without a report is
 transcribed, if there is a speech model. No vision-language model is asked.
 """
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print a line for each passage, or one JSON object, and return the exit code.
+    """Print a line for each passage, or a JSON object, and return the exit code.
 
     Raises:
         InputError: The video can't be read, or there is nothing to print: no subtitles, and no speech model or sound.

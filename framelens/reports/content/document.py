@@ -81,8 +81,8 @@ class PictureBlock:
     """A keyframe, or another picture of a conversation.
 
     Attributes:
-        number: That of a keyframe, from 1; 0 for any other picture.
-        width: Width in pixels, that of the video for a keyframe.
+        number: Number of a keyframe, from 1; 0 for any other picture.
+        width: Width in pixels, the video's for a keyframe.
         height: Height in pixels, like `width`.
         jpeg: The stored picture; empty in some imported reports.
         alt: What it is, for those who don't see it, and below small pictures without a caption.
@@ -136,7 +136,7 @@ class ChapterCard:
 
     Attributes:
         times: Its start and end, which lead there.
-        title: Its title; the beginning of its text if it has none.
+        title: Its title; the beginning of its text if it has no title.
         text: A sentence about it, "" if it has none.
         picture: The first keyframe in it; None without a stored picture.
     """
@@ -251,7 +251,7 @@ class DocumentFacts:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report in one language. Its `appendix` begins on a page of its own, with a table of contents."""
+    """A whole report in a language. Its `appendix` begins on a page of its own, with a table of contents."""
 
     title: str
     language: Language
@@ -287,7 +287,7 @@ _SIGNS: dict[Tone, str] = {"warning": "⚠️ ", "error": "❌ "}
 
 
 def signed(paragraph: Paragraph) -> Line:
-    """Return a paragraph's line, with a sign before a warning or an error that doesn't begin with one."""
+    """Return a paragraph's line, with a sign before a warning or an error that doesn't begin with a sign."""
     sign = _SIGNS.get(paragraph.tone, "")
     is_signed = words(paragraph.line).startswith(tuple(_SIGNS.values()))
     return paragraph.line if is_signed or not sign else (Span(sign), *paragraph.line)

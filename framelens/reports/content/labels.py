@@ -40,7 +40,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
 @dataclass(frozen=True)
 class RequestPart:
-    """The frames of one request, which cover [start_seconds, end_seconds), up to the first frame of the next part.
+    """The frames of a request, which cover [start_seconds, end_seconds), up to the first frame of the next part.
 
     `place` counts from 1; `number` is the first frame's. `result` is None if the part is not answered.
     """
@@ -129,7 +129,7 @@ def _shareable(value: NoticeValue) -> NoticeValue:
 
 
 def headline(analysis: Analysis) -> str:
-    """Return the headline of a report: the question, or else the model's title, or else one that names the video."""
+    """Return the headline of a report: the question, the model's title, or else a headline that names the video."""
     return one_line(analysis.request.question) or analysis.title or t("report.title", name=analysis.video.name)
 
 
@@ -156,9 +156,9 @@ def _answering(analysis: Analysis) -> list[str]:
 
 
 def shown_notices(analysis: Analysis) -> list[Notice]:
-    """List the notices for readers: that no model was asked isn't one if a model has answered questions.
+    """List the notices for readers, without "no model was asked" if a model has answered questions.
 
-    Why the question of the request has no usable answer isn't one either: the answer says it.
+    The answer itself says why the question of the request has no usable answer, so that notice is left out, too.
     """
     asked, is_answered = analysis.question_answer, any(_answering(analysis))
     failure = asked.why if asked and not asked.is_usable else None
@@ -170,7 +170,7 @@ def shown_notices(analysis: Analysis) -> list[Notice]:
 
 
 def stated_notices(analysis: Analysis) -> list[Notice]:
-    """List all notices for programs: with one if there is no usable answer, which readers see in the report itself."""
+    """List all notices for programs, and a notice if there is no usable answer, which readers see in the report."""
     said = Notice("no_usable_answer", level="error", table="error")
     return [*([said] if analysis.outcome == "no_usable_answer" else ()), *analysis.notices]
 
@@ -286,7 +286,7 @@ def finding_text(finding: Finding) -> str:
 
 
 def remarks(analysis: Analysis) -> tuple[str, ...]:
-    """List the warnings of an analysis and the statement that a model generated the texts, one line each."""
+    """List the warnings of an analysis and the statement that a model generated the texts, each on a line."""
     warnings = [notice for notice in shown_notices(analysis) if notice.level != "info"]
     texts = [unusable(analysis), *(shareable_text(notice) for notice in warnings)]
     return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)

@@ -125,7 +125,7 @@ def shots(analysis: Analysis) -> Iterator[Block]:
 
 
 def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
-    """Return one line per type of segment that was found, with its times."""
+    """Return a line per type of segment that was found, with its times."""
     by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
     return [t(f"report.segment_{kind}", ranges=_ranges(found)) for kind, found in by_type.items() if found]
 

@@ -1,6 +1,6 @@
 """Provenance section of a report: file, frames, engine, settings, requests with their prompts, and the AI label.
 
-The label is the machine-readable one for generated text that China requires in metadata (GB 45438-2025).
+The label is the machine-readable label for generated text that China requires in metadata (GB 45438-2025).
 """
 
 import json
@@ -98,7 +98,7 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
 
 
 def _picture(video: VideoInfo, decode: DecodeSummary) -> str:
-    """Describe how the pictures differ from what is stored; empty for usual ones."""
+    """Describe how the pictures differ from the stored pictures; empty if they don't."""
     parts = []
     if decode.is_deinterlaced:
         parts.append(t("report.picture_deinterlaced"))
@@ -139,7 +139,7 @@ def aigc(analysis: Analysis) -> dict[str, str] | None:
 
 
 def aigc_fields(model: str, app_version: str, content_id: str) -> dict[str, str] | None:
-    """Return the fields for a document that quotes this model, or None without one.
+    """Return the fields for a document that quotes this model, or None without a model.
 
     Label "1" means that the content is generated, not only possibly or suspected so. The producer is the program with
     the model that it asked.
@@ -163,7 +163,7 @@ def aigc_text(analysis: Analysis) -> str:
 
 
 def aigc_line(fields: dict[str, str] | None) -> str:
-    """Return these fields as one line of JSON under KEY, "" if there are none."""
+    """Return these fields as one line of JSON under KEY, "" without fields."""
     return json.dumps({KEY: fields}, ensure_ascii=False) if fields else ""
 
 

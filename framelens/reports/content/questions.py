@@ -27,7 +27,7 @@ from framelens.reports.content.labels import clocks, local_minute, moment, print
 from framelens.reports.content.searches import BriefSearch, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
-"""Pictures below an answer in a short document: one row."""
+"""Most pictures below an answer in a short document: a row."""
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
 
@@ -38,7 +38,7 @@ def answer_to_question(
     *,
     is_brief: bool = False,
 ) -> Iterator[Block]:
-    """Yield the answer to the question of the request with the moments and pictures that prove it; none without one.
+    """Yield the answer to the request's question with its evidence; nothing without a question.
 
     Why it is missing or incomplete comes first if nothing of it can be used.
 
@@ -57,7 +57,7 @@ def answer_to_question(
 
 
 def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Block]:
-    """Yield the blocks of the section; none without a conversation.
+    """Yield the blocks of the section; nothing without a conversation.
 
     Args:
         analysis: The analysis.

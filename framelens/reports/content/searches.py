@@ -23,7 +23,7 @@ _FIRST_ITEM = re.compile(r"1\. ")
 
 @dataclass(frozen=True)
 class BriefSearch:
-    """What one search has found, in brief.
+    """Findings of a search, in brief.
 
     Attributes:
         search: The search.

@@ -1,7 +1,7 @@
 """Sections with what the model says: answer, summary, chapters and findings, and all of them as a record.
 
-Every time is that of a frame or a chapter, never one that a model wrote. Each finding appears once in a section. A
-failure is stated once, in the answer.
+Every time is the time of a frame or a chapter, never a time that a model wrote. Each finding appears once in a section.
+A failure is stated once, in the answer.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from framelens.reports.content.questions import answer_to_question
 
 T = TypeVar("T")
 _MOST_ANSWER_PICTURES = 4
-"""Pictures beside an answer: one row of them."""
+"""Most pictures beside an answer: a row."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
 
 
 def summary(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
-    """Yield the sentences on the whole video; none if no model has answered, or if it only repeated itself."""
+    """Yield the sentences on the whole video; nothing if no model has answered, or if it only repeated itself."""
     if labels.repeated_text(analysis):
         return
     if analysis.overview:
@@ -137,7 +137,7 @@ def record(analysis: Analysis) -> Iterator[Block]:
 
 
 def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Block]:
-    """Yield everything that one answer says, for a report that isn't complete yet.
+    """Yield everything that an answer says, for a report that isn't complete yet.
 
     Args:
         result: The answer.

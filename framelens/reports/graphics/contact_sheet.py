@@ -1,4 +1,4 @@
-"""Contact sheet: one JPEG with all keyframes in rows, each with its number and time below it.
+"""Contact sheet: a JPEG with all keyframes in rows, each with its number and time below it.
 
 The number of columns follows from the number and shape of the frames; the sheet is at most MAX_WIDTH pixels wide.
 Texts are drawn in the project's own font or in a font of this machine, found by name, that has more of the characters.
@@ -31,7 +31,7 @@ _QUALITY = 88
 """JPEG quality. The sizes above are in pixels."""
 _PAPER, _EDGE, _INK, _PALE = (255, 255, 255), (208, 208, 208), (24, 24, 24), (104, 104, 104)
 Font = ImageFont.FreeTypeFont
-# File and index in it: the project's own font, then the usual ones of each system, those with Chinese first.
+# File and index in it: the project's own font, then the usual fonts of each system, fonts with Chinese first.
 _FONTS = (
     (str(REGULAR), 0),
     ("NotoSansCJK-Regular.ttc", 2),
@@ -134,7 +134,7 @@ def sheet(frames: Sequence[Keyframe], *, title: str, note: str) -> bytes:
 
 
 def grid_of(frames: Sequence[Keyframe]) -> Grid:
-    """Return a grid in the shape of a screen with few empty cells, which enlarges no pictures but tiny ones."""
+    """Return a grid in the shape of a screen with few empty cells, which enlarges only tiny pictures."""
     widths, heights = [frame.width for frame in frames] or [16], [frame.height for frame in frames] or [9]
     aspect = min(_MOST_ASPECT, max(1 / _MOST_ASPECT, max(widths) / max(heights)))
     least = max(_LEAST_CELL, round(_LEAST_SIDE * min(1.0, aspect)))
@@ -179,7 +179,7 @@ def _write(
 def fit_text(text: str, size: int, width: int) -> tuple[Font, str]:
     """Return the best font for `text` at `size` pixels, and the drawable text cut to `width` pixels."""
     text = "".join(letter if letter.isprintable() else _MISSING for letter in text)
-    font = min(_fonts(size), key=lambda one: len(_lacking(one, text)))  # the first of the best
+    font = min(_fonts(size), key=lambda one: len(_lacking(one, text)))  # the first of the best fonts
     lacking = _lacking(font, text + _ELLIPSIS)
     drawable = "".join(_MISSING if letter in lacking else letter for letter in text)
     return font, _shortened(drawable, font, width, "..." if _ELLIPSIS in lacking else _ELLIPSIS)
@@ -208,7 +208,7 @@ def _found(size: int) -> Iterator[Font]:
 
 
 def _lacking(font: Font, text: str) -> set[str]:
-    """Return the characters that the font draws as its sign for a missing one."""
+    """Return the characters that the font draws as its sign for a missing character."""
     return {
         letter for letter in set(text) if not letter.isspace() and _drawn(font, letter) == _drawn(font, _NO_CHARACTER)
     }

@@ -1,8 +1,9 @@
 """Fonts of PDF reports and charts, chosen so that no character is set as an empty box.
 
 FrameLens ships a font (framelens/fonts, made by scripts/make_report_font.py) with the characters common in Chinese,
-Japanese and western European texts; one inside Typst has those of the rest of Europe. Characters that both lack are
-searched in the fonts of this machine; one that no font has is shown as its code point, such as "[U+1F600]".
+Japanese and western European texts; a font inside Typst has the characters of the rest of Europe. Characters that both
+lack are searched in the fonts of this machine; a character that no font has is shown as its code point, such as
+"[U+1F600]".
 
 HarfBuzz maps font files into memory and reads the table of their characters, so hundreds of fonts are searched in a
 moment.
@@ -31,7 +32,7 @@ _BUNDLED_KNOWS = (
 )
 """The longest ranges of its characters; its file is inside Typst and can't be read."""
 _MOST_FONTS = 4
-"""Fonts of this machine in one report, each of which is copied whole."""
+"""Most fonts of this machine in a report, each of which is copied whole."""
 _PLAIN = {"❌": "×"}
 """Substitutes for characters that no font has."""
 _INVISIBLE = re.compile(
@@ -57,7 +58,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Faces:
-    """The project's font, the one inside Typst, and the needed fonts of this machine, most useful first."""
+    """The project's font, Typst's font, and the needed fonts of this machine, most useful first."""
 
     others: tuple[Face, ...] = ()
     with_bundled: bool = True
@@ -112,7 +113,7 @@ def _machine_fonts() -> tuple[Face, ...]:
 
 
 def _found() -> Iterator[Face]:
-    """Yield the upright fonts of normal weight that Typst finds; skip unreadable ones."""
+    """Yield the upright fonts of normal weight that Typst finds; skip unreadable fonts."""
     import typst
 
     for font in typst.Fonts(include_system_fonts=True, include_embedded_fonts=False).fonts():

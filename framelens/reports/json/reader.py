@@ -49,13 +49,13 @@ _LATEST_SECONDS = 1e12
 _MOST_CONDITIONS = 1000
 """Limit for settings and for stages; a report of FrameLens has some 30."""
 MOST_TEXT_BYTES = 64 << 20
-"""Limit for one report without its pictures. The largest that FrameLens writes, 256 frames in as many requests, has
+"""Limit for a report without its pictures. The largest that FrameLens writes, 256 frames in as many requests, has
 some 10 MB."""
 MOST_PICTURE_BYTES = 8 << 20
-"""Limit for one picture. Pure noise of 1280 x 1280 pixels has 1.5 MB at the quality at which frames are stored."""
+"""Limit for a picture. Pure noise of 1280 x 1280 pixels has 1.5 MB at the quality at which frames are stored."""
 _MOST_TEXT_OF_ALL = 1 << 30
 _MOST_PICTURES_OF_ALL = 2 << 30
-"""Limits for all reports of one file."""
+"""Limits for all reports of a file."""
 _MOST_GAIN = 4
 """Bytes of pictures allowed per byte of the file, with a wide margin: JPEGs hardly get smaller in a ZIP, which undoes
 the third that Base64 adds."""
@@ -136,7 +136,7 @@ def _check(form: schema.ReportForm, name: str) -> None:
 
 
 def _conversations(form: schema.ReportForm) -> tuple[schema.ConversationForm, ...]:
-    """Return the answer to the question of the request, if there is one, and the conversations."""
+    """Return the answer to the question of the request, if any, and the conversations."""
     return (*((form.answer,) if form.answer else ()), *(form.conversations or ()))
 
 
@@ -260,7 +260,7 @@ def _finding(form: schema.FindingForm) -> Finding:
 
 @dataclass
 class Budget:
-    """Bytes that the reports of one file may still unpack to."""
+    """Bytes that the reports of a file may still unpack to."""
 
     text: int
     pictures: int
@@ -303,7 +303,7 @@ def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[
         budget: The bytes that the file may still unpack to.
 
     Raises:
-        InputError: The text or a picture is too large, there are too many pictures, or one is not valid Base64.
+        InputError: The text or a picture is too large, there are too many pictures, or a picture is not valid Base64.
     """
     text, pictures = bytearray(), list[bytes]()
     encoded: bytearray | None = None

@@ -31,7 +31,7 @@ from framelens.core.domain import (
 from framelens.core.links import Link
 
 FORMAT_VERSION: Final = 3
-"""Increased when a field changes its meaning or is removed, not when one is added."""
+"""Increased when a field changes its meaning or is removed, not when a field is added."""
 
 
 class NoticeForm(Struct, frozen=True):
@@ -58,12 +58,12 @@ class SourceForm(Struct, frozen=True):
 
     The first frame is at `start_seconds` on the time axis of the container, and a player shows it at
     `player_start_seconds`. With `has_guessed_times` the container gives no times of frames, and theirs follow from the
-    order of the frames. `timecode` is that of the first frame, or empty. `readable_seconds` includes `held_seconds`
+    order of the frames. `timecode` is the first frame's, or empty. `readable_seconds` includes `held_seconds`
     after the end of the last frame, in which it is still shown because the sound is longer. A picture is mirrored left
     to right if `is_mirrored`, then rotated clockwise. `is_interlaced` is the flag of the first frame;
     `dynamic_range` names an HDR format with its colours, and is empty for SDR.
     `is_deinterlaced` if combing was measured in the pictures shown, and removed; `is_composited` if they had
-    transparent parts, which are shown white. `audio_tracks` is empty if there are none or they are unknown.
+    transparent parts, which are shown white. `audio_tracks` is empty without tracks or if they are unknown.
     """
 
     name: str
@@ -151,7 +151,7 @@ class FieldForm(Struct, frozen=True):
 
 
 class FieldValueForm(FieldForm, frozen=True):
-    """The value of a field in one finding."""
+    """The value of a field in a finding."""
 
     value: str
 
@@ -203,7 +203,7 @@ class ChunkForm(AnswerForm, frozen=True):
 
 
 class FactsForm(Struct, frozen=True):
-    """Measurements of one frame."""
+    """Measurements of a frame."""
 
     texts: tuple[ScreenText, ...]
     colours: tuple[ColourArea, ...]

@@ -137,7 +137,7 @@ def _picture(jpeg: bytes) -> str:
 
 
 class AnswerWriter:
-    """Builder of the forms of answers and findings of one analysis."""
+    """Builder of the forms of answers and findings of an analysis."""
 
     def __init__(self, analysis: Analysis) -> None:
         self._times = times_of(analysis.keyframes)
@@ -148,7 +148,7 @@ class AnswerWriter:
         return tuple(map(self._finding, findings))
 
     def answer(self, kind: type[Answer], result: ChunkResult, part: RequestPart | None = None) -> Answer:
-        """Build the form of an answer, with its place among the parts and its time range if it is about one."""
+        """Build the form of an answer, with its place among the parts and its time range if it is about a part."""
         return build(
             kind,
             part,

@@ -3,7 +3,7 @@
 It conforms to PDF/A-2a (archives) and PDF/UA-1 (screen readers), which require a glyph for every character. Typst gets
 a fixed template (pdf.typ) and the document as values, in a folder of its own, and needs no network.
 
-Texts are passed as strings, so none of them can become markup. Pictures and charts are files beside the template; the
+Texts are passed as strings, so no text can become markup. Pictures and charts are files beside the template; the
 values have their names.
 
 The label is the entry AIGC of the information dictionary and the property AIGC of the XMP packet, where PDF/A requires
@@ -229,7 +229,7 @@ def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
 
 
 def _column(columns: int) -> tuple[float, float]:
-    """Return the largest width and height of a picture in one of these columns, in centimetres."""
+    """Return the largest width and height of a picture in these columns, in centimetres."""
     width = (_TEXT_CM - (columns - 1) * _GUTTER_CM) / columns
     return width, min(width * _MOST_DOWN, _MOST_DOWN_CM)
 

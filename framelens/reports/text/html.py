@@ -55,7 +55,7 @@ def render(content: Document, moment: Callable[[float], str]) -> bytes:
 
     Args:
         content: The document.
-        moment: Returns the address of a time of the video, "" for none.
+        moment: Returns the address of a time of the video, or "".
     """
     facts = content.facts
     headings = (_heading(block) for block in content.appendix)

@@ -42,7 +42,7 @@ from framelens.reports.files import ReportFile, frame_file_name
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
 _MOST_STEM_BYTES = 120
-"""Of a video's name in that of the folder; file systems allow 255."""
+"""Bytes of a video's name in the folder's name; file systems allow 255."""
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
 
 
@@ -92,7 +92,7 @@ def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
 
 
 def _folder(analysis: Analysis) -> str:
-    """Return a folder name with that of the video, unique to this analysis: several reports may be in one folder."""
+    """Return a folder name with the video's name, unique to this analysis: several reports may be in one folder."""
     stem = cut_to_bytes(safe_stem(analysis.video.name), _MOST_STEM_BYTES)
     return f"{stem}-frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
 

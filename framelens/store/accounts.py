@@ -45,7 +45,7 @@ class AccountRow:
 
 @dataclass(frozen=True)
 class SessionRow:
-    """A session of a user in one browser.
+    """A session of a user in a browser.
 
     Attributes:
         sha256: Hash of its token in hex digits.
@@ -60,7 +60,7 @@ class SessionRow:
 
 
 class AccountStore:
-    """The accounts in one store. Safe to use from several threads; every method raises StorageError.
+    """The accounts in a store. Safe to use from several threads; every method raises StorageError.
 
     Attributes:
         num_changes: How often this object has changed who may do what.
@@ -75,7 +75,7 @@ class AccountStore:
         return bool(self._store.select("SELECT 1 FROM accounts LIMIT 1"))
 
     def add(self, account: AccountRow) -> AccountRow:
-        """Store an account, the first one as an administrator, and return it.
+        """Store an account, the first account as an administrator, and return it.
 
         Raises:
             InputError: "account_name_taken".
@@ -114,7 +114,7 @@ class AccountStore:
         """Delete an account with its sessions and keys.
 
         Raises:
-            InputError: "account_last_administrator": others would be left without one.
+            InputError: "account_last_administrator": others would be left without an administrator.
         """
         with self._changing() as connection:
             others, administrators = connection.execute(_OTHERS, (name,)).fetchone()
@@ -173,7 +173,7 @@ class AccountStore:
             connection.execute("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
 
     def latest_time(self) -> float:
-        """Return the latest time in seconds since 1970 that is known from here, 0 for none."""
+        """Return the latest time in seconds since 1970 that is known from here, or 0."""
         ((noted, used),) = self._store.select(
             "SELECT (SELECT CAST(value AS REAL) FROM secrets WHERE purpose = 'latest time'), "
             "(SELECT max(used) FROM sessions)"
@@ -181,7 +181,7 @@ class AccountStore:
         return max(noted or 0.0, used or 0.0)
 
     def note_time(self, now: Callable[[], float]) -> None:
-        """Store the time for `latest_time` where there are accounts, unless a later one is stored.
+        """Store the time for `latest_time` where there are accounts, unless a later time is stored.
 
         A start with a clock that was set back then revives no session that has expired by now.
         """
@@ -195,7 +195,7 @@ class AccountStore:
             )
 
     def secret(self, suggested: str) -> str:
-        """Return the secret that signs cookies, `suggested` where there is none yet."""
+        """Return the secret that signs cookies, `suggested` where there is no secret yet."""
         with self._store.changing() as connection:
             connection.execute("INSERT OR IGNORE INTO secrets (purpose, value) VALUES ('cookies', ?)", (suggested,))
             ((secret,),) = connection.execute("SELECT value FROM secrets WHERE purpose = 'cookies'").fetchall()

@@ -25,7 +25,7 @@ class ApiKeyRow:
         sha256: Hash of the key in hex digits.
         per_minute: Requests that it may send in a minute.
         jobs: Its jobs that may be fetched, wait or run at a time.
-        account_id: The account for which its requests run, "" for none.
+        account_id: The account for which its requests run, or "".
     """
 
     id: str
@@ -46,8 +46,8 @@ class SubmissionRow:
             the job itself has the state.
         owner: Name of the process that fetches the video.
         document: The request and the source.
-        reason: Error of the fetch as JSON, "" for none.
-        user_id: Id of the user to whom the job will belong, "" for none.
+        reason: Error of the fetch as JSON, or "".
+        user_id: Id of the user to whom the job will belong, or "".
     """
 
     job_id: str
@@ -91,7 +91,7 @@ class DeliveryRow:
 
 
 class ApiStore:
-    """The records in one store. Safe to use from several threads; every method raises StorageError."""
+    """The records in a store. Safe to use from several threads; every method raises StorageError."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -118,7 +118,7 @@ class ApiStore:
         return bool(self._store.select("SELECT 1 FROM api_keys WHERE id = ?", key_id))
 
     def delete_key(self, name: str) -> bool:
-        """Delete a key with its webhooks; its jobs stay. Return whether there was one."""
+        """Delete a key with its webhooks; its jobs stay. Return whether it existed."""
         with self._store.changing() as connection:
             return connection.execute("DELETE FROM api_keys WHERE name = ?", (name,)).rowcount > 0
 
@@ -141,7 +141,7 @@ class ApiStore:
         return True
 
     def move_submission(self, job_id: str, known_id: str) -> None:
-        """Let a submission be one of a job that exists already; webhooks that have a message about it get no other."""
+        """Let a submission belong to a job that exists already; webhooks that have a message about it get no other."""
         with self._store.changing() as connection:
             found = connection.execute(f"SELECT {_SUBMISSIONS} FROM submissions WHERE job_id = ?", (job_id,)).fetchone()
             connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
@@ -157,7 +157,7 @@ class ApiStore:
             )
 
     def take_over(self, row: SubmissionRow, owner: str) -> bool:
-        """Make a process the one that fetches the video, unless another was quicker."""
+        """Let a process fetch the video, unless another process was quicker."""
         with self._store.changing() as connection:
             changed = connection.execute(
                 "UPDATE submissions SET owner = ? WHERE job_id = ? AND owner = ? AND state = 'fetching'",
@@ -172,13 +172,13 @@ class ApiStore:
         return next(iter(self._submissions(tail, job_id, *values)), None)
 
     def fetches(self, *states: str) -> list[SubmissionRow]:
-        """List the submissions that the user may see, without a job and in one of these states, the newest first."""
+        """List the submissions that the user may see, without a job and in these states, the newest first."""
         marks = ", ".join("?" * len(states))
         clause, values = visible("user_id")
         return self._submissions(f"WHERE state IN ({marks}) AND {clause} ORDER BY rowid DESC", *states, *values)
 
     def delete_submission(self, job_id: str) -> None:
-        """Delete a submission and the messages about it; that of a job goes with the job."""
+        """Delete a submission and the messages about it; a job's submission goes with the job."""
         with self._store.changing() as connection:
             connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
 
@@ -269,7 +269,7 @@ class ApiStore:
 def _insert(connection: sqlite3.Connection, row: SubmissionRow) -> None:
     marks = ", ".join("?" * 8)
     connection.execute(f"INSERT OR IGNORE INTO submissions ({_SUBMISSIONS}) VALUES ({marks})", astuple(row))
-    connection.execute(  # one message about the end of a job, however often the same is submitted
+    connection.execute(  # a single message about the end of a job, however often the same is submitted
         "INSERT INTO deliveries (id, webhook_id, job_id)"
         " SELECT 'msg_' || lower(hex(randomblob(12))), id, :job FROM webhooks WHERE key_id = :key"
         " AND id NOT IN (SELECT webhook_id FROM deliveries WHERE job_id = :job)",

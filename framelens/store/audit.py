@@ -51,8 +51,8 @@ class AuditEntry:
 
     Attributes:
         time: ISO time in UTC.
-        user_id: Id of the user, "" for the one of an installation without accounts and for the command line.
-        object_id: Id of what was acted on, "" for none.
+        user_id: Id of the user, "" without accounts and for the command line.
+        object_id: Id of the object, or "".
         object_name: Its name as shown to users.
     """
 
@@ -91,7 +91,7 @@ class AuditLog:
 
         Args:
             limit: Number of entries at most.
-            actions: Only these; none for all.
+            actions: Only these; empty for all.
             user: Only those of the user with this id or name; "" for all.
         """
         clauses, values = ["1"], list[object]()

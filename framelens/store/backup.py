@@ -1,4 +1,4 @@
-"""Backups of a data folder: one file with the database, what belongs to it, and a list of all hashes.
+"""Backups of a data folder: a file with the database, what belongs to it, and a list of all hashes.
 
 A backup has what is the user's work: analyses, conversations, accounts, batches, templates, the chosen model, what was
 measured, which code of models is trusted, and videos. It has no caches (surveys, stored answers), logs, unfinished
@@ -49,7 +49,7 @@ from framelens.store.migrations import MIGRATIONS
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
-"""Version of the backup's own form; one with a higher number is refused."""
+"""Version of the backup's own form; a backup with a higher number is refused."""
 _MOST_MANIFEST_BYTES = 256 << 20
 """Of some million files."""
 _KEPT_FREE_BYTES = 64 << 20
@@ -57,7 +57,7 @@ _KEPT_FREE_BYTES = 64 << 20
 _UNFINISHED = "backup-part"
 """In the names of a backup's files until it is whole."""
 _LEFT_SECONDS = 3600.0
-"""Without a write to it, after which an unfinished file is one of a killed backup."""
+"""Seconds without a write to it, after which an unfinished file belongs to a killed backup."""
 _PATIENCE_SECONDS = 30.0
 """How long to wait while another process opens the data folder."""
 _BLOCK_BYTES = 1 << 20
@@ -74,8 +74,8 @@ _NAME = re.compile(
     + rf"|{_BATCHES}/[A-Za-z0-9]{{1,64}}\.json"
     + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\:]+"
 )
-"""What a backup may contain; nothing else is written to one or at a restore. Only names that users have given to files
-of theirs may have a colon, which is the beginning of a hidden part of a file on Windows.
+"""What a backup may contain; nothing else is written to a backup or at a restore. Only names that users have given to
+files of theirs may have a colon, which is the beginning of a hidden part of a file on Windows.
 """
 _MOST_NAME_BYTES = 255
 """Of a file, in most file systems."""
@@ -146,7 +146,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
     """Write a backup of a data folder that may be in use, whole or not at all, for its owner alone to read.
 
     A file that is there is replaced when the backup is whole.
-    The database is copied as it is at one moment, then the files. Analyses and uploads continue meanwhile.
+    The database is copied as it is at a moment, then the files. Analyses and uploads continue meanwhile.
 
     Raises:
         ConfigError: "backup_nothing": there is no data.
@@ -237,7 +237,7 @@ def _sources(data_dir: Path, videos: bool) -> Iterator[BackupSource]:
             yield BackupSource(name, path)
     for folder, pattern in _FOLDERS.items():
         found = (BackupSource(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
-        yield from (one for one in found if _is_allowed(one.name))  # another one would make the backup unreadable
+        yield from (one for one in found if _is_allowed(one.name))  # another file would make the backup unreadable
     if videos and (data_dir / _VIDEOS).is_dir():
         yield BackupSource(
             f"{_VIDEOS}/secret", data_dir / _VIDEOS / "secret", own_secret(data_dir / _VIDEOS / "secret")
@@ -265,7 +265,7 @@ def check_backup(source: Path) -> BackupManifest:
     """Read all of a backup, compare it with its hashes, and return its manifest.
 
     Raises:
-        InputError: It is damaged, is none, or is of a newer version.
+        InputError: It is damaged, no backup, or of a newer version.
     """
     with _opened(source) as (archive, manifest):
         for one in manifest.files:
@@ -275,11 +275,11 @@ def check_backup(source: Path) -> BackupManifest:
 
 
 def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
-    """Put the contents of a backup in place of those of a data folder that no process uses.
+    """Put the contents of a backup in place of the contents of a data folder that no process uses.
 
     Everything is unpacked beside them, checked and migrated first, and has the entry in its audit log. What was there
-    is moved aside; caches and logs stay, and so do the videos if the backup has none. A restore that is killed while it
-    moves is finished by whatever opens the folder next; what an earlier kill leaves is removed then.
+    is moved aside; caches and logs stay, and so do the videos if the backup has no videos. A restore that is killed
+    while it moves is finished by whatever opens the folder next; what an earlier kill leaves is removed then.
 
     Returns:
         The manifest, and the folder with what was there before.
@@ -339,7 +339,7 @@ def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path)
 
 
 def _put_in_place(scratch: Path, live: ProcessLock, manifest: BackupManifest, data_dir: Path) -> Path:
-    """Swap the entries of a data folder for those in `scratch`; return the folder with the old ones."""
+    """Swap the entries of a data folder for those in `scratch`; return the folder with the old entries."""
     names = {Path(one.name).parts[0] for one in manifest.files}
     replaced = {*_RECORDS, *_FOLDERS, *([_VIDEOS] if manifest.videos else [])}
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")

@@ -1,4 +1,4 @@
-"""Batches in the database: a document of each, and one of each of its videos in their order."""
+"""Batches in the database: a document of each batch, and a document of each of its videos in their order."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class BatchRow:
     """A stored batch.
 
     Attributes:
-        folder: Folder of results, "" for none.
-        user_id: Id of the user to whom it belongs, "" for none.
+        folder: Folder of results, or "".
+        user_id: Id of the user to whom it belongs, or "".
         videos: The documents of its videos.
     """
 
@@ -32,7 +32,7 @@ class BatchStore:
         self._store = store
 
     def add(self, row: BatchRow) -> BatchRow:
-        """Store a batch; with a folder, in place of the user's earlier one on that folder, whose id it gets."""
+        """Store a batch; with a folder, in place of the user's earlier batch on that folder, whose id it gets."""
         with self._store.changing() as connection:
             same = "SELECT id FROM batches WHERE folder = ? AND folder <> '' AND user_id = ?"
             if earlier := connection.execute(same, (row.folder, row.user_id)).fetchone():
@@ -45,7 +45,7 @@ class BatchStore:
         return row
 
     def save_video(self, batch_id: str, place: int, document: str) -> None:
-        """Store a video in place of the one that has this place, or as a further one."""
+        """Store a video at this place, replacing an earlier video there, or add it."""
         with self._store.changing() as connection:
             connection.execute("INSERT OR REPLACE INTO batch_videos VALUES (?, ?, ?)", (batch_id, place, document))
 

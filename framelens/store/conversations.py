@@ -1,7 +1,8 @@
 """Stored conversations: kept turn by turn with their pictures, listed, searched and renamed.
 
 The documents of the turns are not interpreted here. An analysis that is deleted takes the conversations with it that
-are about no other one, and a conversation its pictures; one in the trash hides those that are about nothing else. A
+are about no other analysis, and a conversation its pictures; an analysis in the trash hides conversations that are
+about nothing else. A
 conversation itself can be in the trash, too (framelens.store.trash).
 """
 
@@ -26,7 +27,7 @@ _ABOUT = (
 _OF_JOBS = "SELECT conversation_id FROM conversation_jobs"
 _NOT_HIDDEN = f"id {NOT_IN_TRASH} AND (id NOT IN ({_OF_JOBS}) OR id IN ({_OF_JOBS} WHERE job_id {NOT_IN_TRASH}))"
 _UNUSED = timedelta(days=1)
-"""A picture that no conversation has by then never gets one."""
+"""A picture that no conversation has by then never belongs to a conversation."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ConversationRow:
 
 
 class ConversationStore:
-    """Conversations of one store that the user of the context may see.
+    """Conversations of a store that the user of the context may see.
 
     Safe to use from several threads; every method raises StorageError.
     """
@@ -65,7 +66,7 @@ class ConversationStore:
             row: The conversation.
             turns: Question, answer and document of each turn, by number.
             pictures: SHA-256 of the stored pictures that the turns need.
-            are_new: Change nothing if one of the numbers is taken.
+            are_new: Change nothing if any of the numbers is taken.
 
         Returns:
             False if nothing was changed, because another program has added a turn.
@@ -109,7 +110,7 @@ class ConversationStore:
         return True
 
     def keep_pictures(self, pictures: Mapping[str, bytes]) -> None:
-        """Store JPEGs by their SHA-256, each once; one that no conversation gets within a day is deleted."""
+        """Store JPEGs by their SHA-256, each once; a picture that no conversation gets within a day is deleted."""
         now = datetime.now(UTC)
         with self._store.changing() as connection:
             connection.executemany(
@@ -136,7 +137,7 @@ class ConversationStore:
         """Get a conversation.
 
         Args:
-            conversation_id: Its id, a unique beginning of it, or "latest" for the one that changed last.
+            conversation_id: Its id, a unique beginning of it, or "latest" for the conversation that changed last.
 
         Raises:
             InputError: "conversation_unknown" or "conversation_ambiguous".
@@ -159,7 +160,7 @@ class ConversationStore:
         return [document for (document,) in rows]
 
     def find(self, words: str = "", *, job_ids: Sequence[str] | None = None, limit: int = 50) -> list[ConversationRow]:
-        """List conversations, the one that changed last first.
+        """List conversations, the last changed first.
 
         Args:
             words: Words that its name, questions or answers must contain; as in the library's search.

@@ -1,6 +1,6 @@
-"""SQLite database of analyses: for each a document, images, and the results of its requests one by one.
+"""SQLite database of analyses: for each a document, images, and each result of its requests.
 
-It doesn't interpret the documents. Several processes may use one file at the same time.
+It doesn't interpret the documents. Several processes may use a file at the same time.
 """
 
 import json
@@ -26,7 +26,7 @@ DATABASE = "framelens.sqlite"
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
 _log = logging.getLogger(__name__)
 _SHARED_MEMORY_BYTES = 64 << 10
-"""SQLite's index of the write-ahead log is a file of 32 KiB; twice that counts as none free."""
+"""SQLite's index of the write-ahead log is a file of 32 KiB; a disk with less than twice that counts as full."""
 _PATIENCE_SECONDS = 30.0
 """How long to wait while another process writes."""
 _PAUSE_SECONDS = 0.02
@@ -54,8 +54,8 @@ class Row:
     Attributes:
         owner: Name of the process that works on it or did so last (framelens.store.fs_utils).
         priority: Waiting analyses with a higher priority run first.
-        same: Deduplication key, "" while there is none.
-        user_id: Id of the user to whom it belongs, "" for none; never changed after it was inserted.
+        same: Deduplication key, "" until it is known.
+        user_id: Id of the user to whom it belongs, or ""; never changed after it was inserted.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Row:
 
 
 class Store:
-    """Database in one file, shared by all threads.
+    """Database in a file, shared by all threads.
 
     `folder` is the data folder. `get` and `recent` find what the user of the context may see; for others, a row of
     someone else isn't there. Rows in the trash are found by `get_trashed` alone.
@@ -108,7 +108,7 @@ class Store:
             )
 
     def save_frames(self, job_id: str, frames: Iterable[tuple[int, bytes]]) -> None:
-        """Store the images of an analysis by number, all or none."""
+        """Store the images of an analysis by number, all or nothing."""
         with self._guard(), self._transaction():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO frames VALUES (?, ?, ?)", ((job_id, number, jpeg) for number, jpeg in frames)
@@ -131,7 +131,7 @@ class Store:
         return self._rows(f"WHERE {clause} ORDER BY rowid DESC LIMIT ?", *values, limit)
 
     def in_states(self, *states: str) -> list[Row]:
-        """List the analyses in one of these states, the oldest first."""
+        """List the analyses in these states, the oldest first."""
         marks = ", ".join("?" * len(states))
         return self._rows(f"WHERE state IN ({marks}) AND id {NOT_IN_TRASH} ORDER BY rowid", *states)
 
@@ -174,7 +174,7 @@ class Store:
             return requests
 
     def save_result(self, job_id: str, number: int, document: str) -> None:
-        """Store a result of an analysis in place of the one with that number."""
+        """Store a result of an analysis in place of the result with that number."""
         with self._guard():
             self._connection.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (job_id, number, document))
 
@@ -224,7 +224,7 @@ class Store:
 
     @contextmanager
     def together(self, *, frees: bool = False) -> Iterator[None]:
-        """Make one transaction of all that this thread stores within the context: a kill leaves all of it or nothing.
+        """Make a transaction of all that this thread stores within the context: a kill leaves all of it or nothing.
 
         Args:
             frees: As for `changing`.
@@ -270,7 +270,7 @@ def open_store(data_dir: Path) -> Store:
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:
-    """Return what distinguishes this file from another one with its name; None if there is none."""
+    """Return what distinguishes this file from another file with its name; None without a file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -346,10 +346,10 @@ def is_in_use(path: Path) -> bool:
 
 
 def copy_store(path: Path, copy: Path) -> int:
-    """Write a copy of a database that others may be using, as it is at one moment, and return its version.
+    """Write a copy of a database that others may be using, as it is at a moment, and return its version.
 
-    What was deleted isn't in it, nor sessions and the secret that signs cookies: who logs in gets new ones. Nor are
-    confirmed downloads, which hold on this machine. A copy that couldn't be finished is left to the caller.
+    What was deleted isn't in it, nor sessions and the secret that signs cookies: who logs in gets a new session. Nor
+    are confirmed downloads, which hold on this machine. A copy that couldn't be finished is left to the caller.
 
     Raises:
         StorageError: "store_newer" or "store_changing".
@@ -385,7 +385,7 @@ def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
 
     Args:
         path: The database, which no one else uses.
-        moved: Beginnings of paths as they are in it, each with what it becomes.
+        moved: Beginnings of paths as they are in it, each with its replacement.
 
     Raises:
         StorageError: "store_newer".

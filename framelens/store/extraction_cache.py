@@ -1,8 +1,8 @@
 """Cache of surveys, so that a video need not be decoded again: bytes under a key, dropping the least recently used.
 
 It also records the SHA-256 of files, so that a long file that has not changed is not read again. It doesn't interpret
-the bytes. A disk that refuses makes it forget, and never fails a job. What one user's jobs have stored is not found by
-those of another: a survey that is there at once would say that someone has the same video.
+the bytes. A disk that refuses makes it forget, and never fails a job. What a user's jobs have stored is not found by
+another user's jobs: a survey that is there at once would say that someone has the same video.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ class ExtractionStore:
         return sha256 if isinstance(sha256, str) and _KEY.fullmatch(sha256) else None
 
     def has_twin(self, path: Path) -> bool:
-        """Return whether a file of the same size, start and end was recorded, so that hashing this one may pay."""
+        """Return whether a file of the same size, start and end was recorded, so that hashing this file may pay."""
         try:
             return self._note(path).exists()
         except OSError:
@@ -94,7 +94,7 @@ class ExtractionStore:
                 return
             note = self._note(path)
             make_private_folder(note.parent)
-            record = list((read_json(note) or {}).items())[-7:]  # copies of one video; eight are plenty
+            record = list((read_json(note) or {}).items())[-7:]  # copies of a video; eight are plenty
             write_json(note, {**dict(record), _state(path): sha256})
         except Exception:  # noqa: BLE001
             _log.warning("could not record a digest in %s", self._folder, exc_info=True)
@@ -105,7 +105,7 @@ class ExtractionStore:
         return self._own_folder() / f"{key}.survey"
 
     def _own_folder(self) -> Path:
-        """Return the folder of the user of the context, that of all without accounts."""
+        """Return the folder of the user of the context; without accounts it is everyone's."""
         owner = current_user().id
         return self._folder / hashlib.sha256(owner.encode()).hexdigest()[:32] if owner else self._folder
 

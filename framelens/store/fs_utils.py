@@ -36,7 +36,7 @@ _RESERVE = "framelens.reserve"
 _RESERVE_BYTES = 2 << 20
 """For SQLite's own files and a deletion; the page of a few analyses needs a third of it."""
 _SCRATCH_SECONDS = 3600.0
-"""Without a write, after which a file that is to replace another one is of a killed process."""
+"""Seconds without a write, after which a file that is to replace another file belongs to a killed process."""
 _PATIENCE_SECONDS = 2.0
 """How long to wait for a process that is checking our lock."""
 
@@ -91,7 +91,7 @@ def write_json(path: Path, record: Mapping[str, object]) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` atomically: a crash leaves the old file or the new one, never half of one. Raise OSError."""
+    """Replace `path` atomically: a crash leaves the old file or the new file, never a half. Raise OSError."""
     scratch = path.with_name(f".{secrets.token_hex(6)}.new")  # a longer name might not fit
     try:
         write_private(scratch, data)
@@ -120,7 +120,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def own_secret(path: Path) -> bytes:
-    """Read 32 random bytes from `path`; create them first, readable by the owner alone, if there are none.
+    """Read 32 random bytes from `path`; create them first, readable by the owner alone, if they don't exist.
 
     Of several processes that do so at the same moment, each returns the bytes of the first.
     """
@@ -166,7 +166,7 @@ def log_to_terminal() -> None:
 
 
 def log_to(data_dir: Path) -> Path:
-    """Send the log of everything under `app` to a file in the data folder, with one backup, of at most 5 MB each.
+    """Send the log of everything under `app` to a file in the data folder, with a backup, of at most 5 MB each.
 
     Create the folder if it is missing, and remove the access of other users to files of earlier versions. Log errors
     that nothing catches in a thread, too.
@@ -207,7 +207,7 @@ def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
     """Keep other processes from opening or replacing the store in `folder` for a block.
 
     First finish a restore that was interrupted, and remove what killed processes left. Where the disk refuses a lock
-    file, go ahead without one, since an existing store must open on a full disk, too.
+    file, continue without a lock, since an existing store must open on a full disk, too.
 
     Raises:
         StorageError: "store_changing": another process holds it for longer than this.
@@ -238,7 +238,7 @@ def swap_in(folder: Path) -> None:
     """Put in place what a restore has prepared in RESTORING, if there is such a folder.
 
     `plan.json` there names the entries to move aside, the folder for them, and the entries to move in from `new`. Every
-    step can be repeated, so a process that is killed in between leaves the rest to the next one. Raises OSError.
+    step can be repeated, so a process that is killed in between leaves the rest to the next process. Raises OSError.
     """
     prepared = folder / RESTORING
     if not prepared.is_dir():
@@ -349,7 +349,7 @@ class ProcessLock:
 
 
 def end_log(path: Path) -> None:
-    """Undo `log_to` in a program that keeps running; do nothing if another log has replaced this one."""
+    """Undo `log_to` in a program that keeps running; do nothing if another log has replaced this log."""
     logger = logging.getLogger("framelens")
     for handler in [one for one in logger.handlers if isinstance(one, _PrivateLog)]:
         if Path(handler.baseFilename) == path.absolute():

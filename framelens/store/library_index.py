@@ -1,8 +1,8 @@
 """Searchable index of stored analyses (SQLite FTS5): listed, filtered, searched and tagged.
 
 Every stored analysis is listed at once; its details come from its entry, which framelens.jobs.library_entries writes.
-FTS5 indexes whole analyses, so that the words may be in different passages of one; the passages are determined only for
-the few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
+FTS5 indexes whole analyses, so that the words may be in different passages of an analysis; the passages are determined
+only for the few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """
 
 import json
@@ -138,7 +138,7 @@ class Hit:
 
 
 class LibraryIndex:
-    """Index of the analyses of one store. Safe to use from several threads.
+    """Index of the analyses of a store. Safe to use from several threads.
 
     Queries find what the user of the context may see and isn't in the trash, and changes leave everything else alone,
     except for those that keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors` and
@@ -162,7 +162,7 @@ class LibraryIndex:
             job_id: The analysis.
             about: Its summary.
             passages: Its searchable text.
-            cover: Thumbnail as a JPEG, empty for none.
+            cover: Thumbnail as a JPEG, or empty.
         """
         with self._store.changing() as connection:
             if connection.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is None:
@@ -363,7 +363,7 @@ class LibraryIndex:
         return count, newest
 
     def cover(self, job_id: str) -> bytes:
-        """Get the thumbnail of an analysis as a JPEG, empty if there is none."""
+        """Get the thumbnail of an analysis as a JPEG, empty without a thumbnail."""
         clause, own = _visible_id("job_id")
         rows = self._store.select(f"SELECT jpeg FROM covers WHERE job_id = ? AND {clause}", job_id, *own)
         return bytes(rows[0][0]) if rows else b""
@@ -501,7 +501,7 @@ class LibraryIndex:
         return f"{tail} WHERE {' AND '.join(clauses)}", values
 
     def _has_words(self) -> bool:
-        """Return whether this SQLite has FTS5; create the index if there is none yet."""
+        """Return whether this SQLite has FTS5; create the index if it doesn't exist yet."""
         columns = ", ".join(get_args(Kind))
         making = (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5({columns},"
@@ -556,13 +556,13 @@ def _entry(row: tuple[Any, ...]) -> LibraryEntry:
 def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int) -> list[Passage]:
     """Choose at most `limit` of these passages, each given with the terms it contains.
 
-    A finding often repeats the summary and adds a time; of two such passages the one with the time is chosen.
+    A finding often repeats the summary and adds a time; of two such passages the passage with the time is chosen.
     """
     chosen: list[Passage] = []
     shown: frozenset[SearchTerm] = frozenset()
     rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in found]
     while rest and len(chosen) < limit:
-        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # the first of equal ones
+        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # the first of equals
         alike = [one for one in rest if one[0] is best or _is_same(one[0], one[2], best, words)]
         equals = (one for one, others, _ in alike if others == terms and one.seconds is not None)
         chosen.append(best if best.seconds is not None else next(equals, best))
@@ -572,7 +572,7 @@ def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int
 
 
 def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
-    """Return whether two passages say the same: in equal words, or one of the model's sentences contains the other."""
+    """Return whether two passages say the same: in equal words, or a sentence of the model's contains the other."""
     if words == others:
         return True
     are_from_model = one.kind in _OF_MODEL and other.kind in _OF_MODEL

@@ -1,4 +1,4 @@
-"""Migrations of the database: its versions as SQL scripts, and the step from a version to the newest one."""
+"""Migrations of the database: its versions as SQL scripts, and the step from a version to the newest version."""
 
 import logging
 import shutil
@@ -43,7 +43,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
-    # Library entries, made from the documents by framelens.jobs.library_entries whenever `state` is no longer that of
+    # Library entries, made from the documents by framelens.jobs.library_entries whenever `state` is no longer the state
+    # of
     # the job or `form` is not the newest. A number is never reused: it is the key of the words.
     """
     CREATE TABLE entries (
@@ -92,14 +93,14 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, place)
     );
     """,
-    # Columns that distinguish analyses of one video.
+    # Columns that distinguish analyses of a video.
     """
     ALTER TABLE entries ADD COLUMN title TEXT NOT NULL DEFAULT '';
     ALTER TABLE entries ADD COLUMN question TEXT NOT NULL DEFAULT '';
     ALTER TABLE entries ADD COLUMN start_seconds REAL NOT NULL DEFAULT 0;
     ALTER TABLE entries ADD COLUMN end_seconds REAL;
     """,
-    # Conversations about analyses. `words` are those of the name, or of question and answer, made by the tokenizer.
+    # Conversations about analyses. `words` are the words of the name, or of question and answer, made by the tokenizer.
     """
     CREATE TABLE conversations (
         id TEXT PRIMARY KEY,
@@ -120,7 +121,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (conversation_id, number)
     );
     """,
-    # Conversations about several analyses or none, and their pictures, which are stored once. A conversation goes with
+    # Conversations about any number of analyses, and their pictures, which are stored once. A conversation goes with
     # the last of its analyses, a picture with the last conversation that has it.
     """
     CREATE TABLE conversation_jobs (
@@ -230,7 +231,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER keys_of_account AFTER DELETE ON accounts
     BEGIN DELETE FROM api_keys WHERE account_id = OLD.id; END;
     """,
-    # Owners, "" for none; a webhook belongs to the owner of its key. A picture is stored once for all who have it.
+    # Owners, or ""; a webhook belongs to the owner of its key. A picture is stored once for all who have it.
     """
     ALTER TABLE jobs ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
     CREATE INDEX jobs_by_user ON jobs (user_id);
@@ -339,7 +340,7 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Migrate the database to the newest version in one transaction; another process may be doing the same.
+    """Migrate the database to the newest version in a transaction; another process may be doing the same.
 
     A copy as it was before stays beside it, such as framelens.sqlite.v8.
     """
@@ -390,7 +391,7 @@ def _path_of(connection: sqlite3.Connection) -> Path:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script; those of a trigger are part of it."""
+    """Yield the statements of a script; a trigger's statements are part of the trigger."""
     statement = ""
     for piece in script.split(";"):
         statement += piece + ";"
@@ -400,5 +401,5 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """Return the number of migrations that a database has had; 0 for a new one."""
+    """Return the number of migrations that a database has had; 0 for a new database."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])

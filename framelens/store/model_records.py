@@ -33,7 +33,7 @@ Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite
 
 
 class ModelRecords(Generic[T]):
-    """Records of one kind by name, in the database of a data folder, which every call opens.
+    """Records of a kind by name, in the database of a data folder, which every call opens.
 
     Every method raises StorageError if the database can't be used. A record that is damaged isn't there.
 
@@ -51,7 +51,7 @@ class ModelRecords(Generic[T]):
         self._most = most
 
     def all(self) -> dict[str, T]:
-        """Return all records, the one that changed last at the end."""
+        """Return all records, the last changed at the end."""
         return self._read("kind = ? ORDER BY rowid", self._kind)
 
     def of(self, name: str) -> T | None:
@@ -65,7 +65,7 @@ class ModelRecords(Generic[T]):
             return self._valid(store.select(f"SELECT name, document FROM model_records WHERE {condition}", *values))
 
     def save(self, name: str, record: T | None) -> None:
-        """Save a record in place of an earlier one; None removes it."""
+        """Save a record in place of an earlier record; None removes it."""
         self.change(name, lambda _: record)
 
     def change(self, name: str, change: Callable[[T | None], T | None]) -> None:
@@ -96,7 +96,7 @@ class ModelRecords(Generic[T]):
 
 @dataclass(frozen=True)
 class RequestTiming:
-    """Requests of one kind in one run.
+    """Requests of a kind in a run.
 
     Attributes:
         frames: Total number of frames, 0 for requests that merge findings.
@@ -136,7 +136,7 @@ class LookTiming:
     """One search in a video.
 
     Attributes:
-        looks: Number of pictures that the model was asked about, one in each request.
+        looks: Number of pictures that the model was asked about, each in a request.
         seconds: Time that the search took, with decoding the pictures.
     """
 
@@ -146,7 +146,7 @@ class LookTiming:
 
 @dataclass(frozen=True)
 class KnownTimings:
-    """Statistics of one engine, and of all surveys.
+    """Statistics of an engine, and of all surveys.
 
     Attributes:
         runs: Runs of the engine, the latest last.
@@ -205,7 +205,7 @@ class TimingStats:
 
 
 class BenchmarkStore:
-    """Measurements of one kind in a data folder. Two with the same values under all names in `same` are of one model.
+    """Measurements of a kind in a data folder. Equal values under all names in `same` mean the same model.
 
     A database that can't be used costs the measurement and a line in the log.
     """
@@ -225,7 +225,7 @@ class BenchmarkStore:
         return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
 
     def save(self, measured: Measured) -> None:
-        """Save a measurement in place of an earlier one of the same model."""
+        """Save a measurement in place of an earlier measurement of the same model."""
 
         def is_same(other: Measured) -> bool:
             return all(other.get(name) == measured[name] for name in self._same)

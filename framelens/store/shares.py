@@ -13,7 +13,7 @@ class ShareRow:
     """A link to a report.
 
     Attributes:
-        user_id: Id of the user who made it, "" for none.
+        user_id: Id of the user who made it, or "".
         sha256: Hash of its token in hex digits.
         language: Language in which the report is shown.
         conversations: Whether the conversations about the report are shown, as 0 or 1.
@@ -32,7 +32,7 @@ class ShareRow:
 
 
 class ShareStore:
-    """The links in one store. Safe to use from several threads; every method raises StorageError."""
+    """The links in a store. Safe to use from several threads; every method raises StorageError."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -55,7 +55,7 @@ class ShareStore:
         return [ShareRow(*row) for row in found]
 
     def get(self, sha256: str, now: str) -> tuple[ShareRow, str] | None:
-        """Get a link that hasn't expired by its token's hash, with the id of the report's owner; None if none has."""
+        """Get a link that hasn't expired by its token's hash, with the id of the report's owner; else None."""
         columns = ", ".join(f"shares.{name}" for name in _COLUMNS.split(", "))
         found = self._store.select(
             f"SELECT {columns}, jobs.user_id FROM shares JOIN jobs ON jobs.id = job_id"
@@ -66,7 +66,7 @@ class ShareStore:
         return (ShareRow(*found[0][:-1]), found[0][-1]) if found else None
 
     def delete(self, share_id: str) -> bool:
-        """Delete a link to a report that the user may see; return whether there was one."""
+        """Delete a link to a report that the user may see; return whether it existed."""
         clause, values = listed()
         with self._store.changing() as connection:
             gone = connection.execute(

@@ -18,14 +18,14 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
 _TYPED = re.compile(r'["“”]([^"“”]*)["“”]?|([^\s"“”]+)')
 _IS_HAN = re.compile(rf"[{_HAN}]")
 BORDER = "ǁ"
-"""Letter between passages, so that no phrase reaches from one into the next."""
+"""Letter between passages, so that no phrase reaches from a passage into the next passage."""
 _MOST_TERMS = 16
 """Terms of a query that are used."""
 
 
 @dataclass(frozen=True)
 class SearchTerm:
-    """Words that must follow one another; with `is_open` the last one may be the start of a longer word."""
+    """Words that must follow one another; with `is_open` the last word may be the start of a longer word."""
 
     words: tuple[str, ...]
     is_open: bool = False
@@ -68,7 +68,7 @@ def places(text: str, terms: Sequence[SearchTerm]) -> list[tuple[int, int]]:
     """Find the terms in the text.
 
     Returns:
-        Half-open ranges [start, end) in characters, sorted, with overlapping ones merged.
+        Half-open ranges [start, end) in characters, sorted, with overlapping ranges merged.
     """
     whole, origin = _mapped(text)
     found = sorted(

@@ -47,13 +47,13 @@ class TrashEntry:
 
     @property
     def days_left(self) -> int:
-        """Return the days until it is deleted for good, a day that has begun included: at least one."""
+        """Return the days until it is deleted for good, a day that has begun included: at least 1."""
         end = datetime.fromisoformat(self.deleted) + timedelta(days=KEPT_DAYS)
         return max(1, math.ceil((end - _at(earliest_time())) / timedelta(days=1)))
 
 
 class Trash:
-    """The trash of one store that the user of the context may see. Safe to use from several threads.
+    """The trash of a store that the user of the context may see. Safe to use from several threads.
 
     Every method raises StorageError.
     """
@@ -64,7 +64,7 @@ class Trash:
 
     @requires("analyst")
     def put(self, ids: Iterable[str], kind: TrashKind = "report") -> list[TrashEntry]:
-        """Move analyses that are over, or conversations, to the trash, all in one transaction; others are ignored.
+        """Move analyses that are over, or conversations, to the trash, all in a transaction; others are ignored.
 
         Returns:
             Those that were moved.
@@ -83,7 +83,7 @@ class Trash:
 
     @requires("analyst")
     def restore(self, ids: Iterable[str]) -> list[TrashEntry]:
-        """Put these back as they were, all in one transaction; those that aren't in the trash are ignored.
+        """Put these back as they were, all in a transaction; objects that aren't in the trash are ignored.
 
         Returns:
             Those that were put back.
@@ -98,7 +98,7 @@ class Trash:
 
     @requires("analyst")
     def purge_conversation(self, entry: TrashEntry) -> None:
-        """Delete a conversation in the trash for good, with the pictures that no other one has.
+        """Delete a conversation in the trash for good, with the pictures that no other conversation has.
 
         Raises:
             InputError: "trash_unknown": it was restored or deleted meanwhile.

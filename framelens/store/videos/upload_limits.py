@@ -28,10 +28,10 @@ after this time."""
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """Limits of one user.
+    """Limits of a user.
 
     Attributes:
-        most_bytes: Bytes of uploads, finished ones and what unfinished ones have announced.
+        most_bytes: Bytes of uploads, finished uploads and what unfinished uploads have announced.
         most_unfinished: Number of unfinished uploads.
     """
 

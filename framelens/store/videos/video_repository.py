@@ -107,7 +107,7 @@ _GOES_WITH = "goes_with"
 
 @dataclass(frozen=True)
 class _Reserved:
-    """Bytes that an upload has announced, and for how many of them room is kept: none if it has stopped."""
+    """Bytes that an upload has announced, and for how many of them room is kept: 0 if it has stopped."""
 
     user_id: str
     size_bytes: int
@@ -134,7 +134,7 @@ class VideoRepository:
         self._sample = sample
         self.input_dirs = input_dirs
         self._limits = limits
-        self._creating = threading.Lock()  # what one upload reserves, the next one finds
+        self._creating = threading.Lock()  # what an upload reserves, the next upload finds
         with disk_errors(folder):
             make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
@@ -172,14 +172,14 @@ class VideoRepository:
 
     @requires("analyst")
     def upload(self, upload_id: str) -> Upload:
-        """Get the state of an upload; one that has become a video is complete.
+        """Get the state of an upload; an upload that has become a video is complete.
 
         Raises:
             InputError: "upload_unknown".
         """
         sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
         if sidecar and _is_visible(sidecar):
-            purpose = sidecar.get("purpose", "video")  # records of earlier versions name none
+            purpose = sidecar.get("purpose", "video")  # records of earlier versions name no purpose
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 offset = self._part(upload_id).stat().st_size
                 return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], offset, purpose)
@@ -195,7 +195,7 @@ class VideoRepository:
         Raises:
             InputError: "upload_unknown", "upload_conflict" for another offset, or "upload_busy" if it is already open.
         """
-        self.upload(upload_id)  # whether another one's is open isn't said
+        self.upload(upload_id)  # whether another user's upload is open isn't said
         with self._alone(upload_id):
             upload = self.upload(upload_id)
             if offset != upload.offset or upload.is_complete:
@@ -206,7 +206,7 @@ class VideoRepository:
                 yield PartialUpload(upload, file, self._parts)
 
     def finish(self, upload_id: str) -> str:
-        """Turn a complete upload for a video into one and return its id; calling it twice, or at once, is harmless.
+        """Turn a complete upload for a video into a video and return its id; calling it twice, or at once, is harmless.
 
         Raises:
             InputError: "upload_unknown" or "upload_incomplete".
@@ -246,7 +246,7 @@ class VideoRepository:
 
     @requires("analyst")
     def drop_unread(self, upload_id: str) -> None:
-        """Delete an upload that is for no video; others, and one that has gone, are left alone."""
+        """Delete an upload that is for no video; others, and a deleted upload, are left alone."""
         with suppress(InputError), disk_errors(self._parts):
             if self.upload(upload_id).purpose != "video":
                 _drop_part(self._part(upload_id))
@@ -254,7 +254,7 @@ class VideoRepository:
     @requires("analyst")
     @contextmanager
     def arriving(self, link: str, cancel: threading.Event) -> Iterator[ArrivingVideo]:
-        """Open what has arrived of the video at a link, alone: who fetches the same one waits.
+        """Open what has arrived of the video at a link, alone: who fetches the same video waits.
 
         What has arrived is kept until the video is whole, as long as it can be continued.
 
@@ -263,7 +263,7 @@ class VideoRepository:
             cancel: Ends the wait.
 
         Raises:
-            Cancelled: `cancel` was set while another one fetched it.
+            Cancelled: `cancel` was set while another process fetched it.
         """
         part_id = self._id_of(Path(f"link:{link}"))
         with self._alone(part_id, cancel), disk_errors(self._parts):
@@ -274,7 +274,7 @@ class VideoRepository:
                 self._part(part_id).with_suffix(".lock").unlink(missing_ok=True)
 
     def _reserve(self, part_id: str, record: dict[str, Any], arrived_bytes: int) -> None:
-        """Keep room for a video that arrives; `record` says how much, in place of what its last one said.
+        """Keep room for a video that arrives; `record` says how much, in place of its last record.
 
         Raises:
             InputError: "upload_too_large".
@@ -316,7 +316,7 @@ class VideoRepository:
     def _publish(
         self, video_id: str, name: str, size_bytes: int, user_id: str, *, part: Path | None = None, **more: object
     ) -> None:
-        """Turn a complete part, by default that of this id, into a video of this user. Raises OSError."""
+        """Turn a complete part, by default this id's, into a video of this user. Raises OSError."""
         place = self._folder / video_id / safe_file_name(name)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         self._register(video_id, "upload", name, place, size_bytes, user_id, **more)
@@ -412,9 +412,9 @@ class VideoRepository:
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
     def folder(self, path_text: str) -> Path | None:
-        """Return the folder below an allowed one that the text names, None if it names none.
+        """Return the folder below an allowed folder that the text names, None if it names no such folder.
 
-        The files in it are checked one by one, by `from_path`: a link may lead elsewhere.
+        Each file in it is checked, by `from_path`: a link may lead elsewhere.
         """
         text = local_path(path_text.strip().strip("\"'"))
         if not text or "\0" in text or address_in(text):
@@ -454,7 +454,7 @@ class VideoRepository:
             write_json(self._copy_record(sha256), {"video_id": video_id})
 
     def copy_of(self, sha256: str) -> str | None:
-        """Get the id of the user's video that was kept for this content, or None if there is none any more."""
+        """Get the id of the user's video that was kept for this content, or None if it no longer exists."""
         record = read_json(self._copy_record(sha256)) or {}
         with suppress(InputError):
             return record["video_id"] if record and self.path(record["video_id"]).is_file() else None
@@ -467,7 +467,7 @@ class VideoRepository:
 
     @requires("analyst")
     def let_go_with(self, path: Path, job_id: str) -> None:
-        """Note that the uploaded video in this file, if it is one, is about to be deleted with an analysis.
+        """Note that the uploaded video in this file, if it is an upload, is about to be deleted with an analysis.
 
         If the program ends between both, `going` lists it at the next start.
         """
@@ -530,7 +530,7 @@ class VideoRepository:
         return real
 
     def _id_of(self, path: Path, owner_id: str | None = None) -> str:
-        """Return the id of a file that isn't an upload, one for each user."""
+        """Return the id of a file that isn't an upload, different for each user."""
         owner = current_user().id if owner_id is None else owner_id
         named = os.fsencode(path) + (b"\0" + owner.encode() if owner else b"")
         return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[:40]
@@ -661,7 +661,7 @@ def notice_of(video: Path) -> Notice | None:
 
 
 def _record_beside(video: Path) -> dict[str, Any]:
-    """Return the record of a video in the data folder; an empty one for any other file."""
+    """Return the record of a video in the data folder; an empty record for any other file."""
     return (read_json(video.parent.with_suffix(".json")) if _ID.fullmatch(video.parent.name) else None) or {}
 
 
@@ -676,7 +676,7 @@ def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
 
 
 def _drop_part(path: Path) -> None:
-    """Delete the files of an unfinished upload, one of which is given."""
+    """Delete the files of an unfinished upload, given any of them."""
     for suffix in (".part", ".json", ".lock"):
         path.with_suffix(suffix).unlink(missing_ok=True)
 

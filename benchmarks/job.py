@@ -1,7 +1,7 @@
 """The whole job against its raw engine calls: what FrameLens adds beyond decoding the video.
 
 The engine is a server with the speed of Qwen2.5-VL-3B on two CPU cores: 2.3 s of prefill a frame and 10 tokens a
-second. The raw calls are the same requests, recorded from the job, sent again one after the other.
+second. The raw calls are the same requests, recorded from the job, sent again in turn.
 """
 
 from __future__ import annotations

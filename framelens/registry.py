@@ -28,7 +28,7 @@ from framelens.core.files import typed_path
 from framelens.core.links import is_link
 
 BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
-"""Folders of `framelens.plugins`. One that was deleted is not used."""
+"""Folders of `framelens.plugins`. A deleted folder is not used."""
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
@@ -39,7 +39,7 @@ SLOTS = (
 )
 """Places in which pages, commands and services call functions of plugins.
 
-- analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job is None without one.
+- analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job may be None.
 - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
   its name and its path, or the error if it can't be used.
 - analyse.source(): draws one more way to choose a video, below the drop area.

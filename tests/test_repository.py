@@ -76,6 +76,20 @@ def test_only_contributing_says_how_constants_were_chosen() -> None:
     assert "was chosen by hand and not tuned" in read("CONTRIBUTING.md")
 
 
+def test_docstrings_and_comments_name_things() -> None:
+    """Where a pronoun would be vague, a noun is repeated: "another engine", not "another one"."""
+    which = "another|first|second|next|last|earlier|later|usual|newest|new|old|other|this|without"
+    pronoun = re.compile(
+        rf"\bones\b(?!\()|\b(?:{which})\s+one\b(?=\s+(?:is|are|that|which|of|in|with|has)\b|[,.;:)])"
+        r"|\bthe\s+one\s+(?:that|before|after|of|with)\b|\bone\s+(?:that|which|whose)\b"
+        r"|\bif\s+there\s+is\s+(?:one|none)\b",
+        re.IGNORECASE,
+    )
+    modules = [name for name in tracked() if name.startswith(("app/", "framelens/")) and name.endswith(".py")]
+    vague = [(name, found[0]) for name in modules for found in pronoun.finditer(re.sub(r"`[^`]*`", "", read(name)))]
+    assert vague == []
+
+
 @pytest.mark.parametrize("template", ["bug.yml", "idea.yml"])
 def test_issue_templates_ask_for_the_doctor(template: str) -> None:
     form = load(f".github/ISSUE_TEMPLATE/{template}")

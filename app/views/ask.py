@@ -1,4 +1,4 @@
-"""Ask page: the list of conversations with the first question of a new one, or a conversation beside its video."""
+"""Ask page: the list of conversations with a field for a new question, or a conversation beside its video."""
 
 from __future__ import annotations
 

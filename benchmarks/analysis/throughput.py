@@ -26,7 +26,7 @@ class Place:
 
     videos: the measured video, and a small video to warm up with. forget: empties the engine's caches before each
     measure. learns: the engine is slower at first, so that the first course is not measured, and FrameLens and the raw
-    clients take turns at being measured first. few: number of requests that are timed one after the other.
+    clients take turns at being measured first. few: number of requests that are timed in turn.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Round:
 
 
 def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Row]:
-    """Measure the ratio for each number in flight, and the time of a few requests one after the other."""
+    """Measure the ratio for each number in flight, and the time of a few requests in turn."""
     request = AnalysisRequest(place.videos[0], frames=place.frames)
     one_by_one: float | None = None
     for in_flight in in_flights:

@@ -358,7 +358,7 @@ class Gate:
 
 
 def error_response(error: AppError, status: int | None = None) -> JSONResponse:
-    """Return `{"error": text, "key": key}` in the reader's language with the matching status, or with this one."""
+    """Return `{"error": text, "key": key}` in the reader's language with the matching or the given status."""
     return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status or status_of(error))
 
 

@@ -191,7 +191,8 @@ class LibraryIndex:
     def stale(self) -> list[str]:
         """List the ids of the analyses that must be indexed (again), the newest first.
 
-        One that waits or runs looks interrupted when it is read from the store; it is indexed again when it ends.
+        A waiting or running analysis looks interrupted when it is read from the store; it is indexed again when it
+        ends.
         """
         rows = self._store.select(
             "SELECT jobs.id FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"

@@ -106,7 +106,7 @@ def _is_file(typed: str) -> bool:
 def _reports(
     ids: Iterable[str], find: Callable[[str], Analysis | None], missing: list[InputError]
 ) -> Iterator[Analysis]:
-    """List the existing reports; an error for each analysis without one is added to `missing`."""
+    """List the existing reports; an error for each analysis without a report is added to `missing`."""
     for job_id in ids:
         if analysis := find(job_id):
             yield analysis

@@ -108,7 +108,7 @@ class TranscriptQuoted(BaseModel):
 class TranscriptResult(Result):
     """Speech or subtitles."""
 
-    id: ReportId | None = Field(default=None, description="Id of the report on the video, if there is one.")
+    id: ReportId | None = Field(default=None, description="Id of the report on the video, if any.")
     source: Literal["subtitles", "speech"]
     cues: int = Field(description="Number of all passages in the range.")
     next: FollowUp = None

@@ -174,7 +174,7 @@ class Speaker(BaseModel):
     name: str = Field(description="The name that a person has given; empty for none.")
     num_cues: int = Field(description="Number of passages.")
     seconds: float = Field(description="Their length.")
-    first_seconds: float = Field(description="Start of the first one.")
+    first_seconds: float = Field(description="Start of the first passage.")
 
 
 class SpeakerList(BaseModel):
@@ -308,7 +308,7 @@ class NewQuestion(Strict):
 
     question: Annotated[str, Field(min_length=1, max_length=MOST_QUESTION)]
     conversation: Annotated[
-        str, Field(max_length=64, description="Conversation to continue; by default a new one.")
+        str, Field(max_length=64, description="Conversation to continue; by default a new conversation.")
     ] = ""
     language: Language = None
     wait_seconds: Annotated[

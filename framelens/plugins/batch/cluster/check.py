@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framelens.core.codec import from_json
-from framelens.core.domain import Notice
 from framelens.core.errors import Cancelled, EngineError
+from framelens.core.failures.check_findings import CheckFinding, Severity, worst_first
 from framelens.core.files import new_id
 from framelens.core.units import gib_text
 from framelens.engine.hardware import LEAST_SHM_BYTES
@@ -148,78 +148,77 @@ def _command(model: str, port: int) -> str:
 # ---- problems --------------------------------------------------------------------------------------------------------
 
 
-def find_problems(facts: ClusterFacts, *, model: str, port: int) -> tuple[Notice, ...]:
-    """List what would keep a model from running on the cluster (errors), or slow it down (warnings), errors first."""
-    found = [
-        *(Notice("cluster_lost", {"host": one.address, "reason": one.reason}, "error") for one in facts.lost),
-        *_versions(facts),
-        *_models(facts, model),
-        *_network(facts),
-        *_machines(facts, port),
-    ]
-    return tuple(sorted(found, key=lambda notice: notice.level != "error"))
+def find_problems(facts: ClusterFacts, *, model: str, port: int) -> tuple[CheckFinding, ...]:
+    """List what would keep a model from running on the cluster, or slow it down, the worst first."""
+    lost = (_finding("lost", "stops", host=one.address, reason=one.reason) for one in facts.lost)
+    return worst_first((*lost, *_versions(facts), *_models(facts, model), *_network(facts), *_machines(facts, port)))
 
 
-def _versions(facts: ClusterFacts) -> Iterator[Notice]:
-    yield from _differences(facts, "Python", lambda node: node.python, is_error=True)
+def _finding(key: str, severity: Severity, /, **values: object) -> CheckFinding:
+    """Build a finding with the text `notice.cluster_<key>`."""
+    return CheckFinding(f"cluster_{key}", values, severity, table="notice")
+
+
+def _versions(facts: ClusterFacts) -> Iterator[CheckFinding]:
+    yield from _differences(facts, "Python", lambda node: node.python, "stops")
     names = {"ray": "Ray", "vllm": "vLLM", "framelens": "FrameLens"}
     for name, words in names.items():
-        yield from _differences(facts, words, lambda node, name=name: node.versions[name] or "–", is_error=True)  # type: ignore[misc]
+        yield from _differences(facts, words, lambda node, name=name: node.versions[name] or "–", "stops")  # type: ignore[misc]
     if facts.nodes and not any(node.versions["vllm"] for node in facts.nodes):
-        yield Notice("cluster_no_vllm", {}, "warning")
+        yield _finding("no_vllm", "hinders")
 
 
 def _differences(
-    facts: ClusterFacts, what: str, value: Callable[[ClusterNode], str], *, is_error: bool
-) -> Iterator[Notice]:
-    """Yield a notice for each node that differs from most others, or from the head where there is no majority."""
+    facts: ClusterFacts, what: str, value: Callable[[ClusterNode], str], severity: Severity
+) -> Iterator[CheckFinding]:
+    """Yield a finding for each node that differs from most others, or from the head where there is no majority."""
     counts = Counter(value(node) for node in facts.nodes)
     usual = counts.most_common(1)[0][0] if counts else ""
     for node in facts.nodes:
         if (given := value(node)) != usual:
             values = {"host": _name(node), "what": what, "given": given, "usual": usual}
-            yield Notice("cluster_differs", values, "error" if is_error else "warning")
+            yield _finding("differs", severity, **values)
 
 
 def _name(node: ClusterNode) -> str:
     return f"{node.host} ({node.address})"
 
 
-def _models(facts: ClusterFacts, model: str) -> Iterator[Notice]:
+def _models(facts: ClusterFacts, model: str) -> Iterator[CheckFinding]:
     present = [(node, node.model) for node in facts.nodes if node.model and node.model.config_sha256]
     for node in facts.nodes:
         if node.model and not node.model.config_sha256:
             values = {"host": _name(node), "path": model, "reason": node.model.reason}
-            yield Notice("cluster_model_missing", values, "error")
+            yield _finding("model_missing", "stops", **values)
     usual = Counter((found.config_sha256, found.weights_bytes) for _, found in present).most_common(1)
     for node, found in present:
         if (found.config_sha256, found.weights_bytes) != usual[0][0]:
             sizes = {"given": gib_text(found.weights_bytes, digits=2), "usual": gib_text(usual[0][0][1], digits=2)}
-            yield Notice("cluster_model_differs", {"host": _name(node), "path": model, **sizes}, "error")
+            yield _finding("model_differs", "stops", host=_name(node), path=model, **sizes)
 
 
-def _network(facts: ClusterFacts) -> Iterator[Notice]:
+def _network(facts: ClusterFacts) -> Iterator[CheckFinding]:
     is_several = len(facts.nodes) > 1
     for node in facts.nodes if is_several else ():
         for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"):
             given = node.variables[name]
             if given and node.interface and not _names(given, node.interface):
                 values = {"host": _name(node), "name": name, "given": given, "usual": node.interface}
-                yield Notice("cluster_interface", values, "error")
+                yield _finding("interface", "stops", **values)
             elif not given:
                 values = {"host": _name(node), "name": name, "usual": node.interface or "–"}
-                yield Notice("cluster_interface_unset", values, "warning")
+                yield _finding("interface_unset", "hinders", **values)
         address = node.variables["VLLM_HOST_IP"]
         if address and address != node.address:
-            yield Notice("cluster_host_ip", {"host": _name(node), "given": address, "usual": node.address}, "error")
+            yield _finding("host_ip", "stops", host=_name(node), given=address, usual=node.address)
     for link in facts.links:
         if link.megabytes_per_second is None or link.milliseconds is None:
             values = {"source": link.source, "target": link.target, "reason": link.reason}
-            yield Notice("cluster_link_broken", values, "error")
+            yield _finding("link_broken", "stops", **values)
         elif link.megabytes_per_second < _LEAST_MEGABYTES_PER_SECOND or link.milliseconds > _MOST_MILLISECONDS:
             speed, delay = f"{link.megabytes_per_second:.0f}", f"{link.milliseconds:.1f}"
             values = {"source": link.source, "target": link.target, "speed": speed, "delay": delay}
-            yield Notice("cluster_link_slow", values, "warning")
+            yield _finding("link_slow", "hinders", **values)
 
 
 def _names(given: str, interface: str) -> bool:
@@ -229,14 +228,14 @@ def _names(given: str, interface: str) -> bool:
     return found != given.startswith("^")
 
 
-def _machines(facts: ClusterFacts, port: int) -> Iterator[Notice]:
-    yield from _differences(facts, "GPU", lambda node: f"{node.gpus:g}", is_error=False)
+def _machines(facts: ClusterFacts, port: int) -> Iterator[CheckFinding]:
+    yield from _differences(facts, "GPU", lambda node: f"{node.gpus:g}", "hinders")
     for node in facts.nodes[:1]:
         if not node.is_port_free:
-            yield Notice("cluster_port", {"host": _name(node), "port": port}, "error")
+            yield _finding("port", "stops", host=_name(node), port=port)
     for node in facts.nodes:
         if node.shm_bytes < LEAST_SHM_BYTES:
-            yield Notice("cluster_shm", {"host": _name(node), "free": gib_text(node.shm_bytes)}, "warning")
+            yield _finding("shm", "hinders", host=_name(node), free=gib_text(node.shm_bytes))
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------

@@ -16,13 +16,14 @@ from framelens.cli.common import (
     PORT,
     add_output_options,
     cancel_on_signals,
+    finding_lines,
     print_json,
     use_language,
     whole_number,
     wide_console,
 )
 from framelens.core.codec import to_json
-from framelens.core.domain import Notice
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.units import gib_number
 from framelens.i18n import error_text, notice_text, t
 from framelens.models.catalogue import find_entry, load_catalogue
@@ -163,18 +164,17 @@ def _check(given: argparse.Namespace, settings: config.Settings) -> int:
         print_json(_check_document(facts, problems))
     else:
         _print_check(facts, problems)
-    return 4 if any(problem.level == "error" for problem in problems) else 0
+    return 4 if any(problem.severity == "stops" for problem in problems) else 0
 
 
-def _print_check(facts: ClusterFacts, problems: Sequence[Notice]) -> None:
+def _print_check(facts: ClusterFacts, problems: Sequence[CheckFinding]) -> None:
     console, nodes = wide_console(), facts.nodes
     console.print(found_text(nodes))
     console.print(_table(NODE_COLUMNS, (node_row(node) for node in nodes)))
     if facts.links:
         console.print(_table(LINK_COLUMNS, (link_row(link) for link in facts.links)))
-    for problem in problems:
-        mark = "❌" if problem.level == "error" else "⚠️ "
-        print(f"{mark} {notice_text(problem).removeprefix('❌ ')}")
+    for line in finding_lines(problems):
+        print(line)
     if not problems:
         print(t("cluster.well"))
 
@@ -190,7 +190,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return table
 
 
-def _check_document(facts: ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
+def _check_document(facts: ClusterFacts, problems: Sequence[CheckFinding]) -> dict[str, Any]:
     """Convert the facts and problems to JSON."""
-    listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in problems]
+    notices = [problem.notice for problem in problems]
+    listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in notices]
     return {**json.loads(to_json(facts)), "problems": listed}

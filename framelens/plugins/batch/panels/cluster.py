@@ -12,8 +12,8 @@ from app.components.controls import button, follow, show_error
 from app.context import services
 from app.formatting import plain
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import Notice
 from framelens.core.errors import AppError
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.i18n import notice_text, t
 from framelens.models.catalogue import Catalogue
 from framelens.models.placement import GpuCard
@@ -35,7 +35,8 @@ from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80
-ClusterCheck = BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]]
+_CheckResult = tuple[ClusterFacts, tuple[CheckFinding, ...]]
+ClusterCheck = BackgroundTask[None, _CheckResult]
 _ADDRESS, _MODEL = "cluster_address", "cluster_folder"
 
 
@@ -119,14 +120,14 @@ def _draw_task() -> None:
         _draw_found(*task.result)
 
 
-def _draw_found(facts: ClusterFacts, problems: Sequence[Notice]) -> None:
+def _draw_found(facts: ClusterFacts, problems: Sequence[CheckFinding]) -> None:
     st.markdown(plain(found_text(facts.nodes)))
     _draw_table(NODE_COLUMNS, map(node_row, facts.nodes))
     if facts.links:
         _draw_table(LINK_COLUMNS, map(link_row, facts.links))
     for problem in problems:
-        show = st.error if problem.level == "error" else st.warning
-        show(plain(notice_text(problem)))
+        show = st.error if problem.severity == "stops" else st.warning
+        show(plain(notice_text(problem.notice)))
     if not problems:
         st.success(t("cluster.well"), icon=":material/check_circle:")
 
@@ -141,7 +142,7 @@ def _start() -> None:
     model = (st.session_state.get(_MODEL) or "").strip()
     export_environment(services().settings)  # the token of the cluster may be in .env
 
-    def check(on_progress: Callable[[None], None], cancel: threading.Event) -> tuple[ClusterFacts, tuple[Notice, ...]]:
+    def check(on_progress: Callable[[None], None], cancel: threading.Event) -> _CheckResult:
         facts = check_cluster(RayCluster(address), model=model, port=ENGINE_PORT, cancel=cancel)
         return facts, find_problems(facts, model=model, port=ENGINE_PORT)
 

@@ -12,7 +12,7 @@ import pytest
 
 from framelens.cli import main
 from framelens.core.codec import from_json, to_json
-from framelens.core.domain import Notice
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.i18n import notice_text
 from framelens.plugins.batch.cluster import node_probe
 from framelens.plugins.batch.cluster.check import (
@@ -43,12 +43,12 @@ def link(source: int, target: int, **more: Any) -> ClusterLink:
     return replace(ClusterLink(f"10.0.0.{source}", f"10.0.0.{target}", 0.1, 1100.0, ""), **more)
 
 
-def problems(*nodes: ClusterNode, links: tuple[ClusterLink, ...] = (), **more: Any) -> tuple[Notice, ...]:
+def problems(*nodes: ClusterNode, links: tuple[ClusterLink, ...] = (), **more: Any) -> tuple[CheckFinding, ...]:
     return find_problems(ClusterFacts(nodes, more.get("lost", ()), links), model="/models/m", port=8000)
 
 
-def keys(found: tuple[Notice, ...]) -> list[tuple[str, str]]:
-    return [(one.key, one.level) for one in found]
+def keys(found: tuple[CheckFinding, ...]) -> list[tuple[str, str]]:
+    return [(one.key, one.notice.level) for one in found]
 
 
 def test_equal_nodes_have_no_problem() -> None:
@@ -66,7 +66,7 @@ def test_equal_nodes_have_no_problem() -> None:
 )
 def test_a_node_with_another_version_is_named(different: dict[str, Any], what: str) -> None:
     (found,) = problems(node(1), node(2, **different), node(3))
-    assert (found.key, found.level, found.values["what"]) == ("cluster_differs", "error", what)
+    assert (found.key, found.notice.level, found.values["what"]) == ("cluster_differs", "error", what)
     assert str(found.values["host"]).startswith("node2")
 
 
@@ -74,7 +74,7 @@ def test_a_missing_and_a_different_model_are_named() -> None:
     absent = NodeModel("", 0, 0, "No such file or directory")
     found = problems(node(1), node(2, model=absent), node(3, model=replace(MODEL, weights_bytes=1)), node(4))
     assert keys(found) == [("cluster_model_missing", "error"), ("cluster_model_differs", "error")]
-    assert "node2" in notice_text(found[0], "en") and "node3" in notice_text(found[1], "zh")
+    assert "node2" in notice_text(found[0].notice, "en") and "node3" in notice_text(found[1].notice, "zh")
 
 
 def test_wrong_network_variables_are_named() -> None:
@@ -104,7 +104,7 @@ def test_links_ports_and_memory_are_judged() -> None:
         ("cluster_link_slow", "warning"), ("cluster_shm", "warning"),
     ]  # fmt: skip
     for language in ("zh", "en"):
-        assert all("{" not in notice_text(one, language) for one in found)  # type: ignore[arg-type]
+        assert all("{" not in notice_text(one.notice, language) for one in found)  # type: ignore[arg-type]
 
 
 def test_facts_survive_json() -> None:
@@ -149,4 +149,18 @@ def test_the_command_prints_tables_and_json(
     assert main.main([*words, "--json", "--language", "en"]) == 4
     document = json.loads(capsys.readouterr().out)
     assert len(document["nodes"]) == 2
-    assert [one["key"] for one in document["problems"]] == ["cluster_model_missing"]
+    assert [(one["key"], one["level"]) for one in document["problems"]] == [("cluster_model_missing", "error")]
+
+
+def test_the_command_marks_problems_as_doctor_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = ClusterFacts((node(1, shm_bytes=64 << 20),), (LostNode("10.0.0.9", "token=hf_abcdefghijklmnopqrst"),), ())
+    monkeypatch.setattr("framelens.plugins.batch.commands.cluster.RayCluster", lambda address: None)
+    monkeypatch.setattr("framelens.plugins.batch.commands.cluster.check_cluster", lambda *_, **__: facts)
+    assert main.main(["cluster", "check", "--language", "en"]) == 4
+    error, warning = capsys.readouterr().out.splitlines()[-2:]
+    assert error.startswith("❌ The node 10.0.0.9 could not be asked:") and "hf_abc" not in error
+    assert warning.startswith("⚠️  node1 (10.0.0.1) has only")
+    lost, small = problems(node(1, shm_bytes=64 << 20), lost=(LostNode("10.0.0.9", "died"),))
+    assert (lost.severity, small.severity) == ("stops", "hinders")

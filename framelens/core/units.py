@@ -57,7 +57,16 @@ def seconds_left(elapsed_seconds: float, done: float, total: float) -> float | N
     >>> seconds_left(10.0, 2, 8)
     30.0
     """
-    return elapsed_seconds * (total - done) / done if 0 < done <= total else None
+    return extrapolated_seconds(elapsed_seconds, done, total - done) if done <= total else None
+
+
+def extrapolated_seconds(seconds: float, work: float, other_work: float) -> float | None:
+    """Return the seconds that other work takes if it is as fast as the work that took `seconds`; None without work.
+
+    >>> extrapolated_seconds(10.0, 2, 6), extrapolated_seconds(0.0, 0, 6)
+    (30.0, None)
+    """
+    return seconds * other_work / work if work > 0 else None
 
 
 def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "mm", point: str = ".") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from framelens.core.units import clock, gib_number, gib_text, human_size
+from framelens.core.units import clock, extrapolated_seconds, gib_number, gib_text, human_size, seconds_left
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_memory_is_counted_in_gib() -> None:
 )
 def test_clock_formats(seconds: float, options: dict[str, Any], text: str) -> None:
     assert clock(seconds, **options) == text
+
+
+def test_remaining_time_follows_the_rate_of_known_work() -> None:
+    assert extrapolated_seconds(300.0, 2, 5) == 750.0  # two jobs are estimated, three more count as their mean
+    assert seconds_left(10.0, 2, 8) == extrapolated_seconds(10.0, 2, 6) == 30.0
+    assert extrapolated_seconds(10.0, 2, 0) == 0.0
+    assert extrapolated_seconds(10.0, 0, 6) is None
+    assert seconds_left(10.0, 0, 8) is None and seconds_left(10.0, 9, 8) is None

@@ -14,6 +14,7 @@ from app.context import services
 from app.formatting import joined
 from app.state import page_state
 from framelens.core.errors import AppError
+from framelens.core.units import extrapolated_seconds
 from framelens.i18n import t
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
             seconds = 0.0
         if seconds is not None:
             known.append(seconds * (1.0 - job.share))
-    return sum(known) * len(jobs) / len(known) if known and any(known) else None
+    return extrapolated_seconds(sum(known), len(known), len(jobs)) if any(known) else None
 
 
 @st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from framelens.core.errors import AppError
-from framelens.core.units import seconds_left
+from framelens.core.units import extrapolated_seconds
 from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.results import VideoResult
 from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
@@ -54,10 +54,10 @@ class BatchTally:
     @property
     def seconds_left(self) -> float | None:
         """Estimate the remaining seconds; None until the first video of this run has ended."""
-        if self._since is None or not self._done:
+        if self._since is None:
             return None
-        done = self._work_of(self._done)
-        return seconds_left(self._clock() - self._since, done, done + self._work_of(self._left))
+        elapsed = self._clock() - self._since
+        return extrapolated_seconds(elapsed, self._work_of(self._done), self._work_of(self._left))
 
     def _work_of(self, keys: Collection[str]) -> float:
         mean = max(1.0, sum(self._sizes.values()) / len(self._sizes))

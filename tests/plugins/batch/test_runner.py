@@ -246,6 +246,7 @@ def test_the_remaining_time_follows_the_sizes() -> None:
     tally = BatchTally([small, large], clock=lambda: now[0])
     assert tally.seconds_left is None
     tally.apply(VideoBegun(small))
+    assert tally.seconds_left is None
     now[0] = 10.0
     result = VideoResult("100", "v", Path("v"), "f", "done")
     tally.apply(VideoEnded(small, result))

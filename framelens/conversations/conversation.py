@@ -123,6 +123,11 @@ class Look:
     start_seconds: float | None = None
     end_seconds: float | None = None
 
+    @property
+    def is_part(self) -> bool:
+        """Return whether there is a range."""
+        return (self.start_seconds, self.end_seconds) != (None, None)
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -5,14 +5,14 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef, Look, Turn
+from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef, Look
 from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
 from framelens.conversations.retrieval.named_parts import part_in_text
 from framelens.conversations.retrieval.named_times import moment_in_text, range_in_text
-from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
+from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, overlap, select
 from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
 from framelens.core.domain import Analysis, Notice
 from framelens.core.errors import PicturesRefused
@@ -62,7 +62,8 @@ class _FrameAdder:
         *before, turn = self.draft.conversation.branch()
         self.earlier = [one.question for one in before]
         self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
-        self.look, self.letters = _look(turn, self.analyses), turn.settings.letters
+        whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
+        self.look, self.letters = look_at(turn.question, turn.look, whole), turn.settings.letters
         self.searched = [one.thing for one in (turn.evidence.moments if turn.evidence else ())]
         scope = Scope(
             self.analyses, start_seconds=self.look.start_seconds, end_seconds=self.look.end_seconds, known=self.known
@@ -169,21 +170,24 @@ class _FrameAdder:
         yield from self._applied([self.draft.turn.with_frames(self.draft.conversation.numbered(refs))])
 
 
-def _look(turn: Turn, analyses: Mapping[str, Analysis]) -> Look:
+def look_at(question: str, given: Look, whole: Sequence[tuple[float, float]]) -> Look:
     """Return what to look at: in the range that the question names, if the user has given no range.
 
     A range that isn't in the videos, or covers them all, is ignored.
+
+    Args:
+        question: The question.
+        given: What the user wants.
+        whole: Start and end of each video in seconds.
     """
-    look, whole = turn.look, [Scope(analyses).range_of(one) for one in analyses.values()]
-    named = _named_look(turn.question, whole)
-    if not named or (look.start_seconds, look.end_seconds) != (None, None):
-        return look
-    scope = Scope(analyses, start_seconds=named.start_seconds, end_seconds=named.end_seconds)
-    ranges = list(map(scope.range_of, analyses.values()))
+    named = _named_look(question, whole)
+    if not named or given.is_part:
+        return given
+    ranges = [overlap(*one, named.start_seconds, named.end_seconds) for one in whole]
     if all(first >= last for first, last in ranges) or ranges == whole:
-        return look
+        return given
     end = named.end_seconds and min(named.end_seconds, max(last for _, last in ranges))
-    return replace(named, kind=named.kind if look.kind == "auto" else look.kind, end_seconds=end)
+    return replace(named, kind=named.kind if given.kind == "auto" else given.kind, end_seconds=end)
 
 
 def _named_look(question: str, whole: Sequence[tuple[float, float]]) -> Look | None:

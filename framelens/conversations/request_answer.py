@@ -24,11 +24,13 @@ from framelens.conversations.conversation import (
     AskSettings,
     Conversation,
     Evidence,
+    Look,
     MomentsSearched,
     ReasoningText,
     Turn,
     started,
 )
+from framelens.conversations.frames import look_at
 from framelens.conversations.moments.bisection import expected_frames, usual_looks
 from framelens.conversations.moments.finder import SIDE
 from framelens.conversations.report import reported
@@ -39,7 +41,13 @@ from framelens.conversations.retrieval.classification import (
     parts_in_words,
     searched_parts,
 )
-from framelens.conversations.retrieval.select import SCORING_SECONDS, RetrievalTools, is_dense
+from framelens.conversations.retrieval.select import (
+    SCORING_SECONDS,
+    RetrievalTools,
+    is_dense,
+    num_dense_frames,
+    overlap,
+)
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
 from framelens.core.domain import Analysis
 from framelens.core.events import AnswerChanged, AnswerStep, EngineProgress
@@ -182,21 +190,36 @@ def _connected(connection: EngineConnection) -> Generator[EngineProgress, None, 
 # ---- plan
 
 
-def plan_answer(question: str, seconds: float, frames: int) -> tuple[QuestionPlan, ...]:
+def plan_answer(question: str, whole: tuple[float, float], frames: int) -> tuple[QuestionPlan, ...]:
     """Return the ways in which the question of an analysis may be answered: several where the model decides.
+
+    The range that the question names is looked at alone, as for the answer.
 
     Args:
         question: The question.
-        seconds: Length of the video, or of the part of it that is analysed.
+        whole: Start and end of the video in seconds, or of the part of it that is analysed.
         frames: Number of frames that are analysed.
     """
+    look = look_at(question, Look(), [whole])
+    start, end = overlap(*whole, look.start_seconds, look.end_seconds)
+    if look.kind == "local":
+        plans: tuple[QuestionPlan, ...] = (QuestionPlan(),)
+    else:
+        plans = _ways(question, end - start, frames, whole_seconds=whole[1] - whole[0])
+    if not look.is_part:
+        return plans
+    return tuple(replace(one, frames=num_dense_frames(end - start, frames)) for one in plans)
+
+
+def _ways(question: str, seconds: float, frames: int, *, whole_seconds: float) -> tuple[QuestionPlan, ...]:
+    """Return the ways to answer a question about so many seconds of a video of `whole_seconds` with `frames`."""
     parts = searched_parts(question)
     kinds = [kind_in_words(part) for part in parts]
     searches = sum(kind in SEARCHED for kind in kinds)
     if len(parts) > 1:
         return (_search(seconds, searches, is_written=searches < len(parts)),)
     (kind,) = kinds
-    by_frames = _by_frames(kind or "local", seconds, frames)
+    by_frames = _by_frames(kind or "local", seconds, frames, whole_seconds=whole_seconds)
     if kind == "exists" or (kind is None and not is_in_known_words(question)):
         return _search(seconds), by_frames
     return (_search(seconds) if searches else by_frames,)
@@ -215,8 +238,10 @@ def _search(seconds: float, searches: int = 1, *, is_written: bool = False) -> Q
     )
 
 
-def _by_frames(kind: Kind, seconds: float, frames: int) -> QuestionPlan:
+def _by_frames(kind: Kind, seconds: float, frames: int, *, whole_seconds: float) -> QuestionPlan:
     if kind in ("global", "spoken") or is_dense(kind, seconds, frames):
         return QuestionPlan()
-    candidates = frames + min(MOST_THUMBNAILS, ceil(seconds / _THUMBNAIL_SECONDS))
-    return QuestionPlan((frames, candidates), THUMBNAIL_SIDE, SCORING_SECONDS, is_classified=True)
+    share = seconds / whole_seconds
+    candidates = frames + min(MOST_THUMBNAILS, ceil(whole_seconds / _THUMBNAIL_SECONDS))
+    looks = (ceil(share * frames), ceil(share * candidates))
+    return QuestionPlan(looks, THUMBNAIL_SIDE, SCORING_SECONDS, is_classified=True)

@@ -28,7 +28,8 @@ class QuestionPlan:
         most_look_seconds: Ceiling of the time for them.
         is_search: Whether these pictures belong to a search through the video.
         is_classified: Whether the model is asked first what the question asks for.
-        is_written: Whether the model writes the answer, about as many frames as are analysed.
+        is_written: Whether the model writes the answer.
+        frames: Most frames that the answer is written about; None for as many as are analysed.
     """
 
     looks: tuple[int, int] = (0, 0)
@@ -37,11 +38,12 @@ class QuestionPlan:
     is_search: bool = False
     is_classified: bool = False
     is_written: bool = True
+    frames: int | None = None
 
 
-Policy = Callable[[str, float, int], Sequence[QuestionPlan]]
-"""policy(question, seconds, frames) returns the ways in which a question about so many seconds of video, of which so
-many frames are analysed, may be answered; the model decides which."""
+Policy = Callable[[str, tuple[float, float], int], Sequence[QuestionPlan]]
+"""policy(question, whole, frames) returns the ways in which a question about the video from `whole[0]` to `whole[1]`
+seconds, of which so many frames are analysed, may be answered; the model decides which."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def estimate_question(
         return QuestionEstimate()
     ranges, requests = [], []
     for one in plans:
-        asked = _requests(one, min(frames, layout.per_part), layout, capacity, throughput)
+        written = frames if one.frames is None else one.frames
+        asked = _requests(one, min(written, layout.per_part), layout, capacity, throughput)
         asking = throughput.seconds(asked) if throughput else (0.0, 0.0) if not asked else None
         pixels = (side or one.look_side) if one.is_search else one.look_side
         tokens = estimate_frame_tokens(video.width, video.height, pixels) + _LOOK_TOKENS
@@ -137,6 +140,13 @@ def _look_seconds(
 
 
 def plans_of(policy: Policy | None, request: AnalysisRequest, seconds: float, frames: int) -> Sequence[QuestionPlan]:
-    """Return the ways in which the question of a request may be answered; empty without a question or a model."""
-    question = request.question.strip()
-    return policy(question, seconds, frames) if policy and question and request.use_model else ()
+    """Return the ways in which the question of a request may be answered; empty without a question or a model.
+
+    Args:
+        policy: How questions are answered, None where they aren't.
+        request: The request.
+        seconds: Length of the part that is analysed.
+        frames: Number of frames that are analysed.
+    """
+    question, start = request.question.strip(), request.selection.start_seconds
+    return policy(question, (start, start + seconds), frames) if policy and question and request.use_model else ()

@@ -107,14 +107,29 @@ class Scope:
     def range_of(self, analysis: Analysis) -> tuple[float, float]:
         """Return start and end of the part of a video to choose from: the range within the range of the analysis."""
         selection = analysis.request.selection
-        ends = (analysis.decode.readable_seconds, selection.end_seconds, self.end_seconds)
-        start = max(selection.start_seconds, self.start_seconds or 0.0)
-        return start, max(start, min(end for end in ends if end is not None))
+        ends = (analysis.decode.readable_seconds, selection.end_seconds)
+        last = min(end for end in ends if end is not None)
+        return overlap(selection.start_seconds, last, self.start_seconds, self.end_seconds)
 
     def keyframes_in(self, analysis: Analysis) -> tuple[Keyframe, ...]:
         """Return the keyframes of a video in its range."""
         start, end = self.range_of(analysis)
         return tuple(one for one in analysis.keyframes if start <= one.time_seconds < end)
+
+
+def overlap(start: float, end: float, first: float | None, last: float | None) -> tuple[float, float]:
+    """Return the part of [start, end) within [first, last), in seconds; None for no limit.
+
+    >>> overlap(0.0, 60.0, 50.0, 70.0), overlap(0.0, 60.0, None, None), overlap(0.0, 60.0, 70.0, None)
+    ((50.0, 60.0), (0.0, 60.0), (70.0, 70.0))
+    """
+    start = max(start, first or 0.0)
+    return start, max(start, end if last is None else min(end, last))
+
+
+def num_dense_frames(seconds: float, most: int) -> int:
+    """Return how many frames are taken densely from a range: four a second, at most `most`."""
+    return min(most, ceil(_MOST_A_SECOND * seconds))
 
 
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
@@ -204,8 +219,8 @@ class _Choosing:
             if not is_here(analysis, self.tools):
                 continue
             start, end = self.scope.range_of(analysis)
-            count = min(share, ceil(_MOST_A_SECOND * (end - start)))
-            times = [start + (place + 0.5) * (end - start) / count for place in range(max(0, count))]
+            count = num_dense_frames(end - start, share)
+            times = [start + (place + 0.5) * (end - start) / count for place in range(count)]
             frames += yield from self._pictures(id_, analysis, times)
         return frames
 

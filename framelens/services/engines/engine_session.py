@@ -234,10 +234,10 @@ def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure)
     )
 
 
-def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[QuestionPlan]:
+def _answer_policy(question: str, whole: tuple[float, float], frames: int) -> Sequence[QuestionPlan]:
     from framelens.conversations.request_answer import plan_answer  # only requests with a question need it
 
-    return plan_answer(question, seconds, frames)
+    return plan_answer(question, whole, frames)
 
 
 def _measured_run(settings: Settings) -> tuple[RequestTiming, ...]:

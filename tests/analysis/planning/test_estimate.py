@@ -228,6 +228,16 @@ def test_any_question_takes_longer_than_a_description() -> None:
         assert estimate.prompt_tokens > described.prompt_tokens
 
 
+def test_a_named_range_costs_as_many_frames_as_it_holds() -> None:
+    whole, named = (asked(f"What does the man hold{words}?", LOOKED, frames=40) for words in ("", " at 0:15"))
+    assert (whole.looks[0], named.looks) == (40, (0, 0))
+    assert whole.seconds and named.seconds and named.seconds[1] < whole.seconds[1]
+    shorter = asked("What does the man hold in the last 2 seconds?", LOOKED, frames=40)
+    assert shorter.prompt_tokens < named.prompt_tokens < whole.prompt_tokens
+    later = replace(request(40, question="最后2秒有几个人"), selection=Selection(start_seconds=100.0))
+    assert planner(LOOKED, policy=plan_answer)(video(600.0), later, TEMPLATE).looks == (0, 0)
+
+
 def test_question_is_not_answered_without_a_model_or_a_policy() -> None:
     alone = planner(policy=plan_answer)(video(), request(question=WHEN, use_model=False), TEMPLATE)
     assert alone.looks == (0, 0) and alone.seconds is None

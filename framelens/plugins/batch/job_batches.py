@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure
@@ -17,7 +17,7 @@ from framelens.core.files import new_id, numbered, readable, safe_stem
 from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import State
-from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import ResultState, VideoResult
 from framelens.plugins.batch.summary import NAMES, Summary, SummaryBuilder, render
@@ -27,6 +27,10 @@ from framelens.reports.formats import FORMATS, files_of
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 from framelens.store.library_index import LibraryEntry
+
+if TYPE_CHECKING:
+    from framelens.analysis.planning.estimate import Planner
+    from framelens.analysis.prompts.templates import Templates
 
 VideoState = State | Literal["pending"]
 _FORMAT = "html"
@@ -38,13 +42,21 @@ class PageBatches:
 
     Jobs are submitted in the background, since a file is hashed for that.
 
+    Args:
+        store: The store.
+        jobs: The queue.
+        templates: The templates of requests.
+        planner: Returns the planner of the engine in use.
+
     Attributes:
         stored: All batches, also those that commands have started.
     """
 
-    def __init__(self, store: Store, jobs: Jobs) -> None:
+    def __init__(self, store: Store, jobs: Jobs, templates: Templates, planner: Callable[[], Planner]) -> None:
         self._store = store
         self._jobs = jobs
+        self._templates = templates
+        self._planner = planner
         self._tasks = BackgroundTasks[None, None]("batch")
         self.stored = BatchRepository(store)
 
@@ -139,7 +151,9 @@ class PageBatches:
             if cancel.is_set():
                 raise Cancelled
             try:
-                request = replace(batch.request, path=video.path)
+                request = request_for(
+                    batch.request, video.path, self._templates, self._planner(), fits=batch.fits_request
+                )
                 made = replace(video, job_id=self._jobs.submit(request, name=video.name))
             except StorageError:
                 raise

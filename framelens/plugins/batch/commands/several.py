@@ -16,11 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from framelens.analysis.planning.frame_budget import FIT
+from framelens.analysis.prompts.templates import Templates
+from framelens.cli.analysis_options import build_common_request
 from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.config import Settings
 from framelens.core.codec import Failure, to_document
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, ConfigError
 from framelens.core.files import new_id
 from framelens.core.roles import current_user
@@ -128,8 +131,7 @@ def run(
 class _BatchRecord:
     """The videos of a command as a stored batch, which the page shows and continues like its own batches.
 
-    The same command again replaces the earlier batch. Nothing is stored for a single video or if no request can be
-    built.
+    The same command again replaces the earlier batch. Nothing is stored for a single video or if no path gives a video.
     """
 
     def __init__(self, batches: BatchRepository, command: SeveralVideos, items: Sequence[Input]) -> None:
@@ -140,11 +142,17 @@ class _BatchRecord:
         ]
         self._places = {one.path: place for place, one in enumerate(items)}
         self._batch: Batch | None = None
-        if (request := _first_request(command, items)) and len(items) > 1:
-            given = "\n".join(str(one.path) for one in items)
-            key = request_digest(f"{current_user().id}\n{given}", replace(request, path=UNKNOWN_PATH), {})
-            videos, common = tuple(self._videos), replace(request, path=UNKNOWN_PATH)
-            self._batch = batches.add(Batch(key[: len(new_id())], videos, common, "", repeats=command.given.anew))
+        if len(items) > 1 and any(one.error is None for one in items):
+            self._batch = batches.add(self._made(command, items))
+
+    def _made(self, command: SeveralVideos, items: Iterable[Input]) -> Batch:
+        given, settings = command.given, command.settings
+        request, fits = build_common_request(given, settings, Templates(settings.template_dir)), given.frames == FIT
+        words = (current_user().id, *(["fit"] if fits else []), *(str(one.path) for one in items))
+        key = request_digest("\n".join(words), request, {})
+        return Batch(
+            key[: len(new_id())], tuple(self._videos), request, "", fits_request=fits, repeats=command.given.anew
+        )
 
     def save(self, outcome: Outcome) -> None:
         """Store the job or failure of a video."""
@@ -154,19 +162,6 @@ class _BatchRecord:
         job_id = outcome.job.id if outcome.job else ""
         failure = Failure.of(outcome.error) if outcome.error and not job_id else None
         self._batches.save_video(self._batch.id, place, replace(self._videos[place], job_id=job_id, failure=failure))
-
-
-def _first_request(command: SeveralVideos, items: Iterable[Input]) -> AnalysisRequest | None:
-    """Return the request about the first video for which a request can be built, or None."""
-    for item in items:
-        try:
-            if item.error is None:
-                return command.request(item.path)
-        except ConfigError:
-            raise
-        except AppError:  # the outcome of that video says so
-            continue
-    return None
 
 
 def _outcomes(

@@ -34,7 +34,9 @@ def batches() -> PageBatches:
     """Return the batches that the page starts, which all sessions share."""
     from framelens.plugins.batch.job_batches import PageBatches
 
-    return services().part("batches", lambda made: PageBatches(made.store, made.jobs))
+    return services().part(
+        "batches", lambda made: PageBatches(made.store, made.jobs, made.templates, lambda: made.planner)
+    )
 
 
 def start(name: str, videos: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest) -> None:

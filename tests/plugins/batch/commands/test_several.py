@@ -80,6 +80,16 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
     assert list(tmp_path.glob("*.md")) == []
 
 
+@pytest.mark.slow
+def test_fit_stays_fit_in_the_stored_batch(clips: Path, tmp_path: Path) -> None:
+    words = ["analyse", clips / "*.mp4", "--no-model", "--skip-done"]
+    for more in (["--frames", "fit"], ["--frames", "fit"], ["--frames", "auto"]):
+        assert run(*words, *more, cwd=tmp_path).returncode == 3
+    auto, fit = stored_batches(tmp_path)
+    assert (fit.fits_request, auto.fits_request) == (True, False)
+    assert fit.request == auto.request, "it has the number of no video"
+
+
 @pytest.mark.thorough
 @pytest.mark.slow
 def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from framelens.core.errors import InputError
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import in_language, t
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.job_batches import bundle, status_of
+from framelens.plugins.batch.job_batches import PageBatches, bundle, status_of
 from framelens.plugins.batch.panels import batch
 from framelens.reports.files import zipped
 from framelens.services.container import Services
@@ -172,6 +172,37 @@ def test_what_was_not_submitted_is_continued_later(services: Services, page: App
     assert [ended(services, one.job_id).state for one in record.videos] == ["done", "done"]
     services.jobs.remove(record.videos[0].job_id)
     assert [one.video.name for one in status_of(record, services.jobs)] == ["b.mp4"]
+
+
+def test_frames_that_fit_are_counted_for_each_video(
+    services: Services, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = dict[str, AnalysisRequest]()
+
+    def submit(request: AnalysisRequest, *, name: str) -> str:
+        asked[name] = request
+        return f"job of {name}"
+
+    held = {"a.mp4": 3, "b.mp4": 7}
+    planner: Any = SimpleNamespace(held_frames=lambda video, request, template: held[video.path.name])
+    monkeypatch.setattr(services.jobs, "submit", submit)
+    batches = PageBatches(services.store, services.jobs, services.templates, lambda: planner)
+    (folder / "c.mp4").write_text("no video")
+    videos = tuple(BatchVideo("", folder / name, name) for name in ("a.mp4", "c.mp4", "b.mp4"))
+    request = AnalysisRequest(Path("x"), frames=256, adapts=True)
+    with as_user(LOCAL_USER):
+        for name, fits in (("fits", True), ("given", False)):
+            asked.clear()
+            record = batches.stored.add(Batch(name, videos, request, "", fits_request=fits))
+            batches.proceed(record)
+            while batches.is_submitting(record.id):
+                time.sleep(0.01)
+            assert batches.error_of(record.id) is None
+            counts = {name: (one.frames, one.adapts) for name, one in asked.items()}
+            expected = {"a.mp4": (3, False), "b.mp4": (7, False)} if fits else dict.fromkeys(asked, (256, True))
+            assert counts == expected and len(asked) == 2 + (not fits)
+            failed = [one.name for one in batches.stored.get(record.id).videos if one.failure]
+            assert failed == (["c.mp4"] if fits else []), "only the count needs the video before the analysis"
 
 
 def test_uploads_of_others_are_in_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,7 @@ def _search(seconds: float, searches: int = 1, *, is_written: bool = False) -> Q
 def _by_frames(kind: Kind, seconds: float, frames: int, *, whole_seconds: float) -> QuestionPlan:
     if kind in ("global", "spoken") or is_dense(kind, seconds, frames):
         return QuestionPlan()
-    share = seconds / whole_seconds
+    share = seconds / whole_seconds if whole_seconds else 1.0
     candidates = frames + min(MOST_THUMBNAILS, ceil(whole_seconds / _THUMBNAIL_SECONDS))
     looks = (ceil(share * frames), ceil(share * candidates))
     return QuestionPlan(looks, THUMBNAIL_SIDE, SCORING_SECONDS, is_classified=True)

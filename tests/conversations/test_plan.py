@@ -31,6 +31,11 @@ def test_what_the_model_decides_is_planned_in_both_ways(question: str) -> None:
     assert by_frames.is_written and by_frames.looks == (40, 340) and by_frames.most_look_seconds == SCORING_SECONDS
 
 
+def test_a_video_without_a_length_is_planned() -> None:
+    assert plan_answer("What does the sign say?", (0.0, 0.0), 8)
+    assert plan_answer("How many people are there?", (5.0, 5.0), 8)
+
+
 def test_other_parts_of_a_question_are_written() -> None:
     (plan,) = plan_answer("When does the car appear and what does the driver wear?", (0.0, 60.0), 20)
     assert plan.is_search and plan.is_written

@@ -1,6 +1,6 @@
 """Accounts of users, their sessions, and the secret that signs the sessions' cookies.
 
-Passwords arrive here as hashes, and so do the tokens of sessions: who reads the database can't log in with it.
+Passwords and the tokens of sessions arrive here as hashes, so nothing in the database is enough to log in.
 """
 
 import sqlite3
@@ -39,7 +39,7 @@ class AccountRow:
 
     @property
     def owner(self) -> User:
-        """Return the user who sees what the account has and nothing of others, also where it is an administrator's."""
+        """Return the account's user for its own data alone: an administrator as an analyst."""
         return User(self.id, self.name, "analyst" if self.role == "administrator" else self.role)
 
 
@@ -63,7 +63,7 @@ class AccountStore:
     """The accounts in a store. Safe to use from several threads; every method raises StorageError.
 
     Attributes:
-        num_changes: How often this object has changed who may do what.
+        num_changes: Number of times that this object has changed an account or ended sessions.
     """
 
     def __init__(self, store: Store) -> None:
@@ -100,7 +100,7 @@ class AccountStore:
         return next(iter(self._rows("id = ?", account_id)), None)
 
     def owner(self, user_id: str) -> User:
-        """Return the user that background work acts for: whom it belongs to, with the role that the account has now.
+        """Return the owner of background work as the user it acts for, with the account's current role.
 
         An owner whose account was removed may only read.
         """
@@ -146,7 +146,7 @@ class AccountStore:
     def add_session(self, row: SessionRow, *, created_after: float, used_after: float) -> None:
         """Store a session and delete all that began or were used before these times.
 
-        On a full disk it uses the room that is kept: who can free some must be able to log in.
+        On a full disk it uses the reserved space, since users must log in to free some.
         """
         with self._store.changing(frees=True) as connection:
             connection.execute("DELETE FROM sessions WHERE created < ? OR used < ?", (created_after, used_after))

@@ -1,4 +1,4 @@
-"""Records of the HTTP API: keys, submitted jobs with their source, webhooks and what was sent to them.
+"""Records of the HTTP API: keys, submitted jobs with their source, webhooks and their messages.
 
 A job's record begins before the job is in the queue, while its video is fetched, and ends with it. The document of a
 submission is not interpreted here.
@@ -125,7 +125,7 @@ class ApiStore:
     # ---- submissions
 
     def add_submission(self, row: SubmissionRow, most: int) -> bool:
-        """Store a submission, unless so many jobs of its key are at work; return whether it was stored.
+        """Store a submission unless `most` jobs of its key are unfinished; return whether it was stored.
 
         A message to each webhook of the key is stored with it.
         """
@@ -141,7 +141,7 @@ class ApiStore:
         return True
 
     def move_submission(self, job_id: str, known_id: str) -> None:
-        """Let a submission belong to a job that exists already; webhooks that have a message about it get no other."""
+        """Assign a submission to a job that exists already, without a second message to any webhook about that job."""
         with self._store.changing() as connection:
             found = connection.execute(f"SELECT {_SUBMISSIONS} FROM submissions WHERE job_id = ?", (job_id,)).fetchone()
             connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
@@ -149,7 +149,7 @@ class ApiStore:
                 _insert(connection, replace(SubmissionRow(*found), job_id=known_id, state="queued"))
 
     def end_fetch(self, job_id: str, state: str, reason: str = "") -> None:
-        """Store that a video is there ("queued"), or why it is not ("failed" or "cancelled")."""
+        """Store that a video has been fetched ("queued"), or why it has not ("failed" or "cancelled")."""
         with self._store.changing() as connection:
             connection.execute(
                 "UPDATE submissions SET state = ?, reason = ? WHERE job_id = ? AND state = 'fetching'",
@@ -166,7 +166,7 @@ class ApiStore:
             return changed.rowcount == 1
 
     def submission(self, job_id: str) -> SubmissionRow | None:
-        """Get the submission of a job, or None, also where the user may not see it."""
+        """Get the submission of a job; None if it doesn't exist or the user may not see it."""
         clause, values = visible("user_id")
         tail = f"WHERE job_id = ? AND job_id {NOT_IN_TRASH} AND {clause}"
         return next(iter(self._submissions(tail, job_id, *values)), None)
@@ -238,7 +238,7 @@ class ApiStore:
         return bool(self._store.select("SELECT 1 FROM deliveries WHERE state = 'waiting' LIMIT 1"))
 
     def due(self, now: float) -> list[tuple[DeliveryRow, WebhookRow, str]]:
-        """List the messages to send at this time, each with its webhook and the state of its job, which has ended."""
+        """List the messages due now about jobs that have ended, each with its webhook and the state of its job."""
         columns = ", ".join(f"deliveries.{name}" for name in _DELIVERIES.split(", "))
         found = self._store.select(
             f"SELECT {columns}, webhooks.*, ifnull(jobs.state, submissions.state) FROM deliveries"

@@ -1,6 +1,6 @@
 """Audit log: who uploaded, analysed, deleted, switched, exported, shared, imported, logged in, and so on, and when.
 
-It has ids and names of what was acted on, and never what was asked or answered. The newest entries are kept.
+It has ids and names of objects, and never a question or an answer. The newest entries are kept.
 """
 
 import logging
@@ -17,7 +17,7 @@ from framelens.store.database import Store
 _log = logging.getLogger(__name__)
 MOST_ENTRIES = 100_000
 """Entries that are kept, some 15 MB."""
-_MOST_CHARACTERS = 300  # of a name
+_MOST_CHARACTERS = 300  # in a name
 Action = Literal[
     "upload",
     "analyse",
@@ -91,8 +91,8 @@ class AuditLog:
 
         Args:
             limit: Number of entries at most.
-            actions: Only these; empty for all.
-            user: Only those of the user with this id or name; "" for all.
+            actions: Only these actions; empty for all.
+            user: Id or name of a user whose entries alone are listed; "" for all.
         """
         clauses, values = ["1"], list[object]()
         if actions:

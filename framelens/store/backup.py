@@ -1,7 +1,7 @@
-"""Backups of a data folder: a file with the database, what belongs to it, and a list of all hashes.
+"""Backups of a data folder: a file with the database, the files that belong to it, and a list of all hashes.
 
-A backup has what is the user's work: analyses, conversations, accounts, batches, templates, the chosen model, what was
-measured, which code of models is trusted, and videos. It has no caches (surveys, stored answers), logs, unfinished
+A backup has the user's work: analyses, conversations, accounts, batches, templates, the chosen model, measurements,
+which code of models is trusted, and videos. It has no caches (surveys, stored answers), logs, unfinished
 uploads, sessions or keys of engines. It is a ZIP file without compression, as videos and pictures don't get smaller.
 """
 
@@ -51,17 +51,17 @@ _MANIFEST = "manifest.json"
 _FORMAT = 1
 """Version of the backup's own form; a backup with a higher number is refused."""
 _MOST_MANIFEST_BYTES = 256 << 20
-"""Of some million files."""
+"""Enough for some million files."""
 _KEPT_FREE_BYTES = 64 << 20
-"""Left free, as by uploads (framelens.store.videos.video_repository)."""
+"""Disk space left free, as by uploads (framelens.store.videos.video_repository)."""
 _UNFINISHED = "backup-part"
-"""In the names of a backup's files until it is whole."""
+"""Part of the names of a backup's files until the backup is whole."""
 _LEFT_SECONDS = 3600.0
-"""Seconds without a write to it, after which an unfinished file belongs to a killed backup."""
+"""Seconds without a write, after which an unfinished file belongs to a killed backup."""
 _PATIENCE_SECONDS = 30.0
 """How long to wait while another process opens the data folder."""
 _BLOCK_BYTES = 1 << 20
-"""Read at once."""
+"""Size of a read."""
 _RECORDS = ("model.json", *(name for name in old_records.FILES if name != "downloads.json"))
 _BATCHES = old_records.BATCHES
 _FOLDERS = {_BATCHES: "*.json", "templates": "*.toml", "models": "*.toml"}
@@ -74,11 +74,11 @@ _NAME = re.compile(
     + rf"|{_BATCHES}/[A-Za-z0-9]{{1,64}}\.json"
     + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\:]+"
 )
-"""What a backup may contain; nothing else is written to a backup or at a restore. Only names that users have given to
-files of theirs may have a colon, which is the beginning of a hidden part of a file on Windows.
+"""Names of the files that a backup may contain; no others are written to a backup or at a restore. No name has a
+colon, which begins a hidden part of a file on Windows, except names that users have given to their files.
 """
 _MOST_NAME_BYTES = 255
-"""Of a file, in most file systems."""
+"""Longest name of a file in most file systems."""
 
 
 class BackupSource(NamedTuple):
@@ -100,7 +100,7 @@ class BackupFile:
 
 @dataclass(frozen=True)
 class BackupManifest:
-    """What a backup says of itself.
+    """Description of a backup, stored in it.
 
     Attributes:
         form: Version of the backup's form.
@@ -145,8 +145,8 @@ def backup_bytes(data_dir: Path, *, videos: bool) -> int:
 def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifest:
     """Write a backup of a data folder that may be in use, whole or not at all, for its owner alone to read.
 
-    A file that is there is replaced when the backup is whole.
-    The database is copied as it is at a moment, then the files. Analyses and uploads continue meanwhile.
+    An existing file is replaced when the backup is whole. The database is copied as a snapshot, then the files.
+    Analyses and uploads continue meanwhile.
 
     Raises:
         ConfigError: "backup_nothing": there is no data.
@@ -157,7 +157,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
     with disk_errors(target.parent):
         make_private_folder(target.parent)
         _remove_leftovers(target.parent)
-        # The copy of the database is there twice for a moment: beside the backup and in it.
+        # The copy of the database exists twice for a moment: beside the backup and in it.
         needed = backup_bytes(data_dir, videos=videos) + database.used_bytes(data_dir / DATABASE)
         _check_room(target.parent, needed)
     scratch = target.with_name(f".{secrets.token_hex(6)}.{_UNFINISHED}")  # a longer name might not fit
@@ -179,7 +179,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed backups left in a folder."""
+    """Remove the files that killed backups left in a folder."""
     for left in folder.glob(f"*.{_UNFINISHED}*"):
         with suppress(OSError):
             if earliest_time() - left.stat().st_mtime > _LEFT_SECONDS:
@@ -194,7 +194,7 @@ def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool
                 continue
             try:
                 opened: BinaryIO = BytesIO(one.data) if one.data is not None else one.path.open("rb")
-            except FileNotFoundError:  # deleted meanwhile, and with a video goes its record
+            except FileNotFoundError:  # deleted meanwhile; a deleted video's record is left out, too
                 gone.add(f"{one.name.rpartition('/')[0]}.json")
                 continue
             with opened, archive.open(_entry(one.name), "w", force_zip64=True) as out:
@@ -226,7 +226,7 @@ def _copied(source: IO[bytes], out: IO[bytes] | None, most_bytes: int | None = N
 
 
 def _sources(data_dir: Path, videos: bool) -> Iterator[BackupSource]:
-    """Yield the files of a backup but the database, videos before their records."""
+    """Yield the files of a backup except the database, videos before their records."""
     for name in _RECORDS:
         path = data_dir / name
         if name == "model.json":
@@ -275,14 +275,15 @@ def check_backup(source: Path) -> BackupManifest:
 
 
 def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
-    """Put the contents of a backup in place of the contents of a data folder that no process uses.
+    """Replace the contents of a data folder that no process uses by the contents of a backup.
 
-    Everything is unpacked beside them, checked and migrated first, and has the entry in its audit log. What was there
-    is moved aside; caches and logs stay, and so do the videos if the backup has no videos. A restore that is killed
-    while it moves is finished by whatever opens the folder next; what an earlier kill leaves is removed then.
+    The backup is unpacked beside the old contents, checked, migrated, and given an entry in its audit log before any
+    file is replaced. The old contents are moved aside; caches and logs stay, and so do the videos if the backup has no
+    videos. The next process that opens the folder finishes a restore that was killed while it moved files, and removes
+    the files of a restore that was killed earlier.
 
     Returns:
-        The manifest, and the folder with what was there before.
+        The manifest, and the folder with the old contents.
 
     Raises:
         InputError: As `check_backup`, or "restore_in_use".
@@ -302,7 +303,7 @@ def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
 
 @contextmanager
 def _scratch(data_dir: Path) -> Iterator[tuple[Path, ProcessLock]]:
-    """Make a folder for what is restored, and remove it afterwards; once its lock is released, the next start does."""
+    """Make a folder to unpack a backup in, and remove it afterwards; a start removes it once its lock is released."""
     folder = data_dir / f"{RESTORING}-{secrets.token_hex(4)}.new"
     with opening(data_dir, _PATIENCE_SECONDS):
         make_private_folder(folder)
@@ -326,7 +327,7 @@ def _unpack(source: Path, archive: zipfile.ZipFile, manifest: BackupManifest, fo
 
 
 def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path) -> None:
-    """Make what was unpacked the contents of `data_dir`: of this version, and with paths below it."""
+    """Adapt the unpacked files to `data_dir`: migrate the database, and move paths below the data folder."""
     old, new = (str(Path(one) / _VIDEOS) + os.sep for one in (manifest.data_dir, data_dir))
     try:
         database.adopt_store(folder / DATABASE, {old: new} if old != new else {})

@@ -1,8 +1,7 @@
 """Stored conversations: kept turn by turn with their pictures, listed, searched and renamed.
 
-The documents of the turns are not interpreted here. An analysis that is deleted takes the conversations with it that
-are about no other analysis, and a conversation its pictures; an analysis in the trash hides conversations that are
-about nothing else. A
+The documents of the turns are not interpreted here. A conversation is deleted with the last of its analyses, and a
+picture with the last conversation that has it; a conversation whose analyses are all in the trash is hidden. A
 conversation itself can be in the trash, too (framelens.store.trash).
 """
 
@@ -27,7 +26,7 @@ _ABOUT = (
 _OF_JOBS = "SELECT conversation_id FROM conversation_jobs"
 _NOT_HIDDEN = f"id {NOT_IN_TRASH} AND (id NOT IN ({_OF_JOBS}) OR id IN ({_OF_JOBS} WHERE job_id {NOT_IN_TRASH}))"
 _UNUSED = timedelta(days=1)
-"""A picture that no conversation has by then never belongs to a conversation."""
+"""Age at which a picture without a conversation is deleted."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class ConversationStore:
             False if nothing was changed, because another program has added a turn.
 
         Raises:
-            InputError: "job_unknown": all its analyses were deleted, or "conversation_unknown": it was itself.
+            InputError: "job_unknown": all its analyses were deleted, or "conversation_unknown": the conversation was.
         """
         with self._store.changing() as connection:
             marks = ", ".join("?" * len(row.about))

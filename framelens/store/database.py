@@ -52,7 +52,7 @@ class Row:
     """A stored analysis.
 
     Attributes:
-        owner: Name of the process that works on it or did so last (framelens.store.fs_utils).
+        owner: Name of the process that works on the analysis or did so last (framelens.store.fs_utils).
         priority: Waiting analyses with a higher priority run first.
         same: Deduplication key, "" until it is known.
         user_id: Id of the user to whom it belongs, or ""; never changed after it was inserted.
@@ -72,8 +72,8 @@ class Row:
 class Store:
     """Database in a file, shared by all threads.
 
-    `folder` is the data folder. `get` and `recent` find what the user of the context may see; for others, a row of
-    someone else isn't there. Rows in the trash are found by `get_trashed` alone.
+    `folder` is the data folder. `get` and `recent` find the rows that the user of the context may see. Rows in the
+    trash are found by `get_trashed` alone.
 
     The constructor and every method raise StorageError if SQLite or the operating system refuses.
     """
@@ -224,7 +224,7 @@ class Store:
 
     @contextmanager
     def together(self, *, frees: bool = False) -> Iterator[None]:
-        """Make a transaction of all that this thread stores within the context: a kill leaves all of it or nothing.
+        """Make a single transaction of all changes by this thread within the context: a kill leaves all or nothing.
 
         Args:
             frees: As for `changing`.
@@ -270,7 +270,7 @@ def open_store(data_dir: Path) -> Store:
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:
-    """Return what distinguishes this file from another file with its name; None without a file."""
+    """Return device and inode, which distinguish this file from another file of its name; None without a file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -330,7 +330,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def is_in_use(path: Path) -> bool:
-    """Return whether another connection has this database open, in whatever process.
+    """Return whether another connection, in this or another process, has this database open.
 
     A connection with a write-ahead log keeps a shared lock. A file that is damaged can't be in use.
     """
@@ -346,10 +346,10 @@ def is_in_use(path: Path) -> bool:
 
 
 def copy_store(path: Path, copy: Path) -> int:
-    """Write a copy of a database that others may be using, as it is at a moment, and return its version.
+    """Write a snapshot of a database that others may be using, and return its version.
 
-    What was deleted isn't in it, nor sessions and the secret that signs cookies: who logs in gets a new session. Nor
-    are confirmed downloads, which hold on this machine. A copy that couldn't be finished is left to the caller.
+    It leaves out deleted data, sessions, the secret that signs cookies (users log in again), and confirmed downloads,
+    which are valid on this machine alone. The caller removes a copy that couldn't be finished.
 
     Raises:
         StorageError: "store_newer" or "store_changing".
@@ -381,11 +381,11 @@ def used_bytes(path: Path) -> int:
 
 
 def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
-    """Check a database that was copied, migrate it, and change folders in its paths.
+    """Check a copied database, migrate it, and change folders in its paths.
 
     Args:
         path: The database, which no one else uses.
-        moved: Beginnings of paths as they are in it, each with its replacement.
+        moved: Beginnings of paths in the database, each with its replacement.
 
     Raises:
         StorageError: "store_newer".

@@ -1,8 +1,8 @@
 """Cache of surveys, so that a video need not be decoded again: bytes under a key, dropping the least recently used.
 
 It also records the SHA-256 of files, so that a long file that has not changed is not read again. It doesn't interpret
-the bytes. A disk that refuses makes it forget, and never fails a job. What a user's jobs have stored is not found by
-another user's jobs: a survey that is there at once would say that someone has the same video.
+the bytes. On an error of the disk an entry is lost, and no job fails. Each user has separate entries: a survey that is
+cached already would reveal that another user has the same video.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ class ExtractionStore:
             return False
 
     def note_sha256(self, path: Path, sha256: str, state: str | None) -> None:
-        """Record the SHA-256 of a file, if its `state` before it was read is still its state.
+        """Record the SHA-256 of a file that hasn't changed since its `state` was taken.
 
         Args:
             path: The file.

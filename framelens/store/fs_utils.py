@@ -1,9 +1,9 @@
-"""File system utilities of the store: atomic JSON files, human-readable sizes, a secret, the log.
+"""File system utilities of the store: atomic files, disk space in reserve, a secret, the log, locks of processes.
 
 An error of the operating system becomes a StorageError that names the folder and the reason.
 
-A process id would not do: it is reused after a reboot, and means nothing in another container on the same data folder.
-A lock file works in all these cases, whatever the clock says.
+Processes are recognised by lock files. A process id is reused after a reboot, and means nothing in another container
+on the same data folder.
 """
 
 import errno
@@ -52,7 +52,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def keep_reserve(folder: Path) -> None:
-    """Reserve disk space to free when the disk is full, unless it is nearly full already."""
+    """Reserve disk space to free when the disk is full, unless the disk is nearly full already."""
     path = folder / _RESERVE
     with suppress(OSError):
         if not path.exists() and shutil.disk_usage(folder).free > 10 * _RESERVE_BYTES:
@@ -60,7 +60,7 @@ def keep_reserve(folder: Path) -> None:
 
 
 def release_reserve(folder: Path) -> bool:
-    """Delete that file if the disk is nearly full; return whether it was there and there is more room now."""
+    """Free the reserved disk space if the disk is nearly full; return whether any was freed."""
     path = folder / _RESERVE
     with suppress(OSError):
         if shutil.disk_usage(folder).free < _RESERVE_BYTES and path.exists():
@@ -122,7 +122,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def own_secret(path: Path) -> bytes:
     """Read 32 random bytes from `path`; create them first, readable by the owner alone, if they don't exist.
 
-    Of several processes that do so at the same moment, each returns the bytes of the first.
+    Processes that create them at the same moment all return the bytes of the first process.
     """
     if path.exists() and path.stat().st_size:  # earlier versions, killed in the middle, left an empty file
         return path.read_bytes()
@@ -146,7 +146,7 @@ class _PrivateLog(RotatingFileHandler):
         return open(self.baseFilename, "a", encoding=self.encoding, opener=private_opener)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Leave out what can't be written, as on a full disk; users get a sentence about that from elsewhere."""
+        """Drop a record that can't be written, as on a full disk, which other code reports to users."""
 
 
 class _MaskedFormatter(logging.Formatter):
@@ -166,10 +166,10 @@ def log_to_terminal() -> None:
 
 
 def log_to(data_dir: Path) -> Path:
-    """Send the log of everything under `app` to a file in the data folder, with a backup, of at most 5 MB each.
+    """Send the log of `framelens` to a file in the data folder, with a backup, of at most 5 MB each.
 
-    Create the folder if it is missing, and remove the access of other users to files of earlier versions. Log errors
-    that nothing catches in a thread, too.
+    Create the folder if it is missing, and remove the access of other users to files of earlier versions. Also log
+    uncaught errors of threads.
 
     Returns:
         The path of the log.
@@ -206,11 +206,11 @@ def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
 def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
     """Keep other processes from opening or replacing the store in `folder` for a block.
 
-    First finish a restore that was interrupted, and remove what killed processes left. Where the disk refuses a lock
+    First finish a restore that was interrupted, and remove the files of killed processes. Where the disk refuses a lock
     file, continue without a lock, since an existing store must open on a full disk, too.
 
     Raises:
-        StorageError: "store_changing": another process holds it for longer than this.
+        StorageError: "store_changing": another process holds the lock for longer than `patience_seconds`.
         OSError: An interrupted restore couldn't be finished.
     """
     lock = FileLock(folder / "framelens.lock", mode=0o600)
@@ -231,11 +231,11 @@ def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
 
 
 RESTORING = "restoring"
-"""Folder below the data folder with what a restore is about to put in place; it is there only in that moment."""
+"""Folder below the data folder with the files of a restore; it exists only while they are put in place."""
 
 
 def swap_in(folder: Path) -> None:
-    """Put in place what a restore has prepared in RESTORING, if there is such a folder.
+    """Put in place the files that a restore has prepared in RESTORING, if there is such a folder.
 
     `plan.json` there names the entries to move aside, the folder for them, and the entries to move in from `new`. Every
     step can be repeated, so a process that is killed in between leaves the rest to the next process. Raises OSError.
@@ -259,7 +259,7 @@ def swap_in(folder: Path) -> None:
 
 
 def _remove_interrupted_restores(folder: Path) -> None:
-    """Remove what restores have unpacked that were killed before they put it in place."""
+    """Remove the unpacked files of restores that were killed before they put them in place."""
     for left in folder.glob(f"{RESTORING}-*.new"):
         if not has_live_process(left):
             shutil.rmtree(left, ignore_errors=True)

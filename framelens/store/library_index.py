@@ -140,9 +140,9 @@ class Hit:
 class LibraryIndex:
     """Index of the analyses of a store. Safe to use from several threads.
 
-    Queries find what the user of the context may see and isn't in the trash, and changes leave everything else alone,
-    except for those that keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors` and
-    `vectors`.
+    Queries and changes are limited to analyses that the user of the context may see and that aren't in the trash,
+    except in the methods that keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors`
+    and `vectors`.
 
     The constructor and every method raise StorageError if the store refuses.
     """
@@ -272,8 +272,8 @@ class LibraryIndex:
     def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
         """List the passages of an analysis that explain why it was found, the most informative first.
 
-        Each contains as many as possible of the words that those before it don't contain; passages that repeat another
-        are left out, and the name comes last.
+        Each contains as many as possible of the words that earlier passages don't contain; passages that repeat another
+        passage are left out, and the name comes last.
 
         Args:
             job_id: The analysis.
@@ -347,7 +347,7 @@ class LibraryIndex:
             )
 
     def hidden(self) -> frozenset[str]:
-        """Return the ids of the analyses that the user may not see, and of those in the trash."""
+        """Return the ids of the analyses that the user may not see or that are in the trash."""
         clause, own = listed()
         rows = self._store.select(f"SELECT id FROM jobs WHERE NOT {clause}", *own)
         return frozenset(job_id for (job_id,) in rows)
@@ -433,7 +433,7 @@ class LibraryIndex:
         return [job_id for (job_id,) in rows]
 
     def has_others_on(self, job_ids: Sequence[str], path: str, *, with_trash: bool = True) -> bool:
-        """Return whether an analysis other than these, of whichever user, is about this file.
+        """Return whether an analysis of any user, apart from `job_ids`, is about this file.
 
         Args:
             job_ids: The analyses that don't count.
@@ -445,7 +445,7 @@ class LibraryIndex:
         return bool(self._store.select(f"SELECT 1 FROM entries WHERE {others}{trash} LIMIT 1", path, *job_ids))
 
     def is_stored(self, job_id: str) -> bool:
-        """Return whether this analysis, of whichever user and also in the trash, is stored."""
+        """Return whether this analysis of any user is stored, be it in the trash."""
         return bool(self._store.select("SELECT 1 FROM jobs WHERE id = ?", job_id))
 
     # ---- internals
@@ -518,7 +518,7 @@ class LibraryIndex:
         return True
 
     def _index_missing_words(self) -> None:
-        """Add the entries to the index that a SQLite without FTS5 wrote."""
+        """Add entries that a SQLite without FTS5 wrote to the index."""
         missing = self._store.select(
             "SELECT number, job_id FROM entries WHERE number > (SELECT coalesce(max(rowid), 0) FROM words)"
         )
@@ -573,7 +573,7 @@ def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int
 
 
 def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
-    """Return whether two passages say the same: in equal words, or a sentence of the model's contains the other."""
+    """Return whether two passages have equal words, or, if both are the model's, whether one contains the other."""
     if words == others:
         return True
     are_from_model = one.kind in _OF_MODEL and other.kind in _OF_MODEL

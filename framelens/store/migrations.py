@@ -342,7 +342,7 @@ MIGRATIONS: tuple[str, ...] = (
 def migrate(connection: sqlite3.Connection) -> None:
     """Migrate the database to the newest version in a transaction; another process may be doing the same.
 
-    A copy as it was before stays beside it, such as framelens.sqlite.v8.
+    A copy of the old version stays beside the database, such as framelens.sqlite.v8.
     """
     if schema_version(connection) >= len(MIGRATIONS):
         return
@@ -367,7 +367,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def _back_up(connection: sqlite3.Connection, version: int) -> None:
-    """Copy the database, in which a transaction has changed nothing yet. Without room for it, there is no copy."""
+    """Copy the database before a transaction's first change, unless the disk lacks room for a copy."""
     path = _path_of(connection)
     copy = path.with_name(f"{path.name}.v{version}")
     scratch = copy.with_name(f"{copy.name}.new")

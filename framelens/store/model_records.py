@@ -35,13 +35,13 @@ Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite
 class ModelRecords(Generic[T]):
     """Records of a kind by name, in the database of a data folder, which every call opens.
 
-    Every method raises StorageError if the database can't be used. A record that is damaged isn't there.
+    Every method raises StorageError if the database can't be used. Damaged records are ignored.
 
     Args:
         data_dir: The data folder.
         kind: The kind.
         form: Class of a record.
-        most: Number of records kept, those that changed last.
+        most: Number of records kept; the last changed are kept.
     """
 
     def __init__(self, data_dir: Path, kind: str, form: type[T], most: int = sys.maxsize) -> None:
@@ -69,7 +69,7 @@ class ModelRecords(Generic[T]):
         self.change(name, lambda _: record)
 
     def change(self, name: str, change: Callable[[T | None], T | None]) -> None:
-        """Replace a record by what `change` makes of it, which no other process changes meanwhile."""
+        """Replace a record by the result of `change` for it; no other process changes the record meanwhile."""
         place = "kind = ? AND name = ?"
         key = (self._kind, name)
         with closing(open_store(self._data_dir)) as store, store.changing() as connection:
@@ -121,7 +121,7 @@ class SurveyTiming:
         megapixels: Size of a frame.
         seconds: Time that the survey took.
         frames: Number of frames that were measured afterwards.
-        facts_seconds: Time that measuring them took.
+        facts_seconds: Time that measuring these frames took.
     """
 
     video_seconds: Figure
@@ -207,7 +207,7 @@ class TimingStats:
 class BenchmarkStore:
     """Measurements of a kind in a data folder. Equal values under all names in `same` mean the same model.
 
-    A database that can't be used costs the measurement and a line in the log.
+    If the database can't be used, the measurement is lost and the error is logged.
     """
 
     def __init__(self, data_dir: Path, kind: str, same: tuple[str, ...]) -> None:
@@ -235,7 +235,7 @@ class BenchmarkStore:
             self._records.save(next(names, new_id()), dict(measured))
 
     def keep(self, document: Mapping[str, Any]) -> Measured:
-        """Save a measurement with the present time, and return it as it is read again."""
+        """Save a measurement with the present time, and return it in the form in which it is read."""
         whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
         self.save(whole)
         return whole

@@ -1,6 +1,6 @@
-"""Records that earlier versions kept in JSON files of the data folder: batches, and what is known of models.
+"""Records that earlier versions kept in JSON files of the data folder: batches, and records about models.
 
-The migration of the database reads them once. Afterwards they are beside it with the end ".old", as its own copy is.
+The migration of the database reads them once. Afterwards the files stay beside the database with the suffix ".old".
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 from framelens.core.domain import UNKNOWN_PATH
 
 VERSION = 14
-"""The version of the database that has tables for them."""
+"""The first version of the database with tables for these records."""
 BATCHES = "batches"
 FILES = ("paces.json", "trials.json", "sights.json", "downloads.json", "trusted_code.json")
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _OLD = ".old"
 
 
 def insert(connection: sqlite3.Connection, folder: Path) -> None:
-    """Insert what the files of a data folder have; what is damaged is left out."""
+    """Insert the records in the files of a data folder; damaged records are left out."""
     for kind, name, document in _model_records(folder):
         connection.execute("INSERT OR REPLACE INTO model_records VALUES (?, ?, ?)", (kind, name, _text(document)))
     for path in sorted((folder / BATCHES).glob("*.json")):
@@ -50,7 +50,7 @@ def set_aside(folder: Path) -> None:
 
 
 def _model_records(folder: Path) -> Iterator[tuple[str, str, Any]]:
-    """Yield kind, name and document of what is known of models, the latest last."""
+    """Yield kind, name and document of each record about models, the latest last."""
     paces, trusted, downloads = (_read(folder / f"{one}.json") for one in ("paces", "trusted_code", "downloads"))
     yield from (("timings", engine, known) for engine, known in _items(paces.get("engines")))
     yield "timings", "", {"surveys": paces.get("surveys") or []}

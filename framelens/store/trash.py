@@ -1,7 +1,7 @@
 """Trash of deleted analyses and conversations: listed, restored, and found once their time is over.
 
-What is in it stays in the store unchanged, an analysis with its images, conversations and links, and with its uploaded
-video; no other query finds it (`listed` in framelens.store.database).
+An object in the trash stays in the store unchanged, an analysis with its images, conversations and links, and with its
+uploaded video; no other query finds it (`listed` in framelens.store.database).
 """
 
 import math
@@ -47,7 +47,7 @@ class TrashEntry:
 
     @property
     def days_left(self) -> int:
-        """Return the days until it is deleted for good, a day that has begun included: at least 1."""
+        """Return the days until the object is deleted for good, rounded up, at least 1."""
         end = datetime.fromisoformat(self.deleted) + timedelta(days=KEPT_DAYS)
         return max(1, math.ceil((end - _at(earliest_time())) / timedelta(days=1)))
 
@@ -64,10 +64,10 @@ class Trash:
 
     @requires("analyst")
     def put(self, ids: Iterable[str], kind: TrashKind = "report") -> list[TrashEntry]:
-        """Move analyses that are over, or conversations, to the trash, all in a transaction; others are ignored.
+        """Move analyses that are over, or conversations, to the trash, all in a transaction; other ids are ignored.
 
         Returns:
-            Those that were moved.
+            The entries that were moved.
         """
         clause, values = visible("user_id")
         deleted = _at(latest_time()).isoformat(timespec="milliseconds")
@@ -86,7 +86,7 @@ class Trash:
         """Put these back as they were, all in a transaction; objects that aren't in the trash are ignored.
 
         Returns:
-            Those that were put back.
+            The entries that were put back.
         """
         restored = []
         with self._store.changing(frees=True) as connection:
@@ -119,20 +119,20 @@ class Trash:
             raise InputError("trash_unknown", id=entry.id)
 
     def entry(self, given: str) -> TrashEntry | None:
-        """Get what has this id in the trash, or None."""
+        """Get the entry with this id, or None."""
         return next(iter(self._entries("id = ?", given)), None)
 
     def entries(self) -> list[TrashEntry]:
-        """List what is in the trash, the last deleted first."""
+        """List the entries, the last deleted first."""
         return self._entries("1")
 
     def expired(self) -> list[TrashEntry]:
-        """List what has been in the trash for its time, the first deleted first."""
+        """List the entries that are due to be deleted for good, the first deleted first."""
         before = _at(earliest_time()) - timedelta(days=KEPT_DAYS)
         return self._entries("deleted <= ?", before.isoformat(timespec="milliseconds"))[::-1]
 
     def resolve(self, given: str) -> TrashEntry:
-        """Return what has this id, a unique beginning of it, or "latest" for the last deleted.
+        """Return the entry with this id, a unique beginning of it, or "latest" for the last deleted entry.
 
         Raises:
             InputError: "trash_unknown" or "job_ambiguous".

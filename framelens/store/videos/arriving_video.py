@@ -15,18 +15,18 @@ Reserve = Callable[[str, dict[str, Any], int], None]
 
 
 class ArrivingVideo:
-    """A video of which some bytes may have arrived. A context manager; at its end, what can't be continued is deleted.
+    """A video of which some bytes may have arrived. A context manager that deletes a part that can't be continued.
 
     Args:
         part_id: Id of the part.
-        part: Its file; the record beside it says what it is part of.
+        part: Its file; the record beside it has the name, size and version of the whole.
         reserve: reserve(id, record, arrived_bytes) keeps room for `record["size_bytes"]` and writes the record, or
             raises.
 
     Attributes:
         id: Id of the part.
         offset: Bytes that have arrived.
-        version: What the server calls the content that they are part of, "" if they can't be continued.
+        version: The server's name for this content, "" if the bytes can't be continued.
         size_bytes: Size of the whole, None if it is unknown.
     """
 
@@ -41,7 +41,7 @@ class ArrivingVideo:
 
     @property
     def path(self) -> Path:
-        """Return the file with what has arrived."""
+        """Return the file with the bytes that have arrived."""
         return self._part
 
     def __enter__(self) -> ArrivingVideo:
@@ -53,12 +53,12 @@ class ArrivingVideo:
             self.drop()
 
     def begin(self, name: str, size_bytes: int | None, version: str) -> None:
-        """Begin a new file in place of what has arrived.
+        """Begin a new file in place of the bytes that have arrived.
 
         Args:
             name: Its name, for errors.
             size_bytes: Its size, None if it is unknown.
-            version: What the server calls this content, "" if it can't be continued.
+            version: The server's name for this content, "" if it can't be continued.
 
         Raises:
             InputError, StorageError: There is no room for it.
@@ -70,7 +70,7 @@ class ArrivingVideo:
         self._file = open(self._part, "xb", opener=private_opener)  # noqa: SIM115 - closed by `close`
 
     def proceed(self, offset: int) -> None:
-        """Continue what has arrived at `offset`, which must not be behind its end."""
+        """Continue the file at `offset`, which must not be behind its end."""
         self.close()
         self._make_room(offset)
         self._file = self._part.open("r+b")
@@ -95,21 +95,21 @@ class ArrivingVideo:
         self.offset = max(self.offset, end)
 
     def close(self) -> int:
-        """Write what has arrived to the disk, and return how many bytes that is."""
+        """Close the file, and return the number of bytes that have arrived."""
         if self._file:
             self._file.close()
             self._file = None
         return self.offset
 
     def drop(self) -> None:
-        """Forget what has arrived."""
+        """Delete the bytes that have arrived and their record."""
         self.close()
         self.offset, self.version, self.size_bytes = 0, "", None
         for suffix in (".part", ".json"):
             self._part.with_suffix(suffix).unlink(missing_ok=True)
 
     def _make_room(self, arrived: int) -> None:
-        """Keep room for the file; where its size is unknown, for more than has arrived."""
+        """Keep room for the file; if its size is unknown, for more bytes than have arrived."""
         if self._record["size_bytes"] == self.size_bytes or self._record["size_bytes"] >= arrived > 0:
             return
         expected = self.size_bytes if self.size_bytes is not None else arrived + _EXPECTED_BYTES

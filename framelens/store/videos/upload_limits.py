@@ -8,17 +8,16 @@ from framelens.core.errors import InputError, StorageError
 from framelens.core.units import human_size
 
 UploadPurpose = Literal["video", "report", "picture"]
-"""What an upload is for: a video or its subtitles; reports to import; a picture for a question. The last two become no
-videos: they are read once and deleted, or deleted when they weren't for long.
+"""Purpose of an upload: a video or its subtitles, reports to import, a picture for a question. Uploads for the last two
+become no videos: they are deleted after they are read once, or after UNREAD_SECONDS.
 """
 _MOST_REPORT_BYTES = 200 * 2**20
 _MOST_PICTURE_BYTES = 32 * 2**20
-"""Sizes of a file with reports and of a picture."""
+"""Largest sizes of a file with reports and of a picture."""
 _MOST_UNFINISHED_OF_ALL = 1000
-"""Unfinished uploads of all users."""
+"""Most unfinished uploads of all users."""
 HELD_SECONDS = 600.0
-"""For how long room on the disk is kept for an upload to which nothing is added; later it continues if there is some.
-"""
+"""Time for which disk space is kept for an idle upload; later the upload continues if there is space."""
 STALE_SECONDS = 3 * 24 * 3600.0
 """An unfinished upload to which nothing was added for three days, such as a weekend, is deleted."""
 UNREAD_SECONDS = 3600.0
@@ -31,8 +30,8 @@ class UploadLimits:
     """Limits of a user.
 
     Attributes:
-        most_bytes: Bytes of uploads, finished uploads and what unfinished uploads have announced.
-        most_unfinished: Number of unfinished uploads.
+        most_bytes: Most bytes of finished uploads and of the sizes announced for unfinished uploads.
+        most_unfinished: Largest number of unfinished uploads.
     """
 
     most_bytes: int = 1000 * 1000**3
@@ -57,7 +56,7 @@ class UploadLimits:
             raise StorageError("uploads_unfinished_of_all", name=name, count=len(unfinished))
 
     def check_bytes(self, name: str, size_bytes: int, used_bytes: int) -> None:
-        """Check that a user who has used so many bytes may upload more.
+        """Check that a user who has used `used_bytes` may upload `size_bytes` more.
 
         Raises:
             InputError: "upload_too_large", if the file alone exceeds the limit.
@@ -72,7 +71,7 @@ class UploadLimits:
 
 
 def check_size(name: str, size_bytes: int, purpose: UploadPurpose) -> None:
-    """Check that a file isn't larger than what it is for; videos have the limit of their user.
+    """Check that a picture or a file of reports isn't too large; videos have the limit of their user.
 
     Raises:
         InputError: "image_too_large" or "upload_report_too_large".

@@ -107,7 +107,7 @@ _GOES_WITH = "goes_with"
 
 @dataclass(frozen=True)
 class _Reserved:
-    """Bytes that an upload has announced, and for how many of them room is kept: 0 if it has stopped."""
+    """Size that an upload has announced, and the missing bytes for which space is kept: 0 if it has stopped."""
 
     user_id: str
     size_bytes: int
@@ -119,8 +119,8 @@ class VideoRepository:
 
     Nothing else in the data folder is a video, even if an allowed folder contains it.
 
-    A video belongs to the user who uploads it. A file in an allowed folder, which all may use, is a video of its own to
-    each. For users, the id of someone else's is unknown; administrators may use all.
+    A video belongs to the user who uploads it. A file in an allowed folder, which all may use, becomes a separate video
+    for each user. The ids of other users' videos count as unknown; administrators may use all videos.
 
     Every method raises StorageError if the disk is full or refuses.
     """
@@ -134,7 +134,7 @@ class VideoRepository:
         self._sample = sample
         self.input_dirs = input_dirs
         self._limits = limits
-        self._creating = threading.Lock()  # what an upload reserves, the next upload finds
+        self._creating = threading.Lock()  # so that an upload sees the space that an earlier upload reserves
         with disk_errors(folder):
             make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
@@ -227,7 +227,7 @@ class VideoRepository:
     @requires("analyst")
     @contextmanager
     def read_once(self, upload_id: str, purpose: UploadPurpose) -> Iterator[tuple[str, BinaryIO]]:
-        """Open a complete upload that is for no video, by its name and content, and delete it afterwards.
+        """Open a complete upload that is for no video, yield its name and file, and delete it afterwards.
 
         Raises:
             InputError: "upload_unknown" or "upload_incomplete".
@@ -246,7 +246,7 @@ class VideoRepository:
 
     @requires("analyst")
     def drop_unread(self, upload_id: str) -> None:
-        """Delete an upload that is for no video; others, and a deleted upload, are left alone."""
+        """Delete an upload that is for no video; ignore other uploads, and uploads that don't exist."""
         with suppress(InputError), disk_errors(self._parts):
             if self.upload(upload_id).purpose != "video":
                 _drop_part(self._part(upload_id))
@@ -254,12 +254,12 @@ class VideoRepository:
     @requires("analyst")
     @contextmanager
     def arriving(self, link: str, cancel: threading.Event) -> Iterator[ArrivingVideo]:
-        """Open what has arrived of the video at a link, alone: who fetches the same video waits.
+        """Open the part that has arrived of the video at a link; other fetches of the same video wait.
 
-        What has arrived is kept until the video is whole, as long as it can be continued.
+        The part is kept until the video is whole, as long as it can be continued.
 
         Args:
-            link: The address, without what signs it.
+            link: The address, without its signature.
             cancel: Ends the wait.
 
         Raises:
@@ -274,7 +274,7 @@ class VideoRepository:
                 self._part(part_id).with_suffix(".lock").unlink(missing_ok=True)
 
     def _reserve(self, part_id: str, record: dict[str, Any], arrived_bytes: int) -> None:
-        """Keep room for a video that arrives; `record` says how much, in place of its last record.
+        """Keep room for a video that arrives, and replace its record by `record`, which has the size.
 
         Raises:
             InputError: "upload_too_large".
@@ -294,8 +294,8 @@ class VideoRepository:
             arriving: The file.
             name: The name to show.
             link: Where it was fetched.
-            version: What the server calls this content, "" if it doesn't; see `linked`.
-            notice: What reports on it say of how it was fetched; see `notice_of`.
+            version: The server's name for this content, "" without a name; see `linked`.
+            notice: Notice in reports about how the video was fetched; see `notice_of`.
         """
         video_id, user_id = secrets.token_urlsafe(24), current_user().id
         size_bytes = arriving.close()
@@ -316,7 +316,7 @@ class VideoRepository:
     def _publish(
         self, video_id: str, name: str, size_bytes: int, user_id: str, *, part: Path | None = None, **more: object
     ) -> None:
-        """Turn a complete part, by default this id's, into a video of this user. Raises OSError."""
+        """Turn a complete part, by default the part with this id, into a video of this user. Raises OSError."""
         place = self._folder / video_id / safe_file_name(name)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         self._register(video_id, "upload", name, place, size_bytes, user_id, **more)
@@ -346,12 +346,12 @@ class VideoRepository:
             write_json(self._record(upload_id), record | {"path": str(place)})
 
     def check_room(self, name: str, size_bytes: int, arrived_bytes: int = 0, part_id: str = "") -> None:
-        """Check that the disk, and what the user may upload, have room for a video beside the unfinished uploads.
+        """Check that the disk and the user's limit have room for a video in addition to the unfinished uploads.
 
         Args:
             name: Its name, for errors.
             size_bytes: Its size.
-            arrived_bytes: How much of it is on the disk.
+            arrived_bytes: Number of its bytes that are on the disk.
             part_id: Id of its own part, whose room is not counted.
 
         Raises:
@@ -469,7 +469,7 @@ class VideoRepository:
     def let_go_with(self, path: Path, job_id: str) -> None:
         """Note that the uploaded video in this file, if it is an upload, is about to be deleted with an analysis.
 
-        If the program ends between both, `going` lists it at the next start.
+        If the program ends between the two deletions, `going` lists the file at the next start.
         """
         self._note_on_upload(path, {_GOES_WITH: job_id})
 
@@ -585,7 +585,7 @@ class VideoRepository:
     def _alone(self, upload_id: str, cancel: threading.Event | None = None) -> Iterator[None]:
         """Hold an upload against other requests, also to other processes on the same data folder.
 
-        With `cancel`, wait until it is free or that is set.
+        With `cancel`, wait until the upload is free or `cancel` is set.
         """
         lock = FileLock(self._parts / f"{upload_id}.lock", mode=0o600)
         with disk_errors(self._parts):
@@ -604,7 +604,7 @@ class VideoRepository:
             lock.release()
 
     def _unfinished(self, without: str = "") -> list[_Reserved]:
-        """List what the unfinished uploads, and the videos that arrive from links, reserve."""
+        """List the reservations of the unfinished uploads and of the videos that arrive from links."""
         found = []
         for path in self._parts.glob("*.json"):
             if path.stem == without:
@@ -632,7 +632,7 @@ class VideoRepository:
                 path.unlink(missing_ok=True)
 
     def _uploaded(self) -> Iterator[_Reserved]:
-        """Yield what the finished uploads use."""
+        """Yield the sizes of the finished uploads."""
         for path in self._folder.glob("*.json"):
             record = read_json(path)
             if record and record.get("origin") == "upload":
@@ -655,7 +655,7 @@ def link_of(video: Path) -> Link | None:
 
 
 def notice_of(video: Path) -> Notice | None:
-    """Return what reports say of how the video in this file was fetched, None for nothing."""
+    """Return the notice in reports about how the video in this file was fetched, or None."""
     record = _record_beside(video)
     return from_builtins(record["notice"], Notice) if "notice" in record else None
 
@@ -666,7 +666,7 @@ def _record_beside(video: Path) -> dict[str, Any]:
 
 
 def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
-    """Delete the unfinished uploads of a deleted user, and so free what they reserve. Raises StorageError."""
+    """Delete the unfinished uploads of a deleted user, which frees the space they reserve. Raises StorageError."""
     parts = data_dir / "videos" / "parts"
     with disk_errors(parts):
         for path in parts.glob("*.json"):

@@ -147,9 +147,9 @@ class AnalysisRun:
         self._jobs.cancel(self.job_id)
 
     def result(self) -> JobSnapshot:
-        """Return the job that is over, and delete it if its file is no video, since it holds nothing then.
+        """Return the finished job, and delete it from the queue if its file is no video, since it is empty then.
 
-        A report that was made of a copy under another name has the name of the file that was given.
+        A report that was made from a copy with another name is renamed to the given file.
         """
         job = self.job
         if is_no_video(job):
@@ -204,7 +204,7 @@ def raise_without_report(job: JobSnapshot) -> None:
 def is_expected(failure: AppError, settings: Settings) -> bool:
     """Return whether a report without a model counts as success after this failure.
 
-    It does if the user named no model and the default model is not available here.
+    It counts if the user named no model and the default model is not available here.
     """
     is_default_model = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")

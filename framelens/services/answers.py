@@ -1,7 +1,7 @@
-"""Answers that are written in the background, whatever becomes of the page that asked for them.
+"""Answers that are written in the background, even after the page that asked for them is closed.
 
-Each conversation has an answer at a time, for its user and administrators. Pages poll it; the question and the answer
-so far are in the store, so a program that is killed leaves a turn that counts as stopped.
+Each conversation has at most one answer at a time, for its user and administrators. Pages poll it; the question and the
+partial answer are in the store, so a program that is killed leaves a turn that counts as stopped.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from framelens.services.asking import Asking
 
 _POLL_SECONDS = 0.2
-"""Between two looks at an analysis that the answer waits for."""
+"""Time between two checks of an analysis that the answer waits for."""
 _STOP_SECONDS = 2.0
-"""How long to wait until a stopped answer is stored, which takes a tenth of it."""
+"""How long to wait until a stopped answer is stored, which takes a tenth of that time."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ Answer = BackgroundTask[AnswerProgress, "Conversation"]
 
 
 MOST_OF_USER = 16
-"""Questions of a user that wait or are answered at a time, where there are accounts."""
+"""Most questions of a user that wait or are answered at the same time, if there are accounts."""
 
 
 class Answers:
     """The answers that are being written, by conversation. All methods are thread-safe.
 
     Args:
-        asking: What answers a question.
+        asking: Answers the questions.
         jobs: The queue, with the analyses that a question waits for.
         conversations: The stored conversations.
     """
@@ -108,7 +108,7 @@ class Answers:
         self._tasks.close()
 
     def _task(self, conversation_id: str) -> Answer | None:
-        """Return the answer of a conversation, None also where the user may not see it."""
+        """Return the answer of a conversation; None if there is no answer or the user may not see it."""
         found = self._tasks.get(conversation_id)
         return found if found and sees(found.user_id) else None
 
@@ -117,7 +117,7 @@ class Answers:
     ) -> Conversation:
         """Answer the current question; return the conversation with the answer or the reason for its absence.
 
-        The question is stored first: a program that is killed while it waits leaves it as an unanswered turn.
+        The question is stored first: a program that is killed while the question waits leaves an unanswered turn.
 
         Raises:
             AppError: The question can't be stored.

@@ -57,13 +57,13 @@ class FrameOptions:
 
 
 class Asking:
-    """What questions about videos need: frames to look at, and the engine that answers.
+    """Questions about videos: finds or chooses frames for them, and answers them with the engine in use.
 
     Args:
         jobs: The queue, which analyses videos without a report.
-        switcher: Of the engine in use.
+        switcher: Switcher of the engine in use.
         templates: All templates.
-        shared: What the sessions of all engines share.
+        shared: Parts that the sessions of all engines share.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Asking:
         Raises:
             ConfigError: Subtitles are given without a video, or for several.
             InputError: There is neither such a file nor such an analysis.
-            AppError: What `find_or_analyse` raises.
+            AppError: As `find_or_analyse`.
         """
         from framelens.conversations.conversation import started
 
@@ -117,11 +117,11 @@ class Asking:
     def find_or_analyse(
         self, path: Path, options: FrameOptions, cancel: threading.Event
     ) -> Generator[AnalysisUpdate, None, str]:
-        """Return the id of an analysis of this video, as the generator's value, and yield the updates of making it.
+        """Return the id of an analysis of this video, as the generator's value, and yield the updates of the analysis.
 
-        That is the newest report on all of the file's content with its subtitles, whatever its name; without a report
-        its keyframes are chosen and measured, while the engine starts, and no model is asked for a report. A deleted
-        file is found by its path.
+        The newest report on the whole content of the file with its subtitles is used, whatever the name of the file.
+        Without a report, the video's keyframes are chosen and measured while the engine starts; no model writes a
+        report. A deleted file is found by its path.
 
         Args:
             path: The video.
@@ -190,7 +190,7 @@ class Asking:
 
         Raises:
             InputError: "job_unknown" or "no_report_yet".
-            AppError: What `framelens.conversations.converse` raises.
+            AppError: As `framelens.conversations.converse`.
         """
         from framelens.conversations.answer import converse
         from framelens.conversations.repository import ConversationRepository
@@ -213,7 +213,7 @@ class Asking:
         return analysis
 
     def _measured(self, about: Sequence[str], cancel: threading.Event) -> dict[str, Analysis]:
-        """Return the analyses with these ids once no facts of theirs are being measured. Raises Cancelled."""
+        """Return the analyses with these ids once all their facts have been measured. Raises Cancelled."""
         for one in about:
             while self._is_measuring(one):
                 if cancel.wait(_POLL_SECONDS):
@@ -221,15 +221,15 @@ class Asking:
         return {one: self._analysis(one) for one in about}
 
     def _is_measuring(self, job_id: str) -> bool:
-        """Return whether a job measures facts and asks no engine, for which it might wait behind this answer."""
+        """Return whether a job measures facts. In later stages it may wait for the engine behind this answer."""
         job = self._jobs.brief(job_id)
         return not job.is_over and job.progress.stage == "facts"
 
     def _connect(self, content: str, cancel: threading.Event) -> Generator[EngineProgress, None, EngineConnection]:
-        """Connect the engine in use, yield its progress and return the connection; it stops with the generator.
+        """Connect the engine in use, yield its progress and return the connection; closing the generator stops it.
 
-        Of several engines it is the engine that answers about this content. The answer doesn't count as a video at work
-        there.
+        Of several engines, the engine that answers about this content is connected. The answer doesn't count as a video
+        that this engine works on.
 
         Raises:
             AppError: The engine doesn't start.

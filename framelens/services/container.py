@@ -66,8 +66,8 @@ class Services:
     Settings, engine and planner come from the engine session in use.
 
     Attributes:
-        trash_sweep: The daily deletion of what has been in the trash for its time.
-        shared: What the sessions of all engines share.
+        trash_sweep: The daily deletion of expired objects in the trash.
+        shared: Parts that the sessions of all engines share.
         semantic_index: The semantic index, None if no embedding model is set.
     """
 
@@ -83,7 +83,7 @@ class Services:
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)
 
     def part(self, name: str, build: Callable[[Services], ClosingT]) -> ClosingT:
-        """Return what is kept for as long as the services are open; it is built once, and closed with them."""
+        """Return the part with this name, which is built once and closed with the services."""
         with self._parts_lock:
             if name not in self._parts:
                 self._parts[name] = build(self)
@@ -135,7 +135,7 @@ class Services:
 
     @property
     def asking(self) -> Asking:
-        """Return what questions about videos need."""
+        """Return the part that answers questions about videos."""
         from framelens.services.asking import Asking
 
         return Asking(self.jobs, self.switcher, self.templates, self.shared)
@@ -162,7 +162,7 @@ class Services:
         return self.part("answers", lambda services: Answers(services.asking, services.jobs, services.conversations))
 
     def resume(self) -> None:
-        """Continue what earlier processes left: deletions, and what plugins keep."""
+        """Resume unfinished work of earlier processes: deletions, and the work of plugins."""
         from framelens.library.bulk_operations import sweep, sweep_trash_daily
 
         self._note_time()
@@ -176,7 +176,7 @@ class Services:
             AccountStore(self.store).note_time(latest_time)
 
     def close(self) -> None:
-        """Stop what runs in the background, then the jobs, then the engine, and close the store."""
+        """Stop the background tasks, then the jobs, then the engine, and close the store."""
         for part in reversed(self._parts.values()):
             part.close()
         self.shared.close()
@@ -207,7 +207,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from framelens.jobs.queue import Jobs  # other commands do without
+    from framelens.jobs.queue import Jobs  # other commands don't need the queue
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)

@@ -17,7 +17,7 @@ from framelens.video.extractor import probe
 from framelens.video.keyframes.options import ExtractOptions
 
 Spelling = Callable[[str, object], str]
-"""Writes an option with a value, or without a value for None: "--every 5", "every=5"."""
+"""Formats an option with its value, or without a value for None: "--every 5", "every=5"."""
 
 
 def parse_interval(text: str) -> float:
@@ -119,7 +119,7 @@ def open_updates(
 ) -> tuple[Iterator[AnalysisUpdate], bool]:
     """Return the updates of choosing keyframes, and whether they are cached; a video is decoded as they are consumed.
 
-    `frames` is what `frame_limit` returns.
+    `frames` is a result of `frame_limit`.
 
     Raises:
         InputError: The file can't be read.
@@ -140,7 +140,7 @@ def consume(
 
     Raises:
         AppError: The video can't be decoded.
-        Cancelled: It was cancelled.
+        Cancelled: The choice was cancelled.
     """
     video, chosen = None, None
     for update in updates:

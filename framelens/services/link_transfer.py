@@ -1,4 +1,4 @@
-"""Request for a file of a video, and its result by the answer: a file, a part of a file, or a page."""
+"""Request for a file of a video; its result depends on the answer: a file, a part of a file, or a page."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class RemoteVideo:
         url: The address of the file.
         headers: Headers that its server wants.
         title: The title that its page gives, "" without a page.
-        uploader: Who put it there, "" if the page doesn't say.
-        name: Name of the file, "" for what its server says.
+        uploader: Name of the uploader, "" if the page doesn't have it.
+        name: Name of the file, "" for the name that its server gives.
         duration_seconds: Length of the video if its page says it.
         stream: Writes the file piece by piece, of a video that has no address for the whole; raises AppError.
         sound: The file with its sound, if this file has the pictures alone.
-        version: What names the content of both together, "" for nothing.
+        version: Version of pictures and sound together, "" if unknown.
         is_sound: It is the sound of another file.
     """
 
@@ -89,7 +89,7 @@ OnProgress = Callable[[FetchProgress], None]
 
 @dataclass(frozen=True)
 class ArrivedFile:
-    """A file that has arrived as a whole, with its name, its version, and what reports say of how it was fetched."""
+    """A file that has arrived as a whole, with its name, its version, and a notice about how it was fetched."""
 
     name: str
     version: str = ""
@@ -106,17 +106,17 @@ class WebPage:
 
 
 class Transfer:
-    """One request for a file, and what its answer makes of it.
+    """One request for a file, and its result by the answer.
 
     Attributes:
-        headers: Those of the request.
+        headers: Headers of the request.
         name: Name of the file.
         unchanged: The version that the server still has, of the known versions; "" if it has another version.
         is_stale: The part that has arrived can't be continued.
         page: The page in place of a file.
-        is_probe: Only the beginning was asked for, and nothing was kept of it.
-        ranged: The file, if it can be read in parts and that was to be found out.
-        whole_reason: Why it can't be, or not usefully.
+        is_probe: Only the beginning was requested, and was not kept.
+        ranged: The file, if this is a probe and has found that the file can be read in parts.
+        whole_reason: Why the file can't be read in parts, or isn't worth reading in parts.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Transfer:
             self.headers["If-None-Match"] = ", ".join(tags)
 
     def receive(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
-        """Take the head of the answer and return what takes its body."""
+        """Read the head of the answer and return a function that takes the pieces of its body, or None."""
         self._answer = answer
         self.name = self._remote.name or _name_in(answer)
         match answer.status:
@@ -167,7 +167,7 @@ class Transfer:
                 return self._probe(answer) if self.is_probe else self._continue(answer)
         if self.is_probe:
             self.is_probe, self.whole_reason = False, InputError("overview_no_ranges", name=self.name)
-            if self._remote.sound:  # both are fetched then
+            if self._remote.sound:  # then pictures and sound are fetched
                 self.is_probe = True
                 return None
         version = version_of(answer)
@@ -198,7 +198,7 @@ class Transfer:
         return next(iter(self._known)) if len(self._known) == 1 else ""
 
     def _continue(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
-        """Continue what has arrived, if the range is what was asked for, of the same file."""
+        """Continue the part if the answer has the requested range of the same file."""
         part, found = self._part, ContentRange.of(answer)
         is_same = found and (found.first, found.total) == (self._first, part.size_bytes)
         if not (part.offset and is_same and version_of(answer, part.size_bytes) in ("", part.version)):

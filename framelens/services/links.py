@@ -1,8 +1,8 @@
 """Videos fetched from links: to the data folder, continued where a fetch ended, and not fetched again while unchanged.
 
-A link leads to a file of a video, or to a page with one; a plugin finds that (the slot "link.page"). A file whose
-server names its content (an ETag, or the time of its last change) is continued with a range of it. A file that has
-changed begins again, so that no two are mixed.
+A link leads to a file of a video, or to a page with a video, which a plugin finds (the slot "link.page"). If the server
+gives the version of a file (an ETag, or the time of its last change), an interrupted fetch continues with a range
+request. A file that has changed is fetched from its beginning, so that no two versions are mixed.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class _Fetch:
     """Values that all requests of a fetch share.
 
     Attributes:
-        link: The address that was given, without what signs it.
+        link: The address that was given, without its signature.
         on_progress: Called with the progress.
         cancel: Ends the fetch.
-        known: Ids of its videos that were fetched before, by their versions.
+        known: Ids of videos that were fetched from this link before, by their versions.
         probes: Find out first whether the file can be read in parts.
         reason: Why the whole is fetched although an overview was wanted.
     """
@@ -55,10 +55,10 @@ class _Fetch:
 
 
 class LinkFetcher:
-    """What fetches videos from links. Safe to use from several threads, not from an event loop.
+    """Fetcher of videos from links. Safe to use from several threads, not from an event loop.
 
     Args:
-        videos: Where the videos are kept.
+        videos: Repository for the videos.
         settings: The addresses that may be reached.
         is_open: Every public address may be named, not only listed addresses; see `may_name_any`.
     """
@@ -68,7 +68,7 @@ class LinkFetcher:
         self._outbound = Outbound(settings, is_open=is_open)
 
     def check(self, url: str) -> None:
-        """Check that a video may be fetched from this address; nothing is resolved.
+        """Check that a video may be fetched from this address, without resolving its name.
 
         Raises:
             InputError: "url_invalid", "url_none_allowed" or "url_not_allowed".
@@ -83,15 +83,15 @@ class LinkFetcher:
         Args:
             url: The address of a file (http, https or s3), or of a page with a video (http or https).
             on_progress: Called before the first bytes, and with each piece.
-            cancel: Ends the fetch within 0.1 s once it is set; its bytes are kept if it can be continued.
+            cancel: Ends the fetch within 0.1 s once it is set; the bytes are kept if the fetch can be continued.
             name: Name to show, "" for the file's.
             overview: Read some of the I-frames alone, if the server sends parts of files; else the whole is fetched,
                 and a notice of the video says why (`notice_of`).
 
         Raises:
-            InputError: What `Outbound.get` raises, "url_cut_off", "url_broken_off", "url_changes", "url_compressed",
-                "url_empty", "url_other", "url_live", "url_is_page", "url_login", or what the finder of a page's video
-                raises.
+            InputError: As `Outbound.get`, or "url_cut_off", "url_broken_off", "url_changes", "url_compressed",
+                "url_empty", "url_other", "url_live", "url_is_page", "url_login", or an error of the plugin that finds
+                a page's video.
             StorageError: There is no room for it.
             Cancelled: `cancel` was set.
         """
@@ -134,9 +134,11 @@ class LinkFetcher:
     def _received(
         self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch
     ) -> str | ArrivedFile | WebPage | RangedFile:
-        """Receive a file, in several attempts if need be; return it, or what is in its place.
+        """Receive a file in up to _MOST_ATTEMPTS attempts.
 
-        That is the id of its video if it is unchanged, a page, or for an overview a file that can be read in parts.
+        Returns:
+            The file; the id of its video if it is unchanged; a page; or for an overview a file that can be read in
+            parts.
         """
         reason = fetch.reason
         for attempt in range(1, _MOST_ATTEMPTS + 1):
@@ -153,7 +155,7 @@ class LinkFetcher:
                 may_continue = part.version and part.offset > before and error.key in BROKEN
                 if may_continue and attempt < _MOST_ATTEMPTS:
                     continue
-                if error.key == "url_unreachable" and part.offset:  # it was reached
+                if error.key == "url_unreachable" and part.offset:  # the server was reached before
                     about = {"received": part.offset, "total": part.size_bytes or 0}
                     key = "url_cut_off" if part.size_bytes else "url_broken_off"
                     raise InputError(key, url=fetch.link, **about) from error
@@ -163,7 +165,7 @@ class LinkFetcher:
                 return fetch.known[transfer.unchanged]
             if found := transfer.page or transfer.ranged:
                 return found
-            if transfer.is_stale:  # what has arrived is part of something else
+            if transfer.is_stale:  # the bytes that have arrived are of another version
                 part.drop()
                 continue
             if not transfer.is_probe:
@@ -171,7 +173,7 @@ class LinkFetcher:
         raise InputError("url_changes", url=fetch.link)
 
     def _joined(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile:
-        """Receive pictures and sound that come apart, and join them; each can be continued."""
+        """Receive pictures and sound as separate files, each of which can be continued, and join them."""
         if made := fetch.known.get(remote.version):
             return made
         assert remote.sound

@@ -1,4 +1,4 @@
-"""Overview of a video at a link: I-frames of it as a small video, read in parts, where its server allows that.
+"""Overview of a video at a link: some of its I-frames as a small video, if its server sends parts of files.
 
 All parts are of the same version of the file; if it changes, nothing is kept.
 """
@@ -23,7 +23,7 @@ from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.remux.overview import IframeCopied, OverviewEnd, OverviewPiece, Ranges, copy_iframes
 
 PROBED_BYTES = 64 << 10
-"""Of the first request, which finds out whether parts of the file can be read."""
+"""Size of the first request, which finds out whether parts of the file can be read."""
 LEAST_BYTES = 32 << 20
 """A smaller file is fetched whole: that takes seconds."""
 _MOST_ATTEMPTS = 3
@@ -37,7 +37,7 @@ class RangedFile:
         url: Its address, after redirects.
         name: Its name.
         size_bytes: Its size.
-        version: What its server calls this content.
+        version: The server's name for this content.
         headers: Headers that its server wants.
     """
 
@@ -48,7 +48,7 @@ class RangedFile:
     headers: dict[str, str]
 
     def check(self) -> None:
-        """Raise InputError if an overview of it isn't worth while, or parts of two versions could be mixed."""
+        """Raise InputError if the file is too small for an overview, or parts of two versions could be mixed."""
         if not self.version:
             raise InputError("overview_no_version", name=self.name)
         if self.size_bytes < LEAST_BYTES:
@@ -84,7 +84,7 @@ class RangedReader:
         """Return the bytes of each range [first, end); they are requested together, then separately if that fails.
 
         Raises:
-            InputError: What `Outbound.get` raises, "url_changes" or "url_cut_off".
+            InputError: As `Outbound.get`, or "url_changes" or "url_cut_off".
             Cancelled: The reader's `cancel` was set.
         """
         parts = [_Part(first, end) for first, end in ranges]
@@ -98,7 +98,7 @@ class RangedReader:
         return [bytes(part.data) for part in parts]
 
     def _get_alone(self, part: _Part) -> None:
-        """Add to a part what is missing, in several attempts."""
+        """Fetch the missing bytes of a part, in several attempts."""
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             try:
                 return self._get([part] if part.num_missing else [])
@@ -107,7 +107,7 @@ class RangedReader:
                     raise
 
     def _get(self, parts: Sequence[_Part]) -> None:
-        """Add to the parts what is missing of them."""
+        """Fetch the missing bytes of the parts."""
         file, settings = self._file, self._outbound.settings
         if time.monotonic() > self._deadline:
             raise InputError("url_too_slow", url=file.url, seconds=round(settings.most_seconds))
@@ -119,7 +119,7 @@ class RangedReader:
                 raise InputError("url_cut_off", url=file.url, received=received, total=file.size_bytes)
 
     def _asking(self, part: _Part) -> dict[str, str]:
-        """Return the headers that ask for what is missing of a part."""
+        """Return the headers that request the missing bytes of a part."""
         start = part.first + len(part.data)
         return {"Range": f"bytes={start}-{part.end - 1}", "If-Range": version_validator(self._file.version)}
 
@@ -148,16 +148,16 @@ def make_overview(
     """Make an overview of a file and return the id of its video; the overview of an unchanged file isn't made again.
 
     Args:
-        videos: Where it is kept.
-        outbound: What reads parts of the file.
+        videos: Repository for the overview.
+        outbound: Client that reads parts of the file.
         file: The file.
-        link: Where it is from.
-        on_progress: Called with the bytes that were read, and the latest I-frame; it is 0 of 0 while the index is read.
+        link: Its source.
+        on_progress: Called with the number of bytes read, and the latest I-frame: 0 of 0 while the index is read.
         cancel: Ends the work.
 
     Raises:
         VideoError: There is no overview of this video.
-        InputError: What `RangedReader.read` raises.
+        InputError: As `RangedReader.read`.
         StorageError: There is no room for it.
         Cancelled: `cancel` was set.
     """

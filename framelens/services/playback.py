@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from framelens.store.videos.video_repository import VideoRepository
 
 _MOST_OTHERS = 20
-"""Newest analyses of the same content whose video is looked for."""
+"""Number of analyses of the same content, the newest first, whose videos are tried."""
 
 
 def video_for(videos: VideoRepository, jobs: Jobs, job: JobSnapshot) -> str | None:
     """Return the id of the video that pages may play with the report of `job`, or None if they may read no video.
 
-    A report that was made on the command line, or on another machine, is about a file that pages may read if it is
-    below an allowed folder, or if its content was dropped on the page or analysed there.
+    Pages may read the file of a report from the command line or another machine if it is below an allowed folder, or if
+    a file with the same content was dropped on the page or analysed there.
     """
     if found := videos.find(job.request.path, job.user_id):
         return found

@@ -83,7 +83,7 @@ class Readiness:
 
 
 def readiness(settings: Settings, engine: Engine) -> Readiness:
-    """Check whether an analysis with these settings and this engine has a model, and what it would cost to get a model.
+    """Check whether an analysis with these settings and this engine has a model, or which download would be needed.
 
     This takes tens of milliseconds, as the hub's cache is inspected.
     """
@@ -113,7 +113,7 @@ def download_text(size: int | None, free: int) -> str:
 
 
 def need_text(need: MemoryNeed) -> str:
-    """Return one or two sentences about what a model needs of this memory, and whether it fits."""
+    """Describe the memory that a model needs, and whether it fits, in one or two sentences."""
     values = {
         "needed": gib_number(need.needed_bytes),
         "least": gib_number(need.least_bytes),
@@ -148,7 +148,7 @@ def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
 def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
     """List vision models that run here, those on this machine first, then those whose licence allows any use.
 
-    The model of the settings is included only if it fits with a configuration for this machine but not with theirs.
+    The model of the settings is included only if it needs a configuration other than the settings' to fit.
     """
     place, entries = hardware_profile.here(), load_catalogue(settings.data_dir / "models").by_id
     runs = [one for one in place.proposals(tuple(entries.values())) if one.entry.sees and one.entry.engine == "vllm"]

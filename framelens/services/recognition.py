@@ -19,8 +19,8 @@ class LocalModel(Protocol):
     """A model about speech that runs on this machine without a server; plugins bring them.
 
     Attributes:
-        name: What a person calls the model.
-        label: What a report calls it.
+        name: Name of the model for users.
+        label: Name of the model in reports.
         engine: The package that runs it.
     """
 
@@ -29,16 +29,16 @@ class LocalModel(Protocol):
     engine: str
 
     def is_available(self) -> bool:
-        """Return whether it can be used, or is only to be downloaded and that was confirmed."""
+        """Return whether the model can be used, if need be after a download that the user has confirmed."""
 
     def download_bytes(self) -> int | None:
         """Return the size of the download that is needed first: 0 without a download, None if it is unknown."""
 
     def confirm_download(self) -> None:
-        """Have the model downloaded when it is needed."""
+        """Confirm the download of the model, which begins when the model is needed."""
 
     def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-        """Return the folder or file of the model, downloading it if that was confirmed. Raises AppErrors."""
+        """Return the folder or file of the model, after a download if the user has confirmed it. Raises AppErrors."""
 
 
 class LocalRecogniser(LocalModel, Recogniser, Protocol):
@@ -50,7 +50,7 @@ class LocalDiariser(LocalModel, Diariser, Protocol):
 
 
 def build_recogniser(settings: Settings) -> Recogniser | None:
-    """Build what transcribes speech with these settings, None if nothing does."""
+    """Build the recogniser of speech that the settings describe, or return None if they describe no recogniser."""
     if not settings.speech_base_url and (local := local_recogniser(settings)):
         return local
     if not (settings.speech_base_url or settings.speech_model_path):

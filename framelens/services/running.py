@@ -1,4 +1,4 @@
-"""The command or call that runs: whether it is quiet, what stops it, and what its links gave."""
+"""The running command or call: its options, its cancel event, and the files fetched from its links."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunningCommand:
-    """What a source of videos needs to know of the command that names a video.
+    """State of the running command for the sources of videos that it names.
 
     Attributes:
         quiet: Print no progress.
         overview: Read links in parts.
-        cancel: Set by a signal, once the command handles those.
-        fetched: Files of the links that were fetched, by what was typed.
-        said: Sentences that were printed of them, which the command needn't print again.
+        cancel: Set by a signal, once the command handles signals.
+        fetched: Files that were fetched from links, by the link as it was typed.
+        said: Notices that were printed during these fetches, which the command needn't print again.
         settings: Settings of a program's call; None for the environment's.
     """
 
@@ -48,7 +48,7 @@ def begin(*, quiet: bool, overview: bool) -> None:
 
 @contextmanager
 def in_call(settings: Settings, cancel: threading.Event | None) -> Iterator[None]:
-    """Read sources for a call of a program, which gets no progress of them, within the context."""
+    """Within the context, read sources for a program's call, without printing their progress."""
     token = _running.set(RunningCommand(quiet=True, cancel=cancel or threading.Event(), settings=settings))
     try:
         yield
@@ -57,11 +57,11 @@ def in_call(settings: Settings, cancel: threading.Event | None) -> Iterator[None
 
 
 def running() -> RunningCommand:
-    """Return the running command or call; a new value outside of them."""
+    """Return the state of the running command or call; a new state if no command or call is running."""
     return _running.get() or RunningCommand()
 
 
 def unsaid(notice: Notice) -> str:
-    """Return the text of a notice, "" if it was printed when a link was fetched, or is an error, printed at the end."""
+    """Return the text of a notice; "" if it was printed when a link was fetched, or is an error, printed at the end."""
     words = notice_text(notice)
     return "" if notice.level == "error" or words in running().said else words

@@ -1,4 +1,4 @@
-"""Names of speakers, which people give: listed, changed, and kept with the reports on a video."""
+"""Names that users give to speakers: listed, changed, and kept with the reports on a video."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SpeakerSummary:
         letter: "A" for the first to speak, and so on.
         name: The name that a person has given, or "".
         num_cues: Number of passages.
-        seconds: Their length.
+        seconds: Total length of the passages.
         first_seconds: Start of the first passage.
     """
 
@@ -54,14 +54,14 @@ def speakers_of(transcript: Transcript | None) -> tuple[SpeakerSummary, ...]:
 
 
 def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, str]) -> tuple[SpeakerSummary, ...]:
-    """Name speakers in a report, in the user's other reports on the video, and for those to come.
+    """Name speakers in a report, in the user's other reports on the video, and for future reports on it.
 
-    Two speakers with the same name are one person; without a name they are two again. With accounts, reports to come
-    get no names: others may analyse the same video.
+    Two speakers with the same name are one person; without a name they are two again. With accounts, future reports
+    get no names: other users may analyse the same video.
 
     Args:
         jobs: The reports.
-        data_dir: The data folder, where the names are kept for reports to come.
+        data_dir: The data folder, where the names are kept for future reports.
         job_id: The report.
         names: Name by letter, "" to remove it; other speakers keep theirs.
 

@@ -50,9 +50,9 @@ class StoredReports:
         return report.with_conversations(analysis, self._conversations, self._other)
 
     def add(self, analysis: Analysis) -> str:
-        """Import a report with its conversations and return its id here; what was imported before is left unchanged.
+        """Import a report with its conversations and return its id here; earlier imports are left unchanged.
 
-        A kill leaves all of it or nothing.
+        A kill leaves all or nothing.
 
         Raises:
             StorageError: The report or a conversation can't be stored.

@@ -18,12 +18,12 @@ from framelens.video.subtitles.discovery import (
 )
 
 MOST_SUBTITLES = 16
-"""Subtitle files that a job may name."""
+"""Most subtitle files that a job may name."""
 
 
 @dataclass(frozen=True)
 class PairedUploads:
-    """Uploads of which the subtitles are beside their videos.
+    """Uploads whose subtitle files have been put beside their videos.
 
     Attributes:
         video_ids: Ids of the videos.
@@ -56,7 +56,7 @@ def check_subtitles(videos: VideoRepository, ids: Sequence[str]) -> None:
     """Check that complete uploads are subtitle files.
 
     Raises:
-        InputError: One is unknown, not complete, too large, or not a subtitle file.
+        InputError: An upload is unknown, incomplete, too large, or not a subtitle file.
     """
     for one in ids:
         upload = videos.upload(videos.finish(one))
@@ -80,7 +80,7 @@ def attach_subtitles(videos: VideoRepository, video_id: str, ids: Sequence[str])
 
 
 def _owner_of(name: str, videos: dict[str, str]) -> str | None:
-    """Return the id of the video to which a subtitle file belongs; the longest name counts."""
+    """Return the id of the video with the longest name that a subtitle file begins with, or of the only video."""
     found = [one for one, shown in videos.items() if subtitle_belongs(name, shown)]
     only = next(iter(videos)) if len(videos) == 1 else None
     return max(found, key=lambda one: len(videos[one]), default=only)
@@ -96,7 +96,7 @@ def _name_beside(name: str, path: Path) -> str:
 
 
 def _free_name(place: Path, source: Path) -> str:
-    """Return the name of `place`, with a number if another file has it."""
+    """Return the name of `place`, with a number if another file has that name."""
     free, number = place, 1
     while free.exists() and free != source:
         number += 1

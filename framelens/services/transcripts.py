@@ -34,8 +34,8 @@ def report_ids(
         extractions: Reader of videos, which knows the hashes of files.
         path: The video.
         cancel: Ends it within half a second.
-        has_same_words: Leave out reports that were made with other subtitles than those that lie beside the file now,
-            or were given for it; else these come last.
+        has_same_words: Leave out reports that were made with other subtitles than the subtitles beside the file now, or
+            the subtitles given for it; else list such reports last.
 
     Raises:
         VideoError: The file can't be read.
@@ -97,7 +97,7 @@ def transcript_of(
 
 
 def _heard(path: Path, hear: Hear, notices: tuple[Notice, ...]) -> Found:
-    """Transcribe a video after `notices`, which an error has, too."""
+    """Transcribe a video and prepend `notices` to the notices of the result, or add them to an error."""
     try:
         found, more = hear(path)
     except AppError as error:

@@ -1,4 +1,4 @@
-"""Accounts: who may log in, and the sessions of those who have.
+"""Accounts of the users who may log in, and their sessions.
 
 A session is a random token in a signed cookie; the store has its hash. Each session has a key of its own for the
 routes of the page, so a link with the key of another session, or of an ended session, opens nothing.
@@ -59,7 +59,7 @@ class LoginSession:
     """The session of a request or a page.
 
     Attributes:
-        user: Who is logged in.
+        user: The user who is logged in.
         key: The session's key for the routes of the page.
     """
 
@@ -87,11 +87,11 @@ class Accounts:
 
     @property
     def num_changes(self) -> int:
-        """Return how often this process has changed who may do what."""
+        """Return the number of times that this process has changed an account or ended sessions."""
         return self._store.num_changes
 
     def exist(self) -> bool:
-        """Return whether there is an account; without accounts, everyone who reaches the page may do everything."""
+        """Return whether there is an account; without accounts, everyone who can open the page may do everything."""
         return self._store.exist()
 
     def all(self) -> list[AccountRow]:
@@ -163,7 +163,7 @@ class Accounts:
         self._audit.record("account_changed", account.id, f"{account.name}: password")
 
     def user_of_key(self, account_id: str) -> User:
-        """Return for whom requests with an API key run, which may belong to an account: they see what is that user's.
+        """Return the user for whom requests with an API key of this account run: they see that user's data alone.
 
         Raises:
             InputError: "api_key_without_user": there are accounts, and the key belongs to no account.
@@ -179,8 +179,8 @@ class Accounts:
     def log_in(self, name: str, password: str, address: str) -> str:
         """Check a password and return the cookie of a new session.
 
-        An unknown name takes as long as a wrong password and gets the same answer: what differs between both, such as
-        an entry of the audit log, is hidden by a pause.
+        An unknown name takes as long as a wrong password and gets the same answer: a pause hides the time for steps
+        that only one of them needs, such as an entry of the audit log.
 
         Args:
             name: The name that was typed.
@@ -209,11 +209,11 @@ class Accounts:
     def is_used(self, proof: str, issued: float) -> bool:
         """Return whether a login at another service has begun a session here before, or is too old to begin a session.
 
-        Streamlit's cookie keeps it for 30 days: it would begin a new session after each that has ended.
+        Streamlit's cookie keeps the login for 30 days, which would begin a new session whenever a session has ended.
 
         Args:
-            proof: What identifies the login.
-            issued: When the service confirmed it, in seconds since 1970.
+            proof: Identifies the login.
+            issued: Time at which the service confirmed the login, in seconds since 1970.
         """
         with self._lock:
             return proof in self._used_proofs or abs(time.time() - issued) > _PROOF_SECONDS
@@ -221,12 +221,12 @@ class Accounts:
     def ticket_for(self, email: str, *, is_verified: bool, proof: str = "") -> str:
         """Return a ticket, good once and for a minute, for a user whom another service has identified.
 
-        A user without an account gets an account, if a setting says which role it has.
+        A user without an account gets an account if a setting names the role for new accounts.
 
         Args:
             email: The address that the service gives, which is the account's name.
-            is_verified: Whether it may be the user's: false where the service says that it has not checked it.
-            proof: What identifies the login there, which begins a single session.
+            is_verified: False if the service says that it hasn't checked that the address is the user's.
+            proof: Identifies the login there, which begins a single session.
 
         Raises:
             InputError: "login_no_account" or "login_unverified".
@@ -246,7 +246,7 @@ class Accounts:
         return ticket
 
     def redeem(self, ticket: str, address: str = "") -> str:
-        """Return the cookie of a new session for a ticket that a browser at an address has.
+        """Return the cookie of a new session for a ticket from a browser at this address.
 
         Raises:
             InputError: "login_wrong".
@@ -271,7 +271,7 @@ class Accounts:
 
         Args:
             cookie: Value of the cookie.
-            uses: Whether its user does something, so that the time until it expires begins again.
+            uses: Whether the request counts as activity of the user, which delays the expiry of the session.
         """
         if (sha256 := self._hash_in(cookie)) is None or (found := self._store.session(sha256)) is None:
             return None
@@ -296,7 +296,7 @@ class Accounts:
             self._store.end_session(sha256)
 
     def _latest_time(self) -> float:
-        """Return the time, which a restart with a clock that was set back doesn't set back either."""
+        """Return the time in seconds since 1970, which never decreases, even by a restart with an earlier clock."""
         known, at = self._known_time
         now = max(latest_time(), known + time.monotonic() - at)
         if now - self._noted_seconds > _NOTE_SECONDS:
@@ -307,12 +307,12 @@ class Accounts:
 
     @cached_property
     def _known_time(self) -> tuple[float, float]:
-        """Return the latest time that was known at the first check, and the monotonic time then."""
+        """Return the latest time in the store at the first call, and the monotonic time of that call."""
         return self._store.latest_time(), time.monotonic()
 
     @cached_property
     def _unknown(self) -> str:
-        """Return a hash with which the passwords of unknown names are compared."""
+        """Return a hash to compare the passwords of unknown names with."""
         return self._hasher.hash(secrets.token_urlsafe())
 
     @cached_property
@@ -376,5 +376,5 @@ def _plain(name: str) -> str:
 
 
 def _with_address(name: str, address: str) -> str:
-    """Return what the audit log says of a login: the account, and where from."""
+    """Return the text of the audit log for a login: the account and the address."""
     return f"{name} ({address[:100]})" if address else name

@@ -9,18 +9,19 @@ from contextlib import suppress
 from framelens.core.errors import InputError
 
 PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
-"""Most attempts from an address. An office behind one address logs in at nine; a guesser gets nowhere."""
+"""Most attempts from an address: enough for an office behind one address at nine o'clock, too few to guess passwords.
+"""
 PER_ACCOUNT, ACCOUNT_SECONDS = 10, 900.0
 """Most failures with a name, however many addresses they come from: under 1,000 guesses a day."""
 PLACES = 1 << 16
-"""Counts that are kept, so that memory stays bounded. Which of them a name or an address has can't be foreseen."""
+"""Number of counts, so that memory stays bounded. Which count a name or an address uses is unpredictable."""
 
 
 class Recent:
     """Count of events in the last seconds, by a key. Not thread-safe.
 
-    A key has its place by its hash, which differs in each process. So however many keys there are, no key takes the
-    count of another key away; two that share a place are counted together.
+    The hash of a key, which differs in each process, chooses one of PLACES counts. Keys with the same place are counted
+    together, so no number of keys evicts the count of another key.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
@@ -29,7 +30,7 @@ class Recent:
         self._times: dict[int, deque[float]] = {}
 
     def wait_seconds(self, key: str, now: float) -> int:
-        """Return for how long there must be no further event, 0 if an event may happen now."""
+        """Return the seconds until another event may happen, 0 if it may happen now."""
         times = self._times.get(hash(key) % PLACES, deque())
         while times and times[0] <= now - self._seconds:
             times.popleft()
@@ -73,7 +74,7 @@ class LoginLimiter:
 
 
 def _origin(address: str) -> str:
-    """Return the address, of IPv6 the network that a customer of a provider gets."""
+    """Return the address, or for IPv6 its /64 network, which a provider assigns to a single customer."""
     with suppress(ValueError):
         found = ipaddress.ip_address(address)
         if isinstance(found, ipaddress.IPv6Address):

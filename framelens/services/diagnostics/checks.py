@@ -19,7 +19,7 @@ _LITTLE_DISK = 5_000_000_000
 
 
 def run_checks(facts: SystemFacts, settings: Settings) -> tuple[CheckFinding, ...]:
-    """List the findings: those that keep FrameLens from working, those that may, and what is in order."""
+    """List the findings: first those that keep FrameLens from working, then possible problems, then passed checks."""
     local = (_port, _program, _cards, _processor, _model)
     rules = (_settings, *((_remote,) if settings.base_url else local), _speech, _disks, _last_start)
     return worst_first(finding for rule in rules for finding in rule(facts, settings))

@@ -94,7 +94,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class SpeechFacts:
-    """What transcribes speech: `name` is "" if nothing does; `size_bytes` is the size of a download that is needed."""
+    """The speech model: `name` is "" without a model; `size_bytes` is the size of a download that is needed."""
 
     name: str = ""
     size_bytes: int = 0
@@ -151,7 +151,7 @@ class SystemFacts:
 
     @property
     def device(self) -> Device:
-        """Return what computes: the device of the installed vLLM; `transformers serve` uses a card if it can."""
+        """Return the device of the installed vLLM; without vLLM the GPU if any, as for `transformers serve`."""
         return self.vllm[0] if self.vllm else "gpu" if self.cards else "cpu"
 
     @property
@@ -166,7 +166,7 @@ class SystemFacts:
         return min((card.memory_bytes for card in self.cards if card.memory_bytes), default=None)
 
     def without_engine(self) -> "SystemFacts":
-        """Return the facts for after an engine has ended: the memory and port that it holds now count as unknown."""
+        """Return the facts as they will be after the engine has ended: free memory and port count as unknown."""
         cards = tuple(replace(card, memory_used_bytes=None) for card in self.cards)
         return replace(self, cards=cards, memory_free_bytes=None, port_error=None)
 

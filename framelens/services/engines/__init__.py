@@ -1,1 +1,1 @@
-"""Engine and model of this machine: which is chosen, how it is started, how fast it is, and what prevents a start."""
+"""Engine and model of this machine: choice, start, speed, and problems that prevent a start."""

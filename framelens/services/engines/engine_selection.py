@@ -39,7 +39,7 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     export_environment(settings)
     if settings.base_url:
         return build_remote_engine(settings), ()
-    # What a remote engine doesn't need; arguments follow from what is known of all models.
+    # A remote engine doesn't need these imports: vLLM's arguments depend on the catalogue of models.
     from framelens.engine.local.local_engine import LocalEngine
     from framelens.engine.local.transformers import transformers_launcher
     from framelens.engine.local.vllm import vllm_launcher
@@ -96,17 +96,17 @@ def _arguments(settings: Settings) -> dict[str, Any]:
 
 
 def confirmed_downloads(settings: Settings) -> ModelRecords[bool]:
-    """Return the downloads that the user has confirmed, by the model's id on the hub: each is true."""
+    """Return the records of confirmed downloads: True under the model's id on the hub."""
     return ModelRecords(settings.data_dir, "downloads", bool)
 
 
 def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-    """Fetch the model, but download it only if that was confirmed.
+    """Fetch the model, but download it only if the user has confirmed the download.
 
     Raises:
-        ModelNotFound: "model_unconfirmed", or what `fetch` raises.
+        ModelNotFound: "model_unconfirmed", or an error of `fetch`.
     """
-    from framelens.services.engines.model_names import resolve_named_model  # knows all models
+    from framelens.services.engines.model_names import resolve_named_model  # loads the catalogue of models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None or found.hub_id is None or is_offline():
@@ -120,7 +120,7 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
 
 
 def build_speech_engine(settings: Settings) -> Engine:
-    """Build the engine that transcribes speech: the server of the settings, or vLLM with their model."""
+    """Build the engine that transcribes speech: the server that the settings name, or vLLM with the speech model."""
     if settings.speech_base_url:
         from framelens.engine.remote_engine import RemoteEngine
 

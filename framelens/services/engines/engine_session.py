@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 else:
 
     class _once(cached_property):
-        """Cached property that is built once, even if several threads use it first (Python 3.12 dropped that lock)."""
+        """Cached property that threads build only once; `cached_property` has no lock since Python 3.12."""
 
         def __get__(self, session, owner=None):
             if session is None:
@@ -66,10 +66,10 @@ else:
 
 
 class SharedParts:
-    """What all sessions of a program share, for the questions about videos; most of it is built when it is first used.
+    """Parts for questions about videos that all sessions of a program share, most of them built at their first use.
 
     Attributes:
-        store: Where conversations are kept.
+        store: The store with the conversations.
     """
 
     def __init__(self, store: Store) -> None:
@@ -78,7 +78,7 @@ class SharedParts:
 
     @_once
     def queues(self) -> AnswerQueues:
-        """Return the questions that wait for the engine in use, or for each of several."""
+        """Return the queues of questions that wait, one for each engine in use."""
         from framelens.conversations.answer_queue import AnswerQueues
 
         return AnswerQueues()
@@ -101,7 +101,7 @@ class EngineSession:
         settings: The settings.
         templates: All templates.
         engine: The engine; by default the engine that the settings describe.
-        shared: What answers to questions need; without it, questions of analyses aren't answered.
+        shared: Parts for the answers to questions; without them, questions of analyses aren't answered.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class EngineSession:
 
     @property
     def answerer(self) -> Answerer | None:
-        """Return what answers the questions of analyses; None without a store."""
+        """Return the answerer of analyses' questions; None without shared parts."""
         if self._shared is None:
             return None
         from framelens.conversations.repository import ConversationRepository
@@ -176,7 +176,7 @@ class EngineSession:
         return RequestAnswerer(repository, self._shared.queues, self.retrieval(self._shared.stills))
 
     def retrieval(self, stills: Stills) -> RetrievalTools:
-        """Return what the choice of frames for a question needs."""
+        """Return the tools that choose frames for a question."""
         from framelens.conversations.retrieval.select import RetrievalTools
 
         return RetrievalTools(self.extractions, stills, embedding_model(self.settings))
@@ -241,7 +241,7 @@ def _answer_policy(question: str, whole: tuple[float, float], frames: int) -> Se
 
 
 def _measured_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.services.engines.model_speed import measured_run  # which knows this machine
+    from framelens.services.engines.model_speed import measured_run  # inspects this machine
 
     return measured_run(settings)
 
@@ -335,7 +335,11 @@ class ModelAnswers:
     settings: Settings
 
     def open(self) -> AnswerCache | None:
-        """Open the cache of this model's answers; None for a remote engine, which may serve another model by now."""
+        """Open the cache of this model's answers.
+
+        Returns:
+            None for a remote engine, whose model may have changed, and for a model that isn't on this machine.
+        """
         from framelens.llm.cache import AnswerCache
 
         settings = self.settings

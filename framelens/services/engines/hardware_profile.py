@@ -30,7 +30,7 @@ from framelens.models.serving_plan import Device, parse_plan
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""
 _KEPT = 128
-"""Lists of proposals that are kept, of the catalogue and of single models."""
+"""Number of cached lists of proposals, for the catalogue and for single models."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class HardwareProfile:
 
 
 class _Entries:
-    """Entries of the catalogue, equal if they are the same objects: these never change, but have no hash."""
+    """Entries of the catalogue as a key, compared by identity: entries are immutable but can't be hashed."""
 
     def __init__(self, entries: tuple[CatalogueEntry, ...]) -> None:
         self.all = entries
@@ -98,7 +98,7 @@ class _Entries:
 
 @lru_cache(maxsize=_KEPT)
 def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...]:
-    """List the models that run on this hardware; for the whole catalogue, that is half of drawing the first page."""
+    """List the models that run on this hardware; for the whole catalogue, this is half the time of the first page."""
     if place.card is None:
         return propose_for_cpu(place.memory_gib, entries.all, wide=place.wide)
     return propose_for_cards(place.card, entries.all, cards=place.cards)

@@ -32,15 +32,15 @@ class LaunchChecks:
 
     Attributes:
         find: Returns findings about the model in a folder, or about the settings' model, the worst first.
-        prepare: Returns, for the model of this name, what checks its code before it runs (`vllm_launcher`); None lets
-            no code run.
+        prepare: Returns, for the model of this name, a function that checks its code before it runs
+            (`vllm_launcher`); None lets no code run.
     """
 
     find: Callable[[Path | None], tuple[CheckFinding, ...]] = _nothing
     prepare: Callable[[str], Prepare | None] = lambda _: None
 
     def inspect(self, folder: Path) -> tuple[Notice, ...]:
-        """Check the settings right before an engine starts with the model in a folder, and return what hinders it.
+        """Check the settings right before an engine starts with the model in a folder, and return warnings.
 
         An unexpected error of the checks themselves is logged and doesn't prevent the start.
 
@@ -59,7 +59,7 @@ class LaunchChecks:
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:
-    """Return the checks of the first plugin that can make some."""
+    """Return the checks of the first plugin that has checks for these settings."""
     for plugin in registry.used():
         found = registry.called(plugin, plugin.launch_checks, settings) if plugin.launch_checks else None
         if isinstance(found, LaunchChecks):

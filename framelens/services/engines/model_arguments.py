@@ -31,7 +31,7 @@ def computes_wide(settings: Settings) -> bool:
 
 
 def is_wide(shape: Shape | None, given: Mapping[str, Any], memory: int) -> bool:
-    """Return whether a processor that prefers float32 runs a model faster in it, and has room for it in `memory`."""
+    """Return whether float32 makes a model faster on a processor that prefers it, and fits in `memory` bytes."""
     if shape is None or not is_faster_wide(shape):
         return False
     cache = given.get("kv_cache_memory_bytes")
@@ -40,7 +40,7 @@ def is_wide(shape: Shape | None, given: Mapping[str, Any], memory: int) -> bool:
 
 
 def effective_arguments(settings: Settings) -> Mapping[str, Any]:
-    """Return VLLM_CONFIG with the changes that the engine on this machine is started with."""
+    """Return VLLM_CONFIG as adapted to this machine, with which the engine is started."""
     device = (installed_vllm() or ("gpu", ""))[0]
     return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
 

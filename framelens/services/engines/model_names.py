@@ -35,7 +35,7 @@ def resolve_named_model(name: str, data_dir: Path) -> ModelReference:
 
 
 def explain_folder(name: str, data_dir: Path) -> ModelNotFound | None:
-    """Return why a folder that no engine can load is Ollama's, or None if it isn't."""
+    """Return the error for a name or folder of Ollama's, which no engine can load; None for any other name."""
     explained = _explain(name, data_dir)
     return explained if explained and explained.key in _OF_OLLAMA else None
 
@@ -51,12 +51,12 @@ def match_text(match: Match) -> str:
 
 
 def meant_text(entry: CatalogueEntry, match: Match | None) -> str:
-    """Return how a name was understood for which `find_entry` gave these; "" for an id, or a folder with a model."""
+    """Return how a name was understood, given the results of `find_entry`; "" for an id, or a folder with a model."""
     return match_text(match) if match is not None and match.entry is entry and match.why != "exact" else ""
 
 
 def _explain(name: str, data_dir: Path) -> ModelNotFound | None:
-    """Return why `name` can't be on a hub, or None if it may be, or is a path that only doesn't exist."""
+    """Return why `name` can't be on a hub; None if it may be on a hub, or is a path that doesn't exist."""
     owner, slash, _ = name.partition("/")
     try:
         match = load_catalogue(data_dir / "models").find(name)

@@ -36,7 +36,7 @@ def speed_text(trial: Measured | None) -> str:
 def measured_run(settings: Settings, model: str = "") -> tuple[RequestTiming, ...]:
     """Return the run that the benchmark of a model on this machine suggests, by default of the model of the settings.
 
-    Without a benchmark nothing is known, nor of a remote engine.
+    The run is empty without a benchmark, and for an engine other than a local vLLM.
     """
     if settings.base_url or settings.engine != "vllm":
         return ()

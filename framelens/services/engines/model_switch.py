@@ -1,4 +1,4 @@
-"""The change to another model: its settings, the switch, and what the next start uses."""
+"""The change to another model: its settings, the switch, and the choice for the next start."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ModelSwitch:
         switcher: Owns the engine in use and replaces it.
         jobs: Jobs whose log of actions records a change.
         templates: Templates of the prompts.
-        shared: What the sessions of all engines share.
+        shared: Parts that the sessions of all engines share.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -64,8 +64,8 @@ class ModelSwitch:
     def choose_local(self, model: str, vllm_config: str) -> None:
         """Use this local model from the next analysis on.
 
-        That analysis starts the model and, if this is confirmed, downloads it. Wait up to two seconds for the change,
-        which running analyses delay.
+        That analysis starts the model and, if the user has confirmed the download, downloads it. Wait up to two seconds
+        for the change, which running analyses delay.
 
         Raises:
             AppError: The model cannot be used, or a switch or benchmark is running.

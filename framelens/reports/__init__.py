@@ -1,1 +1,1 @@
-"""Report formats, each a pure function of an Analysis, and what they are made of."""
+"""Report formats, each a pure function of an Analysis, with their content and graphics."""

@@ -1,7 +1,7 @@
 """Documents made in a child process with limits of time and memory: PDF and Word.
 
-Their libraries take minutes and gigabytes for a report with a hundred thousand lines. In a child process they keep
-neither a page waiting for the interpreter nor the program from ending them.
+Their libraries take minutes and gigabytes for a report with a hundred thousand lines. In a child process they don't
+keep a page waiting for the interpreter, and the program can end them.
 
 The child is `python -m framelens.reports.document_worker WRITER LANGUAGE EXTENT BYTES`, with the analysis as standard
 input and a limit of memory. It writes the document to standard output.
@@ -24,9 +24,9 @@ from framelens.core.errors import InputError
 
 _log = logging.getLogger(__name__)
 _SECONDS = 60.0
-"""A report with 256 frames of 0.3 MB and an answer about each takes four."""
+"""Time limit. A report with 256 frames of 0.3 MB and an answer about each frame takes four seconds."""
 _MEMORY_BYTES = 3 << 30
-"""The same report takes 0.9 GB as PDF and 0.4 GB as DOCX."""
+"""Memory limit. The same report takes 0.9 GB as PDF and 0.4 GB as DOCX."""
 _POLL_SECONDS = 0.2
 _TOO_HEAVY = 4
 _FULL = "full"
@@ -38,13 +38,13 @@ def write(name: str, writer: str, analysis: Analysis, language: Language, *, app
 
     Args:
         name: "pdf" or "docx".
-        writer: Function that makes it, as "module:function".
+        writer: Function that makes the document, as "module:function".
         analysis: The analysis.
         language: The language of the document.
         appendix: Add the full record.
 
     Raises:
-        InputError: "document_too_heavy", if it takes too much time or memory.
+        InputError: "document_too_heavy", if the document takes too much time or memory.
     """
     too_heavy = InputError("document_too_heavy", name=analysis.video.name, format=name.upper())
     with (
@@ -84,7 +84,7 @@ def write(name: str, writer: str, analysis: Analysis, language: Language, *, app
 
 
 def _ends(child: subprocess.Popen[bytes]) -> bool:
-    """Wait for the end of a child; return False if it takes too long. Raises Cancelled."""
+    """Wait for the end of a child; return False if the child takes too long. Raises Cancelled."""
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         with suppress(subprocess.TimeoutExpired):

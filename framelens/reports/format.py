@@ -56,7 +56,7 @@ class ReportFormat:
     has_appendix: bool = False
 
     def __post_init__(self) -> None:
-        """Check what the author of a plugin may not have had checked."""
+        """Check the types of the fields, since the author of a plugin may not use a type checker."""
         if not (isinstance(self.suffix, str) and self.suffix.startswith(".")):
             raise TypeError(f"suffix must begin with a dot: {self.suffix!r}")
         if not (isinstance(self.mime, str) and "/" in self.mime):

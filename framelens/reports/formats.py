@@ -75,7 +75,7 @@ FORMATS: dict[str, ReportFormat] = {
 
 
 def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
-    """Yield the formats of plugins by name; a format that takes another's name or suffix is left out."""
+    """Yield the formats of plugins by name, without those that take the name or suffix of another format."""
     suffixes = {form.suffix for form in FORMATS.values()}
     for plugin, name, form in registry.first_of("format", _named(), (*FORMATS, ALL)):
         if form.suffix in suffixes:
@@ -107,7 +107,7 @@ def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
 def _without_failures(
     plugin: registry.Plugin, name: str, fits: Callable[[Analysis], bool]
 ) -> Callable[[Analysis], bool]:
-    """Return a check that is true where a plugin's own fails: its format is written, and says what is wrong."""
+    """Return a check that is true if the plugin's own fails, so that the format is written and states the error."""
     guarded = registry.guarded(plugin, fits)
 
     def checked(analysis: Analysis) -> bool:
@@ -161,9 +161,9 @@ def files_of(
 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[ReportFile]:
-    """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix.
+    """Yield the report in every format that fits, the files they refer to, and a contact sheet, named after `stem`.
 
-    Documents have their appendix. A text says which formats could not be made, and why.
+    Documents have their appendix. A text file lists the formats that could not be made, and why.
     """
     from framelens.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 

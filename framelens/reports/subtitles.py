@@ -1,9 +1,9 @@
 """Subtitle files in SubRip (.srt), WebVTT (.vtt) and SubStation Alpha (.ass): findings or transcript as cues.
 
 A finding is shown for as long as it lasts and takes to read, at most until the next finding begins. A finding that
-starts too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. Cues
-hold what a viewer reads or hears, without labels. SubRip has no field for remarks; WebVTT has them before the cues,
-with what could not be verified. Times are a player's, which plays the file with the video.
+starts too soon after another finding to be read joins its cue. Findings that cite no frame have no time and are left
+out. Cues hold only text that a viewer reads or hears, without labels. SubRip has no field for remarks; WebVTT has them
+before the cues, with unverified claims. Times are as in a player that shows the file with the video.
 """
 
 import re
@@ -22,12 +22,12 @@ from framelens.reports.content.labels import issues, one_line, remarks, seconds_
 from framelens.reports.content.provenance import aigc_text
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
-"""Players read these as tags and codes, and SubRip has no escapes."""
+"""Substitutes for characters of tags and codes, since SubRip has no escapes."""
 _TIME = re.compile(r"(:\d{1,2})[.,](?=\d)")
-"""Some parsers read every line with two such times as the beginning of a cue."""
+"""Seconds with decimals after a colon. Some parsers read every line with two such times as the beginning of a cue."""
 _vtt_escaped = partial(escape, quote=False)
 _ASS_LETTERS = str.maketrans({"{": "(", "}": ")", "\\": "/"})
-"""Players read these as codes, and the format has no escapes."""
+"""Substitutes for characters of codes, since the format has no escapes."""
 _ASS_HEAD = """\
 [Script Info]
 ScriptType: v4.00+
@@ -43,7 +43,7 @@ Style: Default,Arial,16,&H00FFFFFF,&H00FFFFFF,&H00000000,&H00000000,0,0,0,0,100,
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text"""
-"""The defaults of FFmpeg's own writer, on a canvas of its size."""
+"""The defaults of FFmpeg's own writer, including the size of the canvas."""
 _ASS_LINE = "Dialogue: 0,{},{},Default,{},0,0,0,,{}"
 SHORTEST_SECONDS = 1.0
 """The shortest time that a finding is shown."""
@@ -108,7 +108,7 @@ def write_transcript_ass(analysis: Analysis, language: Language) -> bytes:
 
 
 def _doubts(analysis: Analysis) -> Iterator[str]:
-    """Yield what could not be verified of the findings that are shown, with their times."""
+    """Yield the unverified claims of the shown findings, with their times."""
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
@@ -165,7 +165,7 @@ def _played(cue: Cue, video: VideoInfo) -> Cue:
 
 def has_findings(analysis: Analysis) -> bool:
     """Return whether there is a finding that has a time."""
-    with in_language("en"):  # any: the answer doesn't depend on it
+    with in_language("en"):  # any language: the result is the same
         return bool(_shown(analysis))
 
 

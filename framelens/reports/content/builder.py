@@ -19,7 +19,7 @@ from framelens.reports.content.questions import questions_section
 
 Section = Callable[[], Iterator[Block]]
 _BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=200)
-"""What fits on two pages with a contact sheet below it."""
+"""Limits so that the text fits on two pages with a contact sheet below it."""
 _LEVELS = ("error", "warning", "info")
 
 

@@ -54,7 +54,7 @@ class RequestPart:
 
 
 def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
-    """List the times of the frames that a finding cites, without those that are missing."""
+    """List the times of the frames that a finding cites, without missing frames."""
     return [times[number] for number in finding.frames if number in times]
 
 
@@ -136,10 +136,10 @@ def headline(analysis: Analysis) -> str:
 def title_and_details(
     name: str, *, title: str = "", question: str = "", part: str = "", model: str = ""
 ) -> tuple[str, str]:
-    """Return a headline for an analysis and a line that distinguishes it from others on the same video.
+    """Return a headline for an analysis and a line that distinguishes it from other analyses of the same video.
 
-    The headline is the model's title, or else the video's name. The line has the rest of name, question, range of the
-    video and model.
+    The headline is the model's title, or else the video's name. The line has the name if it isn't the headline, the
+    question, the range of the video and the model.
     """
     asked = f"“{question}”" if question else ""
     rest = (name if title else "", asked, part, base_name(model))
@@ -158,7 +158,7 @@ def _answering(analysis: Analysis) -> list[str]:
 def shown_notices(analysis: Analysis) -> list[Notice]:
     """List the notices for readers, without "no model was asked" if a model has answered questions.
 
-    The answer itself says why the question of the request has no usable answer, so that notice is left out, too.
+    The notice why the question of the request has no usable answer is left out, too, since the answer itself says it.
     """
     asked, is_answered = analysis.question_answer, any(_answering(analysis))
     failure = asked.why if asked and not asked.is_usable else None
@@ -170,7 +170,7 @@ def shown_notices(analysis: Analysis) -> list[Notice]:
 
 
 def stated_notices(analysis: Analysis) -> list[Notice]:
-    """List all notices for programs, and a notice if there is no usable answer, which readers see in the report."""
+    """List all notices for programs, including the absence of a usable answer, which readers see in the report."""
     said = Notice("no_usable_answer", level="error", table="error")
     return [*([said] if analysis.outcome == "no_usable_answer" else ()), *analysis.notices]
 
@@ -279,7 +279,7 @@ def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
 
 
 def finding_text(finding: Finding) -> str:
-    """Return a finding on one line, followed by what could not be verified."""
+    """Return a finding on one line, followed by its unverified claims."""
     text = one_line(finding.text)
     doubts = ", ".join(issues(finding))
     return f"{text} ⚠️ {t('report.unverified', issues=doubts)}".strip() if doubts else text
@@ -334,7 +334,7 @@ def _named(found: re.Match[str]) -> str:
 
 
 def dynamic_range(video: VideoInfo) -> str:
-    """Name the HDR format of a video, and what became of it."""
+    """Name the HDR format of a video, and whether it was tone-mapped or its colours were lost."""
     key = "tone_mapped" if video.is_tone_mapped else "colours_lost"
     return t(f"report.picture_{key}", name=video.dynamic_range)
 

@@ -1,4 +1,4 @@
-"""Sections with what was measured: timeline, frames, shots and transcript."""
+"""Sections with measurements: timeline, frames, shots and transcript."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
@@ -24,11 +24,11 @@ from framelens.reports.content.document import (
 from framelens.reports.graphics.chart import chart_of
 
 MOST_TIMES = 8
-"""Segments listed per type: the longest are listed, the others counted."""
+"""Most segments listed per type: the longest are listed, the others counted."""
 SHEET = "sheet"
 """Anchor of the contact sheet."""
 _MOST_IN_SHEET = 12
-"""Pictures of a contact sheet: two rows of a page."""
+"""Most pictures of a contact sheet: two rows of a page."""
 
 
 def picture_of(frame: Keyframe) -> blocks.PictureBlock:
@@ -61,7 +61,7 @@ def timeline(analysis: Analysis) -> Iterator[Block]:
 
 
 def frames_section(analysis: Analysis) -> Iterator[Block]:
-    """Yield the frames with what was measured of each."""
+    """Yield the frames, each with its measurements."""
     yield Heading(2, plain(t("report.frames_measured")), "frames")
     yield from frames(analysis.keyframes, analysis.facts, analysis.transcript)
 
@@ -75,8 +75,8 @@ def frames(
 
     Args:
         keyframes: The frames.
-        facts: What is measured of them so far.
-        transcript: What is said in the video.
+        facts: The measurements so far.
+        transcript: The transcript of the video.
     """
     known = {one.number: one for one in facts}
     for frame in keyframes:
@@ -143,7 +143,7 @@ def _seconds_of(stretch: Stretch) -> float:
 
 
 def transcript(analysis: Analysis) -> Iterator[Block]:
-    """Yield what is said, with its source; nothing without a transcript."""
+    """Yield the transcript with its source, if there is a transcript."""
     heard = analysis.transcript
     if heard is None:
         return
@@ -163,7 +163,7 @@ def transcript(analysis: Analysis) -> Iterator[Block]:
 
 
 def _about_speakers(heard: Transcript) -> Iterator[str]:
-    """Yield how many people speak, and whether that is a guess."""
+    """Yield the number of speakers, and whether the number is a guess."""
     if heard.speakers:
         people = len({speaker_name(heard, number) for number in range(1, len(heard.speakers) + 1)})
         yield t("report.speakers_guessed" if heard.speakers_guessed else "report.speakers", n=people)

@@ -40,13 +40,13 @@ def answer_to_question(
 ) -> Iterator[Block]:
     """Yield the answer to the request's question with its evidence; nothing without a question.
 
-    Why it is missing or incomplete comes first if nothing of it can be used.
+    If the answer is unusable, the reason comes before its text, unless `is_brief`.
 
     Args:
         given: The conversation with the answer.
         frames: The keyframes of the analysis.
-        key: Identifies the heading in a document that has two.
-        is_brief: Leave out what was searched.
+        key: Anchor of the heading, for a document with two such headings.
+        is_brief: Leave out the tables of searches.
     """
     if given is None or not given.answers:
         return
@@ -61,11 +61,11 @@ def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator
 
     Args:
         analysis: The analysis.
-        is_brief: Leave out how the answers were made and what was searched, but nothing that is doubtful.
+        is_brief: Leave out how the answers were made and the tables of searches, but no doubts.
     """
     if not analysis.conversations:
         return
-    prefix = "brief-" if is_brief else ""  # a document has both
+    prefix = "brief-" if is_brief else ""  # a document has both sections
     yield Heading(2, plain(t("report.questions")), f"{prefix}questions")
     keyframes = {frame.number: frame for frame in analysis.keyframes}
     for place, conversation in enumerate(analysis.conversations, start=1):
@@ -154,7 +154,7 @@ def _brief_words(
 def _at_starts(
     result: BriefSearch, pictures: Mapping[int, ReportedPicture], keyframes: Mapping[int, Keyframe]
 ) -> Iterator[PictureBlock]:
-    """Yield a picture for each interval, which leads to its start, with the time below it."""
+    """Yield a picture of each interval, which leads to the start of the interval, with the time below it."""
     video, starts = result.search.video, result.starts
     known = {one.time_seconds: one for one in pictures.values() if one.video == video and not one.name}
     for one in (known[at] for at in starts if at in known):
@@ -175,7 +175,7 @@ def why_incomplete(answer: ReportedAnswer) -> Iterator[str]:
 
 
 def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[str]:
-    """Yield what an answer cites or names that no picture supports."""
+    """Yield the frames and times that an answer names without the support of a picture."""
     if unknown_frames:
         yield t("ask.unknown_frames", frames=", ".join(map(str, unknown_frames)))
     if own_times:
@@ -232,7 +232,7 @@ def _size(jpeg: bytes) -> tuple[int, int]:
 
 
 def _made_with(answer: ReportedAnswer) -> Iterator[str]:
-    """Yield what the model was sent, its name, the settings and what the answer cost."""
+    """Yield the model, the number of pictures that it was sent, the settings, and the tokens and time of the answer."""
     if answer.model:
         yield t("report.by_model", model=answer.model)
     if answer.mode == "messages":

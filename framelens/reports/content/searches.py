@@ -1,6 +1,6 @@
 """Results of searches for moments: in brief, as an answer shows them, and as a table for the record.
 
-A search says its part of an answer in one paragraph for each video; what a model adds follows.
+A search writes one paragraph of an answer for each video; the model's text follows.
 """
 
 import re
@@ -17,7 +17,7 @@ from framelens.reports.content.document import Block, Line, Paragraph, Span, Tab
 from framelens.reports.content.labels import one_line, span_of
 
 MOST_SHOWN = 12
-"""Intervals in a brief result, as many as have pictures."""
+"""Most intervals in a brief result, as many as have pictures."""
 _FIRST_ITEM = re.compile(r"1\. ")
 
 
@@ -28,7 +28,7 @@ class BriefSearch:
     Attributes:
         search: The search.
         found: What was seen, with its intervals.
-        looked: How closely it has looked, and what is doubtful; empty where its votes prove nothing.
+        looked: How closely the search has looked, and its doubts; empty if its votes prove nothing.
     """
 
     search: ReportedSearch
@@ -47,9 +47,9 @@ class BriefSearch:
 
 
 def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
-    """Return what the searches of an answer have found, and the rest of its text.
+    """Return the findings of the searches in an answer, and the rest of its text.
 
-    An answer that doesn't begin with the paragraphs of its searches is all rest.
+    The rest is the whole text if an answer doesn't begin with the paragraphs of its searches.
     """
     searches = [one for one in answer.searches if one.moments.samples]
     paragraphs = answer.answer.strip().split("\n\n", len(searches))
@@ -86,7 +86,7 @@ def _looked(found: Moments) -> str:
 
 
 def search_table(search: ReportedSearch) -> Iterator[Block]:
-    """Yield a table of what a search has found; the answer says how closely it has looked."""
+    """Yield a table of a search's intervals; the answer says how closely the search has looked."""
     found = search.moments
     if not found.intervals:
         return

@@ -1,4 +1,4 @@
-"""Sections with what the model says: answer, summary, chapters and findings, and all of them as a record.
+"""Sections with the model's statements: answer, summary, chapters and findings, and all of them as a record.
 
 Every time is the time of a frame or a chapter, never a time that a model wrote. Each finding appears once in a section.
 A failure is stated once, in the answer.
@@ -25,14 +25,14 @@ _MOST_ANSWER_PICTURES = 4
 
 @dataclass(frozen=True)
 class Extent:
-    """The most that the sections hold of an analysis; None is no limit.
+    """Limits of the sections; None is no limit.
 
     Attributes:
-        sentences: Sentences of the answer and of the summary, each.
-        chapters: The number of chapters.
-        findings: The number of findings, which are then spread over the video and not headed by parts.
-        characters: Characters of a sentence.
-        has_appendix: Whether what is left out is in the same document.
+        sentences: Most sentences of the answer, and of the summary.
+        chapters: Most chapters.
+        findings: Most findings, which are then spread over the video and not headed by parts.
+        characters: Most characters of a sentence.
+        has_appendix: Whether the same document has an appendix with the left-out statements.
     """
 
     sentences: int | None = None
@@ -46,7 +46,7 @@ class Extent:
         return text if self.characters is None else labels.shortened(text, self.characters)
 
     def more(self, left_out: Sequence[object]) -> Iterator[Block]:
-        """Yield a sentence on what is left out, and how much of it could not be verified."""
+        """Yield a sentence with the number of left-out statements, and of those that could not be verified."""
         if not left_out:
             return
         doubtful = sum(bool(one.issues) for one in left_out if isinstance(one, Finding))
@@ -62,10 +62,9 @@ WHOLE = Extent()
 
 
 def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
-    """Yield the question, what came out, and the answer with the pictures that prove it.
+    """Yield the question, a problem with the answer, and the answer with the pictures that prove it.
 
-    The question is left out where it is the headline. An unusable or incomplete answer is stated without a question,
-    too.
+    The question is left out if it is the headline. An unusable or incomplete answer is stated without a question, too.
     """
     question = one_line(analysis.request.question)
     if question and labels.headline(analysis) != labels.one_line(question):
@@ -88,7 +87,7 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
 
 
 def summary(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
-    """Yield the sentences on the whole video; nothing if no model has answered, or if it only repeated itself."""
+    """Yield the sentences on the whole video; nothing if no model has answered, or if the answer repeats itself."""
     if labels.repeated_text(analysis):
         return
     if analysis.overview:
@@ -150,7 +149,7 @@ def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Bloc
 
 
 def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
-    """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
+    """Return a finding with the times of its frames, if they are given, and its unverified claims."""
     where = labels.format_times(finding.frames, times, is_exact=is_exact) if times else ()
     within = (Span(" ("), *where, Span(")")) if where else ()
     return (Span(finding.text, "said"), *within, *_doubt(finding))
@@ -203,7 +202,7 @@ def _chapter_line(chapter: Chapter) -> Line:
 
 
 def _by_part(analysis: Analysis) -> Iterator[Block]:
-    """Yield all findings, with a heading for each part and what went wrong there."""
+    """Yield all findings, with a heading for each part and its problems."""
     parts, stated, item = labels.parts_of(analysis), _stated(analysis), _item_of(analysis)
     for part in parts:
         made = [*_problems(part.result, stated)]
@@ -216,7 +215,7 @@ def _by_part(analysis: Analysis) -> Iterator[Block]:
 
 
 def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
-    """Yield so many findings, spread over the video, and how many are left out."""
+    """Yield at most `most` findings, spread over the video, and the number of left-out findings."""
     parts = [part for part in labels.parts_of(analysis) if part.result]
     broken = [part for part in parts if part.result and part.result.is_broken]
     if broken and not _stated(analysis):
@@ -230,7 +229,7 @@ def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
 
 
 def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:
-    """Return a function that makes the item of a finding, with each picture and each list of times made once."""
+    """Return a function that makes the item of a finding; items share pictures and lists of times."""
     times, fields = times_of(analysis.keyframes), labels.field_names(analysis)
     pictures = {frame.number: picture_of(frame) for frame in analysis.keyframes if frame.jpeg}
     cited = cache(partial(labels.format_times, times=times))
@@ -265,7 +264,7 @@ def _listed(
 ) -> Iterator[Block]:
     if fields and findings:
         heads = (t("report.time"), *fields.values(), t("report.finding"))
-        # Thousands of findings cite the same few frames and have the same few values: each is made once.
+        # Thousands of findings cite the same few frames and have the same few values, which are made once.
         cited = cache(partial(labels.format_times, times=times, is_exact=is_exact))
         value = cache(plain)
         rows = (

@@ -56,7 +56,7 @@ class TimelineChart:
 
 
 def chart_of(analysis: Analysis) -> TimelineChart | None:
-    """Return the chart of an analysis, or None if nothing of the video could be read."""
+    """Return the chart of an analysis, or None if no part of the video could be read."""
     decode, whole = analysis.decode, analysis.whole
     seconds = decode.readable_seconds
     if seconds <= 0:
@@ -82,7 +82,7 @@ def chart_of(analysis: Analysis) -> TimelineChart | None:
 
 
 def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...]:
-    """Return the maximum of each interval; a mean would hide short events."""
+    """Return the maximum change of each interval; a mean would hide short events."""
     values = measures.change
     highest = max(values, default=0.0)
     if highest <= 0:

@@ -23,7 +23,7 @@ MAX_WIDTH = 3000
 _MARGIN, _GAP = 24, 12
 _TITLE_SIZES, _LABEL_SIZES = (28, 56), (18, 28)  # minimum and maximum in pixels; sizes grow with the sheet
 _LEAST_WIDTH = 640  # of the sheet, for the title
-_LEAST_SIDE, _LEAST_CELL = 240, 160  # in a smaller picture nothing is recognisable, and its label doesn't fit
+_LEAST_SIDE, _LEAST_CELL = 240, 160  # smaller pictures are unrecognisable, and their labels don't fit
 _MOST_SIDE, _MOST_SIDE_ALONE = 640, 1280
 _MOST_ASPECT = 4.0
 _SHEET_ASPECT = 1.6
@@ -31,7 +31,7 @@ _QUALITY = 88
 """JPEG quality. The sizes above are in pixels."""
 _PAPER, _EDGE, _INK, _PALE = (255, 255, 255), (208, 208, 208), (24, 24, 24), (104, 104, 104)
 Font = ImageFont.FreeTypeFont
-# File and index in it: the project's own font, then the usual fonts of each system, fonts with Chinese first.
+# File and index in the file: the project's own font, then the usual fonts of each system, fonts with Chinese first.
 _FONTS = (
     (str(REGULAR), 0),
     ("NotoSansCJK-Regular.ttc", 2),

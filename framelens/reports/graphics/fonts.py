@@ -32,7 +32,7 @@ _BUNDLED_KNOWS = (
 )
 """The longest ranges of its characters; its file is inside Typst and can't be read."""
 _MOST_FONTS = 4
-"""Most fonts of this machine in a report, each of which is copied whole."""
+"""Most fonts of this machine in a report; each is embedded whole."""
 _PLAIN = {"❌": "×"}
 """Substitutes for characters that no font has."""
 _INVISIBLE = re.compile(
@@ -82,7 +82,7 @@ class Faces:
 
 
 def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
-    """Return the fonts that a text needs; the machine's fonts are searched only if the others lack a character.
+    """Return the fonts that a text needs; this machine's fonts are searched only if the bundled fonts lack a character.
 
     Args:
         text: The text to set.
@@ -103,7 +103,7 @@ def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
 
 @lru_cache(maxsize=1)
 def own() -> Container[int]:
-    """Return the code points of the project's own font; both weights have the same."""
+    """Return the code points of the project's own font; both weights have the same code points."""
     return FontFile(REGULAR)
 
 

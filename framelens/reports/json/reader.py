@@ -47,15 +47,15 @@ from framelens.reports.json.writer import JPEG_URL
 _LATEST_SECONDS = 1e12
 """32,000 years. Damaged timestamps of real files are far below; later times cannot be formatted as hours."""
 _MOST_CONDITIONS = 1000
-"""Limit for settings and for stages; a report of FrameLens has some 30."""
+"""Limit for the number of settings and of stages; a report of FrameLens has some 30."""
 MOST_TEXT_BYTES = 64 << 20
-"""Limit for a report without its pictures. The largest that FrameLens writes, 256 frames in as many requests, has
-some 10 MB."""
+"""Limit for a report without its pictures. The largest report of FrameLens, 256 frames in as many requests, has some
+10 MB."""
 MOST_PICTURE_BYTES = 8 << 20
 """Limit for a picture. Pure noise of 1280 x 1280 pixels has 1.5 MB at the quality at which frames are stored."""
 _MOST_TEXT_OF_ALL = 1 << 30
 _MOST_PICTURES_OF_ALL = 2 << 30
-"""Limits for all reports of a file."""
+"""Limits for all reports of a file together."""
 _MOST_GAIN = 4
 """Bytes of pictures allowed per byte of the file, with a wide margin: JPEGs hardly get smaller in a ZIP, which undoes
 the third that Base64 adds."""
@@ -113,7 +113,7 @@ def _finite(text: str) -> float:
 
 
 def _check(form: schema.ReportForm, name: str) -> None:
-    """Raise InputError for a valid form with values that could not be stored or shown."""
+    """Raise InputError if a valid form has values that can't be stored or shown."""
     if len(form.keyframes) > MOST_FRAMES:
         raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
     for numbers, part in (

@@ -68,7 +68,7 @@ _GUTTER_CM = 0.3
 _MOST_DOWN, _MOST_DOWN_CM = 0.75, 3.8
 """The largest height of a picture in a row, as a share of the width of its column and in centimetres."""
 _MOST_COLUMNS = 4
-"""Columns of pictures that belong to a paragraph."""
+"""Most columns of pictures that belong to a paragraph."""
 _EVIDENCE_CM = (2.2, 1.65)
 """The largest width and height of the picture beside a finding."""
 _RUNNING = 60
@@ -308,8 +308,8 @@ def add_ai_label(pdf: bytes, label: str) -> bytes:
 def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObject) -> bytes:
     """Return the incremental update that replaces the objects of these numbers, for a file of `start` bytes.
 
-    pypdf's own (PdfWriter with incremental=True) reads every object of the file first: that took six times as long as
-    typesetting the report.
+    pypdf's incremental update (PdfWriter with incremental=True) reads every object of the file first, which took six
+    times as long as typesetting the report.
     """
     update, places = BytesIO(), {}
     for number, item in sorted(changed.items()):

@@ -1,7 +1,7 @@
 """Report as one self-contained HTML file with embedded pictures and styles and without scripts.
 
 A time is a link to that moment of the video, which works if the video is in the same folder. report.html is the
-template; Jinja escapes every value, and a Content-Security-Policy in the file blocks anything that were injected
+template; Jinja escapes every value, and a Content-Security-Policy in the file blocks whatever might be injected
 nonetheless.
 """
 

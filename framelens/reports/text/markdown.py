@@ -54,7 +54,7 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
 
 
 def without_pictures(analysis: Analysis, language: Language) -> str:
-    """Return the short report as Markdown to be pasted, where no picture could follow it."""
+    """Return the short report as Markdown without pictures, to be pasted as text."""
     with in_language(language):
         content = document(analysis)
         return render(replace(content, blocks=tuple(_in_words(content.blocks)))).decode()
@@ -83,11 +83,11 @@ def render(content: Document, folder: str = "") -> bytes:
 
 
 def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
-    """List the pictures that the text refers to, under their paths there."""
+    """List the pictures that the text refers to, under their paths in the text."""
     folder = _folder(analysis)
-    with in_language(analysis.request.language):  # any: the files are the same in every language
+    with in_language(analysis.request.language):  # any language: the files are the same
         content = document(analysis, appendix=appendix)
-    shown = tuple(block for block in content.blocks if not isinstance(block, Findings))  # they have times alone
+    shown = tuple(block for block in content.blocks if not isinstance(block, Findings))  # they show times alone
     return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in replace(content, blocks=shown).pictures]
 
 
@@ -214,7 +214,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool 
 
 
 def fenced(text: str) -> Iterator[str]:
-    """Yield `text` verbatim, in a fence longer than any in it."""
+    """Yield `text` verbatim, in a fence longer than any fence in the text."""
     fence = "`" * max(4, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     yield f"{fence}text"
     yield text

@@ -12,13 +12,13 @@ from typing import Literal
 
 Pictures = Literal["patches", "fixed", "tiles", "slices", "dynamic", "anyres"]
 FRAME = (448, 252)
-"""Width and height in pixels of the smallest frame that is sent: a request with many frames, or to a CPU, has these."""
+"""Width and height in pixels of the smallest frames that are sent: in requests with many frames, or to a CPU."""
 _MOST_TILED = 2
 """Number of pictures in a request beyond which DeepSeek-VL2 doesn't cut them into tiles."""
 _LARGEST_ANYRES = (1153, 944)
-"""Size of the picture with the most tokens in LLaVA-OneVision, which vLLM's `llava_onevision.py` has as a constant."""
+"""Size in pixels of the picture with the most tokens in LLaVA-OneVision, a constant in vLLM's `llava_onevision.py`."""
 _SCALED_FROM = 1.1
-"""Ratio of sides to the sides of the most tiles, from which LLaVA-OneVision scales tokens down (its processor)."""
+"""LLaVA-OneVision scales tokens down if the sides exceed those of the most tiles by this ratio (its processor)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Cache:
 
     @property
     def numbers_per_head(self) -> int:
-        """Return how many numbers one layer keeps of a token for each head."""
+        """Return the count of numbers that a layer keeps of a token for each head."""
         return self.head_dim if self.latent else 2 * self.head_dim
 
     def heads_per_card(self, cards: int) -> int:
@@ -70,8 +70,8 @@ class Text:
 
     Attributes:
         intermediate: Width of the widest matrix that a token passes through.
-        linear: Weights in the matrices of its layers, which quantisation covers.
-        routed: Those of them that are in experts, of which a token uses `experts_per_token` of `experts`.
+        linear: Number of weights in the matrices of its layers, which quantisation covers.
+        routed: Number of these weights in experts, of which a token uses `experts_per_token` of `experts`.
         tied: Whether input and output share an embedding.
     """
 
@@ -105,10 +105,10 @@ class Vision:
     """The vision tower and the token cost of a picture.
 
     Attributes:
-        pictures: How a picture is counted. "patches": by its pixels, in squares of `unit_px`, up to `max_pixels`.
-            "fixed": `tokens` each. The others are cut into up to `most_pieces` squares of `unit_px`, with `tokens`
-            for each: "tiles" as in DeepSeek-VL2, "slices" as in MiniCPM-V, "dynamic" as in InternVL, "anyres" as in
-            LLaVA-OneVision.
+        pictures: How the tokens of a picture are counted. "patches": by its pixels, in squares of `unit_px`, up to
+            `max_pixels`. "fixed": `tokens` each. Otherwise a picture is cut into up to `most_pieces` squares of
+            `unit_px`, with `tokens` for each: "tiles" as in DeepSeek-VL2, "slices" as in MiniCPM-V, "dynamic" as in
+            InternVL, "anyres" as in LLaVA-OneVision.
         grids: Columns and rows into which "dynamic" and "anyres" cut a picture, the fewest squares first.
         output: Numbers per token at the tower's output.
         gated: Whether its layers have three matrices instead of two.
@@ -176,7 +176,7 @@ class Shape:
 def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) -> int:
     """Return the tokens of a picture of `width` × `height` pixels, without the marks around it.
 
-    `together` is the number of pictures in the request: tiles are cut for two at most.
+    `together` is the number of pictures in the request: with more than two, "tiles" aren't cut.
     """
     if vision.pictures == "fixed":
         return vision.tokens
@@ -222,12 +222,12 @@ def _patched(vision: Vision, width: int, height: int) -> int:
 
 
 def grids_of(most: int) -> tuple[tuple[int, int], ...]:
-    """Return columns and rows of every grid of at most so many squares."""
+    """Return columns and rows of every grid of at most `most` squares."""
     return tuple((columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1))
 
 
 def _nearest_grid(vision: Vision, width: int, height: int) -> tuple[int, int]:
-    """Return the grid whose shape is nearest to the picture's: of equal shapes the largest that it fills half."""
+    """Return the grid whose shape is nearest to the picture's: of equal shapes the largest grid that it half fills."""
     least = min(abs(width / height - columns / rows) for columns, rows in vision.grids)
     first, *others = (grid for grid in vision.grids if abs(width / height - grid[0] / grid[1]) == least)
     filled = (grid for grid in others if width * height > 0.5 * vision.unit_px**2 * grid[0] * grid[1])

@@ -1,4 +1,4 @@
-"""Catalogue of models: models that come with FrameLens and models in a folder of the user's, one file per family.
+"""Catalogue of models: models that come with FrameLens and models in the user's folder, one file per family.
 
 `Catalogue.find` understands the names people use: an id on the hub, a short name, a folder, a name that no hub has, and
 Ollama's names. A bad file is reported as a problem and never disables the others.
@@ -32,10 +32,10 @@ from framelens.models.checkpoint import read_config, shape_in
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
-_LEAST_LIKENESS = 0.6  # of a name that is proposed
+_LEAST_LIKENESS = 0.6  # for a name to be proposed
 _OLLAMA_PREFIX = re.compile(r"(?:ollama (?:run|pull) )?(?:https?://)?(?:(?:registry\.)?ollama(?:\.(?:ai|com))?/)?")
 _OLLAMA_GGUF = re.compile(r"(?:hf\.co/|huggingface\.co/)?[\w.-]+/([\w.-]+?)(?:-gguf)?:[\w.-]+", re.IGNORECASE)
-"""Ollama's name of files in a repository of a hub."""
+"""Ollama's name for a model in a repository of a hub."""
 _OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
 _OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
 
@@ -91,7 +91,7 @@ class Catalogue:
         return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
 
     def _misnamed(self, text: str) -> Match | None:
-        """Match a wrong name with or without its owner; no entry has the same name, so it hides no entry."""
+        """Match a wrong name with or without its owner; no entry has such a name, so the match hides no entry."""
         wanted = _without_suffix(_last_part(text))
         for one in self.misnamed:
             if wanted == _without_suffix(_last_part(one.name)):
@@ -141,7 +141,7 @@ class Catalogue:
 
 
 def is_ollama_name(name: str) -> bool:
-    """Return whether `name` has a tag, as names of Ollama have and names of a hub haven't."""
+    """Return whether `name` has a tag, which names of Ollama have and ids on a hub don't."""
     return bool(_OLLAMA_GGUF.fullmatch(name) or (":" in name and _OLLAMA.fullmatch(name)))
 
 

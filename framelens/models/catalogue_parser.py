@@ -34,7 +34,7 @@ _ALLOWED = {
     **{key: f'{key} = ["…"]' for key in ("names", "ollama", "means")},
     **{key: f'{key} = "…"' for key in ("id", "base", "licence", "name")},
 }
-"""What errors name as allowed values, by key."""
+"""Allowed values that errors name, by key."""
 _OWN = ("id", "names", "ollama")
 """Keys that a model doesn't take from its base."""
 _UNKNOWN = "extra_forbidden"  # pydantic's name for a key that a model lacks
@@ -127,7 +127,7 @@ class _Table(BaseModel):
 
 
 class _Model(_Table):
-    """An entry of [[models]], with what it takes from its base."""
+    """An entry of [[models]], completed from its base."""
 
     id: _Text
     base: str = ""
@@ -221,7 +221,7 @@ class _Reader:
         if base is None:
             raise self._wrong("base", given["base"], ", ".join(list(self._known)[:8]) + " …", place)
         config = given.get("config", {})
-        own = (*_OWN, "weights_bytes") if config else _OWN  # another format has another size
+        own = (*_OWN, "weights_bytes") if config else _OWN  # a config of its own means another size
         inherited = {key: value for key, value in base.items() if key not in own}
         return {**inherited, **given, "config": {**base["config"], **config} if isinstance(config, dict) else config}
 

@@ -39,7 +39,7 @@ def shape_in(folder: Path, config: Any) -> Shape:
     """Read the shape of the model in `folder` from its config, with the size of its weights if they are there.
 
     Raises:
-        ModelNotFound: As in `read_shape`; of an unknown type `model_type_weights`, with the size of its weights.
+        ModelNotFound: As in `read_shape`; for an unknown type `model_type_weights`, with the size of its weights.
     """
     num_bytes, numbers = weights_in(folder)
     try:
@@ -61,7 +61,7 @@ def weights_in(folder: Path) -> tuple[int, int]:
 
 
 def loaded_bytes(folder: Path) -> int:
-    """Return the fewest bytes of the weights that an engine loads: what is stored in 32 bits or more may become 16."""
+    """Return the fewest bytes of weights that an engine loads: weights of 32 bits or more may be loaded in 16 bits."""
     return sum(2 * numbers if dtype in _WIDE else num_bytes for dtype, num_bytes, numbers in _listed(folder))
 
 

@@ -23,8 +23,8 @@ class NumberFormat:
     """A number format; its text is `models.format.<key>` in the language files.
 
     Attributes:
-        least_capability: Lowest compute capability that can load it; None if vLLM doesn't load it at all.
-        full_capability: Capability from which cards compute in it; below they unpack first.
+        least_capability: Lowest compute capability that can load the format; None if vLLM doesn't load it at all.
+        full_capability: Lowest capability of cards that compute in the format; lower cards unpack weights first.
         arguments: Arguments with which vLLM loads ordinary weights in this format; None if the checkpoint must be
             converted.
     """
@@ -75,11 +75,11 @@ def has_bfloat16(flags: Set[str]) -> bool:
 
 
 def prefers_float32(flags: Set[str], cores: int | None) -> bool:
-    """Return whether pictures are read faster in float32 than in bfloat16 by a processor of these flags and cores.
+    """Return whether a processor of these flags and cores reads pictures faster in float32 than in bfloat16.
 
-    One without bfloat16 instructions converts every number on the way: on two cores a 3B took 27.9 s for a frame, in
-    float32 7.1 s, but wrote 3.3 tokens a second against 1.9, as float32 reads twice as much. So float32 is faster with
-    few cores, which compute slowly, and bfloat16 with more.
+    A processor without bfloat16 instructions converts every number first: on two cores a 3B took 27.9 s for a frame in
+    bfloat16 and 7.1 s in float32, but wrote 3.3 tokens a second against 1.9, as float32 reads twice as many bytes. So
+    float32 is faster with few cores, which compute slowly, and bfloat16 with more.
     """
     return not has_bfloat16(flags) and cores is not None and cores <= _FEW_CORES
 
@@ -95,7 +95,7 @@ def is_faster_wide(shape: Shape) -> bool:
 def stored(shape: Shape, key: FormatKey | None) -> Quantisation | None:
     """Return how the linear layers are kept in memory when `shape` is loaded in the format `key`.
 
-    A quantised checkpoint stays quantised, whatever data type is requested: vLLM computes in that.
+    A quantised checkpoint stays quantised: the requested data type is the type in which vLLM computes.
 
     Args:
         shape: The model.

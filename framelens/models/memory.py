@@ -5,11 +5,13 @@ head of the cache; the ends of a pipeline hold the embeddings, and every stage t
 the checkpoint; the cache is exact to the size of a block; working memory and the engine's own part are estimates.
 
 When vLLM starts it runs the largest picture through the tower, a full batch of tokens through the layers, and sampling
-for every request, and keeps free what that took. So the working memory is the widest intermediate result of each of the
-three. The engine's own part is a rule of thumb from vLLM's logs: three eighths of a GiB for CUDA and its libraries, as
-much for communication between cards (0.34 to 0.43 GiB with four), and about 16 MiB of CUDA graphs for each layer unless
-`enforce_eager` is set. On an H100 vLLM 0.25.1 counted 0.5 GiB of all this to its share, with working memory, for models
-of 28 and 36 layers, and took 1.0 GiB beside it: the sum was 0.3 to 0.8 GiB too high there, and a card needs a reserve.
+for every request, and keeps the peak memory of these passes free. So the working memory is the widest intermediate
+result of each pass. The engine's own part is a rule of thumb from vLLM's logs: three eighths of a GiB for CUDA and its
+libraries, as much for communication between cards (0.34 to 0.43 GiB with four), and about 16 MiB of CUDA graphs for
+each layer unless `enforce_eager` is set. On an H100 vLLM 0.25.1 counted 0.5 GiB of all this to its share, with working
+memory, for models of 28 and 36 layers, and took 1.0 GiB in addition: the sum was 0.3 to 0.8 GiB too high there, and a
+card needs a reserve.
+
 On a CPU, measured as the sum of the processes' shares at their peak with vLLM 0.32 (3B in 16 bits: 11.4 GiB, with AWQ
 8.3; a 2B in 16 bits 7.8): 1.6 GiB of libraries in two processes; the head once more, since vLLM packs it again and
 keeps the embedding; three sixteenths of all weights, and packed weights a second time, which the packing used and the
@@ -35,7 +37,7 @@ _GRAPH_BYTES = GIB // 64
 _CPU_ENGINE_BYTES = 13 * GIB // 8
 _CPU_UNRELEASED_SHARE = 3 / 16
 _BYTES_PER_LOGIT = 28
-"""A logit as float32, sorted, its index before sorting, as probability, cumulated, and in its original type."""
+"""Bytes of a logit as float32, sorted, with its index before sorting, as probability, cumulated, in its own type."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
 def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
     """Return the bytes that the cache keeps of a token on the fullest card.
 
-    With sliding windows it is the mean over a request of full length, which keeps only the last tokens in them.
+    With sliding windows this is the mean over a request of full length, of which such layers keep only the last tokens.
     """
     if not shape.text.cache.window_layers:
         return _cache_bytes(shape, plan, shape.text.cache.layers)
@@ -108,7 +110,7 @@ def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
 
 
 def weights_bytes(shape: Shape) -> int:
-    """Return the bytes of the weights in the checkpoint's own format: its size, or as counted."""
+    """Return the bytes of the weights in the checkpoint's own format: the stored size, else an estimate."""
     return shape.stored_bytes or round(sum(_counted_bytes(shape, Plan())))
 
 
@@ -122,7 +124,7 @@ def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) 
 
 
 def _weight_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
-    """Return the bytes of language model and vision tower: the checkpoint's size, or what it is converted to."""
+    """Return the bytes of language model and vision tower in the plan's format, scaled by the checkpoint's size."""
     text, vision = _counted_bytes(shape, plan)
     scale = weights_bytes(shape) / sum(_counted_bytes(shape, Plan()))
     return text * scale, vision * scale
@@ -139,7 +141,7 @@ def _counted_bytes(shape: Shape, plan: Plan) -> tuple[float, float]:
 
 
 def _text_weights(shape: Shape, plan: Plan, whole: float) -> MemoryTerm:
-    """Divide the language model; an end of a pipeline holds an embedding, or both if they are shared."""
+    """Divide the language model; each end of a pipeline holds an embedding, even if they are shared."""
     text, stages = shape.text, plan.pipeline_parallel
     end = text.embedding * number_bytes(shape, plan)
     layers = max(0.0, whole - end * (1 if text.tied else 2))

@@ -1,12 +1,12 @@
 """Proposals of models and settings that fit in a given memory, best first.
 
-"Best" is a rule, not a measurement: models that accept pictures first, then those that keep 8192 tokens, then those
+"Best" is a rule, not a measurement: models that accept pictures first, then models that keep 8192 tokens, then models
 that vLLM runs without foreign code; then the larger model, where a mixture of experts counts as the geometric mean of
-all its parameters and those that a token uses, and sizes within about a fifth are equal; then 8 and more bits before 4;
-then the order of the families in the catalogue. On a CPU a model with many parameters for each token comes after the
-others, and among such the smaller comes first: each token of an answer reads them all from memory.
+its total parameters and the parameters that a token uses, and sizes within about a fifth are equal; then 8 and more
+bits before 4; then the order of the families in the catalogue. On a CPU, models with many parameters for each token
+come last, the smallest of them first: each token of an answer reads all these parameters from memory.
 
-The figures are from NVIDIA's data sheets. A longer name is matched before a shorter name that is part of it.
+The figures of cards are from NVIDIA's data sheets. A card's name is matched before a shorter name that is part of it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PICTURE_TOKENS = 1280
 """Limit of tokens for a frame: enough for 1280 × 720, and the tower's working memory stays small."""
 _MAX_FRAMES = 64
 _REST_TOKENS = 1536
-"""Tokens for question, marks and answer beside the frames."""
+"""Tokens for question, marks and answer in addition to the frames."""
 _MAX_CPU_PARAMETERS = 5e9
 """Parameters that a token uses, beyond which a model is slow on any CPU: a 7B wrote 4 tokens a second on two cores."""
 _AMPERE = 8.0  # compute capability
@@ -62,9 +62,9 @@ class Proposal:
     Attributes:
         budget_bytes: Memory that may be used, on each card.
         concurrency: Number of requests of `plan.max_model_len` tokens that the cache holds.
-        frames: Number of frames of the smallest size that is sent in one request; 0 for a model without vision.
+        frames: Number of frames of the smallest size that fit in a request; 0 for a model without vision.
         config: Settings for VLLM_CONFIG.
-        environment: Environment variables beside it.
+        environment: Environment variables to set with VLLM_CONFIG.
     """
 
     entry: CatalogueEntry
@@ -79,7 +79,7 @@ class Proposal:
 
     @property
     def is_slow(self) -> bool:
-        """Return whether it has too many parameters for a CPU."""
+        """Return whether the model runs on a CPU and has too many parameters for a CPU."""
         return self.plan.device == "cpu" and self.entry.shape.active_parameters > _MAX_CPU_PARAMETERS
 
 
@@ -111,22 +111,19 @@ class MemoryNeed:
 
     @property
     def can_fit(self) -> bool:
-        """Return whether it fits with the smallest settings."""
+        """Return whether the model fits with the smallest settings."""
         return self.least_bytes <= int(self.there_bytes * USABLE)
 
 
 def estimate_need(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> MemoryNeed:
-    """Estimate what a model served by `plan` needs of `there_bytes` of memory."""
+    """Estimate the memory that a model served by `plan` needs, to compare with `there_bytes` of memory."""
     least = least_bytes(shape, plan.device)
     needed = estimate_memory(shape, plan).card_bytes
     return MemoryNeed(needed, min(least, needed), there_bytes, usable)
 
 
 def least_bytes(shape: Shape, device: Device) -> int:
-    """Return the memory in bytes below which a model can't be served.
-
-    That is one request of the shortest proposed context, on one card.
-    """
+    """Return the least memory in bytes to serve a model: for a request of the shortest proposed context on one card."""
     longest = shape.text.max_positions or USUAL_LENGTH
     plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
     return estimate_memory(shape, plan).card_bytes
@@ -155,7 +152,7 @@ def propose_for_cpu(
 def propose_divided(
     entry: CatalogueEntry, card: GpuCard, *, tensor_parallel: int, pipeline_parallel: int
 ) -> tuple[Proposal, ...]:
-    """Propose settings for a model that is divided in this way among cards like `card`.
+    """Propose settings for a model that is divided among cards like `card`.
 
     Args:
         entry: The model.
@@ -164,7 +161,7 @@ def propose_divided(
         pipeline_parallel: Stages among which the layers are divided.
 
     Returns:
-        One proposal for each number format in which it fits: the checkpoint's own first, then vLLM's conversions.
+        One proposal for each number format in which the model fits: the checkpoint's own, then vLLM's conversions.
     """
     budget = int(card.memory_gib * GIB * USABLE)
     found = []
@@ -187,8 +184,9 @@ def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
 def tensor_sizes(shape: Shape | None, cards: int) -> tuple[int, ...]:
     """Return the tensor parallel sizes up to `cards` with which vLLM divides every layer, ascending, beginning with 1.
 
-    Heads are divided: their number must be a multiple of the size, and so must that of the cache's heads, or the other
-    way round. A quantised layer is divided between its groups. Every size counts for a model of unknown shape, None.
+    Heads are divided: their number must be a multiple of the size, and the number of the cache's heads a multiple or a
+    divisor of it, unless attention is latent. A quantised layer is divided between its groups. Without a known shape
+    every size counts.
     """
     return tuple(size for size in range(1, cards + 1) if size == 1 or shape is None or _is_divisible(shape, size))
 
@@ -252,7 +250,7 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
 
 
 def _fit(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None) -> Proposal | None:
-    """Choose the longest context that the cache holds twice, else the longest that it holds once; eager if needed."""
+    """Choose the longest context of which the cache holds two requests, else one request; eager if needed."""
     longest = entry.shape.text.max_positions or USUAL_LENGTH
     lengths = [length for length in _LENGTHS if length <= longest] or [longest]
     usual = [length for length in lengths if length <= USUAL_LENGTH] or lengths
@@ -295,7 +293,7 @@ def _proposal(
 def _config(entry: CatalogueEntry, key: FormatKey, plan: Plan, frames: int, card: GpuCard | None) -> dict[str, Any]:
     """Build VLLM_CONFIG.
 
-    A card before Ampere computes in half, and so do checkpoints stored in it; a CPU may compute in 32 bits.
+    Cards before Ampere, and cards with checkpoints in float16, compute in half; a CPU may compute in 32 bits.
     """
     in_half = card is not None and (card.runs < _AMPERE or entry.shape.dtype == "float16")
     config: dict[str, Any] = {"max_model_len": plan.max_model_len}

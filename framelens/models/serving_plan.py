@@ -43,12 +43,12 @@ class Plan:
 
 
 def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
-    """Build the plan that a VLLM_CONFIG means; missing settings are vLLM's defaults, with a length of 8192.
+    """Build the plan of a VLLM_CONFIG; missing settings are vLLM's defaults, and a length of 8192.
 
     Args:
-        arguments: Settings that have passed `core.engines.vllm_arguments.check`. A data type doesn't affect weights
-            that are stored quantised.
-        device: Where the model runs.
+        arguments: Settings that have passed `core.engines.vllm_arguments.check`. A data type doesn't affect quantised
+            weights.
+        device: The device that runs the model.
         sequences: Requests in flight.
     """
     usual = Plan(max_num_seqs=128 if device == "cpu" else 256)

@@ -8,7 +8,7 @@ from typing import Any
 from framelens.core.errors import ModelNotFound
 
 _MAX_SIZE = 10**7
-"""Upper limit of any size. No model comes near it; a larger value is a mistake and would take forever to count."""
+"""Upper limit of any size. No model comes near the limit; a larger value is a mistake and would take ages to count."""
 
 
 class Fields:

@@ -22,7 +22,7 @@ _KNOWN = (
     "llama", "mistral", "internlm2", "phi3", "qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen3", "qwen3_moe",
     "qwen3_vl", "qwen3_vl_moe", "glm4", "glm4v", *_GLM_EXPERTS, "gemma3", *_DEEPSEEK,
 )  # fmt: skip
-# Defaults of transformers for a Llama inside another model whose config leaves sizes out.
+# Defaults of transformers for the Llama in a model whose config leaves out sizes.
 _LLAMA_DEFAULTS: dict[str, Any] = {
     "hidden_size": 4096,
     "num_hidden_layers": 32,
@@ -31,7 +31,7 @@ _LLAMA_DEFAULTS: dict[str, Any] = {
     "vocab_size": 32000,
     "max_position_embeddings": 2048,
 }
-# Those of a Gemma 3 likewise, of which the 4B leaves all out.
+# The same for a Gemma 3; the config of the 4B leaves all of them out.
 _GEMMA3_DEFAULTS: dict[str, Any] = {
     "num_attention_heads": 8,
     "num_key_value_heads": 4,
@@ -65,7 +65,7 @@ def read_shape(config: Mapping[str, Any], *, stored_bytes: int = 0, published: i
         raise ModelNotFound("model_shape_incomplete", keys="model_type, architectures")
     try:
         return replace(_shape(config), stored_bytes=stored_bytes, published=published)
-    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:  # a value of a kind that no config has
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:  # a value of an unexpected type
         raise ModelNotFound("model_shape_wrong", key="config.json", value=str(error)) from error
 
 
@@ -93,7 +93,7 @@ def _shape(config: Mapping[str, Any]) -> Shape:
 def _text_type(outer: Fields, inner: Fields | None, model_type: str) -> str:
     if inner is not None:
         named = inner.word("model_type") or _TEXT_OF.get(model_type, "")
-        # DeepSeek-VL2 leaves its type out; MLA can be switched off in it, the rest is DeepSeek-V2's.
+        # DeepSeek-VL2 leaves out its type. It is a DeepSeek-V2 in which MLA can be switched off.
         return named or ("deepseek_v2" if model_type == "deepseek_vl_v2" else "llama")
     if model_type == "minicpmv":
         return _MINICPM_TEXT.get(str(outer.values.get("version")), "")
@@ -106,7 +106,7 @@ def _tied(outer: Fields, inner: Fields | None) -> bool | None:
     The outer config takes precedence, as in transformers for models of two parts.
     """
     if outer.word("model_type") in ("deepseek_vl", "deepseek_vl_hybrid", "multi_modality", "deepseek_vl_v2", "llava"):
-        return False  # their checkpoints hold both, whatever default transformers has
+        return False  # their checkpoints hold both embeddings, whatever the default of transformers
     given = outer.values.get("tie_word_embeddings")
     if given is None and inner is not None:
         given = inner.values.get("tie_word_embeddings")
@@ -190,7 +190,7 @@ class _TextReader:
             raise ModelNotFound("model_shape_wrong", key=f"{fields.path}{', '.join(_SIZES)}", value=value)
         self.kv_heads = fields.number("num_key_value_heads", default=self.heads) or self.heads
         self.head_dim = fields.number("head_dim", default=self.hidden // self.heads)
-        if kind in _DEEPSEEK:  # their head_dim, if written, is the size of the rotated part
+        if kind in _DEEPSEEK:  # head_dim in their config, if any, is the size of the rotated part
             self.head_dim = self.hidden // self.heads
         self.tied = fields.flag("tie_word_embeddings", default=bool(tied)) if tied is None else tied
         self.latent = kind in _DEEPSEEK and fields.flag("use_mla", default=True)
@@ -225,13 +225,13 @@ class _TextReader:
         slides = self.fields.flag("use_sliding_window", default=self.kind in ("mistral", "gemma3"))
         window = self.fields.number("sliding_window", default=0) if slides else 0
         every = self.fields.number("sliding_window_pattern", default=0)
-        full = self.layers // every if every else 0  # each layer of this number keeps every token
+        full = self.layers // every if every else 0  # number of layers that keep every token
         kinds = self.fields.values.get("layer_types") or ["sliding_attention"] * (self.layers - full)
         sliding = sum(kind == "sliding_attention" for kind in kinds) if window else 0
         return Cache(self.layers, self.kv_heads, self.head_dim, window=window, window_layers=min(sliding, self.layers))
 
     def _linear(self) -> int:
-        """Count the matrices of all layers; latent attention's are counted like ordinary matrices."""
+        """Count the weights in the matrices of all layers, with latent attention as if it were ordinary attention."""
         sparse = self._layers_with_experts()
         attention = 2 * self.hidden * (self.heads + self.kv_heads) * self.head_dim
         expert_widths = self.experts * self.expert_width + self._shared_width()

@@ -14,8 +14,8 @@ from framelens.models.config.fields import Fields
 # Defaults of the families' processors, where config.json doesn't set a limit.
 _QWEN2_MAX_PIXELS = 16384 * 28 * 28
 _QWEN3_MAX_PIXELS = 16384 * 32 * 32
-_GLM4V_MAX_PIXELS = 6144 * 28 * 28  # half of the limit in its files, which counts two frames for a picture
-_LLAVA_MOST_TILES = 9  # of `anyres_max_9`; more tokens are scaled down
+_GLM4V_MAX_PIXELS = 6144 * 28 * 28  # half of the limit in its files, in which a picture counts as two frames
+_LLAVA_MOST_TILES = 9  # the 9 of `anyres_max_9`; more tokens are scaled down
 _MAX_PIECES = 64  # a safety limit for values in config.json
 _SO400M = {"width": 1152, "layers": 27, "patch_size": 14}
 _SIGLIP_LARGE = {
@@ -54,7 +54,7 @@ def _qwen2_5(fields: Fields, _outer: Fields, text: Text) -> Vision:
 
 
 def _qwen3(fields: Fields, _outer: Fields, text: Text) -> Vision:
-    """Read a tower whose results of several layers are each merged into the text."""
+    """Read a tower that merges the outputs of several of its layers into the text."""
     merged = 1 + len(fields.values.get("deepstack_visual_indexes") or ())
     sizes = fields.number("hidden_size"), fields.number("intermediate_size")
     return _in_patches(fields, *sizes, _QWEN3_MAX_PIXELS, merged * text.hidden)

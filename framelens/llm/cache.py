@@ -1,8 +1,8 @@
 """Answer cache: the same messages to the same model are not computed twice.
 
-This is the only module that uses langchain-community, whose SQLite cache stores the answers. It gets no frames and no
-messages, only the digest of a request and the text of its answer. The package has no bound and is no longer maintained;
-the bound is kept here, and its warnings go to the log, each once per process.
+This is the only module that uses langchain-community, whose SQLite cache stores the answers. The cache gets no frames
+and no messages, only the digest of a request and the text of its answer. The package limits no size and is no longer
+maintained; the size is limited here, and the package's warnings go to the log, each once per process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 64 << 20
 """Size of the cache, for some 15,000 answers of 2 KB."""
 _VERSION = 2
-"""Raised when answers of earlier versions must not be used: before 2 they may hold reasoning and markers."""
+"""Increased when answers of earlier versions must not be used: before 2 they may hold reasoning and markers."""
 _OLDEST = """
 DELETE FROM full_llm_cache WHERE rowid IN (
   SELECT rowid FROM full_llm_cache ORDER BY rowid LIMIT 1 + (SELECT count(*) / 10 FROM full_llm_cache)
@@ -43,7 +43,7 @@ DELETE FROM full_llm_cache WHERE rowid IN (
 _logged: set[str] = set()
 
 _creating = threading.Lock()
-"""Two jobs that make the table of a new file at the same moment would fail."""
+"""Held while a cache is opened: two jobs that create the table of a new file at the same moment would fail."""
 
 
 class AnswerCache:
@@ -51,8 +51,8 @@ class AnswerCache:
 
     Args:
         path: The SQLite file.
-        model: Key of the model, with everything that its answers depend on.
-        limit_bytes: Size that the file is kept to; the oldest answers are removed first.
+        model: Key of the model and of all settings that its answers depend on.
+        limit_bytes: Limit of the file's size; the oldest answers are removed first.
     """
 
     def __init__(self, path: Path, model: str, *, limit_bytes: int = MOST_BYTES) -> None:
@@ -65,7 +65,7 @@ class AnswerCache:
     def recall(self, messages: Sequence[BaseMessage], form: object = None, *, owner: str = "") -> Reply | None:
         """Return the cached answer to exactly these messages in this form (a JSON schema), or None.
 
-        `owner` is the id of the user who asks: an answer that is there at once would say that someone has asked before.
+        `owner` is the id of the user who asks: another user's cached answer would reveal that the question was asked.
         """
         with self._lock:
             try:
@@ -93,7 +93,7 @@ class AnswerCache:
 
     @contextmanager
     def _opened(self) -> Iterator[SQLiteCache]:
-        """Yield the cache; its connections are closed afterwards, since nothing else would close them."""
+        """Yield the cache, and close its connections afterwards, since no other code would."""
         with _warnings_logged():
             if self._cache is None:
                 from langchain_community.cache import SQLiteCache

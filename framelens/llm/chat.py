@@ -1,6 +1,6 @@
 """LangChain chat model for engines with the OpenAI chat completions API: langchain-openai's base class, adapted.
 
-What the base class takes from the environment is for OpenAI's own service. Here all of it comes from the fields.
+The base class reads settings for OpenAI's own service from the environment. Here all settings come from the fields.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -32,14 +32,14 @@ T = TypeVar("T")
 class EngineChat(BaseChatOpenAI):
     """A chat model served by vLLM, `transformers serve` or any other OpenAI-compatible engine.
 
-    Every request is streamed, so that the time limit bounds a single wait. Nothing is sent twice: the caller decides.
+    Every request is streamed, so that the time limit bounds a single wait. Retries are left to the caller.
     Reasoning text is in `additional_kwargs["reasoning_content"]`, apart from the content.
 
     Attributes:
         openai_api_base: Address, ending in /v1; `base_url` when created.
         request_timeout: Bounds each wait for a piece of the answer, in seconds; `timeout` when created.
         traced: False keeps requests made through `framelens.llm.stream` out of LangSmith, whatever the environment
-        says.
+            says.
     """
 
     openai_api_base: str = Field(alias="base_url")
@@ -53,7 +53,7 @@ class EngineChat(BaseChatOpenAI):
     traced: bool = True
 
     def __init__(self, **fields: Any) -> None:
-        # The base class looks whether it was given, not at its value.
+        # The base class checks only whether `streaming` was given, not its value.
         super().__init__(**{"streaming": True, **fields})
 
     @model_validator(mode="after")
@@ -75,7 +75,7 @@ class EngineChat(BaseChatOpenAI):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """Return what answers depend on. LangChain's caches take it as a key."""
+        """Return the parameters that answers depend on, which LangChain's caches use as a key."""
         return {**super()._identifying_params, "base_url": self.openai_api_base}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
@@ -94,8 +94,8 @@ class EngineChat(BaseChatOpenAI):
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         more = media_options(self._convert_input(input_).to_messages())
         if form := payload.pop("response_format", None):
-            # As part of the body, it is not parsed: OpenAI's client does that for every piece of the answer, and puts
-            # an object of the caller's class where it declares no type, which Pydantic warns of.
+            # In the extra body, so that OpenAI's client doesn't parse every piece of the answer into an object of the
+            # caller's class, in a field without a declared type, which Pydantic warns of.
             more["response_format"] = type_to_response_format_param(form)
         if more:
             payload["extra_body"] = {**(payload.get("extra_body") or {}), **more}
@@ -169,7 +169,7 @@ class EngineChat(BaseChatOpenAI):
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
         **kwargs: Any,
     ) -> int:
-        """Return the tokens of messages with their images and tools, from the engine; raises the same error."""
+        """Count the tokens of messages with their images and tools, by the engine; raises as `get_token_ids`."""
         key, described = self.openai_api_key.get_secret_value(), [convert_to_openai_tool(tool) for tool in tools or ()]
         found = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=described)
         return self._known(found).count

@@ -1,8 +1,8 @@
 """Chunks of an answer in the shape that OpenAI's client declares, whatever an engine has sent.
 
 Engines and gateways send the text as a list of parts, `null` for a delta, a whole message or bare text in its place,
-and reasoning under several names; the client takes what it is sent and warns when it is used. Reasoning is put under
-`reasoning_content`; a model's own refusal is its answer.
+and reasoning under several names; the client accepts all of these and warns when they are used. Reasoning is put under
+`reasoning_content`; a model's own refusal becomes the answer.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def normal_chunk(data: Mapping[str, Any], *, is_whole: bool = False) -> dict[str
 
     Args:
         data: JSON of an event, or of an answer that isn't streamed.
-        is_whole: It is the whole answer, which is complete even without a reason for its end.
+        is_whole: The data is a whole answer, which is complete even without a reason for its end.
     """
     choices = data.get("choices")
     listed = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []

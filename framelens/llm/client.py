@@ -1,10 +1,10 @@
 """OpenAI's client for engines: chat, transcription, embeddings. An engine that keeps pictures gets each picture once.
 
-vLLM takes a `uuid` with a picture, under which it keeps what it made of it, and later the uuid alone; if the picture
-has fallen out of its cache, it answers 400 "Cache miss". The uuid is a digest of the picture: vLLM takes it for the
-content, so that any other choice would let two users of an engine see each other's pictures.
+vLLM accepts a `uuid` with a picture, caches the processed picture under it, and later accepts the uuid alone; if the
+picture is no longer in the cache, vLLM answers 400 "Cache miss". The uuid is a digest of the picture: vLLM doesn't
+compare contents, so with any other uuid two users of an engine could see each other's pictures.
 
-Importing it takes half a second; what needs it imports it on first use.
+Importing this module takes half a second, so other modules import it on first use.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from framelens.llm.limits import limits_of
 
 log = logging.getLogger(__name__)
 _MOST_KNOWN = 50_000
-"""Pictures remembered for an engine, in some 8 MB; it keeps fewer."""
+"""Pictures remembered for an engine, in some 8 MB; the engine keeps fewer."""
 _MOST_MISSES = 3
 """Misses in a row after which the engine's cache is taken for useless: too small, or switched off."""
 _MISS = "cache miss"
@@ -41,7 +41,7 @@ class SentPictures:
         self.is_useful = True
 
     def shortened(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
-        """Return a request with uuids and all pictures, the same without the known pictures, and all its uuids."""
+        """Return a request with uuids and all pictures, the request without known pictures, and all its uuids."""
         uuids = set[str]()
 
         def part(one: Any, *, is_short: bool) -> Any:
@@ -64,7 +64,7 @@ class SentPictures:
         return full, short, uuids
 
     def sent(self, uuids: set[str], *, was_short: bool) -> None:
-        """Remember pictures of a request that the engine took, perhaps without their data."""
+        """Remember the pictures of a request that the engine has accepted; `was_short` if data was left out."""
         with self._lock:
             self._misses = 0 if was_short else self._misses
             if len(self._known) > _MOST_KNOWN:
@@ -72,7 +72,7 @@ class SentPictures:
             self._known.update(dict.fromkeys(uuids))
 
     def missed(self, error: openai.APIStatusError) -> None:
-        """Forget all pictures after a request without some was refused."""
+        """Forget all pictures after the engine has refused a request with uuids in place of pictures."""
         with self._lock:
             self._known.clear()
             self._misses += 1
@@ -80,7 +80,7 @@ class SentPictures:
             self.is_useful = _MISS in error.response.text.lower() and self._misses < _MOST_MISSES
 
     def refused(self) -> None:
-        """Send pictures as usual from now on, since the engine doesn't know their uuid."""
+        """Send pictures without uuids from now on, since the engine doesn't know the field."""
         self.is_useful = False
 
 
@@ -88,7 +88,7 @@ _sent: dict[str, SentPictures] = {}
 
 
 def keep_pictures(base_url: str) -> None:
-    """Send each picture once to the engine at `base_url` from now on, because it keeps them."""
+    """Send each picture once to the engine at `base_url` from now on, because the engine keeps pictures."""
     _sent.setdefault(base_url.rstrip("/"), SentPictures())
 
 
@@ -106,7 +106,7 @@ def _picture(part: Any) -> str:
 
 
 def _whole_body(options: Any) -> dict[str, Any]:
-    """Return what a request asks for; the client keeps parameters that it doesn't know apart."""
+    """Return the parameters of a request, including those that the client doesn't know and keeps separately."""
     body = options.json_data if isinstance(options.json_data, Mapping) else {}
     return {**body, **(options.extra_json or {})}
 
@@ -127,10 +127,10 @@ def _without(options: Any, refused: Mapping[str, str]) -> Any:
 
 
 class EngineClient(openai.AsyncOpenAI):
-    """OpenAI's client for an engine that may need no key, and gets no headers but those given here.
+    """OpenAI's client for an engine that may need no key, and gets only the headers given here.
 
-    The original adds an organisation, a project and further headers from the environment, and names the system it runs
-    on. Nothing is sent twice: the caller decides.
+    The base class adds an organisation, a project and further headers from the environment, and names the system it
+    runs on. Retries are left to the caller.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class EngineClient(openai.AsyncOpenAI):
     ) -> None:
         super().__init__(
             base_url=base_url,
-            api_key=api_key or "none",  # the original refuses ""
+            api_key=api_key or "none",  # the base class refuses ""
             max_retries=0,
             timeout=request_timeout(timeout_seconds),  # type: ignore[arg-type]  # it takes httpx as well as httpx2
             default_query=query,
@@ -186,7 +186,7 @@ class EngineClient(openai.AsyncOpenAI):
                 refused[name] = "" if instead in refused else instead
 
     async def _request_with_pictures(self, cast_to: Any, options: Any, **form: Any) -> Any:
-        """Send a request, without the pictures that the engine keeps; with them if it no longer does."""
+        """Send a request without the pictures that the engine keeps, or with all if it has dropped some."""
         sent, body = _sent.get(str(self.base_url).rstrip("/")), options.json_data
         if not (sent and sent.is_useful and isinstance(body, Mapping) and any(_pictures(body))):
             return await super().request(cast_to, options, **form)

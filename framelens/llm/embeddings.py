@@ -31,8 +31,8 @@ _BATCH_SIZE = 64
 _IN_FLIGHT = 16
 """Pictures sent at the same time."""
 _LONGEST_TEXT, _SHORTEST_TEXT = 1000, 50
-"""Characters; a Chinese character is about one token, and small models accept 512 tokens. Longer texts are halved until
-they fit."""
+"""Limits in characters: a Chinese character is about one token, and small models accept 512 tokens. Texts are cut to
+the first limit, then halved down to the second as long as the model refuses them as too long."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class EmbeddingModel:
 
         Args:
             parts: Content parts, such as `{"type": "image_url", …}`.
-            seconds: Ceiling of time; parts without an answer by then get None.
+            seconds: Time limit; parts without an answer by then get None.
             cancel: Ends the requests within 0.1 s of being set.
 
         Raises:
@@ -110,7 +110,7 @@ class EmbeddingModel:
             finally:
                 for task in tasks:
                     task.cancel()
-                asyncio.gather(*tasks, return_exceptions=True)  # or asyncio logs errors that nothing awaits
+                asyncio.gather(*tasks, return_exceptions=True)  # else asyncio logs errors of tasks not awaited
 
     def _embed_fitting(self, engine: EngineClient, texts: list[str]) -> list[list[float]]:
         """Embed `texts`, cutting them in half as long as they exceed the model's context."""

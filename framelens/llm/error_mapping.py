@@ -1,4 +1,4 @@
-"""Mapping of client libraries' exceptions to AppErrors; `core.failures.refusals` reads what an engine itself says."""
+"""Mapping of client libraries' exceptions to AppErrors; `core.failures.refusals` reads the engines' own messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from framelens.http_client.client import reason_of
 log = logging.getLogger(__name__)
 _LIBRARIES = {"httpx", "httpcore"}
 # Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
-# nested too deeply. A ValueError itself is `framelens.llm.events`' own and quotes what was sent.
+# nested too deeply. A plain ValueError is raised by `framelens.llm.events` and quotes the answer.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
@@ -27,7 +27,7 @@ def answer_error(error: Exception, *, base_url: str, model: str = "") -> AppErro
 
 
 def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
-    """Map an exception of a client library to an AppError; None means that it is a bug of this program."""
+    """Map an exception of a client library to an AppError; return None for a bug of this program."""
     if isinstance(error, AppError):
         return error
     libraries = {base.__module__.partition(".")[0] for base in type(error).__mro__}
@@ -41,7 +41,7 @@ def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppErro
 
 
 def _openai_error(error: Exception, *, base_url: str, model: str) -> AppError | None:
-    import openai  # its exception exists, so it is imported
+    import openai  # already imported, since an exception of it exists
 
     if isinstance(error, openai.APITimeoutError):
         return EngineTimeout("engine_timeout", base_url=base_url)

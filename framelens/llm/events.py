@@ -1,9 +1,9 @@
 """Events of a streamed answer, whatever its dialect, as OpenAI's client expects them.
 
 Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
-in a body that is no stream at all. All of these are raised as the client raises its own form of them. An answer is
-complete with [DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream
-is one event; MiniMax repeats it after its pieces. The chunks are brought into one shape by `framelens.llm.chunks`.
+in a body that is no stream at all. All of these are raised as the client's own exception. An answer is complete with
+[DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream is one event;
+MiniMax repeats it after its pieces. The chunks are brought into one shape by `framelens.llm.chunks`.
 """
 
 import json
@@ -20,7 +20,7 @@ from framelens.core.failures.refusals import is_refusal, read_json, said_in
 from framelens.llm.chunks import finish_reason, normal_chunk
 
 _MOST_BARE = 2**20
-"""Bytes of a body that is no stream."""
+"""Bytes that are kept of a body that is no stream."""
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
 _KEEP_ALIVE = ("", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive")
@@ -28,7 +28,7 @@ _FIRST_HALF = re.compile(r'(?<!\\)(\\u[dD][89abAB][0-9a-fA-F]{2})(?=")')
 _SECOND_HALF = re.compile(r'(?<=")(?=\\u[dD][c-fC-F][0-9a-fA-F]{2})')
 """Escapes of half a character at the end and at the beginning of a string."""
 _COMMENT = ":"
-"""Begins lines that keep a connection open while there is no event."""
+"""Beginning of lines that keep a connection open while there is no event."""
 _MARK = b"\xef\xbb\xbf"
 """Mark of UTF-8 at the beginning of a body."""
 
@@ -58,7 +58,7 @@ class EventDecoder:
         self._half = ""  # the escape of half a character, whose other half is in the next event
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
-        """Decode a stream that is read without an event loop; our requests are not."""
+        """Raise NotImplementedError: all requests are read on an event loop."""
         raise NotImplementedError
 
     async def aiter_bytes(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
@@ -85,7 +85,7 @@ class EventDecoder:
                 yield event
 
     async def _noted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the pieces, ended by an empty line, and keep the beginning of a body without events."""
+        """Yield the pieces and a final empty line, and keep the beginning of a body without events."""
         is_first = True
         async for piece in pieces:
             if is_first and piece:
@@ -97,7 +97,7 @@ class EventDecoder:
         yield b"\n\n"  # the last event of some servers lacks it
 
     def _joined(self, data: str) -> str:
-        """Return the data of an event with the halves of a character in their order."""
+        """Return the data of an event, with a character that was split over two events joined in the second event."""
         if self._half:
             data, self._half = _SECOND_HALF.sub(self._half.replace("\\", r"\\"), data, count=1), ""
         if found := _FIRST_HALF.search(data):
@@ -120,7 +120,7 @@ class EventDecoder:
         return data
 
     def _unrepeated(self, chunk: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Return a chunk without what was sent before, if it has a whole message in place of a piece."""
+        """Return a chunk without the text of earlier chunks, if it has a whole message in place of a piece."""
         for choice in chunk["choices"]:
             delta = choice["delta"]
             is_whole = not any(one.get("delta") for one in data["choices"] if isinstance(one, dict))
@@ -149,10 +149,10 @@ class EventDecoder:
 
 
 async def peeked(answer: Any) -> Any:
-    """Return what the client returns for a request once the first words, or the body, are there and no refusal.
+    """Return the client's result for a request after checking that its body or its first words are no refusal.
 
     Raises:
-        openai.APIError: It is a refusal; it can be sent differently, as nothing has been passed on.
+        openai.APIError: The engine refuses. The request can be sent differently, as no text has been passed on.
         ValueError: The body is neither a stream nor an answer.
     """
     if isinstance(answer, httpx.Response) and is_refusal(body := read_json(answer.content)):
@@ -175,7 +175,7 @@ async def peeked(answer: Any) -> Any:
 
 
 def _is_opening(event: Any) -> bool:
-    """Return whether an event only says who speaks; some gateways send that before they ask the engine."""
+    """Return whether an event has only a role; some gateways send such an event before they ask the engine."""
     return all(not value for choice in event.choices for name, value in choice.delta if name != "role")
 
 
@@ -183,8 +183,8 @@ async def whole_answer(body: bytes) -> dict[str, Any]:
     """Return the choice of an answer that was not requested as a stream; some gateways stream it all the same.
 
     Raises:
-        openai.APIError: It is a refusal, whatever its status.
-        ValueError: It is no answer, such as the page of a proxy.
+        openai.APIError: The body is a refusal, whatever its status.
+        ValueError: The body is no answer, such as the page of a proxy.
     """
     if not body.strip():
         raise ValueError("0 bytes")
@@ -211,7 +211,7 @@ def _refusal(body: object) -> openai.APIError:
 
 
 def _ending(reason: str) -> ServerSentEvent:
-    """Return an event that ends an answer; without a reason, in its middle."""
+    """Return an event that ends an answer; without a reason the answer counts as broken off."""
     return _event(normal_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}))
 
 

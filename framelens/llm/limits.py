@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from framelens.http_client.limits import ResponseLimits
 
 _BASE_BYTES = 2**20
-"""For everything in an answer that doesn't grow with it, and comments that keep a connection alive."""
+"""Bytes for the constant parts of an answer, and for comments that keep a connection alive."""
 _TOKEN_BYTES = 1024
 """Bytes of a token on the wire: an event of vLLM with a token has 250."""
 _CHOICE_BYTES = 256
-"""Of each further likely token, with its probability, beside a token."""
+"""Bytes of each alternative token with its probability."""
 _VECTOR_BYTES = 512 * 2**10
-"""Of a vector: 20,000 numbers of 25 characters."""
+"""Bytes of a vector: 20,000 numbers of 25 characters."""
 _MOST_TOKENS = 32_768
-"""Of an answer without a stated limit: the most that FRAMELENS_ANSWER_TOKENS allows."""
+"""Tokens of an answer without a stated limit: the largest value that FRAMELENS_ANSWER_TOKENS allows."""
 _TOKEN_SECONDS = 3.0
 """Slowest time for a token: a tenth of the speed of a 7B model on eight cores."""
 
@@ -23,7 +23,7 @@ def limits_of(path: str, body: object, timeout_seconds: float) -> ResponseLimits
 
     Args:
         path: Path of the request.
-        body: Its parsed JSON, if it has some.
+        body: Parsed JSON of the request, if it has a JSON body.
         timeout_seconds: Limit of a single wait; it counts twice, for the queue of the engine and for the prompt.
     """
     asked = body if isinstance(body, Mapping) else {}

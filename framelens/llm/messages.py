@@ -16,9 +16,9 @@ from framelens.i18n.formatting import mark
 
 _URL_START = "data:image/jpeg;base64,"
 _MEDIA = "media_io_kwargs"
-"""vLLM's name for how it reads the videos of a request."""
+"""vLLM's parameter for reading the videos of a request."""
 _TICKS = 1000
-"""Frames a second of a sent video, so that the place of a frame is its time in milliseconds."""
+"""Frame rate of a sent video, chosen so that the index of a frame is its time in milliseconds."""
 _QUALITY = 90
 """JPEG quality of sent frames: compression impairs a model's reading of small letters before it becomes visible."""
 
@@ -69,7 +69,7 @@ def with_video(
 
 
 def media_options(sent: Sequence[BaseMessage]) -> dict[str, object]:
-    """Return the options of a request that say when the frames of its video were shown; empty without a video."""
+    """Return the options of a request with the times of the frames in its video; empty without a video."""
     return next(({_MEDIA: media} for one in sent if (media := one.additional_kwargs.get(_MEDIA))), {})
 
 

@@ -2,11 +2,11 @@
 
 Engines without a parser for a model's reasoning send it within the answer: between tags, before a closing tag whose
 opening tag was part of the prompt, or in a channel of its own (gpt-oss). Reasoning without an end has no answer after
-it. A closing tag too many, after which nothing is said, leaves the answer before it. Each family of models has its own
-marks; a new family is a new row of a table.
+it. A surplus closing tag without text after it leaves the answer before it. Each family of models has its own marks; a
+new family is a new row of a table.
 
-A mark that is part of what the model describes is left alone: in quotes, in the middle of a sentence, or in a
-string of a JSON answer.
+A mark that is part of the model's description is left alone: in quotes, in the middle of a sentence, or in a string of
+a JSON answer.
 """
 
 import json
@@ -60,18 +60,18 @@ _MAY_HAVE_MARKS = re.compile(
     r"|Here(?: i|')s my|Here are my|```(?:think|thought|reasoning|思考)|\A\W{0,8}(?:think|thought|reason|思考|推理)",
     re.IGNORECASE,
 )
-"""A quick look, as answers are split again and again while they grow."""
+"""Quick test for marks, as answers are split again and again while they grow."""
 _HEADED = re.compile(
     rf"\s*{_HEADING[0]}(?:(?:thinking|reasoning|thought)(?: process)?|thoughts|(?:思考|推理)(?:过程)?)"
     rf"{_HEADING[1]}",
     re.IGNORECASE,
 )
-"""A heading of reasoning, in a text of which a later heading begins the answer."""
+"""Heading of reasoning in a text whose answer begins with a later heading."""
 _UNFINISHED = re.compile(
     r"(?:<[/|｜\w:▁ ]{0,60}|&(?:lt?)?(?:;/?\w{0,9})?|◁/?\w{0,8}|\[/?[A-Za-z]{0,9}|\bassistant\w{0,5}"
     r"|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
 )
-"""The end of a text that may be the beginning of a mark."""
+"""End of a text that may be the beginning of a mark."""
 _JSON_START = re.compile(r"\s*(?:```\w*\s*)?(?=[{\[])")
 _ANSWER_START = re.compile(r"\s*(?:```\w*\s*)?(?=\{|\[\s*\{)")
 _FENCE_END = re.compile(r"\s*(?:```\s*)?")
@@ -79,7 +79,7 @@ _DECODER = json.JSONDecoder(strict=False)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _QUOTES = "\"'`“”‘’「」『』《》"
 _WITHIN = re.compile(r" ?[,.;:，。、；)]| (?:tags?|and|or|is|are|appears?|at|in|on|as|with)\b")
-"""What follows a mark that is part of a sentence."""
+"""Text that follows a mark within a sentence."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,14 @@ def split_reasoning(text: str) -> SplitAnswer:
 
 
 def unfinished_mark(text: str) -> int:
-    """Return how many characters at the end of a growing text may be the beginning of a mark."""
+    """Return the number of characters at the end of a growing text that may be the beginning of a mark."""
     match = _UNFINISHED.search(text)
     return len(text) - match.start() if match else 0
 
 
 class _Splitter:
     def __init__(self) -> None:
-        self._texts: list[tuple[bool, str]] = []  # each with whether it is between marks of reasoning
+        self._texts: list[tuple[bool, str]] = []  # whether a text is between marks of reasoning, and the text
         self._inside: str = ""
         self._start = 0
         self._stray = 0  # the start if an answer follows a closing mark without an opening mark
@@ -127,7 +127,7 @@ class _Splitter:
 
     def add(self, text: str) -> None:
         if text.strip() and not self._inside:
-            if self._stray > self._start:  # its opening mark was part of the prompt
+            if self._stray > self._start:  # the opening mark was part of the prompt
                 self._begin()
             self._has_answer = True
         self._texts.append((bool(self._inside), text))
@@ -153,7 +153,7 @@ class _Splitter:
         return SplitAnswer(answer, reasoning, bool(self._inside))
 
     def _begin(self) -> None:
-        """Begin the answer here: all text so far is reasoning."""
+        """Begin the answer after the last stray mark: all text before it is reasoning."""
         self._start, self._has_answer, self._has_reasoning = self._stray, False, True
 
     def _joined(self, *, is_reasoning: bool) -> str:
@@ -162,7 +162,7 @@ class _Splitter:
 
 
 def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
-    """Yield the marks of a text in their order, without those that are part of what it says."""
+    """Yield the marks of a text in their order, without marks that the text only mentions."""
     found = list(_MARK.finditer(text)) if _MAY_HAVE_MARKS.search(text) else []
     if not found:
         return

@@ -1,9 +1,9 @@
 """Repetition of requests: which failures are worth another attempt, how often, and after how long.
 
-One rule for analyses, questions, votes, speech, embeddings and checks. A busy engine is asked again after the time that
-it names, else after 2, 4, 8 … seconds. A request whose connection broke is sent again soon if its caller has seen that
-the engine still runs. A model that says once that it sees no pictures is asked once more. Everything else would fail
-again.
+The same rule is used for analyses, questions, votes, speech, embeddings and checks. A busy engine is asked again after
+the time that it names, else after 2, 4, 8 … seconds. A request whose connection broke is sent again soon if its caller
+has seen that the engine still runs. A model that says once that it sees no pictures is asked once more. Any other
+request would fail again.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineBus
 
 T = TypeVar("T")
 VARIED: Mapping[str, float] = {"temperature": 0.4, "frequency_penalty": 0.4}
-"""Options with which a model says something else than before."""
+"""Options that make a model answer differently than before."""
 _BUSY_ATTEMPTS = 6
 _LONGEST_WAIT_SECONDS = 120.0
 _BROKEN_ATTEMPTS = 3
@@ -30,7 +30,7 @@ class Retries:
         self._busy = self._broken = self._unseen = 0
 
     def pause_after(self, error: AppError, *, runs: bool = False) -> float | None:
-        """Return the seconds to wait before the request is sent again; None if it isn't.
+        """Return the seconds to wait before the request is sent again; None if it isn't sent again.
 
         `runs` says that the engine is known to run after the error. An engine that names a longer wait than two
         minutes, such as the rest of a day, is not asked again.
@@ -46,7 +46,7 @@ class Retries:
         return None
 
     def may_be_slip(self, error: AppError) -> bool:
-        """Return whether the model says for the first time that it sees no pictures; then VARIED is sent along."""
+        """Return whether the model says for the first time that it sees no pictures; callers then retry with VARIED."""
         is_unseen = error.key == "pictures_unseen"
         self._unseen += is_unseen
         return is_unseen and self._unseen == 1

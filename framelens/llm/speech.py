@@ -126,7 +126,7 @@ def _result(task: Future[Mapping[str, Any]], base_url: str, cancel: threading.Ev
 
 
 class _Requester:
-    """Sender of requests for segments with times; after a server has refused them, for the text alone."""
+    """Sender of requests for segments with times, or for the text alone after a server has refused segments."""
 
     def __init__(self, model: SpeechModel) -> None:
         from framelens.llm.client import EngineClient
@@ -153,7 +153,7 @@ class _Requester:
         return answer
 
     async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
-        """Return the response whatever its status; a busy server is asked again first."""
+        """Return the response, whatever its status, after retries if the server is busy."""
         import openai
 
         retries = Retries()
@@ -189,7 +189,7 @@ def _parse(response: httpx.Response) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment of the model's answer. Times are in seconds of the piece, None for the whole of it."""
+    """A segment of the model's answer. Times are in seconds from the start of the piece, None for the whole piece."""
 
     text: str
     start_seconds: float | None = None
@@ -228,7 +228,7 @@ def _finite_number(value: object) -> float | None:
 
 
 class HallucinationFilter:
-    """Filter for the segments of one recording, piece by piece in time order: repeats are of the last kept segment."""
+    """Filter for the segments of a recording, piece by piece in time order; repeats are of the last kept segment."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -262,7 +262,7 @@ def _bounds(segment: Segment, piece: SoundPiece) -> tuple[float, float]:
     start = min(max(segment.start_seconds or 0.0, 0.0), length)
     end = length if segment.end_seconds is None else min(max(segment.end_seconds, 0.0), length)
     if end <= start < length and segment.start_seconds == segment.end_seconds:
-        end = length  # an end that the model did not reach
+        end = length  # the model gave no end
     return start, end
 
 

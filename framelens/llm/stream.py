@@ -28,8 +28,8 @@ from framelens.llm.retries import waited
 
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
-"""Mean bytes of a token that no prose exceeds (English and Chinese have 4 to 5), and that nothing does but rows of one
-sign."""
+"""Mean bytes of a token: prose never exceeds the first (English and Chinese have 4 to 5), and only rows of a single
+repeated character exceed the second."""
 _GATHER_SECONDS = 0.05
 """Pieces of text that arrive faster than this are combined."""
 _REASONS = {
@@ -38,7 +38,7 @@ _REASONS = {
     **dict.fromkeys(("content_filter", "sensitive", "safety", "prohibited_content", "blocklist"), "content_filter"),
     **dict.fromkeys(("content_filtered", "guardrail_intervened", "image_safety", "recitation"), "content_filter"),
 }
-"""Reasons for the end of an answer that mean something to us; all others, such as "eos", say that it is complete."""
+"""Reasons that cut an answer short; reasons outside this table and _BROKEN_REASONS, such as "eos", mean completion."""
 _BROKEN_REASONS = ("abort", "aborted", "canceled", "cancelled", "error", "insufficient_system_resource",
                    "network_error", "timeout")  # fmt: skip
 
@@ -75,13 +75,13 @@ class _PartialReply:
         self._num_pieces = self._num_bytes = 0
 
     def add(self, chunks: Sequence[AIMessageChunk]) -> AnswerPiece:
-        """Add chunks and return what they add to the answer and its reasoning."""
+        """Add chunks and return the text that they add to the answer and its reasoning."""
         apart = "".join(map(self._note, chunks))
         piece = self._separate(self._whole[: len(self._whole) - unfinished_mark(self._whole)])
         return replace(piece, reasoning=apart + piece.reasoning)
 
     def end(self) -> AnswerPiece:
-        """Return what was held back because it could have become a mark of reasoning."""
+        """Return the text that was held back because it could have become a mark of reasoning."""
         return self._separate(self._whole)
 
     def _note(self, chunk: AIMessageChunk) -> str:
@@ -104,15 +104,15 @@ class _PartialReply:
         return AnswerPiece(text, new.reasoning[len(before.reasoning) :] if has_more else "", restart)
 
     def exceeds(self, most_tokens: int) -> bool:
-        """Return whether the answer has more tokens than were asked for, so that the engine ignores the limit.
+        """Return whether the answer has more tokens than were requested, so that the engine ignores the limit.
 
-        Engines send a token in each piece, but some send several, and some letters.
+        Engines usually send a token in each piece, but some send several tokens, or single letters.
         """
         is_long = self._num_pieces > most_tokens and self._num_bytes > most_tokens * _LONG_TOKEN_BYTES
         return is_long or self._num_bytes > most_tokens * _LONGEST_TOKEN_BYTES
 
     def cut(self) -> Reply:
-        """Return what has arrived as an answer that reached its limit of tokens."""
+        """Return the received text as an answer that reached its limit of tokens."""
         return Reply(self._split.answer, "length", self._usage)
 
     def reply(self, base_url: str) -> Reply:
@@ -176,7 +176,7 @@ def stream_pieces(
 
 
 async def _gathered(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[list[AIMessageChunk]]:
-    """Yield the chunks in groups, since each one passed between threads costs time; the last waits for no other."""
+    """Yield the chunks in groups, since passing each chunk between threads costs time; the last isn't delayed."""
     group: list[AIMessageChunk] = []
     has_text = asyncio.Event()
 
@@ -219,7 +219,7 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
     """Send a request through `stream_pieces`, again if the engine is busy, and return the complete answer.
 
     Raises:
-        AppError: What `stream_pieces` raises.
+        AppError: As `stream_pieces`.
     """
     stop = cancel or threading.Event()
     return waited(lambda: value_of(stream_pieces(chat, messages, cancel=stop)), stop)

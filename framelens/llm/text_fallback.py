@@ -1,4 +1,4 @@
-"""Text fallback: when pictures are replaced by what was measured in them, how, and what the user reads about it.
+"""Text fallback: when and how pictures are replaced by their measurements, and the notice for the user.
 
 An engine gets text if it refuses pictures (`PicturesRefused`, whose wordings are in `core.failures.refusals`), or
 accepts them and drops them silently, which `prove_sight` shows by its count of prompt tokens, or if its model answers
@@ -55,9 +55,9 @@ _UNSEEN = re.compile(
     r"|(?:没有|未)能?(?:收到|上传|提供|附上)(?:任何|您的|你的)?(?:图片|图像|照片)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A model's words that it was shown nothing, not that there is something in a picture that it can't see."""
+"""A model's statement that it sees no pictures, as opposed to a detail that it can't see in a picture."""
 _LONGEST_SAID = 200
-"""Characters of them that are quoted."""
+"""Characters of such a statement that are quoted."""
 
 # ---- when
 
@@ -121,10 +121,10 @@ def unseen(statements: Iterable[str]) -> PicturesRefused | None:
 
 
 class TextFallback:
-    """Whether the requests of a run or a question are text, and why.
+    """State of a run or a question: whether its requests are text, and why.
 
     Args:
-        sight: What is known before the first request.
+        sight: Result of the vision probe before the first request.
     """
 
     def __init__(self, sight: VisionProbe) -> None:
@@ -141,7 +141,7 @@ class TextFallback:
 
     @property
     def notice(self) -> Notice | None:
-        """Return what page, log and report say: ⚠️ Messages 格式不支持，使用文本模式, or that sight is unproven."""
+        """Return the notice for page, log and report: ⚠️ Messages 格式不支持，使用文本模式, or sight is unproven."""
         if self.is_active:
             return Notice("text_mode", {"reason": self._sight.reason or Notice("pictures_unproven")})
         return Notice("sight_unknown") if self._sight.sees is None else None

@@ -61,14 +61,14 @@ def count_tokens(
 
 
 def token_ids(base_url: str, api_key: str, model: str, text: str, *, timeout_seconds: float = 60.0) -> list[int] | None:
-    """Return the tokens of a text alone, or None where `count_tokens` does; raises the same errors."""
+    """Return the tokens of a text, or None if the engine gives none; raises as `count_tokens`."""
     body = {"model": model, "prompt": text, "add_special_tokens": False}
     found = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
     return found if isinstance(found, list) and all(isinstance(one, int) for one in found) else None
 
 
 def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seconds: float) -> Mapping[str, Any]:
-    """Return the answer of POST /tokenize; empty if the engine has no such route, or refuses it for another reason.
+    """Return the answer of POST /tokenize; empty if the engine lacks the route, doesn't answer, or refuses otherwise.
 
     Raises:
         EngineError: The engine refuses the messages for their length or their pictures.

@@ -126,7 +126,7 @@ def check_vision(
     Args:
         chat: The chat model.
         size: (width, height) of the cards in pixels.
-        turn: Another number gives other cards.
+        turn: Selects the cards; another number gives other cards.
         on_progress: Called with "probing" and "reading", keys below `vision_check.`.
         cancel: Ends the check within 0.1 s of being set.
 
@@ -145,14 +145,14 @@ def check_vision(
     except TooManyPictures as refused:
         try:
             return _ask_about(chat, shown[: refused.limit], size, cancel)
-        except TooManyPictures:  # it gives another limit each time
+        except TooManyPictures:  # the engine names another limit each time
             return _blind(Notice("pictures_rejected", {"reason": str(refused)}), size)
     except PicturesRefused as refused:
         return _blind(rejection(refused), size)
 
 
 def score(answer: str, shown: Sequence[VisionCard], size: tuple[int, int] = SIZE) -> VisionCheckResult:
-    """Score an answer about the `shown` cards, card by card if it numbers them, else piece by piece in its order."""
+    """Score an answer about the `shown` cards: by its numbers of cards, else by the order of its pieces."""
     pieces = _split_by_card(answer, len(shown))
     read = tuple(_score_card(card, _piece_about(card, place, pieces)) for place, card in enumerate(shown, 1))
     return VisionCheckResult(
@@ -212,7 +212,7 @@ def _split_by_card(text: str, count: int) -> dict[int, str]:
 
 
 def _piece_about(card: VisionCard, place: int, pieces: Mapping[int, str]) -> str:
-    """Return the text under a card's number, unless its colour is another and another piece names the card's."""
+    """Return the text under a card's number; if it has the wrong colour, prefer a piece with the card's colour."""
     own = pieces.get(place, "")
     if _first_colour(own) == card.colour:
         return own
@@ -225,7 +225,7 @@ def _first_colour(piece: str) -> str:
 
 
 def _score_card(card: VisionCard, piece: str) -> VisionCardResult:
-    """Score the text about a card: its colour must be the first named, its shape the only, its digit the last."""
+    """Score the text about a card: the card's colour must be named first, its shape alone, its digit last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
     forms = {name for _, name in _find_names(piece, FORMS)}
     said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
@@ -242,7 +242,7 @@ def _is_ordered(pieces: Mapping[int, str], shown: Sequence[VisionCard]) -> bool:
 
 
 def _find_names(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
-    """Find the names of `wanted` in the text as (position, name), in its order; at a position the longer name."""
+    """Find the names of `wanted` as (position, name), in the text's order, without overlaps; longer names win."""
     found: dict[int, tuple[int, str]] = {}
     for name in wanted:
         for word in (name, *_OTHER_WORDS[name]):

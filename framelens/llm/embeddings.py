@@ -139,7 +139,7 @@ class EmbeddingModel:
         return await repeated(once)
 
     async def _request(self, engine: EngineClient, texts: list[str]) -> httpx.Response:
-        """Send one request and return its response."""
+        """Send a request and return its response."""
         import openai
 
         answer = await engine.embeddings.with_raw_response.create(

@@ -49,7 +49,7 @@ class _Lines(SSEDecoder):
 
 
 class EventDecoder:
-    """Decoder of one stream."""
+    """Decoder of a stream."""
 
     def __init__(self) -> None:
         self._bare = b""

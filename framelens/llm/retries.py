@@ -24,7 +24,7 @@ _FIRST_PAUSE_SECONDS = 1.0
 
 
 class Retries:
-    """Attempts of one request."""
+    """Attempts of a request."""
 
     def __init__(self) -> None:
         self._busy = self._broken = self._unseen = 0

@@ -37,7 +37,7 @@ _ENOUGH = 0.75
 """Share of the cards that must be recognized."""
 _ANSWER_TOKENS = 400
 _LONGEST_SAID = 120
-"""Characters of an answer about one card that are kept."""
+"""Characters of an answer about a card that are kept."""
 _ITEM = re.compile(r"(?:^|[\n;；|])\s*(?:[-*•]\s*)?[\[(（【]?\s*(?:frame|card|picture|image|第)?\s*(\d{1,2})"
                    r"(?:\s*[帧张])?[^\n:：.)、\]]{0,16}[\])）】]?\s*[:：.)、]", re.IGNORECASE)  # fmt: skip
 _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -65,7 +65,7 @@ _QUALITY = 92
 
 @dataclass(frozen=True)
 class VisionCardResult:
-    """The model's description of one card, and which parts of it are right."""
+    """The model's description of a card, and which parts of it are right."""
 
     card: VisionCard
     said: str
@@ -259,7 +259,7 @@ def _find_names(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class VisionCard:
-    """Content of one test card; `digit` is 0 … 9."""
+    """Content of a test card; `digit` is 0 … 9."""
 
     colour: Colour
     form: Form
@@ -297,7 +297,7 @@ def draw(card: VisionCard, width: int, height: int) -> bytes:
 
 
 def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
-    """Convert the cards to keyframes of a video that shows one per second."""
+    """Convert the cards to keyframes of a video that shows a card each second."""
     return [
         Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw(card, width, height))
         for place, card in enumerate(shown)

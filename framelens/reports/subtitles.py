@@ -187,7 +187,7 @@ def format_cues(
         cues: The cues in time order.
         point: The separator between seconds and milliseconds.
         escaped: Escapes a text for the format.
-        tag: Returns what is before the text of a cue.
+        tag: Returns the tag before the text of a cue.
     """
     texts = []
     for number, cue in enumerate(cues, start=1):

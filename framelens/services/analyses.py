@@ -1,4 +1,4 @@
-"""Analyses for commands and programs: settings and request from what was given, and a run with its events."""
+"""Analyses for commands and programs: settings and request from the given options, and a run with its events."""
 
 from __future__ import annotations
 

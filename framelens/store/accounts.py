@@ -173,7 +173,7 @@ class AccountStore:
             connection.execute("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
 
     def latest_time(self) -> float:
-        """Return the latest time in seconds since 1970 that is known from here, or 0."""
+        """Return the latest time in the store, in seconds since 1970, or 0."""
         ((noted, used),) = self._store.select(
             "SELECT (SELECT CAST(value AS REAL) FROM secrets WHERE purpose = 'latest time'), "
             "(SELECT max(used) FROM sessions)"

@@ -192,7 +192,7 @@ class ApiStore:
         """Store a webhook.
 
         Raises:
-            InputError: "webhooks_many": its key has so many.
+            InputError: "webhooks_many": its key has the largest number of webhooks.
         """
         with self._store.changing() as connection:
             ((count,),) = connection.execute("SELECT count(*) FROM webhooks WHERE key_id = ?", (row.key_id,))

@@ -60,7 +60,7 @@ class ExtractionStore:
             _log.warning("could not store a survey in %s", self._folder, exc_info=True)
 
     def drop(self, key: str) -> None:
-        """Delete what is stored under `key`, if anything is."""
+        """Delete the entry under `key`, if any."""
         with suppress(OSError):
             self._entry(key).unlink(missing_ok=True)
 

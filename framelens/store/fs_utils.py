@@ -34,7 +34,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk and of a full quota."""
 _RESERVE = "framelens.reserve"
 _RESERVE_BYTES = 2 << 20
-"""For SQLite's own files and a deletion; the page of a few analyses needs a third of it."""
+"""Enough for SQLite's own files and a deletion; the page of a few analyses needs a third of it."""
 _SCRATCH_SECONDS = 3600.0
 """Seconds without a write, after which a file that is to replace another file belongs to a killed process."""
 _PATIENCE_SECONDS = 2.0

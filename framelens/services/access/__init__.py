@@ -1,1 +1,1 @@
-"""Who may use an installation, and what may run on it: accounts, logins, sessions, shared links, code of models."""
+"""Access to an installation, and trust in code: accounts, logins, sessions, shared links, code of models."""

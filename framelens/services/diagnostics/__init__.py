@@ -1,1 +1,1 @@
-"""Diagnosis of an installation: facts about this machine, the engine and the model, and what they mean."""
+"""Diagnosis of an installation: facts about this machine, the engine and the model, and findings from them."""

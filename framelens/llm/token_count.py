@@ -61,7 +61,7 @@ def count_tokens(
 
 
 def token_ids(base_url: str, api_key: str, model: str, text: str, *, timeout_seconds: float = 60.0) -> list[int] | None:
-    """Return the tokens of a text, or None if the engine gives none; raises as `count_tokens`."""
+    """Return the tokens of a text, or None if the engine can't list them; raises as `count_tokens`."""
     body = {"model": model, "prompt": text, "add_special_tokens": False}
     found = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
     return found if isinstance(found, list) and all(isinstance(one, int) for one in found) else None

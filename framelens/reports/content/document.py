@@ -137,7 +137,7 @@ class ChapterCard:
     Attributes:
         times: Its start and end, which lead there.
         title: Its title; the beginning of its text if it has no title.
-        text: A sentence about it, "" if it has none.
+        text: A sentence about the chapter, or "".
         picture: The first keyframe in it; None without a stored picture.
     """
 

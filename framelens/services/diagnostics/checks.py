@@ -37,7 +37,7 @@ def _settings(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
 
 
 def _remote(facts: SystemFacts, _: Settings) -> Iterator[CheckFinding]:
-    """Check the remote engines, of which at least one must answer."""
+    """Check the remote engines: at least one must answer, and their models must not conflict."""
     served = {one.base_url: one.model for one in facts.remote if one.error is None}
     for one in facts.remote:
         if one.error is None:

@@ -51,7 +51,7 @@ from framelens.video.extractor import full_pictures
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2
-"""A document takes a core for seconds."""
+"""Exports written at a time: a document takes a core for seconds."""
 _MOST_OF_USER = 8
 """Exports of a user that wait or are written at a time, where there are accounts."""
 _ZIP = "application/zip"
@@ -71,7 +71,7 @@ class Export:
     data: bytes
 
     def response(self) -> Response:
-        """Return it as an attachment."""
+        """Return the file as an attachment."""
         # The first name is for clients that don't know the second.
         plain = self.name.encode("ascii", "replace").decode().translate({ord(mark): "_" for mark in '?"\\%'})
         disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.name, safe='')}"
@@ -79,7 +79,7 @@ class Export:
 
 
 class ExportTurns(TurnQueue[str]):
-    """Queue of exports by their users; the user of whom fewest are being written goes first."""
+    """Queue of exports by their users; users with the fewest exports being written go first."""
 
     def __init__(self) -> None:
         super().__init__(_AT_A_TIME)
@@ -95,14 +95,14 @@ class ExportTurns(TurnQueue[str]):
 
 
 turns = ExportTurns()
-"""Of this server."""
+"""The queue of this server."""
 
 
 async def run_in_turn(request: Request, write: Callable[[], T]) -> T | None:
-    """Return what `write` returns, in its turn and in a thread; stop it and return None if the client leaves.
+    """Call `write` in a thread when its turn comes and return its result; stop and return None if the client leaves.
 
     Raises:
-        InputError: "exports_many", or what `write` raises.
+        InputError: "exports_many", or any InputError of `write`.
     """
     cancel, has_begun = threading.Event(), False
 
@@ -130,7 +130,7 @@ async def _left(request: Request) -> None:
         pass
 
 
-# ---- what is written -------------------------------------------------------------------------------------------------
+# ---- contents of exports ---------------------------------------------------------------------------------------------
 
 
 def report(
@@ -153,7 +153,7 @@ def report(
         name: A format; or "everything", all formats with their pictures; "frames", its frames in full size; "sheet", a
             contact sheet.
         spoken: The language, by default the job's.
-        conversations: Include the conversations about it.
+        conversations: Include the conversations about the report.
         is_alone: Leave out the pictures that a format refers to.
         appendix: Add the full record to a document; "everything" has it.
 
@@ -286,7 +286,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 
 
 async def respond(request: Request, write: Callable[[], Export]) -> Response:
-    """Return the answer with what `write` returns; see `run_in_turn`."""
+    """Return the response with the export that `write` returns; see `run_in_turn`."""
     made = await run_in_turn(request, write)
     return made.response() if made else Response(status_code=GONE)
 
@@ -294,7 +294,7 @@ async def respond(request: Request, write: Callable[[], Export]) -> Response:
 async def _send_report(request: Request, services: Services) -> Response:
     """Send a report in the language of its job.
 
-    `&conversations=0` leaves out the conversations about it, `&appendix=1` adds the full record to a document.
+    `&conversations=0` leaves out the conversations about the report, `&appendix=1` adds the full record to a document.
     """
     has_conversations = request.query_params.get("conversations") != "0"
     has_appendix = request.query_params.get("appendix") == "1"

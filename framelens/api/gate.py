@@ -275,7 +275,7 @@ class GuardedRoute(Route):
     """A route of the page that says who may use it.
 
     Attributes:
-        role: The least role of its users, None if it is open to who isn't logged in.
+        role: The least role of its users; None if it is open to users who aren't logged in.
     """
 
     def __init__(self, path: str, endpoint: object, methods: list[str], role: Role | None) -> None:
@@ -307,10 +307,10 @@ class Gate:
 
         Args:
             path: Path of the route.
-            endpoint: What answers, for the user of the request.
+            endpoint: The handler, which runs as the user of the request.
             *methods: HTTP methods of the route.
             role: The least role of its users, whose requests have the key, and a session where there are accounts.
-                None admits who isn't logged in.
+                None admits users who aren't logged in.
         """
 
         async def guarded(request: Request) -> Response:

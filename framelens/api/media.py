@@ -57,9 +57,9 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 
 
 class StillsQueue(TurnQueue[Path]):
-    """Queue for the only decoder of stills; requests for the file that it has open go first.
+    """Queue for the only decoder of stills; requests for the decoder's open file go first.
 
-    To open another file it starts a process.
+    The decoder starts a process to open another file.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class StillsQueue(TurnQueue[Path]):
         self._last = key
 
     def choose(self, waiting: Sequence[Path]) -> int:
-        """Choose who waits longest for the same file, or, if it had enough turns, for another."""
+        """Choose the request that waits longest for the same file, or, if that had enough turns, for another file."""
         prefers_same = self._in_a_row < _MOST_IN_A_ROW
         return min(range(len(waiting)), key=lambda place: (waiting[place] == self._last) != prefers_same)
 

@@ -1,4 +1,4 @@
-"""How large a message of a WebSocket may be: uvicorn keeps all of it until its end, also for who isn't logged in."""
+"""Size limits of WebSocket messages: uvicorn keeps a message until its end, also for visitors without a login."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 VISITOR_BYTES = 1 << 16
-"""Of a message without a login: a browser that draws the login page sends some hundred bytes."""
+"""Limit of a message without a login: a browser that draws the login page sends some hundred bytes."""
 USER_BYTES = 4 << 20
-"""Of a message with a login: what all fields of a page hold."""
+"""Limit of a message with a login: all fields of a page together."""
 MOST_PIECES = 1000
 """Most frames of a message. Browsers send a single frame; each takes memory, even if it is empty."""
 _LIMIT = "framelens.limit_messages"
@@ -26,9 +26,9 @@ def let_users_send_more(scope: Scope) -> None:
 
 
 def limit_messages() -> None:
-    """Have uvicorn limit the messages of each connection, to those of visitors at first; called before it listens.
+    """Have uvicorn limit the messages of each connection, at first to VISITOR_BYTES; called before uvicorn listens.
 
-    Its own limit is the same for all, and Streamlit sets it to the limit of its own messages to the browser.
+    uvicorn's own limit is the same for all, and Streamlit sets it to the limit of its own messages to the browser.
     """
     connect, resume = WebSocketsSansIOProtocol.handle_connect, WebSocketsSansIOProtocol.handle_cont
 

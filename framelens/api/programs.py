@@ -1,7 +1,7 @@
-"""What routes of the API for programs share: the services, and the role that each asks for.
+"""Dependencies of routes of the API for programs: the services, and the role that each route requires.
 
-The plugin `server` serves them below /api/v1, with keys, limits and errors as problems. Other plugins add theirs with
-`Plugin.api`.
+The plugin `server` serves the routes below /api/v1, with keys, limits and errors as problems. Other plugins add routes
+with `Plugin.api`.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ class _Requirement:
 
 
 VIEWER, ANALYST = Depends(_Requirement("viewer")), Depends(_Requirement("analyst"))
-"""Dependencies of which each route names one."""
+"""Dependencies for roles; each route names one of the two."""
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-"""Content of an answer that is a file."""
+"""Content of a response that is a file."""
 
 
 def role_of(dependencies: Sequence[Dependency]) -> Role | None:
-    """Return the role that a route with these dependencies asks for, None if it names no role."""
+    """Return the role that a route with these dependencies requires, or None if they name no role."""
     return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)

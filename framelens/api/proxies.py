@@ -1,6 +1,6 @@
-"""Headers of reverse proxies: believed from those that a setting names, and removed from every request.
+"""Headers of reverse proxies: believed from the proxies that a setting names, and removed from every request.
 
-A proxy says for whom it asks (X-Forwarded-For), how the browser speaks to it (X-Forwarded-Proto) and under which name
+A proxy gives the client's address (X-Forwarded-For), the scheme that the browser uses (X-Forwarded-Proto) and the host
 (X-Forwarded-Host). Anyone can send these headers. uvicorn would believe them from every program on this machine, so
 its own check is replaced (`replace_check_of_uvicorn`) and its middleware is used here, with the addresses of the
 setting FRAMELENS_TRUSTED_PROXIES.
@@ -22,15 +22,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from framelens.api.gate import Gate
 
 IS_FORWARDED = "framelens.is_forwarded"
-"""Key of a scope: whether a proxy that is not trusted, or a forger, says that it asks for somebody else."""
+"""Key of a scope: whether headers from a sender that isn't a trusted proxy name another client."""
 _CLIENT = (b"x-forwarded-for", b"x-real-ip", b"forwarded")
 _OTHERS = (b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-server")
 
 
 class TrustedProxies:
-    """ASGI middleware that sets client, scheme and host of a request to what a trusted proxy says of them.
+    """ASGI middleware that sets client, scheme and host of a request from the headers of a trusted proxy.
 
-    Everything behind it reads these alone: no header of a proxy is passed on.
+    The app reads these alone: no header of a proxy is passed on.
     """
 
     def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
@@ -68,21 +68,21 @@ class TrustedProxies:
 
 
 def replace_check_of_uvicorn() -> None:
-    """Keep uvicorn from believing headers of proxies; called while it imports the app, before it wraps it.
+    """Keep uvicorn from believing headers of proxies; called while uvicorn imports the app, before it wraps the app.
 
-    Its settings can't be reached: Streamlit makes them, and has made them before it imports our code.
+    uvicorn's settings can't be reached: Streamlit makes them before it imports our code.
     """
     vars(uvicorn.config)["ProxyHeadersMiddleware"] = lambda app, trusted_hosts: app
 
 
 def _forwarded_host(scope: Scope) -> bytes:
-    """Return the host that the nearest proxy gives, which is the last host, or b""."""
+    """Return the host that the nearest proxy gives, which is the last in the headers, or b""."""
     given = Headers(scope=scope).getlist("x-forwarded-host")
     return given[-1].rpartition(",")[2].strip().encode("latin-1") if given else b""
 
 
 def _without_mapping(client: tuple[str, int] | None) -> tuple[str, int] | None:
-    """Return an address with IPv4 as such, which a socket for both kinds writes as IPv6."""
+    """Return a client with its IPv4 address written as IPv4; a socket for IPv4 and IPv6 writes it as IPv6."""
     with suppress(ValueError, TypeError):
         host, port = client or ("", 0)
         found = ipaddress.ip_address(host)

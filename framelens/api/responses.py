@@ -13,14 +13,17 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 _DESCRIPTORS = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
-"""Where an open file can be opened again, for a position of its own; Windows has no such folder."""
+"""Folder through which an open file can be opened again, with a position of its own; Windows has no such folder."""
 _RANGE = re.compile(r"(\d+)-(\d*)|-(\d+)")
 _KEPT = ("cache-control", "etag", "last-modified")
-"""Headers of an answer that a client has already (RFC 9110, 15.4.5)."""
+"""Headers of a response whose content the client has already (RFC 9110, 15.4.5)."""
 
 
 def _without_odd_range(scope: Scope) -> Scope:
-    """Return a request without a range in another unit than bytes; it is then for the whole file (RFC 9110, 14.2)."""
+    """Return a request without a malformed range or a range in another unit than bytes, as RFC 9110, 14.2, allows.
+
+    The request is then for the whole file.
+    """
     unit, _, ranges = Headers(scope=scope).get("range", "bytes=").partition("=")
     found = [_RANGE.fullmatch(one.strip()) for one in ranges.split(",")]
     is_right = unit.strip().lower() == "bytes" and all(
@@ -30,13 +33,13 @@ def _without_odd_range(scope: Scope) -> Scope:
 
 
 class OpenFileResponse(FileResponse):
-    """Send an open file, whatever its path names by now, and close it.
+    """Send an open file, even if another file has its path by now, and close it.
 
     Args:
         descriptor: The file's descriptor, which is closed in the end.
-        path: Its path.
-        is_temporary: Delete it in the end, also if the client has left.
-        options: As of FileResponse.
+        path: The file's path.
+        is_temporary: Delete the file in the end, also if the client has left.
+        options: Options of FileResponse.
     """
 
     def __init__(self, descriptor: int, path: Path, *, is_temporary: bool = False, **options: Any) -> None:
@@ -46,7 +49,7 @@ class OpenFileResponse(FileResponse):
         super().__init__(place, stat_result=os.fstat(descriptor), **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file, or the ranges that the request names; nothing where the client has it already."""
+        """Send the file, or the ranges that the request names; no content if the client has the file already."""
         try:
             known = re.findall(r'"[^"]*"|\*', Headers(scope=scope).get("if-none-match", ""))
             if self.headers["etag"] in known or "*" in known:

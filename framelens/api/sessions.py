@@ -1,8 +1,8 @@
 """Logins, and the protection of Streamlit's own routes by the session of a browser.
 
-Who isn't logged in gets the page's files and a WebSocket on which only the login page is drawn. A WebSocket ends with
-the session that it began with, so a page that was left open shows nothing more; its browser connects again and gets
-the login page.
+Visitors who aren't logged in get the page's files and a WebSocket on which only the login page is drawn. A WebSocket
+ends with the session that it began with, so a page that was left open shows nothing more; its browser connects again
+and gets the login page.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from framelens.services.container import Services
 
 _MOST_BYTES = 1 << 14  # of a login
 _FILES = ("/media/", "/_stcore/upload_file/")
-"""Beginnings of the paths of files that Streamlit keeps in memory, for any session that knows their names, and takes
-into it, for any session that is known. The page uses neither.
+"""Beginnings of paths of files that Streamlit keeps in memory, where any session that knows their names can get them,
+and of paths to which any known session can upload files. The page uses neither.
 """
 _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
 _OF_NEW_PAGE = 2
-"""Protocols that the WebSocket of a page asks for that has no session yet."""
+"""Number of protocols that the WebSocket of a page without a session asks for."""
 _MOST_CHECKS = 4
-"""Most at a time; each reads a row of the store."""
+"""Most checks at a time; each reads a row of the store."""
 _MOST_BYTES_WAITING = 1 << 20
-"""Of a page's messages; then its WebSocket isn't read until they are handled."""
+"""Limit of a page's waiting messages; beyond it the WebSocket isn't read until they are handled."""
 _MESSAGE_BYTES = 512
-"""Of memory for a message beside its content, roughly."""
+"""Memory for a message in addition to its content, roughly."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
 
 @dataclass(frozen=True)
 class PageMessages:
-    """What a browser may send over the page's WebSocket.
+    """Messages that a browser may send over the page's WebSocket.
 
     Attributes:
         kind_of: Returns the kind of a message, "" if it isn't in the page's protocol.
-        kinds: The kinds that pass, with the least role of who sends them; None if the login page needs them, too.
+        kinds: The kinds that pass, with the least role of their senders; None if the login page needs them, too.
         draw: Message by which a browser asks for the page to be drawn. It is sent for a browser that connects again
-            after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
+            after its session has ended, since the browser assumes that its page is still valid and doesn't ask.
     """
 
     kind_of: Callable[[bytes], str]
@@ -75,7 +75,7 @@ class PageMessages:
 
 @dataclass(frozen=True)
 class _Access:
-    """What a request may reach: the key of its session, or why it has none, and its user."""
+    """Access of a request: its user, and the key of its session, or why it has no session."""
 
     key: str
     user: User | None = field(default=None, compare=False)
@@ -96,7 +96,7 @@ async def _log_in(request: Request, services: Services) -> Response:
         name, password = given.get("name", ""), given.get("password", "")
         cookie = await run_in_threadpool(services.accounts.log_in, name, password, address)
     response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-    # A proxy that isn't trusted, or says nothing, may speak HTTP to us; then the Origin says what the browser uses.
+    # A proxy that isn't trusted or sends no headers may speak HTTP to us; the Origin then has the browser's scheme.
     is_secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https:")
     response.set_cookie(
         COOKIE,
@@ -126,15 +126,15 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 class SessionProtection:
-    """ASGI middleware that keeps those who aren't logged in from Streamlit's routes.
+    """ASGI middleware that keeps visitors who aren't logged in from Streamlit's routes.
 
     Without accounts it refuses requests that other machines send, also through a proxy, unless a setting allows them.
 
     Args:
-        app: What is protected.
+        app: The protected app.
         gate: Knows the services.
         base_path: URL prefix of the app.
-        messages: What a browser may send over the page's WebSocket.
+        messages: Messages that a browser may send over the page's WebSocket.
     """
 
     def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str, messages: PageMessages) -> None:
@@ -199,8 +199,8 @@ class SessionProtection:
                 checked = now
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
-        # Uvicorn doesn't read a WebSocket while a message of it waits. On a busy machine it would take a browser that
-        # has answered a ping for a closed browser.
+        # Uvicorn doesn't read a WebSocket while one of its messages waits. On a busy machine it would take a browser
+        # that has answered a ping for a closed browser.
         reading = asyncio.create_task(read())
         try:
             # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
@@ -217,9 +217,9 @@ class SessionProtection:
         return services.accounts.num_changes if services else 0, int(time.monotonic())
 
     async def _checked(self, scope: Scope) -> _Access:
-        """Return what a request may reach, from a thread of its own kind.
+        """Return the access of a request, which a thread reserved for checks determines.
 
-        While others are slow to answer, clicks must not wait for them.
+        Clicks must not wait for the threads of slow requests.
         """
         return await to_thread.run_sync(self._access_of, scope, limiter=self._checks)
 
@@ -239,7 +239,7 @@ def _is_from_here(scope: Scope) -> bool:
 
 
 def _public_name(scope: Scope) -> str:
-    """Return where a request has arrived, or, if a proxy on this machine has sent it, under which name."""
+    """Return the address at which a request has arrived, or its Host if a proxy on this machine may have sent it."""
     server = _server(scope)
     return Headers(scope=scope).get("host", server)[:200] if is_loopback(server) else server
 

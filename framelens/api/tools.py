@@ -1,8 +1,8 @@
-"""What tools of the MCP server share that plugins add; see the slot "mcp.tools" of framelens.registry.
+"""Call of a tool that a plugin adds to the MCP server; see the slot "mcp.tools" of framelens.registry.
 
 Such a tool is a function. It gets a `ToolCall` and its arguments, whose types its annotations give, runs in a
-thread, and returns a pydantic model all of whose fields have defaults. What comes from a video or a model is in its
-field `quoted`. Its texts are `mcp.title.NAME`, `mcp.tool.NAME` and `mcp.argument.ARGUMENT`.
+thread, and returns a pydantic model all of whose fields have defaults. The model's field `quoted` has the text that
+comes from a video or a model. The tool's texts are `mcp.title.NAME`, `mcp.tool.NAME` and `mcp.argument.ARGUMENT`.
 """
 
 import threading
@@ -24,8 +24,8 @@ class ToolCall:
             file is None if it may not be opened.
         folder: Returns a folder or file that the caller names by its path. Raises InputError where it is outside of the
             folders that may be opened.
-        cancel: It is set when the call is cancelled or the server ends.
-        doing: What the tool does at the moment, in a few words, for the caller.
+        cancel: Set when the call is cancelled or the server ends.
+        doing: The tool's current activity in a few words, for the caller.
     """
 
     services: Services

@@ -1,4 +1,4 @@
-"""Queue of requests for what only a few may use at a time."""
+"""Queue of requests for a resource that only a few may use at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TurnQueue(Generic[KeyT]):
     """
 
     def __init__(self, most: int) -> None:
-        """Admit at most so many requests at a time."""
+        """Admit at most `most` requests at a time."""
         self._most = most
         self._places: list[tuple[KeyT, asyncio.Future[None]]] = []
         self.holders: list[KeyT] = []
@@ -32,7 +32,7 @@ class TurnQueue(Generic[KeyT]):
 
     @asynccontextmanager
     async def turn(self, key: KeyT) -> AsyncIterator[None]:
-        """Wait for a turn, and end it when the context is left; raises what `check` raises."""
+        """Wait for a turn, and end it when the context is left; raises the errors of `check`."""
         self.check(key)
         if len(self.holders) < self._most:
             self._begin(key)

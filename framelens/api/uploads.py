@@ -1,8 +1,8 @@
 """Routes for resumable uploads with the open protocol tus 1.0 (core and creation), written straight to the disk.
 
 POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id, or
-subtitles for one; POST to its `check` probes a video and deletes a file that is no video. Where the metadata name
-another purpose, it is a file that is read once. Memory use doesn't depend on the size of a file or a request.
+subtitles for a video; POST to its `check` probes a video and deletes a file that is no video. If the metadata name
+another purpose, the upload is a file that is read once. Memory use doesn't depend on the size of a file or a request.
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ async def _check(request: Request, services: Services, probes: CapacityLimiter) 
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
     if upload.purpose != "video":  # it is checked where it is read
         return Response(status_code=204)
-    if upload.is_complete:  # the request that brought its end may not have come to this
+    if upload.is_complete:  # the request with its last bytes may not have finished it
         await run_in_threadpool(services.videos.finish, upload.id)
     path = await run_in_threadpool(services.videos.path, upload.id)
-    if is_subtitle_name(path.name):  # what is wrong with it, the report says with the line
+    if is_subtitle_name(path.name):  # the report names its faults, with their lines
         return Response(status_code=204)
     try:
         await to_thread.run_sync(probe, path, limiter=probes)

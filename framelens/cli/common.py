@@ -140,7 +140,7 @@ def in_services(opened: Services) -> Iterator[None]:
 
 @contextmanager
 def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterator[None]:
-    """Say the notices about the engine in use; after the block, which of several engines are left out by then."""
+    """Say the notices about the engine in use; after the block, new notices about engines that are left out."""
     said = opened.engine_notices
     for notice in said:
         say(notice_text(notice))
@@ -159,7 +159,7 @@ def use_language(given: argparse.Namespace, settings: Settings) -> None:
 
 
 def confirm_deletion(names: str) -> bool:
-    """Ask on the terminal whether to delete what has these names, and return the answer.
+    """Ask on the terminal whether to delete the entries with these names, and return the answer.
 
     Raises:
         ConfigError: There is no terminal to ask on.
@@ -171,7 +171,7 @@ def confirm_deletion(names: str) -> bool:
 
 
 def print_trashed(moved: Sequence[TrashEntry]) -> None:
-    """Print what was moved to the trash, and the command that brings it back."""
+    """Print the entries that were moved to the trash, and the command that restores them."""
     for entry in moved:
         print(t("cli.library_trashed", name=" ".join(entry.name.splitlines())), file=sys.stderr)
     if moved:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def settle_speech(local: LocalModel, cancel: threading.Event, *, confirmed: bool, quiet: bool = False) -> None:
-    """Download the model of speech if it is missing and the user confirms that, in a terminal or before.
+    """Download the speech model if it is missing and the user confirms the download, in a terminal or before.
 
     Raises:
-        AppError: It isn't here and not confirmed, or can't be downloaded.
-        Cancelled: The user stopped it.
+        AppError: The download isn't confirmed or fails.
+        Cancelled: The user stopped the download.
     """
     if local.download_bytes() == 0:
         return
@@ -40,11 +40,11 @@ def _is_wanted(name: str, size: str) -> bool:
 
 
 class ListeningProgress:
-    """Words about a transcription.
+    """Progress of a transcription in words.
 
     Args:
-        label: What transcribes.
-        line: Where they are shown.
+        label: Name of the speech model.
+        line: The line that shows the words.
     """
 
     def __init__(self, label: str, line: ProgressLine) -> None:
@@ -54,7 +54,7 @@ class ListeningProgress:
         self._end = ""
 
     def begin(self, start_seconds: float, end_seconds: float, pace: float | None, speech: SpeechSpans | None) -> None:
-        """Show what will be done, and how long it probably takes."""
+        """Show the model, the length of the sound and the estimated time left."""
         self._end = _short(end_seconds)
         self._forecast = ListeningForecast(end_seconds, pace, speech)
         self._forecast.reach(start_seconds, time.monotonic())
@@ -62,7 +62,7 @@ class ListeningProgress:
         self._show(t("cli.speech_begins", model=self._label, length=length))
 
     def note(self, reached_seconds: float, _: tuple[Cue, ...]) -> None:
-        """Show how far it is."""
+        """Show the time reached in the sound and the estimated time left."""
         self._forecast.reach(reached_seconds, time.monotonic())
         self._show(t("cli.speech_reached", reached=_short(reached_seconds), end=self._end))
 

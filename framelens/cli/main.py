@@ -54,9 +54,9 @@ _FORWARDS_ARGUMENTS = "app"
 _ALIASES = {"analyse": ("analyze",)}
 _WITHOUT_PLUGINS = ("--version",)
 _OTHER_WORDS = ("help", "version")
-"""Words that are read like options of the same name, so that no command of a plugin can be called so."""
+"""Words that are read like options of the same name; a plugin's command can't have these names."""
 _LOSING = ("strict", "surrogateescape")
-"""How Python's streams treat characters that their encoding hasn't, unless the user says otherwise: by an exception."""
+"""Python's default error handlers of streams, which raise an exception for characters that the encoding lacks."""
 _LANGUAGE = re.compile(rf"(?:--language(?:=|$)|{SHORT['--language']}=?)(.*)", re.DOTALL)
 """The option of the language; its value may follow in the same word."""
 
@@ -136,7 +136,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _is_of_output(error: Exception) -> bool:
-    """Return whether writing to standard output failed: the disk of a file there is full, for example."""
+    """Return whether writing to standard output failed: it is a file on a full disk, for example."""
     return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
 
 
@@ -159,8 +159,8 @@ def build_parser(*, only: str | None = None) -> Parser:
     """Build the argument parser of all commands.
 
     Args:
-        only: Name of the command that will run. The others get their names only, and their modules, which import much,
-            are not imported. None builds the arguments of every command.
+        only: Name of the command that will run. The other commands get their names only, and their modules, which
+            import much, are not imported. None builds the arguments of every command.
     """
     parser = Parser("framelens", description=t("cli.description"), epilog=f"{t('cli.codes')}\n{t('cli.exit_codes')}")
     parser.passes_unknown = only == _FORWARDS_ARGUMENTS
@@ -191,17 +191,17 @@ def build_parser(*, only: str | None = None) -> Parser:
 
 
 def _add(command: Parser, place: str) -> None:
-    """Give a command the arguments of its module, and what runs it."""
+    """Give a command the arguments and the `run` function of its module."""
     module = import_module(place)
     command.set_defaults(command=module.run)
     module.add_arguments(command)
 
 
 def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: bool) -> None:
-    """Give a command of a plugin its arguments and its function; a faulty command, which will not run, gets nothing.
+    """Give a command of a plugin its arguments and its function; a faulty command gets nothing.
 
     Raises:
-        ConfigError: "plugin_failed", if it will run.
+        ConfigError: "plugin_failed", if a faulty command will run.
     """
     from framelens import registry
 

@@ -36,12 +36,12 @@ SHORT = {
 """Short options: the same letter has the same meaning in every command."""
 _OURS = "cli.argparse."
 _TO_A_FILE = "analyse"
-"""The command that is meant where a file is in the place of a command."""
+"""The suggested command if a file is in the place of a command."""
 _MEANT = {"--range": (("--from", "--to"), ("--start", "--end"))}
-"""Options that no command has, and those that are meant by them: the first of these groups that a command has."""
+"""Options that no command has, and the groups of options to suggest: the first group that the command has."""
 _DASH = re.compile("[-‐-―−－]")
 _DASHES = re.compile("^(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
-"""One dash, or those that word processors and web pages write for two, and the name of an option."""
+"""A single dash, or the dashes that word processors and web pages write for two, followed by an option's name."""
 _WIDE = r"\u2e80-\u9fff\uff00-\uffef"
 _ENDS = "，。、；：？！）】》”’"  # marks that can't begin a line
 _BEGINS = "（【《“‘"  # marks that can't end a line
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
     Attributes:
         is_intermixed: Options may stand between arguments that can be left out.
         passes_unknown: Unknown arguments are returned, for another program, and not refused.
-        option_of_words: The option that is meant by a word without an option, in a command that takes no such words.
+        option_of_words: The option to suggest for a word without an option, in a command that takes no such words.
     """
 
     is_intermixed = False
@@ -115,9 +115,9 @@ class Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
     def _dash_slips(self, words: Iterable[str]) -> list[str]:
-        """Return the words whose dashes mean something else, up to "--", which ends the options.
+        """Return the words with misleading dashes, up to "--", which ends the options.
 
-        One dash begins a short option with its value, and dashes of word processors begin a file's name.
+        argparse reads a single dash as a short option with its value, and dashes of word processors as a file's name.
         """
         return [word for word in takewhile(lambda word: word != "--", words) if self._is_slip(word)]
 
@@ -129,13 +129,13 @@ class Parser(argparse.ArgumentParser):
         return next((name for name, short in names if not {name, short} & self._option_string_actions.keys()), "")
 
     def _misplaced(self, option: str) -> str:
-        """Return the message about an option before a command's name: where it belongs, if a command has it."""
+        """Return the message about an option before a command's name; it says where an option of a command belongs."""
         if not any(one.knows(option) for one in self.commands.values()):
             return self._unknown([option])
         return t("cli.option_early", option=option, command=self.prog, place=t("cli.command"))
 
     def knows(self, option: str) -> bool:
-        """Return whether this is an option of the command, or of a command below it."""
+        """Return whether this is an option of the command or of a subcommand."""
         return option in self._option_string_actions or any(one.knows(option) for one in self.commands.values())
 
     def _is_slip(self, word: str) -> bool:
@@ -185,12 +185,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def _names_file(word: str) -> str:
-    """Return the name of an existing file that looks like options, so that it doesn't; "" for other words."""
+    """Return the name of an existing file with "./" before it if it looks like options; "" for other words."""
     return f".{os.sep}{word}" if len(word) > 2 and word.startswith("-") and os.path.lexists(word) else ""
 
 
 def _names_something(action: argparse.Action) -> bool:
-    """Return whether an argument is a path or a name, so that nothing in it is a slip, such as an unset variable."""
+    """Return whether an argument is a path or a name, whose blank value is a slip, such as an unset variable."""
     is_path = action.type is Path or "--output" in action.option_strings
     return (
         is_path
@@ -207,7 +207,7 @@ def _meant_by(name: str, known: Collection[str]) -> Sequence[str]:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that `word` is probably the beginning or a typing error of, or None."""
+    """Return the known word that begins with `word` or resembles it, or None."""
     plain = word.lower().lstrip("-")
     by_plain = {one.lower().lstrip("-"): one for one in known}
     begun = sorted((one for one in by_plain if len(plain) >= _LEAST_BEGUN and one.startswith(plain)), key=len)

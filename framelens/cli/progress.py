@@ -115,7 +115,7 @@ class ProgressRow:
 def open_bar(console: Console, *more: ProgressColumn, is_drawn: bool = True, redirects: bool = True) -> Bar:
     """Create the progress bar; with `redirects` all other output appears above it, for either stream.
 
-    `more` are its last columns, without them the remaining time.
+    `more` are the last columns of the bar; by default the remaining time.
     """
     return Bar(
         *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *(more or (TimeRemainingColumn(),))),

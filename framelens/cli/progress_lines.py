@@ -96,7 +96,7 @@ class ProgressLine:
         self.clear()
 
     def show(self, text: str, step: str = "") -> None:
-        """Show what is done now; the first line of each step at once."""
+        """Show the current activity; the first line of each step at once."""
         is_new, self._step = step != self._step, step
         if self._quiet or not self._throttle.is_due(at_once=is_new):
             return
@@ -107,7 +107,7 @@ class ProgressLine:
             print(text, file=sys.stderr, flush=True)
 
     def show_phase(self, now: EngineProgress) -> None:
-        """Show what an engine or a download does now."""
+        """Show the current phase of an engine or a download."""
         self.show(t(f"engine.phase.{now.phase}", **now.values), now.phase)
 
     def clear(self) -> None:

@@ -1,6 +1,6 @@
 """Output files of commands: never an input of the command, never an existing file unless --overwrite is given.
 
-The formats are imported where they are asked for: they look for plugins, which takes 26 ms.
+The formats are imported where they are needed: they look for plugins, which takes 26 ms.
 """
 
 import argparse
@@ -81,7 +81,7 @@ class Output:
         Args:
             analysis: The analysis.
             path: Path of the report.
-            wanted: The language of the report; None for the command's.
+            wanted: The language of the report; None for the command's language.
 
         Raises:
             StorageError: A file can't be written.
@@ -114,8 +114,8 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
         is_one: There can be only a single report.
 
     Raises:
-        ConfigError: --output names a file for several videos, an input, an existing file, or an ending that isn't that
-            of the format.
+        ConfigError: --output names a file for several videos, an input, an existing file, or a file with the ending of
+            another format.
     """
     named = given.output or ""
     check_typed_output("--output", named)
@@ -130,10 +130,10 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
 
 
 def file_output(given: argparse.Namespace, path: Path, asked: str | None, inputs: tuple[Path, ...]) -> Output:
-    """Return the output of a single report as a file, in the format that was asked for or that its ending names.
+    """Return the output of a single report as a file, in the requested format or the format of its ending.
 
     Raises:
-        ConfigError: It is an input, an existing file, or has an ending that isn't the format's.
+        ConfigError: The file is an input, exists, or has the ending of another format.
     """
     check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
     return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
@@ -152,7 +152,7 @@ def check_typed_output(option: str, named: str | Path) -> None:
         named: The path.
 
     Raises:
-        ConfigError: It is "-", which other programs take as standard output, or too long for the file system.
+        ConfigError: The path is "-", which other programs take as standard output, or too long for the file system.
     """
     if str(named) == "-":
         raise ConfigError("output_is_stdout", option=option)
@@ -184,7 +184,7 @@ def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwr
 
 
 def _is_standard_output(path: Path) -> bool:
-    """Return whether a file is what standard output was redirected to, as /dev/stdout is then."""
+    """Return whether standard output was redirected to this file, which may be named /dev/stdout."""
     with suppress(OSError):
         return os.path.samestat(path.stat(), os.fstat(1))
     return False
@@ -194,7 +194,7 @@ def check_output_folder(option: str, path: Path) -> None:
     """Check that a path can be a folder of results, before any work.
 
     Raises:
-        ConfigError: It is a file, or named like a report.
+        ConfigError: The path is a file, or named like a report.
     """
     from framelens.reports.formats import format_of
 
@@ -203,10 +203,10 @@ def check_output_folder(option: str, path: Path) -> None:
 
 
 def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
-    """Check that a file's name ends as its content does.
+    """Check that a file's name has one of these endings.
 
     Raises:
-        ConfigError: It has another ending.
+        ConfigError: The name has another ending.
     """
     endings = tuple(endings)
     if not path.name.lower().endswith(endings):
@@ -214,7 +214,7 @@ def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
 
 
 def _format_for(name: str, asked: str | None) -> str:
-    """Return the format of a report file with this name, which must end as that format does if it has an ending."""
+    """Return the format of a report file; if the name has an ending, it must be the ending of the format."""
     from framelens.reports.formats import FORMATS, format_of
 
     found = format_of(name)

@@ -1,4 +1,4 @@
-r"""What a command writes for people: all of it passes here, so that nothing from outside controls the terminal.
+r"""Output of commands to the terminal, cleaned so that no text from outside controls the terminal.
 
 Names of files, answers of models, tags and imported reports may hold control characters, with which a terminal changes
 its title, moves its cursor or types in the user's place. They are shown as escapes such as `\u001b`, which mean the
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CODES = (*range(32), *range(127, 160), 0x61C, 0x200E, 0x200F)
-"""Controls, and marks that turn text around beside those that `core.readable` names."""
+"""Control characters, and bidirectional marks in addition to the marks that `core.files.readable` escapes."""
 _CONTROLS = {code: f"\\u{code:04x}" for code in _CODES if chr(code) not in "\n\t"}
 _BLANKS_AT_ENDS = re.compile(r" +(?=\n|$)")
 _REDRAW = "\r\033[K"
 
 
 def clean(text: str) -> str:
-    """Return text without control characters, but line breaks and tabs, and without marks that turn it around."""
+    """Return text with control characters, except line breaks and tabs, and bidirectional marks escaped."""
     return readable(text.replace("\r\n", "\n")).translate(_CONTROLS)
 
 
 class _CleanStream:
-    """A text stream whose text is cleaned. All else is the stream's own."""
+    """A text stream that cleans its text. All other attributes are the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self.raw = stream
@@ -49,7 +49,7 @@ class _CleanStream:
 
 @contextmanager
 def clean_streams() -> Iterator[None]:
-    """Clean what is written to standard output and standard error within the context."""
+    """Clean the text that is written to standard output and standard error within the context."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, _CleanStream(one)) for one in before)
     try:
@@ -66,7 +66,7 @@ def redraw(line: str) -> None:
 
 
 def console(*, to_errors: bool = False, width: int | None = None) -> Console:
-    """Return a console for tables and bars, which cleans what they hold and draws them with controls of its own.
+    """Return a console that cleans the texts of tables and bars and draws them with its own controls.
 
     Lines of tables don't end in blanks.
     """

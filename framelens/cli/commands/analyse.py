@@ -1,8 +1,8 @@
 """Command `framelens analyse VIDEO…`: analyses videos and writes their reports, with the same code as the web page.
 
 This module handles a single video, the plugin `batch` several. With exit code 4 the report has still been written, with
-everything that needs no model. A report without a model counts as success only if the user named no model and none is
-available.
+everything that needs no model. A report without a model counts as success only if the user named no model and the
+default model isn't available.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _split(texts: list[str]) -> tuple[list[str], str]:
-    """Return what the question is about, and the question: the last text, unless that is the only text and a video."""
+    """Return the subjects of the question, and the question: the last text, unless it is a video and the only text."""
     if not texts or (len(texts) == 1 and (_VIDEO.search(texts[0]) or is_link(texts[0]))):
         return texts, ""
     return texts[:-1], texts[-1]
@@ -180,7 +180,7 @@ def _clip(given: argparse.Namespace) -> Selection:
     """Return the range of the videos.
 
     Raises:
-        ConfigError: It ends before it starts.
+        ConfigError: The range ends before it starts.
     """
     return build_selection(
         strategy=None, every=None, at=(), start=given.start, end=given.end, spelling=lambda name, _: f"--{name}"
@@ -188,7 +188,7 @@ def _clip(given: argparse.Namespace) -> Selection:
 
 
 def _look(given: argparse.Namespace, clip: Selection) -> Look | None:
-    """Return what the options say of where to look, None if they say nothing."""
+    """Return the options for where to look, or None without such options."""
     from framelens.conversations.conversation import Look
 
     if clip == Selection():
@@ -238,7 +238,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
     except Cancelled as error:
         if not printer.done:
             raise
-        return error.exit_code  # the printer has said it
+        return error.exit_code  # the printer has shown the error
     finally:
         if (done := printer.done) and given.json:
             print_json(answer_document(done, services().reports.video_names(done)))
@@ -278,7 +278,7 @@ class _Printer:
                 self._end(conversation)
 
     def _draw(self, moments: Moments) -> None:
-        """Draw what a search has looked at until now, over what was drawn after the round before."""
+        """Draw the samples of a search so far, over the drawing of the previous round."""
         from rich.text import Text
 
         from framelens.conversations.moments.timeline import strip
@@ -319,7 +319,7 @@ def _asks_for_stored(given: argparse.Namespace) -> bool:
     """Return whether conversations are listed, exported, renamed or deleted; a command does only one of these.
 
     Raises:
-        ConfigError: Two of these are named, or one and a question.
+        ConfigError: Two of these are requested, or one of them together with a question or options for a question.
     """
     acts = {
         "--list": given.list or given.search,

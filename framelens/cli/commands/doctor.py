@@ -79,7 +79,7 @@ def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
 
 
 def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings) -> tuple[CheckFinding, ...]:
-    """Add what the preflight finds to stop or hinder a start."""
+    """Add the preflight's findings that stop or hinder a start."""
     said = {finding.key for finding in findings}
     new = [one for one in launch_checks(settings).find(None) if one.severity != "tells" and one.key not in said]
     if any(one.key in _SUMS for one in new):
@@ -91,7 +91,7 @@ def _add_preflight(findings: tuple[CheckFinding, ...], settings: config.Settings
 
 
 def sandbox_finding(report: SandboxReport) -> CheckFinding:
-    """Return what confines the decoder on this machine, as the check of its sandbox found by trying."""
+    """Return the finding about the mechanisms that confine the decoder, from the check of its sandbox."""
     names = ", ".join(_MECHANISMS[one] for one in report.mechanisms if one in _MECHANISMS)
     if report.is_closed:
         return doctor_finding("sandbox", "tells", mechanisms=names)
@@ -104,7 +104,7 @@ def sandbox_finding(report: SandboxReport) -> CheckFinding:
 def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
     """Return the settings with their raw values and error.
 
-    If a setting is wrong, these are the defaults with the named model and data folder.
+    If a setting is wrong, the settings are the defaults with the named model and data folder.
     """
     values: Mapping[str, str] = os.environ
     try:

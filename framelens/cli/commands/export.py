@@ -32,7 +32,7 @@ from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
 _ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
-"""The end of a name by which a file is meant; the end of a folder's name, such as "reports.2026", has digits."""
+"""The ending of a file's name; the ending of a folder's name, such as "reports.2026", has digits."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +99,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _is_file(typed: str) -> bool:
-    """Return whether what was typed is the name of a report's file: ids have no ending."""
+    """Return whether a typed word is the name of a report's file: ids have no ending."""
     return Path(typed).suffix.lower() in (".json", ".zip")
 
 
@@ -115,7 +115,7 @@ def _reports(
 
 
 def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analysis]:
-    """Yield the analyses; say of each which formats are left out, since they would be empty."""
+    """Yield the analyses; print for each the formats that are left out because they would be empty."""
     for analysis in analyses:
         empty = [name for name in wanted if not FORMATS[name].fits(analysis)]
         if 0 < len(empty) < len(wanted):
@@ -128,7 +128,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
     """Write the reports and return their paths, without the paths of pictures beside them. Existing files are kept.
 
     Args:
-        analyses: What the reports are about.
+        analyses: The analyses of the reports.
         given: The command's options.
         inputs: The files from which the reports come; they are never overwritten.
     """

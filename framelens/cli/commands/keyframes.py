@@ -1,7 +1,7 @@
 """Command `framelens keyframes VIDEO…`: prints videos' keyframes as tables or JSON and saves files, without a model.
 
 A second call on the same file with the same options decodes only the pictures that are to be saved. Code that draws
-bars, tables and files is imported when it is needed: the decoder worker shouldn't wait for it.
+bars, tables and files is imported on first use, so that the decoder worker doesn't wait for the import.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
 
 
 def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
-    """Return the folder below `output` for the pictures of a video, which no other video has."""
+    """Return a folder below `output` for the pictures of a video, different from other videos' folders."""
     stem = cut_to_bytes(video.stem, name_limit(output) - ROOM_FOR_NUMBER)
     names = {name_key(folder.name) for folder in taken}
     return output / next(name for name in numbered(stem) if name_key(name) not in names)
@@ -147,10 +147,10 @@ def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: thre
 
 
 def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Iterable[Path] = ()) -> None:
-    """Check all places for files before a video is read. Pictures of an earlier run are replaced if that is allowed.
+    """Check the paths of all outputs before a video is read. Pictures of an earlier run are replaced if allowed.
 
     Raises:
-        ConfigError: A file must not be written there.
+        ConfigError: A file must not be written to its path.
     """
     files = (("--zip", given.zip, (".zip",)), ("--sheet", given.sheet, (".jpg", ".jpeg")))
     for option, path, endings in ((option, path, endings) for option, path, endings in files if path):

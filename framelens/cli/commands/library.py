@@ -125,7 +125,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _sweep_trash() -> None:
-    """Delete for good what has been in the trash for its time, for those who never open the page."""
+    """Delete the expired entries of the trash for good, for users who never open the page."""
     if services().jobs.trash.expired():
         from framelens.library.bulk_operations import sweep_trash
 
@@ -230,7 +230,7 @@ def _show(given: argparse.Namespace) -> int:
     return 0
 
 
-# ---- what can be done ------------------------------------------------------------------------------------------------
+# ---- actions ---------------------------------------------------------------------------------------------------------
 
 
 def _rename(given: argparse.Namespace) -> int:
@@ -273,7 +273,7 @@ def _delete_for_good(given: argparse.Namespace) -> int:
 
 
 def _resolved(given: str) -> LibraryEntry | TrashEntry:
-    """Return what has this id or beginning, in the library or else in the trash."""
+    """Return the entry with this id or beginning of an id, from the library or else from the trash."""
     library = services().jobs.library
     try:
         entry = library.entry(library.resolve_id(given))
@@ -289,7 +289,7 @@ def _is_confirmed(names: Iterable[str], given: argparse.Namespace) -> bool:
 
 
 def _print_removed(done: Iterable[Removed]) -> int:
-    """Print what was deleted permanently and return the exit code."""
+    """Print the permanently deleted entries and return the exit code."""
     errors = []
     for one in done:
         if one.error:

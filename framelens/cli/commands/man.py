@@ -55,7 +55,7 @@ def _section(parser: Parser) -> Iterator[str]:
 
 
 def _with_purpose(lines: Iterator[str], purpose: str) -> Iterator[str]:
-    """Yield the lines of a section with its purpose behind the heading."""
+    """Yield the lines of a section with its purpose after the heading."""
     yield from (next(lines), _escaped(purpose), ".PP")
     yield from lines
 

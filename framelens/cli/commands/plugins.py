@@ -1,4 +1,4 @@
-"""Command `framelens plugins`: lists the plugins with their versions, what they add, and why any is left out."""
+"""Command `framelens plugins`: lists the plugins with their versions, their parts, and why any is left out."""
 
 import argparse
 import json
@@ -55,7 +55,7 @@ def _described(state: registry.PluginState) -> dict[str, Any]:
 
 
 def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
-    """Return the names of what a plugin adds, by kind."""
+    """Return the names of the used parts of a plugin, by kind."""
     formats = registry.loaded(plugin, plugin.formats) if plugin.formats else None
     named = {
         "commands": list(plugin.commands),
@@ -74,7 +74,7 @@ def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
 
 
 def _said(one: Mapping[str, Any]) -> str:
-    """Return the state in words: what a plugin adds, or why it is left out."""
+    """Return the state in words: the parts that a plugin adds, or why it is left out."""
     if one["state"] == "faulty":
         return t("cli.plugins_faulty", reason=one["fault"])
     if one["state"] == "off":

@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         InputError: The video can't be read, or there is nothing to print: no subtitles, and no speech model or sound.
         AppError: The speech model can't be used.
-        Cancelled: The user stopped it; the next run continues there.
+        Cancelled: The user stopped the transcription; the next run continues there.
     """
     settings = config.load()
     use_language(given, settings)
@@ -88,7 +88,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
-    """Return what `--json` prints; speakers where they are separated."""
+    """Return the document for `--json`, with speakers if they are separated."""
     document: dict[str, object] = {"source": transcript.source, "label": transcript.label}
     if transcript.speakers:
         document["speakers_guessed"] = transcript.speakers_guessed
@@ -98,7 +98,7 @@ def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
 
 
 def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: threading.Event) -> Found:
-    """Transcribe the video by the model that the settings mean."""
+    """Transcribe the video with the speech model of the settings."""
     from framelens.cli.listening import ListeningProgress, settle_speech
     from framelens.cli.progress_lines import ProgressLine
 
@@ -149,7 +149,7 @@ def _separate_speakers(
 
 
 def named_source(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
-    """Return the file of that name and the newest report on it, or the report with this id."""
+    """Return the file that `word` names and the newest report on it, or no file and the report with this id."""
     word = registry.file_of(word)
     path = absolute(Path(typed_path(word)))
     if word != STANDARD_STREAM and not path.exists() and Path(word).name == word and not path.suffix:

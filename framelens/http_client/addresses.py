@@ -15,7 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MOST_SHOWN = 200  # characters of a host in an error
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""All that IANA has given out of IPv6 for the whole world; what is special within it, `ipaddress` knows."""
+"""All global unicast addresses that IANA has allocated of IPv6; `ipaddress` knows the special ranges within."""
 _NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
 """Special addresses that `ipaddress` takes for global in some of its versions (RFC 6890, 7526, 9637)."""
 
@@ -60,7 +60,7 @@ def _is_global(address: Address) -> bool:
 
 
 def _real(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address contains, if any: mapped, 6to4, Teredo or NAT64."""
+    """Return the IPv4 address that an IPv6 address contains (mapped, 6to4, Teredo or NAT64), else the address."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:

@@ -1,8 +1,8 @@
-"""HTTP client with limits, for requests to engines and for those that programs ask for.
+"""HTTP client with limits, for requests to engines and requests of users and programs.
 
 Every response keeps to `framelens.http_client.limits`. A server on this machine is never reached through the
-environment's proxy. Redirects are followed within one scheme, host and port alone: neither the key nor the frames are
-sent to another origin.
+environment's proxy. Redirects are followed only if scheme, host and port stay the same: neither the key nor the frames
+are sent to another origin.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CLOSE_SECONDS = 1.0
 """Limit for closing all connections at exit."""
 _loop_lock = threading.Lock()
 _clients: dict[bool, PooledClient] = {}
-"""Clients for long requests, by whether the engine is on this machine."""
+"""Clients for requests to engines; the key is whether the engine is on this machine."""
 
 
 class PooledClient(httpx.AsyncClient):
@@ -53,7 +53,7 @@ class PooledClient(httpx.AsyncClient):
 
     Args:
         trust_env: Use the environment's proxies.
-        loop: Loop on which connections are kept; None for `request_loop`'s.
+        loop: Loop on which connections are kept; None for `request_loop`.
         resolve: resolve(host, port) returns the address to connect to, or raises. The certificate is still checked for
             the host. No connection is kept then, except to `kept_host`: the next host may have the same address.
         kept_host: With `resolve`, the only host to which connections are kept.
@@ -84,7 +84,7 @@ class PooledClient(httpx.AsyncClient):
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
         """Send a request; see httpx. The response keeps to `framelens.http_client.limits`.
 
-        A redirect within the scheme, host and port is followed, with the same method; others are returned.
+        A redirect within the scheme, host and port is followed, with the same method; other redirects are returned.
         """
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         response = await limited(self._sent(request, options), url)
@@ -164,8 +164,8 @@ def short_request(
         limits: Limits of the answer; None for 16 MB.
 
     Raises:
-        ConfigError: What `pooled_client` raises.
-        EngineError: The answer exceeds its limits, where `limits` names no other error.
+        ConfigError: The address can't be used, see `pooled_client`.
+        EngineError: The answer exceeds its limits; `limits` may name another error.
         httpx.HTTPError: There is no answer.
     """
     sender = pooled_client(base_url)
@@ -201,7 +201,7 @@ def reason_of(error: BaseException) -> str:
     while below := error.__cause__ or (error.__context__ if isinstance(error.__context__, OSError) else None):
         error = below
     if (isinstance(error, ConnectionError) or type(error) is OSError) and error.errno:
-        return f"[Errno {error.errno}] {os.strerror(error.errno)}"  # asyncio's own words name the call alone
+        return f"[Errno {error.errno}] {os.strerror(error.errno)}"  # asyncio's own message names only the call
     return redact(str(error)).rstrip(".") or type(error).__name__
 
 

@@ -1,4 +1,4 @@
-"""Parts of files in HTTP answers: which bytes an answer has, and of which version of the file."""
+"""Parts of files in HTTP answers: the range of bytes, and the version of the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 @dataclass(frozen=True)
 class ContentRange:
-    """The range of an answer: its first byte, and the size of the whole file, None if the server doesn't say it."""
+    """The range of an answer: its first byte, and the size of the whole file, None if the server doesn't give it."""
 
     first: int
     total: int | None
@@ -27,7 +27,7 @@ class ContentRange:
 def version_of(answer: ResponseHead, total: int | None = None) -> str:
     """Return the name of an answer's content: its ETag, or the time of its last change with its size; "" if unknown.
 
-    A weak ETag names what means the same, not the same bytes, and is not used.
+    A weak ETag names equivalent content, not the same bytes, and is not used.
 
     Args:
         answer: The answer.
@@ -40,6 +40,6 @@ def version_of(answer: ResponseHead, total: int | None = None) -> str:
 
 
 def version_validator(version: str) -> str:
-    """Return the value of If-Range or If-None-Match for a version."""
+    """Return the value of `If-Range` or `If-None-Match` for a version."""
     kind, _, value = version.partition(":")
     return value if kind == "etag" else value.rpartition(" ")[0]

@@ -19,9 +19,9 @@ from framelens.core.redaction import redact
 from framelens.core.units import human_size
 
 _MOST_LINE_BYTES = 2**20
-"""Bytes of an event. Each piece that arrives is added to a line by copying it."""
+"""Most bytes of an event. Each piece that arrives is added to a line by copying the line."""
 _REFUSAL_BYTES = 2**20
-"""Of an answer that is an error; only the beginning is shown."""
+"""Most bytes of an answer that is an error; only the beginning is shown."""
 ACCEPTED = {"Accept-Encoding": "identity"}
 """The header that asks for no compression."""
 
@@ -66,7 +66,7 @@ class ResponseLimits:
         most_seconds: Time from sending the request to the end of the response, redirects included.
         event_seconds: Longest wait for the next whole event of a stream; comments and parts of lines don't count.
         is_raw: The body is taken unchanged, also if it is compressed.
-        error: Builds the exception for a response that exceeds them.
+        error: Builds the exception for a response that exceeds the limits.
     """
 
     most_bytes: int = 16 * 2**20
@@ -90,16 +90,16 @@ def response_limits(limits: ResponseLimits) -> Iterator[None]:
 
 
 async def limited(response: Awaitable[httpx.Response], url: str) -> httpx.Response:
-    """Wait for a response that is streamed, and return it with a body that keeps to the limits of the context.
+    """Wait for a streamed response, and return it with a body that keeps to the limits of the context.
 
-    The body of a refusal ends where its limit is, without an error: its beginning says what is wrong.
+    The body of a refusal ends at its limit without an error: its beginning has the reason.
 
     Args:
         response: The request as it is being sent, with an unread body.
         url: Address of the server, for errors.
 
     Raises:
-        Exception: What `ResponseLimits.error` builds; reading the body raises it, too.
+        Exception: The exception that `ResponseLimits.error` builds; reading the body raises it, too.
     """
     usual = ResponseLimits()
     limits, deadline = _limits.get() or (usual, time.monotonic() + usual.most_seconds)

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 _PORTS = {"http": 80, "https": 443}
 _ANSWERED = (200, 206, 304, 416)
-"""The file, a part of it, that it is unchanged, and that it has no such part."""
+"""Statuses for the file, a part of the file, an unchanged file, and a part that the file doesn't have."""
 _USUAL_WAIT_SECONDS, _MOST_WAIT_SECONDS = 60.0, 86_400.0
 """Seconds after which a busy server is worth another try: the default, and the maximum."""
 BROKEN = ("url_unreachable", "url_silent", "url_cut_off")
 """Keys of errors after which a fetch may continue where it ended."""
 _POLL_SECONDS = 0.1
 _IDLE_SECONDS = 30.0
-"""How long a server may send nothing."""
+"""Longest time in which a server may send nothing."""
 _MOST_REDIRECTS = 5
 _MOST_SHOWN = 200  # characters of an address in an error
 
@@ -52,7 +52,7 @@ class ResponseHead:
     Attributes:
         url: The address that answered, after redirects.
         status: 200, 206, 304 or 416.
-        headers: Its headers; names in small letters.
+        headers: Headers of the answer; names in small letters.
     """
 
     url: str
@@ -61,7 +61,8 @@ class ResponseHead:
 
 
 Receive = Callable[[ResponseHead], Callable[[bytes], object] | None]
-"""Returns what takes the body of an answer piece by piece until it returns False; None for a body that isn't wanted."""
+"""Receiver of an answer: returns a function that takes the body piece by piece until it returns False, or None if the
+body isn't wanted."""
 
 
 class Outbound:
@@ -69,7 +70,8 @@ class Outbound:
 
     Args:
         settings: The addresses that may be reached.
-        is_open: Videos may be fetched from every public address, not only from listed addresses: the operator asks.
+        is_open: Videos may be fetched from every public address, not only from listed addresses, since the operator
+            requests them.
     """
 
     def __init__(self, settings: SourceSettings, *, is_open: bool = False) -> None:
@@ -129,8 +131,8 @@ class Outbound:
         """Send a POST request, follow no redirect, and return the status of the answer.
 
         Raises:
-            InputError: What `resolve` raises, "url_unreachable", "url_silent", "url_insecure" or
-                "url_too_slow".
+            InputError: An error of `resolve`, "url_unreachable", "url_silent", "url_insecure", "url_too_slow" or
+                "url_too_large".
         """
 
         async def status() -> int:
@@ -144,7 +146,7 @@ class Outbound:
     def get(
         self, url: str, receive: Receive, cancel: threading.Event, *, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Get what is at an address that `check_source` accepts (http, https or s3).
+        """Get the content of an address that `check_source` accepts (http, https or s3).
 
         Args:
             url: The address.
@@ -153,11 +155,11 @@ class Outbound:
             headers: Further headers.
 
         Raises:
-            InputError: What `check_source` and `resolve` raise, "url_leads_inward", "url_refused",
+            InputError: An error of `check_source` or `resolve`, "url_leads_inward", "url_refused",
                 "url_denied", "s3_denied", "s3_other_region", "url_busy", "url_redirects", "url_too_large",
                 "url_too_slow", "url_insecure", "url_silent" or "url_unreachable".
             Cancelled: `cancel` was set.
-            Exception: What `receive` or what it returns raises.
+            Exception: Any exception of `receive`, or of the function that it returns.
         """
         with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
             self._run(_unless_cancelled(self._received(url, receive, cancel, headers), cancel))
@@ -247,7 +249,7 @@ async def _unless_cancelled(work: Coroutine[Any, Any, None], cancel: threading.E
 
 
 def _refusal(url: str, response: httpx.Response, region: str) -> InputError:
-    """Return the error for a status that is no answer; `region` is that of buckets."""
+    """Return the error for the status of a refusal; `region` is the region in the settings for S3."""
     status, wait = response.status_code, retry_after(response.headers.get("retry-after"))
     about: dict[str, Any] = {"url": _shown(url), "status": status}
     is_s3, other = url.startswith("s3://"), response.headers.get("x-amz-bucket-region", region)[:_MOST_SHOWN]
@@ -263,7 +265,7 @@ def _refusal(url: str, response: httpx.Response, region: str) -> InputError:
 
 @contextmanager
 def _faults_named(url: str, most_seconds: float, most_bytes: int = 2**20) -> Iterator[None]:
-    """Limit the answers to the requests within, and raise InputError for what goes wrong with their connection."""
+    """Limit the answers to requests within the context, and raise InputError for errors of their connections."""
     import httpx
 
     from framelens.http_client.client import reason_of
@@ -308,8 +310,8 @@ def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
 def _is_below(url: str, listed: str) -> bool:
     """Return whether a listed beginning covers an address.
 
-    Scheme, host and port must be equal ("*" is any host, and "*." at the beginning of one any name below it), and the
-    path must begin with whole names of the listed path.
+    Scheme, host and port must be equal (the host "*" is any host, and "*.NAME" any name below NAME), and the path must
+    begin with the whole names of the listed path.
     """
     given, allowed = urlsplit(url), urlsplit(listed)
     host, named = (given.hostname or ""), (allowed.hostname or "")

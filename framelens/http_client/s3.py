@@ -63,7 +63,10 @@ def _sent_host(base: str) -> str:
 
 
 def _place(bucket: str, path: str, access: S3Access) -> tuple[str, str]:
-    """Return scheme and host, and the path; the bucket is in the host where a certificate covers that."""
+    """Return the scheme with the host, and the path, which has the bucket if an endpoint is set.
+
+    Otherwise the bucket is in the host, unless its name has a dot: AWS's certificate doesn't cover such hosts.
+    """
     if access.endpoint:
         return access.endpoint, f"/{bucket}{path}"
     host = "s3.amazonaws.com" if access.region == "us-east-1" else f"s3.{access.region}.amazonaws.com"

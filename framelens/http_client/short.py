@@ -1,7 +1,7 @@
 """Short GET requests to engines, hubs and clusters, whose answer is text or JSON: no retries, no streaming.
 
 Redirects to another origin are not followed, since the API key is meant for this origin only. The client is imported by
-the first request, so that commands which send none start without httpx.
+the first request, so that commands without requests start without httpx.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from framelens.http_client.limits import Excess
 
 _MOST_QUOTED = 20_000
-"""Characters that are kept of an answer that can't be used."""
+"""Characters kept of an unusable answer."""
 _MOST_BYTES = 16 * 2**20
-"""Of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
+"""Limit of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
 
 
 class NoAnswer(Exception):

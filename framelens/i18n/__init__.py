@@ -40,10 +40,10 @@ _ENDED = "ended"
 class _PluralFormatter(Formatter):
     """`str.format` with two more format specs: "word|words" for the word after a number, "x10" for ten times a number.
 
-    The second is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
-    quotation marks, for texts that have their language's own. A `{reason}` before a full stop loses its own.
-    Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist where FrameLens
-    is installed. The address of an engine, `{base_url}`, is shown without a password.
+    "x10" is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
+    quotation marks, for texts that have their language's quotation marks. A `{reason}` before a full stop loses its
+    own full stop. Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist on
+    this machine. The address of an engine, `{base_url}`, is shown without a password.
     """
 
     def parse(self, format_string: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:
@@ -80,7 +80,7 @@ class _PluralFormatter(Formatter):
 
 
 def _download_command() -> str:
-    """Return the script in a clone's own folder; elsewhere, and in an installed package, the command that it runs."""
+    """Return the script if the working directory is the clone, else the command that the script runs."""
     script = _REPOSITORY / "download_model.sh"
     with suppress(OSError):  # the working directory was deleted
         if script.is_file() and Path.cwd() == _REPOSITORY:
@@ -89,9 +89,9 @@ def _download_command() -> str:
 
 
 def _install_command(extra: str = "") -> str:
-    """Return the command that installs an engine: of the clone, or of an installed package, for this machine.
+    """Return the command that installs an engine on this machine, for a clone or for an installed package.
 
-    The second adds to the installed package and asks no index for it.
+    For an installed package the command adds an extra and asks no index for FrameLens itself.
     """
     if (_REPOSITORY / "Makefile").is_file():
         named = f"FRAMELENS_EXTRA={extra} " if extra else ""
@@ -125,7 +125,7 @@ def catalogue(language: Language) -> dict[str, str]:
 
 @cache
 def plugin_catalogue(language: Language) -> dict[str, str]:
-    """Return the texts of all plugins by dotted key; what a plugin lacks in another language is in English."""
+    """Return the texts of all plugins by dotted key; texts that a plugin lacks in the language are in English."""
     from framelens import registry  # reads settings, which most texts don't need
 
     texts: dict[str, str] = {}
@@ -156,7 +156,7 @@ def set_language(chosen: Language) -> None:
 
 
 def set_page_language(read: Callable[[], Language]) -> None:
-    """Let `read` answer where no language is set."""
+    """Use the language that `read` returns where no language is set."""
     global _page_language
     _page_language = read
 
@@ -206,8 +206,8 @@ def labelled(label: str, value: str) -> str:
 def error_text(error: AppError, language: Language | None = None) -> str:
     """Return the text of an error, by default in the language of the context.
 
-    Values that are notices are replaced by their texts, and reasons of the operating system are translated. The error
-    of a plugin that isn't used any more is just its key. The error's notices come first.
+    Values that are notices are replaced by their texts, and reasons of the operating system are translated. The text
+    of an error from a plugin that isn't used any more is just its key. The error's notices come first.
     """
     if not has_notice(error.key, "error"):
         return error.key
@@ -218,8 +218,8 @@ def error_text(error: AppError, language: Language | None = None) -> str:
 def notice_text(notice: Notice, language: Language | None = None) -> str:
     """Return the text of a notice, by default in the language of the context.
 
-    Values that are notices themselves are replaced by their texts. That of a plugin that isn't used any more is just
-    its key.
+    Values that are notices themselves are replaced by their texts. The text of a notice from a plugin that isn't used
+    any more is just its key.
     """
     if not has_notice(notice.key, notice.table):
         return notice.key
@@ -227,7 +227,7 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
 
 
 def _stored_text(key: str, values: Mapping[str, object], language: Language | None) -> str:
-    """Return a text whose values an earlier version may have stored, with other placeholders."""
+    """Return a text with its placeholders filled; a placeholder that an earlier version didn't store becomes "…"."""
     said = defaultdict(lambda: "…", _said(values, language))
     return _FORMATTER.vformat(text_of(key, language), (), said)
 
@@ -245,7 +245,7 @@ def _said(values: Mapping[str, object], language: Language | None) -> dict[str, 
 
 @cache
 def _system_reasons() -> dict[str, str]:
-    """Return the keys of the operating system's messages, which come in English, by those messages."""
+    """Return the keys of the operating system's messages by the English messages."""
     names = (key for key in catalogue("en") if key.startswith("os_error."))
     numbers = {key: getattr(errno, key.removeprefix("os_error."), None) for key in names}
     return {os.strerror(number): key for key, number in numbers.items() if number is not None}
@@ -267,7 +267,7 @@ def language_of(tag: str | None) -> Language:
 
 
 def named_language(tag: str) -> Language | None:
-    """Return the language that a tag such as "en" or "zh-CN" names, None if FrameLens doesn't speak it.
+    """Return the language that a tag such as "en" or "zh-CN" names, or None if FrameLens has no texts in it.
 
     >>> named_language("zh_CN.UTF-8"), named_language("EN"), named_language("fr")
     ('zh', 'en', None)

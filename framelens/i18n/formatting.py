@@ -54,14 +54,14 @@ def _with_unit(number: str, unit: str) -> str:
 
 
 def stage_text(state: AnalysisState) -> str:
-    """Return what an analysis does at the moment, the engine's phase while it starts; "" before the first stage."""
+    """Return the current stage of an analysis, or the engine's phase while it starts; "" before the first stage."""
     if state.stage == "engine" and (phase := state.engine_phase):
         return t(f"engine.phase.{phase.phase}", **phase.values)
     return t(f"stage.{state.stage}") if state.stage else ""
 
 
 def beside_text(state: AnalysisState) -> list[str]:
-    """Return what is done beside the stage: reading the file, and transcribing its sound."""
+    """Return the activities in parallel to the stage: reading the file, and transcribing its sound."""
     found = []
     if state.hashing:
         found.append(t("stage.hashing", percent=state.hashing.percent))
@@ -123,19 +123,19 @@ def _step(steps: Sequence[tuple[float, str]], value: float) -> str:
 
 
 def speaker_name(transcript: Transcript, number: int) -> str:
-    """Return what a speaker is called, "" without a speaker: the name that a person has given, or "Speaker A"."""
+    """Return the name of a speaker that a user has given, or "Speaker A" and so on; "" without a speaker."""
     if not 1 <= number <= len(transcript.speakers):
         return ""
     return transcript.speakers[number - 1] or t("report.speaker", letter=speaker_letter(number))
 
 
 def speaker_letter(number: int) -> str:
-    """Return the letter of a speaker, who is counted from 1."""
+    """Return the letter of a speaker by a number from 1."""
     return chr(ord("A") + number - 1)
 
 
 def attributed(transcript: Transcript | None, *, only_named: bool = False) -> tuple[Cue, ...]:
-    """Return the cues, each with its speaker in the text; `only_named` leaves out who has no name."""
+    """Return the cues, each with its speaker in the text; `only_named` leaves out speakers without a given name."""
     if transcript is None:
         return ()
     if not transcript.speakers:

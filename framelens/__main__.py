@@ -24,7 +24,7 @@ def main() -> int:
         os._exit(code)
     import gc
 
-    gc.freeze()  # as it ends, Python searches what is left for cycles: 25 ms for all these modules
+    gc.freeze()  # as it ends, Python searches the remaining objects for cycles: 25 ms for all these modules
     return code
 
 

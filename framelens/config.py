@@ -42,7 +42,7 @@ _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
 # If any of these is set, the choice on the page is ignored.
 _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
 _MAY_BE_EMPTY = ("FRAMELENS_PLUGINS",)
-"""Variables that say something when they are empty: no plugins."""
+"""Variables that have a meaning when they are empty: no plugins."""
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
 # Prefixes of other programs' variables that .env may set: the hubs' clients, vLLM, CUDA, links between machines;
 # and ours that the parts which download models read.
@@ -54,7 +54,7 @@ _PASSED_ON = (
 
 @dataclass(frozen=True)
 class UserLimits:
-    """What a user may take of the machine.
+    """Limits of a user on this machine.
 
     Attributes:
         upload_bytes: Bytes of all uploads.
@@ -69,13 +69,13 @@ class UserLimits:
 
 @dataclass(frozen=True)
 class AccessSettings:
-    """Who may use the page.
+    """Access to the page.
 
     Attributes:
-        insecure: Whether other machines may use it although there are no accounts.
+        insecure: Whether other machines may use the page although there are no accounts.
         idle_seconds: How long an unused session lasts.
         session_seconds: How long a session lasts at most.
-        new_user_role: What users may do who log in through another service and have no account; "" admits none.
+        new_user_role: Role of users who log in through another service and have no account; "" refuses them.
         trusted_proxies: Addresses and networks of reverse proxies whose headers are believed.
     """
 
@@ -128,7 +128,7 @@ class Settings:
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
 
     def __post_init__(self) -> None:
-        """Set the id of the model whose page is given."""
+        """Replace the address of a model's page by the model's id."""
         object.__setattr__(self, "model_path", model_on_page(self.model_path) or self.model_path)
 
     @property
@@ -148,7 +148,7 @@ def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = Non
 
 
 def plugin_names(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> frozenset[str] | None:
-    """Return the plugins that FRAMELENS_PLUGINS names, separated by commas; None, which is all, if it isn't set."""
+    """Return the plugins that FRAMELENS_PLUGINS names, separated by commas; None, for all plugins, if it isn't set."""
     given = as_given(environ, dotenv).get("FRAMELENS_PLUGINS")
     return None if given is None else frozenset(given.replace(",", " ").split())
 
@@ -232,7 +232,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
 
 
 def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of VLLM_CONFIG; raise ConfigError if it has a key twice, of which JSON would keep the last."""
+    """Return an object of VLLM_CONFIG; raise ConfigError for a repeated key, whose last value JSON would keep."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -245,7 +245,7 @@ def checked_key(name: str, value: str) -> str:
     """Return an API key without blanks around it; `name` is its setting's name.
 
     Raises:
-        ConfigError: It can't be sent in a header. The error doesn't show it.
+        ConfigError: The key can't be sent in a header. The error doesn't show the key.
     """
     key = value.strip()
     if not (key.isascii() and key.isprintable()):

@@ -1,12 +1,12 @@
-"""Registry of plugins: what each adds, named so that listing it imports nothing.
+"""Registry of plugins and their parts, which are named so that listing them imports nothing.
 
-The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages, and gets what
-the plugins add that are switched on: the built-in plugins of `framelens.plugins`, and installed packages with an entry
+The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages, and gets those
+of the plugins that are switched on: the built-in plugins of `framelens.plugins`, and installed packages with an entry
 point in the group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated
 by commas; without it all are used, and with an empty value no plugin.
 
-A plugin that can't be loaded is left out, and its `PluginState` says why; so is a part of a plugin that can't be used,
-which `left_out` names. Everything else works.
+A plugin that can't be loaded is left out, and its `PluginState` has the reason; a part of a plugin that can't be used
+is left out, too, and `left_out` names it. Everything else works.
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ SLOTS = (
 - analyse.source(): draws one more way to choose a video, below the drop area.
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
-- doctor.checks(settings): yields what `framelens doctor` says of the plugin (`framelens.core.failures.check_findings`).
+- doctor.checks(settings): yields findings of `framelens doctor` about the plugin
+  (`framelens.core.failures.check_findings`).
 - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has no video.
 - mcp.tools(): yields functions, each a tool of the MCP server that has its name (`framelens.api.tools`).
 - models.extra(catalogue): draws on the Models page.
-- range.action(): returns what can be done with a range of a video, an `app.components.ranges.RangeAction`, whose button
-  is at each finding, chapter, interval and search hit, and at a range drawn in the player.
+- range.action(): returns an `app.components.ranges.RangeAction` for ranges of a video, whose button is at each finding,
+  chapter, interval and search hit, and at a range drawn in the player.
 - report.actions(job, analysis): draws in the menu of a report.
 - report.files(job, analysis): draws below the files of a report, where the user may change something.
 - sidebar(): draws below the list of work.
@@ -62,13 +63,13 @@ Role = Literal["viewer", "analyst", "administrator"]
 ValueT = TypeVar("ValueT")
 log = logging.getLogger(__name__)
 FAULTS = (Exception, SystemExit)
-"""What code of a plugin may raise: a module that misses something may end the program where it is imported."""
+"""Exceptions that code of a plugin may raise; a module that lacks something may end the program during its import."""
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 """Names of pages, commands and formats."""
 _BEGINNING = re.compile(r"[a-z][a-z0-9+.-]+:.*")
 """Beginnings of sources: not the drive of a path on Windows."""
 _left_out: dict[tuple[str, str], str] = {}
-"""Why a part of a plugin is left out, by the plugin's name and what the part is."""
+"""Reasons why parts of plugins are left out, by the plugin's and the part's name."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Plugin:
-    """What a plugin adds. Objects are named as "module:object" and imported when they are used.
+    """A plugin with its parts. Objects are named as "module:object" and imported when they are used.
 
     Attributes:
         name: Letters, digits and "_"; unique.
@@ -103,8 +104,9 @@ class Plugin:
         formats: Mapping from names to `ReportFormat`, or "".
         pages: Pages of the application.
         slots: Functions for places of SLOTS.
-        sources: Functions by the beginning of what they read, such as "camera:". Each takes what was typed in place of
-            a file and returns the path of a video on this machine; an AppError says why there is no video.
+        sources: Functions by the beginning of the addresses that they read, such as "camera:". Each takes the address
+            that was typed in place of a file and returns the path of a video on this machine; an AppError says why
+            there is no video.
         launch_checks: Function from settings to the `LaunchChecks` of a local engine, or "".
         recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None;
             or "".
@@ -112,7 +114,8 @@ class Plugin:
         routes: Function from the gate and the prefix of addresses to Starlette routes, or "".
         api: Router of FastAPI with routes for programs, or ""; the plugin `server` serves them below /api/v1, and
             each depends on a role of `framelens.api.programs`.
-        resume: Function from the services that continues what earlier processes of the application left, or "".
+        resume: Function from the services that continues unfinished work of earlier processes of the application, or
+            "".
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to the core's; or "".
         version: Version of the package; "" is FrameLens's.
     """
@@ -133,7 +136,7 @@ class Plugin:
     version: str = ""
 
     def __post_init__(self) -> None:
-        """Check the types, which the author of a plugin may not have had checked, and the places."""
+        """Check the names, and the types of fields, since a plugin's author may not use a type checker."""
         for one in fields(self):
             if not _is_a(getattr(self, one.name), str(one.type)):
                 raise TypeError(f"{one.name} must be {one.type}, not {getattr(self, one.name)!r}")
@@ -170,7 +173,7 @@ class PluginState:
         name: Its name.
         version: Version of its package; "" is FrameLens's.
         plugin: The plugin if it is used, else None.
-        fault: Why it can't be used, as the exception says it; "" if it can.
+        fault: Reason why the plugin can't be used, from the exception; "" if it can be used.
     """
 
     name: str
@@ -202,9 +205,9 @@ def states() -> tuple[PluginState, ...]:
 
 
 def _wanted() -> frozenset[str] | None:
-    """Return the names in FRAMELENS_PLUGINS, None for all plugins.
+    """Return the names in FRAMELENS_PLUGINS, or None for all plugins.
 
-    With a `.env` that can't be read all are used: what reads the settings says what is wrong with it.
+    All plugins are used if `.env` can't be read; the error is reported where the settings are read.
     """
     try:
         return config.plugin_names()
@@ -254,12 +257,12 @@ def leave_out(plugin: Plugin, part: str, reason: str | BaseException) -> None:
 
 
 def left_out(name: str) -> dict[str, str]:
-    """Return what this process has left out of a plugin so far, with the reasons."""
+    """Return the parts of a plugin that this process has left out so far, with the reasons."""
     return {part: reason for (owner, part), reason in _left_out.items() if owner == name}
 
 
 def load_all() -> None:
-    """Load what plugins of others name, so that `left_out` has all that can't be used."""
+    """Load all parts of the plugins that aren't built in, so that `left_out` has each part that can't be used."""
     for plugin in (one for one in used() if one.name not in BUILT_IN):
         drawn = [page.draw for _, page in _pages() if page in plugin.pages]
         placed = [one for places in plugin.slots.values() for one in places]
@@ -283,12 +286,12 @@ def unknown_names() -> list[str]:
 def first_of(
     kind: str, named: Iterable[tuple[Plugin, str, ValueT]], taken: Container[str] = ()
 ) -> Iterator[tuple[Plugin, str, ValueT]]:
-    """Yield what plugins name, but leave out a name that is taken or that another plugin has.
+    """Yield the named parts of plugins, but leave out a name that is taken or that another plugin has.
 
     Args:
-        kind: What is named, such as "page".
-        named: The plugin, the name, and what it names.
-        taken: Names of the core's own.
+        kind: Kind of the parts, such as "page".
+        named: For each part the plugin, the name, and the part.
+        taken: Names of the core's parts.
     """
     owners: dict[str, Plugin] = {}
     for plugin, name, value in named:
@@ -304,7 +307,7 @@ def load(reference: str) -> Any:
     """Return the object that "module:object" names.
 
     Raises:
-        ImportError, AttributeError: It isn't there.
+        ImportError, AttributeError: There is no such module or object.
     """
     module, _, name = reference.partition(":")
     found = import_module(module)
@@ -321,10 +324,10 @@ def loaded(plugin: Plugin, reference: str) -> Any | None:
 
 
 def called(plugin: Plugin, reference: str, *given: object) -> Any | None:
-    """Return what the function that a plugin names returns, or None if it fails and is left out.
+    """Call a function that a plugin names and return its result, or None if the function fails and is left out.
 
     Raises:
-        AppError: The function raised it for the reader.
+        AppError: The function raised this error for the user.
     """
     try:
         return load(reference)(*given)
@@ -336,15 +339,15 @@ def called(plugin: Plugin, reference: str, *given: object) -> Any | None:
 
 
 def in_slot(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Callable[..., Any]]:
-    """Yield the functions of plugins for a place of SLOTS, guarded as `guarded` says."""
+    """Yield the functions of plugins for a place of SLOTS, each wrapped by `guarded`."""
     for plugin, _, function in _placed(place):
         yield guarded(plugin, function, gives, each=each)
 
 
 def results(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Any]:
-    """Yield what the functions of plugins for a place return when they are called without arguments.
+    """Call the functions of plugins for a place without arguments, and yield their results.
 
-    Results must be as `guarded` says; a function that fails is left out.
+    The results of installed plugins are checked as by `guarded`; a function of theirs that fails is left out.
     """
     for plugin, reference, function in _placed(place):
         try:
@@ -374,14 +377,14 @@ def guarded(
 ) -> Callable[..., Any]:
     """Return a function of a plugin whose unexpected errors name the plugin; built-in functions are unchanged.
 
-    Such an error is the InputError "plugin_failed", with its traceback in the log. What a generator yields is returned
-    as a list.
+    Such an error becomes the InputError "plugin_failed", with its traceback in the log. The items of a generator are
+    returned as a list.
 
     Args:
         plugin: The plugin.
         function: Its function.
-        gives: What it must return.
-        each: What it must return several of.
+        gives: Type that it must return.
+        each: Type of the items that it must return, if it returns several.
         may_exit: Whether it may end the program.
     """
     if plugin.name in BUILT_IN:
@@ -404,7 +407,7 @@ def guarded(
 
 
 def _checked(function: Callable[..., Any], gives: type | UnionType, each: type | None) -> Callable[..., Any]:
-    """Return a function that raises TypeError where it returns anything but what it should."""
+    """Return a function that raises TypeError if the result, or an item of it, has a wrong type."""
 
     def call(*given: Any, **options: Any) -> Any:
         found = function(*given, **options)
@@ -434,7 +437,7 @@ def _sources() -> Iterator[tuple[Plugin, str, str]]:
 
 
 def source_of(typed: str) -> Callable[[str], Path] | None:
-    """Return the function of a plugin that reads what was typed in place of a file, or None."""
+    """Return the function of a plugin that reads the address typed in place of a file, or None."""
     for plugin, beginning, reference in _sources() if ":" in typed else ():
         if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
             return guarded(plugin, lambda word, read=read: Path(read(word)))
@@ -442,10 +445,10 @@ def source_of(typed: str) -> Callable[[str], Path] | None:
 
 
 def file_of(typed: str) -> str:
-    """Return the path of the file that a plugin has for what was typed; `typed` if it names a file or no plugin has.
+    """Return the path of a plugin's video for a typed address; `typed` if it names a file or no plugin reads it.
 
     Raises:
-        AppError: The plugin has no such function.
+        AppError: The plugin has no video for the address, or failed.
     """
     if os.path.lexists(typed_path(typed)) or not (read := source_of(typed)):
         return typed
@@ -453,7 +456,7 @@ def file_of(typed: str) -> str:
 
 
 def address_error(address: str) -> VideoError:
-    """Return the error of an address that isn't read; it names the beginnings of what plugins read."""
+    """Return the error for an address that isn't read; it names the beginnings that plugins read."""
     known = tuple(beginning for _, beginning, _ in _sources())
     if is_link(address) and not address.startswith(known):
         return VideoError("link_without_plugin", address=address)
@@ -481,7 +484,7 @@ def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
 
 
 def resume(services: Any) -> None:
-    """Have the plugins continue what earlier processes of the application left; errors of a plugin are in the log."""
+    """Have the plugins continue unfinished work of earlier processes; errors of a plugin are in the log."""
     for plugin in used():
         if plugin.resume and (continues := loaded(plugin, plugin.resume)):
             try:

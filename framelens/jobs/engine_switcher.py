@@ -140,7 +140,7 @@ class EngineSwitcher(Generic[SessionT]):
 
         Args:
             session: The new engine session.
-            on_end: Called when the switch is over, before a job is admitted, with whether it is done.
+            on_end: Called when the switch is over, before a job is admitted, with whether the switch succeeded.
             starts: Start the new engine now rather than with the first job.
 
         Raises:
@@ -158,7 +158,7 @@ class EngineSwitcher(Generic[SessionT]):
 
     @requires("administrator")
     def start_engine(self) -> None:
-        """Start the engine in use in the background, once however many ask for it."""
+        """Start the engine in use in the background, once for any number of calls."""
         engine = self._session.engine
         self.engine_start.start(engine.ensure_ready, subject=engine.status().model)
 

@@ -22,9 +22,9 @@ _REMEMBERED = 3
 class JobRepository:
     """Jobs of all processes on one store. Safe to use from several threads.
 
-    It finds the jobs that the user of the context may see; for others, a job of someone else is unknown.
+    It finds only the jobs that the user of the context may see; other users' jobs are unknown.
 
-    `owner` is this process: it saves its own jobs and also reads other processes' jobs.
+    `owner` is this process, which saves its own jobs and also reads other processes' jobs.
     """
 
     def __init__(self, store: Store, owner: ProcessLock) -> None:
@@ -50,7 +50,7 @@ class JobRepository:
         """Save the job as `save` does, but keep it in memory until the process ends if it cannot be stored.
 
         Raises:
-            AppError: The reason why it could not be stored. A bug ("internal") is why the job failed, too.
+            AppError: The reason why it could not be stored. After a bug ("internal") the job counts as failed.
         """
         try:
             self.save(job, same)
@@ -109,7 +109,7 @@ class JobRepository:
         return from_row(row, is_alive=row.owner != self._owner.name and self._owner.is_alive(row.owner))
 
     def forget(self, job_id: str) -> None:
-        """Drop a job from the cache because it changes; who is reading it now won't cache it."""
+        """Drop a job from the cache because it changes; a thread that is reading it now won't cache it."""
         with self._lock:
             self._finished.pop(job_id, None)
             self._reading.pop(job_id, None)

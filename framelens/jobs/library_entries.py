@@ -30,7 +30,7 @@ _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
 class Backfill(ABC):
     """A backfill of data derived from jobs. Safe to use from several threads.
 
-    `num_left` is the number of jobs still to do; the error of `task` is why the last run ended early.
+    `num_left` is the number of jobs still without the data; the error of `task` is why the last run ended early.
     """
 
     def __init__(self, name: str) -> None:
@@ -44,7 +44,7 @@ class Backfill(ABC):
 
     @abstractmethod
     def _make(self, job_id: str) -> None:
-        """Make the data for a job. Whatever this raises ends the run."""
+        """Make the data for a job. Any exception ends the run."""
 
     def begin(self) -> None:
         """Start a thread that catches up, unless nothing is missing or such a thread is running."""
@@ -189,7 +189,7 @@ def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
 
 
 def _small(frame: Keyframe) -> bytes:
-    """Return a JPEG thumbnail of the frame, empty if its data is not an image (an imported report may contain such).
+    """Return a JPEG thumbnail of the frame, empty if its data is not an image, as an imported report may contain.
 
     Uses Pillow, so that a process that has finished its analysis doesn't load OpenCV for one thumbnail.
     """

@@ -2,8 +2,7 @@
 
 The page polls snapshots and may close at any time; a worker never calls it. Jobs that waited or ran when the program
 ended resume when the next program starts; answers that are stored are not requested again. Several processes may share
-one
-store: each works on its own jobs and leaves control requests for the jobs of the others.
+a store: each works on its own jobs and leaves control requests for the jobs of the others.
 """
 
 import hashlib
@@ -39,17 +38,17 @@ from framelens.store.trash import Trash, TrashEntry
 
 log = logging.getLogger(__name__)
 WORKERS = 2
-"""Two, so that a video is read while the engine answers about another."""
+"""Two, so that a video is read while the engine answers about another video."""
 _CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled."""
 _STOP_SECONDS = 10.0
-"""How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
+"""How long to wait for a job to stop. A job stops within a second, or within two if another process runs it."""
 
 
 class Jobs:
     """Queue of analyses that run in worker threads.
 
-    A job belongs to the user who submits it. Users see, and change, their own jobs, administrators all.
+    A job belongs to the user who submits it. Users see and change their own jobs, administrators all jobs.
 
     Args:
         store: Where jobs are kept.
@@ -92,7 +91,7 @@ class Jobs:
         self._deduplicator = Deduplicator(switcher, extractions)
         self._active = ActiveJobs()
         self._most_of_user = most_of_user
-        self._restart_lock = threading.Lock()  # a job that is over is restarted once, however many ask for it
+        self._restart_lock = threading.Lock()  # a job that is over is restarted once for any number of requests
         self._is_closing = threading.Event()
         self._worker = Worker(
             self._active, self._repository, store, self._deduplicator, switcher, self.indexing,
@@ -287,10 +286,11 @@ class Jobs:
             accept_changes: Resume with the current settings if they have changed. Answers made with the old
                 settings are then requested again.
             listener: Called with every update, in the worker's thread.
-            moved: The same request for the file's current path, used if the file has gone from the job's.
+            moved: The same request for the file's current path, used if the file has gone from the job's path.
 
         Raises:
-            InputError: "job_unknown", or "settings_changed" if they have and `accept_changes` is false.
+            InputError: "job_unknown", or "settings_changed" if the job has answers made with other settings and
+                `accept_changes` is false.
         """
         if live := self._live(job_id):
             live.control.pause.clear()
@@ -311,6 +311,8 @@ class Jobs:
     @requires("analyst")
     def retry(self, job_id: str, number: int) -> None:
         """Request the chunk whose first frame has this number once more, and merge the answers again.
+
+        Do nothing for a job that waits or runs and has no report yet.
 
         Raises:
             InputError: "job_unknown", "job_still_runs", "video_not_here" for an imported report, or "settings_changed".
@@ -389,8 +391,8 @@ class Jobs:
         """Import a report of another machine (framelens.reports.json.reader) as a finished job.
 
         Returns:
-            Its id. A job that has this id already is left unchanged, or restored from the trash. With accounts, an id
-            that comes from outside is replaced by an id of the user's own, which says nothing about other users' jobs.
+            The job's id. A job that has this id already is left unchanged, or restored from the trash. With accounts,
+            an id from outside is replaced by an id of the user's own, which reveals nothing about other users' jobs.
 
         Raises:
             StorageError: The report could not be stored.
@@ -415,12 +417,13 @@ class Jobs:
         """Move jobs to the trash, all in one transaction; cancel waiting and running jobs first.
 
         Returns:
-            The jobs that were moved, and for the others why not: "job_unknown", or "job_still_runs" if it doesn't stop.
+            The jobs that were moved, and an error for each other job: "job_unknown", or "job_still_runs" if it doesn't
+            stop.
         """
         self.indexing.catch_up()  # the index knows which videos the trash needs
         ids, stopped, errors = list(dict.fromkeys(job_ids)), list[JobSnapshot](), list[AppError]()
         with self._restart_lock:
-            for job_id in ids:  # they stop together
+            for job_id in ids:  # the jobs stop at the same time
                 self.cancel(job_id)
             for job_id in ids:
                 try:
@@ -458,7 +461,7 @@ class Jobs:
             The job as it was.
 
         Raises:
-            InputError: "trash_unknown": it was restored or deleted meanwhile.
+            InputError: "trash_unknown": the job was restored or deleted meanwhile.
         """
         with self._store.together(frees=True):
             self.trash.check(entry)
@@ -516,7 +519,7 @@ class Jobs:
             raise StorageError("user_jobs_full", count=count)
 
     def _live(self, job_id: str) -> ActiveJob | None:
-        """Return a job that waits or runs here, None also where the user may not see it."""
+        """Return a job that waits or runs here, or None, also if the user may not see the job."""
         live = self._active.get(job_id)
         return live if live and sees(live.job.user_id) else None
 
@@ -530,13 +533,13 @@ class Jobs:
         self._enqueue(ActiveJob(again, Control(), done=done, same=same, listener=listener))
 
     def _restart(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
-        """Queue a job that is over, unless another process is doing so."""
+        """Queue a job that is over, unless another process has taken it over."""
         if not self._claim(job.id):
             return
         if changed:
             self._store.keep_results(job.id, ())
             job = resume.without_answers(job, self._deduplicator.conditions(job.request))
-        job = replace(job, interruptions=0)  # its user wants it
+        job = replace(job, interruptions=0)  # its user requested the run
         same = self._deduplicator.key_of_request(job.request, job.conditions)
         self._enqueue_again(job, same, listener)
 
@@ -584,7 +587,7 @@ class Jobs:
                 log.warning("job %s of another process cannot be resumed", row.id, exc_info=True)
 
     def _requeue(self, row: Row) -> None:
-        """Queue a job that was taken over, or mark it as interrupted if the user has to decide."""
+        """Queue a job that was taken over, or mark the job as interrupted if its user has to decide."""
         job = self._repository.read_row(replace(row, owner=self.process.name))
         is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
         job, resumes = resume.interrupted(job, row.state, is_same=is_same)
@@ -595,5 +598,5 @@ class Jobs:
 
 
 def _own_id(job: JobSnapshot) -> str:
-    """Return the id that a user's import of a report gets: the same id each time."""
+    """Return the id for a user's import of a report, which is the same each time."""
     return hashlib.sha256(f"{job.user_id} {job.id}".encode()).hexdigest()[:24]

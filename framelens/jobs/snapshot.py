@@ -36,7 +36,7 @@ State = Literal[
     "cancelled",
     "interrupted",
 ]
-"""In "measuring" the report is there, and the facts of some of its frames are still being measured."""
+"""In "measuring" the report exists, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
 _STAGES: dict[Stage, tuple[float, float]] = {
     "survey": (0.0, 0.3), "engine": (0.3, 0.4), "ask": (0.4, 0.9), "summary": (0.9, 1.0), "facts": (1.0, 1.0),
@@ -46,12 +46,12 @@ _STAGES_WITH_QUESTION: dict[Stage, tuple[float, float]] = {
     "facts": (1.0, 1.0),
 }  # fmt: skip
 _STAGES_WITHOUT_MODEL: dict[Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
-"""Where in the progress of a whole job its stages begin and end, until there is a report."""
+"""Shares of a job's work at which its stages begin and end, until there is a report."""
 _ANSWER_STEPS: dict[AnswerStep, tuple[float, float]] = {
     "question": (0.0, 0.05), "thumbnails": (0.05, 0.1), "search": (0.1, 1.0), "embeddings": (0.1, 0.2),
     "votes": (0.2, 0.6), "frames": (0.6, 0.65), "words": (0.65, 1.0),
 }  # fmt: skip
-"""The same in the stage of the answer."""
+"""Shares of the stage "answer" at which its steps begin and end."""
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 _NOT_STARTED = AnalysisState()
 
@@ -61,13 +61,13 @@ class JobSnapshot:
     """State of a job at a moment.
 
     Attributes:
-        follows: Id of the job whose report led to this job, "" for none.
+        follows: Id of the job whose report led to this job, or "".
         progress: State of its analysis.
         earlier: Report of an earlier run, until this run has a report.
         conditions: Settings that the job was started with and that its answers depend on.
         interruptions: How often the program ended while the job ran, since its last new answer or its user resumed it.
         again: Numbers of the stored answers that are to be replaced.
-        user_id: Id of the user to whom it belongs, "" without an owner.
+        user_id: Id of the job's owner, "" without an owner.
         reached: The highest share of the work that this run has reached; counts of a stage may fall.
     """
 
@@ -118,7 +118,7 @@ class JobSnapshot:
 
     @property
     def share(self) -> float:
-        """Return how much is done of the work until there is a report, 0 to 1."""
+        """Return the finished share of the work until there is a report, 0 to 1."""
         return 1.0 if self.is_complete else max(self.reached, self._share_now)
 
     @property
@@ -133,7 +133,7 @@ class JobSnapshot:
 
     @property
     def can_pause(self) -> bool:
-        """Return whether a pause would leave parts for later that the engine hasn't been asked about."""
+        """Return whether parts of the video remain, after a pause, about which the engine hasn't been asked."""
         if self.is_readable or not self.request.use_model:
             return False
         if self.request.question.strip() and self.progress.stage in (None, "survey", "engine", "answer"):
@@ -156,7 +156,7 @@ class JobSnapshot:
 
     @property
     def can_resume(self) -> bool:
-        """Return whether the job stopped early, or no model gave a usable answer although one was requested."""
+        """Return whether the job stopped early, or a requested model gave no usable answer."""
         if self.is_imported or (self.state == "without_model" and not self.request.use_model):
             return False
         return self.state in (
@@ -172,8 +172,8 @@ class JobSnapshot:
     def is_without_model(self) -> bool:
         """Return whether the report contains only measurements.
 
-        Valid for a snapshot with its results (`Jobs.snapshot`) only: for jobs that earlier versions stored as failed it
-        is derived from them.
+        Valid only for a snapshot with its results (`Jobs.snapshot`), which decide about jobs that earlier versions
+        stored as failed.
         """
         return self.state == "without_model" or (self.state == "failed" and outcome(self, self.error)[0] != "failed")
 
@@ -184,7 +184,7 @@ class JobSnapshot:
         return any(notice.key == "facts_pending" for notice in notices) and not self.again
 
     def restarted(self) -> JobSnapshot:
-        """Return the snapshot reset for another run: answers are kept, everything else that the run reports is not."""
+        """Return the snapshot reset for another run, which continues from the frames, transcript and answers so far."""
         before = self.progress
         if self.lacks_only_facts:
             assert self.analysis
@@ -245,7 +245,7 @@ def _within(span: tuple[float, float], share: float) -> float:
 
 
 def without_missing_facts(job: JobSnapshot, error: AppError) -> JobSnapshot:
-    """Return a job in "measuring" without the facts that `error` prevents; its report says that they are missing."""
+    """Return a job in "measuring" whose report says that facts are missing because of `error`."""
     notices = (*_without_pending(job.progress.notices), facts_incomplete(error))
     return replace(job, progress=replace(job.progress, notices=notices))
 
@@ -255,7 +255,12 @@ def _without_pending(notices: Sequence[Notice]) -> tuple[Notice, ...]:
 
 
 def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError | None]:
-    """Return the state of a run that ended with this error, or without an error, and its error."""
+    """Return the final state of a run, and the error to store.
+
+    Args:
+        job: The job at the end of the run.
+        error: The error with which the run ended, or None.
+    """
     is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
     if error is not None and not is_about_model:
         return "failed", error
@@ -268,7 +273,7 @@ def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError |
 
 
 def no_usable_answer() -> EngineError:
-    """Return the error of a report whose model said nothing that can be used."""
+    """Return the error of a report whose model gave no usable answer."""
     return EngineError("no_usable_answer")
 
 
@@ -284,7 +289,7 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 
     Args:
         row: The stored job.
-        is_alive: Whether the process that owns it is running; an unfinished job of a dead process is interrupted.
+        is_alive: Whether the process that owns the job is running; an unfinished job of a dead process is interrupted.
 
     Raises:
         ValueError: The stored document is damaged.
@@ -297,7 +302,7 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 
 
 def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document in which the fields of `progress` are beside the others in today's form."""
+    """Convert a document of an earlier version, which had the fields of `progress` beside the others."""
     moved = {field.name for field in fields(AnalysisState)} & document.keys()
     progress = {name: document.pop(name) for name in moved}
     return {**document, "progress": progress, "earlier": document.pop("analysis", None)}
@@ -322,7 +327,7 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
 
 
 def _time_or_now(text: str) -> str:
-    """Return the time in ISO form and UTC, which jobs are ordered by; the current time if the text is not a time."""
+    """Return a time in ISO form and UTC, by which jobs are sorted; the current time if the text is not a time."""
     try:
         time_of_day = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -68,7 +68,7 @@ class Worker:
     log_path: Path
 
     def work(self, beside: int | None = None) -> None:
-        """Run jobs until the program closes; with `beside`, those that `ActiveJobs.start_next` says."""
+        """Run jobs until the program closes; for `beside` see `ActiveJobs.start_next`."""
         while (live := self.active.start_next(self.is_closing, beside)) is not None:
             try:
                 with as_user(AccountStore(self.store).owner(live.job.user_id)):
@@ -94,7 +94,7 @@ class Worker:
             self.indexing.index(job)
 
     def stop(self, live: ActiveJob, error: AppError) -> None:
-        """End a job that was cancelled. A report that exists is kept, without the missing facts."""
+        """End a job that was cancelled. An existing report is kept, with a notice of its missing facts."""
         if live.job.state == "measuring":
             self.active.change(live, lambda job: without_missing_facts(job, error))
             self.end(live, *outcome(live.job, None))
@@ -143,7 +143,8 @@ class Worker:
     def _process_events(self, live: ActiveJob) -> None:
         """Process all events of the run.
 
-        If the store refuses, requests in flight are finished and kept in memory before the error is raised.
+        If the store refuses to save, the answers to requests in flight are still kept in memory before the error is
+        raised.
         """
         refused: StorageError | None = None
         job = live.job
@@ -204,7 +205,7 @@ class Worker:
 class ActiveJob:
     """A job that waits or runs in this process.
 
-    `same` is its deduplication key, "" while that is unknown; `listener` is called with every update.
+    `same` is the deduplication key, "" while unknown; `listener` is called with every update.
     """
 
     job: JobSnapshot
@@ -218,7 +219,7 @@ class ActiveJob:
 class ActiveJobs:
     """Thread-safe collection of the jobs that wait or run in this process.
 
-    Nothing in it changes while a thread holds `condition`.
+    The collection doesn't change while another thread holds `condition`.
     """
 
     def __init__(self) -> None:
@@ -247,8 +248,8 @@ class ActiveJobs:
     def waiting(self) -> list[ActiveJob]:
         """List the waiting jobs in the order in which they will run, unless the running jobs change it.
 
-        Users take turns: who has the fewest running jobs is first, then who has waited longest. A priority
-        counts among the jobs of one user.
+        Users take turns: users with the fewest running jobs are first, then users whose last job began longest ago. A
+        priority counts among the jobs of one user.
         """
         with self.condition:
             live, served = self.all(), dict(self._served)
@@ -267,8 +268,8 @@ class ActiveJobs:
 
         Args:
             is_closing: Ends the wait.
-            beside: Wait for a job without a model, while this many jobs with a model run: an engine that is slow
-                doesn't hold up those who don't need it.
+            beside: Wait for a job without a model while this many jobs with a model run, so that a slow engine doesn't
+                delay jobs that don't need it.
 
         Returns:
             The job, or None once `is_closing` is set.
@@ -293,14 +294,18 @@ class ActiveJobs:
             live.job = change(live.job)
 
     def drop(self, job_id: str) -> None:
-        """Remove a job if it is here. Frames found before any was chosen, which aren't stored, are kept for a while."""
+        """Remove a job if it is here.
+
+        If a job stopped before keyframes were chosen, its found frames aren't stored; the frames of the last few such
+        jobs stay in memory.
+        """
         with self.condition:
             live = self._live.pop(job_id, None)
             if live and live.job.progress.found and not live.job.progress.keyframes:
                 self._found = {**dict(list(self._found.items())[1 - _MOST_FOUND :]), job_id: live.job.progress.found}
 
     def found(self, job_id: str) -> tuple[Keyframe, ...]:
-        """Return the frames that a job found which stopped in this process before any was chosen."""
+        """Return the found frames of a job that stopped in this process before keyframes were chosen."""
         with self.condition:
             return self._found.get(job_id, ())
 

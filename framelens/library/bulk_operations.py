@@ -47,7 +47,7 @@ class Removed:
 
 
 def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Iterator[Removed]:
-    """Delete these analyses for good, each with its video if that was uploaded and no other analysis uses it."""
+    """Delete these analyses for good, each with its video if the video was uploaded and no other analysis uses it."""
     jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
     for job_id in job_ids:
         yield _delete(jobs, videos, job_id, jobs.brief, partial(jobs.remove, job_id))
@@ -105,7 +105,7 @@ def sweep(jobs: Jobs, videos: VideoRepository) -> None:
 
 
 def sweep_trash(jobs: Jobs, videos: VideoRepository) -> None:
-    """Delete for good what has been in the trash for its time. What can't be deleted is logged, and tried again later.
+    """Delete the expired entries of the trash for good. A failed deletion is logged, and tried again later.
 
     Raises:
         StorageError: The store can't be read.
@@ -148,7 +148,7 @@ def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:
     """Yield the analyses in these files, as `reports_of` does.
 
     Raises:
-        InputError: "report_not_found", or what `reports_of` raises.
+        InputError: "report_not_found", or an InputError of `reports_of`.
         StorageError: There is no room for the unpacked analyses.
     """
     with ExitStack() as opened:
@@ -165,14 +165,14 @@ def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:
 
 
 def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
-    """Yield the analyses in named files: JSON reports, or ZIPs that contain some.
+    """Yield the analyses in named files: JSON reports, or ZIPs that contain JSON reports.
 
     A child process checks all files before the first analysis is yielded, so that a file that is refused leaves nothing
     behind. At most 64 MB of text are unpacked for each report (framelens.reports.json.reader), and the memory of the
     child is limited.
 
     Raises:
-        InputError: A file is not a report, damaged, too large, or "no_reports": a ZIP without any.
+        InputError: A file is not a report, damaged, too large, or a ZIP without reports ("no_reports").
         StorageError: There is no room for the unpacked analyses.
     """
     with ExitStack() as kept, disk_errors(Path(tempfile.gettempdir())):

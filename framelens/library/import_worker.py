@@ -1,8 +1,8 @@
 """Child process that checks the reports in a file before any of them is stored.
 
 Run as `python -m framelens.library.import_worker NAME`, with the file as standard input. It writes the analyses to
-standard output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes one error and
-exits with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
+standard output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes an error and
+exits with REFUSED. If the file unpacks to too much, only this process runs out of memory or crashes.
 """
 
 import os
@@ -32,7 +32,7 @@ _MOST_REPORTS = 5000
 _MOST_PIXELS = 4096 * 4096
 """4096 is the longest side that frames can be set to."""
 _UNTRIED = ("pdf", "docx")
-"""Formats not tried: they contain the same as the others, and take a second or more for each report."""
+"""Formats not tried: they have the same content as the other formats, and take a second or more for each report."""
 
 
 def main() -> int:
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def messages(file: BinaryIO) -> Iterator[Analysis]:
-    """Yield the analyses that a child process wrote to this file, one at a time. Raises the error that it wrote."""
+    """Yield the analyses that a child process wrote to this file. Raises the error that the child wrote."""
     file.seek(0)
     while message := receive(file, Analysis, Failure):
         if isinstance(message, Failure):
@@ -115,7 +115,7 @@ def _report(stream: IO[bytes], name: str, budget: Budget) -> Analysis:
 
 
 def _check_picture(jpeg: bytes, number: int, name: str) -> None:
-    """Raise InputError if the picture of a frame cannot be decoded, or is larger than any that FrameLens makes."""
+    """Raise InputError if the picture of a frame cannot be decoded, or is larger than FrameLens's largest pictures."""
     from PIL import Image
 
     if not jpeg:  # a report may have been passed on without its images
@@ -154,7 +154,7 @@ def _write(form: ReportFormat, analysis: Analysis, language: Language) -> None:
     try:
         form.to_bytes(analysis, language, appendix=True)
     except InputError as error:
-        if error.key != "plugin_failed":  # the report is not to blame for it
+        if error.key != "plugin_failed":  # the plugin is at fault, not the report
             raise
 
 
@@ -163,7 +163,7 @@ def _without_pictures(analysis: Analysis) -> Analysis:
 
 
 def _with_pictures(analysis: Analysis, change: Callable[[bytes], bytes]) -> Analysis:
-    """Return the analysis with every picture changed, in their order: of keyframes, the answer, conversations."""
+    """Return the analysis with every picture changed, in the order of keyframes, answer and conversations."""
     keyframes = tuple(replace(frame, jpeg=change(frame.jpeg)) for frame in analysis.keyframes)
     changed = [
         replace(one, pictures=tuple(replace(picture, jpeg=change(picture.jpeg)) for picture in one.pictures))

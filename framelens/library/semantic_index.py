@@ -1,7 +1,7 @@
-"""Semantic search: embeds passages in a background thread, stores the vectors and finds those nearest to a query.
+"""Semantic search: embeds passages in a background thread, stores the vectors and finds vectors near a query.
 
-A vector is stored as 8-bit integers, one byte per dimension: that doesn't change which passages are near, and the
-vectors of thousands of analyses fit into memory.
+A vector is stored as 8-bit integers, one byte per dimension: the nearest passages stay the same, and the vectors of
+thousands of analyses fit into memory.
 """
 
 from collections.abc import Callable, Iterator, Sequence

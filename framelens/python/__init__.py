@@ -1,1 +1,1 @@
-"""Python API, whose names `framelens` itself has: sessions, keyframes, analyses, questions and reports of programs."""
+"""Python API, exported by `framelens`: sessions, keyframes, analyses, questions and reports."""

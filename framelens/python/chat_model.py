@@ -21,12 +21,12 @@ _NAMES = {"openai_api_base": "base_url", "model_name": "model", "openai_api_key"
 class ChatModel(EngineChat):
     """A chat model served by vLLM, `framelens serve` or any other engine with the OpenAI chat completions API.
 
-    What isn't given comes from the settings: `base_url` from FRAMELENS_BASE_URL (the first of several), `api_key` from
+    Missing arguments come from the settings: `base_url` from FRAMELENS_BASE_URL (the first of several), `api_key` from
     FRAMELENS_API_KEY and `model` from VLLM_MODEL_PATH, or else the only model that the engine serves. Errors are
     subclasses of AppError and name the address; `str(error)` is a sentence.
 
     Raises:
-        ConfigError: No address is given or set, or it is not an address.
+        ConfigError: No address is given or set, or the address is malformed.
         EngineError: The engine can't be reached, refuses the request or breaks off.
     """
 
@@ -57,7 +57,7 @@ class ChatModel(EngineChat):
 
 
 def _completed(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields with those that the settings know."""
+    """Return the fields, with missing fields from the settings and the engine."""
     settings = config.load()
     known = {"base_url": next(iter(settings.base_urls), ""), "api_key": settings.api_key}
     fields = {**known, **{name: value for name, value in fields.items() if value is not None}}

@@ -39,7 +39,7 @@ class KeyframeList(Sequence[Keyframe]):
         decode: Results of the decoding pass.
         reused: Whether the result was cached, so that the video was not decoded.
         sha256: SHA-256 of the file in hex digits.
-        language: Language of the call that chose them.
+        language: Language of the call that chose the frames.
     """
 
     frames: tuple[Keyframe, ...]
@@ -78,7 +78,7 @@ class KeyframeList(Sequence[Keyframe]):
 
     @property
     def measures(self) -> Measures | None:
-        """Return the measurements along the video, None if the strategy makes no measurements."""
+        """Return the measurements along the video, or None if the strategy makes no measurements."""
         return self.decode.measures
 
     @property
@@ -88,14 +88,14 @@ class KeyframeList(Sequence[Keyframe]):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """Return what the reader should know about the file, such as damage; `notice_text` gives the text."""
+        """Return the notices about the file, such as damage; `notice_text` gives the text of a notice."""
         return self.decode.notices
 
     def to_json(self, language: Language | None = None) -> bytes:
-        """Return what `framelens keyframes --json` prints: one JSON object in UTF-8, without pictures.
+        """Return the output of `framelens keyframes --json`: one JSON object in UTF-8, without pictures.
 
         Args:
-            language: Language of reasons and notices; by default the language of the call that chose them.
+            language: Language of reasons and notices; by default the language of the call that chose the frames.
         """
         from framelens.reports.json.encoding import keyframes_json
 
@@ -110,7 +110,7 @@ class KeyframeList(Sequence[Keyframe]):
 
         Args:
             folder: The folder, which is created if it is missing.
-            language: Language of error messages; by default the language of the call that chose them.
+            language: Language of error messages; by default the language of the call that chose the frames.
 
         Returns:
             The paths of the pictures.

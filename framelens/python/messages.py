@@ -1,4 +1,4 @@
-"""Language of a call: of what it returns and of its errors.
+"""Language of a call's results and errors.
 
 It is the argument `language`, else the language of the call's session or analysis, else FRAMELENS_LANGUAGE in
 the environment or in `.env`, else the system's.
@@ -40,7 +40,7 @@ def usual_language(environ: Mapping[str, str] | None = None) -> Language:
 
 @contextmanager
 def localised(language: Language) -> Iterator[None]:
-    """Set the language for a block, and give errors that leave it their text. A generator must not yield in it."""
+    """Set the language for a block, and the text of errors that leave the block. A generator must not yield in it."""
     try:
         with in_language(language):
             yield
@@ -56,7 +56,7 @@ def localised_events(
 
     Raises:
         ConfigError: The language is unknown.
-        AppError: What the generator raises, with its text.
+        AppError: An error of the generator, with its text.
     """
     spoken = checked_language(language, otherwise)
     with closing(events):

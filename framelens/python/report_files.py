@@ -90,7 +90,7 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
     """Read the analyses in a JSON report, or in a ZIP of such reports.
 
     Args:
-        path: The file. It may be of a stranger: it is read in a process of its own with limited memory.
+        path: The file. It needn't be trusted: it is read in a process of its own with limited memory.
         language: Language of error messages; by default FRAMELENS_LANGUAGE, or else the system's.
 
     Raises:

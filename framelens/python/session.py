@@ -143,7 +143,7 @@ def _events_of(updates: Generator[AnalysisUpdate, None, T]) -> Generator[Analysi
 def _in_language(
     method: Callable[Concatenate[Session, P], Generator[Event, None, None]],
 ) -> Callable[Concatenate[Session, P], Generator[Event, None, None]]:
-    """Let the events of a method be made in the language of the call, which its consumer doesn't get."""
+    """Run the generator of a method in the language of the call; its consumer keeps its own language."""
 
     @wraps(method)
     def localised_method(session: Session, /, *args: P.args, **options: P.kwargs) -> Generator[Event, None, None]:
@@ -157,7 +157,7 @@ class Session:
     """Keyframes and analyses that share settings, a data folder and an engine.
 
     A session starts an engine when the first analysis needs one. Close it, or use it in a `with` statement: that ends
-    the engine. Only then is the log of FrameLens detached from the program's logging. Several threads may share one.
+    the engine and detaches the log of FrameLens from the program's logging. Several threads may share a session.
 
     Args:
         model: A folder or a model on the hub; with a remote engine, the model's name there.
@@ -253,10 +253,11 @@ class Session:
         A second call on the same content with the same arguments is answered from the data folder.
 
         Args:
-            path: The video, or what a plugin reads in place of a file, such as a link.
+            path: The video, or an address that a plugin reads, such as a link.
             frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
             strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
-                `every` seconds; "scenes" the first of each shot; "codec" the codec's key frames; "times" those at `at`.
+                `every` seconds; "scenes" the first frame of each shot; "codec" the codec's key frames; "times" the
+                frames at `at`.
             every: Seconds between frames; implies "every".
             at: Times; imply "times".
             start: Start of the range.
@@ -294,8 +295,8 @@ class Session:
         """Analyse a video and return the finished analysis; the arguments are the same as for `analyse_events`.
 
         Raises:
-            EngineError: The model can't answer. The analysis without a model is what `analyse_events` yields before
-                it, and what `use_model=False` returns.
+            EngineError: The model can't answer. For the analysis without a model, use `use_model=False`, or
+                `analyse_events`, which yields it before the error.
             AppError: Any other error of `analyse_events`.
         """
         _check_names("Session.analyse", options, RunOptions)
@@ -333,7 +334,7 @@ class Session:
         analysis from there, with Finished as its only event.
 
         Args:
-            path: The video, or what a plugin reads in place of a file, such as a link.
+            path: The video, or an address that a plugin reads, such as a link.
             question: Your question.
             frames: Most keyframes; "auto" by default, and no limit for a strategy that sets the number itself.
             template: Key of a template; by default "question" with a question and "describe" without.
@@ -345,8 +346,8 @@ class Session:
             language: Language of the report and of errors; by default the session's.
             use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
             fresh: Analyse even if the same was analysed before.
-            subtitles: Subtitle file to use before those in the video and beside it.
-            speakers: Number of speakers to separate in what is said, 0 to guess it.
+            subtitles: Subtitle file to use before subtitles in the video and beside it.
+            speakers: Number of speakers to separate in the speech, 0 to guess the number.
             cancel: Stops the analysis within a second once it is set.
 
         Raises:
@@ -406,7 +407,7 @@ class Session:
         The arguments are the same as for `ask_events`; pass the conversation to the next call to continue it.
 
         Raises:
-            AppError: What `ask_events` raises.
+            AppError: Any error of `ask_events`.
         """
         from framelens.conversations.conversation import AnswerDone
 
@@ -437,9 +438,9 @@ class Session:
     ) -> Generator[AnalysisEvent | AskEvent, None, None]:
         """Ask a question and yield events: of the analyses that it needs, then of the answer.
 
-        The last is AnswerDone. The model is sent the keyframes, what was measured and found, and the earlier turns. A
-        video that wasn't analysed before is, without asking the model for a report. The conversation is kept in the
-        data folder; leaving the loop early stops the answer, and the partial text is kept.
+        The last is AnswerDone. The model is sent the keyframes, the measurements and findings, and the earlier turns. A
+        video that wasn't analysed before is analysed first, without asking the model for a report. The conversation is
+        kept in the data folder; leaving the loop early stops the answer, and the partial text is kept.
 
         Args:
             about: A video, the id of an analysis, an Analysis, several of these, an empty sequence for a question about
@@ -447,12 +448,12 @@ class Session:
                 branches.
             question: The question.
             images: Image files that belong to the question.
-            look: What to look at; by default the model decides by the question.
+            look: Where to look in the videos; by default the model decides by the question.
             frames: Most keyframes of a video; by default its newest analysis is taken; "auto" for a new analysis.
             start: Start of the range of the videos, and of the frames that the question is about.
             end: End of the range; by default the video's.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
-            subtitles: Subtitle file of the only video, to use before those in it and beside it.
+            subtitles: Subtitle file of the only video, to use before subtitles in the video and beside it.
             language: Language of a new conversation and of errors; by default the session's.
             cancel: Stops the answer within 0.1 seconds once it is set.
             settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
@@ -517,7 +518,7 @@ class Session:
         return file if os.path.lexists(file) else _file(self._typed(os.fsdecode(path), cancel))
 
     def _typed(self, word: str, cancel: threading.Event | None) -> str:
-        """Return the path of the file that a plugin has for a link and the like; else `word`."""
+        """Return the path of the file that a plugin reads for a link or another source; else `word`."""
         from framelens import registry
         from framelens.services.running import in_call
 
@@ -526,7 +527,7 @@ class Session:
 
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:
-        """Raise Cancelled where the store can't be used because the session was closed."""
+        """Raise Cancelled if the store can't be used because the session was closed."""
         try:
             yield
         except StorageError:
@@ -562,7 +563,7 @@ def keyframes(path: PathLike, frames: Frames = None, **options: Unpack[KeyframeO
         options: Further arguments of `Session` and `Session.keyframes`.
 
     Raises:
-        AppError: What those raise.
+        AppError: Any error of the session or the method.
     """
     with _own_session("keyframes", options, KeyframeOptions) as session:
         return session.keyframes(path, frames, **cast(SelectionOptions, _call(options)))
@@ -578,7 +579,7 @@ def analyse(path: PathLike, question: str = "", frames: Frames = None, **options
         options: Further arguments of `Session` and `Session.analyse_events`.
 
     Raises:
-        AppError: What those raise.
+        AppError: Any error of the session or the method.
     """
     with _own_session("analyse", options, AnalysisOptions) as session:
         return session.analyse(path, question, frames, **_call(options))
@@ -596,7 +597,7 @@ def analyse_events(
         options: Further arguments of `Session` and `Session.analyse_events`.
 
     Raises:
-        AppError: What those raise.
+        AppError: Any error of the session or the method.
     """
     with (
         _own_session("analyse_events", options, AnalysisOptions) as session,
@@ -616,7 +617,7 @@ def ask(
         options: Further arguments of `Session` and `Session.ask_events`.
 
     Raises:
-        AppError: What those raise.
+        AppError: Any error of the session or the method.
     """
     with _own_session("ask", options, QuestionOptions) as session:
         return session.ask(about, question, **cast(AskOptions, _call(options)))
@@ -633,7 +634,7 @@ def ask_events(
         options: Further arguments of `Session` and `Session.ask_events`.
 
     Raises:
-        AppError: What those raise.
+        AppError: Any error of the session or the method.
     """
     with (
         _own_session("ask_events", options, QuestionOptions) as session,

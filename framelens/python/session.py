@@ -156,8 +156,8 @@ def _in_language(
 class Session:
     """Keyframes and analyses that share settings, a data folder and an engine.
 
-    A session starts an engine when the first analysis needs one. Close it, or use it in a `with` statement: that ends
-    the engine and detaches the log of FrameLens from the program's logging. Several threads may share a session.
+    A session starts an engine when an analysis first needs it. Close the session, or use it in a `with` statement, to
+    end the engine and detach the log of FrameLens from the program's logging. Several threads may share a session.
 
     Args:
         model: A folder or a model on the hub; with a remote engine, the model's name there.

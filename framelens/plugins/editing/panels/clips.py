@@ -61,8 +61,11 @@ def _draw_one(asked: VideoRange) -> None:
     """Draw the fields for the times of a clip, and the button that saves it."""
     margin = MARGIN_SECONDS if asked.is_cited else 0.0
     edges = (max(0.0, asked.start_seconds - margin), asked.end_seconds + margin)
-    if asked.name:
-        st.markdown(plain(asked.name))
+    with (
+        st.container()
+    ):  # the fields keep their place, or the previous dialog's would be shown beside them for a moment
+        if asked.name:
+            st.markdown(plain(asked.name))
     key = f"clip_{asked.job_id or asked.video_id}_{edges[0]:g}_{edges[1]:g}"
     with st.container(horizontal=True, gap="small"):
         start = st.text_input(t("clip.start"), clock(edges[0]), key=f"{key}_start", width=140)

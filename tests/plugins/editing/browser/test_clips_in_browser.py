@@ -59,6 +59,16 @@ def num_frames(data: bytes) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
+COUNT_FIELDS = """() => {
+    window.mostFields = 0;
+    new MutationObserver(() => {
+        const fields = document.querySelectorAll('[role="dialog"] input[type="text"]').length;
+        window.mostFields = Math.max(window.mostFields, fields);
+    }).observe(document.body, {childList: true, subtree: true});
+}"""
+"""Count the most text fields that dialogs have at the same time."""
+
+
 def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, film: Path) -> None:
     page = visit.page
     job_id, _ = add_report(app, film)
@@ -79,11 +89,14 @@ def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, 
     expect(dialog.get_by_role("button", name="Save clip")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)  # it has the keyboard until then
+    wait_until_still(page, page.locator(".strip[role=slider]"))  # the page has heard of the dismissal
     page.locator(".strip[role=slider]").focus()
     for key in ("Home", "i", "ArrowRight", "o"):
         page.keyboard.press(key)
+    page.evaluate(COUNT_FIELDS)
     page.locator(".tools").get_by_role("button", name="Clip", exact=True).press("Enter")
     expect(page.get_by_role("dialog").get_by_label("Start", exact=True)).to_have_value("00:00.000")
+    assert page.evaluate("window.mostFields") == 2  # none of the previous dialog's
     page.keyboard.press("Escape")
     page.locator(".st-key-report_menu button:visible").first.press("Enter")
     page.get_by_role("button", name="Clips …").press("Enter")

@@ -130,7 +130,7 @@ def services() -> Services:
 
 @contextmanager
 def in_services(opened: Services) -> Iterator[None]:
-    """Let `services()` return these for a block."""
+    """Let `services()` return `opened` within the context."""
     before = _services.set(opened)
     try:
         yield
@@ -140,7 +140,7 @@ def in_services(opened: Services) -> Iterator[None]:
 
 @contextmanager
 def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterator[None]:
-    """Say the notices about the engine in use; after the block, new notices about engines that are left out."""
+    """Pass notices about the engine to `say`, and after the context new notices about engines that are left out."""
     said = opened.engine_notices
     for notice in said:
         say(notice_text(notice))

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in _LOSING:
-                sys.stdout.reconfigure(errors="backslashreplace")  # for what the terminal's encoding hasn't
+                sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the encoding lacks
             with terminal.clean_streams():
                 return _run(argv)
         except KeyboardInterrupt:  # before the command handles it itself
@@ -83,14 +83,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """Let standard output go nowhere, otherwise Python's final flush fails."""
+    """Discard standard output from now on: otherwise Python's final flush fails."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupted() -> int:
     """Print that the user stopped the command, and return the exit code.
 
-    For an interrupt before the command could handle it itself.
+    Called for an interrupt that arrives before the command can handle interrupts.
     """
     with in_language(_wanted_language(sys.argv[1:])):
         return _fail(Cancelled())
@@ -136,7 +136,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _is_of_output(error: Exception) -> bool:
-    """Return whether writing to standard output failed: it is a file on a full disk, for example."""
+    """Return whether an error comes from writing to standard output, such as to a file on a full disk."""
     return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
 
 

@@ -103,7 +103,7 @@ class Parser(argparse.ArgumentParser):
             self.passes_unknown, self.is_intermixed, self.usage = passes, True, None
 
     def error(self, message: str) -> NoReturn:
-        """Print the error and which help explains the right usage, without the usage itself, and exit with 2."""
+        """Print the error and the command whose help explains the usage, and exit with 2."""
         line = catalogue(i18n.language())[f"{_OURS}error"] % {"prog": self.prog, "message": message}
         self.exit(2, f"{line}{t('cli.see_help', command=self.prog)}\n")
 
@@ -145,7 +145,7 @@ class Parser(argparse.ArgumentParser):
         return f"--{found[1]}" in known or (f"-{found[1]}" in known and not word.startswith("-"))
 
     def _unknown(self, words: Sequence[str]) -> str:
-        """Return the message about unknown arguments, with the options of similar names."""
+        """Return the message about unknown arguments, with options of similar names, a file or `option_of_words`."""
         message = catalogue(i18n.language())[f"{_OURS}unrecognized"] % " ".join(words)
         known = [name for name in self._option_string_actions if name.startswith("--")]
         names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")

@@ -53,7 +53,7 @@ class ProgressLines:
         print(text, file=sys.stderr, flush=True)
 
     def show(self, update: AnalysisUpdate) -> None:
-        """Print the words of an event."""
+        """Print the notice of an event, and the current activity if a line is due."""
         event, state = update.event, update.state
         if self._is_alone and isinstance(event, Noticed) and (words := unsaid(event.notice)):
             self.say(words)
@@ -64,7 +64,7 @@ class ProgressLines:
             self.say(f"{doing_text(state, self._name)}{steps}")
 
     def remove(self) -> None:
-        """End: nothing remains to be removed."""
+        """Do nothing: printed lines stay."""
 
 
 def open_progress(*, quiet: bool) -> Progress | ProgressLines:
@@ -118,7 +118,7 @@ class ProgressLine:
 
 
 class Throttle:
-    """Limit of lines in time: a line is due after so many seconds."""
+    """Limit of lines in time: a line is due `seconds` after the previous line."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float = _SECONDS) -> None:
         self._clock = clock

@@ -169,7 +169,7 @@ def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwr
     Raises:
         ConfigError: "output_is_input": it is an input or a subtitle file beside an input, under whatever name or link;
             "output_exists": it exists and may not be replaced; "output_is_folder"; "output_is_special": it
-            is a device, a pipe or a socket.
+            is a device, a pipe, a socket or standard output.
     """
     for one in inputs:
         inputs_of = (one, *(beside.path for beside in files_beside(one) if beside.path))

@@ -80,7 +80,7 @@ def run(given: argparse.Namespace) -> int:
     """Analyse the videos, write the reports and return the exit code.
 
     Raises:
-        AppError: A setting, the only video or the disk failed; of several videos each is reported.
+        AppError: A setting, the only video or the disk failed; of several videos, each failed video is reported.
     """
     settings = load_settings(given)
     templates = Templates(settings.template_dir)

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def application() -> Path:
-    """Return the folder of the Streamlit application: inside the package if it is installed, else beside it."""
+    """Return the folder of the Streamlit application: inside an installed package, else beside the package."""
     library = Path(__file__).resolve().parents[2]
     installed = library / "application" / "app"
     return installed if installed.is_dir() else library.parent / "app"

@@ -255,7 +255,7 @@ class _Printer:
         self.done: Conversation | None = None
 
     def show(self, event: object) -> None:
-        """Print one event."""
+        """Print an event."""
         from framelens.conversations.conversation import AnswerDone, AnswerText, MomentsSearched, Queued
 
         match event:

@@ -94,7 +94,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _run_several(given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
-    """Print the keyframes of each video below its path; the pictures of each get a folder of its own in --output."""
+    """Print the keyframes of each video below its path; save the pictures of each video in a subfolder of --output."""
     from framelens.video.inputs import resolve
 
     found = resolve(given.videos)

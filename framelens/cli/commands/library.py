@@ -161,7 +161,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _near(typed: str) -> dict[str, int]:
-    """Return similar passages by analysis; if semantic search fails, print that and search by words only."""
+    """Return the index of the nearest passage by analysis; if semantic search fails, print why and return nothing."""
     semantic_index = services().semantic_index
     if not typed or semantic_index is None:
         return {}
@@ -194,7 +194,7 @@ def _table(found: list[LibraryEntry], hits: Mapping[str, list[Hit]]) -> Table:
 
 
 def _part(start_seconds: float, end_seconds: float | None) -> str:
-    """Format the analysed range of the video, "" for all of it."""
+    """Format the analysed range of the video, "" for the whole video."""
     if not start_seconds and end_seconds is None:
         return ""
     return "–".join("" if one is None else clock(one).partition(".")[0] for one in (start_seconds, end_seconds))

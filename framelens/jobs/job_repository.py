@@ -47,7 +47,7 @@ class JobRepository:
         self.forget(job.id)
 
     def save_or_remember(self, job: JobSnapshot, same: str) -> None:
-        """Save the job as `save` does, but keep it in memory until the process ends if it cannot be stored.
+        """Save the job as `save` does; if it cannot be stored, keep it in memory until a later save succeeds.
 
         Raises:
             AppError: The reason why it could not be stored. After a bug ("internal") the job counts as failed.

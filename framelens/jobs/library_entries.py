@@ -54,10 +54,11 @@ class Backfill(ABC):
                 self.task.start(lambda _, cancel: self.catch_up(cancel))
 
     def catch_up(self, cancel: threading.Event | None = None) -> None:
-        """Make all missing data of all users in this thread, unless cancelled. Made data stays.
+        """Make all missing data of all users in this thread. Data made before an error stays.
 
         Raises:
             AppError: The data of a job could not be made; see the subclass.
+            Cancelled: `cancel` was set.
         """
         with self._one_at_a_time, as_user(LOCAL_USER):
             missing = self._missing()

@@ -1,8 +1,8 @@
 """Queue of analyses with a few worker threads: submit, inspect, pause, resume. Progress is stored at once.
 
-The page polls snapshots and may close at any time; a worker never calls it. Jobs that waited or ran when the program
-ended resume when the next program starts; answers that are stored are not requested again. Several processes may share
-a store: each works on its own jobs and leaves control requests for the jobs of the others.
+The page polls snapshots and may close at any time; a worker never calls the page. Jobs that waited or ran when the
+program ended resume when the next program starts; answers that are stored are not requested again. Several processes
+may share a store: each works on its own jobs and leaves control requests for the jobs of the others.
 """
 
 import hashlib
@@ -137,7 +137,8 @@ class Jobs:
             job_id: The id of the job, by default a new id.
 
         Returns:
-            The id of the job; the finished job's if the user did the same analysis before and `force` is false.
+            The id of the job; without `force` the id of a finished job of the user on the same content, request and
+            settings, if its video still exists.
 
         Raises:
             StorageError: The job could not be stored, or "user_jobs_full".
@@ -155,14 +156,17 @@ class Jobs:
         return job.id
 
     def at_work_on(self, request: AnalysisRequest) -> str | None:
-        """Get the id of the user's job that waits or runs here for this request under these settings, or None."""
+        """Get the id of the user's job that waits or runs here, uncancelled, for this request and settings, or None."""
         conditions, user_id = dict(self._deduplicator.conditions(request)), current_user().id
         jobs = (live.job for live in self._active.all() if not live.control.cancel.is_set())
         mine = (job for job in jobs if job.user_id == user_id)
         return next((job.id for job in mine if (job.request, dict(job.conditions)) == (request, conditions)), None)
 
     def unfinished(self, request: AnalysisRequest) -> str | None:
-        """Get the id of a job on the same content, request and settings that stopped early, or None."""
+        """Get the id of the newest job on the same content, request and settings that can resume.
+
+        Return None without such a job, or if a newer job is done.
+        """
         same = self._deduplicator.key_of_request(request, self._deduplicator.conditions(request))
         for job in map(self._repository.read_brief, self._store.same_as(same) if same else ()):
             if job.can_resume:
@@ -172,12 +176,12 @@ class Jobs:
         return None
 
     def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
-        """Get the finished job on the same content, request and settings, without images and answers, or None."""
+        """Get the newest finished job on the same content, request and settings, without images or answers, or None."""
         row = self._stored(self._deduplicator.key_of_request(request, self._deduplicator.conditions(request)))
         return self._repository.read_brief(row) if row else None
 
     def _stored(self, same: str) -> Row | None:
-        """Get the row of the newest report with this key; some of its facts may still follow."""
+        """Get the row of the newest report with this key whose video exists; some of its facts may still follow."""
         rows = self._store.same_as(same) if same else []
         return next((row for row in rows if self._is_report(row)), None)
 
@@ -257,7 +261,7 @@ class Jobs:
         self._stop(job_id, "pause")
 
     def changes(self, job_id: str) -> dict[str, tuple[str, str]]:
-        """Return the settings that differ from those that the job was started with, as name to (then, now).
+        """Return the settings that have changed since the job was started, as name to (then, now).
 
         Raises:
             InputError: "job_unknown".
@@ -519,7 +523,7 @@ class Jobs:
             raise StorageError("user_jobs_full", count=count)
 
     def _live(self, job_id: str) -> ActiveJob | None:
-        """Return a job that waits or runs here, or None, also if the user may not see the job."""
+        """Return a job that waits or runs here and that the user may see, or None."""
         live = self._active.get(job_id)
         return live if live and sees(live.job.user_id) else None
 
@@ -598,5 +602,5 @@ class Jobs:
 
 
 def _own_id(job: JobSnapshot) -> str:
-    """Return the id for a user's import of a report, which is the same each time."""
+    """Return the id for a user's import of a report; every import of the report gets the same id."""
     return hashlib.sha256(f"{job.user_id} {job.id}".encode()).hexdigest()[:24]

@@ -96,7 +96,7 @@ class JobSnapshot:
     def error(self) -> AppError | None:
         """Return why the job failed, or why no model gave a usable answer; None for any other job.
 
-        Earlier versions stored a stop by the user, too, which is no error.
+        Earlier versions stored a stop by the user as an error, too.
         """
         error = self.failure.as_error() if self.failure else None
         return None if isinstance(error, Cancelled) else error
@@ -302,7 +302,7 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 
 
 def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
-    """Convert a document of an earlier version, which had the fields of `progress` beside the others."""
+    """Convert a document of an earlier version, which had the fields of `progress` at its top level."""
     moved = {field.name for field in fields(AnalysisState)} & document.keys()
     progress = {name: document.pop(name) for name in moved}
     return {**document, "progress": progress, "earlier": document.pop("analysis", None)}

@@ -1,7 +1,7 @@
 """Exports as files: a report in a format or in all, its frames, a conversation, several reports.
 
 A file is written when it is asked for. A document is a process of seconds and up to 3 GB, so a few are written at a
-time, users in turn. A file is not written to its end if its client has left.
+time, users in turn. Writing stops if the client has left.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ class ExportTurns(TurnQueue[str]):
         super().__init__(_AT_A_TIME)
 
     def check(self, key: str) -> None:
-        """Raise InputError("exports_many") if the user has the most exports already."""
+        """Raise InputError("exports_many") if the user has the maximum number of exports already."""
         if key and [*self.waiting, *self.holders].count(key) >= _MOST_OF_USER:
             raise InputError("exports_many", count=_MOST_OF_USER)
 
     def choose(self, waiting: Sequence[str]) -> int:
-        """Choose the longest wait among the users with the fewest turns."""
+        """Choose the longest-waiting export of the users with the fewest exports being written."""
         return min(range(len(waiting)), key=lambda place: self.holders.count(waiting[place]))
 
 
@@ -180,7 +180,7 @@ def report(
 
 
 def _archive(analysis: Analysis, name: str, spoken: Language, stem: str) -> Export | None:
-    """Return one of _ARCHIVES, or None for a format."""
+    """Return the export with a name of _ARCHIVES, or None for a format."""
     match name:
         case "everything":
             return Export(f"{stem}.zip", _ZIP, zipped(all_files(analysis, spoken, stem)))

@@ -343,7 +343,11 @@ class Gate:
             raise InputError("route_origin", origin=site[:200])
 
     def _user(self, request: Request) -> User:
-        """Return the user of a request with the key of its session, without accounts with the process's key."""
+        """Return the user of a request, after checking its key: the session's or, without accounts, the process's.
+
+        Raises:
+            InputError: "login_needed" or "route_token".
+        """
         wanted, user = self.key, LOCAL_USER
         if self.services and self.services.accounts.exist():
             uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too

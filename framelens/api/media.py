@@ -102,7 +102,7 @@ def parse_side(given: str | None, sides: tuple[int, int]) -> int | None:
     """Parse the value of `?side=`, the longer side in pixels.
 
     Args:
-        given: The value; None without the parameter, for which None is returned.
+        given: The value; None, without the parameter, is returned unchanged.
         sides: The smallest and the largest allowed value.
 
     Raises:

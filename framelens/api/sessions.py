@@ -212,7 +212,7 @@ class SessionProtection:
             await send({"type": "websocket.close", "code": 1008})
 
     def _moment(self) -> tuple[int, int]:
-        """Return something that changes after each change of the accounts by this process, and once a second."""
+        """Return a value that changes with each change of the accounts by this process, and once a second."""
         services = self._gate.services
         return services.accounts.num_changes if services else 0, int(time.monotonic())
 
@@ -255,7 +255,7 @@ def _size_of(message: Message) -> int:
 
 
 def _protocols(scope: Scope) -> list[str]:
-    """Return the protocols that a WebSocket asks for; the third is Streamlit's session, which would be continued."""
+    """Return the protocols that a WebSocket asks for; the third names the Streamlit session to continue."""
     return Headers(scope=scope).get("sec-websocket-protocol", "").split(",")
 
 

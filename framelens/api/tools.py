@@ -20,8 +20,8 @@ class ToolCall:
 
     Attributes:
         services: The services.
-        source: Returns the file and the report that the caller means by a path or an id, at least either. The
-            file is None if it may not be opened.
+        source: Returns the file and the report that the caller means by a path or an id, at least one of the two. The
+            file is None if it is missing or may not be opened.
         folder: Returns a folder or file that the caller names by its path. Raises InputError where it is outside of the
             folders that may be opened.
         cancel: Set when the call is cancelled or the server ends.

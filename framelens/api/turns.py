@@ -51,7 +51,7 @@ class TurnQueue(Generic[KeyT]):
         raise NotImplementedError
 
     def note(self, key: KeyT) -> None:
-        """Take notice of a turn that begins."""
+        """Record that a turn begins; subclasses override this."""
 
     def _begin(self, key: KeyT) -> None:
         self.holders.append(key)

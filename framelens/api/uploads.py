@@ -78,7 +78,7 @@ async def offset_or_append(request: Request, services: Services) -> Response:
 
 
 async def append(request: Request, videos: VideoRepository, audit: AuditLog, upload: Upload, offset: int) -> Upload:
-    """Append the request's body to an upload at `offset`, which must be its end, and return it.
+    """Append the request's body to an upload at `offset`, which must be its end, and return the upload.
 
     Raises:
         InputError: "upload_too_long", "upload_conflict" or "upload_busy".
@@ -101,7 +101,10 @@ def _finish(videos: VideoRepository, audit: AuditLog, upload: Upload) -> None:
 
 
 async def _check(request: Request, services: Services, probes: CapacityLimiter) -> Response:
-    """Probe an upload. Each probe starts a process, so few run at a time; the others hold no thread meanwhile."""
+    """Probe an uploaded video, and delete a file that is no video.
+
+    Each probe starts a process, so few run at a time; requests that wait for a probe hold no thread.
+    """
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
     if upload.purpose != "video":  # it is checked where it is read
         return Response(status_code=204)

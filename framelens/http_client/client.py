@@ -177,7 +177,7 @@ def short_request(
 
 
 def _moved(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
-    """Return the same request to where a redirect leads within the origin; None for every other response."""
+    """Return the request for the target of a redirect within the origin; None for every other response."""
     target = response.next_request
     becomes_get = response.status_code == HTTPStatus.SEE_OTHER and request.method != "GET"
     if target is None or becomes_get or _origin(target.url) != _origin(request.url):
@@ -206,7 +206,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def request_loop() -> asyncio.AbstractEventLoop:
-    """Return the event loop of all requests to engines, which runs in a daemon thread of its own."""
+    """Return the event loop of requests to engines, hubs and clusters, which runs in its own daemon thread."""
     with _loop_lock:
         return _create_loop()
 

@@ -130,7 +130,7 @@ class _LimitedBody(httpx.AsyncByteStream):
         self._lines = _Lines() if "event-stream" in response.headers.get("content-type", "") else None
 
     def check_headers(self) -> None:
-        """Raise an error if the body is compressed or announced as too long; drop a refusal's body."""
+        """Raise an error for a compressed or too long body, by its headers; drop a compressed body of a refusal."""
         headers = self._response.headers
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity") and not self._limits.is_raw:
@@ -194,7 +194,7 @@ class _Lines:
         self._head = b""
 
     def add(self, piece: bytes) -> bool:
-        """Add a piece, and return whether it ends a line with data."""
+        """Add a piece, and return whether it ends a line that begins with "data:"."""
         has_event = False
         first, *rest = piece.split(b"\n")
         self._head = (self._head + first[:5])[:5]

@@ -26,7 +26,7 @@ class NoAnswer(Exception):
     """A request without a usable answer.
 
     Attributes:
-        status: HTTP status, or None if there was no connection.
+        status: HTTP status, or None without a connection or an answer in time.
         redirect: Address on another origin that the answer redirected to, "" without a redirect.
         body: Beginning of the answer's text.
         headers: Headers of a refusal.
@@ -60,7 +60,7 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, max_b
         The parsed JSON, None for an empty body.
 
     Raises:
-        NoAnswer: No connection, a status other than 2xx, a body that is too long or no JSON.
+        NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long, compressed or no JSON.
     """
     body = _get(url, api_key, timeout_seconds, max_bytes)
     found = read_json(body)
@@ -73,7 +73,7 @@ def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> st
     """Get the text at `url`; the arguments are the same as for `get_json`.
 
     Raises:
-        NoAnswer: No connection, a status other than 2xx, or a body that is too long.
+        NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long or compressed.
     """
     return _get(url, api_key, timeout_seconds, _MOST_BYTES).decode(errors="replace")
 

@@ -21,9 +21,9 @@ _NAMES = {"openai_api_base": "base_url", "model_name": "model", "openai_api_key"
 class ChatModel(EngineChat):
     """A chat model served by vLLM, `framelens serve` or any other engine with the OpenAI chat completions API.
 
-    Missing arguments come from the settings: `base_url` from FRAMELENS_BASE_URL (the first of several), `api_key` from
-    FRAMELENS_API_KEY and `model` from VLLM_MODEL_PATH, or else the only model that the engine serves. Errors are
-    subclasses of AppError and name the address; `str(error)` is a sentence.
+    Missing arguments come from the settings: `base_url` from FRAMELENS_BASE_URL (of several addresses the first in
+    alphabetical order), `api_key` from FRAMELENS_API_KEY and `model` from VLLM_MODEL_PATH, or else the only model that
+    the engine serves. Errors are subclasses of AppError and name the address; `str(error)` is a sentence.
 
     Raises:
         ConfigError: No address is given or set, or the address is malformed.

@@ -55,7 +55,7 @@ class _PluralFormatter(Formatter):
             yield before, name, _ENDED if is_ended else spec, conversion
 
     def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Return a value that was given, or a command."""
+        """Return the given value, an engine's address without its password; else the command of this name."""
         if command := _COMMANDS.get(str(key)) if key not in kwargs else None:
             return command()
         value = super().get_value(key, args, kwargs)
@@ -186,7 +186,7 @@ def t(key: str, language: Language | None = None, /, **values: object) -> str:
 
 
 def label(key: str, otherwise: str) -> str:
-    """Return the text of a key, or `otherwise` without a text: a plugin or a stored report may name any key."""
+    """Return the text of a key, or `otherwise` if it has no text: a plugin or a stored report may name any key."""
     try:
         return t(key)
     except KeyError:

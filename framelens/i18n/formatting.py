@@ -37,7 +37,7 @@ def two_figures(value: float) -> float:
 
 
 def _measure(seconds: float) -> tuple[str, str]:
-    """Return a duration as a number with one or two digits and its unit: "s", "min" or "h"."""
+    """Return a duration rounded to at most two figures, and its unit: "s", "min" or "h"."""
     if seconds < 0.95 * _MINUTE:
         step = 1 if seconds < 10 else 5
         return str(max(1, step * round(seconds / step))), "s"
@@ -61,7 +61,7 @@ def stage_text(state: AnalysisState) -> str:
 
 
 def beside_text(state: AnalysisState) -> list[str]:
-    """Return the activities in parallel to the stage: reading the file, and transcribing its sound."""
+    """Return the activities in parallel to the stage: hashing the file, and transcribing it or separating speakers."""
     found = []
     if state.hashing:
         found.append(t("stage.hashing", percent=state.hashing.percent))
@@ -78,7 +78,7 @@ def beside_text(state: AnalysisState) -> list[str]:
 
 
 def doing_text(state: AnalysisState, name: str = "") -> str:
-    """Return the current activity in one line, which begins with the video's name if there are several."""
+    """Return the current activity in one line, after `name`, the video's name if there are several videos."""
     return " · ".join(filter(None, (name, stage_text(state), *beside_text(state))))
 
 
@@ -135,7 +135,7 @@ def speaker_letter(number: int) -> str:
 
 
 def attributed(transcript: Transcript | None, *, only_named: bool = False) -> tuple[Cue, ...]:
-    """Return the cues, each with its speaker in the text; `only_named` leaves out speakers without a given name."""
+    """Return the cues with the speaker in the text; with `only_named` only speakers whom a user has named."""
     if transcript is None:
         return ()
     if not transcript.speakers:

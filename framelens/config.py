@@ -45,7 +45,7 @@ _MAY_BE_EMPTY = ("FRAMELENS_PLUGINS",)
 """Variables that have a meaning when they are empty: no plugins."""
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
 # Prefixes of other programs' variables that .env may set: the hubs' clients, vLLM, CUDA, links between machines;
-# and ours that the parts which download models read.
+# and our own variable for downloading models.
 _PASSED_ON = (
     *("HF_", "HUGGING_FACE_", "MODELSCOPE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_"),
     *("HTTP_", "HTTPS_", "NO_PROXY", "FRAMELENS_HUB"),
@@ -88,13 +88,13 @@ class AccessSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings. An empty `base_url` means that FrameLens starts an engine itself; it may name several.
+    """All settings. `base_url` may name several remote engines; if it is empty, FrameLens starts an engine itself.
 
     A `model_path` that is the address of a model's page on a hub becomes the model's id.
     """
 
     model_path: str
-    model_chosen: bool  # the user named a model; otherwise it is the default
+    model_chosen: bool  # the user named a model; in a variable, the default is not counted
     vllm_config: dict[str, Any]
     data_dir: Path
     input_dirs: tuple[Path, ...]
@@ -138,17 +138,17 @@ class Settings:
 
     @property
     def asked_model(self) -> str:
-        """Return the model to request from a remote engine; "" if the user named no model, so that it uses its own."""
+        """Return the model to request from a remote engine; "" if the user named no model, for the engine's own."""
         return self.model_path if self.model_chosen else ""
 
 
 def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:
-    """Return every variable as set by the environment and `.env`, before any check."""
+    """Return every variable as set by the environment, `.env` and the choice on the page, before any check."""
     return _values(os.environ if environ is None else environ, dotenv)
 
 
 def plugin_names(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> frozenset[str] | None:
-    """Return the plugins that FRAMELENS_PLUGINS names, separated by commas; None, for all plugins, if it isn't set."""
+    """Return the names in FRAMELENS_PLUGINS, or None if it isn't set, which means all plugins."""
     given = as_given(environ, dotenv).get("FRAMELENS_PLUGINS")
     return None if given is None else frozenset(given.replace(",", " ").split())
 

@@ -1,9 +1,9 @@
 """Registry of plugins and their parts, which are named so that listing them imports nothing.
 
-The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages, and gets those
-of the plugins that are switched on: the built-in plugins of `framelens.plugins`, and installed packages with an entry
-point in the group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated
-by commas; without it all are used, and with an empty value no plugin.
+The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages of the plugins
+that are switched on: the built-in plugins of `framelens.plugins`, and installed packages with an entry point in the
+group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated by commas;
+without it all plugins are used, and with an empty value no plugin.
 
 A plugin that can't be loaded is left out, and its `PluginState` has the reason; a part of a plugin that can't be used
 is left out, too, and `left_out` names it. Everything else works.
@@ -50,7 +50,7 @@ SLOTS = (
 - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has no video.
-- mcp.tools(): yields functions, each a tool of the MCP server that has its name (`framelens.api.tools`).
+- mcp.tools(): yields functions, each a tool of the MCP server with the name of the function (`framelens.api.tools`).
 - models.extra(catalogue): draws on the Models page.
 - range.action(): returns an `app.components.ranges.RangeAction` for ranges of a video, whose button is at each finding,
   chapter, interval and search hit, and at a range drawn in the player.
@@ -347,7 +347,8 @@ def in_slot(place: str, gives: type | UnionType = object, *, each: type | None =
 def results(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Any]:
     """Call the functions of plugins for a place without arguments, and yield their results.
 
-    The results of installed plugins are checked as by `guarded`; a function of theirs that fails is left out.
+    The results of installed plugins are checked as by `guarded`; a function of an installed plugin that fails is left
+    out.
     """
     for plugin, reference, function in _placed(place):
         try:
@@ -382,10 +383,10 @@ def guarded(
 
     Args:
         plugin: The plugin.
-        function: Its function.
-        gives: Type that it must return.
-        each: Type of the items that it must return, if it returns several.
-        may_exit: Whether it may end the program.
+        function: A function of the plugin.
+        gives: Type that the function must return.
+        each: Type of the items, if the function returns several.
+        may_exit: Whether the function may end the program.
     """
     if plugin.name in BUILT_IN:
         return function

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from framelens.video.features.frame_signature import DetailedGlance, Glance
 from framelens.video.readers.base import CELL_SIZE
 from framelens.video.shots.cut_detector import likeness
-from framelens.video.shots.take_dissolves import TakeFrame, find_take_dissolve, straight_line
+from framelens.video.shots.take_dissolves import MIXED, are_mixed, find_take_dissolve, straight_line
 
 # The numbers below were chosen by hand and not tuned individually. Together they detect 94 % of 1,344 wipes between
 # real clips, and no wipe in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
@@ -122,7 +122,7 @@ _BEGUN = 0.1
 _MOST_REST_WIDER = 0.25
 """Most that a reading may leave unexplained to be preferred to a part of it."""
 _LEAST_MIXED = 3
-"""Pictures that are clearly mixed: between 15 and 85 %."""
+"""Pictures that are clearly mixed."""
 _LARGEST_STEP = 0.45
 """Growth of the second picture's share from one sample to the next, at most."""
 _CELL_CHANGE, _CELL_APART = 0.04, 0.15
@@ -151,9 +151,6 @@ _TAKE_LENGTHS_SECONDS = (0.45, 0.6, 0.75, 0.95, 1.2, 1.6)
 """Lengths of dissolves between takes that are looked for."""
 _LEAST_TAKES = 4
 """Detailed frames of a dissolve between takes, with a frame before and after it."""
-_CHANGED_TAKES, _MOST_REST_TAKES, _MOST_LIT_TAKES = (0.04, 0.6), 0.5, 0.6
-"""Share of the cells whose luma changes between two takes of one scene; the change halfway that the mixture may leave
-unexplained; mean change of the luma over its mean absolute change, at most. Where these hold, pixels are compared."""
 _CUT_SHARE = 0.8
 """Share of the whole change: where one sample brings more, it is a cut, which is cheap to tell."""
 _FLAT = 0.012
@@ -185,7 +182,7 @@ class GradualDetector:
         self._jumps: deque[float] = deque()  # from the sample before to each sample
         self._stretches: deque[list[MovingStretch]] = deque([] for _ in range(_CALM_SAMPLES))
         self._reads_all = False
-        self._takes: deque[tuple[TakeFrame, Glance]] = deque()
+        self._detailed: deque[tuple[float, DetailedGlance]] = deque()
         self._take_dissolves: list[Gradual] = []
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
@@ -215,23 +212,19 @@ class GradualDetector:
 
     def push_detailed(self, time_seconds: float, look: DetailedGlance) -> None:
         """Add details of a frame, six to nine a second; `push` the frame first."""
-        self._takes.append((TakeFrame(time_seconds, look.luma), look))
-        while time_seconds - self._takes[0][0].seconds > 1.2 * _TAKE_LENGTHS_SECONDS[-1]:
-            self._takes.popleft()
+        self._detailed.append((time_seconds, look))
+        while time_seconds - self._detailed[0][0] > 1.2 * _TAKE_LENGTHS_SECONDS[-1]:
+            self._detailed.popleft()
         self._take_dissolves += filter(None, map(self._read_takes, _TAKE_LENGTHS_SECONDS))
 
     def _read_takes(self, length_seconds: float) -> Gradual | None:
-        """Return the dissolve between takes of one scene that ends now, or None without a dissolve."""
-        end = self._takes[-1][0].seconds
-        place = bisect_left(self._takes, end - length_seconds - 1e-6, key=lambda take: take[0].seconds)
-        (start, *_), first = self._takes[place]
-        if end - start < 0.8 * length_seconds or len(self._takes) - place < _LEAST_TAKES:
+        """Return the dissolve of this length between takes of one scene that ends now, or None without a dissolve."""
+        end = self._detailed[-1][0]
+        place = bisect_left(self._detailed, end - length_seconds - 1e-6, key=itemgetter(0))
+        if end - self._detailed[place][0] < 0.8 * length_seconds or len(self._detailed) - place < _LEAST_TAKES:
             return None
-        middle = self._takes[(place + len(self._takes)) // 2][1]
-        if not _may_join_takes(first, middle, self._takes[-1][1]):
-            return None
-        mixed = find_take_dissolve([sample for sample, _ in islice(self._takes, place, None)])
-        return None if mixed is None else Gradual(*mixed, "dissolve")
+        found = find_take_dissolve(list(islice(self._detailed, place, None)))
+        return None if found is None else Gradual(*found, "dissolve")
 
     @staticmethod
     def _is_past(known: Gradual, found: Gradual | None, time_seconds: float) -> bool:
@@ -333,20 +326,6 @@ def _together(moved: NDArray[np.float32]) -> bool:
     return off.size > 0 and float((off < _CELL_APART).mean()) >= _LEAST_TOGETHER
 
 
-def _may_join_takes(first: Glance, middle: Glance, last: Glance) -> bool:
-    """Return whether part of the scene changes, and the middle resembles a mixture enough to compare pixels."""
-    difference = cv2.absdiff(first.levels[0], last.levels[0])
-    changed = cv2.countNonZero(cv2.threshold(difference, 255 * _CELL_CHANGE, 255, cv2.THRESH_BINARY)[1])
-    if not _CHANGED_TAKES[0] < changed / difference.size < _CHANGED_TAKES[1]:
-        return False
-    if abs(last.brightness - first.brightness) * 255 > _MOST_LIT_TAKES * cv2.sumElems(difference)[0] / difference.size:
-        return False
-    whole, part = last.cells[0] - first.cells[0], middle.cells[0] - first.cells[0]
-    size = float(whole @ whole)
-    share = float(part @ whole) / size
-    return 0.2 < share < 0.8 and float(part @ part) / size - share**2 < _MOST_REST_TAKES**2
-
-
 def _unmixed(moved: NDArray[np.float32]) -> Swept | None:
     """Return where the samples are mixtures of the first and last sample, or None if the samples between are not.
 
@@ -359,7 +338,7 @@ def _unmixed(moved: NDArray[np.float32]) -> Swept | None:
     size = float(whole @ whole)
     shares = moved @ whole / size
     steps = np.diff(shares)
-    mixed = (shares > 0.15) & (shares < 0.85)
+    mixed = are_mixed(shares)
     if np.count_nonzero(mixed) < _LEAST_MIXED or steps.min() < -0.02 or steps.max() > _LARGEST_STEP:
         return None
     sizes = np.einsum("nx,nx->n", moved, moved)
@@ -376,7 +355,7 @@ def _is_mixture(middle: Glance, calm: Glance, other: Glance) -> bool:
     """Return whether a picture may be halfway from or to a calm picture, by the tests of `_find_calm`."""
     alike, to_calm, to_other = likeness(calm, other), likeness(middle, calm), likeness(middle, other)
     share = (to_calm - alike * to_other) / (1 - alike**2) * middle.contrast / calm.contrast
-    if not 0.15 < share < 0.85:
+    if not MIXED[0] < share < MIXED[1]:
         return False
     expected = ((1 - share) * other.contrast) ** 2
     left = middle.contrast**2 + (share * calm.contrast) ** 2 - 2 * share * to_calm * middle.contrast * calm.contrast
@@ -395,7 +374,7 @@ def _find_calm(samples: Sequence[tuple[float, Glance]], calm: int) -> Gradual | 
     gram, sizes = ends @ ends.T, ends @ pictures.T
     shares = np.linalg.solve(gram, sizes)  # of the calm picture and of the other picture, in each sample
     steps = np.diff(shares[0]) if calm else -np.diff(shares[0])
-    mixed = (shares[0] > 0.15) & (shares[0] < 0.85)
+    mixed = are_mixed(shares[0])
     if np.count_nonzero(mixed) < _LEAST_MIXED or steps.min() < -0.05 or steps.max() > _LARGEST_STEP:
         return None
     share, sizes, pictures = shares[0, mixed], sizes[:, mixed], pictures[mixed]

@@ -5,6 +5,7 @@ A class is replaced by a subclass, and a method is wrapped.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils import script_requests
 from streamlit.runtime.scriptrunner_utils.exceptions import StopException
 from streamlit.runtime.scriptrunner_utils.script_requests import (
     RerunData,
@@ -44,12 +46,41 @@ Address = tuple[tuple[str, str], ...]
 
 def apply() -> None:
     """Apply all patches; called once, before Streamlit runs a script."""
+    script_requests._coalesce_widget_states = _coalesced  # type: ignore[assignment]
     _stay_on_the_page()
     _draw_the_page_to_its_end()
     _pass_clicks_on()
     _finish_callbacks()
     _change_the_state_in_turn()
     _keep_messages()
+
+
+def _coalesced(old: WidgetStates | None, new: WidgetStates | None) -> WidgetStates | None:
+    """Merge the widgets of two requests, with all undelivered messages of each component.
+
+    All messages of a component are the value of one widget, and Streamlit keeps the newer request's value alone: a
+    press would be lost if the component reports its position before the press is handled. Of two messages with the
+    same name the newer message stays.
+    """
+    states = _coalesce_widget_states(old, new)
+    if not (old and new and states):
+        return states
+    earlier = {one.id: one.json_trigger_value for one in old.widgets if one.json_trigger_value}
+    merged = WidgetStates()
+    merged.CopyFrom(states)
+    for one in merged.widgets:
+        if one.json_trigger_value and one.id in earlier:
+            later = _messages(one.json_trigger_value)
+            names = {message.get("event") for message in later}
+            kept = [message for message in _messages(earlier[one.id]) if message.get("event") not in names]
+            one.json_trigger_value = json.dumps(kept + later)
+    return merged
+
+
+def _messages(value: str) -> list[dict[str, Any]]:
+    """Return the messages in the value of a component's widget."""
+    found = json.loads(value)
+    return [message for message in (found if isinstance(found, list) else [found]) if isinstance(message, dict)]
 
 
 class _Addresses:
@@ -131,7 +162,7 @@ class _Requests(ScriptRequests):
     def _taken(self, request: ScriptRequest) -> ScriptRequest:
         if request.type is not ScriptRequestType.RERUN:
             return request
-        self._undelivered = _coalesce_widget_states(self._undelivered, request.rerun_data.widget_states)
+        self._undelivered = _coalesced(self._undelivered, request.rerun_data.widget_states)
         return replace(request, _rerun_data=replace(request.rerun_data, widget_states=self._undelivered))
 
     def deliver(self) -> None:
@@ -154,7 +185,7 @@ class _Requests(ScriptRequests):
         """Stop the runner; return the widgets of the requests whose callbacks have not begun, or None."""
         with self._lock:
             waiting = self._rerun_data.widget_states if self._state is ScriptRequestType.RERUN else None
-            undelivered, self._undelivered = _coalesce_widget_states(self._undelivered, waiting), None
+            undelivered, self._undelivered = _coalesced(self._undelivered, waiting), None
             self.request_stop()
             return undelivered
 
@@ -192,7 +223,7 @@ def _pass_clicks_on() -> None:
     def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
         requests = _requests_of(self._scriptrunner)
         if requests is not None and client_state is not None and not client_state.fragment_id:
-            states = _coalesce_widget_states(requests.stop_and_take(), client_state.widget_states)
+            states = _coalesced(requests.stop_and_take(), client_state.widget_states)
             if states is not None:
                 client_state.widget_states.CopyFrom(states)
         request(self, client_state)

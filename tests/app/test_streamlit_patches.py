@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from functools import partial
 from types import SimpleNamespace
@@ -17,8 +18,14 @@ from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils import script_requests
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequest, ScriptRequestType
+from streamlit.runtime.scriptrunner_utils.script_requests import (
+    RerunData,
+    ScriptRequest,
+    ScriptRequests,
+    ScriptRequestType,
+)
 from streamlit.runtime.state import SafeSessionState, SessionState
 
 from app import streamlit_patches
@@ -46,6 +53,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> None:
         ForwardMsgQueue: ("clear",),
         SafeSessionState: ("__init__", "on_script_finished", "on_script_will_rerun"),
         ScriptRunner: ("_run_script", "_maybe_handle_execution_control_request"),
+        script_requests: ("_coalesce_widget_states",),
         script_runner: ("ScriptRequests",),
         runtime_state: ("SessionState",),
     }.items():
@@ -155,3 +163,25 @@ def test_click_of_a_run_that_never_began_is_passed_on(*, is_taken_up: bool) -> N
     session._scriptrunner = second
     AppSession.request_rerun(session, ClientState(widget_states=with_click("c")))
     assert clicked(make_runner(state, made[1])) == ["c"]  # the others were called
+
+
+def with_messages(*messages: tuple[str, object]) -> RerunData:
+    """A request with messages of a component."""
+    states = WidgetStates()
+    value = json.dumps([{"event": name, "value": value} for name, value in messages])
+    states.widgets.add(id="player", json_trigger_value=value)
+    return RerunData(widget_states=states)
+
+
+@pytest.mark.usefixtures("patched")
+@pytest.mark.parametrize("requests_type", ["Streamlit's", "patched"])
+def test_messages_of_one_component_are_all_delivered(requests_type: str) -> None:
+    requests = ScriptRequests() if requests_type == "Streamlit's" else script_runner.ScriptRequests()  # type: ignore[attr-defined]
+    for request in (with_messages(("act", 1), ("seek", 2)), with_messages(("seek", 3)), with_messages(("range", 4))):
+        requests.request_rerun(request)
+    (widget,) = requests.on_scriptrunner_ready().rerun_data.widget_states.widgets
+    assert [(one["event"], one["value"]) for one in json.loads(widget.json_trigger_value)] == [
+        ("act", 1),
+        ("seek", 3),
+        ("range", 4),
+    ]

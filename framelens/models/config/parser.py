@@ -1,8 +1,8 @@
 """Parser of config.json files: builds a Shape and guesses nothing; missing, wrong or unknown values are errors.
 
 Both styles are supported: everything at the top level, as in Qwen2-VL, and a `text_config` (or `language_config`)
-beside a `vision_config`. Language models of these lines are supported: Llama, Qwen, GLM and Gemma lines and DeepSeek's
-with latent attention, dense or with experts.
+beside a `vision_config`. The language model is of the Llama, Qwen, GLM or Gemma line or DeepSeek's with latent
+attention, dense or with experts.
 """
 
 from collections.abc import Iterable, Mapping

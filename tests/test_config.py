@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -71,7 +72,7 @@ def test_env_example_is_valid_and_holds_the_defaults(tmp_path: Path) -> None:
 def test_every_setting_is_named_in_the_example_file() -> None:
     source = (REPOSITORY / "framelens" / "config.py").read_text()
     example = (REPOSITORY / ".env.example").read_text()
-    names = {word for word in source.replace('"', " ").split() if word.startswith("FRAMELENS_")}
+    names = set(re.findall(r"\bFRAMELENS_[A-Z0-9_]*[A-Z0-9]\b", source))
     assert names
     assert [name for name in names if name not in example] == []
 

@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     # With this set every start would compile every library again, ours and the peers'.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     given.work.mkdir(parents=True, exist_ok=True)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     with given.out.open("w", encoding="utf-8") as out:
         for line in _report(given):
             print(line, flush=True)

@@ -77,17 +77,22 @@ def model_conflict(served: Mapping[str, str]) -> EngineError | None:
 
 
 class RemoteEngine(Engine):
-    """An OpenAI-compatible server at `base_url`. An empty `model` means the only model served there.
+    """An OpenAI-compatible server at `base_url`.
+
+    An empty `model` means the only model served there, or `preferred` if that is one of several.
 
     Attributes:
         base_url: Address, ending in the API version.
         model: Name of the model that is asked for.
     """
 
-    def __init__(self, base_url: str, api_key: str = "", model: str = "", *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, base_url: str, api_key: str = "", model: str = "", *, preferred: str = "", timeout_seconds: float = 10.0
+    ) -> None:
         self.base_url = normal_base_url(base_url)
         self._api_key = api_key
         self.model = model
+        self._preferred = preferred
         self._timeout_seconds = timeout_seconds
         self._info: EngineInfo | None = None
         self._is_vllm = False
@@ -171,6 +176,8 @@ class RemoteEngine(Engine):
             return self.model
         if not self.model and len(served) == 1:
             return served[0]
+        if not self.model and self._preferred in served:
+            return self._preferred
         if not served:
             raise EngineError("remote_serves_nothing", base_url=self.base_url)
         listed = redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")

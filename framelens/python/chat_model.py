@@ -65,11 +65,13 @@ def _completed(fields: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError("chat_model_address")
     fields["base_url"] = normal_base_url(str(fields["base_url"]))
     if not fields.get("model"):
-        fields["model"] = settings.asked_model or _served_model(fields["base_url"], fields["api_key"])
+        fields["model"] = settings.asked_model or _served_model(
+            fields["base_url"], fields["api_key"], settings.model_path
+        )
     return fields
 
 
-def _served_model(base_url: str, api_key: Any) -> str:
-    """Return the only model that an engine serves."""
+def _served_model(base_url: str, api_key: Any, preferred: str) -> str:
+    """Return the only model that an engine serves, or the preferred one of several."""
     key = api_key.get_secret_value() if hasattr(api_key, "get_secret_value") else api_key
-    return RemoteEngine(base_url, key).ensure_ready(lambda _: None, threading.Event()).model
+    return RemoteEngine(base_url, key, preferred=preferred).ensure_ready(lambda _: None, threading.Event()).model

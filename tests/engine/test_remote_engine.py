@@ -85,6 +85,12 @@ def test_unserved_model_error_lists_served_and_nearest(server: str) -> None:
 def test_several_served_models_need_a_choice(server: str) -> None:
     serving("a", "b")
     assert failure(RemoteEngine(server)).key == "remote_model_unchosen"
+    assert failure(RemoteEngine(server, preferred="c")).key == "remote_model_unchosen"
+
+
+def test_the_preferred_model_is_taken_among_several(server: str) -> None:
+    serving("a", "b")
+    assert RemoteEngine(server, preferred="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
 
 
 def test_a_server_without_a_model(server: str) -> None:

@@ -317,7 +317,8 @@ def _remote_engines(settings: Settings) -> tuple[RemoteFacts, ...]:
 
 
 def _remote_engine(base_url: str, settings: Settings) -> RemoteFacts:
-    engine = RemoteEngine(base_url, settings.api_key, _asked_model(settings), timeout_seconds=_REMOTE_SECONDS)
+    model, seconds = _asked_model(settings), _REMOTE_SECONDS
+    engine = RemoteEngine(base_url, settings.api_key, model, preferred=settings.model_path, timeout_seconds=seconds)
     try:
         return RemoteFacts(base_url, engine.ensure_ready(lambda _: None, threading.Event()).model)
     except AppError as error:

@@ -76,7 +76,7 @@ def build_remote_engine(settings: Settings) -> Engine:
     from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 
     engines = [
-        RemoteEngine(base_url, settings.api_key, settings.asked_model)
+        RemoteEngine(base_url, settings.api_key, settings.asked_model, preferred=settings.model_path)
         for base_url in normal_base_urls(settings.base_url)
     ]
     if len(engines) == 1:

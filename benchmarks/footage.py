@@ -1,11 +1,17 @@
-"""Videos to measure on, made here: a textured ground with things that move, cut into shots."""
+"""Videos to measure on: given clips, or made here of a textured ground with things that move, cut into shots."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
+
+
+def clips_in(places: Sequence[Path]) -> list[Path]:
+    """Return the given clips, and those in the given folders."""
+    return [clip for place in places for clip in (sorted(place.iterdir()) if place.is_dir() else [place])]
 
 
 def make(path: Path, *, seconds: float, width: int, height: int, frame_rate: int, shot_seconds: float = 6.0) -> Path:

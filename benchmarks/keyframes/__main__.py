@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+from benchmarks.footage import clips_in
 from benchmarks.keyframes.files import measured_files, repeated
 from benchmarks.keyframes.first import first_table
 from benchmarks.keyframes.machine import machine_line
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keyframes", description=__doc__)
     parser.add_argument("--videos", type=Path, nargs="+", default=[], help="folders of videos with a truth.json")
     parser.add_argument("--judge", type=Path, help="the folder with eval_events.py")
-    parser.add_argument("--clips", type=Path, nargs="+", default=[], help="footage for the speed and memory files")
+    parser.add_argument("--clips", type=Path, nargs="+", default=[], help="clips or folders; speed and memory files")
     parser.add_argument("--files", type=Path, nargs="+", default=[], help="measure speed on these as they are instead")
     parser.add_argument("--only", choices=QUESTIONS, nargs="+", default=QUESTIONS, help="ask these questions alone")
     parser.add_argument("--rounds", type=int, default=5, help="of the speed measurements")
@@ -82,7 +83,7 @@ def _quality(given: argparse.Namespace, compared: Sequence[Tool]) -> Iterator[st
 
 
 def _costs(given: argparse.Namespace, compared: Sequence[Tool]) -> Iterator[str]:
-    files = {path.name: path for path in given.files} or measured_files(given.work, given.clips)
+    files = {path.name: path for path in given.files} or measured_files(given.work, clips_in(given.clips))
     if "speed" in given.only:
         yield "## Speed\n"
         yield from speed_tables(given.work, files, compared, rounds=given.rounds)

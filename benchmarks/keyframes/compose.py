@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.footage import clips_in
 from benchmarks.keyframes.kinds import KINDS, drawn
 
 Look = NDArray[np.float32]
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if bool(given.backgrounds) != bool(given.inserts):
         parser.error("--backgrounds and --inserts go together")
-    clips = [clip for place in given.clips for clip in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    clips = clips_in(given.clips)
     given.out.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
         if given.backgrounds:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from framelens.video.features.frame_signature import DetailedGlance, Glance
 from framelens.video.readers.base import CELL_SIZE
 from framelens.video.shots.cut_detector import likeness
-from framelens.video.shots.take_dissolves import MIXED, are_mixed, find_take_dissolve, straight_line
+from framelens.video.shots.take_dissolves import MIXED, TakeDissolveDetector, are_mixed, straight_line
 
 # The numbers below were chosen by hand and not tuned individually. Together they detect 94 % of 1,344 wipes between
 # real clips, and no wipe in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
@@ -147,10 +147,6 @@ _LEAST_LEFT, _MOST_UNEXPLAINED = 0.25, 0.35
 """Where the other shot flashes instead: least contrast that is left, as above (a fade leaves none), and the most of a
 picture's contrast that the two pictures in any light leave unexplained. In the same stretches of movement it is 0.56 or
 more."""
-_TAKE_LENGTHS_SECONDS = (0.45, 0.6, 0.75, 0.95, 1.2, 1.6)
-"""Lengths of dissolves between takes that are looked for."""
-_LEAST_TAKES = 4
-"""Detailed frames of a dissolve between takes, with a frame before and after it."""
 _CUT_SHARE = 0.8
 """Share of the whole change: where one sample brings more, it is a cut, which is cheap to tell."""
 _FLAT = 0.012
@@ -182,7 +178,7 @@ class GradualDetector:
         self._jumps: deque[float] = deque()  # from the sample before to each sample
         self._stretches: deque[list[MovingStretch]] = deque([] for _ in range(_CALM_SAMPLES))
         self._reads_all = False
-        self._detailed: deque[tuple[float, DetailedGlance]] = deque()
+        self._take_detector = TakeDissolveDetector()
         self._take_dissolves: list[Gradual] = []
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
@@ -212,19 +208,8 @@ class GradualDetector:
 
     def push_detailed(self, time_seconds: float, look: DetailedGlance) -> None:
         """Add details of a frame, six to nine a second; `push` the frame first."""
-        self._detailed.append((time_seconds, look))
-        while time_seconds - self._detailed[0][0] > 1.2 * _TAKE_LENGTHS_SECONDS[-1]:
-            self._detailed.popleft()
-        self._take_dissolves += filter(None, map(self._read_takes, _TAKE_LENGTHS_SECONDS))
-
-    def _read_takes(self, length_seconds: float) -> Gradual | None:
-        """Return the dissolve of this length between takes of one scene that ends now, or None without a dissolve."""
-        end = self._detailed[-1][0]
-        place = bisect_left(self._detailed, end - length_seconds - 1e-6, key=itemgetter(0))
-        if end - self._detailed[place][0] < 0.8 * length_seconds or len(self._detailed) - place < _LEAST_TAKES:
-            return None
-        found = find_take_dissolve(list(islice(self._detailed, place, None)))
-        return None if found is None else Gradual(*found, "dissolve")
+        found = self._take_detector.push(time_seconds, look)
+        self._take_dissolves += (Gradual(*mixed, "dissolve") for mixed in found)
 
     @staticmethod
     def _is_past(known: Gradual, found: Gradual | None, time_seconds: float) -> bool:

@@ -7,7 +7,12 @@ moving outline keeps its energy, and a pixel that it passes changes at once. An 
 that changes, makes the picture only lighter or only darker.
 """
 
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 import cv2
@@ -15,8 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens.video.features.frame_signature import DetailedGlance, Glance
-from framelens.video.readers.base import Image
 
+_LENGTHS_SECONDS = (0.45, 0.6, 0.75, 0.95, 1.2, 1.6)
+"""Lengths of dissolves that are looked for."""
+_NUM_SHORT = 3
+"""Number of the shortest lengths, which are read at every sample; the others are read at every second sample."""
+_LEAST_SAMPLES = 4
+"""Samples of a dissolve, with a sample before and after it."""
 # The limits were chosen on one half of the footage (docs/benchmarks/keyframes.md, "Shots"): of 24 dissolves between two
 # takes of one man 21 are found, and 0 of 25,598 stretches without a dissolve are mistaken for a dissolve.
 _CHANGED = 16
@@ -59,13 +69,61 @@ class Mixed(NamedTuple):
     rest: float
 
 
-def find_take_dissolve(samples: Sequence[tuple[float, DetailedGlance]]) -> Mixed | None:
-    """Return the dissolve from the first of the samples to the last, or None if the samples show none.
+class _Sample:
+    """A frame with its seconds; what is computed for one stretch is kept for the next."""
 
-    Args:
-        samples: Frames with their seconds, in time order, at least three.
-    """
-    (_, begun), (_, middle), (_, ended) = samples[0], samples[len(samples) // 2], samples[-1]
+    def __init__(self, time_seconds: float, look: DetailedGlance) -> None:
+        self.time_seconds = time_seconds
+        self.look = look
+
+    @cached_property
+    def gradients(self) -> NDArray[np.float32]:
+        """Return the differences of each pixel to its left and upper neighbour, 2 x pixels; no first row and column."""
+        luma = self.look.luma
+        pairs = ((luma[1:, 1:], luma[1:, :-1]), (luma[1:, 1:], luma[:-1, 1:]))
+        return np.stack([cv2.subtract(*pair, dtype=cv2.CV_32F).ravel() for pair in pairs])
+
+    @cached_property
+    def energy(self) -> NDArray[np.float32]:
+        """Return the squared gradient at each pixel."""
+        return _products(self, self)
+
+
+def _products(one: _Sample, other: _Sample) -> NDArray[np.float32]:
+    """Return the scalar product of the two gradients at each pixel."""
+    return np.asarray(np.einsum("ij,ij->j", one.gradients, other.gradients))
+
+
+class TakeDissolveDetector:
+    """Streaming detector. `push` frames in order."""
+
+    def __init__(self) -> None:
+        self._samples: deque[_Sample] = deque()
+        self._reads_all = False
+
+    def push(self, time_seconds: float, look: DetailedGlance) -> list[Mixed]:
+        """Add a frame, six to nine a second; return the dissolves of any length that may end with it."""
+        self._samples.append(_Sample(time_seconds, look))
+        while time_seconds - self._samples[0].time_seconds > 1.2 * _LENGTHS_SECONDS[-1]:
+            self._samples.popleft()
+        self._reads_all = not self._reads_all
+        lengths = _LENGTHS_SECONDS if self._reads_all else _LENGTHS_SECONDS[:_NUM_SHORT]
+        return list(filter(None, map(self._read, lengths)))
+
+    def _read(self, length_seconds: float) -> Mixed | None:
+        """Return the dissolve of this length that ends now, or None without a dissolve."""
+        end = self._samples[-1].time_seconds
+        place = bisect_left(self._samples, end - length_seconds - 1e-6, key=attrgetter("time_seconds"))
+        if end - self._samples[place].time_seconds < 0.8 * length_seconds:
+            return None
+        if len(self._samples) - place < _LEAST_SAMPLES:
+            return None
+        return _dissolve(list(islice(self._samples, place, None)))
+
+
+def _dissolve(samples: Sequence[_Sample]) -> Mixed | None:
+    """Return the dissolve from the first of the samples to the last, or None if the samples show none."""
+    begun, middle, ended = samples[0].look, samples[len(samples) // 2].look, samples[-1].look
     if not _may_dissolve(begun, middle, ended):
         return None
     first, last = begun.luma, ended.luma
@@ -77,26 +135,27 @@ def find_take_dissolve(samples: Sequence[tuple[float, DetailedGlance]]) -> Mixed
     whole = last.take(places) - before
     if abs(float(whole.sum())) > _MOST_LIT * float(np.abs(whole).sum()):
         return None
-    moved = np.stack([look.luma.take(places) for _, look in samples]) - before
+    values = np.stack([sample.look.luma.take(places) for sample in samples]).astype(np.float32)
     size = float(whole @ whole)
-    shares = moved @ whole / size
+    shares = (values @ whole - float(before @ whole)) / size
     steps = np.diff(shares)
     mixed = np.flatnonzero(are_mixed(shares))
     if mixed.size < _LEAST_MIXED or steps.min() < -_LARGEST_FALL or steps.max() > _LARGEST_STEP:
         return None
-    share, moved = shares[mixed], moved[mixed]
-    times = np.array([samples[place][0] for place in mixed])
+    share = shares[mixed]
+    times = np.array([samples[place].time_seconds for place in mixed])
     slope, start = straight_line(times, share)
     if slope <= 0 or np.abs(share - slope * times - start).max() > _LARGEST_OFF:
         return None
-    off = np.minimum(np.abs(moved / whole - share[:, None]), 1).mean(axis=1)
+    moved = values[mixed] - before
+    off = np.minimum(np.abs(moved * (1 / whole) - share[:, None]), 1).mean(axis=1)
     if float((off / (2 * share * (1 - share))).mean()) > _MOST_SUDDEN:
         return None
-    if not _loses_energy([samples[place][1].luma for place in mixed], share, first, last, changed):
+    if not _loses_energy(samples, mixed, share, changed):
         return None
     rest = float(np.sqrt(np.maximum((moved**2).sum(axis=1) / size - share**2, 0)).mean())
     begin, end = -start / slope, (1 - start) / slope
-    return Mixed(max(samples[0][0], begin), min(samples[-1][0], end), rest)
+    return Mixed(max(samples[0].time_seconds, begin), min(samples[-1].time_seconds, end), rest)
 
 
 def _may_dissolve(first: Glance, middle: Glance, last: Glance) -> bool:
@@ -114,38 +173,29 @@ def _may_dissolve(first: Glance, middle: Glance, last: Glance) -> bool:
 
 
 def _loses_energy(
-    lumas: Sequence[Image], shares: NDArray[np.floating], first: Image, last: Image, changed: NDArray[np.bool_]
+    samples: Sequence[_Sample], mixed: NDArray[np.intp], shares: NDArray[np.floating], changed: NDArray[np.bool_]
 ) -> bool:
     """Return whether the edges of mixed pictures have the energy of a mixture of the first and last picture.
 
     Args:
-        lumas: Mixed pictures.
-        shares: Share of the last picture in each.
-        first: The first picture.
-        last: The last picture.
+        samples: The pictures.
+        mixed: Places of the mixed pictures among them.
+        shares: Share of the last picture in each mixed picture.
         changed: The pixels around which edges count.
     """
-    where = np.flatnonzero(cv2.dilate(changed.astype(np.uint8), _AROUND)[1:, 1:])
-    before, after = _gradients(first, where), _gradients(last, where)
-    energy, energy_after, common = float(before @ before), float(after @ after), float(before @ after)
+    first, last = samples[0], samples[-1]
+    where = cv2.dilate(changed.astype(np.uint8), _AROUND)[1:, 1:].ravel().astype(np.float32)
+    energy, energy_after = float(where @ first.energy), float(where @ last.energy)
     if min(energy, energy_after) < _LEAST_ALIKE * max(energy, energy_after):
         return False
-    missing, drops = [], []
-    for luma, share in zip(lumas, shares, strict=True):
-        edges = _gradients(luma, where)
-        kept = (1 - share) * energy + share * energy_after
-        expected = (1 - share) ** 2 * energy + share**2 * energy_after + 2 * share * (1 - share) * common
-        drop = kept - expected
-        missing.append((float(edges @ edges) - expected) / max(drop, 1e-6))
-        drops.append(drop / max(kept, 1e-6))
-    return max(drops) >= _LEAST_DROP and float(np.mean(missing)) <= _MOST_KEPT
-
-
-def _gradients(luma: Image, where: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return the differences of neighbouring pixels, across and down, at some pixels."""
-    values = luma.astype(np.float32)
-    across, down = values[1:, 1:] - values[1:, :-1], values[1:, 1:] - values[:-1, 1:]
-    return np.concatenate([across.take(where), down.take(where)])
+    common = float(where @ _products(first, last))
+    kept = (1 - shares) * energy + shares * energy_after
+    expected = (1 - shares) ** 2 * energy + shares**2 * energy_after + 2 * shares * (1 - shares) * common
+    drops = kept - expected
+    if (drops / np.maximum(kept, 1e-6)).max() < _LEAST_DROP:
+        return False
+    energies = np.array([where @ samples[place].energy for place in mixed])
+    return float(((energies - expected) / np.maximum(drops, 1e-6)).mean()) <= _MOST_KEPT
 
 
 def straight_line(places: NDArray[np.float64], values: NDArray[np.floating]) -> tuple[float, float]:

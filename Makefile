@@ -66,7 +66,7 @@ bench-ask:
 
 # The HTTP API of the app with CLIENTS (50) at once, ROUNDS of requests each.
 bench-api:
-	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.api \
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.plugins.server.api \
 	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # An hour of video through the real engine, once undisturbed and once killed by signal 9 and begun again.
@@ -77,7 +77,7 @@ bench-endurance:
 # 200 short videos on a Ray cluster of two nodes on this machine. FOOTAGE, a folder of real videos that clips are cut from
 # (else cards are drawn); VIDEOS, their number; ONLY of overhead, scaling, kills.
 bench-fleet:
-	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.batch \
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.plugins.batch \
 	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
 

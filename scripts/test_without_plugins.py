@@ -1,4 +1,4 @@
-"""Run the quick tests in a copy of the working tree without the folders of plugins and of their tests.
+"""Run the quick tests in a copy of the working tree without the folders of plugins, their tests and benchmarks.
 
     python scripts/test_without_plugins.py [PLUGIN …] [--only] [--tests PATH …]
 
@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="framelens-without-plugins-") as folder:
         copy_tree(Path(folder))
         for name in left_out:
-            for place in ("framelens", "tests"):
+            for place in ("benchmarks", "framelens", "tests"):
                 shutil.rmtree(Path(folder, place, "plugins", name), ignore_errors=True)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *QUICK, *given.tests]
         return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": folder}, check=False).returncode

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clips.__main__ import _lip_errors, _wrong_pictures
-from benchmarks.clips.films import CLICK_EVERY, COUNT, FILMS, even_times, make, watch
+from benchmarks.plugins.editing.__main__ import _lip_errors, _wrong_pictures
+from benchmarks.plugins.editing.films import CLICK_EVERY, COUNT, FILMS, even_times, make, watch
 from framelens.plugins.editing.clips.cutter import cut_clip
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,6 @@
-"""`python -m benchmarks.batch [--footage FOLDER] [--videos N] [--only …] [--work FOLDER]`: batches on a Ray cluster.
+"""Batches on a Ray cluster.
+
+    python -m benchmarks.plugins.batch [--footage FOLDER] [--videos N] [--only …] [--work FOLDER]
 
 overhead: two nodes on two cores against the local run on them. scaling: two nodes against one, with as much processor
 time each as a machine of their own has.
@@ -28,8 +30,8 @@ from typing import Any
 import psutil
 
 from benchmarks.analysis.machine import machine_line
-from benchmarks.batch.clips import make_clips
 from benchmarks.endurance import plain
+from benchmarks.plugins.batch.clips import make_clips
 from benchmarks.row import Row
 from framelens import config
 from framelens.core.domain import AnalysisRequest
@@ -186,7 +188,7 @@ def report_of(results: Results, key: str) -> Any:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.batch", description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks.plugins.batch", description=__doc__)
     parser.add_argument("--footage", type=Path)
     parser.add_argument("--videos", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)

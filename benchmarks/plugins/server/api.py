@@ -4,7 +4,7 @@ An analysis without a model is made first. Then the clients, at the same time, g
 report, list the jobs, upload a megabyte, and submit a file that was analysed before. Any unexpected answer counts as an
 error and makes the exit code 1.
 
-`python -m benchmarks.api --clients 50 --rounds 20`
+`python -m benchmarks.plugins.server.api --clients 50 --rounds 20`
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import httpx
 
 from benchmarks.page import serving
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 UPLOAD = bytes(1 << 20)
 Times = dict[str, list[float]]
 

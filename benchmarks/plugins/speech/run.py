@@ -1,4 +1,4 @@
-"""A transcription in a process of its own: `python -m benchmarks.speech.run WHO MODEL FILE`, words as JSON.
+"""A transcription in a process of its own: `python -m benchmarks.plugins.speech.run WHO MODEL FILE`, words as JSON.
 
 WHO is "framelens"; "library", which is faster-whisper's own call with its defaults; or "library-vad", with its filter.
 """

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.speech.voices import Recording, words_of
+from benchmarks.plugins.speech.voices import Recording, words_of
 
 Said = Sequence[tuple[float, str]]
 """Start and text of each word that was heard."""

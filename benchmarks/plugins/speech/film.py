@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speech.voices import RATE, Recording
+from benchmarks.plugins.speech.voices import RATE, Recording
 
 
 def write_film(folder: Path, recording: Recording) -> Path:

@@ -1,4 +1,4 @@
-"""Cuts at random, each compared with its video as decoded pictures: `python -m benchmarks.clips [VIDEO …]`.
+"""Cuts at random, each compared with its video as decoded pictures: `python -m benchmarks.plugins.editing [VIDEO …]`.
 
 An exact clip is right if its pictures, from the first to the last, are the requested pictures. A fast clip is right if
 its pictures follow each other without a gap and begin and end when the clip says. Clicks are compared with the pictures
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.clips.films import FILMS, Film, Watched, make, watch
+from benchmarks.plugins.editing.films import FILMS, Film, Watched, make, watch
 from framelens.core.errors import AppError
 from framelens.plugins.editing.clips.cutter import VideoClip, cut_clip, suffix_of
 from framelens.plugins.editing.clips.messages import ClipMode

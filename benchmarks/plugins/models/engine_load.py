@@ -1,7 +1,7 @@
 """Tokens that an engine reads a second under load, and the time of a step of its answers, on this machine's card.
 
-    python -m benchmarks.engine_load                                   Qwen2.5-VL-7B with its usual settings
-    python -m benchmarks.engine_load --model Qwen3-VL-8B --config '{"max_model_len": 8192}' --at-once 1 4 16
+    python -m benchmarks.plugins.models.engine_load    # Qwen2.5-VL-7B with its usual settings
+    python -m benchmarks.plugins.models.engine_load --model Qwen3-VL-8B --at-once 1 4 16
 
 vLLM runs the model's true shape with made-up weights, as `framelens models try` does, so nothing is downloaded. Each
 request has 16 new pictures of 896 × 504, no two alike, or the engine would find them in its cache. The time to read is
@@ -90,7 +90,7 @@ def seconds_for(endpoint: Endpoint, bodies: Sequence[str], at_once: int) -> tupl
 
 def main(words: list[str]) -> int:
     """Print a line for each number of requests at once, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine_load")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plugins.models.engine_load")
     parser.add_argument("--model", default="Qwen2.5-VL-7B-Instruct")
     parser.add_argument("--config", type=json.loads, default={"max_model_len": 32768}, metavar="JSON")
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4, 16, 32])

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.speech.forecast WHEELS`: the time left after a minute, as said and in truth.
+"""`python -m benchmarks.plugins.speech.forecast WHEELS`: the time left after a minute, as said and in truth.
 
 Beside it is the forecast by the seconds of sound, without looking for speech first, in the same run. Time is processor
 time, as other programs change the clock's; the last column is by the wall clock.
 
 The recordings have a quarter of an hour: a person's reading in a loop without pauses, with
-noise and music, with silence, and in one half alone. WHEELS is the folder of benchmarks.speech.
+noise and music, with silence, and in one half alone. WHEELS is the folder of benchmarks.plugins.speech.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.speech.__main__ import reading, whisper_base
-from benchmarks.speech.film import write_film
-from benchmarks.speech.voices import RATE, Recording, Sound, level_of, music, noise, silence
+from benchmarks.plugins.speech.__main__ import reading, whisper_base
+from benchmarks.plugins.speech.film import write_film
+from benchmarks.plugins.speech.voices import RATE, Recording, Sound, level_of, music, noise, silence
 from framelens import config
 from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.core.domain import SpeechSpans
@@ -39,7 +39,7 @@ _AFTER = (30.0, 60.0)
 
 def main(arguments: Sequence[str]) -> int:
     """Print the table and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speech.forecast", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plugins.speech.forecast", description=__doc__)
     parser.add_argument("wheels", type=Path, help="folder with the wheels")
     parser.add_argument("--work", type=Path, default=Path("build/bench-speech"))
     given = parser.parse_args(arguments)

@@ -1,1 +1,0 @@
-"""Clips compared with their videos, picture by picture: `python -m benchmarks.clips`."""

@@ -1,0 +1,1 @@
+"""Benchmarks of plugins, a folder each, as in framelens/plugins."""

@@ -1,0 +1,1 @@
+"""Load on an engine with dummy weights."""

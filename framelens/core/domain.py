@@ -145,6 +145,10 @@ class Shot:
             raise ValueError(f"Shot {self.number} ends at {self.end_seconds} before it starts at {self.start_seconds}")
 
 
+_BEYOND = 0.125
+"""Share of its length by which a transition exceeds its reading at each end: a reading spans shares of 0.1 to 0.9."""
+
+
 @dataclass(frozen=True)
 class Boundary:
     """A transition between two shots, [start_seconds, end_seconds).
@@ -155,6 +159,12 @@ class Boundary:
     start_seconds: float
     end_seconds: float
     type: BoundaryType
+
+    @property
+    def mixed_seconds(self) -> tuple[float, float]:
+        """Return start and end of the pictures that mix both shots; both are equal for a cut."""
+        beyond = _BEYOND * (self.end_seconds - self.start_seconds)
+        return self.start_seconds - beyond, self.end_seconds + beyond
 
 
 @dataclass(frozen=True)
@@ -197,7 +207,7 @@ class Selection:
     """Strategy for choosing keyframes, and the range [start_seconds, end_seconds) of the video.
 
     "auto" looks for events; "uniform" divides the range evenly; "every" takes a frame each `every_seconds`; "scenes"
-    takes the first frame of each shot; "codec" the codec's intra-coded frames; "times" the frames displayed at
+    takes the first clear frame of each shot; "codec" the codec's intra-coded frames; "times" the frames displayed at
     `times_seconds`.
     """
 

@@ -256,8 +256,8 @@ class Session:
             path: The video, or an address that a plugin reads, such as a link.
             frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
             strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
-                `every` seconds; "scenes" the first frame of each shot; "codec" the codec's key frames; "times" the
-                frames at `at`.
+                `every` seconds; "scenes" the first clear frame of each shot; "codec" the codec's key frames; "times"
+                the frames at `at`.
             every: Seconds between frames; implies "every".
             at: Times; imply "times".
             start: Start of the range.

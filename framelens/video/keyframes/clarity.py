@@ -28,8 +28,6 @@ picture, the second share of its own side is enough. In twelve drawn sweeps the 
 side; no sample of 18 real clips without a sweep is below both. Not tuned."""
 _MOVES = 1 / 255
 """Least mean difference of two samples of a picture that moves, 0..1 a channel: one level."""
-_BEYOND = 0.125
-"""Share of its length by which a transition exceeds its reading at each end: this spans shares of 0.1 to 0.9."""
 
 
 class ClarityTracker:
@@ -61,9 +59,8 @@ class ClarityTracker:
         wanted = np.asarray(times_seconds, np.float64)
         mixed = np.zeros(len(wanted), bool)
         for one in boundaries:
-            beyond = _BEYOND * (one.end_seconds - one.start_seconds)
-            if beyond:
-                mixed |= (wanted > one.start_seconds - beyond) & (wanted < one.end_seconds + beyond)
+            start, end = one.mixed_seconds
+            mixed |= (wanted > start) & (wanted < end)
         if not self._times:
             return mixed
         nearest = np.searchsorted(np.array(self._times), wanted, side="right") - 1

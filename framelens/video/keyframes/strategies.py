@@ -6,13 +6,13 @@ its answers about frames are here, too, since parent and worker share them.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal, Protocol
 
-from framelens.core.domain import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
+from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
 from framelens.core.errors import VideoError
 from framelens.video import limits
 from framelens.video.files import confined_folders, printable
@@ -32,6 +32,7 @@ class SurveyFacts:
     whole_frames: Sequence[float]
     num_frames: int = 0
     frame_seconds: float = 0.0
+    boundaries: Sequence[Boundary] = ()
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,14 @@ SAME_SECONDS = 1e-5
 LONG_SECONDS = 1.0
 """A frame that is shown for longer, since no other follows, is a still picture: a range that begins within this time
 begins with the frame, although the frame is earlier."""
+_FADE_IN_SECONDS = 0.6
+"""From the first picture of a fade that isn't dark until the picture is clear, as fades are set by editing programs."""
 _MOST_TARGETS = 100_000
 """Most targets: a file whose header claims years must not fill memory. Far fewer frames than this are kept, so the
 exact value has no effect."""
 
+Span = tuple[float, float]
+"""Half-open part of a video: seconds from its start."""
 Times = Callable[[Selection, SurveyFacts, int], list[FrameTarget]]
 
 
@@ -78,14 +83,26 @@ def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Fra
 
 
 def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[FrameTarget]:
-    """Return the first frame of each shot; after a gradual transition, the frame in the middle of the transition.
+    """Return the first frame of each shot after the transition before it: neither mixed nor dark.
 
     Shots of SHORT_SECONDS or less are left out if there are more shots than frames.
     """
     shots = surveyed.shots
     if len(shots) > frames:
         shots = [one for one in shots if one.end_seconds - one.start_seconds > SHORT_SECONDS] or shots
-    return [FrameTarget(shot.start_seconds, "shot") for shot in shots]
+    spans = [_unclear(one) for one in surveyed.boundaries]
+    return [FrameTarget(_clear_start(shot, spans), "shot") for shot in shots]
+
+
+def _unclear(boundary: Boundary) -> Span:
+    start, end = boundary.mixed_seconds
+    return (start, end + _FADE_IN_SECONDS) if boundary.type == "fade" else (start, end)
+
+
+def _clear_start(shot: Shot, spans: Iterable[Span]) -> float:
+    """Return the end of the unclear pictures at the start of a shot, its middle at most."""
+    clear = max((end for start, end in spans if start < shot.start_seconds < end), default=shot.start_seconds)
+    return min(clear, (shot.start_seconds + shot.end_seconds) / 2)
 
 
 def codec(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
@@ -114,10 +131,6 @@ def thinned(targets: Sequence[FrameTarget], frames: int) -> list[FrameTarget]:
         return list(targets)
     step = (len(targets) - 1) / max(1, frames - 1)
     return [targets[round(place * step)] for place in range(frames)]
-
-
-Span = tuple[float, float]
-"""Half-open part of a video: seconds from its start."""
 
 
 class FileTask(Protocol):
@@ -266,7 +279,9 @@ def _reason_for_none(selection: Selection, notices: Sequence[Notice]) -> str:
 def _surveyed(known: Known) -> SurveyFacts:
     decode, (first, start), (last, end) = known.decode, known.first, known.last
     step = (end - start) / (last - first) if last > first and not decode.is_variable_frame_rate else 0.0
-    return SurveyFacts(start, decode.readable_seconds, decode.shots, known.whole_frames, last - first + 1, step)
+    return SurveyFacts(
+        start, decode.readable_seconds, decode.shots, known.whole_frames, last - first + 1, step, decode.boundaries
+    )
 
 
 def names_times(selection: Selection) -> bool:

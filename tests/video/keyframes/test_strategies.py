@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from framelens.core.codec import from_json, receive, send, to_json
-from framelens.core.domain import Notice, Selection, Shot, Strategy
+from framelens.core.domain import Boundary, Notice, Selection, Shot, Strategy
 from framelens.core.errors import AppError
 from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.video import extractor
@@ -216,6 +216,14 @@ def test_times_outside_a_range_are_counted(card_video: Path) -> None:
     assert [one.time_seconds for one in chosen.keyframes] == [1.6]
     expected = Notice("times_outside_range", {"count": 2, "readable": "2.000", "start": "1.000"})
     assert expected in chosen.decode.notices
+
+
+def test_scenes_begin_when_the_transition_is_over() -> None:
+    shots = (Shot(1, 0.0, 4.0), Shot(2, 4.0, 8.0), Shot(3, 8.0, 10.0), Shot(4, 10.0, 10.5), Shot(5, 10.5, 12.0))
+    ends = (Boundary(7.6, 8.4, "fade"), Boundary(9.6, 10.4, "wipe"), Boundary(10.5, 10.5, "cut"))
+    cuts = (Boundary(3.6, 4.4, "dissolve"), *ends)
+    surveyed = SurveyFacts(0.0, 12.0, shots, (), boundaries=cuts)
+    assert asked(Selection("scenes"), surveyed, 5) == pytest.approx([0.0, 4.5, 9.0, 10.25, 10.5])
 
 
 def test_scenes_leave_out_short_shots_first() -> None:

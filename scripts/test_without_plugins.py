@@ -32,6 +32,7 @@ def main() -> int:
         for name in left_out:
             for place in ("benchmarks", "framelens", "tests"):
                 shutil.rmtree(Path(folder, place, "plugins", name), ignore_errors=True)
+        subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *QUICK, *given.tests]
         return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": folder}, check=False).returncode
 

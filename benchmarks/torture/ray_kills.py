@@ -28,8 +28,8 @@ def run(scale: Scale) -> Iterator[Line]:
     if (count := scale.count(_FULL)) < _LEAST:
         return
     # Both import Ray.
+    from benchmarks.clips import make_clips
     from benchmarks.plugins.batch.__main__ import cluster_of, open_bench, report_of
-    from benchmarks.plugins.batch.clips import make_clips
     from framelens.plugins.batch.runner import VideoEnded
     from tests.plugins.batch.ray_jobs.local_cluster import TOKEN
 

@@ -30,7 +30,7 @@ import psutil
 from playwright.async_api import Browser, Locator, Page, Response, WebSocket, async_playwright, expect
 from playwright.async_api import Error as PageError
 
-from benchmarks.plugins.batch.clips import make_clips
+from benchmarks.clips import make_clips
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.slow_engine import MODEL
 from framelens.i18n import t

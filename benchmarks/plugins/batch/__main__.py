@@ -30,8 +30,8 @@ from typing import Any
 import psutil
 
 from benchmarks.analysis.machine import machine_line
+from benchmarks.clips import make_clips
 from benchmarks.endurance import plain
-from benchmarks.plugins.batch.clips import make_clips
 from benchmarks.row import Row
 from framelens import config
 from framelens.core.domain import AnalysisRequest

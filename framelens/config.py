@@ -153,6 +153,12 @@ def plugin_names(environ: Mapping[str, str] | None = None, dotenv: Path | None =
     return None if given is None else frozenset(given.replace(",", " ").split())
 
 
+def export_environment(settings: Settings) -> None:
+    """Copy variables of `.env` for the hub's client and the engine to the environment, which takes precedence."""
+    for name, value in settings.passed_on.items():
+        os.environ.setdefault(name, value)
+
+
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """Read all settings.
 

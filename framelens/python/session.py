@@ -31,6 +31,7 @@ from framelens.services.keyframes import (
     parse_interval,
     parse_seconds,
 )
+from framelens.services.running import in_call
 from framelens.store.fs_utils import end_log, log_to
 from framelens.video.files import check_file
 from framelens.video.worker_pool import worker_ready, worker_started
@@ -520,7 +521,6 @@ class Session:
     def _typed(self, word: str, cancel: threading.Event | None) -> str:
         """Return the path of the file that a plugin reads for a link or another source; else `word`."""
         from framelens import registry
-        from framelens.services.running import in_call
 
         with in_call(self._settings, cancel):
             return registry.file_of(word)
@@ -731,9 +731,10 @@ def _selection(
 
 def _confirm_download(settings: Settings) -> None:
     """Confirm the download of the model, if it is needed."""
-    from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+    from framelens.services.engines.engine_builder import build_engine
     from framelens.services.readiness import readiness
+    from framelens.store.model_records import confirmed_downloads
 
     now = readiness(settings, build_engine(settings)[0])
     if now.kind == "download" and now.model:
-        confirmed_downloads(settings).save(now.model.model, True)
+        confirmed_downloads(settings.data_dir).save(now.model.model, True)

@@ -55,7 +55,7 @@ def build_recogniser(settings: Settings) -> Recogniser | None:
         return local
     if not (settings.speech_base_url or settings.speech_model_path):
         return None
-    from framelens.services.engines.engine_selection import build_speech_engine
+    from framelens.services.engines.engine_builder import build_speech_engine
 
     return EngineRecogniser(build_speech_engine(settings), timeout_seconds=settings.timeout_seconds)
 

@@ -251,6 +251,11 @@ def checks(data_dir: Path) -> BenchmarkStore:
     return BenchmarkStore(data_dir, "sights", ("model", "engine", "format", "width", "height"))
 
 
+def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:
+    """Return the records of confirmed downloads: True under the model's id on the hub."""
+    return ModelRecords(data_dir, "downloads", bool)
+
+
 @contextmanager
 def _harmless() -> Iterator[None]:
     """Log an error of the database, in place of raising it."""

@@ -10,7 +10,7 @@ import pytest
 from framelens import config, registry
 from framelens.core.errors import EngineError
 from framelens.core.failures.check_findings import CheckFinding
-from framelens.services.engines.engine_selection import build_engine
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.launch_checks import LaunchChecks, launch_checks
 
 HINDRANCE = CheckFinding("preflight_memory_busy", {}, "hinders", table="notice")

@@ -18,9 +18,10 @@ from framelens.models.catalogue import load_catalogue
 from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.services import readiness
 from framelens.services.engines import hardware_profile
-from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
 from framelens.services.readiness import need_text
+from framelens.store.model_records import confirmed_downloads
 from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -97,11 +98,11 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
     with pytest.raises(ModelNotFound) as refused:
         engine.ensure_ready(reported.append, threading.Event())
     assert refused.value.key == "model_unconfirmed"
-    confirmed_downloads(settings).save(BIG, True)
+    confirmed_downloads(settings.data_dir).save(BIG, True)
     with pytest.raises(ModelNotFound) as tried:
         engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"
-    assert confirmed_downloads(settings).of(BIG)  # it goes on after a restart
+    assert confirmed_downloads(settings.data_dir).of(BIG)  # it goes on after a restart
 
 
 def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyPatch) -> None:

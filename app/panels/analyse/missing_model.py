@@ -20,10 +20,9 @@ from framelens.core.roles import current_user, require
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.i18n.formatting import span
-from framelens.services.engines.engine_selection import confirmed_downloads
 from framelens.services.engines.model_speed import measured_run
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
-from framelens.store.model_records import KnownTimings
+from framelens.store.model_records import KnownTimings, confirmed_downloads
 
 
 def ready() -> Readiness:
@@ -135,7 +134,7 @@ def confirm(now: Readiness) -> None:
     """
     if now.kind == "download" and now.model:
         require("administrator")
-        confirmed_downloads(services().settings).save(now.model.model, True)
+        confirmed_downloads(services().settings.data_dir).save(now.model.model, True)
 
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from framelens import config, registry
 from framelens.cli.common import finding_lines, finding_text, print_json, use_language
+from framelens.config import export_environment
 from framelens.core.errors import AppError
 from framelens.core.failures.check_findings import CheckFinding, worst_first
 from framelens.core.redaction import redact, redact_setting
@@ -20,7 +21,6 @@ from framelens.core.units import gib_text, human_size
 from framelens.i18n import LANGUAGES, labelled, t
 from framelens.services.diagnostics.checks import doctor_finding, run_checks
 from framelens.services.diagnostics.facts import SystemFacts, gather_facts
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.launch_checks import launch_checks
 from framelens.services.readiness import model_offers
 from framelens.video.sandbox_check import SandboxReport, check_sandbox

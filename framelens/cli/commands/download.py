@@ -15,7 +15,7 @@ from typing import get_args
 from framelens import config
 from framelens.cli.common import cancel_on_signals, use_language
 from framelens.cli.progress_lines import ProgressLine
-from framelens.config import DEFAULT_MODEL_PATH, Settings
+from framelens.config import DEFAULT_MODEL_PATH, Settings, export_environment
 from framelens.core.engines.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
 from framelens.core.errors import Cancelled
 from framelens.core.files import typed_path
@@ -24,11 +24,12 @@ from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import LANGUAGES, t
 from framelens.services.engines import hardware_profile
-from framelens.services.engines.engine_selection import build_engine, confirmed_downloads, export_environment
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
 from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.engines.model_switch import with_local_model
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
+from framelens.store.model_records import confirmed_downloads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +94,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
-        confirmed_downloads(settings).save(now.model.model, True)
+        confirmed_downloads(settings.data_dir).save(now.model.model, True)
         return settings
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
@@ -155,10 +156,10 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argpa
             given.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            confirmed_downloads(settings).save(model.model, True)
+            confirmed_downloads(settings.data_dir).save(model.model, True)
             return settings
         if one := choices.get(answer):
-            confirmed_downloads(settings).save(one.model, True)
+            confirmed_downloads(settings.data_dir).save(one.model, True)
             return with_local_model(
                 settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
             )

@@ -24,13 +24,15 @@ from framelens.cli.common import (
     print_json,
     use_language,
 )
+from framelens.cli.listening import ListeningProgress, settle_speech
+from framelens.cli.progress_lines import ProgressLine
+from framelens.config import export_environment
 from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
 from framelens.services.container import Services, open_library
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.keyframes import parse_seconds
 from framelens.services.recognition import local_diariser, local_recogniser
 from framelens.services.transcripts import hear_video, report_ids, separate_speakers, transcript_of
@@ -99,9 +101,6 @@ def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
 
 def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: threading.Event) -> Found:
     """Transcribe the video with the speech model of the settings."""
-    from framelens.cli.listening import ListeningProgress, settle_speech
-    from framelens.cli.progress_lines import ProgressLine
-
     export_environment(services.settings)
     session = services.switcher.session
     local = local_recogniser(services.settings)
@@ -128,9 +127,6 @@ def _separate_speakers(
     path: Path, transcript: Transcript, services: Services, given: argparse.Namespace, cancel: threading.Event
 ) -> tuple[Transcript, tuple[Notice, ...]]:
     """Return the transcript with its speakers, after asking about models that must be downloaded."""
-    from framelens.cli.listening import settle_speech
-    from framelens.cli.progress_lines import ProgressLine
-
     export_environment(services.settings)
     if local := local_diariser(services.settings):
         settle_speech(local, cancel, confirmed=given.yes, quiet=given.quiet)

@@ -9,7 +9,8 @@ from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.endpoints import served_models
 from framelens.engine.remote_engine import normal_base_url
 from framelens.http_client.short import NoAnswer, get_json
-from framelens.services.engines.engine_selection import build_remote_engine
+from framelens.llm.text_fallback import prove_sight
+from framelens.services.engines.engine_builder import build_remote_engine
 
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine."""
@@ -36,7 +37,6 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
         AppError: The engine cannot be reached or doesn't answer.
     """
     from framelens.llm.chat import connect
-    from framelens.llm.text_fallback import prove_sight
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:

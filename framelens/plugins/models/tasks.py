@@ -22,9 +22,9 @@ from framelens.i18n import in_language, language
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.benchmark import measurements
 from framelens.services.container import Services
-from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
-from framelens.store.model_records import Measured
+from framelens.store.model_records import Measured, confirmed_downloads
 
 if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
@@ -88,7 +88,7 @@ class ModelTasks:
             self.switch(settings, pausing=pausing)
         elif found.hub_id is not None:
             hub_id = found.hub_id
-            confirmed_downloads(settings).save(hub_id, True)
+            confirmed_downloads(settings.data_dir).save(hub_id, True)
 
             def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
                 hub.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)

@@ -20,7 +20,7 @@ from framelens.core.errors import DecodeError, EngineError, InputError, ModelNot
 from framelens.core.events import ProgressListener
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
-from framelens.services.engines.engine_selection import confirmed_downloads
+from framelens.store.model_records import confirmed_downloads
 from framelens.video.worker_pool import DecoderWorker
 
 T = TypeVar("T")
@@ -105,14 +105,14 @@ class HubModel(Generic[Referred]):
 
     def confirm_download(self) -> None:
         """Have the model downloaded when it is needed. Raises StorageError."""
-        confirmed_downloads(self._settings).save(self._model.hub_id, True)
+        confirmed_downloads(self._settings.data_dir).save(self._model.hub_id, True)
 
     def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
         """Return the folder of the model, downloading it if that was confirmed. Raises AppErrors."""
         self.check_usable()
         if self._model.folder is None:
             self._model = self._model.download(on_progress, cancel)
-            confirmed_downloads(self._settings).save(self._model.hub_id, None)
+            confirmed_downloads(self._settings.data_dir).save(self._model.hub_id, None)
         assert self._model.folder
         self._model.check()
         return self._model.folder
@@ -127,7 +127,7 @@ class HubModel(Generic[Referred]):
 
     def _is_confirmed(self) -> bool:
         try:
-            return bool(confirmed_downloads(self._settings).of(self._model.hub_id))
+            return bool(confirmed_downloads(self._settings.data_dir).of(self._model.hub_id))
         except StorageError:
             _log.warning("confirmed downloads can't be read", exc_info=True)
             return False

@@ -31,7 +31,6 @@ from framelens.core import own_version
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
-from framelens.services.engines import engine_selection
 from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import RequestTiming, TimingStats
@@ -201,7 +200,10 @@ class EngineSession:
 
     def _built(self) -> tuple[Engine, tuple[Notice, ...]]:
         with self.lock:
-            self._engine = self._engine or engine_selection.build_engine(self.settings)
+            if self._engine is None:
+                from framelens.services.engines import engine_builder
+
+                self._engine = engine_builder.build_engine(self.settings)
             return self._engine
 
 

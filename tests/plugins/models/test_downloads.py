@@ -48,7 +48,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
 
     hub = Hub()
     monkeypatch.setattr("framelens.engine.downloads.hub.download", hub)
-    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
     return hub
 
 

@@ -181,7 +181,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     def launch(model: str, arguments: object, **_: object) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
-    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
     yield folder
     services.switcher.close()
 

@@ -22,6 +22,7 @@ from framelens.cli.common import (
     whole_number,
     wide_console,
 )
+from framelens.config import export_environment
 from framelens.core.codec import to_json
 from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.units import gib_number
@@ -41,7 +42,6 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.hardware_profile import parse_card
 from framelens.services.engines.model_names import meant_text
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from framelens import config
+from framelens.config import export_environment
 from framelens.i18n import t
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress
@@ -14,7 +15,6 @@ from framelens.plugins.batch.ray_jobs.runner import run_on_ray, stop_on_ray
 from framelens.plugins.batch.ray_jobs.task import RayTask, passed_variables
 from framelens.plugins.batch.results import VideoResult
 from framelens.plugins.batch.runner import BatchEvent
-from framelens.services.engines.engine_selection import export_environment
 
 
 class BatchOnRay:

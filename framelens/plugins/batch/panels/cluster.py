@@ -11,6 +11,7 @@ import streamlit as st
 from app.components.controls import button, follow, show_error
 from app.context import services
 from app.formatting import plain
+from framelens.config import export_environment
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
 from framelens.core.failures.check_findings import CheckFinding
@@ -31,7 +32,6 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterHardware, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80

@@ -22,7 +22,7 @@ from framelens.core.units import GIB
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.i18n import error_text, in_language, t
 from framelens.plugins.batch.ray_jobs.task import RayTask, read_ray_task
-from framelens.services.engines.engine_selection import build_engine
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.engine_session import conditions
 
 _LEAST_FREE_BYTES = GIB

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from framelens.config import Settings
+from framelens.config import Settings, export_environment
 from framelens.core.errors import EngineError
 from framelens.core.events import ProgressListener
 from framelens.core.units import gib_number
@@ -16,7 +16,6 @@ from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark import planning
 from framelens.plugins.models.benchmark.dummy_model import check_entry
-from framelens.services.engines.engine_selection import export_environment
 from framelens.store.model_records import Measured, trials
 
 

@@ -29,7 +29,7 @@ from framelens.cli.common import (
     wide_console,
 )
 from framelens.cli.progress_lines import ProgressLine
-from framelens.config import Settings
+from framelens.config import Settings, export_environment
 from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import ConfigError
 from framelens.core.failures.check_findings import CheckFinding
@@ -42,7 +42,7 @@ from framelens.plugins.models.benchmark import planning
 from framelens.plugins.models.benchmark.measurements import try_model
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
-from framelens.services.engines.engine_selection import build_engine, export_environment
+from framelens.services.engines.engine_builder import build_engine
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

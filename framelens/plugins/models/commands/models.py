@@ -13,6 +13,7 @@ from typing import Any
 
 from framelens import config
 from framelens.cli.common import add_output_options, print_json, use_language, whole_number
+from framelens.config import export_environment
 from framelens.core.errors import AppError, ConfigError, EngineError
 from framelens.core.files import typed_path
 from framelens.core.units import GIB
@@ -26,7 +27,6 @@ from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.plugins.models.commands import checks, tables, trust
 from framelens.plugins.models.formatting import why_nothing_fits
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.hardware_profile import (
     HardwareProfile,
     build_profile,

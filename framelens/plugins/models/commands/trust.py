@@ -17,13 +17,13 @@ from typing import Any
 
 from framelens import config
 from framelens.cli.common import print_json, use_language
+from framelens.config import export_environment
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import one_line, shown_path
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, trusted_code, untrust_code
 from framelens.plugins.models.trust.remote_code import SHORT
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.engines.model_names import resolve_named_model
 from framelens.store.audit import AuditLog
 from framelens.store.database import open_store

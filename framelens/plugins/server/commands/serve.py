@@ -28,10 +28,11 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
-from framelens.services.engines.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.launch_checks import launch_checks
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to
+from framelens.store.model_records import confirmed_downloads
 
 _PORT = 8003  # default
 _SHUTDOWN_SECONDS = 5
@@ -136,7 +137,7 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
         now = readiness(settings, engine)
         if now.error:
             raise now.error
-        if now.model and not confirmed_downloads(settings).of(now.model.model):
+        if now.model and not confirmed_downloads(settings.data_dir).of(now.model.model):
             raise ModelNotFound("serve_model_absent", model=now.model.model)
         if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
             check_model_folder(folder, allow_pickle=settings.allow_pickle)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from framelens import config
 from framelens.cli.common import cancel_on_signals, use_language
+from framelens.config import export_environment
 from framelens.core.errors import ConfigError
 from framelens.core.units import human_size
 from framelens.i18n import LANGUAGES, t
@@ -16,7 +17,6 @@ from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
 from framelens.plugins.speech.recogniser import default_size
 from framelens.plugins.speech.sherpa_models import NAMES
-from framelens.services.engines.engine_selection import export_environment
 from framelens.services.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
 
 _HOUR = 3600.0

@@ -22,10 +22,9 @@ from framelens.i18n import t
 from framelens.jobs.snapshot import to_row
 from framelens.services.container import Services
 from framelens.services.engines import hardware_profile
-from framelens.services.engines.engine_selection import confirmed_downloads
 from framelens.services.engines.hardware_profile import build_profile
 from framelens.store.library_index import LibraryQuery
-from framelens.store.model_records import trials
+from framelens.store.model_records import confirmed_downloads, trials
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, analysis, ended, script, with_bench
 from tests.app.views.test_analyse import started, texts
@@ -70,9 +69,9 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> N
     reported = texts(page)
     assert "is not on this machine yet" in reported
     assert "does not fit" in reported
-    assert not confirmed_downloads(absent.settings).of(SMALL)
+    assert not confirmed_downloads(absent.settings.data_dir).of(SMALL)
     page.button(key="missing_use").click().run()
-    assert confirmed_downloads(absent.settings).of(SMALL)
+    assert confirmed_downloads(absent.settings.data_dir).of(SMALL)
     assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
 
 
@@ -83,7 +82,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     page.button(key="start_without").click().run()
     job = ended(absent, page.query_params["job"])
     assert (job.state, job.request.use_model) == ("without_model", False)
-    assert not confirmed_downloads(absent.settings).of(BIG)
+    assert not confirmed_downloads(absent.settings.data_dir).of(BIG)
     page.run()
     assert t("ui.state_without_model", "en") in texts(page)
     assert page.button(key="choose_model")

@@ -253,7 +253,7 @@ def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> No
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
     page = show(place=CPU)
     with serve(saying("red")) as server:
         write(page, server.base_url, "secret")
@@ -287,7 +287,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.engine.local.vllm.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
     monkeypatch.setattr(
         "framelens.engine.downloads.hub.download",
         partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub"),

@@ -27,7 +27,7 @@ from framelens.plugins.models.trust.code_trust import (
     trusted_code,
     untrust_code,
 )
-from framelens.services.engines.engine_selection import build_engine
+from framelens.services.engines.engine_builder import build_engine
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
 from tests.engine.test_local_engine import ready

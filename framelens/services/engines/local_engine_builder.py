@@ -1,51 +1,35 @@
-"""Choice of the engine: remote engines or the local engine, as the settings describe, and the engine for speech."""
+"""Builder of engines that run on this machine, with the checks before their start and downloads that are confirmed."""
 
-from __future__ import annotations
-
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from framelens.config import Settings
 from framelens.core.domain import Notice
 from framelens.core.engines.model_hub import is_offline
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.events import ProgressListener
-from framelens.engine.base import NullEngine
-from framelens.store.model_records import ModelRecords
-
-if TYPE_CHECKING:
-    from framelens.engine.base import Engine
+from framelens.engine.base import Engine, NullEngine
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.transformers import transformers_launcher
+from framelens.engine.local.vllm import speech_launcher, vllm_launcher
+from framelens.services.engines.launch_checks import launch_checks
+from framelens.services.engines.model_arguments import computes_wide
+from framelens.services.engines.model_names import resolve_named_model
+from framelens.store.model_records import confirmed_downloads
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
 
 
-def export_environment(settings: Settings) -> None:
-    """Copy variables of `.env` for the hub's client and the engine to the environment, which takes precedence."""
-    for name, value in settings.passed_on.items():
-        os.environ.setdefault(name, value)
-
-
-def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
-    """Build the engine that the settings describe.
+def build_local_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
+    """Build the local engine that the settings describe.
 
     Returns:
         The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
     """
-    export_environment(settings)
-    if settings.base_url:
-        return build_remote_engine(settings), ()
-    # A remote engine doesn't need these imports: vLLM's arguments depend on the catalogue of models.
-    from framelens.engine.local.local_engine import LocalEngine
-    from framelens.engine.local.transformers import transformers_launcher
-    from framelens.engine.local.vllm import vllm_launcher
-    from framelens.services.engines.launch_checks import launch_checks
-    from framelens.services.engines.model_arguments import computes_wide
-
     checks = launch_checks(settings)
     try:
         if settings.engine == "transformers":
@@ -67,25 +51,6 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 
-def build_remote_engine(settings: Settings) -> Engine:
-    """Build the remote engine that the settings name, a pool if there are several.
-
-    Raises:
-        ConfigError: An address can't be used.
-    """
-    from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
-
-    engines = [
-        RemoteEngine(base_url, settings.api_key, settings.asked_model, preferred=settings.model_path)
-        for base_url in normal_base_urls(settings.base_url)
-    ]
-    if len(engines) == 1:
-        return engines[0]
-    from framelens.engine.engine_pool import EnginePool
-
-    return EnginePool(engines)
-
-
 def _arguments(settings: Settings) -> dict[str, Any]:
     """Return vLLM's arguments; frames as a video need the server to trust our own requests, and room for a video."""
     if settings.frames_as == "images":
@@ -95,23 +60,16 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     return {**settings.vllm_config, **room, "trust_request_mm_kwargs": True}
 
 
-def confirmed_downloads(settings: Settings) -> ModelRecords[bool]:
-    """Return the records of confirmed downloads: True under the model's id on the hub."""
-    return ModelRecords(settings.data_dir, "downloads", bool)
-
-
 def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
     """Fetch the model, but download it only if the user has confirmed the download.
 
     Raises:
         ModelNotFound: "model_unconfirmed", or an error of `fetch`.
     """
-    from framelens.services.engines.model_names import resolve_named_model  # loads the catalogue of models
-
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None or found.hub_id is None or is_offline():
         return fetch(on_progress, cancel)
-    confirmed = confirmed_downloads(settings)
+    confirmed = confirmed_downloads(settings.data_dir)
     if not confirmed.of(found.hub_id):
         raise ModelNotFound("model_unconfirmed", model=found.hub_id)
     folder = fetch(on_progress, cancel)
@@ -119,16 +77,8 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     return folder
 
 
-def build_speech_engine(settings: Settings) -> Engine:
-    """Build the engine that transcribes speech: the server that the settings name, or vLLM with the speech model."""
-    if settings.speech_base_url:
-        from framelens.engine.remote_engine import RemoteEngine
-
-        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    from framelens.engine.local.local_engine import LocalEngine
-    from framelens.engine.local.vllm import speech_launcher
-    from framelens.services.engines.launch_checks import launch_checks
-
+def build_local_speech_engine(settings: Settings) -> Engine:
+    """Build the engine that transcribes speech on this machine: vLLM with the speech model of the settings."""
     try:
         launcher = speech_launcher(
             settings.speech_model_path,

@@ -18,6 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from framelens.core.domain import Keyframe, VideoInfo
 from framelens.core.errors import AppError, InputError
 from framelens.services.access.accounts import COOKIE
+from framelens.video.extractor import probe
 
 if TYPE_CHECKING:
     from framelens.services.access.accounts import Accounts, LoginSession
@@ -164,6 +165,4 @@ def probe_video(path: Path) -> VideoInfo:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _probe(path: str, _changed_ns: int) -> VideoInfo:
     # Imported here: the page is shown before the video packages are loaded.
-    from framelens.video.extractor import probe
-
     return probe(Path(path))

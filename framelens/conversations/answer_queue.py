@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from framelens.conversations.conversation import Queued
 from framelens.core.errors import Cancelled
 from framelens.core.roles import current_user
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import Queued
     from framelens.engine.base import Endpoint
 
 _POLL_SECONDS = 0.05
@@ -39,8 +39,6 @@ class Place:
         Raises:
             Cancelled: `cancel` was set.
         """
-        from framelens.conversations.conversation import Queued  # an analysis without a question never waits here
-
         last = None
         while (place := self._queue.advance(self, most)) > 0:
             if cancel.is_set():

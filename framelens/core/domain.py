@@ -7,6 +7,7 @@ presentation timestamps. A repr shows shapes and sizes, never pixels.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -192,8 +193,6 @@ class Keyframe:
     @cached_property
     def jpeg_sha256(self) -> str:
         """Return the hash of the picture in hex digits; cached, since a large picture takes a millisecond."""
-        import hashlib  # slow to import, and a decoder worker doesn't need it
-
         return hashlib.sha256(self.jpeg).hexdigest()
 
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
+from PIL import Image
+
 from framelens.core.child_environment import limit_memory
 from framelens.core.codec import Failure, receive, send
 from framelens.core.domain import Analysis, Language
@@ -116,8 +118,6 @@ def _report(stream: IO[bytes], name: str, budget: Budget) -> Analysis:
 
 def _check_picture(jpeg: bytes, number: int, name: str) -> None:
     """Raise InputError if the picture of a frame cannot be decoded, or is larger than FrameLens's largest pictures."""
-    from PIL import Image
-
     if not jpeg:  # a report may have been passed on without its images
         return
     Image.MAX_IMAGE_PIXELS = None  # the size is checked here

@@ -19,19 +19,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import openai
 from numpy.typing import NDArray
 
 from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.failures.refusals import is_refusal, read_json, refused, said_in
 from framelens.http_client.client import request_loop
+from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import engine_error
 from framelens.llm.retries import Retries
 
 if TYPE_CHECKING:
     import httpx
-
-    from framelens.llm.client import EngineClient
 
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
@@ -129,8 +129,6 @@ class _Requester:
     """Sender of requests for segments with times, or for the text alone after a server has refused segments."""
 
     def __init__(self, model: SpeechModel) -> None:
-        from framelens.llm.client import EngineClient
-
         self._model = model
         self._client: EngineClient = EngineClient(model.base_url, model.api_key, timeout_seconds=model.timeout_seconds)
         self._supports_times: bool | None = None
@@ -154,8 +152,6 @@ class _Requester:
 
     async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
         """Return the response, whatever its status, after retries if the server is busy."""
-        import openai
-
         retries = Retries()
         while True:
             try:

@@ -16,6 +16,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langsmith import tracing_context
 
 from framelens.core.domain import Usage
 from framelens.core.errors import EngineBrokeOff, EngineError
@@ -208,8 +209,6 @@ def _reasoning(chunk: AIMessageChunk) -> str:
 
 async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
     """Yield the chunks without LangSmith: LANGSMITH_TRACING is set for other programs, and frames are private."""
-    from langsmith import tracing_context
-
     with tracing_context(enabled=False):
         async for chunk in chunks:
             yield chunk

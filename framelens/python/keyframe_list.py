@@ -24,6 +24,9 @@ from framelens.core.files import typed_path
 from framelens.core.units import counted
 from framelens.i18n import in_language
 from framelens.python.messages import checked_language, localised
+from framelens.reports import files
+from framelens.store.fs_utils import storage_errors
+from framelens.video.extractor import full_pictures
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,10 +122,6 @@ class KeyframeList(Sequence[Keyframe]):
             StorageError: A file can't be written.
             InputError: The video can't be read again.
         """
-        from framelens.reports import files
-        from framelens.store.fs_utils import storage_errors
-        from framelens.video.extractor import full_pictures
-
         target = Path(typed_path(str(folder)))
         with localised(checked_language(language, self.language)), storage_errors("frames_not_written", target):
             entries = files.frame_entries(full_pictures(self.video.path, self.frames))

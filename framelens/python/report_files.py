@@ -8,10 +8,12 @@ from pathlib import Path
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import is_same_file, typed_path
+from framelens.library.bulk_operations import reports_in
 from framelens.python.messages import checked_language, localised
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS as _FORMATS
 from framelens.reports.formats import files_of, format_of
+from framelens.store.fs_utils import storage_errors
 
 FORMATS: tuple[str, ...] = tuple(_FORMATS)
 """Names of all formats."""
@@ -72,8 +74,6 @@ def save_report(
         InputError: The file is no report, or the report would be empty in this format.
         StorageError: A file can't be written.
     """
-    from framelens.store.fs_utils import storage_errors
-
     with localised(_language_of(analysis, language)):
         target = Path(typed_path(str(path)))
         known = _known(format or format_of(target.name) or target.suffix or target.name)
@@ -96,8 +96,6 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
     Raises:
         InputError: The file can't be read or is no report.
     """
-    from framelens.library.bulk_operations import reports_in
-
     with localised(checked_language(language)):
         return list(reports_in([Path(typed_path(str(path)))]))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from framelens.conversations.conversation import AnswerDone, AnswerDraft
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, InputError
@@ -122,8 +123,6 @@ class Answers:
         Raises:
             AppError: The question can't be stored.
         """
-        from framelens.conversations.conversation import AnswerDone, AnswerDraft
-
         progress = replace(progress, conversation=self._conversations.add(progress.conversation))
         try:
             with in_language(progress.conversation.language):

@@ -26,6 +26,8 @@ from framelens.core.domain import Keyframe, SoundPiece, Transcript, VideoInfo
 from framelens.core.errors import AppError, DecodeError
 from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, Probed, VideoEvent
 from framelens.video import limits, sandbox
+from framelens.video.audio import decoder
+from framelens.video.features.frame_metrics import facts_of
 from framelens.video.files import confine, picture_key, printable
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole
 from framelens.video.readers import damage, open_reader
@@ -131,8 +133,6 @@ def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPie
             yield from subtitle_reader.read(reader.info, request.language, request.subtitles)
             return
         if task == "sound":
-            from framelens.video.audio import decoder
-
             yield from decoder.pieces(reader.info, request.start_seconds, request.end_seconds, request.spoken)
             return
         if task == "stills":
@@ -184,8 +184,6 @@ def _with_facts(
             yield event
         if request.only_frames:
             return
-        from framelens.video.features.frame_metrics import facts_of
-
         yield from facts_of(keyframes, reading, have_text)
     finally:
         if reading is not None:

@@ -16,6 +16,7 @@ from app.components.report_blocks import PartView, Renderer
 from app.context import may_change, services
 from app.formatting import joined, plain, remaining, short_clock
 from app.state import page_state
+from framelens.analysis.parsing.answer_parser import partial_text
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import ChunkResult, Notice, times_of
 from framelens.core.units import clock
@@ -238,7 +239,5 @@ def _pending_view(job: JobSnapshot, number: int, title: str) -> PartView:
 def _readable(answer: str) -> str:
     """Return the end of the readable text of a partial answer."""
     # Imported here: the page is shown before the analysis packages are loaded.
-    from framelens.analysis.parsing.answer_parser import partial_text
-
     text = partial_text(answer)
     return text if len(text) <= _MAX_CHARACTERS else f"… {text[-_MAX_CHARACTERS:]}"

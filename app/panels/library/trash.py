@@ -12,6 +12,7 @@ from app.formatting import local_time, plain
 from app.state import page_state
 from framelens.core.errors import InputError
 from framelens.i18n import t
+from framelens.library.bulk_operations import purge
 from framelens.store.trash import KEPT_DAYS, TrashEntry, TrashKind
 
 _MOST_NAMED = 5
@@ -135,8 +136,6 @@ def _draw_last_question(entries: Sequence[TrashEntry]) -> None:
 
 
 def _purge(entries: Sequence[TrashEntry]) -> None:
-    from framelens.library.bulk_operations import purge  # deferred: drawing the page doesn't need it
-
     done = list(purge(services().jobs, services().videos, entries))
     page_state().error = next((one.error for one in done if one.error), None)
     purged = [one for one in done if one.error is None]

@@ -36,6 +36,7 @@ from framelens.cli.common import (
 )
 from framelens.cli.progress_lines import open_progress
 from framelens.conversations.images import read_image
+from framelens.conversations.moments.timeline import strip
 from framelens.conversations.retrieval.values import Looking
 from framelens.core.domain import Selection
 from framelens.core.errors import Cancelled, ConfigError
@@ -280,8 +281,6 @@ class _Printer:
     def _draw(self, moments: Moments) -> None:
         """Draw the samples of a search so far, over the drawing of the previous round."""
         from rich.text import Text
-
-        from framelens.conversations.moments.timeline import strip
 
         gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
         words = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)

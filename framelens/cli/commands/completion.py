@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from framelens.cli.main import build_parser
 from framelens.cli.parser import Parser
 from framelens.i18n import LANGUAGES, t
 
@@ -21,8 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the script and return the exit code."""
     import shtab  # no other command needs it
-
-    from framelens.cli.main import build_parser
 
     parser = build_parser()
     _mark_files(parser, shtab.FILE)

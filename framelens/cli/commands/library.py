@@ -35,6 +35,7 @@ from framelens.core.units import clock
 from framelens.i18n import error_text, t
 from framelens.jobs.snapshot import State
 from framelens.reports.content.labels import local_minute, title_and_details
+from framelens.reports.json import writer
 from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 from framelens.store.trash import TrashEntry
@@ -217,7 +218,6 @@ def _line(text: str) -> str:
 
 
 def _show(given: argparse.Namespace) -> int:
-    from framelens.reports.json import writer
     from framelens.reports.text import markdown  # slow imports that listing doesn't need
 
     job_id = services().jobs.library.resolve_id(given.id)

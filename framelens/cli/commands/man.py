@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from framelens.cli.main import build_parser
 from framelens.cli.parser import Parser
 from framelens.core import own_version
 from framelens.i18n import LANGUAGES, t
@@ -16,8 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the page and return the exit code."""
-    from framelens.cli.main import build_parser
-
     print("\n".join(page_of(build_parser())))
     return 0
 

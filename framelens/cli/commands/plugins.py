@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from framelens import registry
+from framelens.cli.main import build_parser
 from framelens.core import own_version
 from framelens.i18n import LANGUAGES, plugin_catalogue, t
 
@@ -20,8 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the plugins and return the exit code."""
-    from framelens.cli.main import build_parser
-
     build_parser()  # loads all commands
     registry.load_all()
     for language in LANGUAGES:

@@ -22,6 +22,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import typst
+from pypdf import PdfReader
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, NumberObject, TextStringObject
+
 from framelens.core.domain import Analysis, Language
 from framelens.core.images import smaller
 from framelens.i18n import in_language, t
@@ -55,7 +59,7 @@ from framelens.reports.graphics.chart_svg import svg_in_own_font
 from framelens.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
 
 if TYPE_CHECKING:
-    from pypdf.generic import DictionaryObject, PdfObject
+    from pypdf.generic import PdfObject
 
 TEMPLATE = Path(__file__).with_name("pdf.typ")
 _PICTURE_SIDE = 800
@@ -89,8 +93,6 @@ _EXTENSION = (
 
 def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return the report as PDF 1.7; the same analysis gives the same bytes with the same fonts."""
-    import typst
-
     with in_language(language):
         content = document(analysis, appendix=appendix)
     values = form(content)
@@ -105,8 +107,6 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
 
 
 def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
-    import typst
-
     created = date_of(content.facts.created)
     with TemporaryDirectory(prefix="framelens-pdf-") as name:
         folder = Path(name)
@@ -290,9 +290,6 @@ def add_ai_label(pdf: bytes, label: str) -> bytes:
     """
     if not label:
         return pdf
-    from pypdf import PdfReader
-    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, NumberObject, TextStringObject
-
     whole = pdf.rstrip() + b"\n"
     reader = PdfReader(BytesIO(whole))
     trailer, root = reader.trailer, reader.root_object

@@ -18,11 +18,13 @@ from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
 from framelens.cli.common import add_overview_option, cancel_on_signals, check_overview
+from framelens.cli.report_output import check_output_folder, check_typed_output
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import shown_path, typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.reports.formats import FORMATS, format_named
 from framelens.services.running import running
 from framelens.video.files import check_file
@@ -70,7 +72,6 @@ def run(given: argparse.Namespace) -> int:
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
     from framelens.plugins.batch.runner import BatchRunner, recorded
@@ -156,7 +157,6 @@ def results_folder(given: argparse.Namespace) -> Path:
     Raises:
         ConfigError: It is a file, or "-", or has a file of the user's that the summary would replace.
     """
-    from framelens.cli.report_output import check_output_folder, check_typed_output
     from framelens.plugins.batch.summary import foreign_file
 
     check_typed_output("--output", given.output or "")

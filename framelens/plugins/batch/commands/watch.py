@@ -16,6 +16,7 @@ from framelens.cli.common import cancel_on_signals
 from framelens.core.errors import InputError
 from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
+from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
 from framelens.video.files import printable
 from framelens.video.worker_pool import worker_ready
@@ -40,7 +41,6 @@ def run(given: argparse.Namespace) -> int:
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from framelens.plugins.batch.batch_repository import BatchRepository
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
     from framelens.plugins.batch.runner import BatchRunner, recorded

@@ -19,11 +19,13 @@ from app.state import page_state
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError
 from framelens.i18n import t
+from framelens.plugins.batch.job_batches import PageBatches, counts_of, status_of
+from framelens.plugins.batch.summary import counts_text
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.plugins.batch.batch import Batch
-    from framelens.plugins.batch.job_batches import PageBatches, VideoStatus
+    from framelens.plugins.batch.job_batches import VideoStatus
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
@@ -32,8 +34,6 @@ _ROW_HEIGHT = 56
 
 def batches() -> PageBatches:
     """Return the batches that the page starts, which all sessions share."""
-    from framelens.plugins.batch.job_batches import PageBatches
-
     return services().part(
         "batches", lambda made: PageBatches(made.store, made.jobs, made.templates, lambda: made.planner)
     )
@@ -92,8 +92,6 @@ def _draw_back(job_id: str) -> None:
 
 
 def _is_working(batch: Batch) -> bool:
-    from framelens.plugins.batch.job_batches import status_of
-
     if batches().is_submitting(batch.id):
         return True
     waits_elsewhere = batch.folder is not None
@@ -103,9 +101,6 @@ def _is_working(batch: Batch) -> bool:
 
 
 def _draw_progress(batch_id: str) -> None:
-    from framelens.plugins.batch.job_batches import counts_of, status_of
-    from framelens.plugins.batch.summary import counts_text
-
     batch = batches().stored.get(batch_id)
     statuses = status_of(batch, services().jobs)
     counts, total = counts_of(statuses), len(statuses)

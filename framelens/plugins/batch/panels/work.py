@@ -12,6 +12,8 @@ from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.plugins.batch.batch_repository import BatchRepository
+from framelens.plugins.batch.job_batches import counts_of, status_of
+from framelens.plugins.batch.summary import counts_text
 
 if TYPE_CHECKING:
     from framelens.plugins.batch.batch import Batch
@@ -31,9 +33,6 @@ def groups() -> Iterator[RowGroup]:
 
 
 def _row(batch: Batch) -> JobRow:
-    from framelens.plugins.batch.job_batches import counts_of, status_of
-    from framelens.plugins.batch.summary import counts_text
-
     statuses = status_of(batch, services().jobs)
     counts = counts_text(counts_of(statuses), len(statuses))
     is_over = all(one.is_over for one in statuses)

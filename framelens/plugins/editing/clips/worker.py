@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from framelens.core.errors import DecodeError
+from framelens.plugins.editing.clips.copying import copied
+from framelens.plugins.editing.clips.joining import joined
 from framelens.plugins.editing.clips.messages import WORKER, ClipPictures, ClipProgress, ClipRequest
 from framelens.reports.graphics.fonts import REGULAR
 from framelens.video import limits
@@ -33,8 +35,6 @@ def messages_of(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | 
 
 def _messages(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | ClipPictures]:
     if request.task == "join":
-        from framelens.plugins.editing.clips.joining import joined
-
         yield from joined(request)
         return
     with open_reader(request.path) as reader:
@@ -45,8 +45,6 @@ def _messages(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | Cl
     if request.task == "check":
         yield _checked(request)
     elif request.mode == "fast":
-        from framelens.plugins.editing.clips.copying import copied
-
         yield from copied(info, request)
     else:
         from framelens.plugins.editing.clips.encoding import encoded

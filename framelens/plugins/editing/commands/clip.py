@@ -31,6 +31,15 @@ from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, nu
 from framelens.core.units import clock
 from framelens.i18n import LANGUAGES, error_text, language, notice_text, t
 from framelens.i18n.formatting import attributed
+from framelens.plugins.editing.clips import edit_list
+from framelens.plugins.editing.clips.cutter import (
+    CutPiece,
+    check_clip_suffix,
+    clip_name,
+    cut_clip,
+    cut_pieces,
+    cut_reel,
+)
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
 from framelens.reports.files import atomic_write
@@ -41,7 +50,7 @@ from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
     from framelens.core.domain import Analysis, Cue
-    from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip
+    from framelens.plugins.editing.clips.cutter import VideoClip
 
 _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 
@@ -89,8 +98,6 @@ def run(given: argparse.Namespace) -> int:
         return _cut_reel(path, given, cancel)
     if any(_is_asked(given, kind) for kind in _KINDS):
         return _cut_pieces(_pieces(given, path, cancel), path, given, cancel)
-    from framelens.plugins.editing.clips.cutter import cut_clip
-
     output = _output(given, path)
     edges, cues = (given.start or 0.0, given.end), _cues(given, path)
     with _CutLine(quiet=given.quiet) as line:
@@ -168,8 +175,6 @@ def _output(given: argparse.Namespace, path: Path) -> Path:
     Raises:
         ConfigError: A file must not be written there, or clips of this mode don't have its ending.
     """
-    from framelens.plugins.editing.clips.cutter import check_clip_suffix, clip_name
-
     named = given.output or os.curdir
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(named)))
@@ -233,8 +238,6 @@ def _analysis(
 
 
 def _cut_pieces(pieces: list[Piece], path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
-    from framelens.plugins.editing.clips.cutter import cut_pieces
-
     folder, line = _folder(given, pieces), _CutLine(quiet=given.quiet)
     cuts = (
         cut_pieces(
@@ -287,8 +290,6 @@ def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
 def _cut_one(
     piece: Piece, path: Path, given: argparse.Namespace, line: _CutLine, cancel: threading.Event
 ) -> Iterator[CutPiece]:
-    from framelens.plugins.editing.clips.cutter import CutPiece, cut_clip
-
     edges = (piece.start_seconds, piece.end_seconds)
     yield CutPiece(
         piece,
@@ -308,8 +309,6 @@ def _cut_one(
 
 
 def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> int:
-    from framelens.plugins.editing.clips import edit_list
-
     check_typed_output("--list", given.list)
     target = absolute(given.list)
     check_output_file("--list", target, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
@@ -321,9 +320,6 @@ def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> i
 
 
 def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
-    from framelens.plugins.editing.clips import edit_list
-    from framelens.plugins.editing.clips.cutter import cut_reel
-
     named = given.output or os.curdir
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(named)))

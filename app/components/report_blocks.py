@@ -42,6 +42,7 @@ from framelens.reports.content.document import (
 )
 from framelens.reports.content.document import words as words_of
 from framelens.reports.content.labels import clocks
+from framelens.reports.graphics.chart_svg import svg
 
 Value = dict[str, object]
 State = Literal["waiting", "busy", "done", "failed"]
@@ -228,8 +229,6 @@ class Renderer:
                 return None  # pictures are beside the blocks about them
 
     def _timeline(self, block: Timeline) -> Value:
-        from framelens.reports.graphics.chart_svg import svg
-
         heading = self._heading(block.heading)
         return {"kind": "timeline", "heading": heading, "svg": svg(block.chart, block.alt), "alt": block.alt}
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Transcription
-from framelens.analysis.pipeline_state import Frames, PipelineState, wait_for
+from framelens.analysis.pipeline_state import EngineEnded, Frames, PipelineState, wait_for
 from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity
 from framelens.analysis.planning.plan import extract_options
@@ -287,10 +287,6 @@ class _Run:
         answered, the description is made before the error is raised.
         """
         connection, engine = opened.result()
-        from framelens.analysis.requests.request_executor import (
-            EngineEnded,  # LangChain, which the opened engine has imported by now
-        )
-
         opening = options.result().opening
         opening_seconds = opening.seconds if opening else None
         task, is_pooled = self.task, connection.engine.is_pooled
@@ -355,7 +351,6 @@ class _Run:
 
     def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
-        from framelens.analysis.requests.request_executor import EngineEnded
         from framelens.core.failures.refusals import may_be_dying
 
         is_engine = isinstance(error, EngineError) and may_be_dying(error)

@@ -13,13 +13,21 @@ from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import ChunkResult, Cue, DecodeSummary, FrameFacts, Keyframe, Transcript, VideoInfo
-from framelens.core.errors import Cancelled, Paused
+from framelens.core.errors import AppError, Cancelled, Paused
 from framelens.core.events import AnalysisEvent, ChunkDone, KeyframesChosen, OpeningChosen, Probed
 
 _POLL_SECONDS = 0.1
 T = TypeVar("T")
 Emit = Callable[[AnalysisEvent], None]
 Frames = tuple[Keyframe, ...]
+
+
+class EngineEnded(Exception):
+    """Raised if the engine has died during a run; `error` has the reason."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class PipelineState:

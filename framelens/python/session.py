@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
-from framelens import config
+from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
@@ -520,8 +520,6 @@ class Session:
 
     def _typed(self, word: str, cancel: threading.Event | None) -> str:
         """Return the path of the file that a plugin reads for a link or another source; else `word`."""
-        from framelens import registry
-
         with in_call(self._settings, cancel):
             return registry.file_of(word)
 

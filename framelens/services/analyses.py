@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from framelens.analysis.planning.frame_budget import AUTO, frame_limit
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
+from framelens.conversations.conversation import checked_question
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
 from framelens.core.files import readable
@@ -71,8 +72,6 @@ def build_request(
         InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
-    from framelens.conversations.conversation import checked_question
-
     question = checked_question(question) if question else ""
     template = template or ("question" if question else "describe")
     if templates.find(template).needs_question and not question:

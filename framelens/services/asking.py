@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.analysis.task import Control
+from framelens.conversations.conversation import started
+from framelens.conversations.repository import ConversationRepository
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
@@ -89,8 +91,6 @@ class Asking:
             InputError: There is neither such a file nor such an analysis.
             AppError: As `find_or_analyse`.
         """
-        from framelens.conversations.conversation import started
-
         if options.subtitles and len(about) > 1:
             raise ConfigError("subtitles_of_several")
         if options.subtitles and not (about and Path(typed_path(about[0])).exists()):
@@ -193,7 +193,6 @@ class Asking:
             AppError: As `framelens.conversations.converse`.
         """
         from framelens.conversations.answer import converse
-        from framelens.conversations.repository import ConversationRepository
 
         conversation = draft.conversation
         analyses = {one: self._analysis(one) for one in conversation.about}

@@ -25,6 +25,7 @@ from framelens.core.roles import LOCAL_USER, as_user
 from framelens.core.wall_clock import latest_time
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.services.engines.engine_session import EngineSession, SharedParts, embedding_model
+from framelens.services.stored_reports import StoredReports
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store, open_store
 from framelens.store.fs_utils import ProcessLock, log_to
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from framelens.services.answers import Answers
     from framelens.services.asking import Asking
     from framelens.services.engines.model_switch import ModelSwitch
-    from framelens.services.stored_reports import StoredReports
     from framelens.video.stills import Stills
 
 T = TypeVar("T")
@@ -150,8 +150,6 @@ class Services:
     @property
     def reports(self) -> StoredReports:
         """Return the stored reports with the conversations about them."""
-        from framelens.services.stored_reports import StoredReports
-
         return StoredReports(self.store, self.jobs, self.conversations)
 
     @property

@@ -27,7 +27,7 @@ from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.events import KeyframesChosen, Probed
 from framelens.jobs.snapshot import imported_job, to_row
-from framelens.library.bulk_operations import reports_of
+from framelens.library.report_import import reports_of
 from framelens.reports import document_worker
 from framelens.reports.formats import FORMATS
 from framelens.services.container import Services

@@ -16,7 +16,8 @@ from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.events import AnalysisEvent, Finished
 from framelens.jobs.queue import Jobs
-from framelens.library.bulk_operations import remove, reports_of
+from framelens.library.bulk_operations import remove
+from framelens.library.report_import import reports_of
 from framelens.reports.files import write_zip
 from framelens.reports.formats import FORMATS, bundle
 from framelens.reports.json.reader import read

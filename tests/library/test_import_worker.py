@@ -21,7 +21,7 @@ from PIL import Image
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.i18n import error_text
-from framelens.library.bulk_operations import reports_in, reports_of
+from framelens.library.report_import import reports_in, reports_of
 from framelens.reports.files import write_zip
 from framelens.reports.formats import bundle
 from framelens.reports.json import writer
@@ -232,7 +232,7 @@ def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
 
 @pytest.mark.slow
 def test_keys_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    from framelens.library import bulk_operations
+    from framelens.library import report_import
 
     given: list[dict[str, str]] = []
     run = subprocess.run
@@ -242,7 +242,7 @@ def test_keys_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.Monk
         return run(*command, env=env, **options)
 
     monkeypatch.setenv("FRAMELENS_API_KEY", "sk-secret")
-    monkeypatch.setattr(bulk_operations.subprocess, "run", note)
+    monkeypatch.setattr(report_import.subprocess, "run", note)
     assert len(list(reports_of([(NAME, BytesIO(writer.write(analysis(), "en")))]))) == 1
     assert "PATH" in given[0] and "sk-secret" not in given[0].values()
 

@@ -23,7 +23,7 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import InputError
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
-from framelens.library.bulk_operations import reports_of
+from framelens.library.report_import import reports_of
 from framelens.reports.formats import FORMATS, all_files, files_of
 from framelens.reports.json import reader
 from scripts import write_report_schema

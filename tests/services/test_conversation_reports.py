@@ -14,7 +14,7 @@ from framelens import config
 from framelens.conversations.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice, ReportedSearch
 from framelens.core.evidence import Moments, VoteSample
-from framelens.library.bulk_operations import reports_in
+from framelens.library.report_import import reports_in
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from framelens.services.container import Services, open_library

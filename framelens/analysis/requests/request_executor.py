@@ -15,13 +15,13 @@ from langchain_core.messages import BaseMessage
 
 from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from framelens.analysis.parsing.repetition_detector import RepetitionDetector
-from framelens.analysis.pipeline_state import Emit, Frames, PipelineState
+from framelens.analysis.pipeline_state import Emit, EngineEnded, Frames, PipelineState
 from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
 from framelens.core.domain import AnswerMode, ChunkResult, Notice, Usage, times_of
-from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused, PicturesRefused
+from framelens.core.errors import Cancelled, EngineBusy, EngineError, FormatRefused, PicturesRefused
 from framelens.core.events import AnswerDelta, Noticed
 from framelens.core.failures.refusals import may_be_dying
 from framelens.core.roles import current_user
@@ -34,14 +34,6 @@ from framelens.llm.text_fallback import unseen
 _ATTEMPTS = 3
 _FUTILE_FORMS = 2
 """Number of requests without the form after all attempts, from which the form isn't requested again."""
-
-
-class EngineEnded(Exception):
-    """Raised if the engine has died during a run; `error` has the reason."""
-
-    def __init__(self, error: AppError) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import Any
 
+from framelens.analysis.pipeline_state import EngineEnded
 from framelens.analysis.requests import request_builder
-from framelens.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
+from framelens.analysis.requests.request_executor import RequestExecutor, RunContext
 from framelens.core.domain import ChunkResult, Cue, Notice
 from framelens.core.errors import (
     AppError,

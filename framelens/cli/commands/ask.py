@@ -35,6 +35,17 @@ from framelens.cli.common import (
     wide_console,
 )
 from framelens.cli.progress_lines import open_progress
+from framelens.conversations.conversation import (
+    LIMITS,
+    AnswerDone,
+    AnswerDraft,
+    AnswerText,
+    AskSettings,
+    Look,
+    MomentsSearched,
+    Queued,
+    checked_question,
+)
 from framelens.conversations.images import read_image
 from framelens.conversations.moments.timeline import strip
 from framelens.conversations.retrieval.values import Looking
@@ -54,7 +65,7 @@ from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from framelens.cli.parser import Parser
-    from framelens.conversations.conversation import AskSettings, Conversation, Look
+    from framelens.conversations.conversation import Conversation
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",
@@ -105,8 +116,6 @@ def _number(name: str) -> Callable[[str], int | float]:
     """Return the parser of a setting; its limits are checked by AskSettings, whose error it shares."""
 
     def parse(text: str) -> int | float:
-        from framelens.conversations.conversation import LIMITS
-
         low, high = LIMITS[name]
         try:
             return type(low)(text)
@@ -138,8 +147,6 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("subtitles_alone")
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
-    from framelens.conversations.conversation import checked_question
-
     if question or not given.conversation:
         checked_question(question)
     asked_with, clip = ask_settings(given), _clip(given)
@@ -190,8 +197,6 @@ def _clip(given: argparse.Namespace) -> Selection:
 
 def _look(given: argparse.Namespace, clip: Selection) -> Look | None:
     """Return the options for where to look, or None without such options."""
-    from framelens.conversations.conversation import Look
-
     if clip == Selection():
         return Look(given.look) if given.look else None
     return Look(given.look or "auto", clip.start_seconds, clip.end_seconds)
@@ -203,8 +208,6 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
     Raises:
         ConfigError: A value is out of its limits.
     """
-    from framelens.conversations.conversation import AskSettings
-
     return AskSettings(
         **{name: value for name in (*_NUMBERS, "system_prompt") if (value := getattr(given, name)) is not None}
     )
@@ -228,7 +231,6 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
 
     Return the exit code: a stop's if the user has stopped the answer.
     """
-    from framelens.conversations.conversation import AnswerDraft
     from framelens.conversations.export import answer_document
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
@@ -257,8 +259,6 @@ class _Printer:
 
     def show(self, event: object) -> None:
         """Print an event."""
-        from framelens.conversations.conversation import AnswerDone, AnswerText, MomentsSearched, Queued
-
         match event:
             case AnswerText(text, restart) if self._streams:
                 print("\n" if restart else "", text, sep="", end="", flush=True)

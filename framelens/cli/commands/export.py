@@ -79,7 +79,7 @@ def run(given: argparse.Namespace) -> int:
     check_typed_output("--output", given.output)
     missing: list[InputError] = []
     if files:
-        from framelens.library.bulk_operations import reports_in
+        from framelens.library.report_import import reports_in
 
         paths = _write(reports_in(files), given, files)
     else:

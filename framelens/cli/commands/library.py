@@ -34,8 +34,10 @@ from framelens.core.files import base_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, t
 from framelens.jobs.snapshot import State
+from framelens.library.bulk_operations import purge, remove, sweep_trash
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.reports.json import writer
+from framelens.reports.text import markdown
 from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 from framelens.store.trash import TrashEntry
@@ -128,8 +130,6 @@ def run(given: argparse.Namespace) -> int:
 def _sweep_trash() -> None:
     """Delete the expired entries of the trash for good, for users who never open the page."""
     if services().jobs.trash.expired():
-        from framelens.library.bulk_operations import sweep_trash
-
         sweep_trash(services().jobs, services().videos)
 
 
@@ -218,8 +218,6 @@ def _line(text: str) -> str:
 
 
 def _show(given: argparse.Namespace) -> int:
-    from framelens.reports.text import markdown  # slow imports that listing doesn't need
-
     job_id = services().jobs.library.resolve_id(given.id)
     analysis, entry = services().reports.get(job_id), services().jobs.library.entry(job_id)
     if analysis is None or entry is None:
@@ -256,8 +254,6 @@ def _delete(given: argparse.Namespace) -> int:
 
 def _delete_for_good(given: argparse.Namespace) -> int:
     """Delete analyses, and conversations in the trash, permanently."""
-    from framelens.library.bulk_operations import purge, remove
-
     listed: dict[str, str] = {}  # name by id
     trashed: dict[str, TrashEntry] = {}
     for one in given.ids:
@@ -312,8 +308,6 @@ def _print_errors(errors: Iterable[AppError]) -> int:
 def _trash(given: argparse.Namespace) -> int:
     entries = services().jobs.trash.entries()
     if given.empty and entries:
-        from framelens.library.bulk_operations import purge
-
         is_confirmed = _is_confirmed((entry.name for entry in entries), given)
         return _print_removed(purge(services().jobs, services().videos, entries)) if is_confirmed else 0
     names = ("id", "kind", "name", "deleted", "days_left")
@@ -344,7 +338,7 @@ def _restore(given: argparse.Namespace) -> int:
 
 
 def _import(given: argparse.Namespace) -> int:
-    from framelens.library.bulk_operations import reports_in
+    from framelens.library.report_import import reports_in
 
     ids = [services().reports.add(analysis) for analysis in reports_in(given.files)]
     return _print_entries(list(dict.fromkeys(ids)), given)

@@ -13,6 +13,7 @@ from framelens.core.errors import AppError, VideoError
 from framelens.core.files import numbered, safe_stem
 from framelens.i18n import in_language
 from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.reports.json import reader, writer
 from framelens.store.fs_utils import storage_errors, write_whole
 from framelens.video.subtitles.discovery import digest_beside
 
@@ -150,8 +151,6 @@ class Results:
         stored = self._read(key, _StoredResult)
         if stored is None or stored.report is None:
             return None
-        from framelens.reports.json import reader
-
         return reader.read(to_json(stored.report).encode(), name=stored.name)
 
     def save(self, result: VideoResult, analysis: Analysis | None = None) -> None:
@@ -162,8 +161,6 @@ class Results:
         """
         form = None
         if analysis:
-            from framelens.reports.json import writer
-
             with in_language(analysis.request.language):
                 form = to_builtins(writer.form_of(analysis, pictures=False))
         path = self.path(result.key)

@@ -38,7 +38,7 @@ from framelens.reports.content.document import (
 from framelens.reports.content.labels import printable, shortened
 from framelens.reports.content.provenance import aigc_fields, aigc_line
 from framelens.reports.json.encoding import json_text
-from framelens.reports.text import csv_cells, markdown
+from framelens.reports.text import csv_cells, html, markdown
 from framelens.store.fs_utils import storage_errors, write_whole
 
 _FORMAT = "framelens-batch"
@@ -179,8 +179,6 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
 
 def render(summary: Summary, name: str, language: Language) -> bytes:
     """Return the summary in a format of NAMES."""
-    from framelens.reports.text import html
-
     with in_language(language):
         if name == "json":
             return json_text(_form(summary))

@@ -14,11 +14,12 @@ from framelens.api.exports import GONE, run_in_turn
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.core.errors import InputError
+from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrders, parse_pieces, write
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.services.container import Services
 
 if TYPE_CHECKING:
-    from framelens.plugins.editing.clips.downloads import ClipOptions, ClipOrder
+    from framelens.plugins.editing.clips.downloads import ClipOrder
     from framelens.plugins.editing.clips.pieces import Piece
 
 _MODES: tuple[ClipMode, ...] = get_args(ClipMode)
@@ -38,16 +39,12 @@ def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
 
 
 async def _send_of_job(request: Request, services: Services) -> Response:
-    from framelens.plugins.editing.clips.downloads import ClipOrders
-
     job_id, asked = request.path_params["id"], _asked(request)
     orders = ClipOrders(services.videos, services.jobs, services.reports)
     return await respond(request, services, lambda: orders.of_job(job_id, *asked))
 
 
 async def _send_of_video(request: Request, services: Services) -> Response:
-    from framelens.plugins.editing.clips.downloads import ClipOrders
-
     video_id, asked = request.path_params["id"], _asked(request)
     orders = ClipOrders(services.videos, services.jobs, services.reports)
     return await respond(request, services, lambda: orders.of_video(video_id, *asked))
@@ -55,8 +52,6 @@ async def _send_of_video(request: Request, services: Services) -> Response:
 
 def _asked(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:
     """Return the pieces, which are parsed when they are read, and how they are cut. Raises InputError."""
-    from framelens.plugins.editing.clips.downloads import ClipOptions, parse_pieces
-
     asked = request.query_params.get("mode", "exact")
     mode = next((one for one in _MODES if one == asked), None)
     if mode is None:
@@ -67,7 +62,6 @@ def _asked(request: Request) -> tuple[Iterator[tuple[str, Piece]], ClipOptions]:
 
 async def respond(request: Request, services: Services, order: Callable[[], ClipOrder]) -> Response:
     """Return the answer with the clips of an order, written in its turn; see `framelens.api.exports.run_in_turn`."""
-    from framelens.plugins.editing.clips.downloads import ClipFile, write
 
     def written() -> ClipFile:
         made = order()

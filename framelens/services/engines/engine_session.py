@@ -31,6 +31,7 @@ from framelens.core import own_version
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
+from framelens.engine.hardware import installed_vllm
 from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import RequestTiming, TimingStats
@@ -262,8 +263,6 @@ def usual_side(settings: Settings) -> int | None:
     """Return the longer side of sent frames in pixels, None if it depends on their number."""
     if settings.frame_side or settings.base_url:
         return settings.frame_side
-    from framelens.engine.hardware import installed_vllm
-
     return _SIDE_ON_CPU if (installed_vllm() or ("cpu", ""))[0] == "cpu" else None
 
 
@@ -321,8 +320,6 @@ def _speech_name(settings: Settings) -> str:
 def _engine_version(settings: Settings) -> str:
     """Return the version of the local engine, "" if it is not installed."""
     if settings.engine == "vllm":
-        from framelens.engine.hardware import installed_vllm
-
         return (installed_vllm() or ("", ""))[1]
     try:
         return version(settings.engine)

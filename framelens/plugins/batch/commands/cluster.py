@@ -9,7 +9,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from framelens import config
 from framelens.cli.common import (
@@ -44,10 +46,6 @@ from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_c
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
 from framelens.services.engines.hardware_profile import parse_card
 from framelens.services.engines.model_names import meant_text
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
 
 _MOST_CARDS = 64_000
 """Cards of the largest cluster that can be planned: 1000 machines with 64."""
@@ -180,8 +178,6 @@ def _print_check(facts: ClusterFacts, problems: Sequence[CheckFinding]) -> None:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     for name in columns:
         table.add_column(column_title(name))

@@ -18,6 +18,9 @@ from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
+from framelens.plugins.batch.runner import BatchRunner, recorded
+from framelens.plugins.batch.watch import arriving
+from framelens.services.container import open_services, usual_workers
 from framelens.video.files import printable
 from framelens.video.worker_pool import worker_ready
 
@@ -43,9 +46,6 @@ def run(given: argparse.Namespace) -> int:
     cancel = cancel_on_signals()
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
-    from framelens.plugins.batch.runner import BatchRunner, recorded
-    from framelens.plugins.batch.watch import arriving
-    from framelens.services.container import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []

@@ -219,7 +219,7 @@ def _analysis(
     With `has_same_words`, a report made with other subtitles doesn't count.
     """
     if given.report:
-        from framelens.library.bulk_operations import reports_in
+        from framelens.library.report_import import reports_in
 
         analysis = next(iter(reports_in([absolute(given.report)])))
         if analysis.sha256 and analysis.sha256 != sha256_of(path, cancel):

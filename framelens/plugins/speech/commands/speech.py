@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from framelens import config
 from framelens.cli.common import cancel_on_signals, use_language
+from framelens.cli.listening import settle_speech
 from framelens.config import export_environment
 from framelens.core.errors import ConfigError
 from framelens.core.units import human_size
@@ -38,8 +39,6 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         AppError: There is no such model, what runs it is not installed, or the download failed.
     """
-    from framelens.cli.listening import settle_speech
-
     settings = config.load()
     use_language(given, settings)
     export_environment(settings)

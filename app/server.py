@@ -10,10 +10,8 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from framelens.core.errors import AppError
+from framelens.core.errors import AppError, Cancelled, ConfigError
 
 _MAIN = Path(__file__).resolve().with_name("main.py")
 
@@ -24,8 +22,6 @@ def serve(options: list[str]) -> int:
         import click
         from streamlit.web.cli import main
 
-        from framelens.core.errors import AppError
-
         _check_port(options)
         try:
             return int(main(["run", str(_MAIN), *options], prog_name="streamlit", standalone_mode=False) or 0)
@@ -35,8 +31,6 @@ def serve(options: list[str]) -> int:
             error.show()
             return error.exit_code
     except KeyboardInterrupt:
-        from framelens.core.errors import Cancelled
-
         return _fail(Cancelled())
     except AppError as error:
         return _fail(error)
@@ -59,8 +53,6 @@ def _check_port(options: list[str]) -> None:
         ConfigError: The port is in use, or this user may not use it.
     """
     from streamlit import config
-
-    from framelens.core.errors import ConfigError
 
     port = _given("server.port", options) or (
         config.is_manually_set("server.port") and config.get_option("server.port")

@@ -1,8 +1,9 @@
-"""Imports inside functions: each spares a start something, so what the module loads anyway is imported at its top."""
+"""Imports inside functions: each spares a start something; what costs no start anything is imported at the top."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,45 @@ def test_no_function_imports_what_its_module_loads() -> None:
         for one in loaded_with(name).intersection(inner)
     }
     assert needless == set()
+
+
+def loads_more(one: str, importer: str) -> bool:
+    """Whether importing the module loads another module of ours, or a library, beside what the importer has loaded."""
+    before = loaded_with(importer)
+    new = loaded_with(one) - before - {one}
+    ours = {name for name in new if name in MODULES and MODULES[name].name != "__init__.py"}
+    libraries = {name.partition(".")[0] for name in new - MODULES.keys()} - sys.stdlib_module_names
+    return bool(ours or libraries - {"app", "framelens"} - {name.partition(".")[0] for name in before})
+
+
+def test_no_function_imports_a_module_that_loads_no_other() -> None:
+    """Such a module takes about a millisecond: its import belongs where a reader looks for it, unless in a circle."""
+    needless = {
+        f"{name}: {one}"
+        for name in MODULES
+        for one, is_inner in imports_of(name)
+        if is_inner and one in MODULES and name not in loaded_with(one) and not loads_more(one, name)
+    }
+    assert needless == set()
+
+
+def test_names_for_annotations_stand_with_other_imports() -> None:
+    """A module that is imported anyway isn't named once more below TYPE_CHECKING."""
+    twice = {
+        f"{name}: {one.module}"
+        for name, path in MODULES.items()
+        for block in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for one in block.body
+        if isinstance(one, ast.ImportFrom) and one.module in MODULES and (one.module, False) in imports_of(name)
+    }
+    assert twice == set()
+
+
+def test_a_light_import_is_told_from_a_heavy_import() -> None:
+    assert not loads_more("framelens.core.errors", "framelens.i18n")
+    assert loads_more("framelens.cli.progress", "framelens.cli.progress_lines"), "it loads rich"
+    assert loads_more("framelens.library.bulk_operations", "framelens.services.container"), "it loads the queue"
 
 
 def test_what_a_module_loads_includes_what_that_loads() -> None:

@@ -24,7 +24,7 @@ from framelens.core.errors import ContextExceeded, RequestTooLarge, TooManyPictu
 from framelens.i18n import in_language, t
 from framelens.llm import messages
 from framelens.llm.text_fallback import TextFallback, descriptions
-from framelens.llm.token_count import estimate_frame_tokens, estimate_text_tokens
+from framelens.llm.token_estimate import estimate_frame_tokens, estimate_text_tokens
 
 # Shares of the context, and the step in which the length of a question counts.
 _MATERIAL, _DESCRIBED, _DESCRIBED_ALONE, _QUESTION_STEP = 1 / 5, 1 / 8, 1 / 2, 1 / 16

@@ -1,24 +1,16 @@
-"""Token count of a request: exact from the engine if it supports that, else estimated.
-
-The page uses the estimates before an engine starts, so heavy imports wait until an engine is asked.
-"""
-
-from __future__ import annotations
+"""Token count of a request, exact, from an engine that can count. framelens.llm.token_estimate needs no engine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx
+from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
 from framelens.core.errors import EngineError, ImageRejected, PicturesRefused, RequestTooLarge
-
-if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
-
-# Qwen2.5-VL: one token per 28 x 28 pixels (its processor's factor), plus a start and an end mark per image.
-_PIXELS_PER_TOKEN = 28 * 28
-_MARKS_PER_PICTURE = 2
-_TOKENS_PER_MARK_LINE = 24
-_CHARACTERS_PER_TOKEN = 2.5  # a cautious mean of English (4) and Chinese (1.5)
+from framelens.core.failures.refusals import is_refusal, read_json, refused
+from framelens.http_client.client import short_request
+from framelens.llm.messages import media_options
 
 
 @dataclass(frozen=True)
@@ -46,10 +38,6 @@ def count_tokens(
     Raises:
         EngineError: The engine refuses the messages for their length or their pictures.
     """
-    from langchain_core.messages import convert_to_openai_messages
-
-    from framelens.llm.messages import media_options
-
     body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
     body |= media_options(messages)
     if tools:
@@ -73,11 +61,6 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     Raises:
         EngineError: The engine refuses the messages for their length or their pictures.
     """
-    import httpx
-
-    from framelens.core.failures.refusals import is_refusal, read_json, refused
-    from framelens.http_client.client import short_request
-
     url = base_url.removesuffix("/v1") + "/tokenize"
     try:
         answer = short_request(base_url, "POST", url, api_key=api_key, timeout_seconds=timeout_seconds, body=body)
@@ -90,15 +73,3 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
             raise error
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def estimate_frame_tokens(width: int, height: int, side: int) -> int:
-    """Estimate the tokens of a frame of `width` x `height` pixels, scaled to a longer side of `side`, and its mark."""
-    scale = min(1.0, side / max(width, height, 1))
-    image_tokens = round(width * scale) * round(height * scale) / _PIXELS_PER_TOKEN
-    return int(image_tokens) + 1 + _MARKS_PER_PICTURE + _TOKENS_PER_MARK_LINE
-
-
-def estimate_text_tokens(text: str) -> int:
-    """Estimate the tokens of a text, rather too many than too few."""
-    return int(len(text) / _CHARACTERS_PER_TOKEN) + 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from framelens.conversations.conversation import AnswerDone, AnswerDraft
+from framelens.conversations.conversation import AnswerDone, AnswerDraft, AskEvent, Conversation
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, InputError
@@ -21,7 +21,6 @@ from framelens.core.roles import current_user, requires, sees
 from framelens.i18n import as_notice, in_language
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import AskEvent, Conversation
     from framelens.conversations.repository import ConversationRepository
     from framelens.jobs.queue import Jobs
     from framelens.services.asking import Asking

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.analysis.task import Control
-from framelens.conversations.conversation import started
-from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.conversation import AnswerDraft, AskEvent, Conversation, started
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
@@ -27,7 +26,6 @@ from framelens.video.files import STANDARD_STREAM, check_file
 if TYPE_CHECKING:
     from framelens.analysis.prompts.templates import Templates
     from framelens.analysis.requests.engine_connection import EngineConnection
-    from framelens.conversations.conversation import AnswerDraft, AskEvent, Conversation
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.services.engines.engine_session import EngineSession, SharedParts
@@ -201,8 +199,8 @@ class Asking:
         with self._switcher.admitted(Control(cancel=cancel)):
             content = next((one.video.content_key for one in analyses.values()), conversation.id)
             connect = partial(self._connect, content, cancel)
-            queues, conversations = self._shared.queues, ConversationRepository(self._shared.store)
-            answer = converse(draft, analyses, measured, connect, conversations, queues, tools, cancel)
+            shared = self._shared
+            answer = converse(draft, analyses, measured, connect, shared.conversations, shared.queues, tools, cancel)
             with closing(answer) as events:
                 yield from events
 

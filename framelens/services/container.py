@@ -122,9 +122,7 @@ class Services:
     @property
     def conversations(self) -> ConversationRepository:
         """Return the stored conversations."""
-        from framelens.conversations.repository import ConversationRepository
-
-        return ConversationRepository(self.store)
+        return self.shared.conversations
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -15,6 +15,7 @@ from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import absolute, address_in, typed_path
 from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable
+from framelens.video.subtitles.encodings import UnknownEncodingError, decoded, decoded_texts
 
 STDIN = "-"
 """The name of standard input, which may be a list."""
@@ -142,8 +143,6 @@ def _lines_of(data: bytes, folder: Path) -> list[str]:
         foreign = [line for line in lines if _HALF_BYTE.search(line)]
         if not foreign or any(os.path.lexists(typed_path(line, place)) for line in foreign for place in (None, folder)):
             return lines
-    from framelens.video.subtitles.encodings import UnknownEncodingError, decoded, decoded_texts  # few lists need it
-
     try:
         text = (decoded(data) if is_wide else decoded_texts([data])[0]).text
     except UnknownEncodingError:

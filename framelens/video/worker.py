@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import av.error
 
@@ -28,15 +28,13 @@ from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen,
 from framelens.video import limits, sandbox
 from framelens.video.audio import decoder
 from framelens.video.features.frame_metrics import facts_of
+from framelens.video.features.text_recognition import TextReading
 from framelens.video.files import confine, picture_key, printable
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole
 from framelens.video.readers import damage, open_reader
 from framelens.video.readers.base import FrameReader, Picture, as_jpeg
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 from framelens.video.subtitles.discovery import files_beside, folders_beside
-
-if TYPE_CHECKING:
-    from framelens.video.features.text_recognition import TextReading
 
 Task = TypeVar("Task", bound=FileTask)
 T = TypeVar("T")
@@ -54,7 +52,6 @@ def _load() -> None:
     What is loaded stays, so the search for unreachable objects leaves it out from then on.
     """
     sandbox.has_landlock()  # looks for the C library, which takes longer than to enter the sandbox
-    from framelens.video.features import text_recognition  # noqa: F401
     from framelens.video.keyframes import pipeline  # noqa: F401
 
     gc.freeze()
@@ -121,8 +118,6 @@ def events_of(
 
 def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPiece]:
     """Yield the metadata of a file and the results of a task that doesn't choose frames."""
-    # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
-
     task = request.task
     with open_reader(request.path, every_frame=True) as reader:
         limits.check_size(reader.info)
@@ -204,8 +199,6 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
 def _start_reading(request: WorkerRequest) -> TextReading | None:
     if not (request.options and request.options.read_text):
         return None
-    from framelens.video.features.text_recognition import TextReading
-
     return TextReading()
 
 

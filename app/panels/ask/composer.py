@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,13 +15,10 @@ from app.panels.analyse import frame_options, missing_model
 from app.panels.ask import settings
 from app.panels.report import reanalysis
 from app.state import page_state
-from framelens.conversations.conversation import MOST_QUESTION, Look, LookKind
+from framelens.conversations.conversation import MOST_QUESTION, Conversation, Look, LookKind
 from framelens.conversations.suggestions import suggested_questions
 from framelens.core.domain import Analysis
 from framelens.i18n import t
-
-if TYPE_CHECKING:
-    from framelens.conversations.conversation import Conversation
 
 _AREA = "st-key-ask_composer"
 """CSS class that Streamlit gives the container with the key "ask_composer"."""

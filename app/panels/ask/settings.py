@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from app.components.controls import Options, button
 from app.context import services
-from framelens.conversations.conversation import LIMITS, MOST_SYSTEM_PROMPT, AskSettings
+from framelens.conversations.conversation import LIMITS, MOST_SYSTEM_PROMPT, AskSettings, Conversation
 from framelens.core.errors import InputError
 from framelens.i18n import t
-
-if TYPE_CHECKING:
-    from framelens.conversations.conversation import Conversation
 
 _STEPS = {
     "temperature": 0.05,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,13 +13,10 @@ from app.panels.analyse import frame_options, video_picker
 from app.panels.library import trash
 from app.panels.work import rows
 from app.state import page_state
-from framelens.conversations.conversation import started
+from framelens.conversations.conversation import Conversation, started
 from framelens.i18n import language, t
 from framelens.reports.content.labels import printable
 from framelens.store.library_index import LibraryQuery
-
-if TYPE_CHECKING:
-    from framelens.conversations.conversation import Conversation
 
 _OFFERED = 200
 """Analyses to choose from, the newest first; others are asked about in their report."""

@@ -21,7 +21,15 @@ from app.panels.analyse import frame_options, progress
 from app.panels.ask import settings
 from app.panels.menu import engine
 from app.state import page_state
-from framelens.conversations.conversation import MOST_QUESTION, Look, MomentsSearched, Queued
+from framelens.conversations.conversation import (
+    MOST_QUESTION,
+    Conversation,
+    FrameRef,
+    Look,
+    MomentsSearched,
+    Queued,
+    Turn,
+)
 from framelens.conversations.export import doubts
 from framelens.conversations.report import reported_answer
 from framelens.conversations.retrieval.values import Looking
@@ -34,7 +42,6 @@ from framelens.reports.content.searches import found_by_search
 
 if TYPE_CHECKING:
     from app.panels.ask.pictures import Pictures
-    from framelens.conversations.conversation import Conversation, FrameRef, Turn
     from framelens.services.answers import AnswerProgress
 
 _POLL_SECONDS = 0.5

@@ -11,7 +11,7 @@ from math import ceil
 
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Strategy, VideoInfo
 from framelens.core.errors import ConfigError
-from framelens.llm.token_count import estimate_frame_tokens
+from framelens.llm.token_estimate import estimate_frame_tokens
 from framelens.video.keyframes.options import most_adapted
 
 FIT, AUTO = 0, -1

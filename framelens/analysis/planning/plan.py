@@ -24,7 +24,7 @@ from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCap
 from framelens.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
 from framelens.core.errors import AppError, TooManyPictures
 from framelens.i18n import in_language
-from framelens.llm.token_count import estimate_frame_tokens
+from framelens.llm.token_estimate import estimate_frame_tokens
 from framelens.video.keyframes.options import ExtractOptions, Opening
 
 if TYPE_CHECKING:

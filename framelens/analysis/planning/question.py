@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from framelens.analysis.planning.forecast import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
-from framelens.llm.token_count import estimate_frame_tokens
+from framelens.llm.token_estimate import estimate_frame_tokens
 from framelens.store.model_records import LookTiming
 
 # Tokens of the short requests without their pictures, counted with the tokenizer of Qwen2.5-VL.

@@ -25,7 +25,7 @@ from framelens.analysis.task import EarlierResults
 from framelens.core.domain import ChunkResult, Layout
 from framelens.core.errors import AppError, Paused, RequestTooLarge, TooManyPictures
 from framelens.core.events import AnswerDelta, ChunkDone, ModeChosen, Planned, StageStarted
-from framelens.llm.token_count import estimate_text_tokens
+from framelens.llm.token_estimate import estimate_text_tokens
 
 _POLL_SECONDS = 0.1
 _SMALLER = 0.5

@@ -31,7 +31,7 @@ from framelens.i18n import in_language, notice_text
 from framelens.llm import messages
 from framelens.llm.messages import data_url
 from framelens.llm.text_fallback import TextFallback, text_prompt
-from framelens.llm.token_count import estimate_text_tokens
+from framelens.llm.token_estimate import estimate_text_tokens
 
 log = logging.getLogger(__name__)
 _SLACK = 0.01  # share of the context by which text estimates may be off

@@ -41,6 +41,7 @@ from framelens.conversations.conversation import (
     AnswerDraft,
     AnswerText,
     AskSettings,
+    Conversation,
     Look,
     MomentsSearched,
     Queued,
@@ -65,7 +66,6 @@ from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from framelens.cli.parser import Parser
-    from framelens.conversations.conversation import Conversation
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",

@@ -38,6 +38,7 @@ from framelens.cli.report_output import (
     check_output_folder,
     check_typed_output,
 )
+from framelens.config import Settings
 from framelens.core.domain import Keyframe, Notice, VideoInfo
 from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.events import KeyframesChosen
@@ -54,8 +55,6 @@ from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from framelens.config import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

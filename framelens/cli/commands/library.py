@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from rich.table import Table
 from rich.text import Text
@@ -34,16 +34,13 @@ from framelens.core.files import base_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, t
 from framelens.jobs.snapshot import State
-from framelens.library.bulk_operations import purge, remove, sweep_trash
+from framelens.library.bulk_operations import Removed, purge, remove, sweep_trash
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.reports.json import writer
 from framelens.reports.text import markdown
 from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 from framelens.store.trash import TrashEntry
-
-if TYPE_CHECKING:
-    from framelens.library.bulk_operations import Removed
 
 Ask = Callable[[argparse.Namespace], int]
 

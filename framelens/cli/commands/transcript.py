@@ -12,10 +12,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from framelens import config, i18n, registry
-from framelens.analysis.inputs.transcription import cues_between
+from framelens.analysis.inputs.transcription import Found, cues_between
 from framelens.cli.common import (
     add_output_options,
     add_speakers_option,
@@ -37,9 +36,6 @@ from framelens.services.keyframes import parse_seconds
 from framelens.services.recognition import local_diariser, local_recogniser
 from framelens.services.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
-
-if TYPE_CHECKING:
-    from framelens.analysis.inputs.transcription import Found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,12 +14,11 @@ from framelens.api.exports import GONE, run_in_turn
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.core.errors import InputError
-from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrders, parse_pieces, write
+from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrder, ClipOrders, parse_pieces, write
 from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.services.container import Services
 
 if TYPE_CHECKING:
-    from framelens.plugins.editing.clips.downloads import ClipOrder
     from framelens.plugins.editing.clips.pieces import Piece
 
 _MODES: tuple[ClipMode, ...] = get_args(ClipMode)

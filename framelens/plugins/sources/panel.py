@@ -14,7 +14,7 @@ from app.state import page_state
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.errors import InputError
 from framelens.core.files import address_in
-from framelens.core.links import is_link, typed_link
+from framelens.core.links import SourceSettings, is_link, typed_link
 from framelens.core.roles import current_user
 from framelens.i18n import t
 from framelens.plugins.sources.words import progress_words
@@ -24,7 +24,6 @@ from framelens.services.links import LinkFetcher, may_name_any
 from framelens.services.overview import LEAST_BYTES
 
 if TYPE_CHECKING:
-    from framelens.core.links import SourceSettings
     from framelens.store.videos.video_repository import VideoRepository
 
 _BOX, _FETCHED = "link", "link_fetched"

@@ -31,7 +31,6 @@ from framelens.core import own_version
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
-from framelens.engine.hardware import installed_vllm
 from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
 from framelens.store.model_records import RequestTiming, TimingStats
@@ -41,6 +40,7 @@ from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
     from framelens.conversations.answer_queue import AnswerQueues
+    from framelens.conversations.repository import ConversationRepository
     from framelens.conversations.retrieval.select import RetrievalTools
     from framelens.engine.base import Engine
     from framelens.llm.cache import AnswerCache
@@ -75,6 +75,13 @@ class SharedParts:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lock = threading.RLock()
+
+    @_once
+    def conversations(self) -> ConversationRepository:
+        """Return the stored conversations."""
+        from framelens.conversations.repository import ConversationRepository
+
+        return ConversationRepository(self.store)
 
     @_once
     def queues(self) -> AnswerQueues:
@@ -169,11 +176,10 @@ class EngineSession:
         """Return the answerer of analyses' questions; None without shared parts."""
         if self._shared is None:
             return None
-        from framelens.conversations.repository import ConversationRepository
         from framelens.conversations.request_answer import RequestAnswerer
 
-        repository = ConversationRepository(self._shared.store)
-        return RequestAnswerer(repository, self._shared.queues, self.retrieval(self._shared.stills))
+        shared = self._shared
+        return RequestAnswerer(shared.conversations, shared.queues, self.retrieval(shared.stills))
 
     def retrieval(self, stills: Stills) -> RetrievalTools:
         """Return the tools that choose frames for a question."""
@@ -263,6 +269,8 @@ def usual_side(settings: Settings) -> int | None:
     """Return the longer side of sent frames in pixels, None if it depends on their number."""
     if settings.frame_side or settings.base_url:
         return settings.frame_side
+    from framelens.engine.hardware import installed_vllm
+
     return _SIDE_ON_CPU if (installed_vllm() or ("cpu", ""))[0] == "cpu" else None
 
 
@@ -320,6 +328,8 @@ def _speech_name(settings: Settings) -> str:
 def _engine_version(settings: Settings) -> str:
     """Return the version of the local engine, "" if it is not installed."""
     if settings.engine == "vllm":
+        from framelens.engine.hardware import installed_vllm
+
         return (installed_vllm() or ("", ""))[1]
     try:
         return version(settings.engine)

@@ -16,6 +16,7 @@ from framelens.core.errors import InputError
 from framelens.core.files import shown_path
 from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
 from framelens.video.subtitles import names
+from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 from framelens.video.subtitles.names import Extent
 
 _READ = (
@@ -193,7 +194,6 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _begins_as_subtitles(path: Path) -> bool:
-    from framelens.video.subtitles.encodings import UnknownEncodingError, decoded  # few files need them
     from framelens.video.subtitles.formats import begins_as_subtitles
 
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from framelens.analysis.planning.frame_budget import AUTO, FIT, RequestCapacity, frame_limit, sized, usual_side
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Strategy, VideoInfo
-from framelens.llm.token_count import estimate_frame_tokens
+from framelens.llm.token_estimate import estimate_frame_tokens
 from framelens.video.keyframes.options import most_adapted
 
 

@@ -5,7 +5,7 @@ import pytest
 from framelens.analysis.planning.frame_budget import RequestCapacity, usual_side
 from framelens.analysis.planning.plan import lay_out, refine, split
 from framelens.core.domain import Keyframe, Layout
-from framelens.llm.token_count import estimate_frame_tokens
+from framelens.llm.token_estimate import estimate_frame_tokens
 
 
 def frames(number: int, shots: list[int] | None = None) -> list[Keyframe]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
@@ -27,14 +26,11 @@ from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.runner import BatchRunner, recorded
 from framelens.reports.formats import FORMATS, format_named
-from framelens.services.container import open_services, usual_workers
+from framelens.services.container import Services, open_services, usual_workers
 from framelens.services.running import running
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
-
-if TYPE_CHECKING:
-    from framelens.services.container import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,13 +19,12 @@ from app.state import page_state
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError
 from framelens.i18n import t
-from framelens.plugins.batch.job_batches import PageBatches, counts_of, status_of
+from framelens.plugins.batch.job_batches import PageBatches, VideoStatus, counts_of, status_of
 from framelens.plugins.batch.summary import counts_text
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.plugins.batch.batch import Batch
-    from framelens.plugins.batch.job_batches import VideoStatus
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56

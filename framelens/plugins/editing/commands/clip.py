@@ -34,6 +34,7 @@ from framelens.i18n.formatting import attributed
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (
     CutPiece,
+    VideoClip,
     check_clip_suffix,
     clip_name,
     cut_clip,
@@ -50,7 +51,6 @@ from framelens.video.files import check_file, sha256_of
 
 if TYPE_CHECKING:
     from framelens.core.domain import Analysis, Cue
-    from framelens.plugins.editing.clips.cutter import VideoClip
 
 _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 

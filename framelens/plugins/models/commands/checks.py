@@ -19,6 +19,7 @@ from rich.table import Table
 
 from framelens import config
 from framelens.analysis.planning import benchmark_result
+from framelens.analysis.planning.benchmark_result import BenchmarkResult
 from framelens.cli.common import (
     cancel_on_signals,
     finding_lines,
@@ -46,7 +47,6 @@ from framelens.services.engines.engine_builder import build_engine
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
-    from framelens.analysis.planning.benchmark_result import BenchmarkResult
     from framelens.analysis.planning.estimate import Estimate
 
 _UNRELIABLE = ("poor", "blind")

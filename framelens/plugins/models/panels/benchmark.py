@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from app import resources
@@ -13,7 +11,7 @@ from app.context import services
 from app.formatting import plain
 from app.panels.menu.engine import draw_phase, short_model_name
 from app.state import page_state
-from framelens.analysis.planning.benchmark_result import parse_result
+from framelens.analysis.planning.benchmark_result import BenchmarkResult, parse_result
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import AppError
 from framelens.core.units import gib_number
@@ -30,9 +28,6 @@ from framelens.plugins.models.tasks import tasks_of
 from framelens.services.engines.hardware_profile import HardwareProfile
 from framelens.services.engines.model_speed import latest_trials
 from framelens.store.model_records import Measured
-
-if TYPE_CHECKING:
-    from framelens.analysis.planning.benchmark_result import BenchmarkResult
 
 _FRAMES = "trial_frames"
 _DEFAULT_FRAMES, _MAX_FRAMES = 16, 256

@@ -38,7 +38,7 @@ from framelens.reports.content.document import (
 from framelens.reports.content.labels import printable, shortened
 from framelens.reports.content.provenance import aigc_fields, aigc_line
 from framelens.reports.json.encoding import json_text
-from framelens.reports.text import csv_cells, html, markdown
+from framelens.reports.text import csv_cells, markdown
 from framelens.store.fs_utils import storage_errors, write_whole
 
 _FORMAT = "framelens-batch"
@@ -186,7 +186,11 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
             table = (_heads(), *map(_cells, summary.videos))
             return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
         document = _document(summary, language)
-        return html.render(document, lambda seconds: "") if name == "html" else markdown.render(document)
+        if name == "html":
+            from framelens.reports.text import html
+
+            return html.render(document, lambda seconds: "")
+        return markdown.render(document)
 
 
 def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:

@@ -24,7 +24,6 @@ from framelens.core.files import shown_path, typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.runner import BatchRunner, recorded
 from framelens.reports.formats import FORMATS, format_named
 from framelens.services.container import Services, open_services, usual_workers
 from framelens.services.running import running
@@ -72,6 +71,7 @@ def run(given: argparse.Namespace) -> int:
     cancel = cancel_on_signals()
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
+    from framelens.plugins.batch.runner import BatchRunner, recorded
 
     workers = given.jobs or usual_workers(settings)
     with (

@@ -18,7 +18,6 @@ from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
-from framelens.plugins.batch.runner import BatchRunner, recorded
 from framelens.plugins.batch.watch import arriving
 from framelens.services.container import open_services, usual_workers
 from framelens.video.files import printable
@@ -46,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
     cancel = cancel_on_signals()
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
+    from framelens.plugins.batch.runner import BatchRunner, recorded
 
     workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []

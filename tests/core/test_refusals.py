@@ -75,6 +75,11 @@ def test_refusals_are_understood_by_their_meaning(product: str) -> None:
         {"code": -32603, "message": "Internal error", "data": {"details": "WORDS"}},
         {"error": {"message": "Bad request", "innererror": {"message": "WORDS"}}},
         {"Message": "WORDS"},
+        {"errorMsg": "WORDS"},
+        {"ResponseMetadata": {"Error": {"Code": "x", "Message": "WORDS"}}},
+        {"Response": {"Error": {"Message": "WORDS"}}},
+        {"fault": {"faultstring": "WORDS"}},
+        {"exception": "WORDS"},
     ],
 )
 def test_words_of_the_server_behind_are_found(body: object) -> None:

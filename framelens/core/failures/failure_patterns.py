@@ -15,7 +15,12 @@ from framelens.core.errors import EngineError, ModelNotFound
 _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "cuda_out_of_memory",
-        (r"(?i:(?:CUDA|HIP) out of memory)", r"torch\.(?:cuda\.)?OutOfMemoryError", r"cudaErrorMemoryAllocation"),
+        (
+            r"(?i:(?:CUDA|HIP) out of memory)",
+            r"torch\.(?:cuda\.)?OutOfMemoryError",
+            r"cudaErrorMemoryAllocation",
+            r"(?:CUDA error|cudaMalloc failed): out of memory",
+        ),
     ),
     (
         "gpu_memory_taken",

@@ -19,7 +19,7 @@ many bytes, an account without credit, a request at this moment, these contents,
 an unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law;
 or a proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
 words that also describe a limit per minute."""
-_PICTURE = r"(?:image|picture|photo|media item)s?"
+_PICTURE = r"(?:image|picture|photo|media (?:item|part))s?"
 _COUNT = (
     r"(?<![A-Za-z])(?P<limit>\d{1,4})\b"
     r"(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
@@ -30,7 +30,7 @@ _EXCESS = (
     r"|(?:does not|doesn't|not|cannot) (?:enough )?fit|not enough|(?:reduce|shorten) (?:the|your)"
     r"|(?:must|should|can ?not|can't) (?:not )?be (?:short|less|small|great|larg|long|<|\[)\w*"
     r"|\d\)? ?>=? ?(?:\w+ ?[(:=]? ?)?\d|only \d+ (?:tokens? )?fit"
-    r"|smaller than (?:the|your) (?:prompt|input)|超[过出长]|过长|太长)"
+    r"|smaller than (?:the|your) (?:prompt|input)|over the (?:limit|max\w*)|超[过出长]|过长|太长)"
 )
 _LENGTH = (
     r"(?:context|prompts?|inputs?|(?:input|prompt|total)[_ ](?:tokens?|length)|tokens?|sequence|(?:max|model)\w*_len\w*"
@@ -50,12 +50,15 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("timeout", r"deadline[_ ](?:was |has been )?exceeded|\b(?:took|taking) too long"),
     # More pictures than accepted. "At most 0" means that no picture is accepted.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
-    ("picture_count", r"you set (?:image|video)=(?P<limit>\d+)"),
+    ("picture_count", r"you set (?:or defaulted to )?\W{0,4}(?:image|video)\W{1,4}(?P<limit>\d+)"),
+    ("picture_count", rf"\d {_PICTURE}\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
+    ("picture_count", rf"\d {_PICTURE}\b.{{0,40}}?exceed\w* (?:the )?(?:max\w*|limit)(?: of)? {_COUNT}"),
+    ("picture_count", rf"{_PICTURE} per \w+ (?:is |are )?(?:limited to|exceeded)\W{{1,3}}{_COUNT}"),
     ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\d|count)\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
     ("picture_count", rf"too many {_PICTURE}\b.{{0,120}}?(?:max\w*|limit\w*|up to|at most|supports?|only)\D{{0,60}}?"
                       rf"{_COUNT}"),
     ("picture_count", rf"(?:max(?:imum)?|limit\w*|up to|no more than|fewer than|only)\b\D{{0,40}}?\b(?P<limit>\d+) ?"
-                      rf"{_PICTURE}\b(?!-)"),
+                      rf"{_PICTURE}(?:_urls?)?\b(?!-)"),
     ("picture_count", rf"(?:number|count|amount) of {_PICTURE}(?:_urls?)?\b.{{0,60}}?(?:exceed\w*|more than|over"
                       rf"|great\w*|larg\w*|less|at most|max\w*|limit|<=?|:(?! ?(?:got|received|found)))"
                       rf"\D{{0,60}}?{_COUNT}"),
@@ -72,6 +75,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?\b(?:limit|maximum|allowed) is {_COUNT}"),
     ("picture_count", rf"max(?:imum)? data-uris? per request\D{{1,5}}{_COUNT}"),
     ("picture_count", r"(?:最多|上限|不超过|不能超过|至多|[仅只]支持|限制)\D{0,12}?(?P<limit>\d+) ?[张幅个]?图"),
+    ("picture_count", r"图.{0,16}?\d ?[>＞] ?(?P<limit>\d+)"),
     ("picture_count", r"图[片像]?的?(?:数量|张数|个数|数)\D{0,10}\d*\D{0,6}?(?:超|最多|不能|不得|上限|限制)"
                       r"\D{0,12}?(?P<limit>\d+)"),
     ("picture_count", r"图[片像]?\D{0,8}?(?:不能|不得|不可|最多)?(?:超过|多于|为) ?(?P<limit>\d+) ?[张幅个]"),
@@ -81,7 +85,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                        rf"|(?:one|single) {_PICTURE} (?:per|at a time|only)|more than one {_PICTURE}"
                        rf"|at most one {_PICTURE}\b(?! (?:format|type))|\b{_PICTURE}\b.{{0,40}}?\bat most one\b"
                        r"|multi(?:ple|-)[ -]?images? (?:\w+ )?(?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
-                       r"multi(?:ple|-)[ -]?images?\b"),
+                       r"multi(?:ple|-)[ -]?images?\b|[仅只](?:支持|接受|能|允许).{0,6}?[单一][张幅个]图"),
     ("picture_count", rf"too many {_PICTURE}\b|number of {_PICTURE}(?:_urls?)? exceed"
                       r"|图[片像]?(?:数量|张数)?(?:过多|太多)"),
     # A model or server without pictures.
@@ -105,14 +109,17 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"content\b\S{0,12}?\btype\b.{0,24}?(?:should be|must be|permitted:?|expected) \W?text\b"
                  r"(?!.{0,60}?image)"
                  r"|\b(?:unmarshal|deserialize|decode) (?:an? )?(?:array|list)\b.{0,80}?\bcontent\b.{0,24}?\bstring"
-                 r"|input (?:must|should) be text\b"),
+                 r"|input (?:must|should) be \W?text\b(?!.{0,60}?image)"
+                 r"|unknown content ?item type|unsupported content\[\]\.type|message content type: \[\]"),
     ("pictures", r"content(?:\W.*)?(?:should|must) be (?:a )?(?:valid )?str|valid string\b.{0,40}?\bcontent"
                  r"|content\b.{0,12}?expected (?:a )?string, (?:but )?got|can only concatenate str"
                  r"|content\b.{0,16}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
     ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?!enough)"
                  r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
     ("pictures", r"\bcontent\b.{0,60}?\bstr type expected"),
-    ("pictures", r"invalid type: sequence, expected a string|expected string content"),
+    ("pictures", r"invalid type: (?:sequence|array|list), expected (?:a )?string|expected string content"
+                 r"|expected str instance, list found"
+                 r"|'list' object has no attribute '(?:strip|split|startswith|replace|lower|encode)'"),
     ("pictures", r"no endpoints found that support image|not compiled for multimodal"
                  r"|untagged enum \w*(?:message|messagecontent|requestcontent)\b|failed to tokenize prompt"
                  r"|number of (?:bitmaps|media markers)\b"),
@@ -155,7 +162,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|exceeded (?:your current|\w+'s|the|my) quota|free allocated quota"
               r"|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
-              r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
+              r"|spending limit|\bkey limit exceeded|budget (?:has been |is )?exceeded|\bover budget\b"
+              r"|reached the set \w+ limit"
               r"|free tier\b.{0,40}?\bexhausted|free_?tier_?only|(?:monthly|weekly|usage|spend) (?:usage )?limit"
               r"|[额余](?:度|额|量)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
     ("model", r"无可用渠道|no available channel|model[ ._]?access[ ._]?denied"
@@ -164,7 +172,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|(?:no|not have|n't have|without) (?:access|permission)s? (?:to|for) "
               r"(?:(?:access|use|call|invoke|query) )?(?:\w+ )?models?\b"
               r"|\baccess to (?:the )?model (?:\S+ )?(?:is )?denied"
-              r"|无权.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
+              r"|无权.{0,6}?模型|(?:没有|无)权限.{0,6}?模型|(?:没有|无).{0,8}?模型.{0,8}?权限"
+              r"|model\b.{0,40}?\bnot (?:been )?(?:activated|open)\b"
               r"|not activated (?:the )?model\b"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
               r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"
@@ -194,7 +203,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big)"
               r"|(?:entity|payload|body)(?: \w+){0,2}[_ ]too[_ ]long"),
     ("large", r"(?:content|message|request)(?: \w+){0,2}[_ ]too[_ ]long"),
-    ("bytes", r"too large body|TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
+    ("bytes", r"too ?big ?body|body buffer overflow|too large body|TooLargeError|RequestSize"
+              r"|maximum allowed content length|max bytes to request"),
     ("bytes", r"\bits size \(\d+\) exceeds|(?:body|payload|request) (?:is )?(?:bigg|larg)er than \d"),
     ("bytes", r"length limit exceeded|larger than max\b|status(?: code)? 413\b"),
     ("bytes", r"(?:body|payload|request|message|total)(?: (?:body|payload|image))?(?: size| length)?\b.{0,40}?"
@@ -212,11 +222,16 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|不支持.{0,6}?(?:工具|函数)(?:调用)?"),
     ("key", r"(?:invalid|incorrect|wrong|missing|expired|no|provide)\b[\w' ]{0,24}\b"
             r"(?:api[-_ ]?key|access token|credentials)"),
-    ("key", r"api[-_ ]?key\b.{0,30}?(?:invalid|not valid|expired|required|missing|incorrect)|invalid_?api_?key"),
+    ("key", r"api[-_ ]?key\b.{0,30}?(?:invalid|not valid|not found|expired|required|missing|incorrect)"
+            r"|invalid_?api_?key"
+            r"|(?:missing|no) authorization\b|authorization header\b.{0,16}?(?:missing|required)"),
     ("key", r"unauthori[sz]ed|login fail|not logged in|authentication (?:failed|fails|required|error)"),
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
             r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
+    ("path", r"\bunexpected endpoint\b|\binvalid url \(\w+ /"),
+    ("model", r"(?:could not|couldn't|cannot|can't) find (?:the |a )?model\b|\bmodel (?:\S+ )?(?:is |was )?unloaded\b"
+              r"|requested model\b.{0,60}?\bnot supported"),
     ("model", r"\bdecommissioned\b|\bmodel\b.{0,60}?\bblocked at the (?:organization|project)"),
     ("model", r"(?:no such|unknown|unrecogni[sz]ed) model\b|\bmodel identifier\b"
               r"|(?:invalid|not a valid) model (?:id|name)|model disabled"
@@ -250,6 +265,11 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                     r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
     ("many_tokens", r"kv cache (?:is )?(?:full|exhausted)|free space in the kv cache|token budget\b.{0,24}?\bused up"
                     r"|(?:at most|up to|maximum of) \d{3,} tokens\b"),
+    ("context", r"\b(?:n_ctx|num_ctx|context(?: \w+)?) (?:is )?too (?:small|short)\b"
+                r"|(?:prompt|request|input) (?:has|contains|is|of|with) \d+ tokens\b.{0,60}?"
+                r"\bonly (?:supports|accepts|has)\b"
+                r"|\bfind (?:a |free )*(?:memory|kv) slot\b|上下文.{0,8}?已满"
+                r"|上下文(?:长度|窗口).{0,4}?\d+.{0,12}?(?:请求|输入|提示).{0,12}?\d"),
     ("context", r"(?:>|exceeds) ?max_position_embeddings|mismatch in `?\w+`? token count"),
     ("many_tokens", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}"
                     rf"|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),

@@ -38,14 +38,15 @@ _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
     403: ("quota", "filter", "pictures", "bytes", "model", "busy", "place"),
 }  # fmt: skip
 """Meanings of words with these statuses; other words there are about the key."""
-_TEXT_KEYS = ("error", "message", "Message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
-              "description", "details", "status_msg", "errors", "base_resp", "metadata", "cause", "innererror", "raw",
-              "data", "choices")  # fmt: skip
-"""Keys under which servers put their words, the most specific last."""
-_WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message", "errorMessage")
+_TEXT_KEYS = ("error", "err", "message", "detail", "msg", "errormsg", "errmsg", "errormessage", "statusmessage",
+              "reason", "description", "errordescription", "details", "statusmsg", "errors", "baseresp", "metadata",
+              "cause", "innererror", "raw", "data", "choices")  # fmt: skip
+"""Keys under which servers put their words, folded, the most specific last."""
+_WORD_KEYS = ("message", "detail", "msg", "errors", "err", "errormsg", "errmsg", "errormessage", "errordescription",
+              "statusmessage")  # fmt: skip
 """Keys with the words of a refusal without "error" in it; an answer has no such key next to its choices."""
-_LABEL_KEYS = ("type", "__type", "code", "error_code", "errorCode", "status", "status_code")
-_DEEPEST, _MOST_ITEMS = 6, 5
+_LABEL_KEYS = ("type", "code", "errorcode", "status", "statuscode")
+_DEEPEST, _MOST_ITEMS, _MOST_TEXTS = 6, 5, 20
 _LONGEST, _MOST_READ = 500, 20_000
 """Characters of a message that are shown, and that are searched."""
 _HIDDEN_HTML = re.compile(r"<(head|script|style|svg)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^>]*>", re.DOTALL | re.I)
@@ -121,11 +122,12 @@ def is_refusal(value: object) -> bool:
         return any(map(is_refusal, value))
     if not isinstance(value, dict):
         return False
+    value = _folded(value)
     choices = value.get("choices")
     inner = choices if isinstance(choices, list) else []  # OpenRouter puts the error of a provider there
     if value.get("object") == "error" or any(isinstance(one, dict) and one.get("error") for one in (value, *inner)):
         return True
-    response = value.get("base_resp")  # MiniMax's, which is also in answers
+    response = value.get("baseresp")  # MiniMax's, which is also in answers
     said = [value.get(key) for key in _WORD_KEYS]
     has_words = value.get("code") != 0 and any(isinstance(one, str | list) and one for one in said)
     return not choices and (has_words or bool(isinstance(response, dict) and response.get("status_code")))
@@ -193,11 +195,12 @@ class _Refusal:
 
     def __init__(self, status: int, body: object) -> None:
         words = list(dict.fromkeys(filter(None, _words(body))))
+        elsewhere = [] if words else list(map(_clean, _texts(body)))
         # A server quotes another server's words in its own.
         quoted = [one for one in words if not any(one != other and one in other for other in words)]
         self.status = status
         self.said = redact(": ".join(quoted))[:_LONGEST].strip()
-        self.searched = "\n".join([*quoted, *_labels(body)])[:_MOST_READ]
+        self.searched = "\n".join([*quoted, *elsewhere, *_labels(body)])[:_MOST_READ]
         code = next((int(one) for one in _labels(body) if one.isdecimal() and 400 <= int(one[:9]) < 600), status)
         self.meant_status = code if status == 200 else status
         if self.said and str(self.meant_status) not in self.said and self.meant_status != status:
@@ -222,8 +225,23 @@ def _words(value: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, dict):
         place = value.get("loc")  # of a field that FastAPI refuses; what was given there isn't said
         prefix = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
+        texts = _folded(value)
         for key in _TEXT_KEYS:
-            yield from (prefix + one for one in _words(value.get(key), depth + 1))
+            yield from (prefix + one for one in _words(texts.get(key), depth + 1))
+
+
+def _folded(value: Mapping[str, object]) -> dict[str, object]:
+    """Return an object with keys in one spelling: "error_message", "errorMessage" and "ErrorMessage" are the same."""
+    return {key.replace("_", "").lower(): one for key, one in value.items()}
+
+
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
+    """Yield the texts of a refusal whose words are under keys that aren't known."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict) and depth <= _DEEPEST:
+        for one in list(value.values() if isinstance(value, dict) else value)[:_MOST_TEXTS]:
+            yield from _texts(one, depth + 1)
 
 
 def _labels(value: object, depth: int = 0) -> Iterator[str]:
@@ -237,13 +255,14 @@ def _labels(value: object, depth: int = 0) -> Iterator[str]:
             yield from _labels(one, depth + 1)
     if not isinstance(value, dict):
         return
+    labels = _folded(value)
     for key in _LABEL_KEYS:
-        if isinstance(value.get(key), str | int):
-            yield str(value[key])
+        if isinstance(label := labels.get(key), str | int):
+            yield str(label)
     if value.get("param") == "input_tokens" or "n_prompt_tokens" in value:
         yield f"input tokens exceed: {value.get('n_prompt_tokens', '')} > {value.get('n_ctx', '')}"
     for key in _TEXT_KEYS:
-        yield from _labels(value.get(key), depth + 1)
+        yield from _labels(labels.get(key), depth + 1)
 
 
 def _clean(text: str) -> str:

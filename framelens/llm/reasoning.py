@@ -23,15 +23,17 @@ _NAMES = (
 )
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
-_HEADING = (r"(?:#{1,6} |\*\*)?", r"(?:[:：]\*\*|\*\*[:：]|[:：](?!\*)|\*\*[ \t]*(?=\n)|(?<!\*)[ \t]*(?=\n))")
-"""Marks before and after the words of a heading, in Markdown or with a colon."""
+_HEADING = (r"(?:#{1,6} |\*\*|【)?", r"(?:】|[:：]\*\*|\*\*[:：]|[:：](?!\*)|\*\*[ \t]*(?=\n)|(?<!\*)[ \t]*(?=\n))")
+"""Marks before and after the words of a heading: in Markdown, in brackets or with a colon."""
 _ROWS: tuple[tuple[Literal["open", "close", "begin", "answer", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
-    ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[(?:THINK|THINKING|REASONING)\]|<｜think(?:ing)?｜>"
+    ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|[◁\ufffd]think[▷\ufffd]|\[unused16\]"
+             r"|\[(?:THINK|THINKING|REASONING)\]|<｜think(?:ing)?｜>"
              rf"|&lt;{_BARE}&gt;|<\|START_THINKING\|>|<unused94>(?:thought)?"
              rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"
              r"|\bHere are my reasoning steps:"),
-    ("close", rf"< ?/ ?{_NAMES} ?>|◁/think▷|\[/(?:THINK|THINKING|REASONING)\]|<｜/think(?:ing)?｜>"
+    ("close", rf"< ?/ ?{_NAMES} ?>|[◁\ufffd]/think[▷\ufffd]|\[unused17\]|【/(?:思考|推理)(?:过程)?】"
+              r"|\[/(?:THINK|THINKING|REASONING)\]|<｜/think(?:ing)?｜>"
               rf"|&lt;/{_BARE}&gt;|<\|END_THINKING\|>|<unused95>"
               rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|<channel\|>"),
     ("begin", r"\bHere(?: is|'s) my response:|\[BEGIN FINAL RESPONSE\]"
@@ -44,6 +46,10 @@ _ROWS: tuple[tuple[Literal["open", "close", "begin", "answer", "channel", "end",
     ("end", r"<\|(?:end|call)\|>"),  # of a channel; elsewhere, Phi's mark at the end of an answer
     ("drop", r"(?:<\|im_start\|>|<\|(?:start_header_id|header_start)\|>)(?:assistant)?"
              r"(?:<\|(?:end_header_id|header_end)\|>)?|<role>ASSISTANT</role>|\[(?:BOS|EOS|END FINAL RESPONSE)\]"),
+    ("drop", r"\A\s*assistant(?:[:：][ \t]*|[ \t]*\n)"),
+    ("drop", r"(?:<\|(?:im_end|eot_id|end)\|>|<end_of_turn>)\s*"
+             r"(?:<\|(?:im_start|start_header_id)\|>|<start_of_turn>|<\|)(?:user|system)\b[\s\S]*"
+             r"|(?<=\S)<\|user\|>[\s\S]*"),  # turns that the model has invented after its own
     ("drop", rf"(?:\A|(?<=\n)|(?<=>))<{_WRAPPERS}(?::\w+)?>|</{_WRAPPERS}(?::\w+)?>(?=\s*(?:\Z|\n|<))"),
     ("drop", r"<details>\s*<summary>\s*(?:Thinking|Thought|Reasoning|思考)[\s\S]*?</details>"),
     ("drop", r"(?:\A|(?<=\n))```(?:think(?:ing)?|thoughts?|reasoning|思考)[ \t]*\n[\s\S]*?(?:\n```[ \t]*(?:\n|\Z)|\Z)"),
@@ -51,12 +57,13 @@ _ROWS: tuple[tuple[Literal["open", "close", "begin", "answer", "channel", "end",
     ("drop", r"</CONCLUSION>(?=\s*\Z)"),
     ("answer", rf"(?<=\n){_HEADING[0]}(?:(?:final )?answer|(?:最终)?(?:答案|回答)){_HEADING[1]}"),
     ("drop", r"<details type=[\"']?reasoning\b[\s\S]*?</details>|\[e~\[|\]~!?b\](?:ai\b)?"),
-    ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
+    ("drop", r"\ufffd?<\|[A-Za-z_][\w ]{0,40}\|>|\[unused\d{1,2}\]|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
     ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn|end_of_utterance)>(?:model\n)?"),
 )  # fmt: skip
 _MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
 _MAY_HAVE_MARKS = re.compile(
-    r"[<◁]|\[e~|\]~|&lt;|\[/?(?:THINK|REASONING|INST|BOS|EOS|BEGIN F|END F)|assistantfinal"
+    r"[<◁\ufffd]|\[e~|\]~|&lt;|\[unused|【/|\A\s*assistant|(?:answer|答案|回答)\W{1,8}\{"
+    r"|\[/?(?:THINK|REASONING|INST|BOS|EOS|BEGIN F|END F)|assistantfinal"
     r"|Here(?: i|')s my|Here are my|```(?:think|thought|reasoning|思考)|\A\W{0,8}(?:think|thought|reason|思考|推理)",
     re.IGNORECASE,
 )
@@ -68,7 +75,7 @@ _HEADED = re.compile(
 )
 """Heading of reasoning in a text whose answer begins with a later heading."""
 _UNFINISHED = re.compile(
-    r"(?:<[/|｜\w:▁ ]{0,60}|&(?:lt?)?(?:;/?\w{0,9})?|◁/?\w{0,8}|\[/?[A-Za-z]{0,9}|\bassistant\w{0,5}"
+    r"(?:<[/|｜\w:▁ ]{0,60}|&(?:lt?)?(?:;/?\w{0,9})?|[◁\ufffd]/?\w{0,8}|【/?\w{0,5}|\[/?\w{0,9}|\bassistant\w{0,5}"
     r"|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
 )
 """End of a text that may be the beginning of a mark."""
@@ -171,7 +178,7 @@ def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
     for number, match in enumerate(found):
         kind = _kind(match)
         if kind == "answer":
-            if inside or start or not _HEADED.match(text):
+            if inside or start or not (_HEADED.match(text) or _ANSWER_START.match(text, match.end())):
                 continue
             kind = "begin"
         if not inside and any(first < match.start() and match.end() < last for first, last in strings):

@@ -26,6 +26,16 @@ DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
         "<analysis>{draft}</analysis><think>{draft}</think><answer>{answer}</answer>",
         "<think_never_used_51bce0c785ca2f68>{draft}</think_never_used_51bce0c785ca2f68>{answer}",
         "◁think▷{draft}◁/think▷{answer}",
+        "\ufffdthink\ufffd{draft}\ufffd/think\ufffd{answer}\ufffd<|im_end|>",
+        "[unused16]{draft}[unused17]{answer}[unused10]",
+        "【思考】{draft}【/思考】{answer}",
+        "【思考过程】\n{draft}\n【回答】\n{answer}",
+        "assistant\n\n{answer}",
+        "ASSISTANT: {answer}",
+        "{answer}<|im_end|>\n<|im_start|>user\nDRAFT<|im_end|>\n<|im_start|>assistant\nDRAFT",
+        "{answer}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nDRAFT",
+        "{answer}<end_of_turn>\n<start_of_turn>user\nDRAFT",
+        "{answer}<|user|>\nDRAFT",
         "[THINK]{draft}[/THINK]{answer}</s>",
         "[REASONING]{draft}[/REASONING]{answer}",
         "<reasoning_content>{draft}</reasoning_content>{answer}",
@@ -190,3 +200,8 @@ def test_beginning_of_a_mark_is_held_back(text: str, held: int) -> None:
 def test_reasoning_in_html_of_a_web_interface_is_dropped() -> None:
     text = '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> DRAFT\n</details>\nA square moves.'
     assert split_reasoning(text).answer == "A square moves."
+
+
+@pytest.mark.parametrize("heading", ["**Final Answer**", "### Answer", "Final answer:", "**最终答案**"])
+def test_json_under_a_heading_is_the_answer(heading: str) -> None:
+    assert split_reasoning(f"Step 1: maybe {DRAFT}.\n\n{heading}\n\n{JSON}").answer == JSON

@@ -115,6 +115,8 @@ class EventDecoder:
                 raise ValueError(said_in(bare))
             raise _refusal(bare if data is None else data)
         choices = data.get("choices")
+        if "choices" not in data and match_refusal(said_in(sent), is_faulty=False)[0]:
+            raise _refusal(data)  # under keys that aren't known
         for choice in choices if isinstance(choices, list) else ():
             self._has_reason = self._has_reason or bool(isinstance(choice, dict) and finish_reason(choice))
         return data

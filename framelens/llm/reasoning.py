@@ -117,6 +117,15 @@ def split_reasoning(text: str) -> SplitAnswer:
     return splitter.result()
 
 
+def answer_in(reasoning: str) -> str:
+    """Return reasoning that an engine sent apart as the answer if all of it is one JSON object, else "".
+
+    vLLM's parsers of reasoning do so with the whole answer of a model that doesn't reason.
+    """
+    text = reasoning.strip()
+    return text if text and _json_end(text, 0) == len(text) else ""
+
+
 def unfinished_mark(text: str) -> int:
     """Return the number of characters at the end of a growing text that may be the beginning of a mark."""
     match = _UNFINISHED.search(text)

@@ -24,7 +24,7 @@ from framelens.core.events import value_of
 from framelens.core.failures.refusals import refused_in_answer
 from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error
-from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
+from framelens.llm.reasoning import SplitAnswer, answer_in, split_reasoning, unfinished_mark
 from framelens.llm.retries import waited
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class _PartialReply:
     """Accumulator of the received pieces. LangChain's sum of chunks costs more the longer the answer is."""
 
     def __init__(self) -> None:
-        self._whole = ""
+        self._whole = self._apart = ""
         self._split = SplitAnswer("")
         self._reason = ""
         self._usage: Usage | None = None
@@ -82,13 +82,15 @@ class _PartialReply:
         return replace(piece, reasoning=apart + piece.reasoning)
 
     def end(self) -> AnswerPiece:
-        """Return the text that was held back because it could have become a mark of reasoning."""
+        """Return the text that was held back because it could have become a mark of reasoning, or was sent as such."""
+        self._whole = self._whole if self._whole.strip() else answer_in(self._apart)
         return self._separate(self._whole)
 
     def _note(self, chunk: AIMessageChunk) -> str:
         """Add a chunk and return the reasoning that the engine sends apart from the text."""
         text, apart = str(chunk.text), _reasoning(chunk)
         self._whole += text
+        self._apart += apart
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
         if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])

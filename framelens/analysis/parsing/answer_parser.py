@@ -32,6 +32,19 @@ _TIME = re.compile(r"\d\s*[.:：]\s*\d|\d\s*(?:s\b|sec|秒|分)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{1,9})?")
 _UNSAID = ("…", "...", "null", "none", "n/a")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
+_DECLINED = re.compile(
+    r"\W*(?:(?:I['’]m|I am|we['’]re) (?:\w+ )?sorry|sorry|I apologi[sz]e|unfortunately)?\b.{0,24}?\bI"
+    r"(?:['’]m| am)? (?:can(?:not| not|['’]?t)|won['’]t|unable to|not able to|(?:must|have to) decline)"
+    r"(?: \w+){0,2}? ?(?:help|assist|comply|fulfil|provide|answer|respond|continue|engage|discuss|do (?:that|this|so))"
+    r"|\W*(?:你好|您好)?[，,。！]?(?:非常|很|十分)?(?:抱歉|对不起|不好意思)?[，,。]?(?:但|作为[^，,]{1,20}[，,])?我?"
+    r"(?:暂时|目前)?(?:无法|不能|没有?办法|不便)(?:为您|为你|继续|直接)?(?:回答|提供|协助|帮助|满足|完成|处理|给到|讨论|回应)",
+    re.IGNORECASE,
+)
+"""Beginning of an answer that declines the request, as a model's safety training words it."""
+_GOES_ON = re.compile(
+    r"\bhowever\b|\bbut (?:I can\b(?!['’]t| not)|the\b|in\b|here\b)|不过|但是?(?!我?[无不])", re.IGNORECASE
+)
+_LONGEST_DECLINED = 240
 _MOST_NUMBERS = 512  # frame numbers of an entry
 _DEEPEST = 6  # nested lists and objects
 
@@ -124,6 +137,12 @@ class _FindingParser:
         if _TIME.search(text):
             return [], ["own_time"]
         return citations.numbers_in(text)[:_MOST_NUMBERS], []
+
+
+def _declines(text: str) -> bool:
+    """Return whether the whole answer only declines the request."""
+    is_short = len(text) <= _LONGEST_DECLINED and not citations.cited_in(text)
+    return is_short and bool(_DECLINED.match(text)) and not _GOES_ON.search(text)
 
 
 def _folded_keys(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,6 +259,8 @@ class _AnswerParser:
     def _prose(self, text: str) -> ParsedAnswer:
         self._note("not_json", bool(text))
         text = "\n".join(map(_as_line, text.splitlines()))
+        if _declines(text):
+            return ParsedAnswer()
         if self._rest == "overview":
             return ParsedAnswer(overview=citations.statements(text, self._times))
         findings, overview = citations.read(text, self._times)

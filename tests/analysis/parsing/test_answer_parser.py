@@ -63,6 +63,38 @@ def test_form_in_place_of_an_answer_says_nothing(answer: str) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
+        "I'm sorry, but I can't help with that request.",
+        "Sorry, I cannot assist with that.",
+        "I am unable to provide a description of these images.",
+        "I can’t help identify people in these images.",
+        "抱歉，我无法回答这个问题。",
+        "你好，我无法给到相关内容。",
+        "很抱歉，作为一个人工智能语言模型，我不能提供此类内容。",
+    ],
+)
+def test_answer_that_declines_says_nothing(answer: str) -> None:
+    found = reading(answer)
+    assert found == ParsedAnswer(troubles=("not_json", "empty"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Sorry, the room is too dark to see, but a man sits at the table.",
+        "I'm sorry, but I can't provide names. However, a man in a red jacket waves.",
+        "Frame 3: I cannot provide more than that the man waves.",
+        "抱歉，我无法回答是谁，不过画面里有一名男子。",
+        "A man says that he cannot help.",
+    ],
+)
+def test_answer_that_says_more_is_kept(answer: str) -> None:
+    found = reading(answer)
+    assert found.findings or found.overview
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
         f"The form is {json.dumps(SCHEMA)}, and the answer:\n{ANSWER}",
         json.dumps({"type": "object", "properties": PART}),
         json.dumps({"$schema": "x", **PART}),

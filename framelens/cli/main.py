@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -74,17 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()
+        terminal.discard(sys.stdout)
         return _BROKEN_PIPE_EXIT_CODE
     except OSError as error:
-        _drop_output()
+        terminal.discard(sys.stdout)
         with in_language(_wanted_language(sys.argv[1:] if argv is None else argv)):
             return _fail(StorageError("output_refused", reason=error.strerror or str(error)))
-
-
-def _drop_output() -> None:
-    """Discard standard output from now on: otherwise Python's final flush fails."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupted() -> int:

@@ -7,6 +7,7 @@ same character in JSON.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -47,11 +48,29 @@ class _CleanStream:
         return getattr(self.raw, name)
 
 
+class _MessageStream(_CleanStream):
+    """Standard error, whose messages are discarded once they can't be written: a full disk doesn't end the work."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            discard(self.raw)
+            return len(text)
+
+
+def discard(stream: TextIO) -> None:
+    """Discard the output of a stream from now on: otherwise Python's final flush fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 @contextmanager
 def clean_streams() -> Iterator[None]:
     """Clean the text that is written to standard output and standard error within the context."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, _CleanStream(one)) for one in before)
+    sys.stdout, sys.stderr = cast(TextIO, _CleanStream(before[0])), cast(TextIO, _MessageStream(before[1]))
     try:
         yield
     finally:

@@ -165,9 +165,10 @@ def _expand(word: str) -> Iterator[Input]:
 
 def _expand_pattern(pattern: str) -> Iterator[Input]:
     plain, ending = os.path.splitext(pattern)  # noqa: PTH122 - not every pattern is a path
+    sought = pattern
     if ending.lower() in VIDEO_SUFFIXES:  # cameras write .MP4
-        pattern = plain + "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in ending.lower())
-    found = sorted(glob.glob(pattern, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
+        sought = plain + "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in ending.lower())
+    found = sorted(glob.glob(sought, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
         error = VideoError("pattern_without_files", pattern=printable(pattern))
         yield Input(Path(pattern).absolute(), error)

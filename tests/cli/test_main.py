@@ -90,6 +90,16 @@ def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_behind_the_messages_ends_nothing(video: Path, tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        words = command("analyse", video, "--no-model", "--output", "report.md")
+        done = subprocess.run(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "report.md").exists()
+
+
+@pytest.mark.slow
 def test_a_report_goes_to_a_file_and_an_earlier_one_is_kept(video: Path, tmp_path: Path) -> None:
     for _ in range(2):
         done = run("analyse", video, "--no-model", "--language", "zh", cwd=tmp_path)

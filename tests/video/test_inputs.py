@@ -70,6 +70,11 @@ def test_what_gives_no_file_is_named(folder: Path) -> None:
     assert names(inputs)[-1] == "b.mp4"
 
 
+def test_pattern_without_files_is_named_as_typed(folder: Path) -> None:
+    (item,) = resolve(["nope*.mp4"]).items
+    assert item.error and item.error.values["pattern"] == "nope*.mp4"
+
+
 def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = os.scandir
 

@@ -41,7 +41,7 @@ _DECLINED = re.compile(
     re.IGNORECASE,
 )
 """Beginning of an answer that declines the request, as a model's safety training words it."""
-_GOES_ON = re.compile(
+_CONTINUED = re.compile(
     r"\bhowever\b|\bbut (?:I can\b(?!['’]t| not)|the\b|in\b|here\b)|不过|但是?(?!我?[无不])", re.IGNORECASE
 )
 _LONGEST_DECLINED = 240
@@ -142,7 +142,7 @@ class _FindingParser:
 def _declines(text: str) -> bool:
     """Return whether the whole answer only declines the request."""
     is_short = len(text) <= _LONGEST_DECLINED and not citations.cited_in(text)
-    return is_short and bool(_DECLINED.match(text)) and not _GOES_ON.search(text)
+    return is_short and bool(_DECLINED.match(text)) and not _CONTINUED.search(text)
 
 
 def _folded_keys(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ _AS_SAID = ("engine_busy", "engine_no_credit", "engine_gateway_timeout")
 """Refusals below 500 that an engine gives whatever is asked of it."""
 _VERSIONED = re.compile(r"/v\d+\w*(?:$|/(?:.+/)?(?:openai|openapi|compat)$)")
 """The end of a path that has the API version: the version, or what Google and Cloudflare put after it."""
+_UNLISTED = (404, 405, 501)
+"""Statuses of /models at servers that list no models and still answer for a model."""
 _POLL_SECONDS = 0.1
 """How often a waiting request checks for cancellation."""
 
@@ -76,6 +78,11 @@ def model_conflict(served: Mapping[str, str]) -> EngineError | None:
     return EngineError("engines_differ", served=redact(listed), model=next(iter(served.values())))
 
 
+def _bare_name(model: str) -> str:
+    """Return a name without what Ollama and Google write around it in their lists, and accept without."""
+    return model.lower().removeprefix("models/").removesuffix(":latest")
+
+
 class RemoteEngine(Engine):
     """An OpenAI-compatible server at `base_url`.
 
@@ -119,7 +126,7 @@ class RemoteEngine(Engine):
             listed = self._get_models(cancel)
             served = served_models(listed)
         except NoAnswer as answer:
-            if answer.status == 404 and self.model:  # some servers list no models and still answer for a model
+            if answer.status in _UNLISTED and self.model:
                 return EngineInfo("remote", self.model, self.base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))
@@ -174,6 +181,8 @@ class RemoteEngine(Engine):
     def _choose_model(self, served: list[str]) -> str:
         if self.model in served:
             return self.model
+        if self.model and (same := [one for one in served if _bare_name(one) == _bare_name(self.model)]):
+            return same[0]
         if not self.model and len(served) == 1:
             return served[0]
         if not self.model and self._preferred in served:

@@ -75,6 +75,19 @@ def test_the_model_that_was_asked_for_is_taken_among_several(server: str) -> Non
     assert RemoteEngine(server, model="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
 
 
+@pytest.mark.parametrize(
+    ("given", "served"),
+    [
+        ("qwen2.5vl", "qwen2.5vl:latest"),
+        ("gemini-2.5-flash", "models/gemini-2.5-flash"),
+        ("Org/Model", "org/model"),
+    ],
+)
+def test_names_of_lists_are_recognized_in_short_form(given: str, served: str, server: str) -> None:
+    serving("other", served)
+    assert RemoteEngine(server, model=given).ensure_ready(lambda phase: None, threading.Event()).model == served
+
+
 def test_unserved_model_error_lists_served_and_nearest(server: str) -> None:
     serving("Qwen2.5-VL-7B", "llama")
     error = failure(RemoteEngine(server, model="Qwen/Qwen2.5-VL-7B-Instruct"))
@@ -161,8 +174,9 @@ def test_redirect_to_a_login_page_is_named(server: str) -> None:
     assert (error.key, error.values["status"], error.values["reason"]) == ("remote_web_page", 200, "Sign in")
 
 
-def test_server_without_model_list_is_trusted(server: str) -> None:
-    Handler.answer = 404, b"{}"
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_server_without_model_list_is_trusted(status: int, server: str) -> None:
+    Handler.answer = status, b"{}"
     assert RemoteEngine(server, model="m").ensure_ready(lambda phase: None, threading.Event()).model == "m"
 
 

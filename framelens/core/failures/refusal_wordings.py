@@ -47,12 +47,13 @@ _EXCESS_ELSEWHERE = r"(?:überschr|excede|supera|dépass|превы|超え|超�
 """Stems in German, French, Italian, Portuguese, Spanish, Russian, Japanese and Korean: gateways are translated."""
 _BROAD: Mapping[Meaning, Meaning] = {"many_tokens": "context", "large": "bytes"}
 _ROWS: tuple[tuple[Meaning, str], ...] = (
-    ("timeout", r"deadline[_ ](?:was |has been )?exceeded|\b(?:took|taking) too long"),
+    ("timeout", r"deadline[_ ](?:was |has been )?exceeded|\b(?:took|taking) too long"
+                r"|\b(?:request|upstream|gateway) time(?:d[ -]?|-)?out\b"),
     # More pictures than accepted. "At most 0" means that no picture is accepted.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
     ("picture_count", r"you set (?:or defaulted to )?\W{0,4}(?:image|video)\W{1,4}(?P<limit>\d+)"),
     ("picture_count", rf"\d {_PICTURE}\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
-    ("picture_count", rf"\d {_PICTURE}\b.{{0,40}}?exceed\w* (?:the )?(?:max\w*|limit)(?: of)? {_COUNT}"),
+    ("picture_count", rf"\d {_PICTURE}\b[^()\d]{{0,40}}?exceed\w* (?:the )?(?:max\w*|limit)(?: of)? {_COUNT}"),
     ("picture_count", rf"{_PICTURE} per \w+ (?:is |are )?(?:limited to|exceeded)\W{{1,3}}{_COUNT}"),
     ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\d|count)\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
     ("picture_count", rf"too many {_PICTURE}\b.{{0,120}}?(?:max\w*|limit\w*|up to|at most|supports?|only)\D{{0,60}}?"
@@ -75,7 +76,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?\b(?:limit|maximum|allowed) is {_COUNT}"),
     ("picture_count", rf"max(?:imum)? data-uris? per request\D{{1,5}}{_COUNT}"),
     ("picture_count", r"(?:最多|上限|不超过|不能超过|至多|[仅只]支持|限制)\D{0,12}?(?P<limit>\d+) ?[张幅个]?图"),
-    ("picture_count", r"图.{0,16}?\d ?[>＞] ?(?P<limit>\d+)"),
+    ("picture_count", r"图[片像]?的?(?:数量?|张数|个数).{0,16}?\d ?[>＞] ?(?P<limit>\d+)"),
     ("picture_count", r"图[片像]?的?(?:数量|张数|个数|数)\D{0,10}\d*\D{0,6}?(?:超|最多|不能|不得|上限|限制)"
                       r"\D{0,12}?(?P<limit>\d+)"),
     ("picture_count", r"图[片像]?\D{0,8}?(?:不能|不得|不可|最多)?(?:超过|多于|为) ?(?P<limit>\d+) ?[张幅个]"),

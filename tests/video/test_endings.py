@@ -11,8 +11,10 @@ import av
 import numpy as np
 import pytest
 
+from framelens.core.errors import VideoError
 from framelens.video.files import VIDEO_SUFFIXES, is_video_name
 from framelens.video.readers import open_reader
+from framelens.video.readers.base import JPEG_QUALITY, as_image, as_jpeg
 
 FRAMES, RATE = 12, 25
 # Container, codec, and the width and height where the codec takes few.
@@ -119,3 +121,27 @@ def test_file_with_each_ending_is_read(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("boundary", ["ffmpeg", "myboundary", "--boundarydonotcross"])
 def test_multipart_pictures_of_cameras_are_read(tmp_path: Path, boundary: str) -> None:
     check(write_multipart(tmp_path / "camera.mjpg", boundary))
+
+
+def jpegs(count: int) -> bytes:
+    """Pictures as large as a camera's: FFmpeg sees no second one where it looks for the format."""
+    noise = np.random.default_rng(1).integers(0, 256, (count, 240, 320, 3), np.uint8)
+    return b"".join(as_jpeg(as_image(one), JPEG_QUALITY)[0] for one in noise)
+
+
+@pytest.mark.parametrize("name", ["camera.mjpeg", "camera.bin"])
+def test_large_jpegs_in_a_row_are_a_video(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(jpegs(5))
+    with open_reader(path) as reader:
+        assert [round(one.time_seconds, 2) for one in reader.frames()] == [0.0, 0.04, 0.08, 0.12, 0.16]
+
+
+@pytest.mark.parametrize(("name", "count"), [("photo.jpg", 2), ("photo.mjpeg", 1)])
+def test_photo_is_no_video(tmp_path: Path, name: str, count: int) -> None:
+    """A photo of a phone may have a map of its brightness behind it, which is a JPEG, too."""
+    path = tmp_path / name
+    path.write_bytes(jpegs(count))
+    with pytest.raises(VideoError) as caught:
+        open_reader(path)
+    assert caught.value.key == "video_is_image"

@@ -65,7 +65,9 @@ _STILL_FORMATS = (
     "gif_pipe", "psd_pipe", "ppm_pipe", "pgm_pipe", "pbm_pipe", "pam_pipe", "qoi_pipe", "exr_pipe", "hdr_pipe",
     "dds_pipe", "pcx_pipe", "sgi_pipe", "svg_pipe", "xbm_pipe", "xpm_pipe", "sunrast_pipe", "ico",
 )  # fmt: skip
-_MOVING_IMAGES = frozenset({"gif", "apng", "jpegxl_anim", "webp"})
+_MOVING_IMAGES = frozenset({"gif", "apng", "jpegxl_anim", "webp", "mjpeg"})
+_PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".insp"})
+"""Photos may have further pictures behind the first: a map of its brightness, a preview, the other eye's picture."""
 _STILL_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})
 _UNWRITTEN_BYTES = 4096
 _BOUNDARY_BYTES = 128
@@ -323,10 +325,14 @@ def with_tags_of(frame: VideoFrame, made: VideoFrame) -> VideoFrame:
 
 
 def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
-    """Return a view of a plane of a planar frame, without the padding of its lines."""
+    """Return a view of a plane of a planar frame, without the padding of its lines.
+
+    Some decoders, such as AMV's, write the last line first; the size of a line is negative then.
+    """
     kind = _sample_type(frame.format.name)
+    first = max(0, -plane.line_size) * (plane.height - 1)
     strides = (plane.line_size, kind.itemsize)
-    return np.ndarray((plane.height, plane.width), kind, cast(Any, plane), strides=strides)
+    return np.ndarray((plane.height, plane.width), kind, cast(Any, plane), offset=first, strides=strides)
 
 
 @cache
@@ -373,6 +379,11 @@ def is_still_image(container: InputContainer) -> bool:
     return container.format.name in _STILL_FORMATS or container.metadata.get("major_brand", "") in _STILL_BRANDS
 
 
+def may_be_motion_jpeg(container: InputContainer, path: Path) -> bool:
+    """Return whether what FFmpeg takes for a JPEG may have more JPEGs behind it: a recording without a container."""
+    return container.format.name == "jpeg_pipe" and path.suffix.lower() not in _PHOTO_SUFFIXES
+
+
 def is_animated_webp(path: Path) -> bool:
     """Return whether a file is an animated WebP: its extended header has the flag for it."""
     with open_input(path) as file:
@@ -381,7 +392,7 @@ def is_animated_webp(path: Path) -> bool:
 
 
 def is_moving_image(format_name: str) -> bool:
-    """Return whether the format is an image that may move (an animated GIF); with one frame it is a still."""
+    """Return whether the format is of images that may move (an animated GIF); with one frame it is a still."""
     return format_name in _MOVING_IMAGES
 
 

@@ -67,6 +67,8 @@ _TIMED_BY_DECODING = frozenset({"mpegvideo", "gxf"})
 """Formats of MPEG-1 or 2 whose times FFmpeg makes up from decoding times: it leaves out the second picture of a raw
 stream, and halves the last step of GXF, which counts fields.
 """
+_COUNTS_TICKS = "ivf"
+"""A format whose header may hold the duration in ticks in place of the number of frames, as FFmpeg writes it."""
 _NEAR_RATE = 0.02
 """Share by which the average rate of fragments may be off."""
 _USUAL_CHANNELS, _USUAL_SAMPLE_RATE = 2, 48_000
@@ -394,8 +396,11 @@ class AvReader(base.FrameReader):
 
     def _is_untimed(self) -> bool:
         """Return whether the container gives decoding times only, or no times; others may lack times of some frames."""
-        has_none = self._container.format.flags & cast(int, FormatFlags.no_timestamps.value)
-        return bool(has_none) or (self._times is not None and self._times.has_start)
+        return self._has_no_times() or (self._times is not None and self._times.has_start)
+
+    def _has_no_times(self) -> bool:
+        """Return whether the container is none: FFmpeg counts the frames of such a stream, at its rate or 25 Hz."""
+        return bool(self._container.format.flags & cast(int, FormatFlags.no_timestamps.value))
 
     def _is_in_decoding_order(self) -> bool:
         """Return whether the container gives times in the order of decoding as if they were display times."""
@@ -475,18 +480,21 @@ class AvReader(base.FrameReader):
 
     def _declared_by_file(self) -> float | None:
         stream, container = self._stream, self._container
+        if self._has_no_times():  # FFmpeg guesses the duration by the rate of bits
+            return None
         if container.format.name == "avi" and stream.frames:
             return float(
                 stream.frames / (stream.average_rate or 25)
             )  # a truncated file's duration is computed from what is left
-        if stream.duration:
+        is_matroska = container.format.name.startswith("matroska")
+        if stream.duration and not is_matroska:  # else it is the container's, for a stream without a start
             start = 0 if self._lacks_beginning() else stream.start_time or 0
             end = float((start + stream.duration) * self._unit)
             sound = max(map(_declared_end, self._sounds.values()), default=0.0)
             return base.held_end(end, sound)
         if container.duration:
             # Matroska's duration is the end of the last frame, not the time since the first.
-            start = 0 if container.format.name.startswith("matroska") else container.start_time or 0
+            start = 0 if is_matroska else container.start_time or 0
             return (start + container.duration) / av.time_base
         return None
 
@@ -504,7 +512,8 @@ class AvReader(base.FrameReader):
         shown = float((stream.start_time or 0) * self._unit) if has_delay else start
         orientation = Orientation.of(first)
         width, height = orientation.size(*self._presentation.shown_size(first))
-        duration = None if self.declared_seconds is None else self.declared_seconds - start
+        duration = None if self.declared_seconds is None else self.declared_seconds - shown
+        counts_other = self._counts_fields or container.format.name == _COUNTS_TICKS
         return VideoInfo(
             path=self._path,
             name=readable(self._path.name),
@@ -520,12 +529,12 @@ class AvReader(base.FrameReader):
             dynamic_range=tone_mapping.dynamic_range_of(first, self._presentation.dolby_vision_profile),
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
-            num_frames_from_header=None if self._counts_fields else stream.frames or None,
+            num_frames_from_header=None if counts_other else stream.frames or None,
             start_seconds=start,
             has_audio=bool(self._sounds),
             audio_tracks=tuple(map(_audio_track, self._sounds.values())),
             has_subtitle_tracks=bool(container.streams.subtitles),
-            has_guessed_times=self._has_guessed_times,
+            has_guessed_times=self._has_guessed_times or self._has_no_times(),
             timecode=timecode_of(self._path, self._rate, container, stream, first),
             player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),
         )
@@ -673,9 +682,11 @@ def _set_threads(stream: VideoStream) -> None:
 
 def _open_container(path: Path) -> InputContainer:
     name = printable(path.name)
-    limit = (None, PACKET_SECONDS)
     try:
-        container = av.open(str(path.absolute()), options=base.OPEN_OPTIONS, metadata_errors="replace", timeout=limit)
+        container = _opened(path)
+        if base.may_be_motion_jpeg(container, path):
+            container.close()
+            container = _opened(path, "mjpeg")
     except PermissionError as error:
         raise VideoError("video_no_permission", path=printable(path)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -690,6 +701,14 @@ def _open_container(path: Path) -> InputContainer:
     for sound in container.streams.audio:
         _leave_out_own_order(sound)
     return container
+
+
+def _opened(path: Path, form: str | None = None) -> InputContainer:
+    """Open a file as the format that FFmpeg recognises, or as `form`."""
+    limit = (None, PACKET_SECONDS)
+    return av.open(
+        str(path.absolute()), format=form, options=base.OPEN_OPTIONS, metadata_errors="replace", timeout=limit
+    )
 
 
 def _leave_out_own_order(sound: AudioStream) -> tuple[str, ...]:

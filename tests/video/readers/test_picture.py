@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
+from framelens.video.readers.geometry import filtered
 from framelens.video.readers.picture import AvPicture
+from tests.media import textured
 
 RED = {"BT.709": (63, 102, 240), "BT.601": (81, 90, 240)}
 """Y, Cb and Cr of red in the limited range (ITU-R BT.709 and BT.601)."""
@@ -28,3 +31,12 @@ def test_full_range_is_shown_as_meant(pixel_format: str, colour_range: int) -> N
         for plane, code in zip(frame.planes, (level, 128, 128), strict=True):
             plane.update(bytes([code]) * plane.buffer_size)
         assert AvPicture(frame, 0, 0.0, 0.04).upright(320)[20, 30].tolist() == pytest.approx([level] * 3, abs=2)
+
+
+def test_lines_stored_from_the_last_are_in_order() -> None:
+    stored = VideoFrame.from_ndarray(textured(3), "rgb24").reformat(format="yuv420p")
+    turned = filtered(stored, ("vflip", ""))
+    assert turned.planes[0].line_size < 0  # as AMV's decoder gives all its frames
+    plain, seen = AvPicture(stored, 0, 0.0, 0.04), AvPicture(turned, 0, 0.0, 0.04)
+    assert np.array_equal(seen.upright(160), plain.upright(160)[::-1])
+    assert np.allclose(seen.luma(), plain.luma()[::-1], atol=8)

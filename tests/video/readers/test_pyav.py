@@ -89,6 +89,42 @@ def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> No
         assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".h264", "libx264"), (".m1v", "mpeg1video"), (".mjpeg", "mjpeg")])
+def test_stream_without_a_container_has_guessed_times(suffix: str, codec: str, tmp_path: Path) -> None:
+    pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = write_video(
+        tmp_path / f"raw{suffix}", moving(50), codec=codec, pixel_format=pixel_format, options={"bf": "0"}
+    )
+    with AvReader(path) as reader:
+        assert reader.info.has_guessed_times
+        assert reader.info.duration_seconds_from_header is None
+        assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]
+
+
+def test_delay_of_a_decoder_shortens_no_avi(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "delay.avi", moving(50), codec="mpeg4", options={"bf": "2"})
+    with AvReader(path) as reader:
+        assert reader.info.duration_seconds_from_header == 2.0
+
+
+def test_ticks_of_ivf_are_no_number_of_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "ticks.ivf", moving(10), codec="libvpx")
+    data = bytearray(path.read_bytes())
+    data[24:28] = struct.pack("<I", 5120)  # as FFmpeg 5 writes it
+    path.write_bytes(data)
+    with AvReader(path) as reader:
+        assert reader.info.num_frames_from_header is None
+
+
+def test_rare_pictures_do_not_make_matroska_longer(tmp_path: Path) -> None:
+    """The first packets have no decoding times, so FFmpeg gives the stream a start only while it is read."""
+    images = [solid(COLOURS[name]) for name in ("red", "green", "blue", "white", "yellow")]
+    options = {"bf": "3", "b_strategy": "0", "preset": "veryfast"}
+    path = write_video(tmp_path / "slides.mkv", images, rate=Fraction(1, 12), options=options)
+    with AvReader(path) as reader:
+        assert reader.info.duration_seconds_from_header == 60.0
+
+
 @pytest.mark.parametrize(
     ("codec", "options"),
     [("mpeg4", {}), ("mjpeg", {}), ("libx264", {"bf": "0"}), ("libx264", {"preset": "veryfast", "b_strategy": "0"})],

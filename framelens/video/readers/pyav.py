@@ -5,6 +5,7 @@ Packets are demuxed and decoded once, in order; damaged packets are counted and 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import deque
@@ -90,6 +91,8 @@ _LONGEST_DELAY_SECONDS = 1
 _LONGEST_PRIMING_SECONDS = 0.15
 """Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
 44.1 kHz, rounded up. Players don't show it."""
+_OF_KEY, _KEY_TAG = "encryption_info", "enc_key_id"
+"""Side data of the encrypted packets of MP4 (Common Encryption), and the tag of Matroska's encrypted tracks."""
 _COVER_CODECS = frozenset({"mjpeg", "png"})
 _NO_TIME = "00:00:00.0"
 _UNPLACED, _OWN_ORDER = re.compile(r"\d+ channels"), re.compile(r"\d+ channels \((.*)\)")
@@ -134,6 +137,7 @@ class AvReader(base.FrameReader):
             self._declared_until: float | None = None
             self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
             self._has_guessed_times = self._counts_fields = self._announces_alpha = False
+            self._is_encrypted = _KEY_TAG in self._stream.metadata
             self._empty_slots = EmptySlots() if self._has_slots() else None
             self._order = None if every_frame else self._skippable_order()
             self._wants_all = self._decodes_disposable = self._has_begun = False
@@ -371,6 +375,7 @@ class AvReader(base.FrameReader):
                 raise
             except av.error.FFmpegError:
                 self.num_damaged += 1
+                self._is_encrypted |= packet.has_sidedata(_OF_KEY)
                 damage.has_damage()  # clear the message about the same error
                 continue
             self._num_packets += 1
@@ -460,6 +465,8 @@ class AvReader(base.FrameReader):
     def _first_frame(self) -> VideoFrame | None:
         name = printable(self._path.name)
         first = next(self._decoded, None)
+        if first is None and self._is_encrypted:
+            raise VideoError("video_encrypted", name=name)
         if first is None:
             raise DecodeError("video_no_frames", name=name, codec=self._stream.codec.canonical_name)
         if base.is_moving_image(self._container.format.name) and self._is_alone(first):
@@ -599,7 +606,13 @@ def add_time(packet: Packet[Any], stream: VideoStream) -> None:
 
 
 def decoded(packet: Packet[Any], decoder: VideoCodecContext) -> list[VideoFrame]:
-    """Return the frames that a packet completes; at the end of the file, the remaining frames."""
+    """Return the frames that a packet completes; at the end of the file, the remaining frames.
+
+    Raises:
+        av.error.FFmpegError: The packet is damaged, or encrypted: a decoder would make pictures of noise from it.
+    """
+    if packet.has_sidedata(_OF_KEY):
+        raise av.error.InvalidDataError(errno.EINVAL, "encrypted")
     return decoder.decode(packet if packet.size else None)
 
 

@@ -34,6 +34,8 @@ WebVTT of their preview pictures."""
 _MARKS = r"[\d:;.,/\\\-+\sTZ°NSEWUCGM]*"
 _CLOCK = re.compile(rf"{_MARKS}\d[:;/.]\d{_MARKS}|(?:TC|TCR|REC)?[\s:]*\d\d(?:[:;.]\d\d){{2,3}}")
 """A text of digits, marks of times and dates, and letters of directions and time zones alone."""
+_UNITS = re.compile(r"(?<![a-z])(?:km/?h|kph|mph|kn|knots|m/s|[23]D|fix|gps)(?![a-z])", re.IGNORECASE)
+"""What dash cameras write beside the time."""
 _SHARE = 0.8
 """Share of the cues that have to be telemetry or clocks; numbers occur in speech, too."""
 _FEWEST_CLOCKS = 3
@@ -137,7 +139,7 @@ class Cues:
 def is_speech(cues: Sequence[Cue]) -> bool:
     """Return whether cues hold words, not measurements or clocks."""
     num_telemetry = sum(bool(_TELEMETRY.search(cue.text)) for cue in cues)
-    num_clocks = sum(bool(_CLOCK.fullmatch(cue.text)) for cue in cues)
+    num_clocks = sum(bool(_CLOCK.fullmatch(_UNITS.sub("", cue.text))) for cue in cues)
     if num_telemetry >= _SHARE * len(cues):
         return False
     return len(cues) < _FEWEST_CLOCKS or num_telemetry + num_clocks < _SHARE * len(cues)

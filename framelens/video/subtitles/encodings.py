@@ -206,7 +206,7 @@ def decoded(data: bytes, languages: Collection[str] = ()) -> Decoded:
         if data.startswith(mark):
             return Decoded(_without_marks(data.decode(name, "replace")))
     head = data[:4096]
-    if head.count(0) > len(head) // 8:  # the Latin letters and digits of times have a zero byte each
+    if head.count(0) > len(head) // 32:  # the Latin letters and digits of times have a zero byte each
         name = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
         return Decoded(_without_marks(data.decode(name, "replace")), "UTF-16")
     if data.isascii():

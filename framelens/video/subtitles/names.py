@@ -25,7 +25,7 @@ _NAMES = {
     "de": "deu ger german deutsch",
     "el": "ell gre greek ελληνικά",
     "en": "eng english 英文 英语 英語",
-    "es": "spa spanish español castilian castellano latino",
+    "es": "spa spanish español castilian castellano latino ea",
     "et": "est estonian eesti",
     "eu": "eus baq basque",
     "fa": "fas per persian farsi فارسی",
@@ -49,7 +49,7 @@ _NAMES = {
     "nl": "nld dut dutch nederlands",
     "no": "nor norwegian norsk",
     "pl": "pol polish polski",
-    "pt": "por pob ptbr portuguese português",
+    "pt": "por pob pb ptbr portuguese português",
     "ro": "ron rum romanian română",
     "ru": "rus russian русский 俄语",
     "sk": "slk slo slovak slovenčina",
@@ -80,11 +80,11 @@ _NAMES = {
     "my": "mya bur burmese",
     "sq": "sqi alb albanian shqip",
     "sw": "swa swahili",
-    "zh": "zho chi cmn zhs zht zhe chs cht chn sc tc gb big5 chinese mandarin 中文 汉语 漢語 国语 國語 "
+    "zh": "zho chi cmn zhs zht zt zhe chs cht chn sc tc gb big5 chinese mandarin 中文 汉语 漢語 国语 國語 "
     "简中 繁中 简体 繁體 繁体 简体中文 繁體中文 繁体中文 简 繁 chinesesimplified chinesetraditional",
     "und": "mul mis",
 }
-"""ISO 639-1 codes with the codes of ISO 639-2 and the names that files carry."""
+"""ISO 639-1 codes with the codes of ISO 639-2, the codes of Bazarr (ea, pb, zt) and the names that files carry."""
 _LANGUAGES = {name: code for code, names in _NAMES.items() for name in (code, *names.split())}
 _SECOND = {"英": "en", "日": "ja", "韩": "ko", "韓": "ko", "法": "fr", "德": "de", "俄": "ru", "西": "es"}
 """Letters of the second language in names such as 简日 and 中英双语."""
@@ -101,6 +101,7 @@ _QUALIFIERS = frozenset(
         *("us", "uk", "gb", "hk", "tw", "cn", "br", "mx", "mo", "sg", "dialog", "dialogue", "normal", "text"),
         *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整", "dubtitle", "synced"),
         *("hong", "kong", "taiwan", "china", "canada", "mexico", "spain", "france", "embedded", "utf"),
+        *("台湾", "台灣", "香港", "澳门", "澳門", "中国", "中國", "大陆", "大陸", "新加坡", "美国", "英国", "delay"),
         *("united", "states", "kingdom", "latinoamérica", "latinoamericano", "and", "官方", "official"),
         *("srt", "ass", "vtt", "utf8", "tiny", "base", "small", "medium", "large", "turbo"),
     )
@@ -109,9 +110,9 @@ _QUALIFIERS = frozenset(
 _REGIONS = frozenset({"gb", "uk"})
 """Regions after a language that are names of another language by themselves: Chinese in GB, and Ukrainian."""
 _NUMBERED = ("", "track", "v")
-"""Words before a number that say nothing either: film.2.srt, film_track3_[eng].srt, film.v2.en.srt."""
+"""Words before a number that say nothing either: film.2.srt, film_track3_[eng]_DELAY 0ms.srt, film.v2.en.srt."""
 _FLAGS: dict[str, Extent] = {
-    **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired", "closedcaptions"), "hearing"),
+    **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired", "closed", "closedcaptions"), "hearing"),
     **dict.fromkeys(
         ("auto", "asr", "ai", "generated", "machine", "translated", "whisper", "subgen"),
         "machine",
@@ -139,7 +140,7 @@ _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
 _SCRIPTS = {
     script: re.compile(rf"(?<![a-z])(?:{words})(?![a-z])|[{signs}]")
     for script, words, signs in (
-        ("hant", "hant|cht|tc|tw|hk|mo|big5", "繁"),
+        ("hant", "hant|cht|zht|zt|tc|tw|hk|mo|big5", "繁"),
         ("hans", "hans|chs|sc|cn|sg|gb", "简簡"),
     )
 }
@@ -177,12 +178,12 @@ class _Words:
             return True
         elif flag := _FLAGS.get(word) or _FLAGS.get(_ENDINGS.sub("", word)):
             self.extents.append(flag)
-        elif pair := _PAIRS.get(_ENDINGS.sub("", word) or word):
+        elif pair := _PAIRS.get(_ENDINGS.sub("", word) or word.removesuffix("字幕")):
             self.languages += pair
         elif code := _LANGUAGES.get(_ENDINGS.sub("", word)):
             self.languages.append(code)
         else:
-            return word in _QUALIFIERS or word.rstrip("0123456789") in _NUMBERED
+            return word in _QUALIFIERS or word.removesuffix("ms").rstrip("0123456789") in _NUMBERED
         return True
 
 

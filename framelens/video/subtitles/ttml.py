@@ -174,9 +174,10 @@ def _is_text(element: ElementTree.Element) -> bool:
 
 
 def _has_phrases(element: ElementTree.Element) -> bool:
-    """Return whether all text of an element is in parts with times, some of more than a word."""
+    """Return whether all text of an element is in one part with times, or in parts of which some have several words."""
     parts = ["".join(_words(one)).split() for one in element if any(map(one.get, _TIMES))]
-    return sum(map(len, parts)) == len(" ".join(_pieces(element)).split()) and any(len(words) > 1 for words in parts)
+    has_all = sum(map(len, parts)) == len(" ".join(_pieces(element)).split())
+    return has_all and (len(parts) == 1 or any(len(words) > 1 for words in parts))
 
 
 def _pieces(element: ElementTree.Element) -> Iterator[str]:

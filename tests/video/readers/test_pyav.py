@@ -14,7 +14,7 @@ import pytest
 from av.stream import Disposition
 
 from framelens.core.domain import AudioTrack, Selection
-from framelens.core.errors import InputError
+from framelens.core.errors import InputError, VideoError
 from framelens.core.events import KeyframesChosen
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
@@ -75,6 +75,23 @@ def test_delay_of_an_encoder_does_not_move_pictures(pictures: Path, tmp_path: Pa
     path = with_sound(pictures, tmp_path / "primed.mkv", sound=(0, 4))
     with AvReader(path) as reader:
         assert reader.info.player_start_seconds == 0.0
+
+
+# ---- files that can't be read
+
+
+def test_encrypted_video_is_named(pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "protected.mp4"
+    key = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "76" * 16, "encryption_kid": "a7" * 16}
+    with av.open(str(pictures)) as source, av.open(str(path), "w", options=key) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    with pytest.raises(VideoError) as caught:
+        AvReader(path)
+    assert caught.value.key == "video_encrypted"
 
 
 # ---- containers without times of frames

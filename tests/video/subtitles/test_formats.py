@@ -189,6 +189,8 @@ def test_forms_that_count_frames_or_tenths() -> None:
         "F/2.8, SS 206.14, ISO 150, EV 0, GPS (8.1, 50.2, 15), D 2.14m, H 1.50m, H.S 0.00m/s, V.S 0.00m/s",
         "10:00:00:12",
         "2026/11/25 12:00:01",
+        "2026-11-25 10:11:12 N:37.123 W:122.123 35 km/h",
+        "2026/11/25 10:11:12 45KM/H 3D FIX",
     ],
 )
 def test_telemetry_and_clocks_are_no_speech(text: str) -> None:
@@ -336,6 +338,12 @@ def test_marks_and_odd_ends_of_encodings_are_read(encoding: str) -> None:
     assert [one.text.rstrip("\ufffd ") for one in cues.in_order()] == ["one", "two"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_long_chinese_text_without_a_mark_is_utf16(encoding: str) -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\n" + "你好世界我们今天来到这里谈谈这个问题" * 8 + "\n"
+    assert encodings.decoded(text.encode(encoding)).text == text
+
+
 @pytest.mark.parametrize("suffix", [".sub", ".srt"])
 def test_forms_of_starts_alone_are_read(suffix: str) -> None:
     text = "00:00:01:Hello|you\n00:00:04=It is\n"
@@ -410,6 +418,7 @@ def test_words_of_sami_before_the_start_are_shown() -> None:
             "",
             [(1.0, 4.0, "sung words")],
         ),
+        ('<p begin="1s" end="9s"><span begin="1s" end="2s">one</span></p>', "", [(2.0, 3.0, "one")]),
         ('<p begin="1s" end="9s" dur="1s">one</p>', "", [(1.0, 2.0, "one")]),
         ('<div end="3s"><p begin="1s" end="9s">one</p></div>', "", [(1.0, 3.0, "one")]),
         ('<p begin="1s" end="2s" tts:display="none">no</p><p begin="3s" end="4s">yes</p>', "", [(3.0, 4.0, "yes")]),

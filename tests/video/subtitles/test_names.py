@@ -81,6 +81,13 @@ FILM = "Movie (2021)"
         (".en.utf-8", ("en",), "full"),
         ("_eng", ("en",), "full"),
         (".en.auto", ("en",), "machine"),
+        (".zt", ("zh",), "full"),
+        (".pb.hi", ("pt",), "hearing"),
+        (".ea.forced", ("es",), "partial"),
+        (".双语字幕", ("zh", "en"), "full"),
+        (".中文（繁體, 台灣）", ("zh",), "full"),
+        (".en.closed-captions", ("en",), "hearing"),
+        ("_track3_[eng]_DELAY -21ms", ("en",), "full"),
     ],
 )
 def test_languages_and_flags_are_read_in_any_order(rest: str, languages: tuple[str, ...], extent: str) -> None:

@@ -15,7 +15,7 @@ from itertools import chain, pairwise
 from math import inf
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import av
 import av.error
@@ -91,8 +91,10 @@ _LONGEST_DELAY_SECONDS = 1
 _LONGEST_PRIMING_SECONDS = 0.15
 """Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
 44.1 kHz, rounded up. Players don't show it."""
-_OF_KEY, _KEY_TAG = "encryption_info", "enc_key_id"
-"""Side data of the encrypted packets of MP4 (Common Encryption), and the tag of Matroska's encrypted tracks."""
+_OF_KEY: Final = "encryption_info"
+"""Side data of the encrypted packets of MP4 (Common Encryption)."""
+_KEY_TAG = "enc_key_id"
+"""Tag of Matroska's encrypted tracks."""
 _COVER_CODECS = frozenset({"mjpeg", "png"})
 _NO_TIME = "00:00:00.0"
 _UNPLACED, _OWN_ORDER = re.compile(r"\d+ channels"), re.compile(r"\d+ channels \((.*)\)")

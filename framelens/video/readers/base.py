@@ -264,13 +264,17 @@ class WrappedReader(FrameReader):
 
 
 class Clock:
-    """Converter of raw timestamps to seconds since the first frame, strictly rising whatever the file says."""
+    """Converter of raw timestamps to seconds since the first frame, strictly rising whatever the file says.
+
+    Frames that are shown across a gap out of order, as where packets are lost, are no restarts: the clock before them
+    goes on.
+    """
 
     def __init__(self, nominal_seconds: float) -> None:
         self.origin: float | None = None
         self._nominal = nominal_seconds
         self._last = 0.0
-        self._shift = 0.0
+        self._shift = self._shift_before = 0.0
         self._guessed = False
 
     def stamp(self, raw_seconds: float | None) -> float:
@@ -280,8 +284,12 @@ class Clock:
             return 0.0
         next_one = self._last + self._nominal
         time = next_one if raw_seconds is None else raw_seconds - self.origin + self._shift
+        unshifted = time - self._shift + self._shift_before
+        if 0 < unshifted - self._last <= _RESTART_SECONDS < time - self._last:
+            self._shift, time = self._shift_before, unshifted
         # Timestamps that restart, or start only now, continue from the current time.
-        if time < self._last - _RESTART_SECONDS or (self._guessed and time <= self._last):
+        elif time < self._last - _RESTART_SECONDS or (self._guessed and time <= self._last):
+            self._shift_before = self._shift
             self._shift += next_one - time
             time = next_one
         self._guessed = raw_seconds is None

@@ -31,6 +31,10 @@ def test_times_that_begin_again_continue() -> None:
     assert stamps([10.0, 10.04, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
 
 
+def test_frames_out_of_order_at_a_gap_are_no_restarts() -> None:
+    assert stamps([0.0, 0.04, 40.08, 0.12, 40.16, 0.2, 40.24]) == [0.0, 0.04, 40.08, 40.12, 40.16, 40.2, 40.24]
+
+
 def test_times_always_rise() -> None:
     times = stamps([0.0, 0.04, 0.04, 0.03, 0.12])
     assert all(later > earlier for earlier, later in pairwise(times))

@@ -34,18 +34,26 @@ def demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_St
     """Yield the packets of streams, or of all, and at the end the empty packets that flush decoders.
 
     FFmpeg asks to try again where it finds no packet of a transport stream for long, as in a hole of zeros that a
-    broken copy or download leaves; its command does so.
+    broken copy or download leaves; its command does so. In Ogg, the headers of a recording that was joined to another
+    come as packets; those of Theora would be damaged frames, and are left out.
     """
-    latest = time.monotonic()
+    latest, may_repeat_headers = time.monotonic(), container.format.name == "ogg"
     while True:
         try:
             for packet in cast(Any, container).demux(*streams):
-                yield packet
+                if not (may_repeat_headers and _is_theora_header(packet)):
+                    yield packet
                 latest = time.monotonic()
             return
         except av.error.BlockingIOError:
             if time.monotonic() - latest > PACKET_SECONDS:
                 raise
+
+
+def _is_theora_header(packet: Packet[Stream]) -> bool:
+    """Return whether a packet is one of the three headers of Theora, whose first bit is 1 (Theora I, 6.1)."""
+    context = packet.stream.codec_context
+    return context is not None and context.name == "theora" and bytes(packet)[:1] >= b"\x80"
 
 
 class FramePacing:
@@ -130,7 +138,8 @@ class DisplayOrder:
 class DecodingTimes:
     """Presentation times of frames whose container has decoding times alone, from its packets.
 
-    `note` the packets until the first frame is returned, then get the `time` of every frame, in display order. A
+    `note` the packets and `begin` when the first frame is returned, then get the `time` of every frame, in display
+    order. A
     decoder returns a frame with the packet that completes it. The frame is shown as long after the first frame as that
     packet is after the packet that completed the first frame: an encoder that drops a frame writes nothing, or an empty
     packet, in its place.
@@ -144,6 +153,7 @@ class DecodingTimes:
         self.has_risen = True
         self.is_packed = False
         self._start: int | None = None
+        self._has_begun = False
         self._latest: int | None = None
         self._delay: int | None = None
         self._time: int | None = None
@@ -164,11 +174,15 @@ class DecodingTimes:
         time = packet.dts if packet.pts is None else packet.pts
         if time is None:
             return
-        if self._start is None or (packet.is_keyframe and self._delay is None):
+        if not self._has_begun and (self._start is None or packet.is_keyframe):
             self._start = time
         self.has_risen &= self._latest is None or time > self._latest
         self._latest = time
         self.is_packed |= packet.stream.codec_context.name == "mpeg4" and bytes(packet).count(_VOP) > 1
+
+    def begin(self) -> None:
+        """Take the packets that were noted for those of the first frame; later packets only show whether times rise."""
+        self._has_begun = True
 
     def time(self, frame: VideoFrame) -> int | None:
         """Return the time of the next frame in ticks, None if unknown; the last frames come after the last packet."""

@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import inf
@@ -57,6 +57,8 @@ DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 _REORDERED_CODECS = frozenset({"h264", "hevc", "vvc"})
 """Codecs for which FFmpeg, where the container has no presentation times, makes up times in the order of decoding."""
 _WITHOUT_PRESENTATION_TIMES = frozenset({"avi", "asf", "mpegvideo", "m4v"})
+_DOUBTFUL_FRAMES = 8
+"""First frames in which times fall, if the container gives the times of decoding: groups of B-frames are shorter."""
 _IN_DECODING_ORDER = frozenset({"mxf"})
 """Containers that may give times in the order of decoding, if their index lacks the order of display."""
 _HABIT_MESSAGES = 8
@@ -356,6 +358,20 @@ class AvReader(base.FrameReader):
         return self._container.format.name == "avi" and rate is not None and self._unit * rate == 1
 
     def _decode(self) -> Iterator[VideoFrame]:
+        """Yield the frames with their times; the first are held until they show whether the container's are right."""
+        frames, complete = self._frames_as_stored(), self._presentation.tags.completed
+        head: list[VideoFrame] = []
+        for frame in frames:
+            head.append(frame)
+            if self._times is not None:
+                self._times.begin()
+            if not self._may_be_in_decoding_order(head):
+                break
+        if head:
+            self._choose_times(head)
+        yield from (complete(self._timed(frame)) for frame in chain(head, frames))
+
+    def _frames_as_stored(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
             move_on()
             self._clocks.follow(packet)
@@ -384,21 +400,21 @@ class AvReader(base.FrameReader):
             self._presentation.aspects.note(self._stream.codec_context)
             if damage.has_damage():
                 self._note_message(frames)
-            complete = self._presentation.tags.completed
-            yield from (complete(self._timed(frame)) for frame in frames if isinstance(frame, VideoFrame))
+            yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+
+    def _choose_times(self, head: Sequence[VideoFrame]) -> None:
+        """Choose the container's times or, if it has no presentation times, those that follow from the order."""
+        if not (self._is_untimed() if head[0].pts is None else self._is_in_decoding_order(head)):
+            self._times = None
+            return
+        self._has_guessed_times, self._order = True, None
+        self._rate = self._stream.guessed_rate or self._rate  # the average counts empty packets
+        self._nominal_seconds = 1 / float(self._rate or 25)
 
     def _timed(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame, with a time if the container has no presentation times."""
-        if self._times is None:
-            return frame
-        if not self._has_guessed_times:  # the first frame
-            if not (self._is_untimed() if frame.pts is None else self._is_in_decoding_order()):
-                self._times = None
-                return frame
-            self._has_guessed_times, self._order = True, None
-            self._rate = self._stream.guessed_rate or self._rate  # the average counts empty packets
-            self._nominal_seconds = 1 / float(self._rate or 25)
-        frame.pts, frame.duration = self._times.time(frame), 0
+        if self._times is not None:
+            frame.pts, frame.duration = self._times.time(frame), 0
         return frame
 
     def _is_untimed(self) -> bool:
@@ -409,14 +425,25 @@ class AvReader(base.FrameReader):
         """Return whether the container is none: FFmpeg counts the frames of such a stream, at its rate or 25 Hz."""
         return bool(self._container.format.flags & cast(int, FormatFlags.no_timestamps.value))
 
-    def _is_in_decoding_order(self) -> bool:
+    def _may_be_in_decoding_order(self, head: Sequence[VideoFrame]) -> bool:
+        """Return whether the first frames leave open that the container gives times in the order of decoding."""
+        if head[0].pts is None or len(head) >= _DOUBTFUL_FRAMES or _have_fallen(head):
+            return False
+        return bool(self._stream.codec_context.has_b_frames) and self._has_doubtful_times()
+
+    def _has_doubtful_times(self) -> bool:
+        """Return whether times of packets rise although their frames may be shown in another order."""
+        is_reordered = self._stream.codec.canonical_name in _REORDERED_CODECS
+        return is_reordered and self._times is not None and self._times.has_risen
+
+    def _is_in_decoding_order(self, head: Sequence[VideoFrame]) -> bool:
         """Return whether the container gives times in the order of decoding as if they were display times."""
         if not self._stream.codec_context.has_b_frames or self._times is None:
             return False
         if self._container.format.name in _TIMED_BY_DECODING:
             return True
-        is_doubtful = self._stream.codec.canonical_name in _REORDERED_CODECS and self._times.has_risen
-        return self._times.is_packed or (is_doubtful and self._container.format.name in _IN_DECODING_ORDER)
+        is_probable = self._container.format.name in _IN_DECODING_ORDER or _have_fallen(head)
+        return self._times.is_packed or (is_probable and self._has_doubtful_times())
 
     def _note_message(self, frames: Iterable[object]) -> None:
         """Count damage that the decoder reported in a message, unless one of the frames is flagged for it.
@@ -547,6 +574,12 @@ class AvReader(base.FrameReader):
             timecode=timecode_of(self._path, self._rate, container, stream, first),
             player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),
         )
+
+
+def _have_fallen(frames: Sequence[VideoFrame]) -> bool:
+    """Return whether the time of a frame is before the previous frame's."""
+    times = [frame.pts for frame in frames if frame.pts is not None]
+    return any(after < before for before, after in pairwise(times))
 
 
 def frame_rate_of(stream: VideoStream) -> Fraction | None:

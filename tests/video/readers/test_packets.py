@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from av.packet import Packet
 from av.video.frame import PictureType
 
-from framelens.video.readers.packets import DisplayOrder, NalUnits
+from framelens.video.readers.packets import DisplayOrder, NalUnits, demuxed
 
 _ENCODERS = {
     "h264": ("libx264", {"bf": "3", "b_strategy": "0"}),
@@ -101,3 +103,21 @@ def test_parts_that_overlap_are_counted_one_after_the_other() -> None:
         order.note(pts, is_whole=number in (0, 4))
     shown = ((0, True), (40, False), (80, False), (80, True), (160, False), (200, False))
     assert [order.place(pts, is_whole=is_whole) for pts, is_whole in shown] == [0, 1, 2, 4, 6, 7]
+
+
+class _Stored:
+    """A packet of Theora; PyAV's library has no encoder for it."""
+
+    stream = SimpleNamespace(codec_context=SimpleNamespace(name="theora"))
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __bytes__(self) -> bytes:
+        return self._data
+
+
+def test_headers_of_a_joined_theora_are_no_frames() -> None:
+    stored = [_Stored(first + b"theora") for first in (b"\x3f", b"\x80", b"\x81", b"\x82", b"\x00")] + [_Stored(b"")]
+    container: Any = SimpleNamespace(format=SimpleNamespace(name="ogg"), demux=lambda: stored)
+    assert [bytes(one)[:1] for one in demuxed(container)] == [b"\x3f", b"\x00", b""]

@@ -106,6 +106,25 @@ def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> No
         assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".flv", ".ts"])
+def test_times_in_the_order_of_decoding_are_not_believed(suffix: str, tmp_path: Path) -> None:
+    """Programs that pass on packets of a raw stream number them as they are stored."""
+    options = {"preset": "veryfast", "bf": "3", "b_strategy": "0"}
+    right, path = write_video(tmp_path / "right.mkv", moving(50), options=options), tmp_path / f"wrong{suffix}"
+    with av.open(str(right)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        stored = (packet for packet in source.demux(video=0) if packet.size)
+        for number, packet in enumerate(stored):
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts, packet.dts, packet.duration = number, number, 1
+            target.mux(packet)
+    with AvReader(path, every_frame=False) as reader:
+        assert reader.info.has_guessed_times
+        seen = list(reader.frames())
+    assert [one.index for one in seen] == list(range(50))
+    assert [one.time_seconds for one in seen] == pytest.approx([n / 25 for n in range(50)], abs=0.002)
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [(".h264", "libx264"), (".m1v", "mpeg1video"), (".mjpeg", "mjpeg")])
 def test_stream_without_a_container_has_guessed_times(suffix: str, codec: str, tmp_path: Path) -> None:
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"

@@ -267,7 +267,7 @@ class Clock:
     """Converter of raw timestamps to seconds since the first frame, strictly rising whatever the file says.
 
     Frames that are shown across a gap out of order, as where packets are lost, are no restarts: the clock before them
-    goes on.
+    continues.
     """
 
     def __init__(self, nominal_seconds: float) -> None:

@@ -110,7 +110,8 @@ def from_ass(text: str) -> str:
 
 def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
     """Return the text of a SubRip or WebVTT cue without its markup."""
-    return plain(html.unescape(tags.sub("", _RUBY.sub("", _COPIED_BREAK.sub(" ", _SET.sub("", text))))))
+    spaced = _BREAK.sub(" ", _COPIED_BREAK.sub(" ", _SET.sub("", text)))
+    return plain(html.unescape(tags.sub("", _RUBY.sub("", spaced))))
 
 
 # ---- SubRip, SubViewer and WebVTT ------------------------------------------------------------------------------------
@@ -343,7 +344,7 @@ def _words_of_class(content: str, wanted: str) -> str | None:
 
 
 def _sami_words(content: str) -> str:
-    return from_markup(html.unescape(_BREAK.sub(" ", content)).replace("\xa0", " "), _ANY_TAG)
+    return from_markup(html.unescape(content).replace("\xa0", " "), _ANY_TAG)
 
 
 def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:

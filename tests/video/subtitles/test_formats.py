@@ -249,6 +249,7 @@ def test_times_before_the_start_are_negative(start: str) -> None:
         ("<b class='x'>one</b> <c.yellow>two</c> <i/>three", "one two three"),
         ("if a<b and c>d", "if a<b and c>d"),
         ("<I mean it>", "<I mean it>"),
+        ("one<br>two<BR />three", "one two three"),
     ],
 )
 def test_only_markup_is_removed_from_subrip(written: str, shown: str) -> None:

@@ -23,7 +23,7 @@ from framelens.core.domain import (
     VideoInfo,
     times_of,
 )
-from framelens.core.files import base_name, shown_name
+from framelens.core.files import base_name, readable
 from framelens.core.units import clock, floored
 from framelens.i18n import label, notice_text, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
@@ -298,7 +298,8 @@ def moment_address(facts: DocumentFacts, seconds: float) -> str:
     The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers.
     """
     at = seconds + facts.video_start_seconds
-    return f"./{quote(printable(shown_name(facts.video)))}#t={at:.3f}"
+    name = readable(facts.video.rpartition("/")[2])
+    return f"./{quote(name, safe='')}#t={at:.3f}"
 
 
 def date_of(created: str) -> datetime | None:

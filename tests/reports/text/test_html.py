@@ -153,6 +153,21 @@ def test_a_time_opens_that_moment_of_the_video_beside_the_page() -> None:
     assert {link.split("#")[0] for link in Elements(page(elsewhere)).values("href")} == {"", "./passwd"}
 
 
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [
+        (r"AC\DC live.mp4", "AC%5CDC%20live.mp4"),
+        ("  lead.mp4", "%20%20lead.mp4"),
+        ("two\nlines.mp4", "two%0Alines.mp4"),
+        ("../up.mp4", "up.mp4"),
+    ],
+)
+def test_links_keep_the_name_of_the_file(name: str, link: str) -> None:
+    made = analysis()
+    named = replace(made, video=replace(made.video, name=name))
+    assert f"./{link}#t=4.000" in Elements(page(named)).values("href")
+
+
 def test_html_says_that_a_model_wrote_it() -> None:
     written = page(analysis())
     (label,) = re.findall(r'<meta name="AIGC" content="([^"]*)">', written)

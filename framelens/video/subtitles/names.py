@@ -135,6 +135,8 @@ _LONGEST_UNKNOWN = 10
 """Characters of the last word after a dot that may be unknown, as in film.en.fixed.srt."""
 _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
 _ENDINGS = re.compile(r"(?:双语|雙語|双字|字幕|特效)+$")
+_FORMAT = re.compile(r"\.f\d{1,4}(?:-\w{1,8})?$")
+"""YouTube's number of a format, after which yt-dlp names pictures that weren't merged with their sound."""
 _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
 """A language and YouTube's ID of a track with a name, as in film.en-eEY6OEpapPo.vtt."""
 _SCRIPTS = {
@@ -215,7 +217,15 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
     NameTags(languages=('en',), extent='hearing', is_default=False)
     >>> tags_of("film 2", "film") is None
     True
+    >>> tags_of("film.en", "film.f137")
+    NameTags(languages=('en',), extent='full', is_default=False)
     """
+    found = _tags_after(stem, video_stem)
+    return _tags_after(stem, _FORMAT.sub("", video_stem)) if found is None else found
+
+
+def _tags_after(stem: str, video_stem: str) -> NameTags | None:
+    """Return the tags that follow the stem of a video, or None if others follow."""
     name, video = normalised(stem), normalised(video_stem)
     if name == video:
         return NameTags(is_default=True)

@@ -106,6 +106,12 @@ def test_case_and_composition_of_letters_do_not_matter() -> None:
     assert tags_of(f"{composed.upper()}.Forced", decomposed) == NameTags((), "partial")
 
 
+def test_pictures_without_their_sound_have_subtitles() -> None:
+    assert tags_of("film [id].en", "film [id].f137") == NameTags(("en",))
+    assert tags_of("film [id].f137.en", "film [id].f137") == NameTags(("en",))
+    assert tags_of("film.S01E02.en", "film.f137") is None
+
+
 def test_default_flag_and_codes() -> None:
     assert tags_of("film.zh-Hans.default", "film") == NameTags(("zh",), "full", is_default=True)
     assert [language_code(tag) for tag in ("zh-Hant-HK", "chi", "pob", "English", "xx")] == ["zh", "zh", "pt", "en", ""]

@@ -569,7 +569,7 @@ class AvReader(base.FrameReader):
             start_seconds=start,
             has_audio=bool(self._sounds),
             audio_tracks=tuple(map(_audio_track, self._sounds.values())),
-            has_subtitle_tracks=bool(container.streams.subtitles),
+            has_subtitle_tracks=bool(container.streams.subtitles or container.streams.data),
             has_guessed_times=self._has_guessed_times or self._has_no_times(),
             timecode=timecode_of(self._path, self._rate, container, stream, first),
             player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),

@@ -98,6 +98,21 @@ def timecode_rate(path: Path) -> int:
         return 0
 
 
+def tracks_of(path: Path, kind: bytes) -> frozenset[int]:
+    """Return the numbers of the tracks of an MP4 whose samples are of a kind, such as b"wvtt"."""
+    way = b"mdia", b"minf", b"stbl", b"stsd"
+    try:
+        with open_input(path) as file:
+            tracks = _inside(file, _Part(b"", 0, os.fstat(file.fileno()).st_size), b"moov", b"trak")
+            return frozenset(
+                _track_id(file, track)
+                for track in tracks
+                if any(box.kind == kind for part in _inside(file, track, *way) for box in _boxes(file, part, 8))
+            )
+    except (OSError, struct.error, IndexError):
+        return frozenset()
+
+
 def _read(file: BinaryIO, part: _Part) -> bytes:
     file.seek(part.start)
     return file.read(min(part.end - part.start, _MOST_BYTES))

@@ -6,6 +6,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 import av.error
 from av.container import InputContainer
@@ -18,6 +19,7 @@ from av.video.stream import VideoStream
 from framelens.core.domain import VideoInfo
 from framelens.video.files import printable
 from framelens.video.limits import move_on
+from framelens.video.readers import track_header
 from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import captions, names
@@ -39,6 +41,9 @@ _TEXTS = frozenset({"subrip", "webvtt", "text", _TIMED_TEXT, _ASS})
 """Codecs whose packets hold the text of a cue as it was written; in FFmpeg's conversion to ASS, braces and backslashes
 become markup, and its decoder refuses what isn't UTF-8."""
 _CAPTION_TRACK = "eia_608"
+_WEBVTT_SAMPLES = b"wvtt"
+_BOX_HEAD = 8
+"""Bytes of length and kind before the contents of a box."""
 _ANALOGUE, _DIGITAL = "CEA-608", "CEA-708"
 """Kinds of captions in pictures, in the order in which they are read: broadcasters send both."""
 _SMALL_BYTES = 256 << 20
@@ -68,6 +73,19 @@ def tracks_in(container: InputContainer) -> Iterator[Source]:
             kind="" if kind == "TTML" else kind,
             track=stream.index,
         )
+    yield from _webvtt_in(container)
+
+
+def _webvtt_in(container: InputContainer) -> Iterator[Source]:
+    """Yield the tracks of WebVTT in an MP4 (ISO/IEC 14496-30), which FFmpeg takes for data."""
+    if "mp4" not in container.format.name or not container.streams.data:
+        return
+    known = track_header.tracks_of(Path(container.name), _WEBVTT_SAMPLES)
+    for stream in (one for one in container.streams.data if one.id in known):
+        tag = _tag_of(stream)
+        languages = tuple(filter(None, (names.language_code(tag),)))
+        is_default = bool(stream.disposition & Disposition.default)
+        yield Source(tag or f"WebVTT #{stream.id}", languages, is_default, track=stream.index)
 
 
 def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Source]:
@@ -94,8 +112,11 @@ def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], obj
             if info.size_bytes <= _SMALL_BYTES or _has_captions(container, video):
                 yield from _captioned(container, video, is_digital=source.label == _DIGITAL)
             return
-        stream = next(one for one in container.streams.subtitles if one.index == source.track)
-        if stream.codec_context is None:
+        stream = next(one for one in container.streams if one.index == source.track)
+        if not isinstance(stream, SubtitleStream):
+            blocks = [block for packet in _packets(container, stream) for block in _webvtt_of(packet)]
+            yield from cues_of(blocks, is_webvtt=True)
+        elif stream.codec_context is None:
             for packet in _packets(container, stream):
                 yield from _shifted(packet)
         elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
@@ -168,6 +189,24 @@ def _shifted(packet: Packet[Stream]) -> Iterator[Timed | Unread]:
     """Yield the texts of a TTML document, whose times count from the start of the track."""
     if packet.size:
         yield from read_ttml(bytes(packet).decode("utf-8", "replace"))
+
+
+def _webvtt_of(packet: Packet[Stream]) -> Iterator[Block]:
+    """Yield the cues of a sample: boxes `vttc`, each with its text in a box `payl`."""
+    if packet.pts is None or not packet.size:
+        return
+    start, end = (float(time * packet.time_base) for time in (packet.pts, packet.pts + (packet.duration or 0)))
+    for kind, cue in _boxes(bytes(packet)):
+        texts = [text for inner, text in _boxes(cue) if inner == b"payl"] if kind == b"vttc" else []
+        if texts:
+            yield Block(start, end, tuple(texts[0].decode("utf-8", "replace").splitlines()))
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and contents of the boxes of MP4."""
+    while len(data) >= _BOX_HEAD and (length := int.from_bytes(data[:4])) >= _BOX_HEAD:
+        yield data[4:_BOX_HEAD], data[_BOX_HEAD:length]
+        data = data[length:]
 
 
 def _captioned(container: InputContainer, stream: Stream, *, is_digital: bool = False) -> Iterator[Timed]:

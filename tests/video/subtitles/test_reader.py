@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
+import av
 import pytest
 
 from framelens.core.domain import Cue
@@ -348,3 +350,32 @@ def test_times_of_a_programme_count_from_its_start(tmp_path: Path, name: str, te
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues[0].start_seconds == pytest.approx(start, abs=0.005)
     assert [one.key for one in notices] == ["subtitles_from_programme"]
+
+
+def boxed(kind: bytes, contents: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(contents), kind) + contents
+
+
+def write_webvtt(path: Path) -> Path:
+    """An MP4 with a track of WebVTT, as streams have it; FFmpeg writes none, so the kind of its track is changed."""
+    plain = write_spoken(path.with_name("plain.mp4"), tracks=[Track(LINES, "mov_text", "eng")])
+    samples = [boxed(b"vttc", boxed(b"sttg", b"line:0") + boxed(b"payl", text.encode())) for _, _, text in LINES]
+    with av.open(str(plain)) as source, av.open(str(path), "w") as target:
+        copies = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        copies[source.streams.subtitles[0].index].metadata["language"] = "eng"
+        for packet in (one for one in source.demux() if one.size):
+            is_text = packet.stream.type == "subtitle"
+            data = (samples.pop(0) if packet.size > 2 else boxed(b"vtte", b"")) if is_text else bytes(packet)
+            copy = av.Packet(data)
+            copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+            copy.time_base, copy.stream = packet.time_base, copies[packet.stream.index]
+            copy.is_keyframe = packet.is_keyframe
+            target.mux(copy)
+    path.write_bytes(path.read_bytes().replace(b"tx3g", b"wvtt"))
+    return path
+
+
+def test_webvtt_in_mp4_is_read(tmp_path: Path) -> None:
+    transcript, notices = subtitles_of(write_webvtt(tmp_path / "film.mp4"), "en")
+    assert transcript is not None and (transcript.cues, transcript.label) == (CUES, "eng")
+    assert notices == ()

@@ -24,6 +24,8 @@ from framelens.core.domain import (
 from framelens.core.errors import InputError
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.library.report_import import reports_of
+from framelens.reports.content.document import Heading, Paragraph, words
+from framelens.reports.content.questions import answer_to_question
 from framelens.reports.formats import FORMATS, all_files, files_of
 from framelens.reports.json import reader
 from scripts import write_report_schema
@@ -267,3 +269,16 @@ def test_whole_bundle_is_written_with_conversations() -> None:
     for language in ("en", "zh"):
         names = [file.name for file in all_files(asked(), language, "clip")]  # type: ignore[arg-type]
         assert len(set(names)) == len(names)
+
+
+def test_answer_that_is_being_written_is_not_called_stopped() -> None:
+    def shown(why: Notice | None, *, is_live: bool) -> list[str]:
+        answer = ReportedAnswer("When?", "", "", "stopped" if why is None else "failed", why=why)
+        given = ReportedConversation("a", "When?", "", "en", (answer,))
+        blocks = answer_to_question(given, (), is_live=is_live)
+        return [words(block.line) for block in blocks if isinstance(block, Heading | Paragraph)]
+
+    refused = Notice("ask_repeats")
+    assert shown(None, is_live=True) == []
+    assert shown(None, is_live=False) == ["Answer", "The answer was stopped."]
+    assert shown(refused, is_live=True) == shown(refused, is_live=False) != []

@@ -141,8 +141,9 @@ def draw_answers(job_id: str) -> None:
             report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason)))
-    if answer := list(report_blocks.pieces(answer_to_question(job.progress.answer, job.progress.keyframes))):
-        report_blocks.draw(answer, renderer, key="question_answer")
+    answer = answer_to_question(job.progress.answer, job.progress.keyframes, is_live=True)
+    if blocks := list(report_blocks.pieces(answer)):
+        report_blocks.draw(blocks, renderer, key="question_answer")
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
         report_blocks.draw_parts(shown, renderer)

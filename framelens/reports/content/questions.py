@@ -37,6 +37,7 @@ def answer_to_question(
     key: str = "reply",
     *,
     is_brief: bool = False,
+    is_live: bool = False,
 ) -> Iterator[Block]:
     """Yield the answer to the request's question with its evidence; nothing without a question.
 
@@ -47,13 +48,18 @@ def answer_to_question(
         frames: The keyframes of the analysis.
         key: Anchor of the heading, for a document with two such headings.
         is_brief: Leave out the tables of searches.
+        is_live: The answer may still be written; say only why it failed.
     """
     if given is None or not given.answers:
         return
-    yield Heading(2, plain(t("report.reply")), key)
+    answer = given.answers[0]
+    if is_live and answer.state == "stopped" and not answer.why:
+        answer = replace(answer, state="complete")
     pictures = {one.number: one for one in given.pictures}
     keyframes = {frame.number: frame for frame in frames}
-    yield from (_brief_words if is_brief else _words)(given.answers[0], pictures, keyframes)
+    if said := list((_brief_words if is_brief else _words)(answer, pictures, keyframes)):
+        yield Heading(2, plain(t("report.reply")), key)
+        yield from said
 
 
 def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Block]:

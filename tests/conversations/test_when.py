@@ -183,7 +183,7 @@ def test_nothing_seen_says_what_could_hide(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "When is the purple card visible?", look=Look("when", 4.6, 8.9), search_frames=6).last
     assert turn.state == "complete" and turn.cited == () and turn.can_continue
-    assert turn.answer.startswith("“a purple card” was not seen.\n6 frames were looked at; the widest gap")
+    assert turn.answer.startswith("“a purple card” has not been seen so far.\n6 frames were looked at; the widest gap")
     assert "ceiling of frames" in turn.answer
 
 

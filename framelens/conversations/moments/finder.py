@@ -173,7 +173,7 @@ def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> s
     if found.ended in ("says_yes", "says_nothing"):
         return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
     key = "none" if not count else "one" if count == 1 else "several"
-    seen = t(f"ask.moments.{key}", thing=found.thing, n=count)
+    seen = t(f"ask.moments.{key}{'' if found.ended == 'complete' else '_yet'}", thing=found.thing, n=count)
     if kind == "exists" and (count or (found.ended == "complete" and not found.doubted)):
         seen = t("ask.moments.yes" if count else "ask.moments.no", found=seen)
     lines.append(seen)

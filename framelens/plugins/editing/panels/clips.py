@@ -22,11 +22,13 @@ from framelens.i18n import t
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.messages import ClipMode
-from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, moved, pieces_of
+from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of
 from framelens.services.playback import video_for
 
 _MOST_NAMED = 3
 """Names in a warning."""
+_LIKELIEST: tuple[PieceKind, ...] = ("interval", "finding", "chapter")
+"""Kinds of pieces, the kind that is kept at first foremost: what the user searched for, if anything was found."""
 
 
 def action() -> RangeAction:
@@ -182,9 +184,10 @@ def _draw_list(listed: _Listed) -> tuple[list[_Row], list[str]]:
         "kind": st.column_config.TextColumn(t("clip.kind"), disabled=True, width=90),
     }
     pieces, videos = [row.piece for row in listed.rows], [row.video for row in listed.rows]
-    first_kind = "finding" if any(piece.kind == "finding" for piece in pieces) else pieces[0].kind
+    kinds = {piece.kind for piece in pieces}
+    likeliest = next(kind for kind in _LIKELIEST if kind in kinds)
     table = {
-        "keep": [piece.kind == first_kind for piece in pieces],
+        "keep": [piece.kind == likeliest for piece in pieces],
         "name": [piece.label for piece in pieces],
         "start": [clock(piece.start_seconds) for piece in pieces],
         "end": [clock(piece.end_seconds or 0.0) for piece in pieces],

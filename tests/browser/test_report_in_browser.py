@@ -100,6 +100,16 @@ def test_nothing_moves_when_the_report_arrives(rich_app: App, visit: Visit, widt
     assert not moved, json.dumps(moved, indent=1)
 
 
+def test_menu_covers_no_part_of_the_video(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    reported(page, rich_app)
+    page.locator(".st-key-details").evaluate("one => one.scrollIntoView()")
+    expect(page.locator(".st-key-report_menu")).not_to_be_in_viewport()
+    words = page.locator(".st-key-menu_open button:visible p").first.bounding_box()
+    video = page.locator(".st-key-watched").first.bounding_box()
+    assert words and video and words["y"] + words["height"] <= video["y"]
+
+
 def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visit) -> None:
     page = visit.page
     started(page, rich_app)

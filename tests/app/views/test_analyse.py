@@ -278,11 +278,11 @@ def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Service
 
 
 @pytest.mark.slow
-def test_report_without_model_says_none_saw_the_frames(page: AppTest, open_services: Open) -> None:
+def test_report_without_model_says_none_described_the_frames(page: AppTest, open_services: Open) -> None:
     services = open_services(script(with_model=False))
     ended(services, started(page, services))
     page.run()
-    assert "No model has seen these frames" in texts(page)
+    assert "No model has described these frames" in texts(page)
 
 
 @pytest.mark.slow

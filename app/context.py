@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 LANGUAGE_KEY = "language"
 """Key of the language switch."""
+LANGUAGE_COOKIE = "framelens_language"
+"""Cookie with the language that was chosen last in the browser, for the next visit."""
 
 
 def page_language() -> Language:
@@ -34,7 +36,10 @@ def page_language() -> Language:
 
 
 def default_language() -> Language:
-    """Return the server's language, or the browser's if the server's is not set."""
+    """Return the language of the reader's last choice; without a choice the server's, or else the browser's."""
+    kept = resources.cookie(LANGUAGE_COOKIE)
+    if kept in i18n.LANGUAGES:
+        return kept
     installed = resources.installed().services
     setting = installed.settings.language if installed else None
     return setting or i18n.language_of(st.context.locale)

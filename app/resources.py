@@ -50,7 +50,6 @@ _installed = Installed()
 _readers: WeakKeyDictionary[object, LoginSession | None] = WeakKeyDictionary()
 """Sessions of the readers by the run of a page, for which Streamlit makes an object each. Each picture asks for it."""
 _first_page = threading.Lock()
-_COOKIE = "login_cookie"
 _PAINT_SECONDS = 1.0
 """From the end of a script run to the page on the screen: the browser fetches its parts meanwhile."""
 
@@ -66,15 +65,15 @@ def installed() -> Installed:
     return _installed
 
 
-def cookie() -> str:
-    """Return the cookie that the browser had when it opened the page that is drawn.
+def cookie(name: str = COOKIE) -> str:
+    """Return a cookie that the browser had when it opened the page that is drawn, by default the login's.
 
     A reader's action is finished under their session, even if they close the page at that moment.
     """
-    cookies = st.context.cookies
+    cookies, key = st.context.cookies, f"cookie_{name}"
     if st.context.headers:  # Streamlit knows neither once the browser has gone away
-        st.session_state[_COOKIE] = str(cookies.get(COOKIE, ""))
-    return str(st.session_state.get(_COOKIE, ""))
+        st.session_state[key] = str(cookies.get(name, ""))
+    return str(st.session_state.get(key, ""))
 
 
 def login_session(*, uses: bool = False) -> LoginSession | None:

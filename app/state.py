@@ -140,6 +140,7 @@ class PageState(ActionState):
         last_form: What was set in the form for the analysis that was started last, by the keys of FORM.
         found_before: The job that already had its report when it was asked for.
         opened: Whether a job was opened, from any page.
+        has_chosen_language: Whether the reader has chosen the language of the page.
         requested_page: The page to switch to.
         open_section: The section of a page that is shown unfolded.
         chosen: Ids of the analyses that are selected in the library.
@@ -160,6 +161,7 @@ class PageState(ActionState):
     last_form: dict[str, object] = field(default_factory=dict)
     found_before: str = ""
     opened: bool = False
+    has_chosen_language: bool = False
     requested_page: str = ""
     open_section: str = ""
     chosen: frozenset[str] = frozenset()

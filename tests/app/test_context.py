@@ -58,6 +58,15 @@ def test_language_of_server_is_default_in_callbacks_too(services: Services) -> N
     assert captions(page) == ["分析库"]
 
 
+def test_choice_of_the_last_visit_precedes_the_server(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    english = with_bench(services, settings=replace(services.settings, language="en"))
+    resources.install(resources.Installed(services=english, key="key"))
+    monkeypatch.setattr(resources, "cookie", {context.LANGUAGE_COOKIE: "zh"}.get)
+    assert captions(AppTest.from_function(small_page).run()) == ["分析库"]
+    monkeypatch.setattr(resources, "cookie", {context.LANGUAGE_COOKIE: "<b>"}.get)
+    assert captions(AppTest.from_function(small_page).run()) == ["Library"]
+
+
 def test_services_are_those_installed_last(services: Services) -> None:
     assert context.services() is services
     changed = with_bench(services, notices=())

@@ -234,6 +234,19 @@ def test_language_change_keeps_choices_and_position(app: App, visit: Visit, clip
     video_of(page)
 
 
+def test_chosen_language_is_kept_for_the_next_visit(app: App, visit: Visit) -> None:
+    page = visit.page
+    page.goto(app.url)
+    wait_until_still(page, page.get_by_text("Try the sample video"))
+    choose_language(page, "中文")
+    page.get_by_role("link", name="分析库").first.click()
+    expect(page.get_by_role("heading", name="分析库")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="分析库")).to_be_visible()
+    page.goto(app.url)
+    expect(page.get_by_text("试用示例视频")).to_be_visible()
+
+
 FOCUSED = """() => {
     let at = document.activeElement;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;

@@ -10,7 +10,7 @@ import streamlit as st
 from app import resources
 from app.components.assets import component
 from app.components.controls import Options, choose
-from app.context import LANGUAGE_KEY, default_language, services
+from app.context import LANGUAGE_COOKIE, LANGUAGE_KEY, default_language, page_language, services
 from app.formatting import plain
 from app.panels.menu import engine
 from app.state import page_state
@@ -42,7 +42,9 @@ def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> Del
     ):
         place = st.container(gap="small")
         words = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
-        _mount_theme(key="theme", data={"words": words, "label": t("ui.theme"), "paths": list(paths)})
+        kept = {"name": LANGUAGE_COOKIE, "value": page_language() if page_state().has_chosen_language else ""}
+        data = {"words": words, "label": t("ui.theme"), "paths": list(paths), "language": kept}
+        _mount_theme(key="theme", data=data)
         draw_language()
         if shows_account:
             _draw_account()
@@ -54,11 +56,12 @@ def draw_language() -> None:
     usual = default_language()
     labels = {code: t(f"language.{code}", usual) for code in LANGUAGES}
     options: Options = {"default": usual, "required": True, "label_visibility": "collapsed", "bind": "query-params"}
-    choose("Language · 语言", labels, LANGUAGE_KEY, st.segmented_control, on_change=_send_choices, **options)
+    choose("Language · 语言", labels, LANGUAGE_KEY, st.segmented_control, on_change=_keep_language, **options)
 
 
-def _send_choices() -> None:
-    """Send the choices to the browser again: it keeps the labels that it was sent before."""
+def _keep_language() -> None:
+    """Have the browser keep the language, and send the choices again: it keeps the labels that it was sent before."""
+    page_state().has_chosen_language = True
     for key in st.session_state:
         if key in _TRANSLATED_CHOICES or str(key).startswith(("library_made", "library_sort", "another_template_")):
             st.session_state[key] = st.session_state[key]

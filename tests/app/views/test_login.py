@@ -34,7 +34,7 @@ def page_user() -> None:
 
 def as_name(name: str, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> str:
     cookie = accounts.log_in(name, PASSWORDS[name], "127.0.0.1")
-    monkeypatch.setattr(resources, "cookie", lambda: cookie)
+    monkeypatch.setattr(resources, "cookie", lambda *_: cookie)
     return cookie
 
 

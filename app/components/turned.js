@@ -1,5 +1,5 @@
 // On a small screen the sidebar covers the page, and a press beside it folds it. Choosing another page sends such a
-// press. Another analysis begins at its top: the button that starts it is at the end of a long form. Streamlit's own link
+// press; the menu, which would stay over the other page, closes by its own button. Another analysis begins at its top: the button that starts it is at the end of a long form. Streamlit's own link
 // to the page's body, and what a screen reader learns of its language, are in English.
 
 let last;
@@ -8,8 +8,10 @@ export default function ({ data, parentElement }) {
   document.documentElement.lang = data.language;
   const skip = document.querySelector("[data-testid=stSkipToContent]");
   if (skip && skip.textContent !== data.skip) skip.textContent = data.skip;
-  if (last && last.page !== data.page)
+  if (last && last.page !== data.page) {
     parentElement.dispatchEvent(new MouseEvent("mousedown", { bubbles: true, composed: true }));
+    document.querySelector('.st-key-menu_open button[aria-expanded="true"]')?.click();
+  }
   if (last && last.job !== data.job) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
   last = data;
 }

@@ -44,6 +44,7 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
 
     go_to(visit.page, "System")
     expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
+    expect(visit.page.get_by_test_id("stPopoverBody")).to_have_count(0)  # the menu doesn't lie over the page
     choose_language(visit.page, "中文")
     expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
     link(visit, "分析").first.click()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.components.controls import Options, button, choose, removable, show_refusals
 from app.context import services
-from app.formatting import local_time
+from app.formatting import joined, local_time
 from app.panels.analyse import frame_options, video_picker
 from app.panels.library import trash
 from app.panels.work import rows
@@ -28,7 +28,8 @@ def draw_subjects() -> None:
     """Draw what the new conversation is about: analysed videos, and others, whole or in part."""
     state = page_state()
     entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_OFFERED)
-    labels = {one.id: printable(f"{one.name} · {local_time(one.created)}") for one in entries if one.num_frames}
+    named = {one.id: (one.name, local_time(one.created), rows.what_of(one)) for one in entries if one.num_frames}
+    labels = {id_: printable(joined(*parts)) for id_, parts in named.items()}
     options: Options = {"placeholder": t("ask.page.about_none"), "persist_state": "session"}
     chosen = choose(t("ask.page.about"), labels, "ask_about", st.multiselect, **options)
     with st.expander(t("ask.page.other_video"), icon=":material/movie:", key="ask_other"):

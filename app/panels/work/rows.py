@@ -12,6 +12,7 @@ from app import resources
 from app.components.assets import component, sent_about
 from app.context import services
 from app.formatting import joined
+from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import extrapolated_seconds
@@ -19,6 +20,7 @@ from framelens.i18n import t
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
+    from framelens.store.library_index import LibraryEntry
 
 PICTURE_SIDE = 160
 """Longest side of a row's picture in pixels."""
@@ -33,6 +35,11 @@ def run_action(job_id: str, action: str) -> None:
     actions = {"first": services().jobs.put_first, "pause": services().jobs.pause, "cancel": services().jobs.cancel}
     with page_state().catching_errors():
         actions[action](job_id)
+
+
+def what_of(entry: LibraryEntry) -> str:
+    """Return what distinguishes an analysis from others of its video: the question, the title or the report type."""
+    return entry.question or entry.title or template_name(entry.template)
 
 
 def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:

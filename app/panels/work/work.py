@@ -103,11 +103,10 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
     state = services().jobs.state_of(entry)
     words = t(f"library.state.{state}")
     part = frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
-    asked = entry.question or entry.title or template_name(entry.template)
     return JobRow(
         entry.id,
         entry.name,
-        ("" if state == "done" else words, part, asked, local_time(entry.created)),
+        ("" if state == "done" else words, part, rows.what_of(entry), local_time(entry.created)),
         icon=state,
         state=words,
         more=(entry.model,),

@@ -172,6 +172,8 @@ def test_settings_are_those_of_the_last_question(asked: Ask, services: Services)
 @pytest.mark.slow
 def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, going: threading.Event) -> None:
     page = shown()
+    (option,) = page.multiselect(key="ask_about").options
+    assert option.endswith(" · Describe")
     page.multiselect(key="ask_about").set_value([job_id]).run()
     page.button_group(key="ask_new_kind").set_value("local")
     page.chat_input[0].set_value("What does the sign say?").run()

@@ -8,7 +8,8 @@ import streamlit as st
 from app.components import decision, dialogs
 from app.components.controls import button
 from app.context import may_change, services
-from app.formatting import local_time, plain
+from app.formatting import joined, local_time, plain
+from app.panels.work import rows
 from app.state import page_state
 from framelens.core.errors import InputError
 from framelens.i18n import t
@@ -32,7 +33,7 @@ def ask_to_delete(chosen: Sequence[str]) -> None:
 def _draw_question(chosen: Sequence[str]) -> None:
     library = services().jobs.library
     entries = library.entries(chosen)
-    _draw_names([entry.name for entry in entries])
+    _draw_names([joined(entry.name, rows.what_of(entry)) for entry in entries])
     st.markdown(t("library.delete_what", n=len(entries), days=KEPT_DAYS))
     num_videos = _count_videos(chosen, [entry.path for entry in entries], with_trash=False)
     st.markdown(t("library.delete_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))

@@ -128,6 +128,7 @@ def test_delete_is_red_and_comes_after_cancel(show: Show, services: Services) ->
     cancel, delete = (one for one in page.button if one.key in ("library_delete_not", "library_delete_sure"))
     assert (cancel.key, delete.key) == ("library_delete_not", "library_delete_sure")
     assert delete.label.startswith(":red[") and delete.proto.type == "secondary"
+    assert any(one.value.endswith("mp4 · Describe") for one in page.markdown)
 
 
 def test_empty_library_differs_from_empty_search(show: Show, services: Services) -> None:

@@ -51,9 +51,8 @@ def draw(
     offer = wanted or next(iter(now.offers), None)
     is_administrator = current_user().may("administrator")
     with st.container(border=True, gap="small", key="model_missing"):
-        name = now.model.name if now.model else ""
-        st.markdown(f"**{plain(t('models.missing.absent', model=name) if name else t('models.missing.none'))}**")
-        if now.model and not wanted:
+        st.markdown(f"**{plain(_what_is_missing(now))}**")
+        if now.model and not wanted and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
         if offer and is_administrator:
             words = plain(_offer_words(offer, video, request))
@@ -68,6 +67,13 @@ def draw(
             kind: ButtonKind = "secondary" if offer and is_administrator else "primary"
             is_early = video is None
             button(words, "start_without", on_start, None, False, icon="visibility_off", kind=kind, disabled=is_early)
+
+
+def _what_is_missing(now: Readiness) -> str:
+    """Name the missing model if the user chose it; the default means nothing to a user who chose none."""
+    if now.model and services().settings.model_chosen:
+        return t("models.missing.absent", model=now.model.name)
+    return t("models.missing.none")
 
 
 def _why_not(now: Readiness, model: ModelCandidate) -> str:
@@ -112,11 +118,8 @@ def _use(
 
 def draw_short(now: Readiness, *, key: str, primary: bool = True) -> None:
     """Draw a note that the model is missing and a button to choose a model, in place of a button that asks it."""
-    words = t("models.missing.none")
-    if now.model:
-        words = t("models.missing.absent", model=now.model.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(plain(words), width="content")
+        st.caption(plain(_what_is_missing(now)), width="content")
         draw_choose(key=key, primary=primary)
 
 

@@ -44,12 +44,12 @@ def failing(task: Task) -> Iterator[AnalysisEvent]:
 
 @pytest.fixture
 def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Services:
-    """Services whose model, the default, is not on this machine, which has 20 GiB of memory."""
+    """Services whose model, chosen by the user, is not on this machine, which has 20 GiB of memory."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
-    changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
+    changed = with_bench(services, settings=replace(services.settings, model_path=BIG, model_chosen=True))
     resources.install(resources.Installed(services=changed, key="key"))
     return changed
 
@@ -73,6 +73,17 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> N
     page.button(key="missing_use").click().run()
     assert confirmed_downloads(absent.settings.data_dir).of(SMALL)
     assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
+
+
+@pytest.mark.slow
+def test_a_default_that_nobody_chose_is_not_named(page: AppTest, absent: Services) -> None:
+    unnamed = with_bench(absent, settings=replace(absent.settings, model_chosen=False))
+    resources.install(resources.Installed(services=unnamed, key="key"))
+    with_video(page, unnamed)
+    assert page.button(key="missing_use").label.startswith("Use Qwen3")
+    reported = texts(page)
+    assert t("models.missing.none", "en") in reported
+    assert "Qwen2.5-VL-7B" not in reported and "does not fit" not in reported
 
 
 @pytest.mark.slow

@@ -163,6 +163,8 @@ def _draw_unfinished(job: JobSnapshot, video: VideoInfo | None) -> None:
     facts = _draw_heading(job.name)
     if video:
         facts.caption(plain(video_facts(video)))
+    if job.request.question:
+        st.markdown(plain(job.request.question))
     if not job.is_readable:
         progress.poll_stage(job)
         st.fragment(progress.draw_answers, run_every=progress.poll_seconds(job))(job.id)

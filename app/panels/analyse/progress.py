@@ -141,13 +141,18 @@ def draw_answers(job_id: str) -> None:
             report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason)))
-    answer = answer_to_question(job.progress.answer, job.progress.keyframes, is_live=True)
-    if blocks := list(report_blocks.pieces(answer)):
-        report_blocks.draw(blocks, renderer, key="question_answer")
+    draw_question_answer(job, renderer)
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
         report_blocks.draw_parts(shown, renderer)
     _draw_whole(job.progress, renderer)
+
+
+def draw_question_answer(job: JobSnapshot, renderer: Renderer) -> None:
+    """Draw the answer to the question so far, if there is any of it."""
+    answer = answer_to_question(job.progress.answer, job.progress.keyframes, is_live=True)
+    if blocks := list(report_blocks.pieces(answer)):
+        report_blocks.draw(blocks, renderer, key="question_answer")
 
 
 @st.fragment

@@ -146,6 +146,7 @@ def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
 
 def draw_kept(job: JobSnapshot) -> None:
     """Draw the answers so far and the frames that had been chosen."""
+    progress.draw_question_answer(job, report_blocks.Renderer(job.id, job.progress.keyframes))
     if any(chunk.is_chunk for chunk in job.progress.results):
         st.markdown(f"##### {t('ui.parts')}")
         progress.draw_kept_parts(job)

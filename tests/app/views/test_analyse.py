@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from app.formatting import error_words, local_time, plain
 from framelens.analysis.task import Task
-from framelens.core.domain import AnalysisRequest, Language
+from framelens.core.domain import AnalysisRequest, Language, ReportedAnswer, ReportedConversation
 from framelens.core.errors import ConfigError, EngineError
-from framelens.core.events import AnalysisEvent, HashProgress, StageStarted
+from framelens.core.events import AnalysisEvent, AnswerChanged, HashProgress, StageStarted
 from framelens.engine.base import EngineStatus
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.formats import FORMATS
@@ -240,6 +241,34 @@ def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
     assert ended(services, job).state == "cancelled"
     page.run()
     assert t("ui.state_cancelled", "en") in texts(page)
+
+
+@pytest.mark.slow
+def test_stopped_analysis_shows_its_question_and_answer(
+    page: AppTest, open_services: Open, hold: threading.Event
+) -> None:
+    def answering(task: Task) -> Iterator[AnalysisEvent]:
+        events = script()(task)
+        yield from takewhile(lambda event: event != StageStarted("ask", 1), events)
+        answer = ReportedAnswer(task.request.question, "", "A red card is seen.", "stopped")
+        yield AnswerChanged(ReportedConversation("a", "", "", "en", (answer,)), "words")
+        wait(hold, task.control)
+
+    services = open_services(answering)
+    page.run()
+    page.button(key="use_sample").click().run()
+    page.text_area(key="question").set_value("When is it red?")
+    page.button(key="start").click().run()
+    job = page.query_params["job"]
+    while not services.jobs.snapshot(job).progress.answer:
+        time.sleep(0.01)
+    for state in ("running", "cancelled"):
+        page.run()
+        assert services.jobs.snapshot(job).state == state
+        assert "When is it red?" in texts(page) and "A red card is seen." in json.dumps(parts_shown(page))
+        if state == "running":
+            page.button(key="cancel").click().run()
+            ended(services, job)
 
 
 @pytest.mark.slow

@@ -110,6 +110,16 @@ def test_menu_covers_no_part_of_the_video(rich_app: App, visit: Visit) -> None:
     assert words and video and words["y"] + words["height"] <= video["y"]
 
 
+def test_report_can_be_read_at_a_zoom_of_200_percent(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    reported(page, rich_app)
+    page.set_viewport_size({"width": 640, "height": 450})
+    page.get_by_text("number 0.0.").first.evaluate("one => one.scrollIntoView({ block: 'center' })")
+    expect(page.get_by_text("number 0.0.").first).to_be_in_viewport()
+    expect(page.locator("video")).not_to_be_in_viewport()
+    expect(page.get_by_role("textbox", name="Your question")).not_to_be_in_viewport()
+
+
 def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visit) -> None:
     page = visit.page
     started(page, rich_app)

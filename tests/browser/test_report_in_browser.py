@@ -100,9 +100,11 @@ def test_nothing_moves_when_the_report_arrives(rich_app: App, visit: Visit, widt
     assert not moved, json.dumps(moved, indent=1)
 
 
-def test_menu_covers_no_part_of_the_video(rich_app: App, visit: Visit) -> None:
+def test_menu_covers_no_video_and_icons_have_names(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
+    page.get_by_role("button", name="Another video", exact=True).wait_for()  # its icon has a name
+    expect(page.locator(".st-key-report_menu").get_by_role("button", name="More", exact=True)).to_be_visible()
     page.locator(".st-key-details").evaluate("one => one.scrollIntoView()")
     expect(page.locator(".st-key-report_menu")).not_to_be_in_viewport()
     words = page.locator(".st-key-menu_open button:visible p").first.bounding_box()

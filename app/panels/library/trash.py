@@ -82,7 +82,7 @@ def draw_undo(kind: TrashKind) -> None:
         st.markdown(t(f"library.deleted_{kind}", n=len(ids)), width="content")
         undo, close = t("library.undo"), t("library.undo_close")
         button(undo, f"{kind}_undo_deletion", _restore, ids, kind, icon="undo")
-        button("", f"{kind}_undo_close", offer_undo, kind, (), icon="close", kind="tertiary", help=close)
+        button(close, f"{kind}_undo_close", offer_undo, kind, (), icon="close", kind="tertiary", help=close)
 
 
 def _restore(ids: Sequence[str], kind: TrashKind = "report") -> None:

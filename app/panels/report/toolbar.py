@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, get_args
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
 
@@ -43,12 +44,17 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
             _draw_export(job, analysis, reported)
         _draw_copy(analysis)
         comparison.draw_entry()
-        with st.container(key="report_menu", width="content"), menu(":material/more_horiz:", help=t("ui.more")):
+        with st.container(key="report_menu", width="content"), _menu():
             _draw_more(job, has_video=has_video)
             slots.draw("report.actions", job, reported)
         if may_change():
             choose = page_state().choose_video
-            button(":material/add:", "new", choose, None, help=t("ui.new"))
+            button(t("ui.new"), "new", choose, None, icon="add", help=t("ui.new"))
+
+
+def _menu() -> AbstractContextManager[Any]:
+    """Return the menu, whose button has a name for screen readers beside its dots."""
+    return menu(t("ui.more"), icon=":material/more_horiz:", help=t("ui.more"))
 
 
 def _draw_copy(analysis: Analysis) -> None:

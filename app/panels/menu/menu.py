@@ -38,7 +38,7 @@ def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> Del
     """
     with (
         st.container(key="menu"),
-        st.popover(_label() if shows_model else ":material/menu:", type="tertiary", key="menu_open"),
+        _open(shows_model=shows_model),
     ):
         place = st.container(gap="small")
         words = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
@@ -86,10 +86,11 @@ def draw_model(place: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:
                 st.page_link(one, query_params=page_state().address)
 
 
-def _label() -> str:
-    """Return the name of the model in use, with a mark of its state."""
-    if resources.installed().error:
-        return ":material/menu:"
+def _open(*, shows_model: bool) -> DeltaGenerator:
+    """Draw the button with the name of the model in use and a mark of its state, or without a model its own name."""
+    if not shows_model or resources.installed().error:
+        return st.popover(t("ui.menu"), icon=":material/menu:", type="tertiary", key="menu_open")
     status = services().engine.status()
     model = engine.short_model_name(status.model) or t("ui.menu_no_model")
-    return f":{engine.COLOURS[status.state]}[●] {plain(model)}"
+    words = f":{engine.COLOURS[status.state]}[●] {plain(model)}"
+    return st.popover(words, type="tertiary", key="menu_open")

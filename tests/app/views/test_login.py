@@ -47,6 +47,8 @@ def test_without_a_session_only_the_login_is_drawn(page: AppTest, accounts: Acco
     page.run()
     assert not page.exception and not page.get("page_link") and not page.button and not page.text_input
     assert "Log in to continue." in [one.value for one in page.caption]
+    (menu,) = page.get("popover")
+    assert menu.proto.popover.label == "Menu"
 
 
 def test_no_login_is_drawn_without_accounts(page: AppTest, services: Services) -> None:

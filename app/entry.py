@@ -49,7 +49,7 @@ is_administrator = not needs_login and current_user().may("administrator")
 paths = ("", *(name for name, *_ in PAGES[1:]))
 model = menu.draw(paths, shows_model=is_administrator, shows_account=not needs_login)
 if needs_login:
-    assets.turn_page("login", "")
+    assets.turn_page("login", "", menu.language_cookie())
     login.draw()
     st.stop()
 state = page_state()
@@ -73,7 +73,8 @@ with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
     for one in of_all:
         st.page_link(one, query_params=state.address)
 body = st.container()
-assets.turn_page(page.url_path, state.job_id or "")  # mounted before the page body, so before a link can be pressed
+# mounted before the page body, so before a link can be pressed
+assets.turn_page(page.url_path, state.job_id or "", menu.language_cookie())
 if error := resources.installed().error:
     show_error(error)
 else:

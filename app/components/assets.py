@@ -81,13 +81,18 @@ _mount_turned = component("turned")
 _mount_asked = component("asked")
 
 
-def turn_page(page: str, job_id: str) -> None:
+def turn_page(page: str, job_id: str, cookie: str) -> None:
     """Show the top when another analysis is open, and fold a phone's sidebar when another page is; this has no size.
 
     The page gets its language, and Streamlit's link to the page's body is put into it.
+
+    Args:
+        page: The path of the page.
+        job_id: Id of the open analysis, or "".
+        cookie: A cookie to keep in the browser, NAME=VALUE, or "".
     """
     words = {"language": {"zh": "zh-CN"}.get(language(), language()), "skip": t("ui.skip_to_content")}
-    _mount_turned(key="turned", data={"page": page, "job": job_id, **words})
+    _mount_turned(key="turned", data={"page": page, "job": job_id, "cookie": cookie, **words})
 
 
 def bring_into_view(asked: str) -> None:

@@ -1,11 +1,16 @@
 // On a small screen the sidebar covers the page, and a press beside it folds it. Choosing another page sends such a
-// press; the menu, which would stay over the other page, closes by its own button. Another analysis begins at its top: the button that starts it is at the end of a long form. Streamlit's own link
-// to the page's body, and what a screen reader learns of its language, are in English.
+// press; the menu, which would stay over the other page, closes by its own button. Another analysis begins at its top:
+// the button that starts it is at the end of a long form. Streamlit's own link to the page's body, and what a screen
+// reader learns of its language, are in English. The browser keeps a chosen language for the next visit in a cookie.
 
 let last;
 
 export default function ({ data, parentElement }) {
   document.documentElement.lang = data.language;
+  if (data.cookie) {
+    const path = location.pathname.replace(/[^/]*$/, "");
+    document.cookie = `${data.cookie}; path=${path}; max-age=31536000; samesite=lax`;
+  }
   const skip = document.querySelector("[data-testid=stSkipToContent]");
   if (skip && skip.textContent !== data.skip) skip.textContent = data.skip;
   if (last && last.page !== data.page) {

@@ -42,9 +42,7 @@ def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> Del
     ):
         place = st.container(gap="small")
         words = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
-        kept = {"name": LANGUAGE_COOKIE, "value": page_language() if page_state().has_chosen_language else ""}
-        data = {"words": words, "label": t("ui.theme"), "paths": list(paths), "language": kept}
-        _mount_theme(key="theme", data=data)
+        _mount_theme(key="theme", data={"words": words, "label": t("ui.theme"), "paths": list(paths)})
         draw_language()
         if shows_account:
             _draw_account()
@@ -57,6 +55,11 @@ def draw_language() -> None:
     labels = {code: t(f"language.{code}", usual) for code in LANGUAGES}
     options: Options = {"default": usual, "required": True, "label_visibility": "collapsed", "bind": "query-params"}
     choose("Language · 语言", labels, LANGUAGE_KEY, st.segmented_control, on_change=_keep_language, **options)
+
+
+def language_cookie() -> str:
+    """Return the cookie that keeps the language the reader has chosen, or "" without a choice."""
+    return f"{LANGUAGE_COOKIE}={page_language()}" if page_state().has_chosen_language else ""
 
 
 def _keep_language() -> None:

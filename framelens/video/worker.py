@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import av.error
+import numpy as np
 
 from framelens.core.codec import Failure, from_json, send
 from framelens.core.domain import Keyframe, SoundPiece, Transcript, VideoInfo
@@ -228,6 +229,7 @@ def serve(
     files = files_of(request)
     sandbox.restart_in_bubblewrap(module, files, data, (output.fileno(), sys.stderr.fileno()))
     messages = begin(request)  # the sandbox allows no new process
+    _reserve_product_memory()
     sandbox.enter(files, memory_bytes=request.memory_bytes)  # before the first thread, which it holds for as well
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limits.end_if_stuck(request.stuck_seconds)
@@ -244,6 +246,12 @@ def serve(
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)
+
+
+def _reserve_product_memory() -> None:
+    """Have OpenBLAS allocate the 32 MB it works in: where a decoder has taken all memory, it would try for minutes."""
+    size = 8192  # it needs none for a few thousand numbers
+    np.ones((2, size), np.float32) @ np.ones(size, np.float32)
 
 
 def main() -> NoReturn:

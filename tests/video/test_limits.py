@@ -43,7 +43,6 @@ def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="frames of a raw stream are read in order, so its end is waited for twice", strict=False)
 def test_zeros_behind_a_raw_stream_cost_a_notice(tmp_path: Path) -> None:
     """Its parser collects them as one picture, until memory or the time for a packet ends."""
     path = write_video(tmp_path / "tail.h264", moving(50))

@@ -180,7 +180,7 @@ def gather_facts(settings: Settings, fault: AppError | None = None) -> SystemFac
     """
     driver, cards, absence, detail = _cards()
     version = platform.python_version_tuple()
-    model = _asked_model(settings)
+    model = settings.named_model
     return SystemFacts(
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         linux=platform.system() == "Linux",
@@ -217,10 +217,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _asked_model(settings: Settings) -> str:
-    return settings.asked_model if settings.base_url else settings.model_path
 
 
 def _speech(settings: Settings) -> SpeechFacts:
@@ -317,8 +313,8 @@ def _remote_engines(settings: Settings) -> tuple[RemoteFacts, ...]:
 
 
 def _remote_engine(base_url: str, settings: Settings) -> RemoteFacts:
-    model, seconds = _asked_model(settings), _REMOTE_SECONDS
-    engine = RemoteEngine(base_url, settings.api_key, model, preferred=settings.model_path, timeout_seconds=seconds)
+    model, preferred = settings.asked_model, settings.model_path
+    engine = RemoteEngine(base_url, settings.api_key, model, preferred=preferred, timeout_seconds=_REMOTE_SECONDS)
     try:
         return RemoteFacts(base_url, engine.ensure_ready(lambda _: None, threading.Event()).model)
     except AppError as error:

@@ -301,7 +301,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
     template = templates.by_key.get(request.template)
     weights = None if settings.base_url else _weights(settings)
     is_vllm = settings.engine == "vllm" and not settings.base_url
-    model = settings.asked_model if settings.base_url else settings.model_path
+    model = settings.named_model
     return {
         **known,
         "engine": ", ".join(settings.base_urls) or f"{settings.engine} {_engine_version(settings)}".strip(),

@@ -6,7 +6,7 @@ fading, keep the video in view, and show page links on a phone.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
@@ -81,7 +81,7 @@ _mount_turned = component("turned")
 _mount_asked = component("asked")
 
 
-def turn_page(page: str, job_id: str, cookie: str) -> None:
+def turn_page(page: str, job_id: str, cookie: Mapping[str, object]) -> None:
     """Show the top when another analysis is open, and fold a phone's sidebar when another page is; this has no size.
 
     The page gets its language, and Streamlit's link to the page's body is put into it.
@@ -89,7 +89,7 @@ def turn_page(page: str, job_id: str, cookie: str) -> None:
     Args:
         page: The path of the page.
         job_id: Id of the open analysis, or "".
-        cookie: A cookie to keep in the browser, NAME=VALUE, or "".
+        cookie: The cookie of the language: name, value, and whether the reader has chosen it (isChosen).
     """
     words = {"language": {"zh": "zh-CN"}.get(language(), language()), "skip": t("ui.skip_to_content")}
     _mount_turned(key="turned", data={"page": page, "job": job_id, "cookie": cookie, **words})

@@ -2,15 +2,22 @@
 // press; the menu, which would stay over the other page, closes by its own button. Another analysis begins at its top:
 // the button that starts it is at the end of a long form. Streamlit's own link to the page's body, and what a screen
 // reader learns of its language, are in English. The browser keeps a chosen language for the next visit in a cookie.
+// A tab that is loaded again sends its own language, whatever was chosen in another tab meanwhile.
 
 let last;
 
+const keep = ({ name, value }) => {
+  const path = location.pathname.replace(/[^/]*$/, "");
+  document.cookie = `${name}=${value}; path=${path}; max-age=31536000; samesite=lax`;
+};
+
+addEventListener("pagehide", () => {
+  if (last && document.cookie.includes(`${last.cookie.name}=`)) keep(last.cookie);
+});
+
 export default function ({ data, parentElement }) {
   document.documentElement.lang = data.language;
-  if (data.cookie) {
-    const path = location.pathname.replace(/[^/]*$/, "");
-    document.cookie = `${data.cookie}; path=${path}; max-age=31536000; samesite=lax`;
-  }
+  if (data.cookie.isChosen) keep(data.cookie);
   const skip = document.querySelector("[data-testid=stSkipToContent]");
   if (skip && skip.textContent !== data.skip) skip.textContent = data.skip;
   if (last && last.page !== data.page) {

@@ -57,9 +57,9 @@ def draw_language() -> None:
     choose("Language · 语言", labels, LANGUAGE_KEY, st.segmented_control, on_change=_keep_language, **options)
 
 
-def language_cookie() -> str:
-    """Return the cookie that keeps the language the reader has chosen, or "" without a choice."""
-    return f"{LANGUAGE_COOKIE}={page_language()}" if page_state().has_chosen_language else ""
+def language_cookie() -> dict[str, object]:
+    """Return the cookie that keeps the language for the next visit, once the reader has chosen a language."""
+    return {"name": LANGUAGE_COOKIE, "value": page_language(), "isChosen": page_state().has_chosen_language}
 
 
 def _keep_language() -> None:

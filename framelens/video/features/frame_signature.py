@@ -34,6 +34,8 @@ NUM_CELLS = CELL_SIZE[0] * CELL_SIZE[1]
 _LUMA_STEP = 8.0  # of 256: coarser than a camera's noise, finer than any contrast that is meant to be seen
 _CHROMA_STEP = 4.0  # colour differences of real pictures use half the range
 EDGE_STEPS = 4.0  # a doubling of the edges is four levels
+_COARSE_SIZE = (8, 6)
+"""Cells of the grid in which Signatures first compare pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,3 +155,39 @@ def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np
     busiest = max(1, cells.shape[1] // _BUSIEST_SHARE)
     cells.partition(cells.shape[1] - busiest, axis=1)
     return np.asarray((mean + cells[:, -busiest:].mean(axis=1)) / 2)
+
+
+class Signatures:
+    """Cells of pictures of which any two can be compared by their `distance`.
+
+    The means of larger cells differ by no more than the cells do, so most pictures that differ are found without
+    comparing every cell.
+
+    Args:
+        cells: The cells of n pictures: n x 3 x cells.
+    """
+
+    def __init__(self, cells: NDArray[np.float32]) -> None:
+        self._cells = cells
+        across, down = _COARSE_SIZE
+        parts = cells.reshape(len(cells), 3, down, CELL_SIZE[1] // down, across, CELL_SIZE[0] // across)
+        self._coarse = parts.mean(axis=(3, 5)).reshape(len(cells), -1) / (across * down)
+
+    def near(
+        self, place: int, others: NDArray[np.intp], limits: float | NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return which of the other pictures are like the picture at a place, and how far they differ beyond the limit.
+
+        The differences are negative, or 0 at the limit.
+
+        Args:
+            place: Place of a picture.
+            others: Places of the others.
+            limits: Largest distance, of all or of each of them.
+        """
+        limits = np.broadcast_to(limits, len(others))
+        least = np.abs(self._coarse[others] - self._coarse[place]).sum(axis=1)
+        likely = least <= limits
+        others = others[likely]
+        beyond = distances(self._cells[others], self._cells[place]) - limits[likely]
+        return others[beyond <= 0], beyond[beyond <= 0]

@@ -21,11 +21,11 @@ Levels = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Details:
-    """Details of n pictures.
+    """Details of n pictures. What belongs to a cell lies together, so that few cells are read quickly.
 
     Attributes:
-        pixels: Every other pixel of the luma at LUMA_SIZE, by cell: n x cells x pixels.
-        colours: Levels of the two colour differences: n x 2 x cells.
+        pixels: Every other pixel of the luma at LUMA_SIZE, by cell: cells x n x pixels.
+        colours: Levels of the two colour differences: cells x 2 x n.
     """
 
     pixels: Image
@@ -34,16 +34,18 @@ class Details:
     @classmethod
     def of(cls, looks: Sequence[DetailedGlance], blocks: Blocks) -> Self:
         """Return the details of pictures with these looks and blocks (n x 4 x cells)."""
-        return cls(np.stack([_by_cell(look.luma) for look in looks]), blocks[:, _COLOURS])
+        pixels = np.stack([_by_cell(look.luma) for look in looks], axis=1)
+        return cls(pixels, np.ascontiguousarray(blocks[:, _COLOURS].T))
 
     def to_one(self, place: int, cells: Places) -> Levels:
         """Return by how many levels each picture differs from the picture at `place`, in some cells: n x cells."""
-        pixels, colours = self.pixels[:, cells], self.colours[:, :, cells]
-        return _levels(pixels, np.broadcast_to(pixels[place], pixels.shape), colours, colours[place])
+        pixels, colours = self.pixels[cells], self.colours[cells]
+        one = np.tile(pixels[:, place], pixels.shape[1]).reshape(pixels.shape)
+        return _levels(pixels, one, colours, colours[:, :, place, None])
 
     def to_next(self) -> Levels:
         """Return by how many levels each picture differs from the previous picture: n - 1 x cells."""
-        return _levels(self.pixels[1:], self.pixels[:-1], self.colours[1:], self.colours[:-1])
+        return _levels(self.pixels[:, 1:], self.pixels[:, :-1], self.colours[:, :, 1:], self.colours[:, :, :-1])
 
     def between(self, some: Places, others: Places) -> Levels:
         """Return by how many levels the pictures at `some` places differ from those at `others`, by cell.
@@ -52,19 +54,20 @@ class Details:
             some: Places of pictures, one for each cell: m x cells.
             others: The same.
         """
-        one, other = self._at(some), self._at(others)
+        one, other = self._at(some.T), self._at(others.T)
         return _levels(one.pixels, other.pixels, one.colours, other.colours)
 
     def _at(self, places: Places) -> Details:
-        pixels = np.take_along_axis(self.pixels, places[..., None], axis=0)
-        return Details(pixels, np.take_along_axis(self.colours, places[:, None], axis=0))
+        pixels = np.take_along_axis(self.pixels, places[..., None], axis=1)
+        return Details(pixels, np.take_along_axis(self.colours, places[:, None], axis=2))
 
 
 def _levels(pixels: Image, other_pixels: Image, colours: Blocks, other_colours: Blocks) -> Levels:
     size = pixels.shape[-1]
     apart = cv2.absdiff(pixels.reshape(-1, size), other_pixels.reshape(-1, size))
     luma = np.asarray(apart @ np.full(size, 1 / (_LUMA_LEVELS * size), np.float32))
-    return np.asarray(luma.reshape(pixels.shape[:-1]) + np.abs(colours - other_colours).sum(axis=1), np.float32)
+    levels = luma.reshape(pixels.shape[:-1]) + np.abs(colours - other_colours).sum(axis=1)
+    return np.asarray(levels.T, np.float32)
 
 
 def _by_cell(luma: Image) -> Image:

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from framelens.core.domain import Shot
-from framelens.video.features.frame_signature import distances
+from framelens.video.features.frame_signature import Signatures, distances
 from framelens.video.keyframes.candidates import Candidate
 from framelens.video.keyframes.novelty import Cells
-from framelens.video.keyframes.sequence import Places, Values, Which
+from framelens.video.keyframes.sequence import Colours, Places, Values, Which
 from framelens.video.readers.base import CELL_SIZE
 
 _SAME_SCENE = 0.045
@@ -54,16 +54,15 @@ def valued_by_scene(
     return np.where(is_return, _RETURN * values, valued), True
 
 
-def colour_differences(candidates: Sequence[Candidate]) -> Values:
-    """Return the mean difference, 0..1, of the sorted levels of any two candidates, in the same light (n x n).
+def colours_of(candidates: Sequence[Candidate]) -> Colours:
+    """Return the sorted levels of each candidate, 0..1, in the same light: n x 3 cells.
 
     Where things are in the picture doesn't count, so what moves, or is shown larger, keeps its colours.
     """
     spread = np.stack([item.look.spread for item in candidates]).astype(np.float32) / 255
     brightness = np.array([item.look.brightness for item in candidates], np.float32)
     spread[:, 0] *= (_EVEN_LIGHT / np.maximum(brightness, _LEAST_LIGHT))[:, None]
-    spread = spread.reshape(len(candidates), -1)
-    return np.array([np.abs(spread - one).mean(axis=1) for one in spread], np.float64)
+    return np.asarray(spread.reshape(len(candidates), -1), np.float32)
 
 
 def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
@@ -77,30 +76,27 @@ def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
         numbers: Number of the shot of each candidate.
     """
     cells = _evenly_lit(candidates)
+    signatures = Signatures(cells)
     scenes = np.arange(int(numbers.max()) + 1)
     movement = np.zeros(len(scenes))
     for number in np.unique(numbers):
         own = cells[numbers == number]
         if len(own) > 1:
             movement[number] = np.median([distances(one[None], other)[0] for one, other in pairwise(own)])
-        past = numbers < number - 1
-        if past.any():
-            earlier = cells[past]
-            near = np.min([distances(earlier, one) for one in own], axis=0)
-            near -= np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
-            if near.min() <= 0:
-                scenes[number] = scenes[numbers[past][near.argmin()]]
+        past = np.flatnonzero(numbers < number - 1)
+        limits = np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
+        pairs = [signatures.near(place, past, limits) for place in np.flatnonzero(numbers == number)]
+        near, beyond = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        if near.size:
+            scenes[number] = scenes[numbers[near[beyond.argmin()]]]
     return scenes
 
 
 def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
     """Return which candidates look clearly unlike all candidates before the previous shot."""
-    cells = _evenly_lit(candidates)
-    found = np.zeros(len(cells), bool)
-    for place, number in enumerate(numbers):
-        past = cells[: np.searchsorted(numbers, number - 1)]
-        found[place] = not len(past) or distances(past, cells[place]).min() > _OTHER_SCENE
-    return found
+    signatures = Signatures(_evenly_lit(candidates))
+    others = (signatures.near(place, np.flatnonzero(numbers < n - 1), _OTHER_SCENE) for place, n in enumerate(numbers))
+    return np.array([not near.size for near, _ in others])
 
 
 def _evenly_lit(candidates: Sequence[Candidate]) -> Cells:

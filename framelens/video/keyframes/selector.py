@@ -30,11 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framelens.core.domain import Reason, Shot
-from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, distance, distances
+from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, Signatures, distance
 from framelens.video.keyframes.candidates import Candidate
 from framelens.video.keyframes.details import Details
 from framelens.video.keyframes.novelty import WEIGHTS, Cells
-from framelens.video.keyframes.scenes import colour_differences, valued_by_scene
+from framelens.video.keyframes.scenes import colours_of, valued_by_scene
 from framelens.video.keyframes.sequence import Links, TemporalGaps, best_sequence, with_unseen_places
 from framelens.video.keyframes.stills import new_stills
 from framelens.video.keyframes.strategies import SHORT_SECONDS
@@ -167,8 +167,7 @@ def links_of(
     if has_long_scene or owed.any():  # then no places are exchanged
         return Links(first, after, last, before, gaps.between(), gaps.after())
     shows = (light > _BLACK) & _is_long(numbers, shots)
-    differences = colour_differences(candidates)
-    return Links(first, after, last, before, gaps.between(), gaps.after(), differences, shows)
+    return Links(first, after, last, before, gaps.between(), gaps.after(), colours_of(candidates), shows)
 
 
 def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0) -> Which:
@@ -265,13 +264,13 @@ def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Valu
 
 def _repeats(candidates: Sequence[Candidate], times: Values, longest: float) -> Which:
     """Return which candidates look alike (n x n), up to `longest` seconds apart or with nothing else between them."""
-    cells = np.stack([item.look.cells for item in candidates])
-    num = len(cells)
+    signatures = Signatures(np.stack([item.look.cells for item in candidates]))
+    num = len(candidates)
     found = np.zeros((num, num), bool)
     for place in range(num):
         start, stop = place, max(place + 1, int(np.searchsorted(times, times[place] + longest, side="right")))
         while start < stop:
-            found[place, start:stop] = distances(cells[start:stop], cells[place]) <= ALIKE
+            found[place, signatures.near(place, np.arange(start, stop), ALIKE)[0]] = True
             is_still = found[place, place:stop].all()
             start, stop = stop, min(num, 2 * stop - place) if is_still else stop
     return np.asarray(found | found.T)

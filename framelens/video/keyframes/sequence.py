@@ -8,11 +8,13 @@ a frame after which the next candidate is too far away would leave a gap that is
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+Colours = NDArray[np.float32]
 _GAP_COST = 1e3
 """Cost of one missing frame in a gap: more than everything that hundreds of frames can add, each at most about 1.2."""
 _SAME_PLACE, _OTHER_PLACE = 0.015, 0.02
@@ -38,8 +40,8 @@ class Links:
         missing_before: Frames that the gap before each candidate needs (n).
         missing_between: Frames that the gap between two candidates needs (n x n).
         missing_after: Frames that the gap after each candidate needs (n).
-        differences: How much the colours of two candidates differ, 0..1 (n x n), where a frame of another place is
-            preferred to a second frame of a place; None elsewhere.
+        colours: Colours of each candidate, 0..1 (n x levels), where a frame of another place is preferred to a second
+            frame of a place; None elsewhere.
         shows: Which candidates show their place well enough (n).
     """
 
@@ -49,7 +51,7 @@ class Links:
     missing_before: Values
     missing_between: Values
     missing_after: Values
-    differences: Values | None = None
+    colours: Colours | None = None
     shows: Which | None = None
 
 
@@ -89,19 +91,28 @@ def with_unseen_places(links: Links, sequence: list[int], num_fixed: int = 0) ->
         sequence: Rising indices of the best sequence.
         num_fixed: Number of first frames of the sequence that stay.
     """
-    if links.differences is None or links.shows is None:
+    if links.colours is None or links.shows is None:
         return sequence
-    differences, num, chosen = links.differences, len(links.first), list(sequence)
+    colours, shows, num, chosen = links.colours, links.shows, len(links.first), list(sequence)
     gains = np.full((num + 2, num + 2), -np.inf)  # places `num` and `num + 1`: the end and the start
     gains[:num, :num] = links.after - _GAP_COST * links.missing_between
     gains[num + 1, :num] = links.first - _GAP_COST * links.missing_before
     gains[:num, num] = links.last - _GAP_COST * links.missing_after
     gains = np.maximum(gains, _NEVER)
-    while (unseen := np.flatnonzero(links.shows & (differences[:, chosen].min(axis=1) > _OTHER_PLACE))).size:
+
+    @cache
+    def differences_to(place: int) -> Colours:
+        return np.asarray(np.abs(colours - colours[place]).mean(axis=1))
+
+    while True:
+        differences = np.stack([differences_to(place) for place in chosen])
+        unseen = np.flatnonzero(shows & (differences.min(axis=0) > _OTHER_PLACE))
+        if not unseen.size:
+            break
         most, exchanged = -_GAP_COST / 2, chosen
         for place in range(num_fixed, len(chosen)):
             rest = chosen[:place] + chosen[place + 1 :]
-            if not rest or differences[chosen[place], rest].min() > _SAME_PLACE:
+            if not rest or differences[place, rest].min() > _SAME_PLACE:
                 continue
             around = np.array([num + 1, *rest, num])
             spots = np.searchsorted(rest, unseen)

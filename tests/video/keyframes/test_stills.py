@@ -16,7 +16,7 @@ def still(num: int) -> np.ndarray:
 
 
 def shown(pixels: np.ndarray, full_seconds: float = 2.0) -> np.ndarray:
-    details = Details(pixels, np.zeros((len(pixels), 2, 576), np.float32))
+    details = Details(pixels.transpose(1, 0, 2), np.zeros((576, 2, len(pixels)), np.float32))
     return new_stills(details, np.arange(len(pixels), dtype=float), full_seconds)
 
 

@@ -139,14 +139,6 @@ def test_file_whose_last_part_is_empty_says_how_much(tmp_path: Path, chosen: Cho
 
 
 @pytest.mark.slow
-def test_mp4_behind_another_is_named(tmp_path: Path, chosen: Chosen) -> None:
-    data = write_video(tmp_path / "whole.mp4", moving(10)).read_bytes()
-    (tmp_path / "joined.mp4").write_bytes(2 * data)
-    found = chosen(tmp_path / "joined.mp4", 2).decode
-    assert (found.frames_decoded, [one.key for one in found.notices]) == (10, ["second_movie"])
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("speed", "said"), [(0x00010000, []), (0x00008000, ["edit_speeds"]), (0, ["edit_speeds"])])
 def test_an_edit_with_another_speed_is_named(tmp_path: Path, chosen: Chosen, speed: int, said: list[str]) -> None:
     path = write_video(tmp_path / "edited.mp4", moving(10))

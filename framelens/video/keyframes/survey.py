@@ -24,7 +24,7 @@ from framelens.video.keyframes.candidates import Candidate, CandidateCollector
 from framelens.video.keyframes.clarity import Which
 from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER, track_header
-from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, has_second_movie, held_end
+from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, held_end
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -267,11 +267,10 @@ class Survey:
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
-        if reader.info.container.startswith("mov"):
-            if has_second_movie(reader.info.path):
-                yield Notice("second_movie")
-            if track_header.read(reader.info.path).has_other_speeds:
-                yield Notice("edit_speeds")
+        if reader.changes.is_followed:
+            yield Notice("second_video", {"time": clock(self._end_seconds, digits=1, form="m")})
+        if reader.info.container.startswith("mov") and track_header.read(reader.info.path).has_other_speeds:
+            yield Notice("edit_speeds")
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
         if reader.changes.has_late_frames:

@@ -4,7 +4,7 @@ A reader makes one sequential pass over upright pictures with exact times. Nothi
 """
 
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -93,12 +93,14 @@ class PictureChanges:
         is_composited: Transparent parts are shown on white.
         has_continued_clock: The container's clock started again, and their times continue.
         has_late_frames: Frames can't be shown at their times, since a later frame was shown already.
+        is_followed: Behind the video is another, which isn't read: files were joined byte by byte.
     """
 
     is_deinterlaced: bool = False
     is_composited: bool = False
     has_continued_clock: bool = False
     has_late_frames: bool = False
+    is_followed: bool = False
 
 
 class Picture(Protocol):
@@ -419,23 +421,13 @@ def is_whole_riff(path: Path) -> bool:
 
 def is_cut_off_mp4(path: Path) -> bool:
     """Return whether an MP4 ends inside the box of a fragment or of its data: FFmpeg leaves out what is missing."""
-    last = deque(_boxes(path), maxlen=1)
-    return any(end > path.stat().st_size and kind in (b"moof", b"mdat") for kind, end in last)
+    last = deque(boxes(path), maxlen=1)
+    return any(end > path.stat().st_size and kind in (b"moof", b"mdat") for kind, _, end in last)
 
 
 def is_fragmented_mp4(path: Path) -> bool:
     """Return whether an MP4 is stored in fragments, whose times count from where the whole recording began."""
-    return any(kind == b"moof" for kind, _ in _boxes(path))
-
-
-def has_second_movie(path: Path) -> bool:
-    """Return whether a second MP4 was appended; FFmpeg reads the first alone, unless they are in fragments."""
-    kinds = Counter[bytes]()
-    for kind, _ in _boxes(path):
-        if kind == b"moof":
-            return False
-        kinds[kind] += 1
-    return kinds[b"ftyp"] > 1 and kinds[b"moov"] > 1
+    return any(kind == b"moof" for kind, _, _ in boxes(path))
 
 
 def ends_as_its_format(path: Path, format_name: str) -> bool:
@@ -465,8 +457,8 @@ def ends_in_zeros(path: Path) -> bool:
         return not file.read().strip(b"\0")
 
 
-def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Yield the kinds of the outer boxes of an MP4 and where they end, up to a box without a length."""
+def boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kinds of the outer boxes of an MP4, where they begin and end, up to a box without a length."""
     with open_input(path) as file:
         size, place = file.seek(0, os.SEEK_END), 0
         while place < size:
@@ -477,8 +469,8 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
                 length = int.from_bytes(head[8:])
             if length < 8:  # the box continues to the end, or is no box
                 return
+            yield kind, place, place + length
             place += length
-            yield kind, place
 
 
 def begins_like_video(path: Path) -> bool:

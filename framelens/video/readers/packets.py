@@ -24,6 +24,8 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 
+from framelens.video.readers.joined_files import FirstFile
+
 _Stream = TypeVar("_Stream", bound=Stream)
 PACKET_SECONDS = 15.0
 """Time limit for a packet; beyond it the file counts as damaged from there. FFmpeg otherwise searches gigabytes of
@@ -35,12 +37,17 @@ def demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_St
 
     FFmpeg asks to try again where it finds no packet of a transport stream for long, as in a hole of zeros that a
     broken copy or download leaves; its command does so. In Ogg, the headers of a recording that was joined to another
-    come as packets; those of Theora would be damaged frames, and are left out.
+    come as packets; those of Theora would be damaged frames, and are left out. Of other formats the packets of a file
+    that was joined to the first are left out.
     """
     latest, may_repeat_headers = time.monotonic(), container.format.name == "ogg"
+    first_file = FirstFile(container)
     while True:
         try:
             for packet in cast(Any, container).demux(*streams):
+                if not first_file.has(packet):
+                    yield from map(flush_of, streams or container.streams)
+                    return
                 if not (may_repeat_headers and _is_theora_header(packet)):
                     yield packet
                 latest = time.monotonic()
@@ -48,6 +55,13 @@ def demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_St
         except av.error.BlockingIOError:
             if time.monotonic() - latest > PACKET_SECONDS:
                 raise
+
+
+def flush_of(stream: _Stream) -> Packet[_Stream]:
+    """Return the empty packet after which a decoder returns the frames that it holds."""
+    packet: Packet[Any] = Packet()
+    packet.stream = stream
+    return packet
 
 
 def _is_theora_header(packet: Packet[Stream]) -> bool:

@@ -36,6 +36,7 @@ from framelens.video.limits import check_pixels, move_on
 from framelens.video.readers import base, damage, tone_mapping, track_header
 from framelens.video.readers.damage import Damage
 from framelens.video.readers.geometry import Orientation, PixelAspects
+from framelens.video.readers.joined_files import is_followed
 from framelens.video.readers.packets import (
     PACKET_SECONDS,
     DecodingTimes,
@@ -45,6 +46,7 @@ from framelens.video.readers.packets import (
     FramePacing,
     NalUnits,
     demuxed,
+    flush_of,
 )
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
 from framelens.video.readers.restarts import ContinuousClocks
@@ -156,7 +158,7 @@ class AvReader(base.FrameReader):
             self._disposable_pts: set[int] = set()
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
-            self._sound_seconds = 0.0
+            self._sound_seconds, self._last_byte = 0.0, 0
             self._sounds = {one.index: one for one in sound_streams(self._container, self._stream)}
             self._clocks = ContinuousClocks(self._container)
             self._latest: float | None = None
@@ -463,10 +465,11 @@ class AvReader(base.FrameReader):
         except IndexError:
             pass  # at the end PyAV flushes every stream, and fails for a stream that appeared meanwhile
         except av.error.FFmpegError:
-            self.num_damaged += not base.ends_as_its_format(self._path, self._container.format.name)
-            flush: Packet[Stream] = Packet()  # the decoder still holds frames
-            flush.stream = self._stream
-            yield flush
+            self.changes.is_followed = is_followed(self._container, self._last_byte)
+            is_end = self.changes.is_followed or base.ends_as_its_format(self._path, self._container.format.name)
+            self.num_damaged += not is_end
+            yield flush_of(self._stream)  # the decoder still holds frames
+        self.changes.is_followed |= is_followed(self._container, self._last_byte)
         if damage.has_lost_end() or self._lacks_end():
             self.num_damaged += 1
 
@@ -477,6 +480,7 @@ class AvReader(base.FrameReader):
         return base.is_cut_off_mp4(self._path)
 
     def _note_reach(self, packet: Packet[Stream]) -> None:
+        self._last_byte = max(self._last_byte, packet.pos or 0)
         time = packet.dts if packet.pts is None else packet.pts
         if time is not None:
             unit, parts = self._units.get(packet.stream.index) or self._unit_of(packet)

@@ -109,7 +109,7 @@ class KeyframeList(Sequence[Keyframe]):
     def save(self, folder: str | os.PathLike[str], *, language: Language | None = None) -> list[Path]:
         """Write each frame in full size as a JPEG file named by its time, and a table of them, times.csv.
 
-        The video is read again for the pictures.
+        The video is read again for the pictures. Pictures of an earlier call in the same folder are removed.
 
         Args:
             folder: The folder, which is created if it is missing.
@@ -125,5 +125,5 @@ class KeyframeList(Sequence[Keyframe]):
         target = Path(typed_path(str(folder)))
         with localised(checked_language(language, self.language)), storage_errors("frames_not_written", target):
             entries = files.frame_entries(full_pictures(self.video.path, self.frames))
-            names = [file.name for file in files.written(entries, target)]
+            names = [file.name for file in files.written_frames(entries, target)]
         return [target / name for name in names if name != files.TABLE_NAME]

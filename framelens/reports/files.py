@@ -6,6 +6,7 @@ Files are streamed separately, so that a whole set of pictures is never in memor
 import csv
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """Fixed time of all ZIP entries, so that the same files give the same bytes."""
 _COMPRESSED = {".jpg", ".docx", ".pdf"}
 TABLE_NAME = "times.csv"
+_PICTURE_NAME = re.compile(r"\d{3,}_[\d-]+\.\d{3}\.jpg")
+"""Form of the names of `frame_file_name`."""
 COLUMNS = ("number", "time_seconds", "clock", "frame_index", "shot", "reason", "file")
 
 
@@ -64,6 +67,31 @@ def written(files: Iterable[ReportFile], folder: Path) -> Iterator[ReportFile]:
         with atomic_write(path) as target:
             target.write(file.data)
         yield file
+
+
+def written_frames(files: Iterable[ReportFile], folder: Path) -> Iterator[ReportFile]:
+    """Write the files of `frame_entries` to `folder`, yield each, and remove the pictures of an earlier call there.
+
+    Raises:
+        OSError: The folder or a file could not be written, or an earlier picture could not be removed.
+    """
+    earlier = _earlier_pictures(folder)
+    for file in written(files, folder):
+        earlier.discard(file.name)
+        yield file
+    for name in earlier:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _earlier_pictures(folder: Path) -> set[str]:
+    """Return the names of the pictures that the table in a folder lists, if `frame_entries` made it."""
+    try:
+        rows = list(csv.reader(StringIO((folder / TABLE_NAME).read_text("utf-8"), newline="")))
+    except (OSError, ValueError, csv.Error):
+        return set()
+    if rows[:1] != [list(COLUMNS)]:
+        return set()
+    return {row[-1] for row in rows[1:] if row and _PICTURE_NAME.fullmatch(row[-1])}
 
 
 @contextmanager

@@ -215,7 +215,7 @@ def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel
     pictures = files.frame_entries(full_pictures(path, chosen.keyframes, on_other=say, cancel=cancel))
     with storage_errors("frames_not_written", given.zip or given.output):
         if given.output:
-            pictures = files.written(pictures, given.output)
+            pictures = files.written_frames(pictures, given.output)
         if given.zip is None:
             for _ in pictures:
                 pass

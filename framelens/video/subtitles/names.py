@@ -137,6 +137,8 @@ _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
 _ENDINGS = re.compile(r"(?:双语|雙語|双字|字幕|特效)+$")
 _FORMAT = re.compile(r"\.f\d{1,4}(?:-\w{1,8})?$")
 """YouTube's number of a format, after which yt-dlp names pictures that weren't merged with their sound."""
+_SEQUEL = re.compile(r"(?:[\s_-]+|[\s_-]*[(（])\d+(?![^\W_])")
+"""A number that belongs to the title: "film 2.en.srt" is about film 2. After a dot it counts the subtitles."""
 _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
 """A language and YouTube's ID of a track with a name, as in film.en-eEY6OEpapPo.vtt."""
 _SCRIPTS = {
@@ -215,7 +217,7 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
 
     >>> tags_of("film.English - SDH", "film")
     NameTags(languages=('en',), extent='hearing', is_default=False)
-    >>> tags_of("film 2", "film") is None
+    >>> tags_of("film 2.en", "film") is None
     True
     >>> tags_of("film.en", "film.f137")
     NameTags(languages=('en',), extent='full', is_default=False)
@@ -232,6 +234,8 @@ def _tags_after(stem: str, video_stem: str) -> NameTags | None:
     if not name.startswith(video) or name[len(video)].isalnum():
         return None
     rest = name[len(video) :]
+    if _SEQUEL.match(rest):
+        return None
     ending, _, others = rest[1:].partition(".")
     if rest[0] == "." and f".{ending}" in VIDEO_SUFFIXES:
         if not others:

@@ -95,7 +95,10 @@ def test_languages_and_flags_are_read_in_any_order(rest: str, languages: tuple[s
     assert found and (found.languages, found.extent) == (languages, extent)
 
 
-@pytest.mark.parametrize("rest", [" 2", "2", " Part 2.en", ".Trailer.en", ".S01E01.en", "s.en"])
+@pytest.mark.parametrize(
+    "rest",
+    [" 2", "2", " 2.en", "_2.en", " (2).en", " - 2.zh.forced", " Part 2.en", ".Trailer.en", ".S01E01.en", "s.en"],
+)
 def test_name_of_another_video_is_not_taken(rest: str) -> None:
     assert tags_of(FILM + rest, FILM) is None
 

@@ -52,6 +52,10 @@ class Unread:
     text: str
 
 
+class Unparsed(Unread):
+    """The line at which a document is cut off or malformed; the rest isn't read."""
+
+
 Found = Timed | Unread
 
 

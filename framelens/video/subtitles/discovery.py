@@ -21,7 +21,7 @@ from framelens.video.subtitles.names import Extent
 
 _READ = (
     *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sami"),
-    *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc"),
+    *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc", ".json3", ".srv3", ".srv2", ".srv1"),
 )
 """Endings of files that framelens.video.subtitles.formats reads, in order of preference."""
 _AMBIGUOUS = (".xml", ".txt")
@@ -37,10 +37,6 @@ _UNREAD = {
     ".idx": "VobSub",
     ".sup": "PGS",
     ".stl": "EBU or Spruce STL",
-    ".srv1": "YouTube srv1",
-    ".srv2": "YouTube srv2",
-    ".srv3": "YouTube srv3",
-    ".json3": "YouTube json3",
     ".usf": "USF",
     ".mks": "Matroska",
     ".mcc": "MacCaption",

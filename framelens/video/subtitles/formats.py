@@ -19,6 +19,7 @@ from framelens.video.subtitles.captions import read_scc
 from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
 from framelens.video.subtitles.names import language_code
 from framelens.video.subtitles.ttml import read_ttml
+from framelens.video.subtitles.youtube import read_json3, read_srv
 
 _TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+(?:\.\d+)?)?)"
 _TIMING = re.compile(
@@ -462,6 +463,8 @@ READERS: dict[str, Reader] = {
     ".mpl2": read_tenths,
     ".lrc": read_lyrics,
     ".scc": read_scc,
+    ".json3": read_json3,
+    **dict.fromkeys((".srv3", ".srv2", ".srv1"), read_srv),
 }
 """Readers by the ending of a file."""
 _SLOW_SCENARIST = re.compile(r"Scenarist_SCC[^\n]*\s+\d\d:\d\d:\d\d:")
@@ -477,6 +480,8 @@ _BEGINNINGS = (
     (re.compile(r"<sami\b", re.IGNORECASE), ".smi"),
     (re.compile(r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt\b", re.DOTALL), ".ttml"),
     (re.compile(r"Scenarist_SCC"), ".scc"),
+    (re.compile(r'\{\s*"wireMagic"'), ".json3"),
+    (re.compile(r"(?:<\?xml[^>]*>\s*)?<(?:timedtext|transcript)\b"), ".srv3"),
     (re.compile(r"\{(?:\d+|DEFAULT)\}\{\d*\}"), ".sub"),
     (re.compile(r"\[\d+\]\[\d*\]"), ".mpl"),
     (re.compile(r"\d{1,2}:\d\d:\d\d(?:,\d)?[:=]\s*\D"), _TMPLAYER),

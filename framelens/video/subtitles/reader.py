@@ -15,7 +15,7 @@ from framelens.core.units import clock
 from framelens.video.files import open_input
 from framelens.video.readers.pyav import open_video
 from framelens.video.subtitles import discovery, names, tracks
-from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
+from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unparsed, Unread, is_speech
 from framelens.video.subtitles.encodings import Decoded, UnknownEncodingError, decoded
 from framelens.video.subtitles.formats import hour_seconds, reader_of
 
@@ -109,7 +109,12 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source, language: Langu
     notices: list[Notice] = []
     if content.assumed:
         notices.append(Notice("subtitles_encoding", {"name": source.label, "encoding": content.assumed}))
-    if unread:
+    notices += [
+        Notice("subtitles_cut_off", {"name": source.label, "line": one.line})
+        for one in unread
+        if isinstance(one, Unparsed)
+    ]
+    if unread := [one for one in unread if not isinstance(one, Unparsed)]:
         first = f"{unread[0].line}: {unread[0].text.strip()[:80]}"
         notices.append(Notice("subtitles_times_unread", {"name": source.label, "count": len(unread), "first": first}))
     return notices

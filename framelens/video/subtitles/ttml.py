@@ -11,9 +11,10 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import cast
 from xml.etree import ElementTree
 
-from framelens.video.subtitles.cues import Found, Timed, Unread, clock_seconds, plain, timecode_seconds
+from framelens.video.subtitles.cues import Found, Timed, Unparsed, Unread, clock_seconds, plain, timecode_seconds
 from framelens.video.subtitles.names import language_code
 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
@@ -36,24 +37,42 @@ def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
     """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
 
     Of translations that are shown at the same time, a single translation is read: the document's first of `languages`,
-    or else its first.
+    or else its first. A document that is cut off or malformed is read up to that place.
 
     Raises:
         ValueError: It is no TTML.
     """
-    try:
-        root = ElementTree.fromstring(
-            _AMPERSAND.sub(_as_xml, text.lstrip("\ufeff \n\r\t"))
-        )  # text: the declared encoding doesn't count
-    except ElementTree.ParseError as error:
-        raise ValueError(str(error)) from error
+    root, fault = parse_xml(text)
     if _local(root.tag) != "tt":
         raise ValueError(f"<{_local(root.tag)}>")
     given = {_local(name): value for name, value in root.attrib.items()}
     read = _reader(given, frame_rate)
     found = list(_timed(root, -_programme_start(root, given, read), None, read))
-    yield from (one for one in found if isinstance(one, Unread))
+    yield from (one for one in [*found, *fault] if isinstance(one, Unread))
     yield from _one_language([one for one in found if not isinstance(one, Unread)], languages)
+
+
+def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
+    """Return the root of a document, and the line up to which it could be parsed unless it is whole.
+
+    Entities of HTML and lone ampersands are read, too.
+
+    Raises:
+        ValueError: It isn't XML.
+    """
+    parser = ElementTree.XMLPullParser(["start"])
+    fault: list[Unparsed] = []
+    try:
+        parser.feed(_AMPERSAND.sub(_as_xml, text.lstrip("\ufeff \n\r\t")))  # text: the declared encoding doesn't count
+        parser.close()
+    except ElementTree.ParseError as error:
+        line = error.position[0]
+        fault = [Unparsed(line, "".join(text.splitlines()[line - 1 : line]))]
+        reason = str(error)
+    first = next(iter(parser.read_events()), None)
+    if first is None:
+        raise ValueError(reason)
+    return cast(ElementTree.Element, first[1]), fault
 
 
 def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: _Read) -> float:

@@ -9,7 +9,7 @@ import pytest
 from framelens.core.domain import Cue
 from framelens.video.extractor import subtitles_of
 from framelens.video.subtitles import discovery, encodings
-from framelens.video.subtitles.cues import Cues, Timed, Unread, is_speech, plain
+from framelens.video.subtitles.cues import Cues, Timed, Unparsed, Unread, is_speech, plain
 from framelens.video.subtitles.formats import READERS, reader_of
 from tests.spoken import write_spoken
 
@@ -209,7 +209,8 @@ def test_numbers_that_are_spoken_are_speech() -> None:
     [
         ("film.srt", "nothing with times\n", "subtitles_empty"),
         ("film.srt", "1\n00:00:0x,000 --> 00:00:02,000\nx\n", "subtitles_times_unread"),
-        ("film.ttml", "<tt><body>", "subtitles_unreadable"),
+        ("film.ttml", "<tt><body>", "subtitles_cut_off"),
+        ("film.json3", "[]", "subtitles_unreadable"),
         ("film.usf", "<USFSubtitles/>\n", "subtitles_form_unread"),
         ("film 2.srt", "1\n00:00:00,000 --> 00:00:02,000\nx\n", "subtitles_of_other_video"),
         ("film.srt", "1\n00:00:00,000 --> 00:00:00,400\nSrtCnt : 1 [iso : 100]\n", "subtitles_are_telemetry"),
@@ -558,3 +559,46 @@ def test_words_after_an_empty_line_of_webvtt_are_read() -> None:
     assert read(".vtt", f"{first}\n\nhello") == [(1.0, 2.0, "hello")]
     for between in ("", "2\n", "intro\n", "NOTE a remark\nof two lines\n\n"):
         assert read(".vtt", first + between + second) == [(1.0, 2.0, ""), bye]
+
+
+def test_ttml_that_is_cut_off_is_read_up_to_there() -> None:
+    text = '<tt xmlns="http://www.w3.org/ns/ttml"><body>\n<p begin="1s" end="2s">one</p>\n<p begin="3s" end="4s">tw'
+    assert [one for one in read(".ttml", text) if isinstance(one, Unread) or one[2]] == [
+        *(Unparsed(3, '<p begin="3s" end="4s">tw'), (1.0, 2.0, "one"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (
+            ".json3",
+            '{"wireMagic": "pb3", "events": [{"tStartMs": 0, "dDurationMs": 9000, "id": 1}, {"tStartMs": 1000,'
+            ' "dDurationMs": 4000, "segs": [{"utf8": "hello"}, {"utf8": " it\'s", "tOffsetMs": 300}]},'
+            ' {"tStartMs": 3000, "dDurationMs": 2000, "aAppend": 1, "segs": [{"utf8": "\\n"}]},'
+            ' {"tStartMs": 3000, "dDurationMs": 2500, "segs": [{"utf8": "there"}]}]}',
+        ),
+        (
+            ".srv3",
+            '<?xml version="1.0" encoding="utf-8" ?><timedtext format="3"><head><ws id="0"/></head><body>'
+            '<p t="1000" d="4000" w="1"><s>hello</s><s t="300"> it&#39;s</s></p><p t="3000" d="2000" w="1" a="1">\n</p>'
+            '<p t="3000" d="2500" w="1"><s>there</s></p></body></timedtext>',
+        ),
+        (
+            ".srv2",
+            '<timedtext><window id="1"/><text t="1000" d="4000" w="1">hello it&#39;s</text>'
+            '<text t="3000" d="2000" w="1" append="1">\n</text><text t="3000" d="2500" w="1">there</text></timedtext>',
+        ),
+        (
+            ".srv1",
+            '<?xml version="1.0"?><transcript><text start="1" dur="2">hello it&amp;#39;s</text>'
+            '<text start="3" dur="2.5">there</text></transcript>',
+        ),
+    ],
+)
+def test_captions_of_youtube_are_read_in_all_forms(suffix: str, text: str) -> None:
+    assert (
+        read(suffix, text)
+        == list(reader_of(".xml", text)(text, 0.0))
+        == [(1.0, 3.0, "hello it's"), (3.0, 5.5, "there")]
+    )

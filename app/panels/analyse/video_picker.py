@@ -20,13 +20,13 @@ from framelens.core.files import readable
 from framelens.i18n import t
 from framelens.services.subtitle_uploads import pair_uploads
 from framelens.video.inputs import Input, resolve
-from framelens.video.subtitles.discovery import files_beside
+from framelens.video.subtitles.discovery import SUBTITLE_SUFFIXES, files_beside
 
 _ACCEPT = ",".join(
     (
         *("video/*", "image/gif", ".mkv", ".mov", ".avi", ".mts", ".m2ts", ".ts", ".flv", ".wmv", ".mpg", ".mpeg"),
         *(".vob", ".ogv", ".3gp", ".mxf"),
-        *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sub", ".sbv", ".lrc", ".scc"),
+        *SUBTITLE_SUFFIXES.split(", "),
     )
 )
 _COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun

@@ -43,9 +43,17 @@ _LEFT = 0.35
 """Share of the combing that is left in a block after the right move of a field."""
 _MOVES = tuple(chain(range(1, 9), range(10, 50, 2)))
 """Pixels that something may move to either side from one field to the next."""
+_LEAST_CERTAIN = 0.5
+"""Least number of blocks that moved to a single side, for each block of a pattern that could have moved to either."""
 _TWO_SHOTS, _LEAST_OPPOSITE = 0.3, 0.2
 """Least share of combed blocks in a picture of two shots, and of these, least share in which each field is the
 brighter: lines that were drawn over a picture are all darker or all brighter."""
+_DITHERED = 0.2
+"""Share of dithered blocks among the combed above which the others are dithered, too, in another pattern."""
+_OPPOSITE = 0.5
+"""Variation of the sum of two fields, to that of their difference, that two shots, which are independent, exceed."""
+_OTHER = 0.35
+"""Share of the combing by which a block of another shot is brighter or darker; lines of a pattern stay below it."""
 _NEAR = 2
 """Blocks from a combed block within which weaker combing counts, and other blocks are interpolated, too."""
 _Blocks = NDArray[np.bool_]
@@ -125,28 +133,39 @@ def combed_blocks(luma: Image) -> _Blocks | None:
     if cv2.countNonZero(strong) < _LEAST_PIXELS:  # as in nearly every picture
         return None
     means = _means(combing)
-    candidates = (means > _COMBED) & ~_is_checkered(fields, means)
-    if not candidates.any():
+    combed, is_dithered = means > _COMBED, _is_checkered(fields, means)
+    candidates = combed & ~is_dithered
+    if not candidates.any() or (combed & is_dithered).sum() > _DITHERED * combed.sum():
         return None
-    moving = candidates if _has_two_shots(fields, candidates) else _moving(fields, means, candidates)
+    moving = candidates if _has_two_shots(fields, means, candidates) else _moving(fields, means, candidates)
     return _near(moving) if moving.any() else None
 
 
 def _moving(fields: _Fields, means: _Means, candidates: _Blocks) -> _Blocks:
-    """Return the candidates in which combing vanishes when a field is moved, and those around them."""
+    """Return the candidates in which combing vanishes when a field is moved, and those around them.
+
+    What moved has moved to a single side. Where moves to either side match, lines at rest are a pattern, such as a
+    plaid or the raster of a screen; these count only beside enough others.
+    """
     rows = np.flatnonzero(candidates.any(axis=1))
     begin, end = max(0, int(rows[0]) - _NEAR), int(rows[-1]) + 1 + _NEAR
     lines = slice(begin * _BLOCK // 2, end * _BLOCK // 2)
     part = _Fields(*(plane[lines] for plane in fields))
-    confirmed = np.zeros_like(candidates)
+    confirmed, ambiguous = np.zeros_like(candidates), np.zeros_like(candidates)
     for direction in ((1, 0), (0, 1)):
-        for pixels in chain.from_iterable((move, -move) for move in _MOVES):
-            across, down = pixels * direction[0], pixels * direction[1]
+        sides = [np.zeros_like(means[begin:end], np.bool_) for _ in range(2)]
+        for side, pixels in ((side, pixels) for pixels in _MOVES for side in (1, -1)):
+            across, down = side * pixels * direction[0], side * pixels * direction[1]
             if abs(across) < part.top.shape[1] and abs(down) < part.top.shape[0]:
-                confirmed[begin:end] |= _vanishes(_means(part.moved(across, down)), means[begin:end], across, 2 * down)
+                sides[side > 0] |= _vanishes(_means(part.moved(across, down)), means[begin:end], across, 2 * down)
+        confirmed[begin:end] |= sides[0] | sides[1]
+        ambiguous[begin:end] |= sides[0] & sides[1]
         found = candidates & _near(candidates & confirmed)
         if found.sum() == candidates.sum():
             break
+    certain = candidates & confirmed & ~ambiguous
+    if certain.sum() < _LEAST_CERTAIN * (candidates & ambiguous).sum():
+        return candidates & _near(certain & ~_near(ambiguous))  # at its border, a pattern matches on one side alone
     return found
 
 
@@ -165,11 +184,13 @@ def _vanishes(moved: _Means, means: _Means, across: int, down: int) -> _Blocks:
     return vanishes
 
 
-def _has_two_shots(fields: _Fields, candidates: _Blocks) -> bool:
+def _has_two_shots(fields: _Fields, means: _Means, candidates: _Blocks) -> bool:
     if candidates.mean() < _TWO_SHOTS:
         return False
-    brighter = (_means(fields.top) > _means(fields.bottom))[candidates]
-    return bool(_LEAST_OPPOSITE < brighter.mean() < 1 - _LEAST_OPPOSITE)
+    top, bottom = (_means(field)[candidates] for field in (fields.top, fields.bottom))
+    brighter = (top - bottom) / means[candidates]
+    are_opposite = (top + bottom).std() < _OPPOSITE * (top - bottom).std()  # a pattern whose lines are out of phase
+    return not are_opposite and all((side * brighter > _OTHER).mean() > _LEAST_OPPOSITE for side in (1, -1))
 
 
 def _is_checkered(fields: _Fields, means: _Means) -> _Blocks:

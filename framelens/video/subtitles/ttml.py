@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any
 from xml.etree import ElementTree
 
 from framelens.video.subtitles.cues import Found, Timed, Unparsed, Unread, clock_seconds, plain, timecode_seconds
@@ -60,7 +60,7 @@ def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
     Raises:
         ValueError: It isn't XML.
     """
-    parser = ElementTree.XMLPullParser(["start"])
+    parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(["start"])
     fault: list[Unparsed] = []
     try:
         parser.feed(_AMPERSAND.sub(_as_xml, text.lstrip("\ufeff \n\r\t")))  # text: the declared encoding doesn't count
@@ -72,7 +72,7 @@ def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
     first = next(iter(parser.read_events()), None)
     if first is None:
         raise ValueError(reason)
-    return cast(ElementTree.Element, first[1]), fault
+    return first[1], fault
 
 
 def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: _Read) -> float:

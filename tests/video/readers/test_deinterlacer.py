@@ -169,6 +169,38 @@ def dither() -> Image:
     return np.repeat(np.where((rows + columns) % 2, 220, 30)[..., None], 3, axis=2).astype(np.uint8)
 
 
+def pattern(name: str) -> Image:
+    """Lines that a shirt, a screen or a fence shows in alternation with others beside them."""
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    levels = {
+        "slanted": np.where((columns // 4 + rows) % 2, 230, 30),
+        "plaid": np.where((columns // 3 + rows) % 2, 200, 60) + np.where(columns % 12 < 6, 30, -30),
+        "weave": np.where((rows % 2) ^ (columns // 6 % 2), 200, 60),
+        "raster": 127 + 100 * np.sin(2 * np.pi * (0.47 * rows + 0.05 * columns)),
+        "fence": np.where((rows + columns // 16) % 2, 220, 40),
+    }[name]
+    return np.repeat(levels[..., None], 3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["slanted", "plaid", "weave", "raster", "fence"])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_patterns_at_rest_are_not_touched(name: str, is_whole: bool) -> None:
+    image = pattern(name)
+    if not is_whole:
+        for part in (np.s_[:100], np.s_[400:], np.s_[:, :100]):
+            image[part] = scene(3)[part]
+    assert combed_blocks(luma_of(image)) is None
+
+
+def test_picture_of_two_levels_is_not_touched() -> None:
+    """Ordered dither, as FFmpeg makes it: its parts alternate in other ways."""
+    order = np.array([[0, 32, 8, 40, 2, 34, 10, 42], [48, 16, 56, 24, 50, 18, 58, 26]])
+    order = np.concatenate([order, order + 12, order + 3, order + 15])[:8]
+    levels = np.linspace(0, 255, 9)[np.minimum(np.indices((HEIGHT, WIDTH))[1] // 80, 8)]
+    image = np.where(levels > 4 * np.tile(order, (HEIGHT // 8, WIDTH // 8)), 255, 0)
+    assert combed_blocks(image.astype(np.uint8)) is None
+
+
 @pytest.mark.parametrize(
     "image",
     [stripes(2), stripes(2, width=30), stripes(2, width=10), stripes(3), stripes(4), dither(), scene(3)],

@@ -16,12 +16,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 _log = logging.getLogger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+_ESCAPED_TURN = re.compile(r"\\u(202[a-e]|206[6-9])")
 # Characters that Windows refuses in a file name; "/" and the control characters are refused everywhere.
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
@@ -177,6 +178,18 @@ def shown_name(name: str) -> str:
     return one_line(re.split(r"[/\\]", name)[-1]) or "video"
 
 
+def file_address(name: str, path: Path) -> str:
+    """Return the name of a video's file for a link from its folder, percent-encoded.
+
+    Args:
+        name: The video's name, as it is shown.
+        path: The file. Where it has another name, as uploads do and imported reports, it is known by `name` alone.
+    """
+    is_own = readable(path.name) == name
+    own = path.name if is_own else _ESCAPED_TURN.sub(lambda mark: chr(int(mark[1], 16)), readable(name))
+    return quote(os.fsencode(own), safe="")
+
+
 def one_line(text: str) -> str:
     """Return text on a single line, without marks that reorder it, at most 255 characters; may be empty."""
     return readable(_CONTROL.sub(" ", text)).strip()[:255]
@@ -242,7 +255,7 @@ def name_limit(folder: Path) -> int:
 
 def safe_file_name(name: str) -> str:
     """Return a name that is valid on Linux, macOS and Windows, as close to `name` as possible, with its extension."""
-    clean = _UNSAFE.sub("_", shown_name(name)).strip(" .") or "video"
+    clean = _UNSAFE.sub("_", one_line(name)).strip(" .") or "video"
     clean = f"_{clean}" if _RESERVED.match(clean) else clean
     suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
     stem = clean[: len(clean) - len(suffix)]

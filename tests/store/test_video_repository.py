@@ -202,9 +202,10 @@ def test_long_chinese_name_is_cut_keeping_extension() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "safe"), [("nul.mp4", "_nul.mp4"), ("COM1", "_COM1"), ("console.mp4", "console.mp4")]
+    ("given", "safe"),
+    [("nul.mp4", "_nul.mp4"), ("COM1", "_COM1"), ("console.mp4", "console.mp4"), (r"AC\DC live.mp4", "AC_DC live.mp4")],
 )
-def test_what_windows_takes_for_a_device_is_no_name(given: str, safe: str) -> None:
+def test_name_that_windows_refuses_is_changed(given: str, safe: str) -> None:
     assert safe_file_name(given) == safe
 
 

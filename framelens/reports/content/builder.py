@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 
 from framelens.core.domain import Analysis
-from framelens.core.files import one_line
+from framelens.core.files import file_address, one_line
 from framelens.i18n import language, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
@@ -32,6 +32,7 @@ def document(analysis: Analysis, *, appendix: bool = False) -> Document:
     """
     facts = blocks.DocumentFacts(
         video=analysis.video.name,
+        video_address=file_address(analysis.video.name.rpartition("/")[2], analysis.video.path),
         video_start_seconds=analysis.video.browser_start_seconds,
         created=analysis.created,
         generator=_generator(analysis),

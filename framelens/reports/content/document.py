@@ -236,7 +236,7 @@ class DocumentFacts:
 
     `created` is an ISO time; `generator` is FrameLens with its version. If no model has answered, `model`, `ai_label`
     and `aigc` (see framelens.reports.content.provenance) are empty. A browser shows the first frame of the video at
-    `video_start_seconds`.
+    `video_start_seconds`; `video_address` leads to the file from its folder.
     """
 
     video: str
@@ -247,6 +247,7 @@ class DocumentFacts:
     aigc: str
     content_id: str
     video_start_seconds: float = 0.0
+    video_address: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from urllib.parse import quote
 
 from framelens.core.domain import (
     BREAKS,
@@ -23,7 +22,7 @@ from framelens.core.domain import (
     VideoInfo,
     times_of,
 )
-from framelens.core.files import base_name, readable
+from framelens.core.files import base_name
 from framelens.core.units import clock, floored
 from framelens.i18n import label, notice_text, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
@@ -297,9 +296,7 @@ def moment_address(facts: DocumentFacts, seconds: float) -> str:
 
     The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers.
     """
-    at = seconds + facts.video_start_seconds
-    name = readable(facts.video.rpartition("/")[2])
-    return f"./{quote(name, safe='')}#t={at:.3f}"
+    return f"./{facts.video_address}#t={seconds + facts.video_start_seconds:.3f}"
 
 
 def date_of(created: str) -> datetime | None:

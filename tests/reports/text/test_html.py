@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from justhtml import JustHTML
@@ -160,12 +161,19 @@ def test_a_time_opens_that_moment_of_the_video_beside_the_page() -> None:
         ("  lead.mp4", "%20%20lead.mp4"),
         ("two\nlines.mp4", "two%0Alines.mp4"),
         ("../up.mp4", "up.mp4"),
+        (r"turned\u202egpj.mp4", "turned%E2%80%AEgpj.mp4"),
     ],
 )
 def test_links_keep_the_name_of_the_file(name: str, link: str) -> None:
     made = analysis()
     named = replace(made, video=replace(made.video, name=name))
     assert f"./{link}#t=4.000" in Elements(page(named)).values("href")
+
+
+def test_links_lead_to_a_file_whose_name_is_no_utf8(tmp_path: Path) -> None:
+    made, path = analysis(), tmp_path / "caf\udce9.mp4"
+    named = replace(made, video=replace(made.video, path=path, name=r"caf\xe9.mp4"))
+    assert "./caf%E9.mp4#t=4.000" in Elements(page(named)).values("href")
 
 
 def test_html_says_that_a_model_wrote_it() -> None:

@@ -1,10 +1,10 @@
 """Timelines for editing software: CMX 3600 EDL, Final Cut Pro 7 XML and OpenTimelineIO."""
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from framelens.core.domain import Analysis, AudioTrack, Language
+from framelens.core.files import file_address
 from framelens.i18n import in_language
 from framelens.plugins.editing.timeline import markers as timeline
 from framelens.plugins.editing.timeline import rates
@@ -183,7 +183,7 @@ def _link(tracks: Sequence[Sequence[tuple[Xml.Element, Xml.Element]]]) -> None:
 def _file(file: Xml.Element, analysis: Analysis, rate: rates.Rate) -> None:
     """Describe the file where it is referred to first."""
     name, start = analysis.video.name, rates.media_start(analysis.video, rate)
-    _texts(file, name=one_line(name), pathurl=f"file://localhost/{quote(name, safe='')}")
+    _texts(file, name=one_line(name), pathurl=f"file://localhost/{file_address(name, analysis.video.path)}")
     _rate(file, rate)
     _texts(file, duration=_media_length(analysis, rate))
     _timecode(file, start.frame, rate, drops=start.drops)
@@ -271,7 +271,7 @@ def _clip(piece: timeline.ShotClip, analysis: Analysis, rate: rates.Rate, metada
     media = _object(
         "ExternalReference.1",
         one_line(name),
-        target_url=quote(name, safe=""),
+        target_url=file_address(name, analysis.video.path),
         available_range=_range(start, start + _media_length(analysis, rate), rate),
         available_image_bounds=None,
     )

@@ -96,6 +96,16 @@ def test_an_animated_gif_is_a_video(tmp_path: Path, chosen: Chosen) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("count", "is_read"), [(1, False), (10, True)])
+def test_sequence_of_heif_is_a_video(tmp_path: Path, count: int, is_read: bool) -> None:
+    path = write_video(tmp_path / "burst.mp4", moving(count), muxer={"brand": "heic"}).rename(tmp_path / "burst.heics")
+    if is_read:
+        assert probe(path).num_frames_from_header == count
+    else:
+        assert refused(path).key == "video_is_image"
+
+
+@pytest.mark.slow
 def test_a_recording_without_its_index_is_explained(tmp_path: Path, moving_video: Path) -> None:
     error = refused(cut_short(moving_video, tmp_path / "broken.mp4", 0.5))
     assert isinstance(error, DecodeError)

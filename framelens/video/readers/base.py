@@ -385,8 +385,10 @@ def as_jpeg(image: Image, quality: int) -> tuple[bytes, int, int]:
 
 
 def is_still_image(container: InputContainer) -> bool:
-    """Return whether an opened file is a still image by its format or brand."""
-    return container.format.name in _STILL_FORMATS or container.metadata.get("major_brand", "") in _STILL_BRANDS
+    """Return whether an opened file is a still image by its format, or by its brand and without a sequence."""
+    has_still_brand = container.metadata.get("major_brand", "") in _STILL_BRANDS
+    is_sequence = any(stream.frames > 1 for stream in container.streams.video)
+    return container.format.name in _STILL_FORMATS or (has_still_brand and not is_sequence)
 
 
 def may_be_motion_jpeg(container: InputContainer, path: Path) -> bool:

@@ -10,8 +10,8 @@ import html.entities
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import cast
 from xml.etree import ElementTree
 
 from framelens.video.subtitles.cues import Found, Timed, Unparsed, Unread, clock_seconds, plain, timecode_seconds
@@ -60,7 +60,7 @@ def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
     Raises:
         ValueError: It isn't XML.
     """
-    parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(["start"])
+    parser: ElementTree.XMLPullParser[ElementTree.Element] = ElementTree.XMLPullParser(["start"])
     fault: list[Unparsed] = []
     try:
         parser.feed(_AMPERSAND.sub(_as_xml, text.lstrip("\ufeff \n\r\t")))  # text: the declared encoding doesn't count
@@ -69,10 +69,9 @@ def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
         line = error.position[0]
         fault = [Unparsed(line, "".join(text.splitlines()[line - 1 : line]))]
         reason = str(error)
-    first = next(iter(parser.read_events()), None)
-    if first is None:
-        raise ValueError(reason)
-    return first[1], fault
+    for _, root in cast(Iterable[tuple[str, ElementTree.Element]], parser.read_events()):
+        return root, fault
+    raise ValueError(reason)
 
 
 def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: _Read) -> float:

@@ -13,12 +13,13 @@ from typing import Literal
 Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
     "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "many_tokens", "large",
+    "not_loaded",
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable picture, so
 many bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or
 an unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law;
 or a proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
-words that also describe a limit per minute."""
+words that also describe a limit per minute, "not_loaded" is `model` in words that also describe a starting engine."""
 _PICTURE = r"(?:image|picture|photo|media (?:item|part))s?"
 _COUNT = (
     r"(?<![A-Za-z])(?P<limit>\d{1,4})\b"
@@ -45,7 +46,7 @@ _CONTEXT = (
 _LENGTH_ELSEWHERE = r"(?:kontext|context[eo]|контекст|токен|コンテキスト|トークン|컨텍스트|토큰|jetons?|tokens?)"
 _EXCESS_ELSEWHERE = r"(?:überschr|excede|supera|dépass|превы|超え|超過|上限|초과)"
 """Stems in German, French, Italian, Portuguese, Spanish, Russian, Japanese and Korean: gateways are translated."""
-_BROAD: Mapping[Meaning, Meaning] = {"many_tokens": "context", "large": "bytes"}
+_BROAD: Mapping[Meaning, Meaning] = {"many_tokens": "context", "large": "bytes", "not_loaded": "model"}
 _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("timeout", r"deadline[_ ](?:was |has been )?exceeded|\b(?:took|taking) too long"
                 r"|\b(?:request|upstream|gateway) time(?:d[ -]?|-)?out\b"),
@@ -229,15 +230,17 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("key", r"unauthori[sz]ed|login fail|not logged in|authentication (?:failed|fails|required|error)"),
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
             r"|(?:鉴权|认证|身份验证)失败"),
-    ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
+    ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|served|available))"),
+    ("not_loaded", r"\bmodels?\b.{0,80}?not (?:be )?loaded|\bmodel (?:\S+ )?(?:is |was )?unloaded\b"
+                   r"|no models? (?:is |are )?loaded"),
     ("path", r"\bunexpected endpoint\b|\binvalid url \(\w+ /"),
-    ("model", r"(?:could not|couldn't|cannot|can't) find (?:the |a )?model\b|\bmodel (?:\S+ )?(?:is |was )?unloaded\b"
+    ("model", r"(?:could not|couldn't|cannot|can't) find (?:the |a )?model\b"
               r"|requested model\b.{0,60}?\bnot supported"),
     ("model", r"\bdecommissioned\b|\bmodel\b.{0,60}?\bblocked at the (?:organization|project)"),
     ("model", r"(?:no such|unknown|unrecogni[sz]ed) model\b|\bmodel identifier\b"
               r"|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|invalid model ?[:=\"'`“]"
-              r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
+              r"|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"
               r"|(?:specify|provide) a (?:valid )?model\b|model name is missing|LLM provider not provided"),

@@ -37,7 +37,7 @@ from framelens.core.domain import Analysis, Language
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import safe_stem
 from framelens.core.roles import current_user
-from framelens.i18n import labelled, t
+from framelens.i18n import aside, labelled, t
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import MOST_EXPORTED
 from framelens.reports.files import ReportFile, frame_entries, write_zip, zipped
@@ -265,7 +265,7 @@ def _files(
                 continue
             why = "export_nothing_to_say" if analysis else "export_no_report"
             state = t(f"library.state.{job.state}")
-            reason = f"{t(f'library.{why}', state=state)} ({job_id})"
+            reason = t(f"library.{why}", state=state) + aside(job_id)
             left_out.append(labelled(job.name, reason))
 
     yield from bundle(analyses(), formats, appendix=appendix)

@@ -193,14 +193,24 @@ def label(key: str, otherwise: str) -> str:
         return otherwise
 
 
+def gap(given: Language | None = None) -> str:
+    """Return what is between two sentences, and behind a colon: a blank, in Chinese nothing."""
+    return "" if (given or language()) == "zh" else " "
+
+
 def sentences(texts: Iterable[str], given: Language | None = None) -> str:
     """Join sentences, in Chinese without spaces; empty sentences are left out."""
-    return ("" if (given or language()) == "zh" else " ").join(filter(None, texts))
+    return gap(given).join(filter(None, texts))
 
 
 def labelled(label: str, value: str) -> str:
     """Return "label: value" with the colon of the language."""
     return t("ui.labelled", label=label, value=value)
+
+
+def aside(text: str) -> str:
+    """Return a text in the parentheses of the language, to be put after other words; "" for an empty text."""
+    return t("ui.aside", text=text) if text else ""
 
 
 def error_text(error: AppError, language: Language | None = None) -> str:

@@ -18,7 +18,7 @@ from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.files import base_name
-from framelens.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, aside, t
 from framelens.reports.content.labels import printable
 from framelens.store.library_index import LibraryQuery, Order
 
@@ -129,7 +129,7 @@ def _labeller(name: str) -> Callable[[str], str]:
 
 
 def _labels(name: str, counts: Mapping[str, int], label: Callable[[str], str]) -> dict[str, str]:
-    return {value: f"{label(value)} ({count})" for value, count in counts.items()}
+    return {value: f"{label(value)}{aside(str(count))}" for value, count in counts.items()}
 
 
 def _choice(name: str, labels: Mapping[str, str], **more: Any) -> None:

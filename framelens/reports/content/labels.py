@@ -24,7 +24,7 @@ from framelens.core.domain import (
 )
 from framelens.core.files import base_name
 from framelens.core.units import clock, floored
-from framelens.i18n import label, notice_text, t
+from framelens.i18n import aside, label, notice_text, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
 _QUOTED = 200
@@ -254,11 +254,17 @@ def format_times(frames: Sequence[int], times: Mapping[int, float], *, is_exact:
     shown = dict(zip(numbers, clocks([times[number] for number in numbers], is_exact=is_exact), strict=True))
     spans: list[Span] = []
     for run, whole in zip(named, runs, strict=True):
-        between = Span(" – " if len(whole) > 2 else ", ")
+        between = Span(" – " if len(whole) > 2 else t("facts.list"))
         for place, number in enumerate(run):
-            spans += [between] if place else [Span(", ")] if spans else []
+            spans += [between] if place else [Span(t("facts.list"))] if spans else []
             spans.append(Span(shown[number], at_seconds=times[number], frame=number))
     return tuple(spans)
+
+
+def in_parentheses(line: Line) -> Line:
+    """Return a line in the parentheses of the language, to be put after other words; () for an empty line."""
+    before, _, after = aside("\n").partition("\n")
+    return (Span(before), *line, Span(after)) if line else ()
 
 
 def moment(seconds: float) -> Span:

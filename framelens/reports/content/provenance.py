@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from framelens.core.domain import Analysis, ChunkResult, DecodeSummary, Layout, Selection, VideoInfo
 from framelens.core.units import clock
-from framelens.i18n import t
+from framelens.i18n import aside, t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
 from framelens.reports.content.labels import (
@@ -59,8 +59,8 @@ def _request(name: str, request: ChunkResult) -> Iterator[Block]:
     cost = t("report.recalled") if request.recalled else exactly(request.seconds)
     again = t("report.attempts", n=request.attempts) if request.attempts > 1 else ""
     frames = t("plan.frames", n=len(request.frames)) if request.is_chunk else ""
-    details = ", ".join(filter(None, (frames, request.mode, tokens, cost, again)))
-    yield Paragraph((Span(name, "strong"), Span(f" ({details})")))
+    details = t("facts.list").join(filter(None, (frames, request.mode, tokens, cost, again)))
+    yield Paragraph((Span(name, "strong"), Span(aside(details))))
     yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request))
     yield Verbatim(t("report.prompt"), request.prompt)
 
@@ -71,7 +71,7 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     Each is a pair of a key under `report.` in i18n and its text.
     """
     video, decode, engine = analysis.video, analysis.decode, analysis.engine
-    yield "file", f"{video.name} ({video.size_bytes:,} B)"
+    yield "file", video.name + aside(f"{video.size_bytes:,} B")
     yield "sha256", analysis.sha256
     if link := analysis.link:
         yield "link", " · ".join(filter(None, (link.url, link.title, link.uploader)))

@@ -11,7 +11,7 @@ from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments
 from framelens.core.files import one_line as on_one_line
 from framelens.core.units import clock
-from framelens.i18n import t
+from framelens.i18n import aside, gap, t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, plain
 from framelens.reports.content.labels import one_line, span_of
@@ -67,10 +67,10 @@ def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
     yield Span(one_line(f"{first} {more[0]}" if has_name else first), "quoted")
     intervals = search.moments.intervals
     for place, one in enumerate(intervals[:MOST_SHOWN]):
-        yield Span(t("facts.list") if place else " ")
+        yield Span(t("facts.list") if place else gap())
         yield Span(one.brief_times, "strong", None if search.video else one.first.time_seconds)
     if len(intervals) > MOST_SHOWN:
-        yield Span(f" {t('report.search_more', n=len(intervals) - MOST_SHOWN)}")
+        yield Span(gap() + t("report.search_more", n=len(intervals) - MOST_SHOWN))
 
 
 def _looked(found: Moments) -> str:
@@ -90,7 +90,7 @@ def search_table(search: ReportedSearch) -> Iterator[Block]:
     found = search.moments
     if not found.intervals:
         return
-    where = f" ({on_one_line(search.video)})" if search.video else ""
+    where = aside(on_one_line(search.video))
     yield Paragraph((Span(f"{t('report.search', thing=on_one_line(found.thing))}{where}", "strong"),))
     heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
     yield Table(heads, tuple(_row(one, is_own=not search.video) for one in found.intervals))

@@ -151,8 +151,7 @@ def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Bloc
 def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
     """Return a finding with the times of its frames, if they are given, and its unverified claims."""
     where = labels.format_times(finding.frames, times, is_exact=is_exact) if times else ()
-    within = (Span(" ("), *where, Span(")")) if where else ()
-    return (Span(finding.text, "said"), *within, *_doubt(finding))
+    return (Span(finding.text, "said"), *labels.in_parentheses(where), *_doubt(finding))
 
 
 # ---- sentences and chapters ------------------------------------------------------------------------------------------
@@ -162,8 +161,7 @@ def _sentences(said: Sequence[Finding], analysis: Analysis, extent: Extent) -> I
     times = times_of(analysis.keyframes)
     for finding in said[: extent.sentences]:
         where = labels.format_times(finding.frames, times)
-        within = (Span(" ("), *where, Span(")")) if where else ()
-        yield Paragraph((Span(extent.cut(finding.text), "said"), *within, *_doubt(finding)))
+        yield Paragraph((Span(extent.cut(finding.text), "said"), *labels.in_parentheses(where), *_doubt(finding)))
     yield from extent.more(said[len(said[: extent.sentences]) :])
 
 

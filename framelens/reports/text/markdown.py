@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from framelens.core.domain import Analysis, Language
 from framelens.core.files import cut_to_bytes, safe_stem
-from framelens.i18n import in_language, t
+from framelens.i18n import aside, in_language, t
 from framelens.reports.content import measurements
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import (
@@ -147,7 +147,7 @@ def _card(card: ChapterCard, folder: str) -> tuple[str, str]:
 
 
 def _finding(item: FindingItem) -> str:
-    times = f" ({_inline(item.times)})" if item.times else ""
+    times = aside(_inline(item.times))
     fields = "".join(f" · {escape(label)}: {escape(value)}" for label, value in item.fields)
     return f"{_inline(item.line)}{times}{fields}"
 

@@ -122,6 +122,15 @@ def test_report_begins_with_question_answer_and_times() -> None:
     assert not re.search(r":\d\d\.\d{3}", re.sub(r"\(.*?jpg\)", "", text))
 
 
+def test_chinese_citations_have_chinese_punctuation() -> None:
+    text = markdown(rich(), "zh", appendix=False)
+    assert "The man in the red jacket.（00:00、00:06）" in text
+    assert "A man passes and comes back.（00:00 – 00:04、00:08）" in text
+    finding = next(line for line in text.splitlines() if line.startswith("- A man walks by."))
+    assert finding.startswith("- A man walks by.（00:00）")
+    assert not re.search(r"(?<!\])\(\d\d:|, \d\d:", text)
+
+
 def test_appendix_is_the_record_with_rounded_times() -> None:
     text = markdown(rich()).partition("\n# Appendix\n")[2]
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [

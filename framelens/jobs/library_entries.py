@@ -136,7 +136,8 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     whole = job.analysis.whole if job.analysis else None
     if whole:
         yield from _passage("summary", job.analysis.title if job.analysis else "", None)
-        yield from _of_findings("summary", (*whole.overview, *whole.reply), times)
+        yield from _of_findings("answer", whole.reply, times)
+        yield from _of_findings("summary", whole.overview, times)
         for chapter in whole.chapters:
             yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
     for part in (result for result in job.progress.results if result.is_chunk):
@@ -175,7 +176,7 @@ def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     asked = analysis.question_answer if analysis else None
     if asked and asked.is_usable:
         found = (one.first.time_seconds for search in asked.searches for one in search.moments.intervals)
-        yield from _passage("summary", asked.answer, min(found, default=None))
+        yield from _passage("answer", asked.answer, min(found, default=None))
 
 
 def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import readable
@@ -18,16 +18,17 @@ from framelens.core.roles import current_user, requires
 from framelens.store.database import NOT_IN_TRASH, Store, listed
 from framelens.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
-FORM = 2
+FORM = 3
 """Version of the entries. Increase it with any change to their contents, so that all of them are rebuilt."""
-Kind = Literal["name", "summary", "chapter", "finding", "said", "screen"]
+Kind = Literal["name", "answer", "summary", "chapter", "finding", "said", "screen"]
 Order = Literal["best", "newest", "oldest", "name", "longest"]
 LATEST = "latest"
 """Name of the newest analysis, accepted in place of its id."""
 _ALL = "FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
 # In this order: joined the other way round, FTS5 would search again for each row.
 _FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JOIN jobs ON jobs.id = entries.job_id"
-_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25
+_COLUMNS_OF_WORDS = ("name", "summary", "chapter", "finding", "said", "screen")
+_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of these columns, for bm25
 _COLUMNS = (
     "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, ifnull(entries.model, ''),"
     " ifnull(entries.template, ''), ifnull(entries.language, ''), ifnull(entries.mode, ''), ifnull(entries.frames, 0),"
@@ -43,7 +44,7 @@ _ORDERS: Mapping[Order, str] = {
     "name": "jobs.name COLLATE NOCASE, jobs.rowid DESC",
     "longest": "entries.seconds DESC, jobs.rowid DESC",
 }
-_OF_MODEL: tuple[Kind, ...] = ("summary", "chapter", "finding")
+_OF_MODEL: tuple[Kind, ...] = ("answer", "summary", "chapter", "finding")
 _AROUND = 70  # characters before the first match that a hit shows, and a third of its length
 
 
@@ -503,7 +504,7 @@ class LibraryIndex:
 
     def _has_words(self) -> bool:
         """Return whether this SQLite has FTS5; create the index if it doesn't exist yet."""
-        columns = ", ".join(get_args(Kind))
+        columns = ", ".join(_COLUMNS_OF_WORDS)
         making = (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5({columns},"
             " tokenize = 'unicode61 remove_diacritics 0', prefix = '2 3')"
@@ -542,10 +543,10 @@ def _visible_id(column: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passage]) -> None:
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    bodies = [body_of(one.text for one in passages if one.kind == kind) for kind in kinds]
-    connection.execute(f"INSERT OR REPLACE INTO words (rowid, {', '.join(kinds)}) VALUES (?{', ?' * len(kinds)})",
-                       (number, *bodies))  # fmt: skip
+    named = [("summary" if one.kind == "answer" else one.kind, one.text) for one in passages]  # which count the same
+    bodies = [body_of(text for name, text in named if name == column) for column in _COLUMNS_OF_WORDS]
+    names, values = ", ".join(_COLUMNS_OF_WORDS), ", ?" * len(bodies)
+    connection.execute(f"INSERT OR REPLACE INTO words (rowid, {names}) VALUES (?{values})", (number, *bodies))
 
 
 def _entry(row: tuple[Any, ...]) -> LibraryEntry:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from framelens.analysis.task import Task
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, ReportedAnswer, ReportedConversation
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.events import AnalysisEvent, Finished
+from framelens.jobs.library_entries import about, passages
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import remove
 from framelens.library.report_import import reports_of
@@ -70,6 +71,19 @@ def test_everything_that_is_said_is_searched_with_its_time(store: Store, tmp_pat
     assert kinds == {"summary", "chapter", "finding", "said"}
     assert jobs.library.hits(job_id, '"number 1.1"')[0].seconds == 12.5
     jobs.close()
+
+
+def test_the_answer_to_a_question_is_no_summary(jobs: Jobs) -> None:
+    job_id = finished(jobs, Path("/v/clip.mp4"))
+    job = jobs.snapshot(job_id)
+    said = ReportedAnswer("When?", "", "The van is there at 3 s.", "complete")
+    asked = ReportedConversation("a", "When?", "", "en", (said,))
+    answered = replace(job, progress=replace(job.progress, answer=asked))
+    found = [(one.kind, one.text) for one in passages(answered)]
+    assert ("answer", "The van is there at 3 s.") in found
+    jobs.library.put(job_id, about(answered), tuple(passages(answered)), b"")
+    assert [one.kind for one in jobs.library.hits(job_id, "van")] == ["answer"]
+    assert ids(jobs, "van") == [job_id]
 
 
 def test_old_stores_do_not_search_own_question(store: Store, tmp_path: Path) -> None:

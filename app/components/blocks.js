@@ -17,8 +17,8 @@ const RENDERERS = {
     return head;
   },
 
-  paragraph({ tone, line }, { marks }) {
-    return element("p", { className: tone }, ...spansOf(line, tone === "plain" ? marks : {}));
+  paragraph({ tone, line }, { marks, notify }) {
+    return element("p", { className: tone }, ...spansOf(line, tone === "plain" ? marks : {}, notify));
   },
 
   // Items of a list, or rows of a table of findings: pictures, times, text and labelled fields.

@@ -32,11 +32,12 @@ function chips(text, marks) {
   });
 }
 
-// A line of a report: its spans of text, times and doubts. `differs` marks what a compared report says otherwise.
-function spansOf(line, marks) {
-  return line.map(({ text, style, at, differs }) => {
-    if (at !== undefined) {
-      const chip = timeChip(text, at);
+// A line of a report: its spans of text, times and doubts. `differs` marks what a compared report says otherwise;
+// `opens` is the frame at a time of another video than the player's.
+function spansOf(line, marks, notify) {
+  return line.map(({ text, style, at, opens, differs }) => {
+    if (at !== undefined || opens !== undefined) {
+      const chip = opens === undefined ? timeChip(text, at) : chipOf(text, () => notify("open", opens));
       chip.classList.toggle("strong", style === "strong");
       return chip;
     }

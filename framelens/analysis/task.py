@@ -34,8 +34,8 @@ class EarlierResults:
         return self.state.report
 
     def result(self, key: str, number: int) -> ChunkResult | None:
-        """Return the answer with this key, or None if it is missing or to be asked for again."""
-        found = next((one for one in self.state.results if one.key == key), None)
+        """Return the answer with this key, or None if it is missing, unfinished or to be asked for again."""
+        found = next((one for one in self.state.results if one.key == key and not one.is_unfinished), None)
         return None if number in self.again else found
 
 

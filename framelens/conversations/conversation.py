@@ -299,6 +299,11 @@ class Conversation:
             number = found[-1].parent
         return tuple(reversed(found))
 
+    @property
+    def is_named_by_question(self) -> bool:
+        """Return whether the name only repeats the first question of the shown branch."""
+        return any(self.name == _name(turn.question) for turn in self.branch()[:1])
+
     def pictures(self, number: int | None = None) -> tuple[FrameRef, ...]:
         """Return the frames and images of `branch(number)`, each once."""
         return tuple({one.number: one for turn in self.branch(number) for one in turn.added}.values())

@@ -214,7 +214,8 @@ class AnalysisState:
         answered = replace(self, results=in_order((*others, result)))
         if not result.is_chunk:
             return answered
-        return answered._stepped("ask", sum(one.number in self.answers for one in answered.results if one.is_chunk))
+        done = (one.number for one in answered.results if one.is_chunk and not one.is_unfinished)
+        return answered._stepped("ask", sum(number in self.answers for number in done))
 
     def _surveyed(self, seconds: float, duration: float | None) -> AnalysisState:
         """Return the state after a progress report of the survey.

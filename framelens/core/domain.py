@@ -493,7 +493,7 @@ def seconds_of(spans: SpeechSpans) -> float:
 Outcome = Literal["done", "without_model", "no_usable_answer"]
 """What a finished analysis is: "without_model" if it has only measurements, "no_usable_answer" if a model was asked and
 nothing that it wrote can be used."""
-BREAKS = frozenset(("repeats", "cut", "empty"))
+BREAKS = frozenset(("repeats", "cut", "empty", "broke_off"))
 """Troubles (keys under `trouble.` in i18n) that make a whole answer unusable."""
 
 
@@ -555,8 +555,13 @@ class ChunkResult:
 
     @property
     def is_broken(self) -> bool:
-        """Return whether the answer repeats itself, was cut off, or is empty; it then gives no headline."""
+        """Return whether the answer repeats itself, is cut off, unfinished or empty; it then gives no headline."""
         return not BREAKS.isdisjoint(self.troubles)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Return whether the engine failed within the answer, so that a resumed run asks again."""
+        return "broke_off" in self.troubles
 
     @property
     def is_usable(self) -> bool:

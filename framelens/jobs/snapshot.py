@@ -141,7 +141,7 @@ class JobSnapshot:
         if self.progress.layout is None:
             chosen = self.progress.keyframes if self.progress.decode else None
             return (self.request.frames if chosen is None else len(chosen)) > SURELY_ONE_PART
-        asked = {*self.progress.modes, *(one.number for one in self.progress.results)}
+        asked = {*self.progress.modes, *(one.number for one in self.progress.results if not one.is_unfinished)}
         return any(numbers[0] not in asked for numbers in self.progress.layout.parts)
 
     @property

@@ -40,6 +40,7 @@ from tests.analysis.test_pipeline import (
     marks_of,
     request,
     run,
+    statement,
     tools,
 )
 from tests.jobs.working import CONTEXT, FRAMES, plain
@@ -177,6 +178,35 @@ def test_a_fault_that_lasts_is_said_and_costs_what_it_hit_alone(fault: Fault, un
         assert error is None
         assert plain(finished(again)) == undisturbed
         assert [marks_of(body)[0] for body in asked(server) if marks_of(body)] == [undisturbed.chunks[-1].number]
+
+
+@pytest.mark.slow
+def test_an_answer_that_breaks_off_is_kept(undisturbed: Analysis) -> None:
+    begun = saying(json.dumps({"findings": [statement("seen", LAST)]})[:-2] + ', {"text": "ha', then_hangs_up=True)
+    with serve(failing(begun, None), context=CONTEXT) as server:
+        events, error = analysed(server)
+        assert isinstance(assert_said(error), EngineError)
+        kept = finished(events)
+        assert plain(kept).chunks[:-1] == undisturbed.chunks[:-1]
+        assert [(one.text, one.frames) for one in kept.chunks[-1].findings] == [("seen", (LAST,)), ("ha…", ())]
+        assert kept.chunks[-1].troubles == ("broke_off",) and kept.summary is None
+        again, error = analysed(server, replace(done_of(events), again=frozenset((1,))))
+        assert finished(again).chunks[-1].troubles == ("broke_off",)
+        server.behave = introducing
+        again, error = analysed(server, done_of(events))
+        assert error is None and plain(finished(again)) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_whole_answer_outlives_one_that_breaks_off(undisturbed: Analysis) -> None:
+    begun = saying(json.dumps({"findings": [statement("seen", LAST)]})[:-2], then_hangs_up=True)
+    with serve(introducing, context=CONTEXT) as server:
+        whole, _ = analysed(server)
+        server.behave = failing(begun, None)
+        last = undisturbed.chunks[-1].number
+        events, error = analysed(server, replace(done_of(whole), again=frozenset((last,))))
+    assert isinstance(error, EngineError)
+    assert plain(finished(events)).chunks == undisturbed.chunks
 
 
 @pytest.mark.slow

@@ -460,7 +460,22 @@ def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
     assert len(analysis.facts) == 4
     assert analysis.sha256 == "digest"
     assert not any(isinstance(e, ModeChosen) and e.mode == "text" for e in events)
-    assert [notice.key for notice in analysis.notices] == ["no_model_because"]
+    assert [notice.key for notice in analysis.notices] == ["incomplete"]
+    assert [(one.text, one.frames) for one in analysis.findings] == [("red…", (1,))]
+    assert "broke_off" in analysis.chunks[0].troubles
+
+
+def test_single_frame_beyond_the_context_ends_the_run() -> None:
+    def full(body: dict[str, Any]) -> Iterator[str]:
+        if has_pictures(body) and body.get("max_tokens") != 1:
+            raise Refuse(400, "Input does not fit in context length.")
+        yield "x"
+
+    with serve(full) as server:
+        _, error = run(request(frames=8), tools(server, 8, in_flight=2))
+    assert isinstance(error, ContextExceeded)
+    asked = [marks_of(body) for body in server.requests if body.get("max_tokens") != 1]
+    assert [len(marks) for marks in asked if marks] == [8, 4, 2, 1]
 
 
 def test_selection_reaches_extraction_model_and_report() -> None:

@@ -216,11 +216,12 @@ def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool
     keyframes = job.progress.keyframes
     said = unfinished(part, times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
+    state: report_blocks.State = "waiting" if part.is_unfinished else "done"
     return PartView(
         part.number,
         title,
-        "done",
-        t("ui.part_done"),
+        state,
+        t("ui.part_unfinished" if part.is_unfinished else "ui.part_done"),
         note=t("ui.part_findings", n=len(part.findings)),
         brief=findings[0].text if findings else sentences(troubles(part)),
         blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),

@@ -14,9 +14,10 @@ from app.formatting import error_words, plain
 from app.panels.analyse import missing_model, progress
 from app.panels.menu.engine import short_model_name
 from app.state import page_state
-from framelens.core.errors import EngineError
+from framelens.core.domain import Notice
+from framelens.core.errors import EngineBrokeOff, EngineBusy, EngineError, EngineTimeout
 from framelens.core.units import human_size
-from framelens.i18n import notice_text, t
+from framelens.i18n import notice_text, sentences, t
 from framelens.reports.content.labels import layout_parts, named
 from framelens.reports.content.measurements import frames
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from framelens.services.readiness import Readiness
 
 Changes = dict[str, tuple[str, str]]
+_PASSING = (EngineBrokeOff, EngineBusy, EngineTimeout)
+"""Errors that another attempt may not have."""
 
 
 def is_shown(job: JobSnapshot) -> bool:
@@ -49,7 +52,7 @@ def draw(job: JobSnapshot) -> None:
         show_error(job.error)
     else:
         st.info(why_stopped(job))
-    if kept := _kept(job):
+    if kept := kept_words(job):
         st.markdown(kept)
     for notice in progress.failures(job.progress).values():
         show_warning(notice_text(notice), "error")
@@ -73,29 +76,51 @@ def _draw_without_model(job: JobSnapshot) -> None:
     st.markdown(t("ui.without_model_is"))
     if not job.is_imported and may_change():
         _draw_ways_to_a_model(job)
-    if job.error:
+    if why := _why_without_model(job):
         with st.expander(t("ui.engine_why")):
-            st.caption(plain(error_words(job.error)))
+            st.caption(plain(why))
+    if job.state == "measuring":
+        st.fragment(_await_end, run_every=progress.POLL_SECONDS)(job.id)
+
+
+def _why_without_model(job: JobSnapshot) -> str:
+    """Return why no model has seen the frames: its error or, while they are measured, the report's notice; or ""."""
+    if job.error:
+        return error_words(job.error)
+    reasons = (one.values.get("reason") for one in job.progress.notices if one.key == "no_model_because")
+    return next((notice_text(one) for one in reasons if isinstance(one, Notice)), "")
+
+
+def _await_end(job_id: str) -> None:
+    """Redraw the page when the measurements end: only then can the model be asked again."""
+    if services().jobs.snapshot(job_id).state != "measuring":
+        st.rerun()
 
 
 def _draw_ways_to_a_model(job: JobSnapshot) -> None:
+    """Draw the ways; the first is another model, else the same model if its engine may answer now."""
     now = missing_model.ready()
     has_another = now.kind == "ready" and (not job.request.use_model or bool(services().jobs.changes(job.id)))
+    may_pass = job.state == "measuring" or isinstance(job.error, _PASSING)
+    is_first = has_another or (now.kind == "ready" and job.request.use_model and may_pass)
+    words = t("ui.try_again")
+    if has_another:
+        words = t("ui.analyse_with", model=short_model_name(services().engine.status().model))
+    elif now.kind == "download" and now.has_room and now.model:
+        words = t("ui.start_download", size=human_size(now.model.download_bytes or 0))
+    is_shown = has_another or job.can_resume or (job.state == "measuring" and is_first)
     with st.container(horizontal=True):
-        if has_another:
-            model = short_model_name(services().engine.status().model)
-            _draw_with_model(job, t("ui.analyse_with", model=model), now, primary=True)
-        missing_model.draw_choose(primary=not has_another)
-        if not has_another and job.can_resume:
-            words = t("ui.try_again")
-            if now.kind == "download" and now.has_room and now.model:
-                words = t("ui.start_download", size=human_size(now.model.download_bytes or 0))
+        if is_shown and is_first:
+            _draw_with_model(job, words, now, primary=True)
+        missing_model.draw_choose(primary=not is_first)
+        if is_shown and not is_first:
             _draw_with_model(job, words, now, primary=False)
 
 
 def _draw_with_model(job: JobSnapshot, words: str, now: Readiness, *, primary: bool) -> None:
     kind: ButtonKind = "primary" if primary else "secondary"
-    button(plain(words), "continue", _resume_with_model, job, now, icon="auto_awesome", kind=kind)
+    act, is_blocked = _resume_with_model, job.state == "measuring"
+    button(plain(words), "continue", act, job, now, icon="auto_awesome", kind=kind, disabled=is_blocked)
 
 
 def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
@@ -110,11 +135,13 @@ def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
             state.open_job(services().jobs.submit(request, name=job.name, follows=job.follows))
 
 
-def _kept(job: JobSnapshot) -> str:
-    """Return how many parts are answered; "" before there are any."""
+def kept_words(job: JobSnapshot) -> str:
+    """Return how many parts are answered, and whether more of an answer has arrived; "" before there are any."""
     parts = layout_parts(job.progress.layout, job.progress.results, {}, 0)
-    done = sum(part.result is not None for part in parts)
-    return t("ui.parts_kept", done=done, total=len(parts)) if job.progress.layout and done else ""
+    done = sum(part.result is not None and not part.result.is_unfinished for part in parts)
+    counted = [t("ui.parts_kept", done=done, total=len(parts))] if job.progress.layout and done else []
+    is_unfinished = any(one.is_unfinished for one in job.progress.results)
+    return sentences([*counted, *([named("trouble", "broke_off")] if is_unfinished else [])])
 
 
 def _draw_changes(job: JobSnapshot, changes: Changes) -> None:

@@ -60,14 +60,15 @@ def find_search(job_id: str) -> Moments | None:
 
 
 def draw_head(conversation: Conversation) -> None:
-    """Draw the way back to the list, the name, and the menu."""
-    button(t("ask.page.all"), "ask_all", page_state().open_chat, None, icon="arrow_back", kind="tertiary")
+    """Draw the way back to the list, the menu, and the name unless it only repeats the first question."""
     with st.container(
         horizontal=True, wrap=False, vertical_alignment="center", horizontal_alignment="distribute", key="ask_head"
     ):
-        st.markdown(f"#### {plain(conversation.name)}")
+        button(t("ask.page.all"), "ask_all", page_state().open_chat, None, icon="arrow_back", kind="tertiary")
         with st.popover(t("ask.page.menu"), icon=":material/more_vert:", type="tertiary", key="ask_menu"):
             _draw_menu(conversation)
+    if not conversation.is_named_by_question:
+        st.markdown(f"#### {plain(conversation.name)}")
 
 
 def _draw_menu(conversation: Conversation) -> None:
@@ -136,6 +137,11 @@ def show(frame: FrameRef) -> None:
     page_state().go_to(frame.time_seconds)
 
 
+def _is_stated(conversation: Conversation) -> bool:
+    """Return whether the last turn says why it failed, with a button that asks again."""
+    return bool(conversation.turns and conversation.current) and conversation.last.state == "failed"
+
+
 def draw_turns(
     conversation: Conversation, names: Mapping[str, str], *, shown: str, on_open: Callable[[FrameRef], None]
 ) -> None:
@@ -150,7 +156,7 @@ def draw_turns(
     task = services().answers.get(conversation.id)
     is_busy = task is not None and task.is_running
     turns.draw(turns.ChatView(conversation, Pictures(names), shown, on_open, is_busy))
-    if task and task.error and not is_busy:
+    if task and task.error and not is_busy and not _is_stated(conversation):
         with st.container(border=True):
             show_error(task.error)
             button(t("ask.page.retry"), "ask_retry", task.restart, icon="refresh")

@@ -5,7 +5,7 @@ The text of a model only ever becomes text: nothing in it is HTML, a link or a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -36,9 +36,9 @@ from framelens.conversations.retrieval.values import Looking
 from framelens.core.events import EngineProgress
 from framelens.core.evidence import Moments
 from framelens.core.files import one_line
-from framelens.i18n import notice_text, t
+from framelens.i18n import aside, notice_text, sentences, t
 from framelens.i18n.formatting import exactly
-from framelens.reports.content.searches import found_by_search
+from framelens.reports.content.searches import BriefSearch, found_by_search
 
 if TYPE_CHECKING:
     from app.panels.ask.pictures import Pictures
@@ -236,13 +236,16 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
     _draw_text(view, turn)
     if turn.state != "complete":
         why = notice_text(turn.why) if turn.why else t("ask.page.interrupted")
-        mark = ":red[:material/error:]" if turn.state == "failed" else ":material/stop_circle:"
-        st.caption(f"{mark} {plain(why)}")
+        has_failed = turn.state == "failed"
+        mark = ":red[:material/error:]" if has_failed else ":material/stop_circle:"
+        kept = [t("ask.page.unfinished")] if has_failed and turn.answer.strip() else []
+        st.caption(f"{mark} {plain(sentences([why, *kept]))}")
     _draw_notices(turn)
     for line in doubts(turn):
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
-        again = t("ask.page.continue_search" if turn.can_continue else "ask.page.again")
+        is_retry = turn.state == "failed" and not turn.can_continue
+        again = t("ask.page." + ("continue_search" if turn.can_continue else "retry" if is_retry else "again"))
         _draw_action(view, turn, "again", "refresh", again, ask_again)
         if view.conversation.about:
             look, tip = t("ask.page.look"), t("ask.page.look_help")
@@ -287,7 +290,7 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     results, rest = found_by_search(reported_answer(turn, others))
     for one in results:
         video = one.search.moments.analysis_id
-        yield report_blocks.paragraph(one.found)
+        yield _found(one, frames)
         yield gallery([frames[video, at] for at in one.starts if (video, at) in frames], plays=True, found=one.search)
         yield report_blocks.paragraph(one.looked, "quiet")
     if rest:
@@ -301,6 +304,16 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     yield gallery(one for one in turn.cited if (one.analysis_id, one.time_seconds) not in shown)
 
 
+def _found(one: BriefSearch, frames: Mapping[tuple[str, float], FrameRef]) -> report_blocks.Value:
+    """Convert what a search has found to a paragraph; the intervals of a video that isn't shown open that video."""
+    line = report_blocks.spans(one.found)
+    intervals = (span for span in line if span.get("style") == "strong")
+    for span, seconds in zip(intervals, one.starts, strict=True):
+        if "at" not in span and (frame := frames.get((one.search.moments.analysis_id, seconds))):
+            span["opens"] = frame.number
+    return report_blocks.paragraph(one.found) | {"line": line}
+
+
 def _search(found: Moments, view: ChatView) -> report_blocks.Value:
     """Convert what a search has looked at to a strip that moves the player; it names its video if there are several."""
     where = view.pictures.names.get(found.analysis_id, "") if len(view.conversation.about) > 1 else ""
@@ -309,7 +322,7 @@ def _search(found: Moments, view: ChatView) -> report_blocks.Value:
         "start": found.start_seconds,
         "end": found.end_seconds,
         **search_strip(found),
-        "label": t("report.search", thing=one_line(found.thing)) + (f" ({where})" if where else ""),
+        "label": t("report.search", thing=one_line(found.thing)) + aside(where),
         "can_seek": found.analysis_id == view.shown,
     }
 

@@ -73,7 +73,7 @@ def _answers_first(analysis: Analysis) -> bool:
 
 def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
     """Draw the most serious notice, with the button that helps; the others are among the details."""
-    if broken := unusable(analysis):
+    if (broken := unusable(analysis)) and job.state != "failed":
         with _noticed("error", broken):
             if not job.is_imported and may_change():
                 again = t("ui.repeat_request")
@@ -118,7 +118,7 @@ def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
         for notice in analysis.notices
         if notice.key not in hidden
         and not (job.error and notice.level == "error")
-        and not (notice.key == "no_model" and stopped_job.says_no_model(job))
+        and not (notice.key in ("no_model", "no_model_because") and stopped_job.says_no_model(job))
     )
 
 

@@ -2,7 +2,8 @@
 
 An answer that repeats itself, is cut off or lacks the requested form is requested again with a different prompt or
 different options, at most twice; the best answer is kept and its problems are named. A busy engine, or an engine whose
-connection breaks while it keeps running, is tried again a few times. Every other failure is raised unchanged.
+connection breaks while it keeps running, is tried again a few times. Every other failure is raised unchanged, after
+the answer so far was kept.
 """
 
 import threading
@@ -20,9 +21,9 @@ from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
-from framelens.core.domain import AnswerMode, ChunkResult, Notice, Usage, times_of
+from framelens.core.domain import AnswerMode, ChunkResult, Finding, Notice, Usage, times_of
 from framelens.core.errors import Cancelled, EngineBusy, EngineError, FormatRefused, PicturesRefused
-from framelens.core.events import AnswerDelta, Noticed
+from framelens.core.events import AnswerDelta, ChunkDone, Noticed
 from framelens.core.failures.refusals import may_be_dying
 from framelens.core.roles import current_user
 from framelens.i18n import in_language, t
@@ -32,6 +33,7 @@ from framelens.llm.stream import Reply, stream_pieces
 from framelens.llm.text_fallback import unseen
 
 _ATTEMPTS = 3
+_SENTENCE_ENDS = tuple(".!?。！？")
 _FUTILE_FORMS = 2
 """Number of requests without the form after all attempts, from which the form isn't requested again."""
 
@@ -87,6 +89,7 @@ class RequestExecutor:
         self._run = run
         self._takes_schema = run.connection.takes_schema
         self._formless = 0
+        self._arrived: dict[str, str] = {}  # by key, the longest text of a request whose answer broke off
         self._owner = current_user().id  # the threads that send requests have no user
 
     def answer(self, asked: EngineRequest, *, vary: bool = False) -> ChunkResult:
@@ -115,6 +118,9 @@ class RequestExecutor:
                     if not retries.may_be_slip(refused):
                         raise
                     result = self._attempt(asked, sent, {**options, **VARIED}, may_recall=False)
+                except (EngineError, EngineEnded):
+                    self._keep(asked, best or self._unfinished(asked, sent))
+                    raise
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
             trouble = self._worth_asking_again(result, attempt)
@@ -125,6 +131,25 @@ class RequestExecutor:
             self._run.emit(AnswerDelta(asked.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
+
+    def _unfinished(self, asked: EngineRequest, sent: Sequence[BaseMessage]) -> ChunkResult | None:
+        """Return what has arrived of an answer that broke off, or None if that says nothing."""
+        reply = Reply(self._arrived.get(asked.key, ""), "", None)
+        try:
+            result = self._result(asked, sent, reply, loops=False, recalled=False)
+        except PicturesRefused:
+            return None
+        findings, overview = (_with_break(one, reply.text) for one in (result.findings, result.overview))
+        troubles = ("broke_off", *(one for one in result.troubles if one != "half_json"))  # which says the same
+        made = replace(result, findings=findings, overview=overview, troubles=troubles)
+        return made if findings or overview else None
+
+    def _keep(self, asked: EngineRequest, result: ChunkResult | None) -> None:
+        """Emit a result before the failure of its request is raised, unless an earlier run has a better result."""
+        earlier = (one for one in self._run.task.done.state.results if one.key == asked.key)
+        if result and all(_rank(result) < _rank(one) for one in earlier):
+            self._run.emit(AnswerDelta(asked.number, result.answer, restart=True))
+            self._run.emit(ChunkDone(result))
 
     # ---- one attempt
 
@@ -187,6 +212,9 @@ class RequestExecutor:
         except StopIteration as end:
             reply: Reply = end.value
             return reply, False
+        except EngineError:
+            self._arrived[asked.key] = max(self._arrived.get(asked.key, ""), text, key=len)
+            raise
         finally:
             pieces.close()
 
@@ -271,9 +299,18 @@ class RequestExecutor:
             raise Cancelled
 
 
-def _rank(result: ChunkResult) -> tuple[int, int]:
+def _rank(result: ChunkResult) -> tuple[bool, int, int]:
     """Return the sort key of a result; lower is better."""
-    return len(result.troubles), -len(result.findings) - len(result.overview)
+    return result.is_unfinished, len(result.troubles), -len(result.findings) - len(result.overview)
+
+
+def _with_break(said: Sequence[Finding], text: str) -> tuple[Finding, ...]:
+    """Return the statements; a sentence that the text doesn't end gets an ellipsis."""
+    is_last = text.rstrip().endswith
+    is_broken = (is_last(one.text) and not one.text.endswith(_SENTENCE_ENDS) for one in said)
+    return tuple(
+        replace(one, text=f"{one.text}…") if broken else one for one, broken in zip(said, is_broken, strict=True)
+    )
 
 
 def _with_hint(sent: Sequence[BaseMessage], hint: str) -> list[BaseMessage]:

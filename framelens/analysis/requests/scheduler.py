@@ -219,7 +219,9 @@ class Scheduler:
             raise error
         self.failures[part.number] = error
         self._consecutive_failures += 1
-        if self._consecutive_failures == _MOST_FAILURES or part.total < 2:
+        # Where a single frame is too large before anything was answered, so is every other.
+        is_hopeless = part.total < 2 or (isinstance(error, RequestTooLarge) and not self._asker.results)
+        if self._consecutive_failures == _MOST_FAILURES or is_hopeless:
             raise error
         first, last = (clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
         self._run.emit(

@@ -15,14 +15,18 @@ from streamlit.testing.v1 import AppTest
 import framelens
 from app import resources
 from app.context import LANGUAGE_KEY
+from app.formatting import plain
+from app.panels.ask import turns
 from framelens import config
-from framelens.conversations.conversation import AskSettings, Conversation, Evidence, Look, started
+from framelens.conversations.conversation import AskSettings, Conversation, Evidence, FrameRef, Look, started
+from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
-from framelens.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, Language, notice_text, sentences, t
+from framelens.reports.content.searches import found_by_search
 from framelens.services.container import Services, open_services
 from tests.app.views.test_analyse import parts_shown, texts
 from tests.cards import write_card_video
-from tests.llm.scripted import Server, serve
+from tests.llm.scripted import HangUp, Server, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) [here](http://evil.example) $x$ :red[y]"
@@ -227,6 +231,53 @@ def test_interrupted_answer_says_so(services: Services, job_id: str) -> None:
     conversation = started([job_id], "en").asked("Which?", AskSettings())
     kept = services.conversations.add(conversation.with_turn(replace(conversation.last, answer="Red")))
     assert t("ask.page.interrupted", "en") in texts(shown(kept))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_broken_answer_is_kept_with_one_reason(
+    services: Services, server: Server, job_id: str, language: Language
+) -> None:
+    def breaking(body: dict[str, Any]) -> Iterator[str]:
+        yield "Red [1], th" if body["max_tokens"] > 1 else "x"
+        if body["max_tokens"] > 1:
+            raise HangUp
+
+    server.behave = breaking
+    asked = started([job_id], "en").asked("Which?", AskSettings())
+    services.answers.start(asked)
+    conversation = over(services, asked.id)
+    page = shown(conversation, language)
+    prose = next(one for part in parts_shown(page) for one in part.get("blocks", ()) if one["kind"] == "prose")
+    assert prose["text"] == "Red [1], th"
+    assert conversation.last.why
+    said = plain(
+        sentences([notice_text(conversation.last.why, language), t("ask.page.unfinished", language)], language)
+    )
+    assert [one.value for one in page.caption].count(f":red[:material/error:] {said}") == 1
+    assert not page.error and "ask_retry" not in {one.key for one in page.button}
+    assert page.button(key=key(conversation, "again", 1)).label == t("ask.page.retry", language)
+
+
+def test_intervals_of_another_video_open_it() -> None:
+    seen = [Interval(Point(n, float(n)), Point(n, n + 0.5), None, None, Point(n, n), 1, 0, 0.9) for n in (3, 7)]
+    moments = Moments("other", "a blue card", 0.0, 9.0, (VoteSample(3, 3.0, 3.1, 0.9, 1),), intervals=tuple(seen))
+    answer = ReportedAnswer("When?", "", "a blue card: seen", "complete")
+    line = {}
+    for video in ("", "other.mp4"):
+        (brief,), _ = found_by_search(replace(answer, searches=(ReportedSearch(moments, video),)))
+        frames = {("other", 3.0): FrameRef(5, 3.0, "other"), ("other", 7.0): FrameRef(6, 7.0, "other")}
+        value = turns._found(brief, frames)
+        line[video] = [(one.get("at"), one.get("opens")) for one in value["line"] if one.get("style") == "strong"]
+    assert line == {"": [(3.0, None), (7.0, None)], "other.mp4": [(None, 5), (None, 6)]}
+
+
+@pytest.mark.slow
+def test_heading_does_not_repeat_the_question(asked: Ask, services: Services) -> None:
+    conversation = asked("Where is the zebra?", "And the lion?")
+    assert "#### Where is the zebra?" not in [one.value for one in shown(conversation).markdown]
+    services.conversations.rename(conversation.id, "Animals")
+    assert "#### Animals" in [one.value for one in shown(conversation).markdown]
 
 
 @pytest.mark.slow

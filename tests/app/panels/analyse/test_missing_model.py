@@ -14,7 +14,7 @@ from framelens import registry
 from framelens.analysis.task import Task
 from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisRequest, Notice
-from framelens.core.errors import EngineError
+from framelens.core.errors import EngineBrokeOff, EngineError
 from framelens.core.events import AnalysisEvent
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import cpu_name
@@ -138,6 +138,24 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     assert not why.proto.expanded and why.caption
     entry = next(one for one in services.jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=1))
     assert services.jobs.state_of(entry) == "without_model"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("models_page")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_engine_that_broke_off_is_asked_again_first(page: AppTest, open_services: Open, language: str) -> None:
+    def breaking(task: Task) -> Iterator[AnalysisEvent]:
+        yield from list(script(with_model=False)(task))
+        raise EngineBrokeOff("engine_broke_off", base_url="http://127.0.0.1:1/v1")
+
+    services = open_services(breaking)
+    job = started(page, services)
+    assert ended(services, job).state == "without_model"
+    page.button_group(key="language").set_value(language).run()
+    first, second = [one for one in page.button if one.key in ("continue", "choose_model")]
+    assert (first.label, first.proto.type) == (t("ui.try_again", language), "primary")
+    assert (second.key, second.proto.type) == ("choose_model", "secondary")
+    assert texts(page).count(t("ui.without_model_is", language)) == 1
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 from app.components.report_blocks import PartView
 from app.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
-from app.panels.analyse.stopped_job import why_stopped
+from app.panels.analyse.stopped_job import kept_words, why_stopped
 from app.panels.work.rows import progress_words
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Notice, ReportedAnswer, ReportedConversation
@@ -184,6 +184,19 @@ def test_a_part_that_failed_says_why() -> None:
     assert [part.state for part in shown] == ["done", "failed", "waiting", "waiting"]
     assert shown[1].brief.startswith("No model has seen")
     assert list(failures(job.progress)) == ["00:10.000"]
+
+
+def test_unfinished_part_is_shown_but_not_counted() -> None:
+    part = replace(rich.part(1, findings=2), troubles=("broke_off",))
+    job = replace(answered(running(), 0), state="failed")
+    job = after(job, AnswerDelta(part.number, part.answer, restart=True), ChunkDone(part))
+    with in_language("en"):
+        view = build_views(job, frozenset({part.number}))[1]
+        assert (view.state_words, view.note) == (t("ui.part_unfinished"), t("ui.part_findings", n=2))
+        assert t("trouble.broke_off") in str(view.blocks)
+    for language, words in (("en", "**1 of 4 parts is answered** and kept. The engine"), ("zh", "已完成 1 个")):
+        with in_language(language):
+            assert words in kept_words(job) and kept_words(job).endswith(t("trouble.broke_off"))
 
 
 @pytest.mark.usefixtures("chinese")

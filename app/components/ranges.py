@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import streamlit as st
 
 from app.components.assets import sent
 from framelens import registry
+from framelens.core.evidence import Moments
+from framelens.reports.content.labels import one_line
 
 Value = dict[str, object]
 
@@ -46,6 +48,13 @@ class RangeAction:
 
     words: str
     act: Callable[[VideoRange], None]
+
+
+def found_ranges(moments: Moments) -> Iterator[VideoRange]:
+    """Yield the intervals that a search has found, each with the name of the thing that was looked for."""
+    name = one_line(moments.thing)
+    for one in moments.intervals:
+        yield VideoRange(one.first.time_seconds, one.end_seconds, name, moments.analysis_id)
 
 
 def range_action() -> RangeAction | None:

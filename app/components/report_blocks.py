@@ -16,7 +16,6 @@ from app import resources
 from app.components.assets import component, sent
 from app.components.ranges import RangeAction, VideoRange, act_on_sent
 from framelens.core.domain import Keyframe
-from framelens.core.evidence import Interval
 from framelens.core.images import smaller
 from framelens.i18n import t
 from framelens.reports.content.document import (
@@ -161,7 +160,7 @@ class Renderer:
         actions: Mapping[str, Action] | None = None,
         *,
         range_action: RangeAction | None = None,
-        intervals: Iterable[Interval] = (),
+        intervals: Iterable[VideoRange] = (),
     ) -> None:
         """Create a renderer.
 
@@ -176,7 +175,7 @@ class Renderer:
         self._frames = {frame.number: frame for frame in frames}
         self._actions = actions or {}
         self._range_action = range_action
-        self._intervals = {one.first.time_seconds: one for one in intervals}
+        self._intervals = {one.start_seconds: one for one in intervals}
 
     @property
     def marks(self) -> dict[str, float]:
@@ -288,8 +287,9 @@ class Renderer:
         """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
         title = block.caption or block.alt
         moves: Value = {} if block.at_seconds is None else {"seconds": block.at_seconds, "plays": True}
-        if found := self._intervals.get(-1.0 if block.at_seconds is None else block.at_seconds):
-            moves["range"] = self._range([found.first.time_seconds, found.end_seconds])
+        found = self._intervals.get(-1.0 if block.at_seconds is None else block.at_seconds)
+        if found and self._range_action:
+            moves["range"] = found.value(self._range_action)
         if frame := self._frames.get(block.number):
             return {**self.picture(frame), **moves, "title": title}
         data = base64.b64encode(smaller(block.jpeg, _SIDES[0])).decode("ascii")

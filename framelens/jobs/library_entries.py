@@ -15,9 +15,12 @@ from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import one_line, readable, storable
 from framelens.core.roles import LOCAL_USER, as_user
+from framelens.i18n import in_language, sentences
 from framelens.i18n.formatting import attributed
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
+from framelens.reports.content.document import words as words_of
+from framelens.reports.content.searches import found_by_search
 from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Passage
 
 log = logging.getLogger(__name__)
@@ -132,7 +135,9 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
     times = times_of(job.progress.keyframes)
-    yield from _of_answer(job.analysis)
+    with in_language(job.request.language):
+        answer = tuple(_of_answer(job.analysis))
+    yield from answer
     whole = job.analysis.whole if job.analysis else None
     if whole:
         yield from _passage("summary", job.analysis.title if job.analysis else "", None)
@@ -175,8 +180,10 @@ def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     """Yield the answer to the question of a job, at the first of the times that a search has found."""
     asked = analysis.question_answer if analysis else None
     if asked and asked.is_usable:
-        found = (one.first.time_seconds for search in asked.searches for one in search.moments.intervals)
-        yield from _passage("answer", asked.answer, min(found, default=None))
+        times = (one.first.time_seconds for search in asked.searches for one in search.moments.intervals)
+        found, rest = found_by_search(asked)
+        said = sentences([*(words_of(one.found) for one in found), rest])
+        yield from _passage("answer", said, min(times, default=None))
 
 
 def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:

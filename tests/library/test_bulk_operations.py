@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from framelens.analysis.task import Task
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, ReportedAnswer, ReportedConversation
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, ReportedAnswer, ReportedConversation, ReportedSearch
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.events import AnalysisEvent, Finished
+from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.jobs.library_entries import about, passages
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import remove
@@ -23,7 +24,7 @@ from framelens.reports.files import write_zip
 from framelens.reports.formats import FORMATS, bundle
 from framelens.reports.json.reader import read
 from framelens.store.database import Store
-from framelens.store.library_index import LibraryQuery
+from framelens.store.library_index import LibraryQuery, Passage
 from framelens.store.videos.video_repository import VideoRepository
 from tests.app import rich
 from tests.app.fake_services import queue
@@ -81,6 +82,12 @@ def test_the_answer_to_a_question_is_no_summary(jobs: Jobs) -> None:
     answered = replace(job, progress=replace(job.progress, answer=asked))
     found = [(one.kind, one.text) for one in passages(answered)]
     assert ("answer", "The van is there at 3 s.") in found
+    seen = Interval(Point(3, 3.0), Point(5, 5.0), None, None, Point(3, 3.0), 1, 0, 0.9)
+    moments = Moments(job_id, "a van", 0.0, 9.0, (VoteSample(3, 3.0, 3.1, 0.9, 1),), intervals=(seen,))
+    text = "“a van” was seen once:\n1. 00:03.000 to 00:05.000, 99 % on average\n\nIt is red."
+    searched = replace(said, answer=text, searches=(ReportedSearch(moments),))
+    with_search = replace(job, progress=replace(job.progress, answer=replace(asked, answers=(searched,))))
+    assert Passage("answer", "“a van” was seen once: 00:03.0 – 00:05.0 It is red.", 3.0) in [*passages(with_search)]
     jobs.library.put(job_id, about(answered), tuple(passages(answered)), b"")
     assert [one.kind for one in jobs.library.hits(job_id, "van")] == ["answer"]
     assert ids(jobs, "van") == [job_id]

@@ -103,7 +103,8 @@ def _draw_plan(video: VideoInfo, asked: AnalysisRequest | AppError, now: Readine
     else:
         request = replace(asked, use_model=now.kind != "none")
         planned = request, services().planner(video, request, services().templates.find(request.template))
-        st.caption(plain(_plan_words(planned[1], is_automatic=request.adapts)), width="content")
+        words = _plan_words(planned[1], is_automatic=request.adapts, videos=_num_videos())
+        st.caption(plain(words), width="content")
     with (
         st.popover(t("ui.options"), type="tertiary", icon=":material/tune:", key="options"),
         st.container(width=_OPTIONS_WIDTH),
@@ -115,14 +116,14 @@ def _draw_plan(video: VideoInfo, asked: AnalysisRequest | AppError, now: Readine
         button(t("ui.as_last_time"), "as_last_time", _as_last, icon="history", kind="tertiary")
 
 
-def _plan_words(estimate: Estimate, *, is_automatic: bool) -> str:
+def _plan_words(estimate: Estimate, *, is_automatic: bool, videos: int) -> str:
     frames = t("plan.frames" if estimate.is_budget else "plan.frames_most", n=estimate.frames)
     if is_automatic:
         frames = t("ui.plan_automatic", n=estimate.frames)
     part = page_state().range
     where = frame_options.format_stored_range(*part) if part else ""
     time = span(*estimate.whole_seconds) if estimate.whole_seconds else ""
-    return joined(frames, where, time and t("ui.plan_about", time=time))
+    return joined(frames, where, time and t("ui.plan_about" if videos < 2 else "ui.plan_about_each", time=time))
 
 
 def _draw_options() -> None:

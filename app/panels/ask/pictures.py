@@ -7,14 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from app import resources
-from app.components.ranges import VideoRange, range_action
+from app.components.ranges import found_ranges, range_action
 from app.components.report_blocks import Renderer, Value
 from app.context import services
 from framelens.core.domain import Keyframe, ReportedSearch
 from framelens.core.errors import InputError
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.reports.content.labels import clocks, one_line
+from framelens.reports.content.labels import clocks
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import FrameRef
@@ -82,12 +82,8 @@ class Pictures:
 
 def _ranges(found: ReportedSearch) -> dict[float, Value]:
     """Return the intervals of a search by their first frames' times, for a plugin's action; {} without an action."""
-    action, moments = range_action(), found.moments
-    if action is None:
-        return {}
-    name, job_id = one_line(moments.thing), moments.analysis_id
-    edges = ((one.first.time_seconds, one.end_seconds) for one in moments.intervals)
-    return {start: VideoRange(start, end, name, job_id).value(action) for start, end in edges}
+    action = range_action()
+    return {one.start_seconds: one.value(action) for one in found_ranges(found.moments)} if action else {}
 
 
 def _keyframes(analysis_id: str) -> dict[float, Keyframe]:

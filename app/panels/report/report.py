@@ -18,7 +18,7 @@ import streamlit as st
 
 from app.components import report_blocks
 from app.components.controls import button
-from app.components.ranges import range_action
+from app.components.ranges import VideoRange, found_ranges, range_action
 from app.context import may_change, services
 from app.formatting import local_time, plain
 from app.panels.analyse import progress, request_form, stopped_job
@@ -26,7 +26,6 @@ from app.panels.report import speakers, toolbar
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
-from framelens.core.evidence import Interval
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
@@ -211,12 +210,12 @@ def _pieces(
     return pieces
 
 
-def _intervals(analysis: Analysis) -> Iterator[Interval]:
+def _intervals(analysis: Analysis) -> Iterator[VideoRange]:
     """Yield the intervals that were found in this video for the answers of a report."""
     for conversation in analysis.all_conversations:
         for answer in conversation.answers:
-            for search in answer.searches:
-                yield from search.moments.intervals if not search.video else ()
+            for search in (one for one in answer.searches if not one.video):
+                yield from found_ranges(search.moments)
 
 
 def _is_not_said_above(block: Block) -> bool:

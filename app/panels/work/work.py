@@ -71,9 +71,9 @@ def _rows(
     alone = [(job, place) for job, place in live if job.id not in grouped]
     shown = [(job, place) for job, place in alone if place <= _MOST_WAITING or job.id == page_state().job_id]
     yield from (_live_row(job, place) for job, place in shown)
-    known = {job.id for job, _ in live}
+    known = grouped.union(job.id for job, _ in live)
     entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(known))
-    done = [one for one in entries if one.id not in known and one.id not in grouped]
+    done = [one for one in entries if one.id not in known]
     dated = [*((one.created, _entry_row(one)) for one in done), *((one.created, one.row) for one in groups)]
     dated.sort(key=lambda one: one[0], reverse=True)
     yield from (row for _, row in dated[: max(1, _NUM_SHOWN - len(shown))])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app.components.ranges import RangeAction, VideoRange, _range_of
+from app.components.ranges import RangeAction, VideoRange, _range_of, found_ranges
 from app.components.report_blocks import Renderer, pieces
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, Keyframe
+from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.reports.content.builder import sections
+from framelens.reports.content.document import PictureBlock, ThumbnailRow
 from tests.reports.content.test_labels import rich
 
 ACTION = RangeAction("Clip", lambda _: None)
@@ -46,3 +48,16 @@ def test_chapters_and_findings_have_the_button() -> None:
         (6.5, 8.0, True, "Clip"),
     ]
     assert ranges(rich(), None) == []
+
+
+def test_found_intervals_are_named_after_what_was_sought() -> None:
+    seen = Interval(Point(4, 4.0), Point(5, 5.0), None, Point(6, 6.0), Point(4, 4.0), 1, 0, 0.9)
+    moments = Moments("job", "a red\ncard", 0.0, 9.0, (VoteSample(4, 4.0, 4.1, 0.9, 1),), intervals=(seen,))
+    (found,) = found_ranges(moments)
+    assert found == VideoRange(4.0, 6.0, "a red card", "job")
+    picture = PictureBlock(1, 4.0, 320, 180, b"", "[1]", 4.0)
+    renderer = Renderer(
+        "job", (Keyframe(1, 4, 4.0, "even", 1, 320, 180, b"x"),), range_action=ACTION, intervals=(found,)
+    )
+    (shown,) = renderer.values(pieces([ThumbnailRow((picture,))]))
+    assert shown["pictures"][0]["range"] == found.value(ACTION)  # type: ignore[index]

@@ -88,15 +88,35 @@ def test_the_plan_follows_every_control_at_once(page: AppTest, services: Service
     assert "at most 1 frame" in texts(page) or "at most 2 frames" in texts(page)
 
 
-def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
+def quick_planner() -> Planner:
+    """A planner that knows the time of three requests."""
     run = (RequestTiming(1, 8, 2000, 400, 1, 40.0),)
-    planner = Planner(
+    return Planner(
         lambda *_: None, RequestCapacity(8192, 1024), None, None, lambda: KnownTimings((run,) * 3), lambda *_: None
     )
-    install(with_bench(services, planner=planner))
+
+
+def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
+    install(with_bench(services, planner=quick_planner()))
     with_sample(page)
     assert "on this engine" in texts(page)
     assert "time not known yet" not in texts(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language, words", [("en", " per video"), ("zh", "每个视频约需 ")])
+def test_the_time_of_several_videos_is_for_each(
+    page: AppTest, services: Services, card_video: Path, language: str, words: str
+) -> None:
+    install(with_bench(services, planner=quick_planner()))
+    first, second = copies(services, card_video, 2)
+    page.query_params["video"] = first
+    page.run()
+    page.button_group(key="language").set_value(language).run()
+    assert words not in texts(page)
+    page.query_params["also"] = second
+    page.run()
+    assert len([one for one in page.caption if words in one.value]) == 1
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     expect(page).to_have_url(re.compile(r"[?&]job="))
     page.get_by_role("button", name="a.mp4 and 2 more").first.click()
     page.get_by_test_id("stDataFrame").hover()  # its own buttons appear, and cover no other
-    save = page.get_by_role("button", name="Summary and reports")
+    save = page.get_by_role("button", name="Save summary and reports")
     own, other = page.get_by_test_id("stElementToolbarButtonContainer").last.bounding_box(), save.bounding_box()
     assert own and other and own["y"] >= other["y"] + other["height"]
     with page.expect_download() as saved:

@@ -16,6 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.panels.analyse import video_picker
+from app.panels.work import work
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.roles import LOCAL_USER, User, as_user
@@ -77,6 +78,27 @@ def test_several_videos_become_jobs_with_one_question(page: AppTest, services: S
     assert {job.request.question for job in jobs} == {"Which colours?"}
     assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
     assert record.shown_name == "part 0.mp4 and 2 more"
+    with in_language("zh"):
+        assert record.shown_name == "part 0.mp4 及另外 2 个视频"
+    assert [one.value for one in page.markdown].count("Which colours?") == 1
+
+
+@pytest.mark.slow
+def test_a_batch_leaves_earlier_work_in_the_list(
+    page: AppTest, services: Services, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_NUM_SHOWN", 2)
+    sample = services.videos.path(services.videos.sample())
+    earlier = services.jobs.submit(AnalysisRequest(sample), name="earlier.mp4")
+    ended(services, earlier)
+    choose(page, folder)
+    page.button(key="start").click().run()
+    record = submitted_batch(page)
+    for one in record.videos:
+        ended(services, one.job_id)
+    page.run()
+    listed = [row["id"] for part in parts_shown(page) for row in part.get("jobs", ())]
+    assert listed == [f"batch-{record.id}", earlier]
 
 
 @pytest.mark.slow

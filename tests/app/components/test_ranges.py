@@ -56,8 +56,7 @@ def test_found_intervals_are_named_after_what_was_sought() -> None:
     (found,) = found_ranges(moments)
     assert found == VideoRange(4.0, 6.0, "a red card", "job")
     picture = PictureBlock(1, 4.0, 320, 180, b"", "[1]", 4.0)
-    renderer = Renderer(
-        "job", (Keyframe(1, 4, 4.0, "even", 1, 320, 180, b"x"),), range_action=ACTION, intervals=(found,)
-    )
+    frames = (Keyframe(1, 4, 4.0, "even", 1, 320, 180, b"x"),)
+    renderer = Renderer("job", frames, range_action=ACTION, intervals=(found,))
     (shown,) = renderer.values(pieces([ThumbnailRow((picture,))]))
     assert shown["pictures"][0]["range"] == found.value(ACTION)  # type: ignore[index]

@@ -81,6 +81,8 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
         match block:
             case Heading(line=line):
                 title = words(line)
+            case Paragraph(line, "plain") if words(line) == analysis.title:  # it is a row of its own
+                pass
             case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
                 found.setdefault(title, []).append(Said(line))
             case Chapters(cards):

@@ -89,3 +89,11 @@ def test_the_whole_is_compared_as_far_as_one_has_it() -> None:
     both = (report(), replace(report(), summary=None))
     titles = [str(row["title"]) for row in comparison.whole_rows(both)]
     assert titles == ["Title", "Answer", "Summary", "Chapters", "Without a frame"]
+
+
+def test_title_is_compared_once() -> None:
+    described = report()
+    asked = replace(described, request=replace(described.request, question="Who comes?"))
+    rows = {str(row["title"]): row for row in comparison.whole_rows((asked, described))}
+    assert rows["Title"]["same"] and rows["Summary"]["same"]
+    assert asked.title not in str(rows["Summary"])

@@ -58,6 +58,7 @@ from framelens.core.files import typed_path
 from framelens.core.links import is_link
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
+from framelens.reports.content.labels import local_minute, one_line
 from framelens.services.analyses import with_named
 from framelens.services.asking import FrameOptions
 from framelens.services.container import open_library, open_services
@@ -357,8 +358,6 @@ def _manage(given: argparse.Namespace) -> None:
 
 
 def _delete(one: Conversation, given: argparse.Namespace) -> None:
-    from framelens.reports.content.labels import one_line
-
     name = one_line(one.name)
     if given.for_good and not (given.yes or confirm_deletion(name)):
         return
@@ -374,8 +373,6 @@ def _delete(one: Conversation, given: argparse.Namespace) -> None:
 def _list(given: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
-
-    from framelens.reports.content.labels import local_minute, one_line
 
     library = services().jobs.library
     about: list[str] | None = None

@@ -11,7 +11,7 @@ from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments
 from framelens.core.files import one_line as on_one_line
 from framelens.core.units import clock
-from framelens.i18n import aside, gap, t
+from framelens.i18n import aside, gap, labelled, t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, plain
 from framelens.reports.content.labels import one_line, span_of
@@ -64,7 +64,7 @@ def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
     """Yield the name of the video if there are several, what was seen, and the intervals with tenths of a second."""
     first, *more = text.splitlines()
     has_name = first.endswith(":") and bool(more) and not _FIRST_ITEM.match(more[0])
-    yield Span(one_line(f"{first} {more[0]}" if has_name else first), "quoted")
+    yield Span(one_line(labelled(first[:-1], more[0]) if has_name else first), "quoted")
     intervals = search.moments.intervals
     for place, one in enumerate(intervals[:MOST_SHOWN]):
         yield Span(t("facts.list") if place else gap())

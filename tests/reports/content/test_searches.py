@@ -55,6 +55,12 @@ def test_each_video_is_named_and_another_one_is_no_link() -> None:
     assert words(other.found).startswith("b.mp4: ") and not any(span.at_seconds for span in other.found)
 
 
+def test_punctuation_of_a_found_video_is_chinese() -> None:
+    with in_language("zh"):
+        (other,), _ = found_by_search(answered(f"b.mp4:\n{SAID}", search("b.mp4")))
+    assert words(other.found).startswith("b.mp4：“a red card” was seen 2 times:00:02.0 – 00:02.9、00:06.0")
+
+
 def test_text_that_is_no_search_stays_whole() -> None:
     assert found_by_search(answered("A man [1].\n\nHe leaves.", search())) == ([], "A man [1].\n\nHe leaves.")
 

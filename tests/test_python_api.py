@@ -168,6 +168,22 @@ def test_what_is_no_path_is_a_type_error(path: object, tmp_path: Path) -> None:
         framelens.keyframes(path, data_dir=tmp_path)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("path", ["", " ", "\n"])
+def test_blank_path_is_not_the_working_folder(path: str, video: Path, tmp_path: Path) -> None:
+    with framelens.Session(data_dir=tmp_path) as session:
+        for call in (
+            lambda: session.keyframes(path),
+            lambda: session.analyse(path),
+            lambda: session.ask(path, "Who?"),
+            lambda: session.ask([], "Who?", images=path),
+            lambda: session.keyframes(video, 1).save(path),
+            lambda: framelens.load_reports(path),
+        ):
+            with pytest.raises(framelens.InputError) as raised:
+                call()
+            assert raised.value.key == "path_blank"
+
+
 def test_wrong_types_are_named(video: Path) -> None:
     for call, name in (
         (lambda: framelens.analyse(video, 5), "question"),  # type: ignore[arg-type]

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -15,12 +14,11 @@ from unicodedata import east_asian_width
 from framelens import i18n
 from framelens.core.errors import AppError
 from framelens.core.files import typed_path
+from framelens.core.spelling import closest
 from framelens.i18n import catalogue, error_text, t
 
 _NO_STREAMS = ("files", "folder", "id", "ids", "report", "source")
 """Arguments of commands that neither read standard input nor write to standard output."""
-_LEAST_BEGUN = 3
-"""Letters by which a word is recognised as the beginning of another word."""
 SHORT = {
     "--output": "-o",
     "--format": "-f",
@@ -204,15 +202,6 @@ def _meant_by(name: str, known: Collection[str]) -> Sequence[str]:
     groups = (group for group in _MEANT.get(name, ()) if set(group) <= set(known))
     similar = closest(name, known)
     return next(groups, (similar,) if similar else ())
-
-
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that begins with `word` or resembles it, or None."""
-    plain = word.lower().lstrip("-")
-    by_plain = {one.lower().lstrip("-"): one for one in known}
-    begun = sorted((one for one in by_plain if len(plain) >= _LEAST_BEGUN and one.startswith(plain)), key=len)
-    found = begun or get_close_matches(plain, by_plain, n=1)
-    return by_plain[found[0]] if found else None
 
 
 @cache

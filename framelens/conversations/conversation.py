@@ -124,8 +124,8 @@ class Look:
     end_seconds: float | None = None
 
     @property
-    def is_part(self) -> bool:
-        """Return whether there is a range."""
+    def has_range(self) -> bool:
+        """Return whether it is restricted to a range."""
         return (self.start_seconds, self.end_seconds) != (None, None)
 
 

@@ -65,10 +65,7 @@ class _FrameAdder:
         whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
         self.look, self.letters = look_at(turn.question, turn.look, whole), turn.settings.letters
         self.searched = [one.thing for one in (turn.evidence.moments if turn.evidence else ())]
-        scope = Scope(
-            self.analyses, start_seconds=self.look.start_seconds, end_seconds=self.look.end_seconds, known=self.known
-        )
-        self.scope = replace(scope, is_dense=self.look.kind == "local" and scope.is_part)
+        self.scope = Scope(self.analyses, look=self.look, known=self.known)
 
     def events(self) -> Generator[AskEvent, None, str]:
         """Yield the events, and return what the model has still to answer."""
@@ -181,7 +178,7 @@ def look_at(question: str, given: Look, whole: Sequence[tuple[float, float]]) ->
         whole: Start and end of each video in seconds.
     """
     named = _named_look(question, whole)
-    if not named or given.is_part:
+    if not named or given.has_range:
         return given
     ranges = [overlap(*one, named.start_seconds, named.end_seconds) for one in whole]
     if all(first >= last for first, last in ranges) or ranges == whole:

@@ -206,7 +206,7 @@ def plan_answer(question: str, whole: tuple[float, float], frames: int) -> tuple
         plans: tuple[QuestionPlan, ...] = (QuestionPlan(),)
     else:
         plans = _ways(question, end - start, frames, whole_seconds=whole[1] - whole[0])
-    if not look.is_part:
+    if not look.has_range:
         return plans
     return tuple(replace(one, frames=num_dense_frames(end - start, frames)) for one in plans)
 

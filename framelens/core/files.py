@@ -18,6 +18,8 @@ from itertools import chain, count
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from framelens.core.errors import InputError
+
 _log = logging.getLogger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -115,6 +117,18 @@ def typed_path(text: str, folder: Path | None = None) -> str:
         text = text.rstrip('"')
     path = _from(folder, text)
     return path if os.path.lexists(path) else next(filter(os.path.lexists, _other_spellings(text, folder)), path)
+
+
+def given_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path that a program or a request gives, read as `typed_path` reads it.
+
+    Raises:
+        InputError: "path_blank": the path is blank, which would mean the working directory.
+    """
+    text = os.fsdecode(path)  # a value of another type raises TypeError
+    if not text.strip():
+        raise InputError("path_blank")
+    return Path(typed_path(text))
 
 
 def _from(folder: Path | None, text: str) -> str:

@@ -20,7 +20,7 @@ from framelens.core.domain import (
     VideoInfo,
 )
 from framelens.core.events import KeyframesChosen
-from framelens.core.files import typed_path
+from framelens.core.files import given_path
 from framelens.core.units import counted
 from framelens.i18n import in_language
 from framelens.python.messages import checked_language, localised
@@ -122,8 +122,9 @@ class KeyframeList(Sequence[Keyframe]):
             StorageError: A file can't be written.
             InputError: The video can't be read again.
         """
-        target = Path(typed_path(str(folder)))
-        with localised(checked_language(language, self.language)), storage_errors("frames_not_written", target):
-            entries = files.frame_entries(full_pictures(self.video.path, self.frames))
-            names = [file.name for file in files.written_frames(entries, target)]
+        with localised(checked_language(language, self.language)):
+            target = given_path(folder)
+            with storage_errors("frames_not_written", target):
+                entries = files.frame_entries(full_pictures(self.video.path, self.frames))
+                names = [file.name for file in files.written_frames(entries, target)]
         return [target / name for name in names if name != files.TABLE_NAME]

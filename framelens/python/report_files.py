@@ -7,7 +7,7 @@ from pathlib import Path
 
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import is_same_file, typed_path
+from framelens.core.files import given_path, is_same_file
 from framelens.library.report_import import reports_in
 from framelens.python.messages import checked_language, localised
 from framelens.reports.files import written
@@ -75,7 +75,7 @@ def save_report(
         StorageError: A file can't be written.
     """
     with localised(_language_of(analysis, language)):
-        target = Path(typed_path(str(path)))
+        target = given_path(path)
         known = _known(format or format_of(target.name) or target.suffix or target.name)
         analysis = _one(analysis, conversations)
         if is_same_file(target, analysis.video.path):
@@ -97,7 +97,7 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
         InputError: The file can't be read or is no report.
     """
     with localised(checked_language(language)):
-        return list(reports_in([Path(typed_path(str(path)))]))
+        return list(reports_in([given_path(path)]))
 
 
 def _language_of(analysis: object, language: Language | None) -> Language:

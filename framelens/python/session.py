@@ -20,7 +20,7 @@ from framelens.conversations.images import read_image
 from framelens.core.domain import MOST_SPEAKERS, Analysis, Language, Selection, Strategy
 from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.core.events import AnalysisEvent, Finished, Noticed
-from framelens.core.files import readable, typed_path
+from framelens.core.files import given_path, readable
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language
 from framelens.services.keyframes import (
@@ -697,7 +697,7 @@ def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOp
 
 
 def _file(path: PathLike) -> Path:
-    return Path(typed_path(os.fsdecode(path))).absolute()  # a value of another type raises TypeError
+    return given_path(path).absolute()
 
 
 def _speakers(number: int | None) -> int | None:
@@ -731,8 +731,8 @@ def _confirm_download(settings: Settings) -> None:
     """Confirm the download of the model, if it is needed."""
     from framelens.services.engines.engine_builder import build_engine
     from framelens.services.readiness import readiness
-    from framelens.store.model_records import confirmed_downloads
+    from framelens.store.model_records import confirm_download
 
     now = readiness(settings, build_engine(settings)[0])
     if now.kind == "download" and now.model:
-        confirmed_downloads(settings.data_dir).save(now.model.model, True)
+        confirm_download(settings.data_dir, now.model.model)

@@ -18,7 +18,7 @@ from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
 from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
-from framelens.core.files import readable, storable, typed_path
+from framelens.core.files import given_path, readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
 from framelens.services.transcripts import report_ids
 from framelens.video.files import STANDARD_STREAM, check_file
@@ -95,7 +95,7 @@ class Asking:
             raise ConfigError("subtitles_alone")
         found = []
         for one in about:
-            path = Path(typed_path(one)).absolute()
+            path = given_path(one).absolute()
             analysis_id = "" if path.exists() or one == STANDARD_STREAM else self._analysis_named(one)
             found.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
         return started(found, options.language)

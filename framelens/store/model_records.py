@@ -256,6 +256,11 @@ def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:
     return ModelRecords(data_dir, "downloads", bool)
 
 
+def confirm_download(data_dir: Path, hub_id: str) -> None:
+    """Allow the download of a model when it is needed. Raises StorageError."""
+    confirmed_downloads(data_dir).save(hub_id, True)
+
+
 @contextmanager
 def _harmless() -> Iterator[None]:
     """Log an error of the database, in place of raising it."""

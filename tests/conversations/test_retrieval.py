@@ -254,7 +254,7 @@ def test_no_model_is_asked_where_it_brings_nothing(
 
 @pytest.mark.slow
 def test_range_is_looked_at_densely(analysis: Analysis, data: Path) -> None:
-    scope = Scope({"a": analysis}, 8, start_seconds=100.0, end_seconds=110.0, is_dense=True)
+    scope = Scope({"a": analysis}, 8, look=framelens.Look("local", 100.0, 110.0))
     with serve(sees) as server:
         found, _ = selected(server, scope, data, "More?", Sought("local", ("a card",)))
         assert server.requests == []
@@ -266,7 +266,9 @@ def test_range_is_looked_at_densely(analysis: Analysis, data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("end", "asked"), [(116.0, False), (160.0, True)])
 def test_range_without_relevance_is_covered(analysis: Analysis, data: Path, end: float, asked: bool) -> None:
-    scope = Scope({"a": replace(analysis, keyframes=analysis.keyframes[:1])}, 8, start_seconds=100.0, end_seconds=end)
+    scope = Scope(
+        {"a": replace(analysis, keyframes=analysis.keyframes[:1])}, 8, look=framelens.Look("auto", 100.0, end)
+    )
     with serve(agree) as server:
         found, _ = selected(server, scope, data, "How many?", Sought("local", ("a card",)))
         assert bool(server.requests) is asked

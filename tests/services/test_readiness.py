@@ -21,7 +21,7 @@ from framelens.services.engines import hardware_profile
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
 from framelens.services.readiness import need_text
-from framelens.store.model_records import confirmed_downloads
+from framelens.store.model_records import confirm_download, confirmed_downloads
 from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -98,7 +98,7 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
     with pytest.raises(ModelNotFound) as refused:
         engine.ensure_ready(reported.append, threading.Event())
     assert refused.value.key == "model_unconfirmed"
-    confirmed_downloads(settings.data_dir).save(BIG, True)
+    confirm_download(settings.data_dir, BIG)
     with pytest.raises(ModelNotFound) as tried:
         engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"

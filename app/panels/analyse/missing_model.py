@@ -22,7 +22,7 @@ from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.services.engines.model_speed import measured_run
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
-from framelens.store.model_records import KnownTimings, confirmed_downloads
+from framelens.store.model_records import KnownTimings, confirm_download
 
 
 def ready() -> Readiness:
@@ -137,7 +137,7 @@ def confirm(now: Readiness) -> None:
     """
     if now.kind == "download" and now.model:
         require("administrator")
-        confirmed_downloads(services().settings.data_dir).save(now.model.model, True)
+        confirm_download(services().settings.data_dir, now.model.model)
 
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:

@@ -29,7 +29,7 @@ from framelens.services.engines.model_names import resolve_named_model
 from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.engines.model_switch import with_local_model
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
-from framelens.store.model_records import confirmed_downloads
+from framelens.store.model_records import confirm_download
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +94,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
-        confirmed_downloads(settings.data_dir).save(now.model.model, True)
+        confirm_download(settings.data_dir, now.model.model)
         return settings
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
@@ -156,10 +156,10 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argpa
             given.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            confirmed_downloads(settings.data_dir).save(model.model, True)
+            confirm_download(settings.data_dir, model.model)
             return settings
         if one := choices.get(answer):
-            confirmed_downloads(settings.data_dir).save(one.model, True)
+            confirm_download(settings.data_dir, one.model)
             return with_local_model(
                 settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
             )

@@ -15,6 +15,7 @@ from math import ceil
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.conversations.conversation import Look
 from framelens.conversations.retrieval import scores
 from framelens.conversations.retrieval.choice import choose
 from framelens.conversations.retrieval.values import (
@@ -76,25 +77,21 @@ class Scope:
     Attributes:
         analyses: Analyses of the videos by id.
         frames: Most frames; None for as many as there are keyframes, or as were wanted where little changes.
-        start_seconds: Start of the range to choose from; None for the start of the video.
-        end_seconds: End of the range.
-        is_dense: Take frames densely in the range, whatever the question.
+        look: The range to choose from; with the kind "local", frames are taken densely in it, whatever the question.
         known: (analysis id, seconds) of frames that the model has already.
         seconds: Ceiling of time for scores.
     """
 
     analyses: Mapping[str, Analysis]
     frames: int | None = None
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    is_dense: bool = False
+    look: Look = field(default_factory=Look)
     known: Collection[tuple[str, float]] = ()
     seconds: float = SCORING_SECONDS
 
     @property
-    def is_part(self) -> bool:
-        """Return whether there is a range to choose from."""
-        return (self.start_seconds, self.end_seconds) != (None, None)
+    def is_dense(self) -> bool:
+        """Return whether frames are taken densely, whatever the question."""
+        return self.look.kind == "local" and self.look.has_range
 
     @property
     def budget(self) -> int:
@@ -109,7 +106,7 @@ class Scope:
         selection = analysis.request.selection
         ends = (analysis.decode.readable_seconds, selection.end_seconds)
         last = min(end for end in ends if end is not None)
-        return overlap(selection.start_seconds, last, self.start_seconds, self.end_seconds)
+        return overlap(selection.start_seconds, last, self.look.start_seconds, self.look.end_seconds)
 
     def keyframes_in(self, analysis: Analysis) -> tuple[Keyframe, ...]:
         """Return the keyframes of a video in its range."""
@@ -137,7 +134,7 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
     here = [one for one in scope.analyses.values() if is_here(one, tools)]
     seconds = sum(end - start for start, end in map(scope.range_of, here))
     is_covered = sought.kind != "spoken" and is_dense(sought.kind, seconds, scope.budget)
-    if here and scope.is_part and (scope.is_dense or sought.kind == "global" or is_covered):
+    if here and scope.look.has_range and (scope.is_dense or sought.kind == "global" or is_covered):
         return "range"
     if sought.kind == "global":
         return "global"
@@ -187,7 +184,7 @@ def select(
     elif outcome:
         quotes = scores.quotes_of(choosing.matches()) if outcome == "unseen" else ()
         frames, choice = choosing.keyframes(), FrameSelection(sought.kind, sought.look_for, outcome, quotes=quotes)
-        if scope.is_part and not frames:
+        if scope.look.has_range and not frames:
             frames = yield from choosing.densely()
     else:
         frames, choice = yield from choosing.by_relevance()
@@ -235,8 +232,8 @@ class _Choosing:
             yield from self._vote(pool, deadline)
         relevance, used = scores.combined(self.found, len(pool))
         known = [at for at, one in enumerate(pool) if _is_known(one, self.scope.known)]
-        places, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.is_part)
-        is_covered = self.scope.is_part and not relevant
+        places, relevant = choose(pool, relevance, self.scope.budget, known=known, fills=self.scope.look.has_range)
+        is_covered = self.scope.look.has_range and not relevant
         frames = yield from self.densely() if is_covered else self._decoded([pool[place] for place in places])
         choice = FrameSelection(
             self.sought.kind,

@@ -3,7 +3,6 @@
 The installed vLLM itself names them (`core/engines/engine_record.py`). Until it has, only JSON syntax is checked.
 """
 
-import difflib
 import functools
 import json
 import operator
@@ -15,6 +14,7 @@ from typing import Any
 from framelens.core.domain import Notice, NoticeValue
 from framelens.core.engines.engine_record import engine_record
 from framelens.core.errors import ConfigError
+from framelens.core.spelling import closest
 
 Bounds = tuple[tuple[str, float], ...]
 
@@ -28,6 +28,15 @@ _JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "dict": "ob
 _READABLE = re.compile(r"-1|auto|\d+(?:\.\d+)?[kKmMgGtT]?")  # forms of some numbers on the command line: 8k, 32K
 _QUANTIZED = re.compile(r"(?:u?int|fp|nf|q)\d.*|awq.*|gptq.*|float8.*|e\dm\d.*", re.IGNORECASE)
 _OURS = {"model": "VLLM_MODEL_PATH"}
+_MEANT = {
+    **dict.fromkeys(("max_length", "max_seq_len", "context_length", "ctx_size", "n_ctx", "num_ctx"), "max_model_len"),
+    **dict.fromkeys(("tp", "tp_size", "num_gpus", "gpus"), "tensor_parallel_size"),
+    **dict.fromkeys(("load_in_4bit", "load_in_8bit"), "quantization"),
+    "max_image_nums": "limit_mm_per_prompt",
+    "torch_dtype": "dtype",
+    "mem_fraction_static": "gpu_memory_utilization",
+}
+"""Names that other engines and programs give to arguments of vLLM."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +64,17 @@ class Argument:
 def check(arguments: Mapping[str, object]) -> None:
     """Raise ConfigError for the first argument that the installed vLLM would refuse.
 
-    The error has the key, the value, the allowed values, and the nearest name for an unknown key. None means vLLM's
-    default and is always accepted.
+    The error has the key, the value, the allowed values, and the name that is probably meant by an unknown key. None
+    means vLLM's default and is always accepted.
     """
     known = installed_arguments()
     for key, value in arguments.items():
         if key in _OURS:
             raise ConfigError("vllm_argument_elsewhere", key=key, value=_shown(value), variable=_OURS[key])
         if known and key not in known:
-            nearest = (difflib.get_close_matches(key.replace("-", "_").lower(), known, 1, 0.0) or ["-"])[0]
-            raise ConfigError("vllm_argument_unknown", key=key, value=_shown(value), nearest=nearest)
+            nearest = _MEANT.get(key.replace("-", "_").lower()) or closest(key, known)
+            error = "vllm_argument_misspelt" if nearest else "vllm_argument_unknown"
+            raise ConfigError(error, key=key, value=_shown(value), **({"nearest": nearest} if nearest else {}))
         if known and value is not None:
             _check_value(known[key], value)
 
@@ -114,10 +124,7 @@ def _check_value(argument: Argument, value: object) -> None:
     if argument.takes_readable and isinstance(value, str) and _READABLE.fullmatch(value):
         return
     if argument.choices and value not in argument.choices and not _fits(argument.types, value):
-        nearest = difflib.get_close_matches(str(value), [str(choice) for choice in argument.choices], 1, 0.0)
-        raise ConfigError(
-            "vllm_argument_choice", key=key, value=shown, allowed=argument.allowed, nearest=(nearest or ["-"])[0]
-        )
+        raise ConfigError("vllm_argument_choice", key=key, value=shown, allowed=argument.allowed)
     if not argument.choices and not _fits(argument.types, value):
         raise ConfigError("vllm_argument_type", key=key, value=shown, allowed=argument.allowed)
     if isinstance(value, int | float) and not all(_COMPARE[word][1](value, limit) for word, limit in argument.bounds):

@@ -24,7 +24,7 @@ from framelens.plugins.models.benchmark import measurements
 from framelens.services.container import Services
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
-from framelens.store.model_records import Measured, confirmed_downloads
+from framelens.store.model_records import Measured, confirm_download
 
 if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
@@ -88,7 +88,7 @@ class ModelTasks:
             self.switch(settings, pausing=pausing)
         elif found.hub_id is not None:
             hub_id = found.hub_id
-            confirmed_downloads(settings.data_dir).save(hub_id, True)
+            confirm_download(settings.data_dir, hub_id)
 
             def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
                 hub.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)

@@ -20,7 +20,7 @@ from framelens.core.errors import DecodeError, EngineError, InputError, ModelNot
 from framelens.core.events import ProgressListener
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
-from framelens.store.model_records import confirmed_downloads
+from framelens.store.model_records import confirm_download, confirmed_downloads
 from framelens.video.worker_pool import DecoderWorker
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class HubModel(Generic[Referred]):
 
     def confirm_download(self) -> None:
         """Have the model downloaded when it is needed. Raises StorageError."""
-        confirmed_downloads(self._settings.data_dir).save(self._model.hub_id, True)
+        confirm_download(self._settings.data_dir, self._model.hub_id)
 
     def fetch(self, on_progress: ProgressListener, cancel: threading.Event) -> Path:
         """Return the folder of the model, downloading it if that was confirmed. Raises AppErrors."""

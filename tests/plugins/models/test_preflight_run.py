@@ -160,7 +160,7 @@ def test_settings_that_vllm_has_not_are_told_with_what_helps(tiny_text: Path) ->
     assert keys(tiny_text, {"dtype": "int8"}) == ["vllm_dtype_quantized"]
     (found,) = preflight.preflight(replace(config.load({}), model_path=str(tiny_text)), {"dtype": "int8"})
     assert '"auto", "half", "float16"' in notice_text(found.notice, "en"), "a list in words"
-    assert keys(tiny_text, {"max_model_length": 5}) == ["vllm_argument_unknown"]
+    assert keys(tiny_text, {"max_model_length": 5}) == ["vllm_argument_misspelt"]
 
 
 def test_an_engine_elsewhere_is_not_judged() -> None:

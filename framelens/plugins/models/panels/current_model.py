@@ -14,7 +14,7 @@ from framelens.i18n import notice_text, t
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
 from framelens.services.readiness import Readiness, readiness
-from framelens.store.model_records import confirmed_downloads
+from framelens.store.model_records import confirm_download
 
 _POLL_SECONDS = 2.0
 """Interval between two polls."""
@@ -116,7 +116,7 @@ def _start_words(now: Readiness) -> str:
 def _on_start(now: Readiness) -> None:
     with page_state().catching_errors():
         if now.model:
-            confirmed_downloads(services().settings.data_dir).save(now.model.model, True)
+            confirm_download(services().settings.data_dir, now.model.model)
         services().switcher.start_engine()
 
 

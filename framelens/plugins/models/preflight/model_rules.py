@@ -24,7 +24,7 @@ _ENDINGS = (
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
 _NUM_SHOWN = 5
 """Files that a finding names."""
-_BY_ITSELF = ("vllm_argument_unknown", "vllm_argument_type", "vllm_argument_choice", "vllm_argument_range")
+_BY_ITSELF = tuple(f"vllm_argument_{one}" for one in ("misspelt", "unknown", "type", "choice", "range"))
 
 
 # ---- settings, name and folder ---------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -21,6 +20,7 @@ from framelens.api.programs import VIEWER, ServicesDep
 from framelens.core import own_version
 from framelens.core.codec import to_document
 from framelens.core.errors import AppError, InputError
+from framelens.core.spelling import closest
 from framelens.i18n import labelled, sentences, t
 from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
 from framelens.plugins.server.v1.access import Access, problem_response
@@ -125,12 +125,13 @@ def _check_query(request: Request) -> None:
 
 
 def _unknown(kind: Literal["parameter", "field"], place: Sequence[Any], known: Sequence[str]) -> dict[str, Any]:
-    """Return the error about a name that doesn't exist, with the nearest known name."""
+    """Return the error about a name that doesn't exist, with the known name that is probably meant, or all of them."""
     *where, name = place
     name = str(name)[:80]
-    nearest = difflib.get_close_matches(name, known, 1, 0.0)
-    misspelt = f"{kind}_misspelt" if nearest else f"{kind}_unknown"
-    return {"type": misspelt, "loc": (*where, name), "ctx": {"nearest": "".join(nearest)}}
+    nearest = closest(name, known)
+    outcome = "misspelt" if nearest else "unknown" if known else "none"
+    context = {"nearest": nearest or "", "known": ", ".join(known)}
+    return {"type": f"{kind}_{outcome}", "loc": (*where, name), "ctx": context}
 
 
 def get_about(services: ServicesDep) -> About:

@@ -1,0 +1,25 @@
+"""Spelling of names: the known name that is probably meant by a wrong name."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_LEAST_BEGUN = 3
+"""Letters by which a word is recognised as the beginning of another word."""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that begins with `word` or resembles it, or None.
+
+    Capitals, dashes and underscores make no difference.
+
+    >>> closest("gpu-memory", ["max_num_seqs", "gpu_memory_utilization"]), closest("num_ctx", ["numa_bind"])
+    ('gpu_memory_utilization', None)
+    """
+    plain, by_plain = _plain(word), {_plain(one): one for one in known}
+    begun = sorted((one for one in by_plain if len(plain) >= _LEAST_BEGUN and one.startswith(plain)), key=len)
+    found = begun or get_close_matches(plain, by_plain, n=1)
+    return by_plain[found[0]] if found else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "-").lstrip("-")

@@ -29,6 +29,7 @@ PAIRS = [
 ]
 # Variables that vLLM itself reads, not settings of FrameLens.
 ENGINE_VARIABLES = {
+    "VLLM_CACHE_ROOT",
     "VLLM_CPU_KVCACHE_SPACE",
     "VLLM_CPU_OMP_THREADS_BIND",
     "VLLM_USE_MODELSCOPE",

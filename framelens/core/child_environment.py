@@ -33,6 +33,7 @@ _ENGINE = (
     *("CUDA", "CUDNN_", "CUBLAS", "NVIDIA_", "NVCC_", "NV_", "NCCL_", "GPU_", "ROC", "HIP_", "HSA_", "AMD_", "AITER_"),
     *("MIOPEN_", "RCCL_", "ZE_", "SYCL_", "ONEAPI_", "ONEDNN_", "DNNL_", "CCL_", "ATEN_", "CPU_VISIBLE_", "NUMBA_"),
     *("GLOO_", "UCX_", "RAY_", "MASTER_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "TP_SOCKET_", "FI_", "IB_"),
+    *("ASCEND_", "HCCL_", "ATB_", "MUSA_"),
     *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
     *("MAX_JOBS", "NO_PROXY"),
 )

@@ -37,6 +37,7 @@ NEEDED = {
     "LD_LIBRARY_PATH": "/opt/lib",
     "OMP_NUM_THREADS": "2",
     "CUDA_VISIBLE_DEVICES": "1",
+    "ASCEND_OPP_PATH": "/usr/local/Ascend/opp",
     "NCCL_DEBUG": "INFO",
     "VLLM_LOGGING_LEVEL": "DEBUG",
     "HF_HOME": "/models",

@@ -237,11 +237,20 @@ def test_words_are_quoted_without_markup(status: int, body: Any, key: str, reaso
         ("CUDA out of memory. Tried to allocate 640.00 MiB", "cuda_out_of_memory"),
         ("CUDA error: no kernel image is available for execution on the device", "no_kernel_image"),
         ("Input type (c10::BFloat16) and bias type (float) should be the same", "dtypes_mixed"),
-        ("EngineCore encountered an issue. See stack trace (above) for the root cause.", "engine_refused"),
+        ("EngineCore encountered an issue. See stack trace (above) for the root cause.", "engine_model_ended"),
     ],
 )
 def test_engine_breakdown_answer_reads_like_its_log(message: str, key: str) -> None:
     assert key_of(500, {"error": {"message": message, "type": "InternalServerError", "code": 500}}) == key
+
+
+def test_saturation_that_is_labelled_a_quota_is_retried() -> None:
+    words = {
+        "message": "当前分组上游负载已饱和，请稍后再试",
+        "type": "insufficient_quota",
+        "code": "insufficient_quota",
+    }
+    assert key_of(429, {"error": words}) == "engine_busy"
 
 
 def test_error_in_stream_has_the_status_that_was_sent() -> None:

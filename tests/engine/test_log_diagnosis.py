@@ -146,6 +146,75 @@ WORDS = [
         "ERROR: [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use",
     ),
     ("cpu_out_of_memory", "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
+    # Reports of users: other devices and versions, and what a full or foreign system says.
+    ("cuda_out_of_memory", "RuntimeError: NPU out of memory. Tried to allocate 23.16 GiB (NPU 3; 60.96 GiB total"),
+    ("cuda_out_of_memory", "RuntimeError: MPS backend out of memory (MPS allocated: 16.00 GB"),
+    ("cuda_out_of_memory", "RuntimeError: CUDA driver error: out of memory"),
+    ("cuda_out_of_memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    (
+        "cuda_out_of_memory",
+        "torch.distributed.DistBackendError: NCCL error in: x.hpp:268, unhandled cuda error, NCCL version 2.27.3\n"
+        "ncclUnhandledCudaError: Call to CUDA function failed.\nLast error:\nCuda failure 2 'out of memory'",
+    ),
+    (
+        "gpu_memory_taken",
+        "AssertionError: Error in memory profiling. Initial free memory 22.1 GiB, current free memory 22.9 GiB. This "
+        "happens when other processes sharing the same container release GPU memory",
+    ),
+    (
+        "shared_memory_full",
+        "torch.distributed.DistBackendError: NCCL error in: x.hpp:268, unhandled system error, NCCL version 2.21.5\n"
+        "Last error:\nError while creating shared memory segment /dev/shm/nccl-xxxxx (size 7340384)",
+    ),
+    ("shared_memory_full", "NCCL WARN Error: failed to extend /dev/shm/nccl-3Yx9zw to 33030532 bytes\nNCCL error: x"),
+    ("shared_memory_full", "RuntimeError: unable to mmap 1056 bytes from file </torch_2190_1>: Cannot allocate memory"),
+    ("no_kernel_image", "torch.AcceleratorError: HIP error: invalid device function"),
+    ("no_kernel_image", "`ptxas` stderr:\nptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'"),
+    ("gpu_driver_old", "CUDA error: the provided PTX was compiled with an unsupported toolchain."),
+    ("gpu_driver_old", "Error 804: forward compatibility was attempted on non supported HW"),
+    ("gpu_driver_old", "ImportError: /lib/libcuda.so.1: undefined symbol: cuTensorMapEncodeTiled"),
+    ("gpu_missing", "RuntimeError: No HIP GPUs are available"),
+    ("gpu_missing", "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized"),
+    ("gpu_missing", "ImportError: libcuda.so.1: cannot open shared object file: No such file or directory"),
+    (
+        "machines_not_connected",
+        "torch.distributed.DistBackendError: NCCL error in: x.cpp:1970, unhandled cuda error, NCCL version 2.20.5\n"
+        "Last error:\nCuda failure 'peer access is not supported between these two devices'",
+    ),
+    ("machines_not_connected", "DistNetworkError: The client socket has timed out after 600000ms while trying to"),
+    ("machines_not_connected", "RuntimeError: [/gloo/transport/tcp/pair.cc:534] Connection closed by peer [10.0.0.2]"),
+    ("attention_unsupported", "RuntimeError: FlashAttention only supports Ampere GPUs or newer."),
+    ("fp8_unsupported", "ValueError: type fp8e4nv not supported in this architecture. The supported fp8 dtypes are"),
+    ("quantization_misaligned", "Weight output_size_per_partition = 1710 is not divisible by min_thread_n = 64."),
+    ("quantization_misaligned", "The output_size of gate's and up's weight = 192 is not divisible by weight"),
+    (
+        "architecture_unsupported",
+        "FooVL has no vLLM implementation and the Transformers implementation is not compatible",
+    ),
+    (
+        "devices_too_few",
+        "The number of required GPUs exceeds the total number of available GPUs in the placement group.",
+    ),
+    ("model_files_missing", "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't"),
+    ("model_files_missing", "ValueError: Invalid repository ID or local directory specified: '/models/x'."),
+    ("weights_broken", "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central"),
+    ("weights_broken", "_pickle.UnpicklingError: invalid load key, 'v'."),
+    ("compiler_missing", "/usr/bin/ld: cannot find -lcuda: No such file or directory\ncollect2: error: ld returned 1"),
+    ("compiler_missing", "RuntimeError: Could not find nvcc and default cuda_home='/usr/local/cuda' doesn't exist"),
+    ("compiler_missing", "FileNotFoundError: [Errno 2] No such file or directory: 'ninja'"),
+    ("packages_mismatched", "ImportError: /venv/vllm/_C.abi3.so: undefined symbol: _ZN3c106ivalue14ConstantString6"),
+    ("packages_mismatched", "ImportError: libcudart.so.12: cannot open shared object file: No such file or directory"),
+    ("packages_mismatched", "AttributeError: '_OpNamespace' '_C' object has no attribute 'silu_and_mul'"),
+    ("packages_mismatched", "AttributeError: Qwen2Tokenizer has no attribute all_special_tokens_extended"),
+    ("packages_mismatched", "ImportError: cannot import name 'Qwen2_5_VLForConditionalGeneration' from 'transformers'"),
+    ("system_limit", "OSError: [Errno 24] Too many open files"),
+    ("system_limit", "RuntimeError: can't start new thread"),
+    ("system_limit", "OpenBLAS blas_thread_init: pthread_create failed for thread 3 of 64: Resource temporarily"),
+    ("files_refused", "OSError: [Errno 28] No space left on device: '/root/.cache/vllm/torch_compile_cache/1d'"),
+    ("files_refused", "PermissionError: [Errno 13] Permission denied: '/.cache'"),
+    ("files_refused", "OSError: [Errno 30] Read-only file system: '/root/.cache/vllm'"),
+    ("engine_port_taken", "port: 29500, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use"),
+    ("engine_port_taken", "zmq.error.ZMQError: Address already in use (addr='tcp://127.0.0.1:5570')"),
 ]
 
 
@@ -177,6 +246,30 @@ def test_nothing_is_found_in_the_log_of_an_engine_that_is_well(name: str) -> Non
     assert "Application startup complete" in log
     assert match_failure(log, "m") is None
     assert diagnose(log, 0, model="m", was_ready=True).key == "engine_died"
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "WARNING Failed to import from vllm._C with ImportError('libcudart.so.12: cannot open shared object file')",
+        "WARNING could not write usage stats: [Errno 13] Permission denied: '/.config'",
+        "Retrying after OSError(24, 'Too many open files')",
+    ],
+)
+def test_warnings_beside_the_cause_are_not_the_cause(warning: str) -> None:
+    log = f"{warning}\n{CORE}Traceback (most recent call last):\n{CORE}  File x\n{CORE}OverflowError: too big"
+    assert diagnose(log, 1, model="m").values["cause"] == "OverflowError: too big"
+
+
+def test_log_lines_of_older_versions_have_causes_too() -> None:
+    old = "ERROR 05-10 16:00:15 [core.py:396] "
+    log = f"{old}Traceback (most recent call last):\n{old}  File x\n{old}OverflowError: too big"
+    assert diagnose(log, 1, model="m").values["cause"] == "OverflowError: too big"
+
+
+def test_words_that_begin_on_the_next_line_are_shown() -> None:
+    log = "Traceback (most recent call last):\n  File x\nRuntimeError: \n    The moon is full.\n"
+    assert diagnose(log, 1, model="m").values["cause"] == "RuntimeError: The moon is full."
 
 
 def test_a_port_that_was_taken_and_replaced_is_no_cause() -> None:

@@ -12,14 +12,16 @@ from typing import Literal
 
 Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
-    "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "many_tokens", "large",
-    "not_loaded",
+    "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "template", "crash",
+    "many_tokens", "large", "not_loaded",
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable picture, so
 many bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or
 an unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law;
-or a proxy can't reach the engine, or doesn't wait longer for it. "many_tokens" and "large" are `context` and `bytes` in
-words that also describe a limit per minute, "not_loaded" is `model` in words that also describe a starting engine."""
+or a proxy can't reach the engine, or doesn't wait longer for it; or no prompt can be made, since the model's chat
+template is missing or broken; or the process of the model has ended. "many_tokens" and "large" are `context` and
+`bytes` in words that also describe a limit per minute, "not_loaded" is `model` in words that also describe a starting
+engine."""
 _PICTURE = r"(?:image|picture|photo|media (?:item|part))s?"
 _COUNT = (
     r"(?<![A-Za-z])(?P<limit>\d{1,4})\b"
@@ -116,6 +118,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"content(?:\W.*)?(?:should|must) be (?:a )?(?:valid )?str|valid string\b.{0,40}?\bcontent"
                  r"|content\b.{0,12}?expected (?:a )?string, (?:but )?got|can only concatenate str"
                  r"|content\b.{0,16}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
+    ("pictures", r"image tokens to 0 placeholders|found 0 prompt placeholders|tokens do not match: tokens: 0\b"),
     ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?!enough)"
                  r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
     ("pictures", r"\bcontent\b.{0,60}?\bstr type expected"),
@@ -159,6 +162,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                 r"|reduce (?:the length|your message size)"),
     ("context", r"\b(?:message|prompt|input)s? length (?:is )?too (?:large|big|great)"
                 r"|\bcontext (?:\w+ )?(?:is )?full\b"),
+    ("busy", r"负载.{0,4}饱和"),  # new-api labels it as a quota
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
               r"|exceeded (?:\w+ ){0,3}credits?\b"
               r"|exceeded (?:your current|\w+'s|the|my) quota|free allocated quota"
@@ -167,7 +171,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|spending limit|\bkey limit exceeded|budget (?:has been |is )?exceeded|\bover budget\b"
               r"|reached the set \w+ limit"
               r"|free tier\b.{0,40}?\bexhausted|free_?tier_?only|(?:monthly|weekly|usage|spend) (?:usage )?limit"
-              r"|[额余](?:度|额|量)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
+              r"|[额余](?:度|额|量)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|使用上限|arrearage|good standing"),
     ("model", r"无可用渠道|no available channel|model[ ._]?access[ ._]?denied"
               r"|(?:not (?:allowed|authori[sz]ed|permitted|entitled) to|can only) (?:access|use|call) "
               r"(?:\w+ )?models?\b"
@@ -201,6 +205,11 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                r"|\bflagged (?:as|by|for)\b|\bmoderation\b"
                r"|considered high risk|content exists risk|prohibited_?content|内容安全|敏感[词内信]|违规|不合规"
                r"|审核|不安全或敏感"),
+    ("template", r"chat[_ ]template\b.{0,60}?(?:no longer allowed|not set|missing|not (?:found|define))"
+                 r"|template error|(?:prompt|chat|jinja) template\b.{0,60}?error|error rendering prompt"
+                 r"|is not callable: null at row|raise_exception\("),
+    ("crash", r"runner (?:process )?has (?:terminated|unexpectedly stopped)|\bmodel has crashed\b|enginedeaderror"
+              r"|remote server unixsocket\S* closed|enginecore encountered an issue|\bpost predict: .{0,80}?\beof\b"),
     # The number of bytes.
     ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big)"
               r"|(?:entity|payload|body)(?: \w+){0,2}[_ ]too[_ ]long"),
@@ -239,7 +248,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"\bdecommissioned\b|\bmodel\b.{0,60}?\bblocked at the (?:organization|project)"),
     ("model", r"(?:no such|unknown|unrecogni[sz]ed) model\b|\bmodel identifier\b"
               r"|(?:invalid|not a valid) model (?:id|name)|model disabled"
-              r"|invalid model ?[:=\"'`“]"
+              r"|invalid model ?[:=\"'`“]|allowed now, your model"
               r"|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
               r"|(?:\bun|\bnot )supported model\b|model not support\b|no model named|model is required"

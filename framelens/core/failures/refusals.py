@@ -59,6 +59,8 @@ _ERROR_ANSWER = re.compile(
 )
 _SIZES = frozenset({"context", "bytes", "picture_count", "single_picture"})
 """Meanings about the size of a request, which words in a picture hardly have."""
+_FAILED_DEPENDENCY = 424
+"""With it, Text Generation Inference reports that the model failed."""
 _BARE_NUMBER = re.compile(r"^\d+$", re.MULTILINE)
 """A code next to the words."""
 _WAIT = re.compile(r"(?:again|retry) (?:in|after)((?: ?\d+(?:\.\d+)? ?(?:ms|millis\w*|h|m|s)[a-z]*,?)+)", re.IGNORECASE)
@@ -68,7 +70,7 @@ _UNIT_SECONDS = {"ms": 0.001, "millis": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 _KEYS: Mapping[Meaning, str] = {
     "key": "engine_key_rejected", "quota": "engine_no_credit", "filter": "engine_filtered", "tools": "engine_no_tools",
-    "path": "engine_path_unknown", "place": "engine_not_allowed",
+    "path": "engine_path_unknown", "place": "engine_not_allowed", "template": "engine_no_template",
 }  # fmt: skip
 
 
@@ -283,7 +285,8 @@ def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
         meaning = _STATUS_MEANINGS.get(status)
     if meaning == "path" and _NAMES_MODEL.search(refusal.said):
         meaning = "model"
-    known = match_failure(refusal.searched, model) if meaning is None and model and not 300 <= status < 500 else None
+    broke_down = not 300 <= status < 500 or status == _FAILED_DEPENDENCY
+    known = match_failure(refusal.searched, model) if model and broke_down and meaning in (None, "crash") else None
     return known or _error(meaning, limit, refusal)
 
 
@@ -321,7 +324,9 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             return errors.EngineTimeout("engine_gateway_timeout", **about)
         case "quota" if (wait := _wait_in(said)) is not None:  # a limit a minute in the same words
             return errors.EngineBusy("engine_busy", wait_seconds=wait, **about)
-        case "key" | "quota" | "filter" | "tools" | "path" | "place":
+        case "crash":
+            return errors.EngineBrokeOff("engine_model_ended", **about)
+        case "key" | "quota" | "filter" | "tools" | "path" | "place" | "template":
             return errors.EngineError(_KEYS[meaning], **about)
         case None if refusal.meant_status in _UNFORMED:
             return errors.FormatRefused("engine_refused", **about)

@@ -12,7 +12,8 @@ from framelens.core.errors import EngineError
 from framelens.core.failures.failure_patterns import match_failure
 from framelens.core.redaction import redact
 
-_PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
+_LOGGED = r"[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?"
+_PREFIX = re.compile(rf"^(?:\([^()]*pid=\d+\) ?(?:{_LOGGED})?|{_LOGGED})")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")
 _WRAPPERS = (
     "Engine core initialization failed",
@@ -119,4 +120,6 @@ def _message(line: str, following: list[str]) -> str:
         said = next((text.strip() for text in following if text.strip().startswith(("Value error", "Assertion"))), "")
         said = said or " ".join(text.strip() for text in following)
         return re.sub(r"^Value error, | \[type=.*", "", said)
+    if line.rstrip().endswith(":"):  # the words begin on the next line
+        return " ".join(text.strip() for text in (line, *following) if text.strip())
     return line.strip()

@@ -2,7 +2,7 @@
 
 Engines and gateways send the text as a list of parts, `null` for a delta, a whole message or bare text in its place,
 and reasoning under several names; the client accepts all of these and warns when they are used. Reasoning is put under
-`reasoning_content`; a model's own refusal becomes the answer.
+`reasoning_content`; a model's own refusal becomes the answer; a `function_call` of former versions is a tool call.
 """
 
 from collections.abc import Mapping
@@ -43,6 +43,8 @@ def _choice(choice: Mapping[str, Any], *, is_whole: bool) -> dict[str, Any]:
     reasoning = next((one for one in apart if one and isinstance(one, str)), reasoning)
     reasoning = reasoning or _content(delta.get("reasoning_details"))[1]
     kept = {name: value for name in ("role", "tool_calls") if (value := delta.get(name))}
+    if isinstance(called := delta.get("function_call"), dict):
+        kept.setdefault("tool_calls", [{"index": 0, "type": "function", "function": called}])
     reason = finish_reason(choice)
     return {
         "index": 0,

@@ -53,7 +53,8 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._bare = b""
-        self._has_events = self._has_ended = self._has_reason = False
+        self._has_events = self._has_ended = self._has_reason = self._has_choices = False
+        self._foreign = ""  # the first event of another API
         self._pieces: list[str] = []
         self._half = ""  # the escape of half a character, whose other half is in the next event
 
@@ -79,7 +80,11 @@ class EventDecoder:
             if said.lower() in _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
                 continue
             data = self._checked(event.event, self._joined(event.data))
+            if data and "choices" not in data and data.get("type") not in _KEEP_ALIVE:
+                self._foreign = self._foreign or event.data
             yield _event(self._unrepeated(normal_chunk(data), data))
+        if self._foreign and not self._has_choices:
+            raise ValueError(said_in(self._foreign))
         if not self._has_events:
             for event in self._bare_events():
                 yield event
@@ -115,6 +120,7 @@ class EventDecoder:
                 raise ValueError(said_in(bare))
             raise _refusal(bare if data is None else data)
         choices = data.get("choices")
+        self._has_choices = self._has_choices or "choices" in data
         if "choices" not in data and match_refusal(said_in(sent), is_faulty=False)[0]:
             raise _refusal(data)  # under keys that aren't known
         for choice in choices if isinstance(choices, list) else ():

@@ -1,6 +1,7 @@
 """Streamed chat requests: pieces of text, then the whole Reply; a cancel event takes effect within 0.1 s.
 
 Reasoning is never part of the text, whether the engine sends it apart or within the answer (`framelens.llm.reasoning`).
+These requests offer no tools, but some gateways answer a schema with the call of a tool, whose arguments are the text.
 
 A request runs as a task on the loop of `framelens.http_client.client`, because only a task can be cancelled while it
 waits for a token. Cancelling closes the connection, and vLLM then aborts the request.
@@ -69,7 +70,7 @@ class _PartialReply:
     """Accumulator of the received pieces. LangChain's sum of chunks costs more the longer the answer is."""
 
     def __init__(self) -> None:
-        self._whole = self._apart = ""
+        self._whole = self._apart = self._called = ""
         self._split = SplitAnswer("")
         self._reason = ""
         self._usage: Usage | None = None
@@ -82,8 +83,9 @@ class _PartialReply:
         return replace(piece, reasoning=apart + piece.reasoning)
 
     def end(self) -> AnswerPiece:
-        """Return the text that was held back because it could have become a mark of reasoning, or was sent as such."""
-        self._whole = self._whole if self._whole.strip() else answer_in(self._apart)
+        """Return the text that was held back as a possible mark of reasoning, or that was sent as something else."""
+        if not self._whole.strip():
+            self._whole = self._called or answer_in(self._apart)
         return self._separate(self._whole)
 
     def _note(self, chunk: AIMessageChunk) -> str:
@@ -91,6 +93,7 @@ class _PartialReply:
         text, apart = str(chunk.text), _reasoning(chunk)
         self._whole += text
         self._apart += apart
+        self._called += "".join(str(call["args"] or "") for call in chunk.tool_call_chunks)
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
         if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])

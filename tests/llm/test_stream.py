@@ -414,6 +414,7 @@ def raw(data: object) -> str:
 
 RED, STOP, DONE = event(delta={"content": "red"}), event(delta={}, finish_reason="stop"), "data: [DONE]\n\n"
 THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "json_tool_call", "arguments": "red"}}
 
 
 @pytest.mark.parametrize(
@@ -438,6 +439,9 @@ THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
         (event(message={"content": "red"}, finish_reason="stop") + DONE, ""),
         (event(text="red", finish_reason="stop") + DONE, ""),
         (event(delta={"refusal": "red"}) + STOP, ""),
+        (event(delta={"content": None, "tool_calls": [CALLED]}) + event(delta={}, finish_reason="tool_calls"), ""),
+        (event(delta={"function_call": {"name": "x", "arguments": "red"}}) + STOP, ""),
+        (RED + event(delta={"tool_calls": [CALLED]}) + event(delta={}, finish_reason="tool_calls"), ""),
         (RED + raw({"choices": [{"index": 1, "delta": {"content": "blue"}}]}) + STOP + DONE, ""),
         (raw({"id": None, "created": 1.5, "model": None, "choices": [{"delta": {"content": "red"}}]}) + DONE, ""),
         (event(delta={"content": [{"type": "text", "text": "red"}]}) + STOP, ""),
@@ -462,6 +466,24 @@ def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> 
             except StopIteration as end:
                 assert (end.value, thoughts) == (Reply("red", "stop", None), reasoning)
                 break
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        raw({"type": "message_start", "message": {}}) + raw({"type": "content_block_delta", "delta": {"text": "red"}}),
+        raw({"type": "response.output_text.delta", "delta": "red"}) + raw({"type": "response.completed"}),
+        raw({"candidates": [{"content": {"parts": [{"text": "red"}]}, "finishReason": "STOP"}]}),
+        raw({"output": {"choices": [{"message": {"content": "red"}}]}, "usage": {"input_tokens": 1}}),
+    ],
+)
+def test_stream_of_another_api_is_no_broken_answer(sent: str) -> None:
+    with serve(streaming(sent)) as server, pytest.raises(EngineError) as raised:
+        all_of(chat_of(server))
+    assert raised.value.key == "engine_garbage"
+    with serve(streaming(raw({"type": "ping"}))) as server, pytest.raises(EngineError) as raised:
+        all_of(chat_of(server))
+    assert raised.value.key == "engine_broke_off"
 
 
 @pytest.mark.parametrize(

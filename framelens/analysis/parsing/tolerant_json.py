@@ -34,9 +34,10 @@ _SYNONYMS = {"summary": "overview", "answer": "reply"}
 _SCHEMA_TYPES = ("object", "array", "string", "integer", "number")
 _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
-_ESCAPED_OPENING = re.compile(r"[{\[]\s*\\[\"n]")
+_ESCAPED_OPENING = re.compile(r"[^{]*?[{\[]\s*\\[\"n]")
 _FENCE = re.compile(r"```\w*")
 _MOST_ATTEMPTS = 24  # openings of JSON to try
+_MOST_WRAPPERS = 3  # objects or lists around an answer
 
 
 class TolerantJson:
@@ -230,6 +231,27 @@ def _holds_any(value: Any) -> bool:
     return isinstance(value, dict) and (is_entry(value) or any(map(canonical, value)))
 
 
+def _unwrapped(value: Any, depth: int = 0) -> Any:
+    """Return the answer that an object wraps, such as the arguments of a tool's call, or `value` itself.
+
+    Objects that hold another part of an answer beside it wrap nothing.
+    """
+    if depth >= _MOST_WRAPPERS or _holds_lists(value):
+        return value
+    if isinstance(value, list):
+        return _unwrapped(value[0], depth + 1) if len(value) == 1 and not is_entry(value[0]) else value
+    for key, one in value.items() if isinstance(value, dict) else ():
+        found = find(one) if isinstance(one, str) and one.lstrip().startswith("{") else None
+        inner = _unwrapped(found.value if found else one, depth + 1)
+        if _holds_lists(inner) and not any(canonical(other) for other in value if other != key):
+            return inner
+    return value
+
+
+def _holds_lists(value: Any) -> bool:
+    return isinstance(value, dict) and any(canonical(key) and isinstance(one, list) for key, one in value.items())
+
+
 def find(text: str) -> FoundJson | None:
     """Return the JSON of an answer, or None if the text contains no JSON."""
     try:
@@ -239,11 +261,12 @@ def find(text: str) -> FoundJson | None:
     if isinstance(value, str) and value != text:  # JSON inside a string
         inner = find(value.strip())
         return inner and FoundJson(inner.value, inner.is_cut, True)
-    return FoundJson(value) if isinstance(value, (dict, list)) else None
+    inner = _unwrapped(value)
+    return FoundJson(inner, is_odd=inner is not value) if isinstance(value, (dict, list)) else None
 
 
 def _among_words(text: str) -> FoundJson | None:
-    if _ESCAPED_OPENING.search(text):  # JSON escaped as for a string, without the string's quotes
+    if _ESCAPED_OPENING.match(text):  # JSON escaped as for a string, without the string's quotes
         text = text.replace("\\n", "\n").replace('\\"', '"')
     pieces: dict[str, Any] = {}  # by their text
     first, at, is_cut, is_odd = 0, 0, False, False
@@ -253,7 +276,8 @@ def _among_words(text: str) -> FoundJson | None:
         if not opening:
             break
         reading = TolerantJson(text, opening.start())
-        value = reading.value()
+        whole = reading.value()
+        value = _unwrapped(whole)
         if is_schema(value):
             schema, at = FoundJson(value, reading.is_cut, is_odd=True), reading.at
             continue
@@ -261,7 +285,7 @@ def _among_words(text: str) -> FoundJson | None:
             at = opening.start() + 1
             continue
         first = first if pieces else opening.start()
-        at, is_odd = reading.at, is_odd or reading.is_odd or bool(pieces)
+        at, is_odd = reading.at, is_odd or reading.is_odd or bool(pieces) or value is not whole
         piece = text[opening.start() : at].rstrip()
         if value in pieces.values() or any(one.startswith(piece) for one in pieces):
             continue  # the model repeats itself, perhaps up to its limit of tokens

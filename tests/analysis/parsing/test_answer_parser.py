@@ -63,6 +63,24 @@ def test_form_in_place_of_an_answer_says_nothing(answer: str) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
+        f'<tool_call>\n{{"name": "report", "arguments": {ANSWER}}}\n</tool_call>',
+        f'<tool_call>\n{{"name": "report", "arguments": {json.dumps(ANSWER)}}}\n</tool_call>',
+        f'[TOOL_CALLS][{{"name": "report", "arguments": {ANSWER}}}]',
+        f"<function=report>{ANSWER}</function>",
+        json.dumps({"type": "function", "function": {"name": "report", "parameters": PART}}),
+        json.dumps([{"answer": PART}]),
+        json.dumps({"type": "object", "properties": PART}),
+    ],
+)
+def test_answer_within_a_call_of_a_tool_is_read(answer: str) -> None:
+    found, plain = reading(answer), reading(PART)
+    assert replace(found, troubles=()) == replace(plain, troubles=())
+    assert found.findings == FOUND and found.troubles == ("odd_form",)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
         "I'm sorry, but I can't help with that request.",
         "Sorry, I cannot assist with that.",
         "I am unable to provide a description of these images.",

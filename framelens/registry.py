@@ -249,7 +249,13 @@ def _state(name: str, version: str, find: Callable[[], Any]) -> PluginState:
 
 
 def leave_out(plugin: Plugin, part: str, reason: str | BaseException) -> None:
-    """Name a part of a plugin that isn't used, and why: in the log, and for `left_out`."""
+    """Name a part of a plugin that isn't used, and why: in the log, and for `left_out`.
+
+    Raises:
+        KeyboardInterrupt: The reason is a Ctrl-C, which Python wraps while it makes a class or loads an extension.
+    """
+    if isinstance(reason, BaseException) and isinstance(reason.__cause__, KeyboardInterrupt):
+        raise reason.__cause__
     said = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
     if (plugin.name, part) not in _left_out:  # pages ask again and again
         log.warning("plugin %s: %s is left out: %s", plugin.name, part, said, exc_info=not isinstance(reason, str))

@@ -63,7 +63,13 @@ def _make(path: Path) -> None:
         environment = {**engine_environment(), "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
         try:
             done = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_SECONDS,
+                check=True,
+                process_group=0,  # Ctrl-C in the terminal is handled by this process alone
             )
             log.info("asked the installed engines: %s", done.stderr.decode(errors="replace")[-2000:])
         except subprocess.SubprocessError as error:

@@ -76,6 +76,7 @@ def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
             stderr=subprocess.PIPE,
             env=reader_environment(),
             check=False,
+            process_group=0,  # Ctrl-C in the terminal is handled by this process alone
         )
     for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
         _log.warning("import of %r: %s", name, line)

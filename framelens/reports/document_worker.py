@@ -66,7 +66,14 @@ def write(name: str, writer: str, analysis: Analysis, language: Language, *, app
             extent,
             str(_MEMORY_BYTES),
         ]
-        with subprocess.Popen(command, stdin=source, stdout=target, stderr=said, env=reader_environment()) as child:
+        with subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=target,
+            stderr=said,
+            env=reader_environment(),
+            process_group=0,  # Ctrl-C in the terminal is handled by this process alone
+        ) as child:
             try:
                 if not _ends(child):
                     raise too_heavy

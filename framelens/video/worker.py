@@ -13,6 +13,7 @@ import faulthandler
 import gc
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -217,6 +218,9 @@ def serve(
         files_of: Returns the paths that a request reads.
         begin: Starts the processes that a request needs, before the sandbox, and returns its messages.
     """
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # a service manager sends it to all processes; the parent ends this one
     damage.watch()
     faulthandler.enable()
     output = limits.private_output()

@@ -25,6 +25,7 @@ def start_worker(*options: str, module: str = DECODER) -> WorkerProcess:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**_ONE_THREAD, **reader_environment()},
+        process_group=0,  # Ctrl-C in the terminal is handled by this process alone
     )
 
 

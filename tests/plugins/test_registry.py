@@ -465,3 +465,12 @@ def test_all_plugins_resume_whatever_one_does(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(registry, "loaded", lambda _, name: {"broken": fail, "fine": resumed.append}[name])
     registry.resume("services")
     assert resumed == ["services"]
+
+
+def test_interrupt_while_a_plugin_loads_is_no_fault() -> None:
+    wrapped = RuntimeError("Error calling __set_name__")
+    wrapped.__cause__ = KeyboardInterrupt()
+    plugin = next(iter(registry.used()))
+    with pytest.raises(KeyboardInterrupt):
+        registry.leave_out(plugin, "part", wrapped)
+    assert "part" not in registry.left_out(plugin.name)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +36,20 @@ def idle_worker() -> psutil.Process:
 
 def has_decoders(child: psutil.Process) -> bool:
     return any("libavcodec" in one.path for one in child.memory_maps())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_signals_to_all_processes_spare_the_decoder(waiting: psutil.Process) -> None:
+    assert os.getpgid(waiting.pid) != os.getpgrp()  # the terminal's Ctrl-C
+    until = time.monotonic() + 20
+    while not int(_ignored(waiting.pid), 16) & 1 << (signal.SIGTERM - 1):  # a service manager's end
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def _ignored(pid: int) -> str:
+    (mask,) = re.findall(r"^SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.MULTILINE)
+    return mask
 
 
 @pytest.mark.slow

@@ -210,6 +210,12 @@ WORDS = [
     ("system_limit", "OSError: [Errno 24] Too many open files"),
     ("system_limit", "RuntimeError: can't start new thread"),
     ("system_limit", "OpenBLAS blas_thread_init: pthread_create failed for thread 3 of 64: Resource temporarily"),
+    ("pinned_memory_off", "RuntimeError: UVA is not available"),
+    (
+        "kernel_too_large",
+        "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 263168, Hardware limit: "
+        "232448. Reducing block sizes or `num_stages` may help.",
+    ),
     ("files_refused", "OSError: [Errno 28] No space left on device: '/root/.cache/vllm/torch_compile_cache/1d'"),
     ("files_refused", "PermissionError: [Errno 13] Permission denied: '/.cache'"),
     ("files_refused", "OSError: [Errno 30] Read-only file system: '/root/.cache/vllm'"),
@@ -254,6 +260,7 @@ def test_nothing_is_found_in_the_log_of_an_engine_that_is_well(name: str) -> Non
         "WARNING Failed to import from vllm._C with ImportError('libcudart.so.12: cannot open shared object file')",
         "WARNING could not write usage stats: [Errno 13] Permission denied: '/.config'",
         "Retrying after OSError(24, 'Too many open files')",
+        "INFO 10-27 [shm_broadcast.py:466] No available shared memory broadcast block found in 60 seconds.",
     ],
 )
 def test_warnings_beside_the_cause_are_not_the_cause(warning: str) -> None:

@@ -131,6 +131,11 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("ray_unsupported", (r"current platform (?P<platform>\S+) does not support ray",)),
     ("ray_missing", (r"Failed to import Ray", r"Ray is not installed")),
+    ("pinned_memory_off", (r"UVA is not available",)),
+    (
+        "kernel_too_large",
+        (r"(?P<detail>out of resource: shared memory, Required: \d+, Hardware limit: \d+)",),
+    ),
     ("cuda_fork", (r"[Cc]annot re-initialize CUDA in forked subprocess",)),
     (
         "architecture_unsupported",

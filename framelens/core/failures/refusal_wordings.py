@@ -123,7 +123,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                  r"(?:\w+ ){0,2}\W?(?:vision|image)\b"),
     ("pictures", r"\bcontent\b.{0,60}?\bstr type expected"),
     ("pictures", r"invalid type: (?:sequence|array|list), expected (?:a )?string|expected string content"
-                 r"|expected str instance, list found"
+                 r"|expected str instance, list found|text input must be of type `?str"
                  r"|'list' object has no attribute '(?:strip|split|startswith|replace|lower|encode)'"),
     ("pictures", r"no endpoints found that support image|not compiled for multimodal"
                  r"|untagged enum \w*(?:message|messagecontent|requestcontent)\b|failed to tokenize prompt"

@@ -88,7 +88,7 @@ Offset = Annotated[int, Field(ge=0, le=10**9)]
 Region = Annotated[list[float], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
 Text = Annotated[str, Field(max_length=4096)]  # the longest path on Linux
-Words = Annotated[Text, AfterValidator(filled)]
+NonBlank = Annotated[Text, AfterValidator(filled)]
 Time = float | str
 
 
@@ -147,7 +147,7 @@ class McpTools:
         return result(schemas.ListResult(total=total, reports=reports, folders=roots))
 
     def search(
-        self, words: Words, limit: Count = 10, offset: Offset = 0
+        self, words: NonBlank, limit: Count = 10, offset: Offset = 0
     ) -> Annotated[CallToolResult, schemas.SearchResult]:
         """Search the reports by words, and by meaning where an embedding model is set."""
         self.services.jobs.indexing.catch_up()
@@ -170,7 +170,7 @@ class McpTools:
         return result(schemas.SearchResult(total=total, problem=problem, reports=reports))
 
     def transcript(
-        self, video: Text, start: Time = 0, end: Time | None = None
+        self, video: NonBlank, start: Time = 0, end: Time | None = None
     ) -> Annotated[CallToolResult, schemas.TranscriptResult]:
         """Return the speech or subtitles of a video that overlap [start, end)."""
         path, analysis = self._source(video)
@@ -198,7 +198,7 @@ class McpTools:
         )
 
     def report(
-        self, video: Text, format: str = "markdown", folder: Text = "", offset: Offset = 0
+        self, video: NonBlank, format: str = "markdown", folder: Text = "", offset: Offset = 0
     ) -> Annotated[CallToolResult, schemas.ReportResult]:
         """Return a report as text, or write it to a folder and return the paths."""
         analysis = self.services.reports.with_conversations(self._report(video))
@@ -231,7 +231,7 @@ class McpTools:
 
     def look(
         self,
-        video: Text,
+        video: NonBlank,
         times: Annotated[tuple[Time, ...], Field(max_length=_MOST_PICTURES)] = (),
         region: Region | None = None,
         width: Side = 640,
@@ -269,7 +269,7 @@ class McpTools:
     async def analyse(
         self,
         ctx: Context,
-        video: Text,
+        video: NonBlank,
         question: str = "",
         template: str = "",
         frames: Frames | None = None,
@@ -330,7 +330,7 @@ class McpTools:
         self,
         ctx: Context,
         question: str,
-        videos: Annotated[list[Text], Field(max_length=_MOST_VIDEOS)] = [],  # noqa: B006 - never changed
+        videos: Annotated[list[NonBlank], Field(max_length=_MOST_VIDEOS)] = [],  # noqa: B006 - never changed
         conversation: str = "",
         frames: Frames | None = None,
         start: Time = 0,

@@ -173,6 +173,8 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert hit["id"] == made["id"] and hit["quoted"]["passages"][0]["text"] == "Red comes first."
         assert (await called(client, "search", words="zebra"))["reports"] == []
         assert "words: It is blank." in await refused(client, "search", words=" ")
+        assert "video: It is blank." in await refused(client, "analyse", video="")
+        assert "videos.0: It is blank." in await refused(client, "ask", videos=[" "], question="Who?")
 
         text = await called(client, "report", video=str(video), format="MD")
         assert "Red comes first" in text["quoted"]["text"] and text["id"] == made["id"]

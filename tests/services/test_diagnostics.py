@@ -23,6 +23,7 @@ from framelens.services.diagnostics.facts import (
     SystemFacts,
     gather_facts,
 )
+from tests.engine.weights import model_files
 
 LOGS = Path(__file__).parents[1] / "engine" / "logs"
 TURING = GpuFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)
@@ -151,6 +152,19 @@ def test_an_engine_that_ran_and_was_stopped_is_no_trouble(tmp_path: Path, name: 
     (logs / "engine-20260101-000000-000000.log").write_bytes(log.read_bytes())
     facts = gather_facts(settings(tmp_path))
     assert facts.log and facts.log.error is None
+
+
+@pytest.mark.parametrize("given", [{"tokenizer": "org/other"}, {"skip_tokenizer_init": True}])
+def test_doctor_wants_no_tokenizer_that_vllm_has_elsewhere(given: dict[str, Any], tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for name, data in model_files().items():
+        if not name.startswith("tokenizer"):
+            (model / name).write_bytes(data)
+    wanted = settings(tmp_path / "data", str(model))
+    error = gather_facts(wanted).model.error
+    assert error is not None and error.key == "model_tokenizer_missing"
+    assert gather_facts(replace(wanted, vllm_config=given)).model.error is None
 
 
 def test_doctor_reports_data_folder_that_is_a_file(tmp_path: Path) -> None:

@@ -79,6 +79,11 @@ def check(arguments: Mapping[str, object]) -> None:
             _check_value(known[key], value)
 
 
+def brings_tokenizer(arguments: Mapping[str, object]) -> bool:
+    """Return whether vLLM needs no tokenizer in the model's folder, since it has another or loads none."""
+    return bool(arguments.get("tokenizer") or arguments.get("skip_tokenizer_init"))
+
+
 def arguments_to_argv(arguments: Mapping[str, object]) -> list[str]:
     """Convert `arguments` to flags of vLLM's server.
 

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from framelens.core.child_environment import hub_environment
 from framelens.core.domain import EngineInfo, Notice
-from framelens.core.engines.vllm_arguments import arguments_to_argv
+from framelens.core.engines.vllm_arguments import arguments_to_argv, brings_tokenizer
 from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
@@ -108,7 +108,7 @@ def vllm_launcher(
         fetch=functools.partial(
             fetch_model,
             model,
-            needs_tokenizer=not (fitted.get("tokenizer") or fitted.get("skip_tokenizer_init")),
+            needs_tokenizer=not brings_tokenizer(fitted),
             allow_pickle=allow_pickle,
         ),
         command=functools.partial(_command, name, fitted, allow_pickle),

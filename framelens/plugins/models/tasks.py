@@ -16,13 +16,13 @@ from framelens.core.errors import AppError, Cancelled
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.roles import requires
 from framelens.engine.downloads import hub
-from framelens.engine.model_resolution import check_model_folder
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.benchmark import measurements
 from framelens.services.container import Services
 from framelens.services.engines.engine_builder import build_engine
+from framelens.services.engines.model_arguments import check_folder
 from framelens.services.engines.model_names import resolve_named_model
 from framelens.store.model_records import Measured, confirm_download
 
@@ -81,10 +81,7 @@ class ModelTasks:
             raise error
         found = resolve_named_model(settings.model_path, settings.data_dir)
         if found.folder is not None:
-            brings_tokenizer = bool(
-                settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
-            )
-            check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle)
+            check_folder(found.folder, settings)
             self.switch(settings, pausing=pausing)
         elif found.hub_id is not None:
             hub_id = found.hub_id

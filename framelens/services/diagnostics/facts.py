@@ -32,9 +32,10 @@ from framelens.engine.hub_cache import hub_cache_folder
 from framelens.engine.local.child_process import tail
 from framelens.engine.local.launch import choose_port
 from framelens.engine.local.log_diagnosis import failure_in, meaningful_lines
-from framelens.engine.model_resolution import check_model_folder, model_name
+from framelens.engine.model_resolution import model_name
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 from framelens.engine.system_metrics import GpuAbsence, GpuReader
+from framelens.services.engines.model_arguments import check_folder
 from framelens.services.engines.model_names import explain_folder, resolve_named_model
 from framelens.services.recognition import local_recogniser
 
@@ -281,7 +282,7 @@ def _model(settings: Settings) -> ModelFacts:
         folder = resolve_named_model(name, settings.data_dir).folder
         if folder is None:
             return ModelFacts(name, may_be_fetched=not is_offline())
-        check_model_folder(folder, allow_pickle=settings.allow_pickle)
+        check_folder(folder, settings)
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     except AppError as error:
         explained = explain_folder(name, settings.data_dir) if folder else None

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from framelens.config import Settings
+from framelens.core.engines.vllm_arguments import brings_tokenizer
 from framelens.core.errors import AppError
 from framelens.core.units import GIB
 from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
 from framelens.engine.local.vllm import fit_arguments, kv_cache_gib
-from framelens.engine.model_resolution import resolve_model
+from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue
 from framelens.models.checkpoint import shape_in
@@ -43,6 +44,12 @@ def effective_arguments(settings: Settings) -> Mapping[str, Any]:
     """Return VLLM_CONFIG as adapted to this machine, with which the engine is started."""
     device = (installed_vllm() or ("gpu", ""))[0]
     return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
+
+
+def check_folder(folder: Path, settings: Settings) -> None:
+    """Check that the engine of the settings could load the model in a folder; raise ModelNotFound if not."""
+    needs_tokenizer = not brings_tokenizer(settings.vllm_config)
+    check_model_folder(folder, needs_tokenizer=needs_tokenizer, allow_pickle=settings.allow_pickle)
 
 
 def shape_of(settings: Settings) -> Shape | None:

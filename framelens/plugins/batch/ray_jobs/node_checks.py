@@ -19,11 +19,12 @@ from framelens.core.codec import Failure
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound, StorageError, VideoError
 from framelens.core.units import GIB
-from framelens.engine.model_resolution import check_model_folder, resolve_model
+from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import error_text, in_language, t
 from framelens.plugins.batch.ray_jobs.task import RayTask, read_ray_task
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.engine_session import conditions
+from framelens.services.engines.model_arguments import check_folder
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses."""
@@ -157,8 +158,7 @@ def _model_failure(settings: Settings) -> Failure | None:
         found = resolve_model(settings.model_path)
         if found.folder is None:
             raise ModelNotFound("model_unconfirmed", model=settings.model_path)
-        brings_tokenizer = settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
-        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle)
+        check_folder(found.folder, settings)
     except AppError as error:
         return Failure.of(error)
     return None

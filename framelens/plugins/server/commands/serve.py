@@ -21,7 +21,7 @@ from framelens.engine import supported_architectures
 from framelens.engine.base import Engine
 from framelens.engine.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.engine.hardware import cpu_features, installed_vllm
-from framelens.engine.model_resolution import check_model_folder, resolve_model
+from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
@@ -30,6 +30,7 @@ from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.launch_checks import launch_checks
+from framelens.services.engines.model_arguments import check_folder, read_object
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to
 from framelens.store.model_records import confirmed_downloads
@@ -104,21 +105,12 @@ def run(given: argparse.Namespace) -> NoReturn:
 def _settings(given: argparse.Namespace) -> Settings:
     """Return the application's settings with those of the command line."""
     settings = config.load()
-    more: Any = {}
-    if given.vllm_config:
-        try:
-            more = json.loads(given.vllm_config)
-        except json.JSONDecodeError as error:
-            place = f"{error.lineno}:{error.colno}"
-            raise ConfigError("vllm_config_not_json", value=given.vllm_config, place=place) from error
-        if not isinstance(more, dict):
-            raise ConfigError("vllm_config_not_object", value=given.vllm_config)
     return replace(
         settings,
         base_url="",
         engine_port=None,
         model_path=given.model_path or settings.model_path,
-        vllm_config={**settings.vllm_config, **more},
+        vllm_config={**settings.vllm_config, **config.engine_arguments(given.vllm_config or "")},
     )
 
 
@@ -140,7 +132,7 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
         if now.model and not confirmed_downloads(settings.data_dir).of(now.model.model):
             raise ModelNotFound("serve_model_absent", model=now.model.model)
         if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
-            check_model_folder(folder, allow_pickle=settings.allow_pickle)
+            check_folder(folder, settings)
             launch_checks(settings).inspect(folder)
     except ModelNotFound:
         if named:
@@ -155,11 +147,7 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
     except AppError:  # starting the engine reports the error
         return None
     if folder is not None:
-        try:
-            read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return read if isinstance(read, dict) else None
+        return read_object(folder / "config.json")
     try:
         return load_catalogue(settings.data_dir / "models").find(settings.model_path).entry
     except AppError:

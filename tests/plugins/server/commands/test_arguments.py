@@ -40,6 +40,22 @@ def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.Capt
     assert "it is blank" in refused(capsys, *words)[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{max_model_len: 1}", "1:2"),
+        ("[1]", "[1]"),
+        ('{"dtype": "half", "dtype": "auto"}', "dtype"),
+        ('{"max_model_len": []}', "max_model_len"),
+    ],
+)
+def test_serve_checks_its_arguments_like_the_setting(
+    text: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--vllm-config", text, "--language", "en", "--model", "/none"]) == 2
+    assert reason in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("place", "reason"), [("-", "standard output"), ("画" * 90, "too long a name")])
 def test_a_backup_needs_a_file_that_can_be_written(
     place: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -5,11 +5,11 @@ film.English - SDH.srt, film.zh-Hans.default.srt, film.[English].srt.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from framelens.core.files import name_key
 from framelens.video.files import VIDEO_SUFFIXES
 
 Extent = Literal["full", "hearing", "machine", "partial"]
@@ -191,14 +191,9 @@ class _Words:
         return True
 
 
-def normalised(name: str) -> str:
-    """Return a name so that composed and decomposed letters, and upper and lower case, are equal."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
 def language_code(tag: str) -> str:
     """Return the ISO 639 code of a language tag such as "zh-Hans", "eng" or "English"; "" if it is unknown."""
-    return _LANGUAGES.get(normalised(tag).replace("_", "-").partition("-")[0], "")
+    return _LANGUAGES.get(name_key(tag).replace("_", "-").partition("-")[0], "")
 
 
 def written_languages(languages: Sequence[str], name: str) -> tuple[str, ...]:
@@ -207,7 +202,7 @@ def written_languages(languages: Sequence[str], name: str) -> tuple[str, ...]:
     >>> written_languages(("zh", "en"), "film.zh-HK.en.srt"), written_languages(("zh",), "film.zh.srt")
     (('zh-hant', 'en'), ('zh',))
     """
-    scripts = [script for script, words in _SCRIPTS.items() if words.search(normalised(name))]
+    scripts = [script for script, words in _SCRIPTS.items() if words.search(name_key(name))]
     chinese = f"zh-{scripts[0]}" if len(scripts) == 1 else "zh"
     return tuple(chinese if one == "zh" else one for one in languages)
 
@@ -228,7 +223,7 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
 
 def _tags_after(stem: str, video_stem: str) -> NameTags | None:
     """Return the tags that follow the stem of a video, or None if others follow."""
-    name, video = normalised(stem), normalised(video_stem)
+    name, video = name_key(stem), name_key(video_stem)
     if name == video:
         return NameTags(is_default=True)
     if not name.startswith(video) or name[len(video)].isalnum():
@@ -250,14 +245,14 @@ def _tags_after(stem: str, video_stem: str) -> NameTags | None:
 
 def may_belong_to(stem: str, video_stem: str) -> bool:
     """Return whether a file's name begins with the video's name, as a second part's does."""
-    name, video = normalised(stem), normalised(video_stem)
+    name, video = name_key(stem), name_key(video_stem)
     return name.startswith(video) and not name[len(video) :][:1].isalnum()
 
 
 def parse_tags(text: str) -> NameTags | None:
     """Return the languages and flags in part of a file's name, None if a word is unknown or all say nothing."""
     words = _Words()
-    for chunk in filter(None, _BRACKETS.split(normalised(text))):
+    for chunk in filter(None, _BRACKETS.split(name_key(text))):
         if not _add(words, chunk.strip("-_+&")):
             return None
     if words.has_hi and not words.languages:

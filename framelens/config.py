@@ -152,9 +152,9 @@ def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = Non
     return _values(os.environ if environ is None else environ, dotenv)
 
 
-def plugin_names(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> frozenset[str] | None:
+def plugin_names() -> frozenset[str] | None:
     """Return the names in FRAMELENS_PLUGINS, or None if it isn't set, which means all plugins."""
-    given = as_given(environ, dotenv).get("FRAMELENS_PLUGINS")
+    given = as_given().get("FRAMELENS_PLUGINS")
     return None if given is None else frozenset(given.replace(",", " ").split())
 
 

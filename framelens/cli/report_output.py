@@ -125,7 +125,7 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
         return file_output(given, path, asked, inputs)
-    check_output_folder("--output", path)
+    check_output_folder(path)
     return Output(asked or "markdown", path, None, given.overwrite, inputs, given.appendix)
 
 
@@ -190,7 +190,7 @@ def _is_standard_output(path: Path) -> bool:
     return False
 
 
-def check_output_folder(option: str, path: Path) -> None:
+def check_output_folder(path: Path) -> None:
     """Check that a path can be a folder of results, before any work.
 
     Raises:
@@ -199,7 +199,7 @@ def check_output_folder(option: str, path: Path) -> None:
     from framelens.reports.formats import format_of
 
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
-        raise ConfigError("output_not_folder", option=option, given=shown_path(path))
+        raise ConfigError("output_not_folder", option="--output", given=shown_path(path))
 
 
 def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:

@@ -106,13 +106,12 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     return bytes(cv2.imencode(".jpg", made, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
 
-def cropped(jpeg: bytes, region: tuple[float, float, float, float], *, quality: int = 90) -> bytes:
+def cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
     """Return a part of the picture, at least one pixel of it.
 
     Args:
         jpeg: The encoded picture; its orientation tag is ignored.
         region: Left, top, right and bottom edge as shares of width and height, 0 to 1.
-        quality: JPEG quality of the result, 0 to 100.
 
     Raises:
         ValueError: The data can't be decoded.
@@ -127,7 +126,7 @@ def cropped(jpeg: bytes, region: tuple[float, float, float, float], *, quality: 
     left, top = min(int(region[0] * width), width - 1), min(int(region[1] * height), height - 1)
     right, bottom = math.ceil(region[2] * width), math.ceil(region[3] * height)
     part = picture[top:bottom, left:right]
-    return bytes(cv2.imencode(".jpg", part, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
+    return bytes(cv2.imencode(".jpg", part, (cv2.IMWRITE_JPEG_QUALITY, 90))[1])
 
 
 @cache

@@ -91,11 +91,10 @@ _WITHIN = re.compile(r" ?[,.;:，。、；)]| (?:tags?|and|or|is|are|appears?|at
 
 @dataclass(frozen=True)
 class SplitAnswer:
-    """A whole text of a model, split; `is_open` if it ends within the reasoning."""
+    """A whole text of a model, split."""
 
     answer: str
     reasoning: str = ""
-    is_open: bool = False
 
 
 def split_reasoning(text: str) -> SplitAnswer:
@@ -166,7 +165,7 @@ class _Splitter:
             if _json_end(answer, 0) != len(answer):
                 self._begin()
         answer, reasoning = (self._joined(is_reasoning=one) for one in (False, True))
-        return SplitAnswer(answer, reasoning, bool(self._inside))
+        return SplitAnswer(answer, reasoning)
 
     def _begin(self) -> None:
         """Begin the answer after the last stray mark: all text before it is reasoning."""

@@ -68,12 +68,10 @@ class VisionProbe:
 
     Attributes:
         sees: Whether images are processed; None if the engine doesn't count tokens.
-        tokens_per_card: Measured prompt tokens of one 112 x 112 image.
         reason: Why images are not processed.
     """
 
     sees: bool | None
-    tokens_per_card: float | None = None
     reason: Notice | None = None
 
     @property
@@ -104,7 +102,7 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
     extra = with_two.prompt_tokens - without.prompt_tokens
     if extra < FEWEST_TOKENS:
         return VisionProbe(False, reason=Notice("pictures_dropped", {"tokens": with_two.prompt_tokens}))
-    return VisionProbe(True, extra / 2)
+    return VisionProbe(True)
 
 
 def rejection(refused: PicturesRefused) -> Notice:

@@ -207,9 +207,9 @@ def test_unknown_home_folder_is_a_plain_name(video: Path, monkeypatch: pytest.Mo
 def test_several_reports_need_a_folder(video: Path, tmp_path: Path) -> None:
     for named in ("all.pdf", "talk.mp4"):
         with pytest.raises(ConfigError) as caught:
-            check_output_folder("--output", tmp_path / named)
+            check_output_folder(tmp_path / named)
         assert caught.value.key == "output_not_folder"
-    check_output_folder("--output", tmp_path / "reports")
+    check_output_folder(tmp_path / "reports")
     with pytest.raises(ConfigError):
         check_output_file("--sheet", tmp_path, inputs=[video], overwrites=True)
 

@@ -23,7 +23,6 @@ def test_an_engine_whose_prompt_grows_with_pictures_sees() -> None:
     with serve(saying("x")) as server:
         sight = prove_sight(chat_at(server))
     assert sight.sees is True
-    assert sight.tokens_per_card == 18
     assert all(request["max_tokens"] == 1 for request in server.requests)
 
 

@@ -22,12 +22,11 @@ class RepetitionDetector:
     """Detector for a streamed answer; the position where it finds a loop doesn't depend on the size of the pieces.
 
     Attributes:
-        is_looping: True once the answer repeats itself.
         length: Number of characters checked.
     """
 
     def __init__(self) -> None:
-        self.is_looping = False
+        self._is_looping = False
         self.length = 0
         self._tail = ""
         self._unseen = ""
@@ -35,17 +34,12 @@ class RepetitionDetector:
     def push(self, piece: str) -> bool:
         """Add a piece of the answer and return True if the answer repeats itself, now or before."""
         self._unseen += piece
-        while len(self._unseen) >= _STEP and not self.is_looping:
+        while len(self._unseen) >= _STEP and not self._is_looping:
             self._tail = (self._tail + self._unseen[:_STEP])[-_WINDOW:]
             self._unseen = self._unseen[_STEP:]
             self.length += _STEP
-            self.is_looping = _repeats(self._tail) or _counts(self._tail)
-        return self.is_looping
-
-
-def is_looping(text: str) -> bool:
-    """Return True if a whole answer repeats itself anywhere."""
-    return RepetitionDetector().push(text)
+            self._is_looping = _repeats(self._tail) or _counts(self._tail)
+        return self._is_looping
 
 
 def _repeats(text: str) -> bool:

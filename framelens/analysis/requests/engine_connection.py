@@ -21,6 +21,7 @@ from framelens.llm.token_count import TokenCount, count_tokens
 _MOST_IN_FLIGHT = 16  # requests at the same time
 _DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache
 _EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen to have ended
+_METRICS_SECONDS = 5.0
 _CACHE = "vllm:cache_config_info"
 
 
@@ -95,9 +96,9 @@ class EngineConnection:
         return error or self.engine.end_if_unwell()
 
 
-def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int | None:
+def cache_tokens(base_url: str, api_key: str) -> int | None:
     """Get the size in tokens of the key-value cache that all running requests share, or None if not published."""
-    labels = next(iter(_caches(base_url, api_key, timeout_seconds)), {})
+    labels = next(iter(_caches(base_url, api_key)), {})
     for tokens in (
         labels.get("kv_cache_size_tokens"),
         _product(labels.get("num_gpu_blocks"), labels.get("block_size")),
@@ -107,16 +108,16 @@ def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -
     return None
 
 
-def model_copies(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int:
+def model_copies(base_url: str, api_key: str) -> int:
     """Get the number of copies of the model (data parallelism) that a vLLM runs behind its address; 1 if unknown."""
-    return len({labels.get("engine") for labels in _caches(base_url, api_key, timeout_seconds)}) or 1
+    return len({labels.get("engine") for labels in _caches(base_url, api_key)}) or 1
 
 
-def _caches(base_url: str, api_key: str, timeout_seconds: float) -> list[dict[str, str]]:
+def _caches(base_url: str, api_key: str) -> list[dict[str, str]]:
     """Get the description of the key-value cache of each copy of the model; nothing if it is not published."""
     try:
         url = metrics_url(base_url)
-        answer = short_request(base_url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds)
+        answer = short_request(base_url, "GET", url, api_key=api_key, timeout_seconds=_METRICS_SECONDS)
     except (httpx.HTTPError, EngineError):
         return []
     return [labels for _, labels, _ in read_metrics(answer.text, {_CACHE})] if answer.status_code == 200 else []

@@ -137,7 +137,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace, inputs: Sequ
         analyses = (one.without_conversations() for one in analyses)
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         return _write_one(analyses, given, inputs, path)
-    check_output_folder("--output", path)
+    check_output_folder(path)
     if _ENDING.fullmatch(path.suffix) and not names_folder(given.output):
         check_ending("--output", path, dict.fromkeys(one.suffix for one in FORMATS.values()))
     wanted = given.format or ["markdown"]

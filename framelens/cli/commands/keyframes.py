@@ -158,7 +158,7 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Itera
         check_ending(option, path, endings)
     if given.output:
         check_typed_output("--output", given.output)
-        check_output_folder("--output", given.output)
+        check_output_folder(given.output)
         for folder in (given.output, *folders):
             if (earlier := folder / TABLE_NAME).exists():
                 check_output_file("--output", earlier, inputs=videos, overwrites=given.overwrite)

@@ -99,11 +99,11 @@ def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
     return _error_of(_Refusal(200, data), model)
 
 
-def refused_in_answer(text: str, *, model: str = "") -> errors.AppError | None:
+def refused_in_answer(text: str) -> errors.AppError | None:
     """Map an answer that consists of the words of an error, as some gateways send it; None for other answers."""
     if len(text) > _LONGEST or not _ERROR_ANSWER.match(text):
         return None
-    return refused_in_stream(text, model=model) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
+    return refused_in_stream(text) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
 
 
 def refused_parameter(status: int, body: object, sent: Collection[str]) -> tuple[str, str] | None:

@@ -202,14 +202,14 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
     return f" · {human_size(rate)}/s · {clock(seconds_left, digits=0, form='m')}"
 
 
-def hub_config(model_id: str, *, hub: ModelHub | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
+def hub_config(model_id: str, *, hub: ModelHub | None = None) -> Mapping[str, Any] | None:
     """Get a model's config.json from the hub; None if it is unreachable, missing or gated."""
     hub = hub or chosen_hub()
     try:
         config = get_json(
             hub.config_url(model_id),
             api_key=hub.token,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=1.5,
             max_bytes=_MAX_CONFIG_BYTES,
         )
     except NoAnswer:

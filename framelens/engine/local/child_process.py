@@ -106,14 +106,14 @@ class LogReader:
         return [line for line in lines if line.strip()]
 
 
-def tail(path: Path, lines: int, max_bytes: int = 1_000_000) -> str:
+def tail(path: Path, lines: int) -> str:
     """Return the last `lines` lines of a log, without a progress bar's overwritten states.
 
-    At most `max_bytes` are read from the end; a missing file gives "".
+    At most a megabyte is read from the end; a missing file gives "".
     """
     try:
         with path.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - max_bytes))
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 1_000_000))
             text = log.read().decode(errors="replace")
     except FileNotFoundError:
         return ""

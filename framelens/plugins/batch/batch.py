@@ -170,28 +170,20 @@ def request_for(
     return replace(request, frames=planner.held_frames(probe(path), request, template), adapts=False)
 
 
-def collect(
-    found: Sequence[Input],
-    sha256: Sha256,
-    *,
-    cancel: threading.Event | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Collected:
+def collect(found: Sequence[Input], sha256: Sha256, *, cancel: threading.Event | None = None) -> Collected:
     """Find the videos among files; a bad path never fails the others.
 
     Args:
         found: The files, as framelens.video.inputs.resolve finds them.
         sha256: Returns the digest of a file, such as `ExtractionCache.sha256`, which remembers it.
         cancel: Ends the search.
-        on_progress: Called with the number of files that were read and of all.
 
     Raises:
         Cancelled: `cancel` was set.
     """
     videos: dict[str, BatchVideo] = {}
     left_out: list[LeftOut] = []
-    for done, item in enumerate(found):
-        on_progress(done, len(found))
+    for item in found:
         try:
             video = identify(item, sha256, cancel)
             if known := videos.get(video.key):

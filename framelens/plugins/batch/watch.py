@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
 _LIST_SECONDS = 5.0
 """How often the folder is listed although no change was reported."""
-SETTLED_SECONDS = 3.0
+_SETTLED_SECONDS = 3.0
 """A file that didn't change for so long is complete, if it can be opened. Programs write more often."""
 _PATIENCE_SECONDS = 60.0
 """A file that can't be opened for so long without a change is passed on, so that its error is reported."""
@@ -37,21 +37,18 @@ class _Candidate:
     opens_at: float
 
 
-def arriving(
-    folder: Path, sha256: Sha256, cancel: threading.Event, *, settled_seconds: float = SETTLED_SECONDS
-) -> Iterator[BatchVideo]:
+def arriving(folder: Path, sha256: Sha256, cancel: threading.Event) -> Iterator[BatchVideo]:
     """Yield the videos below a folder, those that are there and those that arrive, each content once.
 
     Args:
         folder: The folder; hidden files and folders are skipped.
         sha256: Returns the digest of a file.
         cancel: Ends the iterator.
-        settled_seconds: How long a file must not have changed.
 
     Raises:
         InputError: "watch_no_folder": it isn't a folder, or no longer exists.
     """
-    watched = _Watched(folder, settled_seconds)
+    watched = _Watched(folder)
     keys: set[str] = set()
     for _ in _ticks(folder, watched, cancel):
         for path in watched.complete():
@@ -70,9 +67,8 @@ def arriving(
 class _Watched:
     """State of the files below a folder."""
 
-    def __init__(self, folder: Path, settled_seconds: float) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._settled_seconds = settled_seconds
         self._known: dict[Path, tuple[int, int]] = {}
         self._growing: dict[Path, _Candidate] = {}
 
@@ -97,7 +93,7 @@ class _Watched:
                 continue
             candidate = self._growing.get(path)
             if candidate is None or candidate.state != state:
-                self._growing[path] = _Candidate(state, now, now + self._settled_seconds)
+                self._growing[path] = _Candidate(state, now, now + _SETTLED_SECONDS)
             elif now >= candidate.opens_at and self._opens(path, candidate, now):
                 del self._growing[path]
                 self._known[path] = state
@@ -107,7 +103,7 @@ class _Watched:
         try:
             probe(path)
         except AppError:
-            candidate.opens_at = now + max(_LIST_SECONDS, self._settled_seconds)
+            candidate.opens_at = now + max(_LIST_SECONDS, _SETTLED_SECONDS)
             return now - candidate.since >= _PATIENCE_SECONDS
         return True
 

@@ -132,16 +132,14 @@ def headline(analysis: Analysis) -> str:
     return one_line(analysis.request.question) or analysis.title or t("report.title", name=analysis.video.name)
 
 
-def title_and_details(
-    name: str, *, title: str = "", question: str = "", part: str = "", model: str = ""
-) -> tuple[str, str]:
+def title_and_details(name: str, *, title: str, question: str, part: str) -> tuple[str, str]:
     """Return a headline for an analysis and a line that distinguishes it from other analyses of the same video.
 
     The headline is the model's title, or else the video's name. The line has the name if it isn't the headline, the
-    question, the range of the video and the model.
+    question and the range of the video.
     """
     asked = f"“{question}”" if question else ""
-    rest = (name if title else "", asked, part, base_name(model))
+    rest = (name if title else "", asked, part)
     return title or name, " · ".join(filter(None, rest))
 
 

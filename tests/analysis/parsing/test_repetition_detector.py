@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from framelens.analysis.parsing.repetition_detector import RepetitionDetector, is_looping
+from framelens.analysis.parsing.repetition_detector import RepetitionDetector
 
 LOOPS = {
     "a sentence": "A fine start. " + "He walks to the door. " * 20,
@@ -46,12 +46,12 @@ HONEST = {
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_an_answer_that_goes_round_is_noticed(name: str) -> None:
-    assert is_looping(LOOPS[name])
+    assert RepetitionDetector().push(LOOPS[name])
 
 
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_answer_is_left_in_peace(name: str) -> None:
-    assert not is_looping(HONEST[name])
+    assert not RepetitionDetector().push(HONEST[name])
 
 
 @pytest.mark.parametrize("name", LOOPS)

@@ -157,7 +157,7 @@ def results_folder(given: argparse.Namespace) -> Path:
 
     check_typed_output("--output", given.output or "")
     folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
-    check_output_folder("--output", folder)
+    check_output_folder(folder)
     if taken := foreign_file(folder):
         raise ConfigError("batch_folder_taken", file=shown_path(taken))
     return folder

@@ -281,7 +281,7 @@ def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
     path = absolute(Path(typed_path(named)))
     if len(pieces) == 1 and path.suffix and not names_folder(named):
         return None
-    check_output_folder("--output", path)
+    check_output_folder(path)
     if path.suffix and not path.is_dir():
         raise ConfigError("output_not_folder", option="--output", given=shown_path(path))
     return path

@@ -68,13 +68,10 @@ def paragraph(children: Iterable[Element], *, style: str = "", **properties: str
     return element("w:p", *([element("w:pPr", *inside)] if inside else []), *children)
 
 
-def link(runs: Iterable[Element], *, relation: str = "", anchor: str = "") -> Element:
-    """Build a link to a relation of the document or to a bookmark in it."""
+def link(runs: Iterable[Element], *, relation: str) -> Element:
+    """Build a link to a relation of the document."""
     built = element("w:hyperlink", *runs, history="1")
-    if relation:
-        built.set(qn("r:id"), relation)
-    else:
-        built.set(qn("w:anchor"), anchor)
+    built.set(qn("r:id"), relation)
     return built
 
 

@@ -122,7 +122,7 @@ def find_code(data_dir: Path, model: str, folder: Path | None = None) -> ModelCo
 
 
 @requires("administrator")
-def trust_code(data_dir: Path, found: ModelCode, typed: str, audit: AuditLog) -> TrustRecord:
+def trust_code(data_dir: Path, found: ModelCode, typed: str, audit: AuditLog) -> None:
     """Allow the code that was shown to run, if the first characters of its hash were typed.
 
     Args:
@@ -144,7 +144,6 @@ def trust_code(data_dir: Path, found: ModelCode, typed: str, audit: AuditLog) ->
     record = TrustRecord(found.code.revision, digest, found.code.hashes, now, user.id, user.name)
     trusted_code(data_dir).save(found.model, record)
     audit.record("code_trusted", digest, found.model)
-    return record
 
 
 @requires("administrator")

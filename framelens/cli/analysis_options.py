@@ -74,9 +74,8 @@ def settle_model(settings: config.Settings, given: argparse.Namespace) -> config
 
 def _confirm_listening(settings: config.Settings, given: argparse.Namespace) -> None:
     """Confirm the download of the speech models, in case a video needs them."""
-    recogniser = None if settings.speech_base_url else local_recogniser(settings)
     speakers = getattr(given, "speakers", None)  # ask has no such option
-    for model in (recogniser, None if speakers is None else local_diariser(settings)):
+    for model in (local_recogniser(settings), None if speakers is None else local_diariser(settings)):
         if model and model.download_bytes() != 0:
             model.confirm_download()
 

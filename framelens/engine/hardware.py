@@ -69,14 +69,9 @@ def _cpuinfo(*names: str) -> str:
     return next(filter(None, values), "")
 
 
-def usable_cpus() -> int:
-    """Return the number of processors that this process may use; each thread of a core is one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def cpu_cores() -> int:
     """Return the number of physical cores that this process may use; two threads of the same core count once."""
-    allowed = usable_cpus()
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 

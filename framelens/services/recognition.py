@@ -51,7 +51,7 @@ class LocalDiariser(LocalModel, Diariser, Protocol):
 
 def build_recogniser(settings: Settings) -> Recogniser | None:
     """Build the recogniser of speech that the settings describe, or return None if they describe no recogniser."""
-    if not settings.speech_base_url and (local := local_recogniser(settings)):
+    if local := local_recogniser(settings):
         return local
     if not (settings.speech_base_url or settings.speech_model_path):
         return None
@@ -61,8 +61,8 @@ def build_recogniser(settings: Settings) -> Recogniser | None:
 
 
 def local_recogniser(settings: Settings) -> LocalRecogniser | None:
-    """Return the recogniser of the first plugin which transcribes with these settings."""
-    found: LocalRecogniser | None = _first_of("recogniser", settings)
+    """Return the recogniser of the first plugin which transcribes with these settings; None if they name a server."""
+    found: LocalRecogniser | None = None if settings.speech_base_url else _first_of("recogniser", settings)
     return found
 
 

@@ -130,16 +130,6 @@ class ScriptedConnector:
     connect: Callable[..., Any]
 
 
-class NoAnswers:
-    """No cached answers, or the answers of this cache."""
-
-    def __init__(self, answers: AnswerCache | None = None) -> None:
-        self.answers = answers
-
-    def open(self) -> AnswerCache | None:
-        return self.answers
-
-
 class Silence:
     """A transcription without subtitles and speech."""
 
@@ -170,7 +160,7 @@ def tools(
 ) -> ScriptedTools:
     """Tools with a scripted engine and video; `of_video` are functions of the ScriptedVideo."""
     served = server and EngineConnector(
-        ServedEngine(server), NoAnswers(answers), answer_tokens=256, timeout_seconds=30, in_flight=in_flight
+        ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30, in_flight=in_flight
     )
     return ScriptedTools(
         extractions=ScriptedVideo(**{"extract": extracting(number), **of_video}),
@@ -574,7 +564,7 @@ def test_cache_separates_schema_from_prose_answers(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:
         finished(run(request(), tools(server, answers=answers))[0])
-        opener = EngineConnector(ServedEngine(server), NoAnswers(answers), 256, 30, in_flight=1, takes_schema=False)
+        opener = EngineConnector(ServedEngine(server), lambda: answers, 256, 30, in_flight=1, takes_schema=False)
         in_words = finished(run(request(), tools(server, connector=opener))[0])
     assert not in_words.chunks[0].recalled
     assert "response_format" not in server.requests[-1]

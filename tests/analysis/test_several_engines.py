@@ -19,7 +19,7 @@ from framelens.engine.engine_pool import EnginePool
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.jobs.snapshot import JobSnapshot
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing
-from tests.analysis.test_pipeline import NoAnswers, extracting, finished, marks_of, request, run, tools
+from tests.analysis.test_pipeline import extracting, finished, marks_of, request, run, tools
 from tests.jobs.working import CONTEXT, FRAMES, jobs_in, plain, until
 from tests.llm.scripted import HangUp, Refuse, Server, serve
 
@@ -40,7 +40,7 @@ def undisturbed() -> Analysis:
 
 def connector_of(servers: list[Server], **options: Any) -> EngineConnector:
     engines = EnginePool([RemoteEngine(server.base_url) for server in servers], probe_seconds=0.05)
-    return EngineConnector(engines, NoAnswers(), answer_tokens=256, timeout_seconds=30, in_flight=2, **options)
+    return EngineConnector(engines, lambda: None, answer_tokens=256, timeout_seconds=30, in_flight=2, **options)
 
 
 def pooled(servers: list[Server], **changes: Any) -> Any:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from framelens.core.domain import EngineInfo
 from framelens.core.events import EngineProgress
@@ -45,20 +45,13 @@ def import_engine_client() -> None:
             import_module(name)
 
 
-class CachedAnswers(Protocol):
-    """Cached answers of a model."""
-
-    def open(self) -> AnswerCache | None:
-        """Return the answers of the ready engine's model; None if it may serve another model by now."""
-
-
 @dataclass
 class EngineConnector:
     """Connector to an engine; the result of its vision check is cached per endpoint.
 
     Attributes:
         engine: Engine to start and connect to.
-        cached: Cached answers of its model.
+        open_answers: Opens the cached answers of its model; None if it may serve another model by now.
         answer_tokens: Longest answer.
         timeout_seconds: Longest wait for a token.
         side: Longer side of sent frames in pixels; None lets the plan choose.
@@ -69,7 +62,7 @@ class EngineConnector:
     """
 
     engine: Engine
-    cached: CachedAnswers
+    open_answers: Callable[[], AnswerCache | None]
     answer_tokens: int
     timeout_seconds: float
     side: int | None = None
@@ -166,7 +159,7 @@ class EngineConnector:
             sight=VisionProbe(None),
             max_model_len=info.max_model_len,
             answer_tokens=longest,
-            answers=self.cached.open(),
+            answers=self.open_answers(),
             side=self.side,
             most_in_flight=self.in_flight,
             takes_schema=self.takes_schema,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import os
 import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -19,7 +20,6 @@ from framelens.core.errors import DecodeError, EngineError, InputError, ModelNot
 from framelens.core.events import ProgressListener
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
-from framelens.engine.hardware import usable_cpus
 from framelens.store.model_records import confirm_download, confirmed_downloads
 from framelens.video.worker_pool import DecoderWorker
 
@@ -187,7 +187,8 @@ def _absent(model: Reference) -> ModelNotFound:
 
 def threads_here() -> int:
     """Return the number of threads for a model on a CPU."""
-    return min(usable_cpus(), _MOST_THREADS)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)
 
 
 def answers_of(child: DecoderWorker, cancel: threading.Event, model: str) -> Iterator[object]:

@@ -221,7 +221,7 @@ def _version(package: str) -> str | None:
 
 
 def _speech(settings: Settings) -> SpeechFacts:
-    if not settings.speech_base_url and (local := local_recogniser(settings)):
+    if local := local_recogniser(settings):
         return SpeechFacts(f"Whisper {local.name}", local.download_bytes() or 0)
     return SpeechFacts(settings.speech_base_url or settings.speech_model_path)
 

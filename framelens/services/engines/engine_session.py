@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -161,7 +160,7 @@ class EngineSession:
         settings = self.settings
         return EngineConnector(
             self.engine,
-            ModelAnswers(settings),
+            partial(_open_answers, settings),
             answer_tokens=settings.answer_tokens,
             timeout_seconds=settings.timeout_seconds,
             side=self.side,
@@ -320,7 +319,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
 def _speech_name(settings: Settings) -> str:
     """Return a text that identifies the model for speech with the language it listens for; "" without a model."""
     named = [part for part in (settings.speech_base_url, settings.speech_model_path) if part]
-    if not settings.speech_base_url and (local := local_recogniser(settings)):
+    if local := local_recogniser(settings):
         named = [local.name] if local.is_available() else []
     return " ".join([*named, settings.speech_language]).strip() if named else ""
 
@@ -337,32 +336,25 @@ def _engine_version(settings: Settings) -> str:
         return ""
 
 
-@dataclass(frozen=True)
-class ModelAnswers:
-    """Cached answers of the model that the settings name."""
+def _open_answers(settings: Settings) -> AnswerCache | None:
+    """Open the cache of the answers of the model that the settings name.
 
-    settings: Settings
+    Returns:
+        None for a remote engine, whose model may have changed, and for a model that isn't on this machine.
+    """
+    from framelens.llm.cache import AnswerCache
 
-    def open(self) -> AnswerCache | None:
-        """Open the cache of this model's answers.
-
-        Returns:
-            None for a remote engine, whose model may have changed, and for a model that isn't on this machine.
-        """
-        from framelens.llm.cache import AnswerCache
-
-        settings = self.settings
-        if settings.base_url or (folder := _weights(settings)) is None:
-            return None
-        model = {
-            "folder": str(folder),
-            "changed": _changed(folder),
-            "engine": settings.engine,
-            "tokens": settings.answer_tokens,
-        }
-        return AnswerCache(
-            settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True)
-        )
+    if settings.base_url or (folder := _weights(settings)) is None:
+        return None
+    model = {
+        "folder": str(folder),
+        "changed": _changed(folder),
+        "engine": settings.engine,
+        "tokens": settings.answer_tokens,
+    }
+    return AnswerCache(
+        settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True)
+    )
 
 
 def _weights(settings: Settings) -> Path | None:

@@ -25,7 +25,6 @@ from framelens.engine.remote_engine import RemoteEngine
 from framelens.llm import messages
 from framelens.llm.stream import ask
 from framelens.store.model_records import KnownTimings
-from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Refuse, Server, saying, serve
 
@@ -67,7 +66,7 @@ def engine() -> Iterator[RunningEngine]:
 
 
 def opener_of(engine: object) -> EngineConnector:
-    return EngineConnector(engine, NoAnswers(), answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
+    return EngineConnector(engine, lambda: None, answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
 
 
 class BusyEngine(RunningEngine):

@@ -24,7 +24,7 @@ from framelens.i18n import error_text
 from framelens.plugins.speech import hub_model
 from framelens.plugins.speech import recogniser as recogniser_module
 from framelens.plugins.speech.recogniser import WorkerRecogniser, recogniser
-from framelens.services.recognition import build_recogniser
+from framelens.services.recognition import build_recogniser, local_recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import probe
 from tests.plugins.speech.conftest import voice
@@ -213,7 +213,9 @@ def test_other_models_are_left_to_an_engine(name: str, settings: config.Settings
 
 
 def test_a_server_comes_before_this_machine(settings: config.Settings) -> None:
-    found = build_recogniser(replace(settings, speech_base_url="http://127.0.0.1:9/v1"))
+    at_server = replace(settings, speech_base_url="http://127.0.0.1:9/v1")
+    assert local_recogniser(settings) is not None and local_recogniser(at_server) is None
+    found = build_recogniser(at_server)
     assert not isinstance(found, WorkerRecogniser) and found is not None
 
 

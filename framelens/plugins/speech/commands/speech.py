@@ -62,7 +62,7 @@ def _recogniser(given: argparse.Namespace, settings: config.Settings) -> LocalRe
     if given.model:
         settings = replace(settings, speech_model_path=given.model, speech_base_url="")
     check_installed(models.PACKAGES, given.model or settings.speech_model_path or default_size())
-    local = None if settings.speech_base_url else local_recogniser(settings)
+    local = local_recogniser(settings)
     if local is None and (given.model or given.download):
         raise ConfigError(
             "speech_model_unknown", given=settings.speech_model_path, sizes=", ".join((*models.SIZES, *NAMES))

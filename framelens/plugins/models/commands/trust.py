@@ -22,6 +22,7 @@ from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import one_line, shown_path
 from framelens.core.units import human_size
 from framelens.i18n import t
+from framelens.plugins.models.formatting import code_lines
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, trusted_code, untrust_code
 from framelens.plugins.models.trust.remote_code import SHORT
 from framelens.services.engines.model_names import resolve_named_model
@@ -118,10 +119,7 @@ def trusted_lines(settings: config.Settings) -> Iterator[str]:
 def _lines(found: ModelCode) -> Iterator[str]:
     code = found.code
     yield t("models.code_of", model=one_line(found.model), folder=shown_path(code.folder))
-    yield t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
-    for one in code.references:
-        values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
-        yield t("models.code_reference", **values)
+    yield from code_lines(code)
     yield ""
     for file in code.files:
         yield f"{one_line(file.name)}  ({human_size(file.num_bytes)})"

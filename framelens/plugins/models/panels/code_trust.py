@@ -14,6 +14,7 @@ from app.formatting import plain
 from framelens.core.errors import AppError
 from framelens.core.units import human_size
 from framelens.i18n import t
+from framelens.plugins.models.formatting import code_lines
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import ModelChoice
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
@@ -51,13 +52,10 @@ def draw(choice: ModelChoice, on_trusted: Callable[[], None]) -> None:
 def _draw_facts(found: ModelCode) -> None:
     code = found.code
     st.caption(plain(t("models.code_of", model=one_line(found.model), folder=printable(str(code.folder)))))
-    revision = t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
-    st.caption(plain(revision))
+    for line in code_lines(code):
+        st.caption(plain(line))
     if found.state == "changed":
         show_warning(t("models.code_changes", files=", ".join(found.changes)), "difference")
-    for one in code.references:
-        values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
-        st.caption(plain(t("models.code_reference", **values)))
     titles = [t(f"models.page.code_column_{name}") for name in ("file", "size", "hash")]
     rows = [(one_line(file.name), human_size(file.num_bytes), file.sha256) for file in code.files]
     st.dataframe([dict(zip(titles, row, strict=True)) for row in rows], hide_index=True)

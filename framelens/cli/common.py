@@ -46,6 +46,11 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy"))
     parser.add_argument("--every", type=parse_interval, metavar="SECONDS", help=t("cli.every"))
     parser.add_argument("--at", type=parse_times, metavar="T,T,…", help=t("cli.at"))
+    add_range_options(parser)
+
+
+def add_range_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a range of the video."""
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Self
 from framelens.cli import terminal
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.events import EngineProgress, Noticed
-from framelens.i18n import t
-from framelens.i18n.formatting import doing_text
+from framelens.i18n.formatting import doing_text, phase_text
 from framelens.services.running import unsaid
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class ProgressLine:
 
     def show_phase(self, now: EngineProgress) -> None:
         """Show the current phase of an engine or a download."""
-        self.show(t(f"engine.phase.{now.phase}", **now.values), now.phase)
+        self.show(phase_text(now), now.phase)
 
     def clear(self) -> None:
         """Remove the line from a terminal, where something else is about to be printed."""

@@ -6,6 +6,7 @@ from math import floor, log10
 
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import Cue, FrameFacts, Keyframe, Transcript
+from framelens.core.events import EngineProgress
 from framelens.core.units import clock
 from framelens.i18n import t
 
@@ -53,10 +54,15 @@ def _with_unit(number: str, unit: str) -> str:
     return t(f"plan.unit_{unit}", n=number)
 
 
+def phase_text(progress: EngineProgress) -> str:
+    """Return what a starting engine does."""
+    return t(f"engine.phase.{progress.phase}", **progress.values)
+
+
 def stage_text(state: AnalysisState) -> str:
     """Return the current stage of an analysis, or the engine's phase while it starts; "" before the first stage."""
     if state.stage == "engine" and (phase := state.engine_phase):
-        return t(f"engine.phase.{phase.phase}", **phase.values)
+        return phase_text(phase)
     return t(f"stage.{state.stage}") if state.stage else ""
 
 
@@ -92,11 +98,16 @@ def origin(frame: Keyframe) -> str:
     return t("facts.shot", number=frame.shot, reason=t(f"reason.{frame.reason}"))
 
 
+def screen_texts(facts: FrameFacts) -> str:
+    """Return the text on the screen as a phrase."""
+    return t("facts.texts", texts=" | ".join(line.text for line in facts.texts))
+
+
 def measured(facts: FrameFacts, *, has_texts: bool = True) -> list[str]:
     """List the measured facts as phrases: text on screen unless it is left out, colours, brightness, motion."""
     phrases = []
     if facts.texts and has_texts:
-        phrases.append(t("facts.texts", texts=" | ".join(line.text for line in facts.texts)))
+        phrases.append(screen_texts(facts))
     if facts.colours:
         phrases.append(t("facts.colours", colours=colours(facts)))
     phrases.append(t(f"facts.light_{_step(_LIGHT, facts.brightness)}"))

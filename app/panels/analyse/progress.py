@@ -21,7 +21,7 @@ from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import ChunkResult, Notice, times_of
 from framelens.core.units import clock
 from framelens.i18n import notice_text, sentences, t
-from framelens.i18n.formatting import beside_text
+from framelens.i18n.formatting import beside_text, phase_text
 from framelens.reports.content.labels import layout_parts, part_name, troubles
 from framelens.reports.content.questions import answer_to_question
 from framelens.reports.content.statements import unfinished
@@ -82,7 +82,7 @@ def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
     if is_pausing:
         return t("ui.pausing_what")
     if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
-        return t(f"engine.phase.{phase.phase}", **phase.values)
+        return phase_text(phase)
     return joined(*beside_text(job.progress))
 
 

@@ -13,6 +13,7 @@ from app.formatting import error_words, plain
 from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import t
+from framelens.i18n.formatting import phase_text
 
 if TYPE_CHECKING:
     from framelens.engine.base import EngineStatus
@@ -44,7 +45,7 @@ def _card() -> None:
         for words in _sight(status):
             st.caption(words)
         if status.state == "starting" and status.phase:
-            st.caption(plain(t(f"engine.phase.{status.phase.phase}", **status.phase.values)))
+            st.caption(plain(phase_text(status.phase)))
         if status.error:
             with st.expander(t("ui.engine_why")):
                 st.caption(plain(error_words(status.error)))
@@ -107,7 +108,7 @@ def _sight(status: EngineStatus) -> list[str]:
 
 def draw_phase(phase: EngineProgress) -> None:
     """Draw the current phase."""
-    words = plain(t(f"engine.phase.{phase.phase}", **phase.values))
+    words = plain(phase_text(phase))
     done, total = (phase.values.get(name) for name in _AMOUNTS.get(phase.phase, ("", "")))
     if isinstance(done, int) and isinstance(total, int) and total:
         st.progress(min(1.0, done / total), words)

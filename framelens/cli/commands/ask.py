@@ -15,13 +15,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import config, registry
+from framelens import registry
 from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
-from framelens.cli.analysis_options import settle_model
+from framelens.cli.analysis_options import load_settings, settle_model
 from framelens.cli.common import (
     MOST_LISTED,
     add_overview_option,
+    add_range_options,
     add_subtitles_option,
     cancel_on_signals,
     check_overview,
@@ -30,7 +31,6 @@ from framelens.cli.common import (
     print_json,
     print_trashed,
     services,
-    use_language,
     whole_number,
     wide_console,
 )
@@ -57,12 +57,11 @@ from framelens.core.evidence import Moments
 from framelens.core.files import typed_path
 from framelens.core.links import is_link
 from framelens.i18n import LANGUAGES, language, notice_text, t
-from framelens.i18n.formatting import exactly
+from framelens.i18n.formatting import exactly, phase_text
 from framelens.reports.content.labels import local_minute, one_line
-from framelens.services.analyses import with_named
 from framelens.services.asking import FrameOptions
 from framelens.services.container import open_library, open_services
-from framelens.services.keyframes import build_selection, parse_seconds
+from framelens.services.keyframes import build_selection
 from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ def add_arguments(parser: Parser) -> None:
     add("--continue", dest="conversation", metavar="ID")
     add("--edit", type=whole_number(1, MOST_LISTED), metavar="N")
     add("--frames", type=parse_frames, metavar="N")
-    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
-    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_range_options(parser)
     add_overview_option(parser)
     add_subtitles_option(parser)
     parser.add_argument("--look", choices=_LOOKS, help=t("cli.ask_look"))
@@ -133,8 +131,7 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         AppError: A value, the video, the engine or the disk failed, or the user stopped the answer.
     """
-    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
-    use_language(given, settings)
+    settings = load_settings(given)
     if _asks_for_stored(given):
         with open_library(settings) as opened, in_services(opened):
             _manage(given)
@@ -263,9 +260,9 @@ class _Printer:
         match event:
             case AnswerText(text, restart) if self._streams:
                 print("\n" if restart else "", text, sep="", end="", flush=True)
-            case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
+            case EngineProgress(phase) as progress if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
-                self._say(t(f"engine.phase.{phase}", **values))
+                self._say(phase_text(progress))
             case Queued(place) if place and not self._quiet:
                 self._say(t("ask.queued", place=place))
             case Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():

@@ -17,6 +17,7 @@ from framelens import config, i18n, registry
 from framelens.analysis.inputs.transcription import Found, cues_between
 from framelens.cli.common import (
     add_output_options,
+    add_range_options,
     add_speakers_option,
     add_subtitles_option,
     cancel_on_signals,
@@ -32,7 +33,6 @@ from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
 from framelens.services.container import Services, open_library
-from framelens.services.keyframes import parse_seconds
 from framelens.services.recognition import local_diariser, local_recogniser
 from framelens.services.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
@@ -41,8 +41,7 @@ from framelens.video.files import STANDARD_STREAM, check_file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("video", metavar="VIDEO", help=t("cli.transcript_video"))
-    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
-    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_range_options(parser)
     add_subtitles_option(parser)
     add_speakers_option(parser)
     parser.add_argument("--yes", action="store_true", help=t("cli.transcript_yes"))

@@ -19,6 +19,7 @@ from framelens.core.roles import requires
 from framelens.engine.hardware import cpu_name
 from framelens.engine.system_metrics import PROCESS_ROLES, GpuSample
 from framelens.i18n import t
+from framelens.i18n.formatting import phase_text
 from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
 from framelens.plugins.monitor.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample, monitor_of
 
@@ -86,7 +87,7 @@ def _no_load_reason(status: EngineStatus, now: Sample) -> str:
     if now.load == "not_running" and status.error:
         return error_words(status.error)
     if now.load == "not_running" and status.phase:
-        return t(f"engine.phase.{status.phase.phase}", **status.phase.values)
+        return phase_text(status.phase)
     return t(f"system.engine_unavailable.{now.load}")
 
 

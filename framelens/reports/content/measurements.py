@@ -7,7 +7,7 @@ from framelens.core.domain import Analysis, FrameFacts, Keyframe, Stretch, Stret
 from framelens.core.files import one_line
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.i18n.formatting import attributed, measured, origin, speaker_name
+from framelens.i18n.formatting import attributed, measured, origin, screen_texts, speaker_name
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
 from framelens.reports.content.document import (
@@ -92,7 +92,7 @@ def frames(
 def _words(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | None) -> Iterator[Line]:
     """Yield the text on the screen and what is said at that moment."""
     if facts and facts.texts:
-        yield plain(t("facts.texts", texts=" | ".join(line.text for line in facts.texts)))
+        yield plain(screen_texts(facts))
     cues = attributed(transcript)
     said = [one_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
     if said:

@@ -12,14 +12,13 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
-from framelens import config
-from framelens.cli.common import PORT, use_language, whole_number
+from framelens.cli.analysis_options import load_settings
+from framelens.cli.common import PORT, whole_number
 from framelens.core import own_version
 from framelens.core.errors import ConfigError
 from framelens.core.files import shown_path, typed_path
 from framelens.i18n import LANGUAGES, t
 from framelens.plugins.server.listening import open_socket
-from framelens.services.analyses import with_named
 from framelens.services.container import open_services
 
 _HOST = "127.0.0.1"
@@ -42,8 +41,7 @@ def run(given: argparse.Namespace) -> int:
     """
     if find_spec("mcp") is None:
         raise ConfigError("mcp_missing", python=sys.executable)
-    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
-    use_language(given, settings)
+    settings = load_settings(given)
     roots = [_root(folder) for folder in given.root]
     listening = None if given.http is None else open_socket(_HOST, given.http)
     if listening:

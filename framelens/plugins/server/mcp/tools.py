@@ -45,7 +45,7 @@ from framelens.core.images import cropped, smaller
 from framelens.core.links import is_link, typed_link
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
-from framelens.i18n.formatting import attributed, stage_text
+from framelens.i18n.formatting import attributed, phase_text, stage_text
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
@@ -553,8 +553,8 @@ class _Answer:
                         self.doing = t("mcp.searching", frames=len(moments.samples), n=len(moments.intervals))
                     case Queued(place) if place:
                         self.doing = t("ask.page.place", n=place)
-                    case EngineProgress(phase, values):
-                        self.doing = t(f"engine.phase.{phase}", **values)
+                    case EngineProgress() as progress:
+                        self.doing = phase_text(progress)
         return asked
 
     def _note(self, update: AnalysisUpdate) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from framelens.analysis.parsing import citations
-from framelens.analysis.parsing.repetition_detector import RepetitionDetector
+from framelens.analysis.parsing.repetition_detector import until_loop
 from framelens.analysis.planning.frame_budget import DEFAULT_CONTEXT
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
@@ -319,22 +319,15 @@ def _options(settings: values.AskSettings, answer_tokens: int) -> dict[str, Any]
 def _pieces(
     connection: EngineConnection, sent: list[Any], options: dict[str, Any], cancel: threading.Event
 ) -> Generator[AnswerText | ReasoningText | _Ended, None, None]:
-    loop, thoughts, text = RepetitionDetector(), RepetitionDetector(), ""
-    pieces = stream_pieces(connection.chat, sent, cancel=cancel, options=options)
-    with closing(pieces):
+    with closing(until_loop(stream_pieces(connection.chat, sent, cancel=cancel, options=options))) as pieces:
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as end:
-                yield _Ended(end.value, options["max_tokens"])
+                reply, loops = end.value
+                yield _Ended(reply, options["max_tokens"], loops=loops)
                 return
             if piece.reasoning:
                 yield ReasoningText(piece.reasoning)
-            if piece.restart:
-                loop, text = RepetitionDetector(), ""
             if piece.text or piece.restart:
-                text += piece.text
                 yield AnswerText(piece.text, restart=piece.restart)
-            if loop.push(piece.text) or thoughts.push(piece.reasoning):
-                yield _Ended(Reply(text[: loop.length], "stop", None), 0, loops=True)
-                return

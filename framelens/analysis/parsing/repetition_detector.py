@@ -4,7 +4,11 @@ It looks at the end of the text for the same piece, letter for letter, over and 
 numbers are not a repetition, however alike; nor are table lines and the brackets of JSON.
 """
 
+from collections.abc import Generator
+from contextlib import closing
 from math import ceil
+
+from framelens.llm.stream import AnswerPiece, Reply
 
 # Lengths are in characters.
 _WINDOW = 6000  # end of the text that is searched
@@ -40,6 +44,27 @@ class RepetitionDetector:
             self.length += _STEP
             self._is_looping = _repeats(self._tail) or _counts(self._tail)
         return self._is_looping
+
+
+def until_loop(pieces: Generator[AnswerPiece, None, Reply]) -> Generator[AnswerPiece, None, tuple[Reply, bool]]:
+    """Yield the pieces of an answer until it, or the reasoning before it, only repeats itself.
+
+    Returns:
+        The reply, cut off where it was found to repeat itself, and whether it does.
+    """
+    loop, thoughts, text = RepetitionDetector(), RepetitionDetector(), ""
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                return end.value, False
+            if piece.restart:
+                loop, text = RepetitionDetector(), ""
+            text += piece.text
+            yield piece
+            if loop.push(piece.text) or thoughts.push(piece.reasoning):
+                return Reply(text[: loop.length], "stop", None), True
 
 
 def _repeats(text: str) -> bool:

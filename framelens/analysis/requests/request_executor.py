@@ -9,13 +9,14 @@ the answer so far was kept.
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
-from framelens.analysis.parsing.repetition_detector import RepetitionDetector
+from framelens.analysis.parsing.repetition_detector import until_loop
 from framelens.analysis.pipeline_state import Emit, EngineEnded, Frames, PipelineState
 from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import Template
@@ -197,26 +198,20 @@ class RequestExecutor:
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""
-        loop, thoughts, text = RepetitionDetector(), RepetitionDetector(), ""
-        pieces = stream_pieces(self._run.connection.chat, sent, cancel=self._run.abort, options=options)
-        try:
-            while True:
-                piece = next(pieces)
-                if piece.restart:
-                    loop, text = RepetitionDetector(), ""
-                text += piece.text
-                if piece.text or piece.restart:
-                    self._run.emit(AnswerDelta(asked.number, piece.text, restart=piece.restart))
-                if loop.push(piece.text) or thoughts.push(piece.reasoning):
-                    return Reply(text[: loop.length], "stop", None), True
-        except StopIteration as end:
-            reply: Reply = end.value
-            return reply, False
-        except EngineError:
-            self._arrived[asked.key] = max(self._arrived.get(asked.key, ""), text, key=len)
-            raise
-        finally:
-            pieces.close()
+        pieces, text = stream_pieces(self._run.connection.chat, sent, cancel=self._run.abort, options=options), ""
+        with closing(until_loop(pieces)) as checked:
+            try:
+                while True:
+                    piece = next(checked)
+                    text = piece.text if piece.restart else text + piece.text
+                    if piece.text or piece.restart:
+                        self._run.emit(AnswerDelta(asked.number, piece.text, restart=piece.restart))
+            except StopIteration as end:
+                answered: tuple[Reply, bool] = end.value
+                return answered
+            except EngineError:
+                self._arrived[asked.key] = max(self._arrived.get(asked.key, ""), text, key=len)
+                raise
 
     def _result(
         self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool

@@ -6,15 +6,12 @@ The head runs `node_probe` as a job, whose source goes along with it, so that Fr
 
 import base64
 import inspect
-import shlex
-import sys
 import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from framelens.core.codec import from_json
 from framelens.core.errors import Cancelled, EngineError
@@ -24,7 +21,7 @@ from framelens.core.units import gib_text
 from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.i18n import t
 from framelens.plugins.batch.cluster import node_probe
-from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster
+from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster, python_command
 
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
@@ -138,11 +135,10 @@ def check_cluster(cluster: RayCluster, *, model: str, port: int, cancel: threadi
 
 
 def _command(model: str, port: int) -> str:
-    """Return the head's command: with this machine's Python if it's there, too, else with the Python on its PATH."""
+    """Return the head's command, which runs `node_probe` there."""
     source = base64.b64encode(zlib.compress(inspect.getsource(node_probe).encode())).decode()
     code = f"import base64, zlib; exec(zlib.decompress(base64.b64decode('{source}')))"
-    path = shlex.quote(str(Path(sys.executable).parent))
-    return f"PATH={path}:$PATH exec python -c {shlex.quote(code)} {shlex.quote(model)} {port}"
+    return python_command(("-c", code, model, str(port)))
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shlex
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count, filterfalse, takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -57,6 +59,11 @@ def normal_ray_address(text: str) -> str:
         raise ConfigError("ray_address", value=redact(given))
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{parts.scheme}://{host}:{port}"
+
+
+def python_command(arguments: Sequence[str]) -> str:
+    """Return the head's command: with this machine's Python if it's there, too, else with the Python on its PATH."""
+    return f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH exec python {shlex.join(arguments)}"
 
 
 class RayCluster:

@@ -4,15 +4,13 @@ Progress and results are read from the shared folder; the job continues if this 
 command follows it again.
 """
 
-import shlex
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from framelens.core.errors import AppError, EngineError
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster, RayJobState
+from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster, RayJobState, python_command
 from framelens.plugins.batch.ray_jobs.driver import read_faults
 from framelens.plugins.batch.ray_jobs.task import RayProgress, RayTask, job_name
 from framelens.plugins.batch.results import Results, VideoResult
@@ -50,7 +48,8 @@ def run_on_ray(
         job, is_followed = cluster.latest(name), True
         if job is None or cluster.state(job) not in RUNNING:
             task.save()
-            job, is_followed = cluster.submit(name, _command(task), {"task": str(task.path)}), False
+            command = python_command(("-m", "framelens.plugins.batch.ray_jobs.driver", str(task.path)))
+            job, is_followed = cluster.submit(name, command, {"task": str(task.path)}), False
         elif pending.keys() <= _progress(job, cluster).read()[1]:  # it is about to end; what failed is tried again then
             cancel.wait(_POLL_SECONDS)
             continue
@@ -92,12 +91,6 @@ def _follow(
 
 def _progress(job: str, cluster: RayCluster) -> RayProgress:
     return RayProgress(Path(cluster.metadata(job)["task"]).with_suffix(""))
-
-
-def _command(task: RayTask) -> str:
-    """Return the head's command: with this machine's Python if it's there, too, else with the Python on its PATH."""
-    path = shlex.quote(str(Path(sys.executable).parent))
-    return f"PATH={path}:$PATH exec python -m framelens.plugins.batch.ray_jobs.driver {shlex.quote(str(task.path))}"
 
 
 def _reason(cluster: RayCluster, job: str) -> AppError:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from app.components.controls import close_menu
+from framelens.i18n import t
 
 _KEY = "dialog"
 """Key of the dialog that was asked for last."""
@@ -45,6 +46,24 @@ def draw_asked() -> None:
 def close() -> None:
     """Close the open dialog with the next run of the page."""
     st.session_state.pop(_KEY, None)
+
+
+def draw_decision(words: str, key: str, icon: str, act: Callable[..., None], *arguments: object) -> None:
+    """Draw the buttons that keep everything and that delete; either closes the dialog.
+
+    Args:
+        words: Label of the button that deletes.
+        key: Beginning of the widget keys.
+        icon: Its icon.
+        act: What the button does.
+        *arguments: What `act` is called with.
+    """
+    with st.container(horizontal=True):
+        is_kept = st.button(t("library.delete_keep"), key=f"{key}_not")
+        is_sure = st.button(f":red[{words}]", key=f"{key}_sure", icon=icon, on_click=act, args=arguments)
+        if is_kept or is_sure:
+            close()
+            st.rerun()
 
 
 def _forget(dismissed: _Dialog) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components import decision, dialogs
+from app.components import dialogs
 from app.components.controls import button
 from app.context import may_change, services
 from app.formatting import joined, local_time, plain
@@ -37,7 +37,7 @@ def _draw_question(chosen: Sequence[str]) -> None:
     st.markdown(t("library.delete_what", n=len(entries), days=KEPT_DAYS))
     num_videos = _count_videos(chosen, [entry.path for entry in entries], with_trash=False)
     st.markdown(t("library.delete_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))
-    decision.draw(t("library.delete"), "library_delete", ":material/delete:", _delete, chosen)
+    dialogs.draw_decision(t("library.delete"), "library_delete", ":material/delete:", _delete, chosen)
 
 
 def _draw_names(names: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ def _draw_last_question(entries: Sequence[TrashEntry]) -> None:
     st.markdown(t("library.purge_what"))
     num_videos = _count_videos([entry.id for entry in entries], [entry.path for entry in entries], with_trash=True)
     st.markdown(t("library.purge_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))
-    decision.draw(t("library.purge"), "library_purge", ":material/delete_forever:", _purge, entries)
+    dialogs.draw_decision(t("library.purge"), "library_purge", ":material/delete_forever:", _purge, entries)
 
 
 def _purge(entries: Sequence[TrashEntry]) -> None:

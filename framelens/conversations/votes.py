@@ -70,9 +70,6 @@ class VoteAsker:
     Args:
         connection: The engine.
         language: Language of the questions.
-
-    Attributes:
-        has_probabilities: Whether votes are probabilities; None before the first vote.
     """
 
     def __init__(self, connection: EngineConnection, language: Language) -> None:
@@ -80,11 +77,6 @@ class VoteAsker:
         self._language = language
         self._forms: list[dict[str, Any]] = []
         self._in_flight = 1
-
-    @property
-    def has_probabilities(self) -> bool | None:
-        """Return whether votes are probabilities; None before the first vote."""
-        return "logprobs" in self._forms[0] if len(self._forms) == 1 else None
 
     def ask(
         self,

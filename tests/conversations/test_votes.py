@@ -54,8 +54,7 @@ def raising(error: Callable[[dict[str, Any]], Exception]) -> Behave:
 def test_probability_is_the_share_of_yes() -> None:
     with serve(raising(lambda body: likely(Yes=0.3, yes=0.3, no=0.2, Perhaps=0.2))) as server:
         one = scripted(server)
-        assert one.has_probabilities is None
-        assert ask(one) == pytest.approx([0.75] * 3) and one.has_probabilities is True
+        assert ask(one) == pytest.approx([0.75] * 3)
         assert ask(one, absent=True) == pytest.approx([0.75] * 3)
     body, contrary = server.requests[0], server.requests[-1]
     assert (body["max_tokens"], body["logprobs"], body["top_logprobs"], body["temperature"]) == (1, True, 20, 0.0)
@@ -74,7 +73,7 @@ def test_engine_without_probabilities_chooses_a_word() -> None:
 
     with serve(behave) as server:
         one = scripted(server)
-        assert ask(one) == [1.0] * 3 and one.has_probabilities is False
+        assert ask(one) == [1.0] * 3
     forms = ["logprobs" in body for body in server.requests]
     assert forms == [True, False, False, False]  # the first frame decides
     schema = server.requests[-1]["response_format"]["json_schema"]["schema"]
@@ -184,11 +183,12 @@ def test_real_engine_gives_named_tokens(vl_endpoint: Endpoint, monkeypatch: pyte
     monkeypatch.setattr(votes, "_LEAST_MASS", 0.0)
     one = asker(vl_endpoint)
     first, again = ask(one), ask(one)
-    assert one.has_probabilities is True and "logprob_token_ids" in one._forms[0]
+    assert len(one._forms) == 1 and {"logprobs", "logprob_token_ids"} <= one._forms[0].keys()
     assert all(0.0 < vote < 1.0 for vote in first) and first == pytest.approx(again, abs=0.01)
 
 
 def test_real_engine_is_held_to_two_words(vl_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(votes, "_LEAST_MASS", 2.0)  # as if yes and no were unlikely
     one = asker(vl_endpoint)
-    assert set(ask(one)) <= {0.0, 1.0} and one.has_probabilities is False and "response_format" in one._forms[0]
+    assert set(ask(one)) <= {0.0, 1.0}
+    assert "logprobs" not in one._forms[0] and "response_format" in one._forms[0]

@@ -122,7 +122,7 @@ def _labeller(name: str) -> Callable[[str], str]:
     by_name: Mapping[str, Callable[[str], str]] = {
         "state": lambda value: t(f"library.state.{value}"),
         "model": base_name,
-        "template": lambda value: template_name(value),
+        "template": template_name,
         "in": lambda value: t(f"language.{value}") if value in LANGUAGES else value,
     }
     return by_name.get(name, str)

@@ -104,7 +104,6 @@ class SilentBar(tqdm):  # type: ignore[misc]
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Do nothing instead of drawing the bar."""
-        return None
 
 
 class WeightsBar(SilentBar):

@@ -134,14 +134,13 @@ def _started(
     with GuardProxy(outbound) as proxy, tempfile.TemporaryDirectory(prefix="framelens-links-") as home:
         environment = {
             **{name: value for name, value in reader_environment().items() if not name.startswith(("HOME", "PYTHON"))},
-            **{
-                "HOME": home,
-                "XDG_CONFIG_HOME": home,
-                "XDG_CACHE_HOME": home,
-                "YTDLP_NO_PLUGINS": "1",
-                "PYTHONUTF8": "1",
-            },
-            **{"DENO_DIR": home, "DENO_NO_UPDATE_CHECK": "1"},
+            "HOME": home,
+            "XDG_CONFIG_HOME": home,
+            "XDG_CACHE_HOME": home,
+            "DENO_DIR": home,
+            "DENO_NO_UPDATE_CHECK": "1",
+            "YTDLP_NO_PLUGINS": "1",
+            "PYTHONUTF8": "1",
         }
         own = ("--proxy", proxy.url, "--ffmpeg-location", str(Path(home, "none")))
         child = subprocess.Popen(

@@ -502,11 +502,11 @@ class AvReader(base.FrameReader):
             raise VideoError("video_encrypted", name=name)
         if first is None:
             raise DecodeError("video_no_frames", name=name, codec=self._stream.codec.canonical_name)
-        if base.is_moving_image(self._container.format.name) and self._is_alone(first):
+        if base.is_moving_image(self._container.format.name) and self._has_ended():
             raise VideoError("video_is_image", name=name, format=self._container.format.name)
         return first
 
-    def _is_alone(self, first: VideoFrame) -> bool:
+    def _has_ended(self) -> bool:
         second = next(self._decoded, None)
         if second is None:
             return True

@@ -54,7 +54,7 @@ def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
     sum_ = estimate_memory(shape, plan)
     _draw_bar(sum_, size_gib)
     if device == "gpu":
-        _draw_sizes(shape, sum_)
+        _draw_sizes(sum_)
     _draw_terms(sum_)
 
 
@@ -162,7 +162,7 @@ def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
     charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 
-def _draw_sizes(shape: Shape, sum_: MemoryEstimate) -> None:
+def _draw_sizes(sum_: MemoryEstimate) -> None:
     sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * USABLE]
     if not sizes:
         st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))

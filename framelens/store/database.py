@@ -180,11 +180,7 @@ class Store:
 
     def results(self, job_id: str) -> dict[int, str]:
         """Get the results of an analysis by number."""
-        with self._guard():
-            found = self._connection.execute(
-                "SELECT number, document FROM results WHERE job_id = ? ORDER BY number", (job_id,)
-            )
-            return dict(found.fetchall())
+        return dict(self.select("SELECT number, document FROM results WHERE job_id = ? ORDER BY number", job_id))
 
     def keep_results(self, job_id: str, numbers: Iterable[int]) -> None:
         """Delete all results of an analysis but these."""
@@ -197,12 +193,10 @@ class Store:
 
     def frames(self, job_id: str) -> dict[int, bytes]:
         """Get the images of an analysis by number."""
-        with self._guard():
-            found = self._connection.execute("SELECT number, jpeg FROM frames WHERE job_id = ?", (job_id,))
-            return dict(found.fetchall())
+        return dict(self.select("SELECT number, jpeg FROM frames WHERE job_id = ?", job_id))
 
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; for other modules of framelens.store only."""
+        """Return the rows of a query; for modules of framelens.store only."""
         with self._guard():
             try:
                 return self._connection.execute(query, values).fetchall()
@@ -238,9 +232,7 @@ class Store:
             self._connection.close()
 
     def _rows(self, tail: str, *values: str | int) -> list[Row]:
-        with self._guard():
-            found = self._connection.execute(f"SELECT {_COLUMNS} FROM jobs {tail}", values)
-            return [Row(*row) for row in found.fetchall()]
+        return [Row(*row) for row in self.select(f"SELECT {_COLUMNS} FROM jobs {tail}", *values)]
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Sizes in bytes and clock times as text, the same in every language, and the time left at a measured rate."""
 
+from datetime import UTC, datetime
 from math import floor
 from typing import Literal
 
@@ -88,3 +89,12 @@ def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "
     if form == "hh":
         return f"{hours:02d}:{minute:02d}:{tail}"
     return f"{hours}:{minute:02d}:{tail}" if hours else f"{minute:0{len(form)}d}:{tail}"
+
+
+def date_of(created: str) -> datetime | None:
+    """Parse an ISO time, in UTC if it has no time zone. Return None if it is not a time."""
+    try:
+        made = datetime.fromisoformat(created)
+    except ValueError:
+        return None
+    return made if made.tzinfo else made.replace(tzinfo=UTC)

@@ -19,6 +19,7 @@ from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.events import AnswerChanged, Answered, AnswerStep, ChunkDone, Finished, Stage
 from framelens.core.files import new_id, one_line
 from framelens.core.roles import current_user
+from framelens.core.units import date_of
 from framelens.store.database import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
@@ -328,11 +329,12 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
 
 def _time_or_now(text: str) -> str:
     """Return a time in ISO form and UTC, by which jobs are sorted; the current time if the text is not a time."""
+    now = datetime.now(UTC)
     try:
-        time_of_day = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        time_of_day = datetime.now(UTC)
-    return time_of_day.isoformat(timespec="milliseconds")
+        created = (date_of(text) or now).astimezone(UTC)
+    except OverflowError:
+        created = now
+    return created.isoformat(timespec="milliseconds")
 
 
 def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapshot:

@@ -9,7 +9,7 @@ refuse or misread are shown as code points.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
 from framelens.core.domain import (
     BREAKS,
@@ -23,7 +23,7 @@ from framelens.core.domain import (
     times_of,
 )
 from framelens.core.files import base_name
-from framelens.core.units import clock, floored
+from framelens.core.units import clock, date_of, floored
 from framelens.i18n import aside, label, notice_text, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
@@ -301,15 +301,6 @@ def moment_address(facts: DocumentFacts, seconds: float) -> str:
     The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers.
     """
     return f"./{facts.video_address}#t={seconds + facts.video_start_seconds:.3f}"
-
-
-def date_of(created: str) -> datetime | None:
-    """Parse an ISO time, in UTC if it has no time zone. Return None if it is not a time."""
-    try:
-        made = datetime.fromisoformat(created)
-    except ValueError:
-        return None
-    return made if made.tzinfo else made.replace(tzinfo=UTC)
 
 
 def local_minute(created: str, zone: tzinfo | None = None) -> str:

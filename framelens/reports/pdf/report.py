@@ -28,6 +28,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, Num
 
 from framelens.core.domain import Analysis, Language
 from framelens.core.images import smaller
+from framelens.core.units import date_of
 from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import (
@@ -53,7 +54,7 @@ from framelens.reports.content.document import (
     signed,
     words,
 )
-from framelens.reports.content.labels import date_of, moment_address, printable
+from framelens.reports.content.labels import moment_address, printable
 from framelens.reports.content.provenance import KEY
 from framelens.reports.graphics.chart_svg import svg_in_own_font
 from framelens.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for

@@ -26,8 +26,9 @@ from docx.parts.image import ImagePart
 from docx.shared import Cm, Pt, RGBColor
 
 from framelens.core.domain import Language
+from framelens.core.units import date_of
 from framelens.reports.content.document import Document
-from framelens.reports.content.labels import date_of, printable
+from framelens.reports.content.labels import printable
 from framelens.reports.content.provenance import KEY
 from framelens.reports.files import ReportFile, zipped
 

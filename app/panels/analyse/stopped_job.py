@@ -140,7 +140,9 @@ def kept_words(job: JobSnapshot) -> str:
     parts = layout_parts(job.progress.layout, job.progress.results, {}, 0)
     done = sum(part.result is not None and not part.result.is_unfinished for part in parts)
     counted = [t("ui.parts_kept", done=done, total=len(parts))] if job.progress.layout and done else []
-    is_unfinished = any(one.is_unfinished for one in job.progress.results)
+    given = job.progress.answer.answers if job.progress.answer else ()
+    has_broken = any(one.state == "failed" and one.answer.strip() for one in given)
+    is_unfinished = has_broken or any(one.is_unfinished for one in job.progress.results)
     return sentences([*counted, *([named("trouble", "broke_off")] if is_unfinished else [])])
 
 

@@ -30,7 +30,7 @@ from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of
-from framelens.reports.content.labels import headline, parts_of, unusable
+from framelens.reports.content.labels import headline, parts_of, shareable_text, unusable
 from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
@@ -197,13 +197,13 @@ def _pieces(
         reported: The analysis with its conversations.
         has_player: Whether the video is beside the report, with the timeline.
     """
-    asked = (name, language(), has_player, reported.conversations)
+    asked = (name, language(), has_player, reported.conversations, job.state)
     kept = st.session_state.get(f"{_PIECES_KEY}_{name}")
     if kept is None or kept[0] is not analysis or kept[1] != asked:
         local = replace(reported, created=local_time(analysis.created))
         shown = sections(local, is_shared=False)
         names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
-        is_shown = _is_not_said_above if name == "document" else None
+        is_shown = partial(_is_not_said_above, _why_stated(job, analysis)) if name == "document" else None
         split = (report_blocks.pieces(filter(is_shown, shown[one]())) for one in names)  # each by itself
         kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, [*chain.from_iterable(split)])
     pieces: list[report_blocks.ReportPiece] = kept[2]
@@ -218,9 +218,18 @@ def _intervals(analysis: Analysis) -> Iterator[VideoRange]:
                 yield from found_ranges(search.moments)
 
 
-def _is_not_said_above(block: Block) -> bool:
+def _why_stated(job: JobSnapshot, analysis: Analysis) -> str:
+    """Return why the answer to the question failed if the job's error above the document says the same, else ""."""
+    why = analysis.question_answer.why if analysis.question_answer else None
+    is_stated = why and job.state == "failed" and job.error and why.key == job.error.key
+    return shareable_text(why) if why and is_stated else ""
+
+
+def _is_not_said_above(why: str, block: Block) -> bool:
     """Return whether a block of the document isn't said above it: the failure of an answer is."""
-    return not (isinstance(block, Paragraph) and block.tone == "error")
+    if not isinstance(block, Paragraph):
+        return True
+    return block.tone != "error" and (not why or words_of(block.line) != why)
 
 
 def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) -> dict[str, report_blocks.Action]:

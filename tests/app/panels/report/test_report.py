@@ -18,10 +18,19 @@ from app.components import report_blocks
 from app.panels.report import comparison
 from app.panels.report.report import PAGE, _actions, brief
 from framelens.analysis.task import Task
-from framelens.core.domain import AnalysisRequest, Notice
-from framelens.core.errors import EngineError
-from framelens.core.events import AnalysisEvent, Answered, ChunkDone, FactsMeasured, Finished, Noticed, StageStarted
-from framelens.i18n import LANGUAGES, in_language, notice_text, t
+from framelens.core.domain import AnalysisRequest, Notice, ReportedAnswer, ReportedConversation
+from framelens.core.errors import EngineBrokeOff, EngineError
+from framelens.core.events import (
+    AnalysisEvent,
+    AnswerChanged,
+    Answered,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    Noticed,
+    StageStarted,
+)
+from framelens.i18n import LANGUAGES, as_notice, in_language, notice_text, t
 from framelens.reports.content import builder
 from framelens.reports.json import reader, writer
 from framelens.services.container import Services
@@ -341,6 +350,33 @@ def test_the_report_is_shown_while_frames_are_measured(page: AppTest, open_servi
     ended(services, job)
     page.run()
     assert not page.get("progress")
+
+
+def breaking_off(task: Task) -> Iterator[AnalysisEvent]:
+    """A run whose engine breaks off within the answer and within the description."""
+    error = EngineBrokeOff("engine_broke_off", base_url="http://127.0.0.1:1/v1")
+    made = rich.rich(task.request, task.job_id, parts=1)
+    answer = ReportedAnswer("When?", "", "Frame 1 shows a v", "failed", why=as_notice(error))
+    asked = ReportedConversation("a", "When?", "", "en", (answer,))
+    part = replace(made.chunks[0], troubles=("broke_off",))
+    yield from rich.opening(made)
+    yield AnswerChanged(asked, "words", is_over=True)
+    yield ChunkDone(part)
+    yield Finished(replace(made, chunks=(part,), summary=None, joins=(), answer=asked))
+    raise error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_error_that_broke_all_is_stated_once(page_of: Callable[..., Any], language: Any) -> None:
+    page, services, job = page_of(breaking_off)
+    page.button_group(key="language").set_value(language).run()
+    assert services.jobs.snapshot(job).state == "failed"
+    reason = {"en": "in the middle of an answer; it may", "zh": "的回答在中途断开"}[language]
+    blocks = json.dumps([one["blocks"] for one in parts_shown(page) if "blocks" in one], ensure_ascii=False)
+    assert "Frame 1 shows a v" in blocks and reason not in blocks
+    assert texts(page).count(reason) == texts(page).count(t("trouble.broke_off", language)) == 1
+    assert next(one.key for one in page.button if one.proto.type == "primary") == "continue"
 
 
 def broken(task: Task) -> Iterator[AnalysisEvent]:

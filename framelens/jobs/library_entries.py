@@ -8,6 +8,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 
 from framelens.core.background_task import BackgroundTask
@@ -15,7 +16,7 @@ from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import one_line, readable, storable
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.i18n import in_language, sentences
+from framelens.i18n import in_language, sentences, t
 from framelens.i18n.formatting import attributed
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
@@ -134,7 +135,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     """
     for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
-    times = times_of(job.progress.keyframes)
+    times, named = times_of(job.progress.keyframes), partial(t, "ui.labelled", job.request.language)
     with in_language(job.request.language):
         answer = tuple(_of_answer(job.analysis))
     yield from answer
@@ -144,12 +145,12 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
         yield from _of_findings("answer", whole.reply, times)
         yield from _of_findings("summary", whole.overview, times)
         for chapter in whole.chapters:
-            yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
+            yield from _passage("chapter", named(label=chapter.title, value=chapter.text), chapter.start_seconds)
     for part in (result for result in job.progress.results if result.is_chunk):
         own = part.findings if part is whole else (*part.findings, *part.overview)
         yield from _of_findings("finding", own, times)
         for subject in part.subjects:
-            yield from _passage("finding", f"{subject.name}: {subject.look}", times.get(part.number))
+            yield from _passage("finding", named(label=subject.name, value=subject.look), times.get(part.number))
     for cue in attributed(job.progress.transcript, only_named=True):
         yield from _passage("said", cue.text, cue.start_seconds)
     for facts in job.progress.facts:

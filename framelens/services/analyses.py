@@ -175,7 +175,8 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     """
     updates: queue.SimpleQueue[AnalysisUpdate] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
-        answered = sum(one.is_chunk and one.is_usable for one in jobs.snapshot(unfinished).progress.results)
+        kept = [one for one in jobs.snapshot(unfinished).progress.results if one.is_chunk]
+        answered = sum(one.is_usable and not one.is_unfinished for one in kept)
         jobs.resume(unfinished, listener=updates.put, moved=request)
         return AnalysisRun(unfinished, answered, False, request, jobs, updates)
     known = None if force else jobs.finished(request)

@@ -88,6 +88,9 @@ def test_the_answer_to_a_question_is_no_summary(jobs: Jobs) -> None:
     searched = replace(said, answer=text, searches=(ReportedSearch(moments),))
     with_search = replace(job, progress=replace(job.progress, answer=replace(asked, answers=(searched,))))
     assert Passage("answer", "“a van” was seen once: 00:03.0 – 00:05.0 It is red.", 3.0) in [*passages(with_search)]
+    chinese = replace(job, request=replace(job.request, language="zh"))
+    for made, colon in ((job, ": "), (chinese, "：")):
+        assert all(colon in one.text for one in passages(made) if one.kind == "chapter")
     jobs.library.put(job_id, about(answered), tuple(passages(answered)), b"")
     assert [one.kind for one in jobs.library.hits(job_id, "van")] == ["answer"]
     assert ids(jobs, "van") == [job_id]

@@ -188,7 +188,8 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     """List the parts known so far in time order; before the plan is made, those being answered."""
     times = times_of(job.progress.keyframes)
     end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
-    known = {part.number: part for part in layout_parts(job.progress.layout, job.progress.results, times, end)}
+    start, layout, results = job.request.selection.start_seconds, job.progress.layout, job.progress.results
+    known = {part.number: part for part in layout_parts(layout, results, times, start, end)}
     numbers = list(known) or sorted(number for number in job.progress.answers if number > 0)
     failed = failures(job.progress)
     views = []

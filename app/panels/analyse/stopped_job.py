@@ -137,7 +137,7 @@ def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
 
 def kept_words(job: JobSnapshot) -> str:
     """Return how many parts are answered, and whether more of an answer has arrived; "" before there are any."""
-    parts = layout_parts(job.progress.layout, job.progress.results, {}, 0)
+    parts = layout_parts(job.progress.layout, job.progress.results, {}, 0, 0)
     done = sum(part.result is not None and not part.result.is_unfinished for part in parts)
     counted = [t("ui.parts_kept", done=done, total=len(parts))] if job.progress.layout and done else []
     given = job.progress.answer.answers if job.progress.answer else ()

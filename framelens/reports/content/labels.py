@@ -59,12 +59,16 @@ def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
 
 def parts_of(analysis: Analysis) -> tuple[RequestPart, ...]:
     """Return all planned and all answered parts in time order."""
-    times = times_of(analysis.keyframes)
-    return layout_parts(analysis.layout, analysis.chunks, times, analysis.decode.readable_seconds)
+    times, start = times_of(analysis.keyframes), analysis.request.selection.start_seconds
+    return layout_parts(analysis.layout, analysis.chunks, times, start, analysis.decode.readable_seconds)
 
 
 def layout_parts(
-    layout: Layout | None, chunks: Iterable[ChunkResult], times: Mapping[int, float], end_seconds: float
+    layout: Layout | None,
+    chunks: Iterable[ChunkResult],
+    times: Mapping[int, float],
+    start_seconds: float,
+    end_seconds: float,
 ) -> tuple[RequestPart, ...]:
     """Return the parts that are known so far, in time order.
 
@@ -72,13 +76,14 @@ def layout_parts(
         layout: The planned parts, if known.
         chunks: The results so far.
         times: Seconds by frame number; a missing frame counts as 0.
+        start_seconds: The start of the first part, before its first frame.
         end_seconds: The end of the last part.
     """
     answered = {chunk.number: chunk for chunk in chunks if chunk.is_chunk}
     planned = {part[0]: part for part in (layout.parts if layout else ()) if part}
     runs = planned | {number: chunk.frames or planned.get(number, ()) for number, chunk in answered.items()}
     numbers = sorted(runs)
-    starts = [times.get(number, 0.0) for number in numbers]
+    starts = [start_seconds, *(times.get(number, 0.0) for number in numbers[1:])]
     ends = [*starts[1:], end_seconds]
     return tuple(
         RequestPart(place, number, runs[number], start, max(start, end), answered.get(number))

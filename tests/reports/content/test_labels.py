@@ -153,7 +153,7 @@ def test_appendix_is_the_record_with_rounded_times() -> None:
 
 def test_findings_with_fields_are_a_table_per_chunk() -> None:
     assert section(markdown(rich()), "Findings").splitlines() == [
-        "### Part 1 · 00:00.500 – 00:02.250",
+        "### Part 1 · 00:00.000 – 00:02.250",
         "",
         "| Time | Who or what | Event | What can be seen |",
         "| --- | --- | --- | --- |",
@@ -196,7 +196,7 @@ def test_provenance_lists_layout_settings_and_requests() -> None:
     assert "| Layout | frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the" in made
     assert "| Model | some/model |\n| Engine arguments (VLLM\\_CONFIG) | — |\n| of\\_tomorrow | x |" in made
     assert re.findall(r"^\*\*(.*)$", made, re.MULTILINE) == [
-        "Part 1 · 00:00.500 – 00:02.250** (2 frames, messages, 1,000 + 50 tokens, 2.5 s)",
+        "Part 1 · 00:00.000 – 00:02.250** (2 frames, messages, 1,000 + 50 tokens, 2.5 s)",
         "Part 3 · 00:06.500 – 00:09.000** (2 frames, messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",
         "Merge 1** (text, 1,000 + 50 tokens, 2.5 s)",
         "Merge 2** (text, 1,000 + 50 tokens, answered before by the same model; not asked again)",
@@ -274,7 +274,7 @@ def test_json_holds_chunks_with_findings_and_requests() -> None:
     assert report["fields"] == [{"key": "who", "name": "Who or what"}, {"key": "kind", "name": "Event"}]
     first, last = report["chunks"]
     assert [(one["part"], one["number"], one["start_seconds"], one["end_seconds"]) for one in (first, last)] == [
-        (1, 1, 0.5, 2.25),
+        (1, 1, 0.0, 2.25),
         (3, 5, 6.5, 9.0),
     ]
     assert first["findings"][0]["fields"] == [

@@ -155,7 +155,7 @@ def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
 def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
     """Draw a row for each video, which can be sorted and searched; a click opens the report."""
     shown = [_row(one) for one in statuses]
-    names = {name: t(f"batch.{name}") for name in ("state", "video", "length", "says")}  # a phone shows two
+    names = {name: t(f"batch.{name}") for name in ("video", "state", "length", "says")}
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
     columns["state"] = st.column_config.TextColumn(names["state"], width=150)
     columns["says"] = st.column_config.TextColumn(names["says"], width="large")

@@ -143,15 +143,24 @@ class Parser(argparse.ArgumentParser):
         return f"--{found[1]}" in known or (f"-{found[1]}" in known and not word.startswith("-"))
 
     def _unknown(self, words: Sequence[str]) -> str:
-        """Return the message about unknown arguments, with options of similar names, a file or `option_of_words`."""
+        """Return the message about unknown arguments, with what is probably meant by them.
+
+        That is options of similar names, a file, `option_of_words`, or arguments of vLLM.
+        """
+        from framelens.core.engines.vllm_arguments import meant_argument
+
         message = catalogue(i18n.language())[f"{_OURS}unrecognized"] % " ".join(words)
         known = [name for name in self._option_string_actions if name.startswith("--")]
-        names = (_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--")
+        names = [_DASHES.sub(r"--\1", word.partition("=")[0]) for word in words if _DASH.match(word) and word != "--"]
         named = [name for word in words if (name := _names_file(word))]
         if self.option_of_words and not words[0].startswith("-"):
             named = [f"{self.option_of_words} {words[0]}"]
+        of_vllm = list(dict.fromkeys(filter(None, map(meant_argument, names))))
+        is_exact = len(of_vllm) == len(names) and set(of_vllm) <= {name[2:].replace("-", "_") for name in names}
         meant = named or list(dict.fromkeys(one for name in names for one in _meant_by(name, known)))
-        return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
+        if meant and not (of_vllm and is_exact):
+            return t("cli.option_meant", message=message, meant=", ".join(meant))
+        return t("cli.option_of_vllm", message=message, keys=", ".join(of_vllm)) if of_vllm else message
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse a value that isn't among the choices; name a similar choice. Python does so since 3.14 only."""

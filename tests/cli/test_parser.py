@@ -11,6 +11,7 @@ import pytest
 from framelens.cli.commands import export
 from framelens.cli.main import build_parser, main
 from framelens.cli.parser import SHORT, Parser
+from tests.core.test_vllm_arguments import needs_vllm
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -66,6 +67,23 @@ def test_option_before_the_command_is_named(words: list[str], said: str, capsys:
     with pytest.raises(SystemExit):
         main(words)
     assert said in capsys.readouterr().err.splitlines()[0]
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ("--tensor-parallel-size=2", "tensor_parallel_size"),
+        ("--gpu-memory-untilization=0.5", "gpu_memory_utilization"),
+        ("--max-image-nums=10", "limit_mm_per_prompt"),
+        ("--enforce-eager", "enforce_eager"),
+    ],
+)
+def test_argument_of_vllm_belongs_in_its_setting(option: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "analyse", "x.mp4", option)[0]
+    assert line.endswith(f'arguments of vLLM ({key}) are set in VLLM_CONFIG, as {{"name": value}}.')
+    for words in (("--checkpoint-path", "/x"), ("--flash-attn2",)):
+        assert "VLLM_CONFIG" not in refused(capsys, "analyse", "x.mp4", *words)[0]
 
 
 @pytest.mark.parametrize(

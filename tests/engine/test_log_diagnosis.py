@@ -210,6 +210,8 @@ WORDS = [
     ("system_limit", "OSError: [Errno 24] Too many open files"),
     ("system_limit", "RuntimeError: can't start new thread"),
     ("system_limit", "OpenBLAS blas_thread_init: pthread_create failed for thread 3 of 64: Resource temporarily"),
+    ("cuda_fork", "runtimeError: cannot re-initialize cuda in forked subprocess. To use CUDA with multiprocessing."),
+    ("no_kernel_image", "cuda error: cuda error:no kernel image is availabe for execution on the device"),
     ("pinned_memory_off", "RuntimeError: UVA is not available"),
     (
         "kernel_too_large",

@@ -37,6 +37,8 @@ _MEANT = {
     "mem_fraction_static": "gpu_memory_utilization",
 }
 """Names that other engines and programs give to arguments of vLLM."""
+_LIKENESS = 0.75
+"""Of some 280 names, one resembles most words: "lora_dtype" has 0.7 in common with "force_type"."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def check(arguments: Mapping[str, object]) -> None:
         if key in _OURS:
             raise ConfigError("vllm_argument_elsewhere", key=key, value=_shown(value), variable=_OURS[key])
         if known and key not in known:
-            nearest = _MEANT.get(key.replace("-", "_").lower()) or closest(key, known)
+            nearest = meant_argument(key)
             error = "vllm_argument_misspelt" if nearest else "vllm_argument_unknown"
             raise ConfigError(error, key=key, value=_shown(value), **({"nearest": nearest} if nearest else {}))
         if known and value is not None:
@@ -82,6 +84,16 @@ def check(arguments: Mapping[str, object]) -> None:
 def brings_tokenizer(arguments: Mapping[str, object]) -> bool:
     """Return whether vLLM needs no tokenizer in the model's folder, since it has another or loads none."""
     return bool(arguments.get("tokenizer") or arguments.get("skip_tokenizer_init"))
+
+
+def meant_argument(name: str) -> str | None:
+    """Return the argument of the installed vLLM that a key or an option of a command line means, or None.
+
+    >>> meant_argument("--max-image-nums"), meant_argument("--no-such-thing")
+    ('limit_mm_per_prompt', None)
+    """
+    plain, known = name.lstrip("-").replace("-", "_").lower(), installed_arguments()
+    return plain if plain in known else _MEANT.get(plain) or closest(name, known, likeness=_LIKENESS)
 
 
 def arguments_to_argv(arguments: Mapping[str, object]) -> list[str]:

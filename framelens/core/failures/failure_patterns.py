@@ -84,7 +84,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "no_kernel_image",
         (
-            r"no kernel image is available for execution on the device",
+            r"no kernel image is availabl?e for execution on the device",
             r"HIP error: invalid device function",
             r"is not defined for option 'gpu-name'",
             r"GPUs with compute capability below [\d.]+ are not supported",
@@ -136,7 +136,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "kernel_too_large",
         (r"(?P<detail>out of resource: shared memory, Required: \d+, Hardware limit: \d+)",),
     ),
-    ("cuda_fork", (r"[Cc]annot re-initialize CUDA in forked subprocess",)),
+    ("cuda_fork", (r"(?i:cannot re-initialize CUDA in forked subprocess)",)),
     (
         "architecture_unsupported",
         (

@@ -123,7 +123,8 @@ class _PartialReply:
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it was cut off or refused by a filter."""
-        reason, refusal = self._reason.lower(), refused_in_answer(self._split.answer)
+        reason = self._reason.lower()
+        refusal = refused_in_answer(self._split.answer, has_failed=reason == "error")
         if refusal and reason:
             raise refusal
         if (

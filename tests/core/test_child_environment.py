@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -124,3 +125,16 @@ def test_a_reader_knows_nothing_of_the_user_but_home() -> None:
     user = {"USER": "me", "LOGNAME": "me", "SHELL": "/bin/zsh", "XDG_RUNTIME_DIR": "/run/user/1", "SSL_CERT_FILE": "/c"}
     assert set(reader_environment({**user, "HOME": "/home/me"})) == {"HOME", "PYTHONPATH"}
     assert set(engine_environment(user)) == set(user)
+
+
+def test_children_are_in_process_groups_of_their_own() -> None:
+    """The terminal sends Ctrl-C to the whole group of a command, which would end its children as if they had crashed.
+
+    What is started from a child, or for an instant, is left out.
+    """
+    left_out = {"sandbox.py", "sandbox_check.py", "text_recognition.py", "node_probe.py", "ytdlp.py"}
+    for path in (Path(__file__).parents[2] / "framelens").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.Popen", "subprocess.run"):
+                named = {one.arg for one in node.keywords}
+                assert named & {"process_group", "start_new_session"} or path.name in left_out, path

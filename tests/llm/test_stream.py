@@ -486,6 +486,14 @@ def test_stream_of_another_api_is_no_broken_answer(sent: str) -> None:
     assert raised.value.key == "engine_broke_off"
 
 
+def test_words_of_a_failure_are_not_an_answer_that_broke_off() -> None:
+    said = "Generation failed: Model.__call__() missing 1 required positional argument: 'pixel_values'"
+    failed = event(delta={"content": said}, finish_reason="error")
+    with serve(streaming(failed)) as server, pytest.raises(EngineError) as raised:
+        all_of(chat_of(server))
+    assert (raised.value.key, raised.value.values["reason"]) == ("engine_refused", said)
+
+
 @pytest.mark.parametrize(
     "reason", ["abort", "canceled", "error", "insufficient_system_resource", "network_error", "null", "timeout"]
 )

@@ -57,6 +57,7 @@ _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u206
 _ERROR_ANSWER = re.compile(
     r"\W*(?:\w+ )?(?:error|exception|错误|出错|请求失败)\b[^\n:：\]]{0,12}(?:[:：\]]|, status code)", re.IGNORECASE
 )
+_FAILED_ANSWER = re.compile(r"\W*(?:\w+ ){0,2}(?:error|exception|failed|错误|出错|失败)\b", re.IGNORECASE)
 _SIZES = frozenset({"context", "bytes", "picture_count", "single_picture"})
 """Meanings about the size of a request, which words in a picture hardly have."""
 _FAILED_DEPENDENCY = 424
@@ -99,11 +100,18 @@ def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
     return _error_of(_Refusal(200, data), model)
 
 
-def refused_in_answer(text: str) -> errors.AppError | None:
-    """Map an answer that consists of the words of an error, as some gateways send it; None for other answers."""
-    if len(text) > _LONGEST or not _ERROR_ANSWER.match(text):
+def refused_in_answer(text: str, *, model: str = "", has_failed: bool = False) -> errors.AppError | None:
+    """Map an answer that consists of the words of an error, as some gateways send it; None for other answers.
+
+    Args:
+        text: The answer.
+        model: Name of the model, as in `refused`.
+        has_failed: The reason for the answer's end is an error; otherwise only words about a size are believed.
+    """
+    if len(text) > _LONGEST or not (_FAILED_ANSWER if has_failed else _ERROR_ANSWER).match(text):
         return None
-    return refused_in_stream(text) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
+    is_believed = has_failed or match_refusal(text, is_faulty=True)[0] in _SIZES
+    return refused_in_stream(text, model=model) if is_believed else None
 
 
 def refused_parameter(status: int, body: object, sent: Collection[str]) -> tuple[str, str] | None:

@@ -146,6 +146,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|image length and width do not meet|图[片像]?(?:输入|文件| ?base64 ?)?(?:格式|解析|解码|下载|尺寸不符)"
               r"|无法(?:解析|解码|读取|打开|下载).{0,4}?图"),
     ("bytes", r"total size\b.{0,40}?(?:exceed|too large|over)"),
+    ("picture_size", r"image_url\W{1,3}url\W{1,3}string too long"),
     ("picture_size", r"(?:image|video) items? with .{0,40}?\bexceed|max bytes per data-uri"),
     ("picture_size", rf"(?<!total )(?<!base64 )\b{_PICTURE}\b.{{0,40}}?(?:exceed\w*|(?:larg|bigg)er than"
                      r"|too (?:large|big)|over)\b.{0,40}?"
@@ -242,6 +243,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|served|available))"),
     ("not_loaded", r"\bmodels?\b.{0,80}?not (?:be )?loaded|\bmodel (?:\S+ )?(?:is |was )?unloaded\b"
                    r"|no models? (?:is |are )?loaded"),
+    ("path", r"plain http request was sent to https port|sent an http request to an https server"),
     ("path", r"\bunexpected endpoint\b|\binvalid url \(\w+ /"),
     ("model", r"(?:could not|couldn't|cannot|can't) find (?:the |a )?model\b"
               r"|requested model\b.{0,60}?\bnot supported"),

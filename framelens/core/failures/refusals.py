@@ -29,9 +29,12 @@ _UNFORMED = (400, 422, 501)
 _STATUS_MEANINGS: Mapping[int, Meaning] = {
     401: "key", 402: "quota", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes",
     **dict.fromkeys((429, 503, 529), "busy"), **dict.fromkeys((502, 520, 521, 522, 523, 525, 526, 530), "gateway"),
+    407: "gateway", 511: "gateway",
     **dict.fromkeys((408, 504, 524), "timeout"), 451: "place",
 }  # fmt: skip
 """520 … 530 are Cloudflare's."""
+_OF_PROXIES = (407, 511)
+"""Statuses of a proxy or a network that asks for a login of its own, whose words are about no key of the engine."""
 _NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
 _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
     401: ("quota", "filter", "pictures", "bytes", "model"),
@@ -100,18 +103,17 @@ def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
     return _error_of(_Refusal(200, data), model)
 
 
-def refused_in_answer(text: str, *, model: str = "", has_failed: bool = False) -> errors.AppError | None:
+def refused_in_answer(text: str, *, has_failed: bool = False) -> errors.AppError | None:
     """Map an answer that consists of the words of an error, as some gateways send it; None for other answers.
 
     Args:
         text: The answer.
-        model: Name of the model, as in `refused`.
         has_failed: The reason for the answer's end is an error; otherwise only words about a size are believed.
     """
     if len(text) > _LONGEST or not (_FAILED_ANSWER if has_failed else _ERROR_ANSWER).match(text):
         return None
     is_believed = has_failed or match_refusal(text, is_faulty=True)[0] in _SIZES
-    return refused_in_stream(text, model=model) if is_believed else None
+    return refused_in_stream(text) if is_believed else None
 
 
 def refused_parameter(status: int, body: object, sent: Collection[str]) -> tuple[str, str] | None:
@@ -289,7 +291,7 @@ def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
     status = refusal.meant_status
     is_hurried = _STATUS_MEANINGS.get(status) in ("busy", "timeout")
     meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY, is_hurried=is_hurried)
-    if meaning is None or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
+    if meaning is None or status in _OF_PROXIES or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
         meaning = _STATUS_MEANINGS.get(status)
     if meaning == "path" and _NAMES_MODEL.search(refusal.said):
         meaning = "model"

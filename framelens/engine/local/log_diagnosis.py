@@ -12,7 +12,7 @@ from framelens.core.errors import EngineError
 from framelens.core.failures.failure_patterns import match_failure
 from framelens.core.redaction import redact
 
-_LOGGED = r"[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?"
+_LOGGED = r"[A-Z]+ \d\d-\d\d [\d:]+ \[?[\w./]+:\d+\] ?"
 _PREFIX = re.compile(rf"^(?:\([^()]*pid=\d+\) ?(?:{_LOGGED})?|{_LOGGED})")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")
 _WRAPPERS = (

@@ -203,6 +203,12 @@ def _suffix_of(path: Path | None) -> str:
     return path.suffix.lower() if path else ""
 
 
+def _is_near(stem: str, video: str, videos: Sequence[str]) -> bool:
+    """Return whether a subtitle file may be a video's: one of their names begins the other, and is no other video's."""
+    begins = names.beginning_of(video, stem)
+    return names.may_belong_to(stem, video) or (begins != "" and begins not in map(names.normalised, videos))
+
+
 def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_own: bool) -> Source | None:
     """Return the subtitles in a file; None if it isn't a subtitle file, or belongs to another video."""
     suffix = _suffix_of(path)
@@ -212,7 +218,7 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
     rivals = [one for one in videos if len(one) > len(video.stem) and names.may_belong_to(one, video.stem)]
     if any(names.may_belong_to(path.stem, one) for one in rivals):
         return None
-    is_doubtful = tags is None and suffix in _READ and names.may_belong_to(path.stem, video.stem)
+    is_doubtful = tags is None and suffix in _READ and _is_near(path.stem, video.stem, videos)
     if (tags is None and not is_doubtful) or not path.is_file():
         return None
     leads_out = not path.resolve().is_relative_to(folder) or (is_confined(path) and path.resolve() != path)

@@ -149,6 +149,8 @@ _SCRIPTS = {
     )
 }
 _JOINTS = re.compile(r"[-_]+")
+_JOINT = re.compile(r"[\s._\[(（【-]")
+"""What divides the words in the name of a video."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,17 @@ def may_belong_to(stem: str, video_stem: str) -> bool:
     """Return whether a file's name begins with the video's name, as a second part's does."""
     name, video = name_key(stem), name_key(video_stem)
     return name.startswith(video) and not name[len(video) :][:1].isalnum()
+
+
+def beginning_of(video_stem: str, stem: str) -> str:
+    """Return the words with which a video's name begins and of which a subtitle file has the tags, "" without any.
+
+    >>> beginning_of("film - 1080p", "film.en"), beginning_of("film", "film 2")
+    ('film', '')
+    """
+    video = normalised(video_stem)
+    starts = (video[: found.start()].rstrip(" -_.") for found in _JOINT.finditer(video))
+    return next((one for one in starts if one and tags_of(stem, one) is not None), "")
 
 
 def parse_tags(text: str) -> NameTags | None:

@@ -163,3 +163,11 @@ def test_digest_depends_on_the_contents_that_are_used(tmp_path: Path) -> None:
     for one in ("a.mp4", "a.srt", "a.en.srt"):
         (tmp_path / "other" / one.replace("a", "b", 1)).write_bytes((tmp_path / one).read_bytes())
     assert digest_beside(tmp_path / "other" / "b.mp4") == digest_beside(video)
+
+
+def test_names_shorter_than_the_video_are_doubtful(tmp_path: Path) -> None:
+    """As of media servers that keep a film in several versions."""
+    touch(tmp_path, "film - 1080p.mp4", "film.zh-Hans.srt", "fil.srt", "other.srt")
+    assert [one.label for one in files_beside(tmp_path / "film - 1080p.mp4") if one.is_doubtful] == ["film.zh-Hans.srt"]
+    touch(tmp_path, "film.mp4")
+    assert not list(files_beside(tmp_path / "film - 1080p.mp4"))

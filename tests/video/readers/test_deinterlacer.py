@@ -192,6 +192,13 @@ def test_patterns_at_rest_are_not_touched(name: str, is_whole: bool) -> None:
     assert combed_blocks(luma_of(image)) is None
 
 
+@pytest.mark.parametrize("name", ["slanted", "weave", "fence"])
+def test_photographed_patterns_are_not_touched(name: str) -> None:
+    turned = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), 2, 0.9)
+    image = cv2.warpAffine(pattern(name), turned, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
+    assert combed_blocks(luma_of(image)) is None
+
+
 def test_picture_of_two_levels_is_not_touched() -> None:
     """Ordered dither, as FFmpeg makes it: its parts alternate in other ways."""
     order = np.array([[0, 32, 8, 40, 2, 34, 10, 42], [48, 16, 56, 24, 50, 18, 58, 26]])

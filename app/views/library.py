@@ -12,7 +12,7 @@ from app.context import may_change, services
 from app.formatting import error_words, plain
 from app.panels.library import cards, filters, trash
 from app.state import page_state
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.i18n import label, t
 from framelens.library.bulk_operations import MOST_EXPORTED
 from framelens.library.report_import import reports_of
@@ -129,7 +129,7 @@ def _draw_tags(chosen: Sequence[str]) -> None:
 def _tag(chosen: Sequence[str]) -> None:
     """Add the tag that was typed. Enter submits and empties the field; a following click on Add does nothing."""
     page_state().error = None
-    if tag := one_line(st.session_state["library_tag_new"]):
+    if tag := single_line(st.session_state["library_tag_new"]):
         services().jobs.library.tag(chosen, tag)
 
 

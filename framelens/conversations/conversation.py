@@ -18,7 +18,7 @@ from framelens.core.domain import AnswerMode, Language, Notice, Usage
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.evidence import Moments
-from framelens.core.files import new_id, one_line, readable
+from framelens.core.files import new_id, readable, single_line
 from framelens.core.units import counted
 
 TurnState = Literal["complete", "stopped", "failed"]
@@ -430,7 +430,7 @@ def _check_length(key: str, text: str, most: int) -> None:
 
 
 def _name(question: str) -> str:
-    name = one_line(question)
+    name = single_line(question)
     return name if len(name) <= _MOST_NAME else name[: _MOST_NAME - 1] + "…"
 
 

@@ -22,7 +22,7 @@ from framelens.core.domain import (
     times_of,
 )
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.roles import current_user
 from framelens.core.units import clock
 
@@ -191,7 +191,7 @@ def _keep(
     times = times_of(analysis.keyframes)
     frames = {one.number: _frame(one, analysis_id, times, repository) for one in reported.pictures}
     known = {number: frame for number, frame in frames.items() if frame}
-    name = one_line(reported.name) or one_line(analysis.video.name)
+    name = single_line(reported.name) or single_line(analysis.video.name)
     conversation = Conversation(conversation_id, (analysis_id,), name, reported.created, reported.language)
     seen: set[int] = set()
     for place, answer in enumerate(reported.answers, start=1):
@@ -211,10 +211,10 @@ def _frame(
         return None
     (picture,) = repository.keep_pictures([one.jpeg])
     if one.video:  # which isn't here
-        name = f"{one_line(one.video)} {clock(one.time_seconds)}"
+        name = f"{single_line(one.video)} {clock(one.time_seconds)}"
         return FrameRef(one.number, 0.0, "", picture, name)
     is_image = bool(one.name)
-    return FrameRef(one.number, one.time_seconds, "" if is_image else analysis_id, picture, one_line(one.name))
+    return FrameRef(one.number, one.time_seconds, "" if is_image else analysis_id, picture, single_line(one.name))
 
 
 def _turn(

@@ -9,7 +9,7 @@ from framelens.conversations.images import picture_of
 from framelens.core.codec import from_json, to_json
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.images import smaller
 from framelens.core.roles import requires
 from framelens.i18n import language_of
@@ -68,7 +68,7 @@ class ConversationRepository:
         Raises:
             InputError: "image_damaged", "image_too_large" or "image_unknown".
         """
-        named = [(one_line(name), picture_of(name, data, side=_SIDE, quality=_QUALITY)) for name, data in images]
+        named = [(single_line(name), picture_of(name, data, side=_SIDE, quality=_QUALITY)) for name, data in images]
         kept = self.keep_pictures(jpeg for _, jpeg in named)
         return tuple(FrameRef(0, 0.0, "", picture, name) for (name, _), picture in zip(named, kept, strict=True))
 
@@ -115,7 +115,7 @@ class ConversationRepository:
         Raises:
             InputError: "name_empty".
         """
-        if not (name := one_line(name)):
+        if not (name := single_line(name)):
             raise InputError("name_empty")
         self._store.rename(conversation_id, name)
 

@@ -189,7 +189,7 @@ def address_in(text: str) -> str:
 
 def shown_name(name: str) -> str:
     """Return a file's name on a single line, without folders that some browsers send and marks that reorder text."""
-    return one_line(re.split(r"[/\\]", name)[-1]) or "video"
+    return single_line(re.split(r"[/\\]", name)[-1]) or "video"
 
 
 def file_address(name: str, path: Path) -> str:
@@ -204,7 +204,7 @@ def file_address(name: str, path: Path) -> str:
     return quote(os.fsencode(own), safe="")
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Return text on a single line, without marks that reorder it, at most 255 characters; may be empty."""
     return readable(_CONTROL.sub(" ", text)).strip()[:255]
 
@@ -269,7 +269,7 @@ def name_limit(folder: Path) -> int:
 
 def safe_file_name(name: str) -> str:
     """Return a name that is valid on Linux, macOS and Windows, as close to `name` as possible, with its extension."""
-    clean = _UNSAFE.sub("_", one_line(name)).strip(" .") or "video"
+    clean = _UNSAFE.sub("_", single_line(name)).strip(" .") or "video"
     clean = f"_{clean}" if _RESERVED.match(clean) else clean
     suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
     stem = clean[: len(clean) - len(suffix)]

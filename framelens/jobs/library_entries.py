@@ -14,7 +14,7 @@ from io import BytesIO
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
-from framelens.core.files import one_line, readable, storable
+from framelens.core.files import readable, single_line, storable
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.i18n import in_language, sentences, t
 from framelens.i18n.formatting import attributed
@@ -120,8 +120,8 @@ def about(job: JobSnapshot) -> EntrySummary:
         num_findings=sum(len(result.findings) for result in job.progress.results if result.is_chunk),
         sha256=analysis.sha256 if analysis else "",
         path=str(storable(job.request.path)),
-        title=one_line(_title(analysis)) if analysis else "",
-        question=one_line(job.request.question),
+        title=single_line(_title(analysis)) if analysis else "",
+        question=single_line(job.request.question),
         start_seconds=job.request.selection.start_seconds,
         end_seconds=job.request.selection.end_seconds,
     )

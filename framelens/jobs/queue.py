@@ -21,7 +21,7 @@ from framelens.analysis.task import Control
 from framelens.core.codec import to_json
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
-from framelens.core.files import new_id, one_line, readable
+from framelens.core.files import new_id, readable, single_line
 from framelens.core.roles import current_user, requires, sees
 from framelens.jobs import resume
 from framelens.jobs.deduplication import Deduplicator
@@ -359,7 +359,7 @@ class Jobs:
         Raises:
             InputError: "job_unknown", "name_empty", or "job_still_runs" if another process works on it.
         """
-        name = one_line(name)
+        name = single_line(name)
         if not name:
             raise InputError("name_empty")
         with self._restart_lock, self._active.condition:

@@ -17,7 +17,7 @@ from framelens.core.codec import Failure, from_builtins, to_json
 from framelens.core.domain import UNKNOWN_PATH, Analysis, AnalysisRequest, ChunkResult, Notice
 from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.events import AnswerChanged, Answered, AnswerStep, ChunkDone, Finished, Stage
-from framelens.core.files import new_id, one_line
+from framelens.core.files import new_id, single_line
 from framelens.core.roles import current_user
 from framelens.core.units import date_of
 from framelens.store.database import Row
@@ -316,7 +316,7 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
     state = analysis.outcome
     return JobSnapshot(
         id=job_id,
-        name=one_line(analysis.video.name),
+        name=single_line(analysis.video.name),
         created=_time_or_now(analysis.created),
         request=analysis.request,
         state=state,

@@ -11,7 +11,7 @@ from functools import partial
 from framelens import registry
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import InputError
-from framelens.core.files import name_key, numbered, one_line, safe_stem
+from framelens.core.files import name_key, numbered, safe_stem, single_line
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
 from framelens.reports.format import ReportFormat, lazy
@@ -174,7 +174,7 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Rep
             file_name = stem + form.suffix
             made = list(files_of(name, analysis, language, file_name, appendix=True)) if form.fits(analysis) else []
         except InputError as error:  # a PDF may be too heavy
-            missing.append(f"{stem}{form.suffix}: {one_line(error_text(error, language))}\n")
+            missing.append(f"{stem}{form.suffix}: {single_line(error_text(error, language))}\n")
             continue
         for file in made:
             if file.name not in named:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from framelens import registry
 from framelens.core.errors import AppError, InputError, VideoError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.links import Link, SourceSettings, unsigned
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
@@ -230,7 +230,7 @@ class LinkFetcher:
 
 def _origin(remote: RemoteVideo, link: str) -> Link:
     retrieved = datetime.now(UTC).isoformat(timespec="seconds")
-    return Link(link, one_line(remote.title), one_line(remote.uploader), retrieved)
+    return Link(link, single_line(remote.title), single_line(remote.uploader), retrieved)
 
 
 def may_name_any(*, is_shared: bool) -> bool:

@@ -12,7 +12,7 @@ from framelens.analysis.inputs.speakers import names_key
 from framelens.core.codec import to_json
 from framelens.core.domain import Transcript
 from framelens.core.errors import InputError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.roles import LOCAL_USER, current_user
 from framelens.i18n.formatting import speaker_letter
 from framelens.store.extraction_cache import open_extractions
@@ -81,7 +81,7 @@ def name_speakers(jobs: Jobs, data_dir: Path, job_id: str, names: Mapping[str, s
     for letter, name in names.items():
         if (place := letters.get(letter.strip().upper())) is None:
             raise InputError("speaker_unknown", given=letter[:LONGEST_NAME], known=", ".join(letters))
-        whole[place] = one_line(name)
+        whole[place] = single_line(name)
         if len(whole[place]) > LONGEST_NAME:
             raise InputError("speaker_name_long", most=LONGEST_NAME)
     jobs.name_speakers(job_id, whole)

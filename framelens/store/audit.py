@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from framelens.core.errors import StorageError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.roles import current_user
 from framelens.store.database import Store
 
@@ -73,7 +73,7 @@ class AuditLog:
     def record(self, action: Action, object_id: str = "", object_name: str = "") -> None:
         """Record an action of the user of the context, after it was done. Never raises: a full disk is logged."""
         user, now = current_user(), datetime.now(UTC).isoformat(timespec="milliseconds")
-        shown = one_line(object_name)[:_MOST_CHARACTERS]
+        shown = single_line(object_name)[:_MOST_CHARACTERS]
         try:
             with self._store.changing() as connection:
                 added = connection.execute(

@@ -29,7 +29,7 @@ from framelens.core.errors import Cancelled, DecodeError
 from framelens.core.events import FactsMeasured, KeyframeFound, KeyframesChosen, Noticed, Probed, VideoEvent
 from framelens.core.files import readable
 from framelens.core.images import show_same
-from framelens.video.files import check_file, picture_key, printable
+from framelens.video.files import check_file, picture_key, printable_path
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import (
     Fetched,
@@ -65,7 +65,7 @@ def probe(path: Path) -> VideoInfo:
         with DecoderWorker(WorkerRequest("probe", path)) as child:
             return cast(Probed, next(child.events(too_long))).video
     except Cancelled as error:
-        raise DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
+        raise DecodeError("video_probe_timeout", name=printable_path(path.name), seconds=_PROBE_SECONDS) from error
     finally:
         timer.cancel()
 
@@ -254,7 +254,9 @@ def full_pictures(
         if show_same(keyframe.jpeg, full.jpeg):
             yield _enlarged(keyframe, full)
         else:
-            _log.warning("keyframe %d of %s shows another picture at full size", keyframe.number, printable(path.name))
+            _log.warning(
+                "keyframe %d of %s shows another picture at full size", keyframe.number, printable_path(path.name)
+            )
             on_other(keyframe)
             yield keyframe
 

@@ -31,7 +31,7 @@ _LONG_BYTES = 256 << 20
 _KEY_BYTES = 8
 
 
-def printable(path: Path | str) -> str:
+def printable_path(path: Path | str) -> str:
     """Return the name in a form that fits in one line of a sentence.
 
     Line breaks and control characters are escaped, and the middle of a name too long for a path is left out.
@@ -203,7 +203,7 @@ _OF_PROCESS = re.compile(r"/dev/(?:stdin|fd/\d+)|/proc/[^/]+/fd/\d+")
 
 def check_file(path: Path) -> None:
     """Raise VideoError unless `path` is a readable file that isn't empty."""
-    given = printable(path)
+    given = printable_path(path)
     try:
         status = input_status(path)
     except PermissionError as error:
@@ -258,9 +258,9 @@ def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashP
                     yield now
                     last = now
     except PermissionError as error:
-        raise VideoError("video_no_permission", path=printable(path)) from error
+        raise VideoError("video_no_permission", path=printable_path(path)) from error
     except OSError as error:
-        raise VideoError("video_read_failed", path=printable(path), reason=error.strerror or str(error)) from error
+        raise VideoError("video_read_failed", path=printable_path(path), reason=error.strerror or str(error)) from error
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import absolute, address_in, typed_path
-from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable
+from framelens.video.files import VIDEO_SUFFIXES, is_video_name, printable_path
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded, decoded_texts
 
 STDIN = "-"
@@ -104,17 +104,17 @@ def _listed(word: str) -> Iterator[Input]:
         names = _lines_of(_read_list(word, path), path.absolute().parent)
     except OSError as error:
         reason = error.strerror or str(error)
-        yield Input(path.absolute(), VideoError("list_unreadable", path=printable(path), reason=reason))
+        yield Input(path.absolute(), VideoError("list_unreadable", path=printable_path(path), reason=reason))
         return
     except AppError as error:
         yield Input(path.absolute(), error)
         return
     if any("\0" in name for name in names):
         reason = os.strerror(errno.EILSEQ)
-        yield Input(path.absolute(), VideoError("list_unreadable", path=printable(path), reason=reason))
+        yield Input(path.absolute(), VideoError("list_unreadable", path=printable_path(path), reason=reason))
         return
     if not (names := [name for name in names if name and not name.startswith("#")]):
-        yield Input(path.absolute(), VideoError("list_empty", path=printable(path)))
+        yield Input(path.absolute(), VideoError("list_empty", path=printable_path(path)))
     for line in names:
         name = line if os.path.lexists(line) else _CONCATENATED.sub(r"\1", line)
         beside = typed_path(name, path.absolute().parent)
@@ -126,7 +126,7 @@ def _read_list(word: str, path: Path) -> bytes:
     with nullcontext(sys.stdin.buffer) if word == STDIN else path.open("rb") as file:
         data = file.read(_MOST_LIST_BYTES + 1)
     if len(data) > _MOST_LIST_BYTES:
-        raise VideoError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
+        raise VideoError("list_too_long", path=printable_path(path), most=_MOST_LIST_BYTES >> 20)
     return data
 
 
@@ -170,7 +170,7 @@ def _expand_pattern(pattern: str) -> Iterator[Input]:
         sought = plain + "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in ending.lower())
     found = sorted(glob.glob(sought, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
-        error = VideoError("pattern_without_files", pattern=printable(pattern))
+        error = VideoError("pattern_without_files", pattern=printable_path(pattern))
         yield Input(Path(pattern).absolute(), error)
     files = [path for path in found if not _is_folder(path)]
     videos = {path for path in files if is_video_name(Path(path))}
@@ -194,9 +194,9 @@ def _videos_below(folder: Path) -> Iterator[Input]:
     for error in refused:
         path = Path(str(error.filename or folder))
         reason = error.strerror or str(error)
-        yield Input(path, VideoError("folder_unreadable", path=printable(path), reason=reason))
+        yield Input(path, VideoError("folder_unreadable", path=printable_path(path), reason=reason))
     if not found and not refused:
-        yield Input(folder, VideoError("folder_without_videos", path=printable(folder)))
+        yield Input(folder, VideoError("folder_without_videos", path=printable_path(folder)))
 
 
 def _sort_key(path: Path | str) -> tuple[tuple[str, ...], str]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import VideoError
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 
 MEMORY_BYTES = 1280 << 20
 """With the libraries themselves, which this limit doesn't count, less than 1.5 GB. An hour of 1080p takes a third of it
@@ -69,7 +69,7 @@ def check_pixels(name: str, width: int, height: int) -> None:
     """Raise VideoError for pictures of more than MAX_PIXELS; `name` is the video's."""
     if width * height > MAX_PIXELS:
         size = {"width": width, "height": height, "megapixels": MAX_PIXELS // 10**6}
-        raise VideoError("video_too_large", name=printable(name), **size)
+        raise VideoError("video_too_large", name=printable_path(name), **size)
 
 
 def move_on() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from framelens.core.errors import AppError, VideoError
 from framelens.core.events import KeyframeFound
 from framelens.video import worker_pool
-from framelens.video.files import check_file, printable
+from framelens.video.files import check_file, printable_path
 from framelens.video.keyframes.strategies import WorkerRequest
 
 SIDES = (96, 1280)
@@ -91,7 +91,7 @@ class Stills:
     def _decoded(
         self, path: Path, file: tuple[str, int], seconds: float, side: int, cancel: threading.Event | None
     ) -> Still:
-        missing = VideoError("still_missing", name=printable(path.name), time=f"{seconds:.3f}")
+        missing = VideoError("still_missing", name=printable_path(path.name), time=f"{seconds:.3f}")
         timeout = _Timeout(cancel)
         try:
             if self._file != file or self._child is None:

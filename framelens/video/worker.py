@@ -31,7 +31,7 @@ from framelens.video import limits, sandbox
 from framelens.video.audio import decoder
 from framelens.video.features.frame_metrics import facts_of
 from framelens.video.features.text_recognition import TextReading
-from framelens.video.files import confine, picture_key, printable
+from framelens.video.files import confine, picture_key, printable_path
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole
 from framelens.video.readers import damage, open_reader
 from framelens.video.readers.base import FrameReader, Picture, as_jpeg
@@ -246,7 +246,7 @@ def serve(
     except Exception as error:
         if not limits.is_out_of_memory(error):
             raise
-        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable(request.path.name))))
+        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable_path(request.path.name))))
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)

@@ -18,7 +18,7 @@ from framelens.core.domain import SoundPiece, Transcript
 from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
 from framelens.core.events import VideoEvent
 from framelens.video import limits
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails
 from framelens.video.worker_process import DECODER, WorkerProcess, start_worker, take_early
 
@@ -205,7 +205,7 @@ class DecoderWorker:
         if code := self._process.wait():
             _log.warning("the decoding child ended with code %s on %r", code, str(self._path))
             key = "video_decoder_crashed" if self._is_unreadable else _ENDS.get(code, "video_decoder_crashed")
-            raise DecodeError(key, name=printable(self._path.name))
+            raise DecodeError(key, name=printable_path(self._path.name))
 
     def _pump(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)

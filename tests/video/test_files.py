@@ -14,7 +14,7 @@ from framelens.core.events import HashProgress, value_of
 from framelens.i18n import LANGUAGES, error_text
 from framelens.video import files
 from framelens.video.extractor import extract, probe
-from framelens.video.files import check_file, hashed, printable, sha256_of
+from framelens.video.files import check_file, hashed, printable_path, sha256_of
 from framelens.video.keyframes.options import ExtractOptions
 
 
@@ -22,7 +22,7 @@ def refused(path: Path) -> InputError:
     with pytest.raises(InputError) as caught:
         check_file(path)
     for language in LANGUAGES:
-        assert printable(path.name) in error_text(caught.value, language)
+        assert printable_path(path.name) in error_text(caught.value, language)
     return caught.value
 
 
@@ -86,9 +86,9 @@ def test_every_way_in_checks_the_file(task: object, tmp_path: Path) -> None:
 
 
 def test_names_are_shown_in_one_line_and_otherwise_as_they_are() -> None:
-    assert printable('it\'s a "测试" 视频.mp4') == 'it\'s a "测试" 视频.mp4'
-    assert printable("two\nlines\t\x1b[31m.mp4") == "two\\nlines\\t\\x1b[31m.mp4"
-    assert printable("\udcff.mp4") == "\\xff.mp4"
+    assert printable_path('it\'s a "测试" 视频.mp4') == 'it\'s a "测试" 视频.mp4'
+    assert printable_path("two\nlines\t\x1b[31m.mp4") == "two\\nlines\\t\\x1b[31m.mp4"
+    assert printable_path("\udcff.mp4") == "\\xff.mp4"
 
 
 def test_the_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:

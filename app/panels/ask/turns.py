@@ -35,7 +35,7 @@ from framelens.conversations.report import reported_answer
 from framelens.conversations.retrieval.values import Looking
 from framelens.core.events import EngineProgress
 from framelens.core.evidence import Moments
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.i18n import aside, notice_text, sentences, t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.searches import BriefSearch, found_by_search
@@ -223,7 +223,7 @@ def _draw_step(now: AnswerProgress, turn: Turn) -> None:
             words = t(f"ask.look.{step}")
             st.progress(min(1.0, done / total), words) if total else st.caption(words)
         case MomentsSearched(found):
-            values = {"thing": one_line(found.thing), "frames": len(found.samples), "n": len(found.intervals)}
+            values = {"thing": single_line(found.thing), "frames": len(found.samples), "n": len(found.intervals)}
             gap = exactly(found.widest_gap_seconds, digits=2)
             st.caption(plain(t("ask.moments.progress", gap=gap, **values)))
         case _:
@@ -322,7 +322,7 @@ def _search(found: Moments, view: ChatView) -> report_blocks.Value:
         "start": found.start_seconds,
         "end": found.end_seconds,
         **search_strip(found),
-        "label": t("report.search", thing=one_line(found.thing)) + aside(where),
+        "label": t("report.search", thing=single_line(found.thing)) + aside(where),
         "can_seek": found.analysis_id == view.shown,
     }
 

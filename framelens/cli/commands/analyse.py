@@ -51,7 +51,7 @@ from framelens.services.analyses import is_expected, raise_without_report, start
 from framelens.services.container import Services, open_services
 from framelens.services.engines.engine_session import open_planner
 from framelens.video.extractor import probe
-from framelens.video.files import check_file, printable
+from framelens.video.files import check_file, printable_path
 from framelens.video.inputs import Inputs, resolve
 from framelens.video.worker_pool import worker_started
 
@@ -179,7 +179,7 @@ def _show_plans(
         if given.json:
             print(json.dumps(to_document({**named, **asdict(forecast)})))
             continue
-        for line in (*map(printable, named.values()), headline(forecast), *details(forecast)):
+        for line in (*map(printable_path, named.values()), headline(forecast), *details(forecast)):
             print(line)
     if not (given.no_model or given.json):
         from framelens.cli.commands.download import print_missing

@@ -11,7 +11,7 @@ from typing import Any
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval.classification import asked_for_json, quoted, with_article
 from framelens.core.domain import Language
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.i18n import in_language, t
 
 _MOST, _LONGEST = 3, 60
@@ -86,7 +86,7 @@ def lookalikes(
     with in_language(language):
         prompt, system = t("ask.prompt.lookalikes", thing=quoted(thing)), t("ask.prompt.lookalikes_system")
     said = asked_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
-    named = [one_line(one) for one in (said if isinstance(said, list) else []) if isinstance(one, str)]
+    named = [single_line(one) for one in (said if isinstance(said, list) else []) if isinstance(one, str)]
     usable = (one for one in named if len(one) <= _LONGEST and _is_another(one, thing))
     return tuple(dict.fromkeys((*in_other_colours(thing), *usable)))[:_MOST]
 

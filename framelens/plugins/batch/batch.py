@@ -16,7 +16,7 @@ from framelens.core.files import new_id, readable
 from framelens.i18n import t
 from framelens.jobs.deduplication import request_digest
 from framelens.video.extractor import probe
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.inputs import Input
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def collect(found: Sequence[Input], sha256: Sha256, *, cancel: threading.Event |
         try:
             video = identify(item, sha256, cancel)
             if known := videos.get(video.key):
-                raise VideoError("same_video", path=printable(item.path), same=printable(known.path))
+                raise VideoError("same_video", path=printable_path(item.path), same=printable_path(known.path))
             videos[video.key] = video
         except Cancelled:
             raise

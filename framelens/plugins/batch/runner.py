@@ -40,7 +40,7 @@ from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, files_of
 from framelens.services.analyses import AnalysisRun, is_expected, is_no_video, raise_without_report, start_run
 from framelens.store.fs_utils import storage_errors
-from framelens.video.files import check_file, printable
+from framelens.video.files import check_file, printable_path
 from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def followed_run(
         cancel: Stops the analysis.
         force: As in `start_run`, which documents the errors.
     """
-    run = start_run(jobs, request, name=printable(request.path.name), force=force)
+    run = start_run(jobs, request, name=printable_path(request.path.name), force=force)
     for update in run.updates(cancel):
         listener(update)
     return run

@@ -15,7 +15,7 @@ from pathlib import Path
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.plugins.batch.batch import BatchVideo, Sha256, identify
 from framelens.video.extractor import probe
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.inputs import Input, resolve
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class _Watched:
     def complete(self) -> Iterator[Path]:
         """List the folder and yield the files that are complete now; each once until it changes."""
         if not self._folder.is_dir():
-            raise InputError("watch_no_folder", path=printable(self._folder))
+            raise InputError("watch_no_folder", path=printable_path(self._folder))
         now, found = time.monotonic(), [one.path for one in resolve([str(self._folder)]).items if not one.error]
         self._growing = {path: self._growing[path] for path in found if path in self._growing}
         for path in found:

@@ -11,7 +11,7 @@ import secrets
 from datetime import UTC, datetime
 
 from framelens.core.errors import ConfigError, InputError
-from framelens.core.files import new_id, one_line
+from framelens.core.files import new_id, single_line
 from framelens.plugins.server.rate_limit import PER_MINUTE
 from framelens.store.api_records import ApiKeyRow, ApiStore
 
@@ -36,7 +36,7 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
         InputError: "key_name_taken".
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError("key_name_wrong", name=one_line(name)[:80])
+        raise ConfigError("key_name_wrong", name=single_line(name)[:80])
     if not 1 <= jobs <= MOST_JOBS:
         raise ConfigError("setting_number", key="--jobs", value=jobs, low=1, high=MOST_JOBS)
     key = _PREFIX + secrets.token_urlsafe(32)
@@ -54,7 +54,7 @@ def revoke(store: ApiStore, name: str) -> None:
     keys = store.keys()
     if not store.delete_key(name):
         known = ", ".join(one.name for one in keys) or "–"
-        raise InputError("key_unknown", name=one_line(name)[:80], known=known)
+        raise InputError("key_unknown", name=single_line(name)[:80], known=known)
 
 
 def check(store: ApiStore, authorization: str) -> ApiKeyRow:

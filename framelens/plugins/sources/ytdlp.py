@@ -27,7 +27,7 @@ from typing import IO, Any
 
 from framelens.core.child_environment import reader_environment
 from framelens.core.errors import Cancelled, InputError
-from framelens.core.files import one_line, safe_file_name
+from framelens.core.files import safe_file_name, single_line
 from framelens.core.links import typed_link, unsigned
 from framelens.core.redaction import redact
 from framelens.http_client.outbound import Outbound
@@ -97,7 +97,7 @@ def version() -> str:
     done = subprocess.run(
         [*command, "--version"], capture_output=True, timeout=30, env=reader_environment(), check=False
     )
-    return one_line(done.stdout.decode(errors="replace"))
+    return single_line(done.stdout.decode(errors="replace"))
 
 
 def age_days(of: str, today: date | None = None) -> int | None:
@@ -212,7 +212,7 @@ def _fault(url: str, said: str) -> InputError:
         return InputError("url_login", **about)
     if not reason or _NONE.search(reason):
         return InputError("url_no_video", **about)
-    return InputError("url_unknown_page", reason=redact(one_line(reason)), version=version(), **about)
+    return InputError("url_unknown_page", reason=redact(single_line(reason)), version=version(), **about)
 
 
 def _video(url: str, found: dict[str, Any] | None, outbound: Outbound) -> RemoteVideo:
@@ -265,7 +265,7 @@ def _names(entries: Sequence[dict[str, Any]]) -> str:
     named = []
     for one in entries[:_MOST_NAMED]:
         address = one.get("url") or (one.get("formats") or [{}])[-1].get("url") or ""
-        named.append(" ".join((one_line(str(one.get("title") or one.get("id") or "")), address)).strip())
+        named.append(" ".join((single_line(str(one.get("title") or one.get("id") or "")), address)).strip())
     return "; ".join(named)
 
 

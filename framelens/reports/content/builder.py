@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 
 from framelens.core.domain import Analysis
-from framelens.core.files import file_address, one_line
+from framelens.core.files import file_address, single_line
 from framelens.i18n import language, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
@@ -106,11 +106,11 @@ def head(analysis: Analysis) -> Iterator[Block]:
     seconds = analysis.decode.readable_seconds
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     timecode = f"{t('report.timecode')} {analysis.video.timecode}" if analysis.video.timecode else ""
-    about = (one_line(analysis.video.name), length, timecode, labels.local_minute(analysis.created))
+    about = (single_line(analysis.video.name), length, timecode, labels.local_minute(analysis.created))
     yield Paragraph(plain(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:
         source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))
-        named = map(one_line, filter(None, (link.title, link.uploader, source)))
+        named = map(single_line, filter(None, (link.title, link.uploader, source)))
         yield Paragraph(plain(" · ".join(named)), "quiet")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
 from framelens.core.domain import Analysis, FrameFacts, Keyframe, Stretch, StretchType, Transcript
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import attributed, measured, origin, screen_texts, speaker_name
@@ -94,7 +94,7 @@ def _words(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | N
     if facts and facts.texts:
         yield plain(screen_texts(facts))
     cues = attributed(transcript)
-    said = [one_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
+    said = [single_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
     if said:
         yield plain(t("report.said", text=" ".join(said)))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from io import BytesIO
 
 from framelens.core.domain import Analysis, Keyframe, ReportedAnswer, ReportedConversation, ReportedPicture, Usage
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
@@ -75,7 +75,7 @@ def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator
     yield Heading(2, plain(t("report.questions")), f"{prefix}questions")
     keyframes = {frame.number: frame for frame in analysis.keyframes}
     for place, conversation in enumerate(analysis.conversations, start=1):
-        name = one_line(conversation.name)
+        name = single_line(conversation.name)
         heading = Span(f"{name} · {local_minute(conversation.created)}", "quoted")
         yield Heading(3, (heading,), f"{prefix}conversation-{place}")
         if conversation.videos and not is_brief:
@@ -166,7 +166,7 @@ def _at_starts(
     for one in (known[at] for at in starts if at in known):
         (time,) = clocks([one.time_seconds], digits=1)
         drawn = _picture(one, keyframes.get(one.keyframe))
-        yield replace(drawn, caption=f"{one_line(video)} {time}".strip())
+        yield replace(drawn, caption=f"{single_line(video)} {time}".strip())
 
 
 def _row_of(drawn: Iterable[PictureBlock], most: int | None = None) -> Iterator[Block]:
@@ -211,9 +211,9 @@ def _pictures(
 
 def _name(one: ReportedPicture) -> Line:
     if one.name:
-        return (Span(f"[{one.number}] {one_line(one.name)}", "quoted"),)
+        return (Span(f"[{one.number}] {single_line(one.name)}", "quoted"),)
     if one.video:
-        return (Span(f"[{one.number}] {one_line(one.video)} {clock(one.time_seconds)}", "quoted"),)
+        return (Span(f"[{one.number}] {single_line(one.video)} {clock(one.time_seconds)}", "quoted"),)
     return (Span(f"[{one.number}] ", "quoted"), moment(one.time_seconds))
 
 
@@ -252,7 +252,7 @@ def _made_with(answer: ReportedAnswer) -> Iterator[str]:
         f"{t(f'ask.page.{name}')} {settings[name]}" for name in _SHOWN_SETTINGS if settings.get(name) is not None
     )
     if prompt := settings.get("system_prompt"):
-        yield f"{t('ask.page.system_prompt')}: {one_line(str(prompt))}"
+        yield f"{t('ask.page.system_prompt')}: {single_line(str(prompt))}"
     if answer.usage != Usage():
         yield f"{answer.usage.prompt_tokens:,} + {answer.usage.completion_tokens:,} tokens"
     if answer.seconds:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments
-from framelens.core.files import one_line as on_one_line
+from framelens.core.files import single_line
 from framelens.core.units import clock
 from framelens.i18n import aside, gap, labelled, t
 from framelens.i18n.formatting import exactly
@@ -90,8 +90,8 @@ def search_table(search: ReportedSearch) -> Iterator[Block]:
     found = search.moments
     if not found.intervals:
         return
-    where = aside(on_one_line(search.video))
-    yield Paragraph((Span(f"{t('report.search', thing=on_one_line(found.thing))}{where}", "strong"),))
+    where = aside(single_line(search.video))
+    yield Paragraph((Span(f"{t('report.search', thing=single_line(found.thing))}{where}", "strong"),))
     heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
     yield Table(heads, tuple(_row(one, is_own=not search.video) for one in found.intervals))
 
@@ -110,5 +110,5 @@ def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:
 
 def interval_issues(interval: Interval) -> list[str]:
     """List why an interval is uncertain."""
-    alike = on_one_line(interval.lookalike.thing) if interval.lookalike else ""
+    alike = single_line(interval.lookalike.thing) if interval.lookalike else ""
     return [t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues]

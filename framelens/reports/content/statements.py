@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import TypeVar
 
 from framelens.core.domain import BREAKS, Analysis, Chapter, ChunkResult, Finding, times_of
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.i18n import t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
@@ -66,7 +66,7 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
 
     The question is left out if it is the headline. An unusable or incomplete answer is stated without a question, too.
     """
-    question = one_line(analysis.request.question)
+    question = single_line(analysis.request.question)
     if question and labels.headline(analysis) != labels.one_line(question):
         yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
     if analysis.question_answer:

@@ -39,7 +39,7 @@ from framelens.core.domain import (
     VideoInfo,
 )
 from framelens.core.errors import InputError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.i18n import has_notice
 from framelens.reports.json import schema
 from framelens.reports.json.writer import JPEG_URL
@@ -219,7 +219,7 @@ def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> R
 
 def _transcript(form: schema.TranscriptForm) -> Transcript:
     cues = tuple(Cue(one.start_seconds, one.end_seconds, one.text, one.speaker or 0) for one in form.cues)
-    speakers = tuple(map(one_line, (form.speakers or ())[:MOST_SPEAKERS]))
+    speakers = tuple(map(single_line, (form.speakers or ())[:MOST_SPEAKERS]))
     return Transcript(form.source, form.label, cues, speakers, bool(form.speakers_guessed))
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 
 _FORMULA = re.compile(r"(^|;)(\s*)(?=[=+\-@＝＋－＠])")
 """The beginning of a formula (OWASP, CSV injection), at the start of a cell or after a semicolon, which some locales
@@ -22,5 +22,5 @@ def encode(rows: Iterable[Sequence[object]]) -> bytes:
 
 def escape_formula(text: str) -> str:
     """Escape text so that no spreadsheet evaluates it as a formula; plain numbers are unchanged."""
-    line = one_line(text)
+    line = single_line(text)
     return line if _NUMBER.fullmatch(line) else _FORMULA.sub(r"\1\2'", line)

@@ -24,7 +24,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from itsdangerous import BadSignature, Signer
 
 from framelens.core.errors import ConfigError, InputError, StorageError
-from framelens.core.files import new_id, one_line, readable
+from framelens.core.files import new_id, readable, single_line
 from framelens.core.roles import LOCAL_USER, Role, User, as_user
 from framelens.core.wall_clock import latest_time
 from framelens.services.access.login_limits import LoginLimiter
@@ -107,7 +107,7 @@ class Accounts:
         if found := self._store.named(_plain(name)):
             return found
         known = ", ".join(one.name for one in self.all()) or "–"
-        raise InputError("account_unknown", name=one_line(name)[:80], known=known)
+        raise InputError("account_unknown", name=single_line(name)[:80], known=known)
 
     def add(self, name: str, password: str | None, role: Role) -> AccountRow:
         """Add an account and return it. The first account of an installation is an administrator whatever the role.
@@ -123,7 +123,7 @@ class Accounts:
         """
         plain = _plain(name)
         if not _NAME.fullmatch(plain):
-            raise ConfigError("account_name_wrong", name=one_line(name)[:80])
+            raise ConfigError("account_name_wrong", name=single_line(name)[:80])
         hashed = "" if password is None else self._hashed(password)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         account = self._store.add(AccountRow(new_id(), plain, role, hashed, created))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from framelens.core.domain import SoundPiece, VideoInfo
 from framelens.core.errors import DecodeError
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.limits import move_on
 from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video, own_channel_order, sound_streams
@@ -111,7 +111,7 @@ def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Bl
             yield from track.resampled(frame)
         yield from track.rest()
         if not track.num_frames and not start_seconds:
-            name, codec = printable(info.name), stream.codec_context.name
+            name, codec = printable_path(info.name), stream.codec_context.name
             raise DecodeError("sound_undecodable", name=name, codec=codec)
 
 

@@ -13,7 +13,7 @@ from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Notice, Sho
 from framelens.core.errors import VideoError
 from framelens.core.events import KeyframeFound, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.core.units import clock
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
 from framelens.video.limits import move_on
 from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader, held_end
@@ -150,7 +150,7 @@ class Clip(WrappedReader):
             reached = held_end(shown.time_seconds + shown.duration_seconds, self._reader.held_until_seconds)
             if start_seconds < reached:
                 return [shown]
-        name = printable(self._reader.info.name)
+        name = printable_path(self._reader.info.name)
         raise VideoError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
 
     def _length(self, end_seconds: float | None) -> float | None:

@@ -18,7 +18,7 @@ from framelens.core.domain import DecodeSummary, Keyframe, Selection
 from framelens.core.errors import VideoError
 from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.video.corruption import CheckedReader, damaged_spans, with_parts
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.keyframes import strategies
 from framelens.video.keyframes.candidates import Candidate, sample_seconds
 from framelens.video.keyframes.clip import Clip
@@ -64,7 +64,7 @@ def full_pictures(
     pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True, seeks=seeks)
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
         if abs(picture.time_seconds - time) > strategies.SAME_SECONDS:
-            raise VideoError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
+            raise VideoError("frame_not_there", name=printable_path(reader.info.name), time=f"{time:.3f}")
         jpeg, width, height = as_jpeg(picture.upright(FULL_SIDE), _FULL_QUALITY)
         yield KeyframeFound(Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from framelens.core.domain import Boundary, DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
 from framelens.core.errors import VideoError
 from framelens.video import limits
-from framelens.video.files import confined_folders, printable
+from framelens.video.files import confined_folders, printable_path
 from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
 
@@ -261,7 +261,7 @@ def targets_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[F
         key = "times_outside" if is_whole(selection) else "times_outside_range"
         notices.append(Notice(key, {"count": outside, **place}))
     if not found:
-        raise VideoError(_reason_for_none(selection, notices), name=printable(name), **place)
+        raise VideoError(_reason_for_none(selection, notices), name=printable_path(name), **place)
     kept = thinned(found, frames)
     if len(kept) < len(found):
         notices.append(Notice("frames_thinned", {"found": len(found), "kept": len(kept)}))

@@ -18,7 +18,7 @@ import numpy as np
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import DecodeError
 from framelens.core.files import readable
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.readers import base, track_header
 from framelens.video.readers.deinterlacer import uncombed_image
 from framelens.video.readers.geometry import WHOLE, Crop, Orientation, shown_size
@@ -99,7 +99,7 @@ class CvReader(base.FrameReader):
         first = self._next()
         if first is None or not _is_converted(path, first[0], self._crop):
             self.close()
-            raise DecodeError("video_no_frames", name=printable(path.name), codec=self._codec())
+            raise DecodeError("video_no_frames", name=printable_path(path.name), codec=self._codec())
         self._first: tuple[base.Image, float] | None = first
         self.info = self._describe(first[0], rate)
 

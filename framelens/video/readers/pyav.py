@@ -31,7 +31,7 @@ from av.video.stream import VideoStream
 from framelens.core.domain import MOST_CHANNELS, AudioTrack, VideoInfo
 from framelens.core.errors import DecodeError, VideoError
 from framelens.core.files import readable
-from framelens.video.files import VIDEO_SUFFIXES, printable
+from framelens.video.files import VIDEO_SUFFIXES, printable_path
 from framelens.video.limits import check_pixels, move_on
 from framelens.video.readers import base, damage, tone_mapping, track_header
 from framelens.video.readers.damage import Damage
@@ -496,7 +496,7 @@ class AvReader(base.FrameReader):
         return found
 
     def _first_frame(self) -> VideoFrame | None:
-        name = printable(self._path.name)
+        name = printable_path(self._path.name)
         first = next(self._decoded, None)
         if first is None and self._is_encrypted:
             raise VideoError("video_encrypted", name=name)
@@ -733,14 +733,14 @@ def _set_threads(stream: VideoStream) -> None:
 
 
 def _open_container(path: Path) -> InputContainer:
-    name = printable(path.name)
+    name = printable_path(path.name)
     try:
         container = _opened(path)
         if base.may_be_motion_jpeg(container, path):
             container.close()
             container = _opened(path, "mjpeg")
     except PermissionError as error:
-        raise VideoError("video_no_permission", path=printable(path)) from error
+        raise VideoError("video_no_permission", path=printable_path(path)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if base.begins_like_video(path):
             raise DecodeError("video_index_missing", name=name) from error
@@ -789,7 +789,7 @@ def _not_a_video(path: Path) -> VideoError:
         key = "video_not_a_video"
     else:
         key = "video_is_subtitles" if is_subtitle_name(path.name) else "video_other_file"
-    return VideoError(key, name=printable(path.name))
+    return VideoError(key, name=printable_path(path.name))
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -797,11 +797,11 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         if container.streams.audio:
-            raise VideoError("video_audio_only", name=printable(path.name))
+            raise VideoError("video_audio_only", name=printable_path(path.name))
         raise _not_a_video(path)
     known = [s for s in streams if s.codec_context is not None]
     if not known:
-        raise DecodeError("video_no_frames", name=printable(path.name), codec="?")
+        raise DecodeError("video_no_frames", name=printable_path(path.name), codec="?")
     stream = max(
         known, key=lambda s: (not _is_one_picture(s), bool(s.disposition & Disposition.default), s.width * s.height)
     )

@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 
 from framelens.core.errors import VideoError
 from framelens.video import limits
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.readers.base import OPEN_OPTIONS
 from framelens.video.readers.pyav import video_stream
 from framelens.video.remux.overview import (
@@ -175,7 +175,7 @@ def copied(request: OverviewRequest, file: BlockFile) -> Iterator[IframeCopied |
     Raises:
         VideoError: The file has no index of enough I-frames, is no video, or its index takes most of the bytes.
     """
-    name = printable(request.path.name)
+    name = printable_path(request.path.name)
     try:
         with av.open(file, "r", options=OPEN_OPTIONS, metadata_errors="replace", buffer_size=_BLOCK_BYTES) as container:
             source = _Source(container, request)
@@ -227,7 +227,7 @@ class _Source:
 
     def __init__(self, container: InputContainer, request: OverviewRequest) -> None:
         self._container, self._request = container, request
-        self._name = printable(request.path.name)
+        self._name = printable_path(request.path.name)
         if not container.format.name.startswith(_FORMATS):
             raise VideoError("overview_format", name=self._name)
         self._stream = video_stream(container, request.path)

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from framelens.core.errors import DecodeError, VideoError
 from framelens.video import limits
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.readers.base import OPEN_OPTIONS
 from framelens.video.readers.packets import demuxed
 from framelens.video.readers.pyav import open_video
@@ -50,7 +50,7 @@ def joined(request: JoinRequest) -> Iterator[WrittenBytes]:
                     if into.num_waiting >= _PIECE_BYTES:
                         yield from into.taken()
         except (av.error.FFmpegError, ValueError) as error:
-            raise DecodeError("video_not_joined", name=printable(request.path.name)) from error
+            raise DecodeError("video_not_joined", name=printable_path(request.path.name)) from error
         yield from into.taken()
 
 
@@ -59,10 +59,10 @@ def _opened(request: JoinRequest) -> InputContainer:
     try:
         container = av.open(str(request.sound), options=OPEN_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VideoError("video_not_joined", name=printable(request.path.name)) from error
+        raise VideoError("video_not_joined", name=printable_path(request.path.name)) from error
     if not container.streams.audio:
         container.close()
-        raise VideoError("video_not_joined", name=printable(request.path.name))
+        raise VideoError("video_not_joined", name=printable_path(request.path.name))
     return container
 
 

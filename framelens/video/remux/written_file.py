@@ -8,7 +8,7 @@ from io import SEEK_CUR, SEEK_END, SEEK_SET
 from pathlib import Path
 
 from framelens.core.errors import DecodeError
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ def size_after(piece: WrittenBytes, size_bytes: int, path: Path) -> int:
         DecodeError: They don't belong there; `path` is what the worker reads. A worker isn't trusted.
     """
     if not 0 <= piece.offset <= size_bytes:
-        raise DecodeError("video_decoder_crashed", name=printable(path.name))
+        raise DecodeError("video_decoder_crashed", name=printable_path(path.name))
     return max(size_bytes, piece.offset + len(piece.data))

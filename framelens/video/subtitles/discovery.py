@@ -13,8 +13,8 @@ from typing import get_args
 
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
-from framelens.core.files import shown_path
-from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
+from framelens.core.files import name_key, shown_path
+from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable_path
 from framelens.video.subtitles import names
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 from framelens.video.subtitles.names import Extent
@@ -108,9 +108,9 @@ def check_subtitle_file(path: Path) -> Path:
     if not path.is_file():
         raise InputError("subtitles_not_a_file" if path.exists() else "path_missing", path=shown_path(path))
     if form := _UNREAD.get(path.suffix.lower()):
-        raise InputError("subtitles_form_not_read", name=printable(path.name), form=form)
+        raise InputError("subtitles_form_not_read", name=printable_path(path.name), form=form)
     if path.suffix.lower() not in _READ and not _begins_as_subtitles(path):
-        raise InputError("subtitles_not_known", name=printable(path.name), known=SUBTITLE_SUFFIXES)
+        raise InputError("subtitles_not_known", name=printable_path(path.name), known=SUBTITLE_SUFFIXES)
     return path.absolute()
 
 
@@ -147,7 +147,7 @@ def files_beside(video: Path) -> Iterator[Source]:
 def given_file(path: Path) -> Source:
     """Return the subtitles in a file that the user has named."""
     tags = names.parse_tags(path.stem) or names.NameTags()
-    return Source(printable(path.name), tags.languages, is_default=True, path=path)
+    return Source(printable_path(path.name), tags.languages, is_default=True, path=path)
 
 
 def digest_beside(video: Path, given: Path | None = None) -> str:
@@ -206,7 +206,7 @@ def _suffix_of(path: Path | None) -> str:
 def _is_near(stem: str, video: str, videos: Sequence[str]) -> bool:
     """Return whether a subtitle file may be a video's: one of their names begins the other, and is no other video's."""
     begins = names.beginning_of(video, stem)
-    return names.may_belong_to(stem, video) or (begins != "" and begins not in map(names.normalised, videos))
+    return names.may_belong_to(stem, video) or (begins != "" and begins not in map(name_key, videos))
 
 
 def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_own: bool) -> Source | None:
@@ -226,7 +226,7 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         return None
     tags = tags or names.NameTags()
     return Source(
-        printable(path.name),
+        printable_path(path.name),
         tags.languages,
         tags.is_default,
         tags.extent,

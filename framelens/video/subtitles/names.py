@@ -257,7 +257,7 @@ def beginning_of(video_stem: str, stem: str) -> str:
     >>> beginning_of("film - 1080p", "film.en"), beginning_of("film", "film 2")
     ('film', '')
     """
-    video = normalised(video_stem)
+    video = name_key(video_stem)
     starts = (video[: found.start()].rstrip(" -_.") for found in _JOINT.finditer(video))
     return next((one for one in starts if one and tags_of(stem, one) is not None), "")
 

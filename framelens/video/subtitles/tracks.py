@@ -17,7 +17,7 @@ from av.subtitles.subtitle import AssSubtitle
 from av.video.stream import VideoStream
 
 from framelens.core.domain import VideoInfo
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.limits import move_on
 from framelens.video.readers import track_header
 from framelens.video.readers.packets import demuxed
@@ -148,7 +148,7 @@ def _tag_of(stream: Stream) -> str:
 
 
 def _title_of(stream: Stream) -> str:
-    return printable(stream.metadata.get("title", "") or _handler_of(stream))[:40]
+    return printable_path(stream.metadata.get("title", "") or _handler_of(stream))[:40]
 
 
 def _handler_of(stream: Stream) -> str:

@@ -17,7 +17,7 @@ from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
 from framelens.plugins.batch.summary import counts_text, error_form, state_text, summarise, write_summary
 from framelens.plugins.batch.tally import BatchTally
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 
 
 class BatchOutput:
@@ -48,12 +48,12 @@ class BatchOutput:
             self._progress.say(error_text(one.error), sys.stderr)
         self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
         left_out = [{"path": one.path, **error_form(one.failure)} for one in batch.left_out]
-        text = t("batch.begins", n=len(batch.videos), folder=printable(self._folder))
+        text = t("batch.begins", n=len(batch.videos), folder=printable_path(self._folder))
         self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._folder)
 
     def begin_watching(self, folder: Path) -> None:
         """Print which folder is watched."""
-        text = t("batch.watches", folder=printable(folder), results=printable(self._folder))
+        text = t("batch.watches", folder=printable_path(folder), results=printable_path(self._folder))
         self._say(text, event="watches", watched=folder.absolute(), folder=self._folder)
 
     def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
@@ -99,7 +99,7 @@ class BatchOutput:
             "batch.ended",
             counts=counts_text(summary.counts, len(batch.videos)),
             time=span(spent, spent),
-            path=printable(files["html"]),
+            path=printable_path(files["html"]),
         )
         self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
         return code
@@ -108,7 +108,7 @@ class BatchOutput:
         tally, error, left = self.tally, result.error, self.tally.seconds_left
         place = f"{tally.num_ended}/{tally.total}"
         state = t("cli.batch_done_before") if was_done and error is None else state_text(result)
-        parts = [state, "" if was_done else span(result.seconds, result.seconds), printable(video.name)]
+        parts = [state, "" if was_done else span(result.seconds, result.seconds), printable_path(video.name)]
         parts.append(error_text(error) if error else "")
         file = next(iter(result.files.values()), "")
         text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")

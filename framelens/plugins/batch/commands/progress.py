@@ -18,7 +18,7 @@ from framelens.cli.progress import ProgressRow, open_bar
 from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.i18n import t
 from framelens.plugins.batch.runner import BatchEvent, VideoBegun, VideoEnded, VideoProgress, VideoStopped
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
@@ -56,7 +56,7 @@ class BatchProgress:
         """Show an event: a row for each video that runs, and how many have ended."""
         match event:
             case VideoBegun(video):
-                self._rows[video.path] = self._row(printable(video.path.name))
+                self._rows[video.path] = self._row(printable_path(video.path.name))
             case VideoProgress(video, update):
                 self._rows[video.path].show(update)
             case VideoStopped(video):

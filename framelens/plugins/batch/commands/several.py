@@ -39,7 +39,7 @@ from framelens.plugins.batch.runner import BatchHalted, Listener, VideoEnded, fo
 from framelens.reports.json import writer
 from framelens.services.analyses import is_no_video, raise_without_report
 from framelens.services.container import open_services, usual_workers
-from framelens.video.files import check_file, printable
+from framelens.video.files import check_file, printable_path
 from framelens.video.inputs import Input
 from framelens.video.worker_pool import worker_ready
 
@@ -137,7 +137,9 @@ class _BatchRecord:
     def __init__(self, batches: BatchRepository, command: SeveralVideos, items: Sequence[Input]) -> None:
         self._batches = batches
         self._videos = [
-            BatchVideo("", one.path, printable(one.path.name), failure=Failure.of(one.error) if one.error else None)
+            BatchVideo(
+                "", one.path, printable_path(one.path.name), failure=Failure.of(one.error) if one.error else None
+            )
             for one in items
         ]
         self._places = {one.path: place for place, one in enumerate(items)}
@@ -237,7 +239,7 @@ def _line(outcome: Outcome, place: str) -> str:
 
 def _display_path(path: Path) -> str:
     """Return a path for display: relative if it is below the working directory."""
-    return printable(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return printable_path(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _json_line(outcome: Outcome) -> str:

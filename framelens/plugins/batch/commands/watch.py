@@ -20,7 +20,7 @@ from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
 from framelens.plugins.batch.watch import arriving
 from framelens.services.container import open_services, usual_workers
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.worker_pool import worker_ready
 
 
@@ -39,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
     settings = load_settings(given)
     request = build_common_request(given, settings, Templates(settings.template_dir))
     if not given.folder.is_dir():
-        raise InputError("watch_no_folder", path=printable(given.folder))
+        raise InputError("watch_no_folder", path=printable_path(given.folder))
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()

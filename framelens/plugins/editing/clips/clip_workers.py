@@ -20,7 +20,7 @@ from framelens.core.images import are_same
 from framelens.plugins.editing.clips.messages import MESSAGES, WORKER, ClipPictures, ClipProgress, ClipRequest
 from framelens.reports.files import check_replaceable
 from framelens.store.fs_utils import storage_errors
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.remux.written_file import WrittenBytes, size_after
 from framelens.video.worker_pool import DecoderWorker
 
@@ -86,7 +86,7 @@ class ClipWorkers:
             with closing(self._reader.messages(check, cancel)) as messages:
                 read = next((one for one in messages if isinstance(one, ClipPictures)), None)
             if read is None or not _is_right(made, read, request.mode):
-                raise DecodeError("clip_differs", name=printable(request.path.name))
+                raise DecodeError("clip_differs", name=printable_path(request.path.name))
             scratch.replace(output)
         return made
 
@@ -123,9 +123,9 @@ class ClipWorkers:
                     case ClipPictures():
                         made = message
                     case _:
-                        raise DecodeError("video_decoder_crashed", name=printable(request.path.name))
+                        raise DecodeError("video_decoder_crashed", name=printable_path(request.path.name))
         if made is None or not made.times_seconds:
-            raise DecodeError("clip_without_pictures", name=printable(request.path.name))
+            raise DecodeError("clip_without_pictures", name=printable_path(request.path.name))
         return made
 
 

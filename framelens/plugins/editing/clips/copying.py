@@ -23,7 +23,7 @@ from framelens.core.units import clock
 from framelens.plugins.editing.clips.container import ClipContainer, known_sound
 from framelens.plugins.editing.clips.messages import ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.timeline.rates import timecode_at
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers.base import held_end
@@ -53,11 +53,11 @@ def copied(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | Cli
             the container of the clip doesn't take its streams.
     """
     if info.has_guessed_times:
-        raise VideoError("clip_without_times", name=printable(info.name))
+        raise VideoError("clip_without_times", name=printable_path(info.name))
     container, stream = open_video(info.path)
     with container:
         if have_clocks_restarted(container, stream):
-            raise VideoError("clip_clock_restarts", name=printable(info.name))
+            raise VideoError("clip_clock_restarts", name=printable_path(info.name))
         yield from _Copy(info, request, container, stream).messages()
 
 
@@ -76,7 +76,7 @@ class _Copy:
         """Yield the bytes of the clip, how far it is, and its pictures."""
         first = self._key_frame()
         origin, zero = float(first * self._unit), self._info.start_seconds
-        with ClipContainer(self._request.format, printable(self._info.name)) as clip:
+        with ClipContainer(self._request.format, printable_path(self._info.name)) as clip:
             begins = timecode_at(self._info, origin - zero)
             copies = {self._stream.index: clip.copy_of(self._stream, begins)}
             copies |= {one.index: clip.copy_of(one) for one in self._sound}
@@ -98,7 +98,7 @@ class _Copy:
 
     def _key_frame(self) -> int:
         """Return the time of the last closed key frame that isn't later than the start of the range."""
-        name = printable(self._info.name)
+        name = printable_path(self._info.name)
         wanted = self._info.start_seconds + self._request.start_seconds + SAME_SECONDS
         last_open = None
         for back in (*_BACK_SECONDS, None):

@@ -19,7 +19,7 @@ from framelens.plugins.editing.clips.pieces import Piece
 from framelens.reports.content.labels import one_line
 from framelens.store.fs_utils import storage_errors
 from framelens.video.extractor import probe
-from framelens.video.files import check_file, printable
+from framelens.video.files import check_file, printable_path
 
 FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's names of the containers of clips, by the ending of a file."""
@@ -278,7 +278,7 @@ def cut_reel(
         made = workers.write(request, output, lambda _: None, cancel)
     if len(made.times_seconds) != num_frames:
         output.unlink()
-        raise DecodeError("clip_differs", name=printable(path.name))
+        raise DecodeError("clip_differs", name=printable_path(path.name))
     return Reel(output, tuple(part.seconds for part in parts), num_frames)
 
 

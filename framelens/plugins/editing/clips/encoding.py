@@ -36,7 +36,7 @@ from framelens.plugins.editing.clips.container import ClipContainer, known_sound
 from framelens.plugins.editing.clips.messages import Canvas, ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.clips.sound import SoundTrack
 from framelens.plugins.editing.timeline.rates import timecode_at
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
@@ -96,7 +96,7 @@ def encoded(info: VideoInfo, request: ClipRequest) -> Iterator[WrittenBytes | Cl
     pictures = _shown(info, request)
     first = next(pictures)
     container, stream = open_video(info.path)
-    with container, ClipContainer(request.format, printable(info.name)) as clip:
+    with container, ClipContainer(request.format, printable_path(info.name)) as clip:
         track = _Track(info, request, clip, stream, first)
         is_fitted = request.canvas is not None
         sounds = [
@@ -147,10 +147,10 @@ def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
             return
         before = picture
     if before is None:
-        raise DecodeError("clip_without_pictures", name=printable(info.name))
+        raise DecodeError("clip_without_pictures", name=printable_path(info.name))
     end = held_end(before.time_seconds + before.duration_seconds, sound_seconds)
     if end <= request.start_seconds:
-        raise VideoError("clip_behind_end", name=printable(info.name), end=clock(end))
+        raise VideoError("clip_behind_end", name=printable_path(info.name), end=clock(end))
     yield _Shown(before, end - before.time_seconds)
 
 
@@ -172,13 +172,13 @@ def _pictures(info: VideoInfo, start_seconds: float) -> Generator[AvPicture, Non
             return seeker.sound_seconds
     except (InaccurateSeekError, av.error.FFmpegError):
         if has_begun:
-            raise DecodeError("clip_without_pictures", name=printable(info.name)) from None
+            raise DecodeError("clip_without_pictures", name=printable_path(info.name)) from None
     held: AvPicture | None = None
     with open_reader(info.path) as reader:
         for picture in reader.frames():
             move_on()
             if not isinstance(picture, AvPicture):
-                raise DecodeError("clip_without_pictures", name=printable(info.name))
+                raise DecodeError("clip_without_pictures", name=printable_path(info.name))
             if picture.time_seconds > start_seconds + SAME_SECONDS:
                 if held is not None:
                     yield held
@@ -233,7 +233,7 @@ class _Track:
     def _opened(self, info: VideoInfo, clip: ClipContainer, source: VideoStream) -> VideoStream:
         encoder = next((name for name in _ENCODERS if _has(name)), None)
         if encoder is None:
-            raise VideoError("clip_without_encoder", name=printable(info.name))
+            raise VideoError("clip_without_encoder", name=printable_path(info.name))
         rate = _CANVAS_RATE if self._canvas else frame_rate_of(source) or Fraction(25)
         stream = clip.container.add_stream(encoder, rate=rate, options=dict(_ENCODERS[encoder]))
         assert isinstance(stream, VideoStream)

@@ -14,7 +14,7 @@ from framelens.plugins.editing.clips.joining import joined
 from framelens.plugins.editing.clips.messages import WORKER, ClipPictures, ClipProgress, ClipRequest
 from framelens.reports.graphics.fonts import REGULAR
 from framelens.video import limits
-from framelens.video.files import printable
+from framelens.video.files import printable_path
 from framelens.video.readers import FIRST_READER, open_reader
 from framelens.video.readers.base import Picture
 from framelens.video.remux.written_file import WrittenBytes
@@ -41,7 +41,7 @@ def _messages(request: ClipRequest) -> Iterator[WrittenBytes | ClipProgress | Cl
         limits.check_size(reader.info)
         info, name = reader.info, reader.name
     if name != FIRST_READER:
-        raise DecodeError("clip_without_pictures", name=printable(info.name))
+        raise DecodeError("clip_without_pictures", name=printable_path(info.name))
     if request.task == "check":
         yield _checked(request)
     elif request.mode == "fast":

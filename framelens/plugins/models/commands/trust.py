@@ -19,7 +19,7 @@ from framelens import config
 from framelens.cli.common import print_json, use_language
 from framelens.config import export_environment
 from framelens.core.errors import AppError, ConfigError
-from framelens.core.files import one_line, shown_path
+from framelens.core.files import shown_path, single_line
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.plugins.models.formatting import code_lines
@@ -112,21 +112,21 @@ def trusted_lines(settings: config.Settings) -> Iterator[str]:
             state: str = find_code(settings.data_dir, name).state
         except AppError:
             state = "absent"
-        values = {"model": one_line(name), "hash": record.digest[:SHORT], "time": record.time}
+        values = {"model": single_line(name), "hash": record.digest[:SHORT], "time": record.time}
         yield t("models.code_line", **values, state=t(f"models.code_state_{state}"))
 
 
 def _lines(found: ModelCode) -> Iterator[str]:
     code = found.code
-    yield t("models.code_of", model=one_line(found.model), folder=shown_path(code.folder))
+    yield t("models.code_of", model=single_line(found.model), folder=shown_path(code.folder))
     yield from code_lines(code)
     yield ""
     for file in code.files:
-        yield f"{one_line(file.name)}  ({human_size(file.num_bytes)})"
+        yield f"{single_line(file.name)}  ({human_size(file.num_bytes)})"
         yield f"    SHA-256 {file.sha256}"
     yield ""
     if found.state == "changed":
-        yield t("models.code_changes", files=", ".join(map(one_line, found.changes)))
+        yield t("models.code_changes", files=", ".join(map(single_line, found.changes)))
     yield t(f"models.code_is_{found.state}", time=found.record.time if found.record else "")
     if code.runs:
         yield t("models.code_hash", hash=code.digest)

@@ -15,7 +15,7 @@ from framelens.api import exports
 from framelens.api.programs import ANALYST, BINARY, VIEWER, ServicesDep
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
-from framelens.core.files import one_line
+from framelens.core.files import single_line
 from framelens.i18n import language
 from framelens.jobs.snapshot import State
 from framelens.library.bulk_operations import remove
@@ -80,7 +80,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
             source = VideoSource("path", path)
         case other:
             source = VideoSource("url", other.url, other.overview)
-    submission = Submission(source, request, one_line(given.name), given.force, tuple(given.subtitles))
+    submission = Submission(source, request, single_line(given.name), given.force, tuple(given.subtitles))
     job_id = submissions_of(services).submit(key, submission)
     webhooks_of(services).begin()
     response.headers["Location"] = f"jobs/{job_id}"

@@ -66,7 +66,7 @@ def test_without_token_counts_nothing_is_proven() -> None:
     ("fault", "key"),
     [
         (HangUp(), "engine_unreachable"),
-        (Refuse(500, "EngineCore encountered an issue"), "engine_refused"),
+        (Refuse(500, "EngineCore encountered an issue"), "engine_model_ended"),
         (Refuse(400, "This model's maximum context length is 64 tokens"), "context_exceeded"),
         (Refuse(504, "upstream timed out"), "engine_gateway_timeout"),
     ],

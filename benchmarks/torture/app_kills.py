@@ -28,7 +28,7 @@ from benchmarks.endurance import differences, plain
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.tally import Tally, kill
 from framelens.plugins.server import api_keys
-from framelens.store.api_records import ApiStore
+from framelens.plugins.server.api_records import ApiStore
 from framelens.store.database import Store
 from tests.analysis.requests.test_orchestrator import asked, introducing, part_of
 from tests.browser.conftest import running

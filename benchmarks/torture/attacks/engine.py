@@ -26,7 +26,7 @@ from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
 from framelens.core.roles import as_user
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.plugins.server import api_keys
-from framelens.store.api_records import ApiStore
+from framelens.plugins.server.api_records import ApiStore
 from framelens.store.conversations import ConversationStore
 from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame

@@ -14,7 +14,7 @@ from framelens.core.errors import InputError
 from framelens.core.files import storable
 from framelens.core.roles import current_user
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.store.batches import BatchRow, BatchStore
+from framelens.plugins.batch.batch_store import BatchRow, BatchStore
 from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import new_id, single_line
+from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE
-from framelens.store.api_records import ApiKeyRow, ApiStore
 
 JOBS, MOST_JOBS = 8, 1_000
 """Jobs at a time of a key without a limit of its own, and the highest limit of a key."""

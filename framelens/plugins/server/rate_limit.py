@@ -6,7 +6,7 @@ import time
 from collections import deque
 
 from framelens.core.errors import ConfigError, InputError
-from framelens.store.api_records import ApiKeyRow
+from framelens.plugins.server.api_records import ApiKeyRow
 
 PER_MINUTE = 600
 """Limit of a key without its own."""

@@ -21,11 +21,11 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
 from framelens.core.files import new_id
 from framelens.core.roles import as_user, current_user, require
+from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher
 from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
 from framelens.store.accounts import AccountStore
-from framelens.store.api_records import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs

@@ -27,7 +27,7 @@ from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.files import new_id
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.http_client.outbound import Outbound
-from framelens.store.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
+from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:
     from framelens.store.database import Store

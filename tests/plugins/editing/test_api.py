@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from framelens.api import Gate, routes
 from framelens.core.roles import LOCAL_USER, as_user
+from framelens.plugins.server.api_records import ApiStore
 from framelens.services.container import Services
-from framelens.store.api_records import ApiStore
 from tests.plugins.editing.test_routes import job_id, num_frames, video_id  # noqa: F401
 
 api_keys = pytest.importorskip("framelens.plugins.server.api_keys", reason="the plugin server serves the API")

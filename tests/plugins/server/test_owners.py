@@ -29,12 +29,12 @@ from framelens.core.events import AnalysisEvent
 from framelens.core.files import new_id
 from framelens.core.roles import LOCAL_USER, User, as_user, current_user
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.api_records import ApiStore, SubmissionRow, WebhookRow
 from framelens.plugins.server.sharing.shares import LIFETIMES, open_shared, revoke_share, share, shares_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.services.access.accounts import COOKIE
 from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
-from framelens.store.api_records import ApiStore, SubmissionRow, WebhookRow
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from framelens.store.library_index import LibraryQuery

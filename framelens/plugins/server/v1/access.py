@@ -18,11 +18,11 @@ from framelens.core.errors import AppError, InputError, as_app_error
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import accepted_language, in_language
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import RateLimiter
 from framelens.plugins.server.v1 import uploads
 from framelens.plugins.server.v1.schemas import problem_of
 from framelens.services.access.accounts import Accounts
-from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)

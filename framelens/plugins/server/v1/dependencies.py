@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from framelens.core.codec import to_document
-from framelens.store.api_records import ApiKeyRow, ApiStore
+from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.store.database import Store
 
 _POLL_SECONDS = 0.25

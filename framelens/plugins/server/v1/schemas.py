@@ -19,10 +19,10 @@ from framelens.i18n import error_text, notice_text, t
 from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import JobSnapshot, State
 from framelens.plugins.server import webhooks
+from framelens.plugins.server.api_records import DeliveryRow, WebhookRow
 from framelens.plugins.server.submissions import FetchState
 from framelens.services.speakers import LONGEST_NAME, SpeakerSummary
 from framelens.services.subtitle_uploads import MOST_SUBTITLES
-from framelens.store.api_records import DeliveryRow, WebhookRow
 from framelens.store.library_index import LibraryEntry
 
 JobState = Literal["fetching", State]

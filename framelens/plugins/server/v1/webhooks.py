@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 
 from framelens.api.programs import ANALYST, VIEWER, ServicesDep
+from framelens.plugins.server.api_records import ApiStore, WebhookRow
 from framelens.plugins.server.parts import webhooks_of
 from framelens.plugins.server.v1.dependencies import KeyDep
 from framelens.plugins.server.v1.schemas import NewWebhook, Webhook, WebhookCreated
-from framelens.store.api_records import ApiStore, WebhookRow
 
 router = APIRouter(tags=["webhooks"])
 _SHOWN = 20  # messages of a webhook

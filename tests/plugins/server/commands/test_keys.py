@@ -11,7 +11,7 @@ import pytest
 from framelens import config
 from framelens.cli.main import main
 from framelens.plugins.server import api_keys
-from framelens.store.api_records import ApiStore
+from framelens.plugins.server.api_records import ApiStore
 from framelens.store.database import Store
 
 

@@ -13,9 +13,9 @@ from framelens.cli.main import main
 from framelens.core.errors import InputError
 from framelens.core.roles import User, as_user
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.commands import users
 from framelens.services.access.accounts import Accounts
-from framelens.store.api_records import ApiStore
 from framelens.store.database import Store
 from framelens.store.videos.video_repository import VideoRepository
 

@@ -17,8 +17,8 @@ from framelens import config
 from framelens.api import Gate, routes
 from framelens.core.links import SourceSettings
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.api_records import ApiStore
 from framelens.services.container import Services, open_services
-from framelens.store.api_records import ApiStore
 from tests.app.fake_services import open_fake, script, with_bench
 
 HOST, BASE = "http://testserver", "/api/v1"

@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 
 from framelens.api import Gate, routes
 from framelens.plugins.server import api_keys, rate_limit
+from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1 import access
 from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
-from framelens.store.api_records import ApiStore
 from tests.plugins.server.v1.conftest import HOST, client_of
 
 PROBLEM = "application/problem+json"

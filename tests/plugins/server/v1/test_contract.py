@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse, Response
 
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1.application import programs
 from framelens.services.container import Services
-from framelens.store.api_records import ApiStore
 
 ROOT = Path(__file__).resolve().parents[4]
 BIN = Path(sys.executable).parent
@@ -135,7 +135,7 @@ from framelens.api import AllowedHosts, Gate, routes
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.v1.application import programs
 from framelens.core.domain import AnalysisRequest
-from framelens.store.api_records import ApiStore
+from framelens.plugins.server.api_records import ApiStore
 from tests.app.fake_services import open_fake, script
 folder = Path(sys.argv[1])
 gate = Gate(AllowedHosts())

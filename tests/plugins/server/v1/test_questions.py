@@ -15,10 +15,10 @@ from framelens.conversations.conversation import Turn
 from framelens.core.domain import Notice
 from framelens.i18n import in_language, notice_text
 from framelens.plugins.server import api_keys
+from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1.questions import ask_question
 from framelens.plugins.server.v1.schemas import Answer, NewQuestion
 from framelens.services.container import Services
-from framelens.store.api_records import ApiStore
 from tests.cards import write_card_video
 from tests.llm.scripted import serve
 from tests.plugins.server.v1.conftest import services_on

@@ -268,8 +268,11 @@ def name_limit(folder: Path) -> int:
 
 
 def safe_file_name(name: str) -> str:
-    """Return a name that is valid on Linux, macOS and Windows, as close to `name` as possible, with its extension."""
-    clean = _UNSAFE.sub("_", single_line(name)).strip(" .") or "video"
+    """Return a name that is valid on Linux, macOS and Windows, as close to `name` as possible, with its extension.
+
+    Of a video in a folder of several, "door/c.mp4", the last name counts.
+    """
+    clean = _UNSAFE.sub("_", single_line(name.rpartition("/")[2])).strip(" .") or "video"
     clean = f"_{clean}" if _RESERVED.match(clean) else clean
     suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
     stem = clean[: len(clean) - len(suffix)]

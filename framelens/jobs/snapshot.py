@@ -316,7 +316,7 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
     state = analysis.outcome
     return JobSnapshot(
         id=job_id,
-        name=single_line(analysis.video.name),
+        name=single_line(analysis.video.name.rpartition("/")[2]),
         created=_time_or_now(analysis.created),
         request=analysis.request,
         state=state,

@@ -12,17 +12,17 @@ from starlette.testclient import TestClient
 
 from framelens.api import Gate, routes
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.plugins.server.api_records import ApiStore
 from framelens.services.container import Services
 from tests.plugins.editing.test_routes import job_id, num_frames, video_id  # noqa: F401
 
 api_keys = pytest.importorskip("framelens.plugins.server.api_keys", reason="the plugin server serves the API")
+api_records = pytest.importorskip("framelens.plugins.server.api_records")
 
 
 @pytest.fixture
 def api(gate: Gate, services: Services) -> Iterator[TestClient]:
     with as_user(LOCAL_USER):
-        key = api_keys.create(ApiStore(services.store), "tests")
+        key = api_keys.create(api_records.ApiStore(services.store), "tests")
     headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
     with TestClient(Starlette(routes=routes(gate)), base_url="http://testserver/api/v1/", headers=headers) as client:
         yield client

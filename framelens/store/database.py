@@ -196,7 +196,7 @@ class Store:
         return dict(self.select("SELECT number, jpeg FROM frames WHERE job_id = ?", job_id))
 
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; for modules of framelens.store only."""
+        """Return the rows of a query; for modules that hold queries, in framelens.store and in plugins."""
         with self._guard():
             try:
                 return self._connection.execute(query, values).fetchall()
@@ -206,7 +206,7 @@ class Store:
 
     @contextmanager
     def changing(self, *, frees: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open a transaction that is rolled back on an error; for other modules of framelens.store only.
+        """Open a transaction that is rolled back on an error; for modules that hold queries.
 
         Args:
             frees: It deletes something, so it may use the room that is kept for a full disk.

@@ -13,7 +13,7 @@ from framelens.core.errors import AppError, InputError, as_app_error
 from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 
 _REMEMBERED = 3
 """Number of reports cached with their images, which take some 10 MB each."""

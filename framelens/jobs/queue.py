@@ -32,8 +32,8 @@ from framelens.jobs.snapshot import JobSnapshot, State, imported_job, pictures_o
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from framelens.store.audit import AuditLog
 from framelens.store.database import Row, Store
-from framelens.store.fs_utils import ProcessLock
 from framelens.store.library_index import LibraryEntry, LibraryIndex
+from framelens.store.locks import ProcessLock
 from framelens.store.trash import Trash, TrashEntry
 
 log = logging.getLogger(__name__)

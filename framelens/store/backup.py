@@ -32,19 +32,8 @@ from framelens.core.wall_clock import earliest_time
 from framelens.store import database, old_records
 from framelens.store.audit import AuditLog
 from framelens.store.database import DATABASE
-from framelens.store.fs_utils import (
-    RESTORING,
-    ProcessLock,
-    disk_errors,
-    has_live_process,
-    opening,
-    own_secret,
-    read_json,
-    reason_of,
-    swap_in,
-    sync_folder,
-    write_json,
-)
+from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, sync_folder, write_json
+from framelens.store.locks import RESTORING, ProcessLock, has_live_process, opening, swap_in
 from framelens.store.migrations import MIGRATIONS
 
 _MANIFEST = "manifest.json"

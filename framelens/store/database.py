@@ -18,7 +18,8 @@ from typing import Any
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder, readable
 from framelens.core.roles import current_user
-from framelens.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
+from framelens.store.fs_utils import DISK_FULL, keep_reserve, release_reserve
+from framelens.store.locks import opening
 from framelens.store.migrations import MIGRATIONS, migrate, schema_version
 
 DATABASE = "framelens.sqlite"
@@ -52,7 +53,7 @@ class Row:
     """A stored analysis.
 
     Attributes:
-        owner: Name of the process that works on the analysis or did so last (framelens.store.fs_utils).
+        owner: Name of the process that works on the analysis or did so last (framelens.store.locks).
         priority: Waiting analyses with a higher priority run first.
         same: Deduplication key, "" until it is known.
         user_id: Id of the user to whom it belongs, or ""; never changed after it was inserted.

@@ -1,35 +1,22 @@
-"""File system utilities of the store: atomic files, disk space in reserve, a secret, the log, locks of processes.
+"""File system utilities of the store: atomic files, disk space in reserve, a secret.
 
 An error of the operating system becomes a StorageError that names the folder and the reason.
-
-Processes are recognised by lock files. A process id is reused after a reboot, and means nothing in another container
-on the same data folder.
 """
 
 import errno
 import json
-import logging
 import os
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from framelens.core.errors import StorageError
-from framelens.core.files import make_private_folder, private_opener, restrict_to_owner, write_private
-from framelens.core.redaction import redact
+from framelens.core.files import write_private
 from framelens.core.wall_clock import earliest_time
 
-# Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
-_KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")
-_log = logging.getLogger(__name__)
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk and of a full quota."""
 _RESERVE = "framelens.reserve"
@@ -37,8 +24,6 @@ _RESERVE_BYTES = 2 << 20
 """Enough for SQLite's own files and a deletion; the page of a few analyses needs a third of it."""
 _SCRATCH_SECONDS = 3600.0
 """Seconds without a write, after which a file that is to replace another file belongs to a killed process."""
-_PATIENCE_SECONDS = 2.0
-"""How long to wait for a process that is checking our lock."""
 
 
 @contextmanager
@@ -139,132 +124,6 @@ def own_secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-class _PrivateLog(RotatingFileHandler):
-    """A log file that its owner alone can read, also after rotation."""
-
-    def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding=self.encoding, opener=private_opener)
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Drop a record that can't be written, as on a full disk, which other code reports to users."""
-
-
-class _MaskedFormatter(logging.Formatter):
-    """Formatter that hides secrets in messages and tracebacks, in which libraries quote requests and answers."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
-
-
-def log_to_terminal() -> None:
-    """Also print the log on standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_MaskedFormatter("%(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("framelens")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-
-
-def log_to(data_dir: Path) -> Path:
-    """Send the log of `framelens` to a file in the data folder, with a backup, of at most 5 MB each.
-
-    Create the folder if it is missing, and remove the access of other users to files of earlier versions. Also log
-    uncaught errors of threads.
-
-    Returns:
-        The path of the log.
-
-    Raises:
-        StorageError: The folder or the log could not be written.
-    """
-    path = data_dir / "framelens.log"
-    try:
-        make_private_folder(data_dir)
-        handler = _PrivateLog(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
-    except OSError as error:
-        raise StorageError("data_dir_unwritable", path=str(data_dir), reason=reason_of(error)) from error
-    handler.setFormatter(_MaskedFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("framelens")
-    for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:
-        logger.removeHandler(old)
-        old.close()
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    restrict_to_owner(data_dir, _KEPT)
-    if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = _log_uncaught
-    return path
-
-
-def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
-    name = uncaught.thread.name if uncaught.thread else ""
-    _log.error("the thread %r failed", name, exc_info=uncaught.exc_value)
-    threading.__excepthook__(uncaught)
-
-
-@contextmanager
-def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
-    """Keep other processes from opening or replacing the store in `folder` for a block.
-
-    First finish a restore that was interrupted, and remove the files of killed processes. Where the disk refuses a lock
-    file, continue without a lock, since an existing store must open on a full disk, too.
-
-    Raises:
-        StorageError: "store_changing": another process holds the lock for longer than `patience_seconds`.
-        OSError: An interrupted restore couldn't be finished.
-    """
-    lock = FileLock(folder / "framelens.lock", mode=0o600)
-    try:
-        lock.acquire(timeout=patience_seconds)
-    except Timeout:
-        raise StorageError("store_changing", folder=str(folder)) from None
-    except (OSError, NotImplementedError):
-        _log.warning("could not lock a file in %s", folder, exc_info=True)
-    try:
-        swap_in(folder)
-        _remove_interrupted_restores(folder)
-        remove_scratch(folder)
-        yield
-    finally:
-        with suppress(OSError):
-            lock.release()
-
-
-RESTORING = "restoring"
-"""Folder below the data folder with the files of a restore; it exists only while they are put in place."""
-
-
-def swap_in(folder: Path) -> None:
-    """Put in place the files that a restore has prepared in RESTORING, if there is such a folder.
-
-    `plan.json` there names the entries to move aside, the folder for them, and the entries to move in from `new`. Every
-    step can be repeated, so a process that is killed in between leaves the rest to the next process. Raises OSError.
-    """
-    prepared = folder / RESTORING
-    if not prepared.is_dir():
-        return
-    plan = json.loads((prepared / "plan.json").read_text(encoding="utf-8"))
-    aside = folder / plan["aside"]
-    make_private_folder(aside)
-    for name in plan["old"]:
-        if not (aside / name).exists() and (folder / name).exists():
-            (folder / name).rename(aside / name)
-    for name in plan["new"]:
-        if (prepared / "new" / name).exists():
-            (prepared / "new" / name).rename(folder / name)
-    sync_folder(folder)
-    done = folder / f"{RESTORING}-{secrets.token_hex(4)}.new"
-    prepared.rename(done)
-    shutil.rmtree(done, ignore_errors=True)
-
-
-def _remove_interrupted_restores(folder: Path) -> None:
-    """Remove the unpacked files of restores that were killed before they put them in place."""
-    for left in folder.glob(f"{RESTORING}-*.new"):
-        if not has_live_process(left):
-            shutil.rmtree(left, ignore_errors=True)
-
-
 def remove_scratch(folder: Path) -> None:
     """Remove files of `write_whole` whose process was killed."""
     with suppress(OSError):
@@ -282,77 +141,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def has_live_process(folder: Path) -> bool:
-    """Return whether a process holds a ProcessLock in `folder`."""
-    for path in folder.glob("*.lock"):
-        try:
-            with FileLock(path, mode=0o600).acquire(blocking=False):
-                continue
-        except Timeout:
-            return True
-        except (OSError, NotImplementedError):
-            continue
-    return False
-
-
-class ProcessLock:
-    """This process among all that use the same data folder, until `close` or until it ends in any way."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.name = secrets.token_hex(8)
-        self._lock = self._lock_of(self.name)
-        try:
-            make_private_folder(folder)
-            self._lock.acquire(timeout=_PATIENCE_SECONDS)  # another process may be checking our lock
-        except (OSError, NotImplementedError, Timeout):  # processes that start later will then take over our jobs
-            _log.warning("could not lock a file in %s", folder, exc_info=True)
-        self._delete_stale_locks()
-
-    def is_alive(self, name: str) -> bool:
-        """Return whether the process with that name is still running."""
-        if name == self.name:
-            return True
-        if not name or not self._path_of(name).exists():
-            return False
-        other = self._lock_of(name)
-        try:
-            other.acquire(blocking=False)
-        except Timeout:
-            return True
-        except (OSError, NotImplementedError):
-            return False
-        other.release()
-        return False
-
-    def close(self) -> None:
-        """Release the lock and the name."""
-        with suppress(OSError):
-            self._lock.release()
-            self._path_of(self.name).unlink(missing_ok=True)
-
-    def _delete_stale_locks(self) -> None:
-        with suppress(OSError):
-            for path in self._folder.glob("*.lock"):
-                if path.stem == self.name:
-                    continue
-                with suppress(Timeout, NotImplementedError), self._lock_of(path.stem).acquire(blocking=False):
-                    path.unlink(missing_ok=True)  # while it is held, so that no process can have taken it
-
-    def _path_of(self, name: str) -> Path:
-        return self._folder / f"{name}.lock"
-
-    def _lock_of(self, name: str) -> FileLock:
-        return FileLock(self._path_of(name), mode=0o600)
-
-
-def end_log(path: Path) -> None:
-    """Undo `log_to` in a program that keeps running; do nothing if another log has replaced this log."""
-    logger = logging.getLogger("framelens")
-    for handler in [one for one in logger.handlers if isinstance(one, _PrivateLog)]:
-        if Path(handler.baseFilename) == path.absolute():
-            logger.removeHandler(handler)
-            handler.close()
-            logger.setLevel(logging.NOTSET)

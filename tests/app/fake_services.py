@@ -60,7 +60,7 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
 from framelens.services.engines.engine_session import SharedParts
 from framelens.store.database import Store
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 from framelens.store.model_records import KnownTimings
 from framelens.store.videos.video_repository import VideoRepository
 from tests.cards import draw_card, to_jpeg

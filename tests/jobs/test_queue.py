@@ -35,7 +35,7 @@ from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 from tests.app.fake_services import queue
 from tests.reports.test_reports import analysis
 from tests.updates import after

@@ -19,7 +19,7 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.store.database import Store
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 from tests.analysis.test_pipeline import ScriptedTools, tools
 from tests.llm.scripted import Server
 

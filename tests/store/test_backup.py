@@ -23,7 +23,7 @@ from framelens.store import backup, database
 from framelens.store.accounts import AccountRow, AccountStore, SessionRow
 from framelens.store.backup import check_backup, restore_backup, write_backup
 from framelens.store.database import Row, Store
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 from framelens.store.migrations import MIGRATIONS
 from framelens.store.videos.video_repository import VideoRepository
 from tests.store.test_migrations import lost, rows_of, write_store

@@ -16,7 +16,7 @@ from framelens.core.roles import User, as_user
 from framelens.store import database
 from framelens.store import database as store_module
 from framelens.store.database import Row, Store
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 from framelens.store.migrations import MIGRATIONS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
 OPENING = """
 import sys
 from pathlib import Path
-from framelens.store.fs_utils import ProcessLock
+from framelens.store.locks import ProcessLock
 from framelens.store.database import Row, Store
 folder, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)

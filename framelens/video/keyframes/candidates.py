@@ -249,11 +249,13 @@ def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> 
     The pictures most likely to be chosen come first: openings of shots, then the highest scores.
     """
     raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
-    total = sum(item.num_raw_bytes for item in raw)
+    surplus = sum(item.num_raw_bytes for item in raw) - raw_bytes
+    if surplus <= 0:
+        return
     raw.sort(key=lambda item: (item.opens is not None, item.score))
-    while total > raw_bytes:
+    while surplus > 0:
         item = raw.pop()
-        total -= item.num_raw_bytes
+        surplus -= item.num_raw_bytes
         item.jpeg(max_side)
 
 

@@ -16,7 +16,6 @@ from framelens.core.errors import InputError
 from framelens.core.files import name_key, shown_path
 from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable_path
 from framelens.video.subtitles import names
-from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 from framelens.video.subtitles.names import Extent
 
 _READ = (
@@ -190,6 +189,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _begins_as_subtitles(path: Path) -> bool:
+    from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
     from framelens.video.subtitles.formats import begins_as_subtitles
 
     try:

@@ -1,0 +1,150 @@
+"""Locks of processes on a data folder, and what a killed process left there in the middle of a restore.
+
+Processes are recognised by lock files. A process id is reused after a reboot, and means nothing in another container
+on the same data folder.
+"""
+
+import json
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from framelens.core.errors import StorageError
+from framelens.core.files import make_private_folder
+from framelens.store.fs_utils import remove_scratch, sync_folder
+
+_log = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 2.0
+"""How long to wait for a process that is checking our lock."""
+
+
+@contextmanager
+def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
+    """Keep other processes from opening or replacing the store in `folder` for a block.
+
+    First finish a restore that was interrupted, and remove the files of killed processes. Where the disk refuses a lock
+    file, continue without a lock, since an existing store must open on a full disk, too.
+
+    Raises:
+        StorageError: "store_changing": another process holds the lock for longer than `patience_seconds`.
+        OSError: An interrupted restore couldn't be finished.
+    """
+    lock = FileLock(folder / "framelens.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=patience_seconds)
+    except Timeout:
+        raise StorageError("store_changing", folder=str(folder)) from None
+    except (OSError, NotImplementedError):
+        _log.warning("could not lock a file in %s", folder, exc_info=True)
+    try:
+        swap_in(folder)
+        _remove_interrupted_restores(folder)
+        remove_scratch(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            lock.release()
+
+
+RESTORING = "restoring"
+"""Folder below the data folder with the files of a restore; it exists only while they are put in place."""
+
+
+def swap_in(folder: Path) -> None:
+    """Put in place the files that a restore has prepared in RESTORING, if there is such a folder.
+
+    `plan.json` there names the entries to move aside, the folder for them, and the entries to move in from `new`. Every
+    step can be repeated, so a process that is killed in between leaves the rest to the next process. Raises OSError.
+    """
+    prepared = folder / RESTORING
+    if not prepared.is_dir():
+        return
+    plan = json.loads((prepared / "plan.json").read_text(encoding="utf-8"))
+    aside = folder / plan["aside"]
+    make_private_folder(aside)
+    for name in plan["old"]:
+        if not (aside / name).exists() and (folder / name).exists():
+            (folder / name).rename(aside / name)
+    for name in plan["new"]:
+        if (prepared / "new" / name).exists():
+            (prepared / "new" / name).rename(folder / name)
+    sync_folder(folder)
+    done = folder / f"{RESTORING}-{secrets.token_hex(4)}.new"
+    prepared.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def _remove_interrupted_restores(folder: Path) -> None:
+    """Remove the unpacked files of restores that were killed before they put them in place."""
+    for left in folder.glob(f"{RESTORING}-*.new"):
+        if not has_live_process(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def has_live_process(folder: Path) -> bool:
+    """Return whether a process holds a ProcessLock in `folder`."""
+    for path in folder.glob("*.lock"):
+        try:
+            with FileLock(path, mode=0o600).acquire(blocking=False):
+                continue
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            continue
+    return False
+
+
+class ProcessLock:
+    """This process among all that use the same data folder, until `close` or until it ends in any way."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = secrets.token_hex(8)
+        self._lock = self._lock_of(self.name)
+        try:
+            make_private_folder(folder)
+            self._lock.acquire(timeout=_PATIENCE_SECONDS)  # another process may be checking our lock
+        except (OSError, NotImplementedError, Timeout):  # processes that start later will then take over our jobs
+            _log.warning("could not lock a file in %s", folder, exc_info=True)
+        self._delete_stale_locks()
+
+    def is_alive(self, name: str) -> bool:
+        """Return whether the process with that name is still running."""
+        if name == self.name:
+            return True
+        if not name or not self._path_of(name).exists():
+            return False
+        other = self._lock_of(name)
+        try:
+            other.acquire(blocking=False)
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            return False
+        other.release()
+        return False
+
+    def close(self) -> None:
+        """Release the lock and the name."""
+        with suppress(OSError):
+            self._lock.release()
+            self._path_of(self.name).unlink(missing_ok=True)
+
+    def _delete_stale_locks(self) -> None:
+        with suppress(OSError):
+            for path in self._folder.glob("*.lock"):
+                if path.stem == self.name:
+                    continue
+                with suppress(Timeout, NotImplementedError), self._lock_of(path.stem).acquire(blocking=False):
+                    path.unlink(missing_ok=True)  # while it is held, so that no process can have taken it
+
+    def _path_of(self, name: str) -> Path:
+        return self._folder / f"{name}.lock"
+
+    def _lock_of(self, name: str) -> FileLock:
+        return FileLock(self._path_of(name), mode=0o600)

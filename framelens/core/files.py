@@ -187,9 +187,20 @@ def address_in(text: str) -> str:
     return f"{found[1].lower()}://{found[2]}" if found else ""
 
 
+_WINDOWS_PATH = re.compile(r"[a-z]:[/\\]|\\\\", re.IGNORECASE)
+"""Beginning of a whole path of Windows: a drive or a server."""
+
+
 def shown_name(name: str) -> str:
-    """Return a file's name on a single line, without folders that some browsers send and marks that reorder text."""
-    return single_line(re.split(r"[/\\]", name)[-1]) or "video"
+    r"""Return a file's name on a single line, without folders that some browsers send and marks that reorder text.
+
+    A backslash separates folders only in a whole path of Windows; elsewhere it belongs to the name.
+
+    >>> shown_name("C:\\fakepath\\a.mp4"), shown_name(r"take 1\2.mp4")
+    ('a.mp4', 'take 1\\2.mp4')
+    """
+    separators = r"[/\\]" if _WINDOWS_PATH.match(name) else "/"
+    return single_line(re.split(separators, name)[-1]) or "video"
 
 
 def file_address(name: str, path: Path) -> str:

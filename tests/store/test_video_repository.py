@@ -181,6 +181,9 @@ def test_an_abandoned_upload_is_cleared_at_the_start(tmp_path: Path, shelf: Vide
     ("given", "shown"),
     [
         ("C:\\Users\\me\\会议 录像.mp4", "会议 录像.mp4"),
+        ("\\\\nas\\clips\\a.mp4", "a.mp4"),
+        ("take 1\\2.mp4", "take 1\\2.mp4"),
+        ("clips/take 1\\2.mp4", "take 1\\2.mp4"),
         ("/tmp/x/y.mkv", "y.mkv"),
         ("two\nlines\r\x00.mp4", "two lines .mp4"),
         ('say "hi" <b>.mp4', 'say "hi" <b>.mp4'),

@@ -12,9 +12,9 @@ from typing import TypeVar
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.task import Control
 from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
-from framelens.core.domain import ChunkResult, Cue, DecodeSummary, FrameFacts, Keyframe, Transcript, VideoInfo
+from framelens.core.domain import ChunkResult, Cue, DecodeSummary, FrameFacts, Keyframe, Notice, Transcript, VideoInfo
 from framelens.core.errors import AppError, Cancelled, Paused
-from framelens.core.events import AnalysisEvent, ChunkDone, KeyframesChosen, OpeningChosen, Probed
+from framelens.core.events import AnalysisEvent, ChunkDone, KeyframesChosen, Noticed, OpeningChosen, Probed
 
 _POLL_SECONDS = 0.1
 T = TypeVar("T")
@@ -45,6 +45,7 @@ class PipelineState:
         self._updates: queue.SimpleQueue[AnalysisUpdate | None] = queue.SimpleQueue()
         self._arrived: set[type[AnalysisEvent]] = set()
         self._answered: set[int] = set()
+        self._notices: list[Notice] = []
         self._cues: list[Cue] = []
         self._reached_seconds = 0.0
         self._error: BaseException | None = None
@@ -69,9 +70,16 @@ class PipelineState:
         self.emit_made(lambda _: event)
 
     def emit_made(self, make: Callable[[AnalysisState], AnalysisEvent]) -> None:
-        """Emit the event that `make` makes of the state; no other event changes the state meanwhile."""
+        """Emit the event that `make` makes of the state; no other event changes the state meanwhile.
+
+        A notice that this run has emitted, such as each part's notice about the engine, isn't emitted again.
+        """
         with self._changed:
             event = make(self._state)
+            if isinstance(event, Noticed):
+                if event.notice in self._notices:
+                    return
+                self._notices.append(event.notice)
             self._arrived.add(type(event))
             if isinstance(event, ChunkDone):
                 self._answered.add(event.result.number)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 
-from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Strategy, VideoInfo
+from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Strategy, VideoInfo
 from framelens.core.errors import ConfigError
 from framelens.llm.token_estimate import estimate_frame_tokens
 from framelens.video.keyframes.options import most_adapted
@@ -134,5 +134,11 @@ def choose_side(request: AnalysisRequest, video: VideoInfo, capacity: RequestCap
 
 def usual_side(width: int, height: int, frames: int, capacity: RequestCapacity) -> int:
     """Return the largest of SIDES at which a request holds all frames, else the smallest."""
-    fitting = (side for side in SIDES if capacity.frames(estimate_frame_tokens(width, height, side)) >= frames)
+    costs = ((side, estimate_frame_tokens(width, height, side)) for side in SIDES)
+    fitting = (side for side, cost in costs if cost <= capacity.for_frames and capacity.frames(cost) >= frames)
     return next(fitting, SIDES[-1])
+
+
+def smaller_side(frame: Keyframe, side: int) -> int | None:
+    """Return the largest of SIDES that makes a frame smaller than `side` does, None if no side does."""
+    return next((one for one in SIDES if one < min(side, max(frame.width, frame.height))), None)

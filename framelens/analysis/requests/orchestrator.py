@@ -1,7 +1,8 @@
 """Orchestration of a run's requests: the opening early, then all parts, then the joins.
 
 A part is sent as pictures if the engine has image input, else as text from measured facts; once pictures are refused,
-the rest of the run uses text. If a part is too large for the engine, all unfinished parts are made smaller.
+the rest of the run uses text. If a part is too large for the engine, all unfinished parts are made smaller, at
+last by smaller pictures.
 framelens.analysis.requests.scheduler decides the order of the parts and the context that they pass on.
 
 It joins the parsed and checked findings with their frames, not the text of the answers.
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from framelens.analysis.pipeline_state import Frames, wait_for
 from framelens.analysis.planning import plan
-from framelens.analysis.planning.frame_budget import RequestCapacity
+from framelens.analysis.planning.frame_budget import RequestCapacity, smaller_side
 from framelens.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from framelens.analysis.requests.request_executor import RunContext
 from framelens.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
@@ -158,6 +159,8 @@ class Orchestrator:
     def _finer(self, layout: Layout, frames: Frames, too_much: RequestTooLarge) -> Layout:
         finished = [part for part in layout.parts if part[0] in self._asker.results]
         longest = max(len(part) for part in layout.parts if part not in finished)
+        if longest == 1:
+            return replace(layout, side=smaller_side(frames[0], layout.side) or layout.side)
         share = min(_SMALLER, too_much.share or _SMALLER)
         limit = too_much.limit if isinstance(too_much, TooManyPictures) else ceil(longest * share)
         return plan.refine(layout, frames, finished, max(1, min(limit, longest - 1)))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from framelens.analysis.pipeline_state import EngineEnded
+from framelens.analysis.planning.frame_budget import smaller_side
 from framelens.analysis.requests import request_builder
 from framelens.analysis.requests.request_executor import RequestExecutor, RunContext
 from framelens.core.domain import ChunkResult, Cue, Notice
@@ -23,6 +24,7 @@ from framelens.core.errors import (
     ModelNotFound,
     PicturesRefused,
     RequestTooLarge,
+    TooManyPictures,
 )
 from framelens.core.events import AnalysisEvent, AnswerDelta, ChunkDone, Noticed
 from framelens.core.units import clock
@@ -207,13 +209,23 @@ class Scheduler:
         answered = {one: result for one, result in earlier.items() if result}
         return request_builder.build_context(self._introduction.known.result(), answered)
 
+    def _may_shrink_picture(self, error: RequestTooLarge, part: request_builder.RequestChunk) -> bool:
+        """Return whether a request with a single picture may be sent with a smaller picture.
+
+        Not where the size is set, nor after an answer, since answered parts would have to be asked about again.
+        """
+        is_set = self._run.task.request.side or self._run.connection.side
+        if is_set or self._asker.results or self._asker.builder.fallback.is_active or not part.frames:
+            return False
+        return not isinstance(error, TooManyPictures) and bool(smaller_side(part.frames[0], part.layout.side))
+
     def _outcome(self, future: Future[None], part: request_builder.RequestChunk) -> RequestTooLarge | None:
         """Return None, or the error of a part that was too large; raise an error that ends the run."""
         error = future.exception()
         if error is None:
             self._consecutive_failures = 0
             return None
-        if isinstance(error, RequestTooLarge) and len(part.frames) > 1:
+        if isinstance(error, RequestTooLarge) and (len(part.frames) > 1 or self._may_shrink_picture(error, part)):
             return error
         if isinstance(error, ENDS_ALL) or not isinstance(error, AppError):
             raise error

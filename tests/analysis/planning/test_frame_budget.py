@@ -34,6 +34,12 @@ def test_more_frames_get_smaller_before_they_are_split() -> None:
     assert usual_side(1280, 720, 24, RequestCapacity(8192, 1024)) == 448
 
 
+def test_a_single_frame_is_sent_at_a_size_that_fits() -> None:
+    capacity = RequestCapacity(2048, 1024)
+    assert estimate_frame_tokens(1000, 1000, 896) > capacity.for_frames > estimate_frame_tokens(1000, 1000, 640)
+    assert usual_side(1000, 1000, 1, capacity) == 640
+
+
 def test_the_engines_limit_of_pictures_is_kept() -> None:
     assert RequestCapacity(32768, 256, max_pictures=4).frames(10.0) == 4
 

@@ -160,7 +160,8 @@ class _Run:
         engine = start("engine", opening) if self._wants_model() else None
         heard = start("hearing", lambda: self._hear(digest, engine))
         known = (heard, digest)
-        asking = start("asking", lambda: self._ask(engine, opening, options, known)) if engine else None
+        reopening = partial(opening, was_lost=True)
+        asking = start("asking", lambda: self._ask(engine, reopening, options, known)) if engine else None
         self.state.chosen()
         try:
             self._answers(engine, asking)
@@ -268,9 +269,9 @@ class _Run:
             self.state.emit(Noticed(notice))
         self.state.emit(Heard(transcript))
 
-    def _open(self, content: Callable[[], str]) -> Opened:
+    def _open(self, content: Callable[[], str], *, was_lost: bool = False) -> Opened:
         assert self.tools.connector
-        connection, engine = self.tools.connector.connect(self.state.emit, self.state.stop, content)
+        connection, engine = self.tools.connector.connect(self.state.emit, self.state.stop, content, was_lost=was_lost)
         self.state.emit(EngineReady(engine))
         return connection, engine
 
@@ -283,8 +284,8 @@ class _Run:
     ) -> None:
         """Answer the question, then send all requests of the description.
 
-        An engine that dies is restarted or replaced, and the run continues where it ended. If the question can't be
-        answered, the description is made before the error is raised.
+        An engine that dies is restarted, replaced or waited for, and the run continues where it ended. If the question
+        can't be answered, the description is made before the error is raised.
         """
         connection, engine = opened.result()
         opening = options.result().opening
@@ -301,12 +302,13 @@ class _Run:
             except EngineEnded as ended:
                 if not chances:
                     raise ended.error from ended
-                key = "engine_replaced" if is_pooled else "engine_restarted"
-                self.state.emit(Noticed(Notice(key, {"reason": as_notice(ended.error)})))
+                notice = connection.continuation(ended.error)
                 task = replace(task, done=asking.done)
             finally:
                 connection.engine.leave()
+            self.state.emit(StageStarted("engine"))
             connection, engine = reopen()
+            self.state.emit(Noticed(notice))
 
     def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]]) -> AppError | None:
         """Answer the question of the request, if any; return why it can't be answered.
@@ -351,10 +353,7 @@ class _Run:
 
     def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
-        from framelens.core.failures.refusals import may_be_dying
-
-        is_engine = isinstance(error, EngineError) and may_be_dying(error)
-        if is_engine and (death := connection.death()):
+        if isinstance(error, EngineError) and (death := connection.death(error)):
             raise EngineEnded(death) from error
         return error
 

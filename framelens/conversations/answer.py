@@ -7,10 +7,10 @@ frames with decoder times; numbers that no frame has, and times that no cited fr
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from framelens.analysis.parsing import citations
 from framelens.analysis.parsing.repetition_detector import until_loop
@@ -36,7 +36,6 @@ from framelens.core.errors import (
     as_app_error,
 )
 from framelens.core.events import EngineProgress, Noticed
-from framelens.core.failures.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.retries import VARIED, Retries
 from framelens.llm.stream import Reply, stream_pieces
@@ -46,7 +45,13 @@ _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer."""
 _ATTEMPTS = 5
 """Most forms of a request, such as without pictures, with fewer pictures or with less text."""
-Connect = Callable[[], Generator[EngineProgress, None, EngineConnection]]
+
+
+class Connect(Protocol):
+    """Connects the engine; an engine that was lost in this run is waited for."""
+
+    def __call__(self, *, was_lost: bool = False) -> Generator[EngineProgress, None, EngineConnection]:
+        """Yield the progress, and return the connection."""
 
 
 def converse(
@@ -70,7 +75,8 @@ def converse(
         draft: The conversation; its current turn is the question.
         analyses: What it is about, by id.
         measured: Waits for their facts, where frames are described in words.
-        connect: Starts the engine, or another engine if that has failed, and returns the connection.
+        connect: Starts the engine, or another engine if that has failed, or waits for an engine that was lost, and
+            returns the connection.
         repository: Where the conversation is kept.
         queues: Questions to the engines.
         tools: What the choice of frames for the question needs.
@@ -174,7 +180,7 @@ def _prepared(
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Add frames to the question, then yield the events of the answer.
 
-    If one of several engines dies before it has said anything, another engine is asked.
+    If a remote engine dies before it has said anything, another engine is asked, or the same once it is back.
     """
     is_silent = True
     try:
@@ -193,13 +199,14 @@ def _prepared(
                 is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
                 yield one if isinstance(one, _Ended) else draft.applied(one)
     except EngineError as error:
-        if not (may_be_dying(error) and (death := connection.death())):
+        if not (death := connection.death(error)):
             raise
-        if not (is_silent and connection.engine.is_pooled):
+        if not (is_silent and connection.endpoint.kind == "remote"):
             raise death from error
-        yield draft.applied(Noticed(Notice("engine_replaced", {"reason": as_notice(death)}, "info")))
-        with closing(connect()) as connecting:
+        notice = connection.continuation(death)
+        with closing(connect(was_lost=True)) as connecting:
             connection = yield from connecting
+        yield draft.applied(Noticed(notice))
         for one in _answer(draft.conversation, analyses, measured, connection, repository, cancel):
             yield one if isinstance(one, _Ended) else draft.applied(one)
 

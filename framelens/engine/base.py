@@ -112,7 +112,7 @@ class Engine(Protocol):
         """Stop a local engine that has crashed or no longer responds; take a pooled engine out of its pool.
 
         Returns:
-            The error that explains it, or None if the engine is healthy or is the only remote engine.
+            The error that explains it, or None if the engine is healthy.
         """
         return None
 

@@ -18,7 +18,7 @@ from functools import partial
 
 from framelens.core.background_task import BackgroundTask, in_thread
 from framelens.core.domain import Notice
-from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.remote_engine import RemoteEngine, model_conflict
@@ -130,7 +130,7 @@ class EnginePool(Engine):
 
     def leave_out_if_unwell(self, engine: RemoteEngine) -> EngineError | None:
         """Ask an engine that failed whether it works; if not, leave it out and return why."""
-        error = engine.check()
+        error = engine.end_if_unwell()
         self._watch()
         return error
 
@@ -191,7 +191,8 @@ class EnginePool(Engine):
         """Return why no engine can be used."""
         errors = [status.error for status in self.statuses() if status.error]
         reason = as_notice(errors[0]) if errors else ""
-        return EngineError("engines_unusable", count=len(self._engines), addresses=self.addresses, reason=reason)
+        kind = EngineBrokeOff if errors and all(isinstance(one, EngineBrokeOff) for one in errors) else EngineError
+        return kind("engines_unusable", count=len(self._engines), addresses=self.addresses, reason=reason)
 
     def _notices(self, statuses: Sequence[EngineStatus]) -> tuple[Notice, ...]:
         return tuple(

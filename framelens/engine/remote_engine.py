@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from framelens.core.background_task import in_thread
 from framelens.core.domain import EngineInfo
-from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineBrokeOff, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.failures.refusals import is_page, refused, said_in
 from framelens.core.redaction import redact
@@ -22,7 +22,7 @@ from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.endpoints import health_url, is_vllm, served_models
 from framelens.http_client.short import NoAnswer, get_json, get_text
 
-_UNREACHABLE = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}
+_OF_TLS = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}
 """Errors of TLS, by the words of Python's ssl module."""
 _AS_SAID = ("engine_busy", "engine_no_credit", "engine_gateway_timeout")
 """Refusals below 500 that an engine gives whatever is asked of it."""
@@ -133,8 +133,8 @@ class RemoteEngine(Engine):
         self._is_vllm = is_vllm(listed)
         return EngineInfo("remote", model, self.base_url, max_model_len=served[model])
 
-    def check(self) -> EngineError | None:
-        """Ask a server that failed whether it still works.
+    def end_if_unwell(self) -> EngineError | None:
+        """Ask a server that failed whether it still works; it isn't ended.
 
         Returns:
             Why it doesn't, which is its status from then on; None if it answers.
@@ -145,8 +145,8 @@ class RemoteEngine(Engine):
             for url in paths:
                 get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds)
         except NoAnswer as answer:
-            if answer.status is None or answer.status >= 500:
-                error = EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
+            if answer.status is None or (answer.status >= 500 and answer.status not in _UNLISTED):
+                error = self._unreachable(answer)
                 self._info, self._error = None, error
                 return error
         return None
@@ -166,8 +166,8 @@ class RemoteEngine(Engine):
             return EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         about: dict[str, object] = {"base_url": self.base_url, "status": answer.status}
         if answer.status is None:
-            key = next((key for key, words in _UNREACHABLE.items() if words in str(answer)), "remote_unreachable")
-            return EngineError(key, base_url=self.base_url, reason=str(answer))
+            key = next((key for key, words in _OF_TLS.items() if words in str(answer)), "")
+            return EngineError(key, base_url=self.base_url, reason=str(answer)) if key else self._unreachable(answer)
         said = said_in(answer.body) or str(answer)
         if answer.status < 500 and is_page(answer.body):
             return EngineError("remote_web_page", reason=said, **about)
@@ -177,6 +177,9 @@ class RemoteEngine(Engine):
         if isinstance(error, EngineError) and (answer.status >= 500 or error.key in _AS_SAID):
             return error
         return EngineError("remote_not_openai", reason=said, **about)
+
+    def _unreachable(self, answer: NoAnswer) -> EngineBrokeOff:
+        return EngineBrokeOff("remote_unreachable", base_url=self.base_url, reason=str(answer))
 
     def _choose_model(self, served: list[str]) -> str:
         if self.model in served:

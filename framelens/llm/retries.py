@@ -1,7 +1,8 @@
 """Repetition of requests: which failures are worth another attempt, how often, and after how long.
 
 The same rule is used for analyses, questions, votes, speech, embeddings and checks. A busy engine is asked again after
-the time that it names, else after 2, 4, 8 … seconds. A request whose connection broke is sent again soon if its caller
+the time that it names, else after 2, 4, 8 … seconds, and so is an engine that can't be reached any more but has
+answered in the same run, since it may be restarting. A request whose connection broke is sent again soon if its caller
 has seen that the engine still runs. A model that says once that it sees no pictures is asked once more. Any other
 request would fail again.
 """
@@ -29,15 +30,20 @@ class Retries:
     def __init__(self) -> None:
         self._busy = self._broken = self._unseen = 0
 
-    def pause_after(self, error: AppError, *, runs: bool = False) -> float | None:
+    def pause_after(self, error: AppError, *, runs: bool = False, was_lost: bool = False) -> float | None:
         """Return the seconds to wait before the request is sent again; None if it isn't sent again.
 
-        `runs` says that the engine is known to run after the error. An engine that names a longer wait than two
-        minutes, such as the rest of a day, is not asked again.
+        An engine that names a longer wait than two minutes, such as the rest of a day, is not asked again.
+
+        Args:
+            error: Why the request failed.
+            runs: The engine is known to run after the error.
+            was_lost: The engine answered earlier in this run, then was lost.
         """
-        if isinstance(error, EngineBusy):
+        if isinstance(error, EngineBusy) or (was_lost and isinstance(error, EngineBrokeOff)):
             self._busy += 1
-            seconds = error.wait_seconds or _FIRST_WAIT_SECONDS * 2 ** (self._busy - 1)
+            named = error.wait_seconds if isinstance(error, EngineBusy) else None
+            seconds = named or _FIRST_WAIT_SECONDS * 2 ** (self._busy - 1)
             return seconds if self._busy < _BUSY_ATTEMPTS and seconds <= _LONGEST_WAIT_SECONDS else None
         if runs and isinstance(error, EngineBrokeOff):
             self._broken += 1
@@ -65,14 +71,17 @@ async def repeated(send: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(pause)
 
 
-def waited(send: Callable[[], T], cancel: threading.Event) -> T:
-    """Return the result of `send`, which is called again if the engine is busy; setting `cancel` raises Cancelled."""
+def waited(send: Callable[[], T], cancel: threading.Event, *, was_lost: bool = False) -> T:
+    """Return the result of `send`, which is called again if the engine is busy, or can't be reached after it was lost.
+
+    Setting `cancel` raises Cancelled.
+    """
     retries = Retries()
     while True:
         try:
             return send()
         except AppError as error:
-            pause = retries.pause_after(error)
+            pause = retries.pause_after(error, was_lost=was_lost)
             if pause is None:
                 raise
         if cancel.wait(pause):

@@ -222,7 +222,9 @@ class Asking:
         job = self._jobs.brief(job_id)
         return not job.is_over and job.progress.stage == "facts"
 
-    def _connect(self, content: str, cancel: threading.Event) -> Generator[EngineProgress, None, EngineConnection]:
+    def _connect(
+        self, content: str, cancel: threading.Event, *, was_lost: bool = False
+    ) -> Generator[EngineProgress, None, EngineConnection]:
         """Connect the engine in use, yield its progress and return the connection; closing the generator stops it.
 
         Of several engines, the engine that answers about this content is connected. The answer doesn't count as a video
@@ -235,7 +237,8 @@ class Asking:
         progress: queue.SimpleQueue[EngineProgress] = queue.SimpleQueue()
         stop = threading.Event()
         connector = self._switcher.session.connector
-        connected = in_thread("ask-connect", lambda: connector.connect(progress.put, stop, lambda: content))
+        connecting = partial(connector.connect, progress.put, stop, lambda: content, was_lost=was_lost)
+        connected = in_thread("ask-connect", connecting)
         try:
             while not connected.done():
                 if cancel.is_set():

@@ -27,6 +27,7 @@ from framelens.core.events import (
     VideoEvent,
 )
 from framelens.engine.base import Endpoint, EngineStatus
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, error_text, notice_text
 from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
@@ -250,7 +251,7 @@ def test_a_slow_engine_is_waited_for(undisturbed: Analysis) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("again", [None, 1], ids=["going on", "a part asked again"])
 def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: int | None) -> None:
-    def gone(*_: Any) -> Any:
+    def gone(*_: Any, **__: Any) -> Any:
         raise EngineError("remote_unreachable", base_url="http://x", reason="gone")
 
     with serve(introducing, context=CONTEXT) as server:
@@ -401,6 +402,8 @@ def test_events_of_resumed_run_include_earlier_answers(undisturbed: Analysis) ->
 class Mortal(ServedEngine):
     """An engine of our own: it can be seen to have ended, and is started again when it is wanted."""
 
+    kind = "vllm"
+
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.dead = threading.Event()
@@ -472,9 +475,45 @@ def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_lost_remote_engine_is_waited_for(returns: bool, undisturbed: Analysis) -> None:
+    def restarting(body: dict[str, Any]) -> Iterator[str]:
+        if marks_of(body)[:1] > [6] and not fallen.is_set():
+            fallen.set()
+            server.dead.set()
+            if returns:
+                threading.Timer(0.1, server.dead.clear).start()
+            raise HangUp
+        yield from introducing(body)
+
+    fallen = threading.Event()
+    with serve(restarting, context=CONTEXT) as server:
+        events, error = analysed(server, connector=opener(server, engine=RemoteEngine(server.base_url)))
+    notices = [notice.key for notice in finished(events).notices]
+    if returns:
+        assert error is None and plain(finished(events)) == undisturbed and "engine_returned" in notices
+    else:
+        assert assert_said(error).key == "remote_unreachable" and "engine_returned" not in notices
+        assert [chunk.frames for chunk in finished(events).chunks][:2] == [(1, 2, 3), (4, 5, 6)]
+
+
+@pytest.mark.slow
+def test_an_engine_that_was_never_reached_is_not_waited_for() -> None:
+    seen = []
+    engine = RemoteEngine("http://127.0.0.1:9/v1")
+    with serve(introducing) as server:
+        asking = opener(server, engine=engine)
+        with pytest.raises(EngineError, match="remote_unreachable"):
+            asking.connect(seen.append, threading.Event())
+    assert [progress.phase for progress in seen] == ["connecting"]
+
+
+@pytest.mark.slow
 def test_hanging_local_engine_is_restarted_once(undisturbed: Analysis) -> None:
     class Hanging(ServedEngine):
         """It is well once it was started again."""
+
+        kind = "vllm"
 
         starts = 0
 

@@ -6,14 +6,17 @@ import json
 import re
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from framelens.analysis.pipeline import analyse
 from framelens.analysis.planning.frame_budget import RequestCapacity
@@ -45,11 +48,12 @@ from framelens.core.events import (
     HashProgress,
     KeyframesChosen,
     ModeChosen,
+    Noticed,
     Probed,
     VideoEvent,
 )
-from framelens.engine.base import Endpoint, Engine, EngineStatus
-from framelens.i18n import LANGUAGES, in_language, notice_text, t
+from framelens.engine.base import Endpoint, Engine, EngineKind, EngineStatus
+from framelens.i18n import LANGUAGES, error_text, in_language, notice_text, t
 from framelens.llm.cache import AnswerCache
 from framelens.reports.formats import FORMATS
 from framelens.video.keyframes.options import ExtractOptions
@@ -84,11 +88,13 @@ def extracting(number: int = 4, facts: Callable[[int], None] = lambda n: None) -
 class ServedEngine(Engine):
     """An engine that is already there."""
 
+    kind: EngineKind = "remote"
+
     def __init__(self, server: Server) -> None:
         self.info = EngineInfo("remote", "model", server.base_url, max_model_len=server.context)
 
     def ensure_ready(self, on_progress: Any, cancel: threading.Event) -> Endpoint:
-        return Endpoint("remote", "model", self.info.base_url, "key")
+        return Endpoint(self.kind, "model", self.info.base_url, "key")
 
     def status(self) -> EngineStatus:
         return EngineStatus("ready", "remote", "model", info=self.info)
@@ -466,6 +472,44 @@ def test_single_frame_beyond_the_context_ends_the_run() -> None:
     assert isinstance(error, ContextExceeded)
     asked = [marks_of(body) for body in server.requests if body.get("max_tokens") != 1]
     assert [len(marks) for marks in asked if marks] == [8, 4, 2, 1]
+
+
+@pytest.mark.parametrize("side", [None, 896])
+def test_single_picture_is_sent_smaller_unless_size_is_set(side: int | None) -> None:
+    def sides(body: dict[str, Any]) -> list[int]:
+        parts = body["messages"][-1]["content"]
+        urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+        return [max(Image.open(BytesIO(b64decode(url.partition(",")[2]))).size) for url in urls]
+
+    def small(body: dict[str, Any]) -> Iterator[str]:
+        if has_pictures(body) and body.get("max_tokens") != 1 and max(sides(body)) > 500:
+            raise Refuse(400, "Input does not fit in context length.")
+        yield from answering_per_frame(body)
+
+    picture = to_jpeg(draw_card("red", width=1280, height=720))
+    frames = [Keyframe(n, n * 10, n * 1.5, "even", 1, 1280, 720, picture) for n in (1, 2)]
+
+    def extract(*given: Any) -> Iterator[VideoEvent]:
+        for event in extracting(2)(*given):
+            yield replace(event, keyframes=tuple(frames)) if isinstance(event, KeyframesChosen) else event
+
+    with serve(small) as server:
+        events, error = run(request(frames=2, side=side), tools(server, 2, extract=extract))
+    asked = [sides(body) for body in server.requests if body.get("max_tokens") != 1 and has_pictures(body)]
+    if side:
+        assert isinstance(error, ContextExceeded) and [len(one) for one in asked] == [2, 1]
+        assert "fewer frames" not in error_text(error, "en") and "帧数" not in error_text(error, "zh")
+        assert "FRAMELENS_FRAME_SIDE" in error_text(error, "en")
+    else:
+        assert error is None and asked == [[896, 896], [896], [640], [448], [448]]
+        assert [chunk.frames for chunk in finished(events).chunks] == [(1,), (2,)]
+
+
+def test_a_notice_of_each_part_is_emitted_once() -> None:
+    with serve(answering_per_frame, counts=False, context=256) as server:
+        events, error = run(request(frames=24), tools(server, 24))
+    notices = [event.notice.key for event in events if isinstance(event, Noticed)]
+    assert error is None and len(finished(events).chunks) > 1 and notices.count("sight_unknown") == 1
 
 
 def test_selection_reaches_extraction_model_and_report() -> None:

@@ -231,6 +231,23 @@ def test_engine_that_dies_is_replaced_if_it_was_silent(says: str, video: Path, d
     assert ("engine_replaced" in {notice.key for notice in turn.notices}) == (not says)
 
 
+@pytest.mark.slow
+def test_silent_engine_that_restarts_is_asked_again(video: Path, data: Path) -> None:
+    def restarting(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1 and not fallen.is_set():
+            fallen.set()
+            server.dead.set()
+            threading.Timer(0.1, server.dead.clear).start()
+            raise HangUp
+        yield "x" if body["max_tokens"] == 1 else "Red [1]."
+
+    fallen = threading.Event()
+    with serve(restarting) as server, session(server, data) as one:
+        turn = one.ask(video, "Which card?").last
+    assert (turn.state, turn.answer) == ("complete", "Red [1].")
+    assert "engine_returned" in {notice.key for notice in turn.notices}
+
+
 def test_engine_that_is_gone_keeps_the_question(video: Path, data: Path) -> None:
     with framelens.Session(base_url="http://127.0.0.1:9/v1", data_dir=data, language="en") as one:
         with pytest.raises(framelens.EngineError, match=r"127\.0\.0\.1:9"):

@@ -100,7 +100,7 @@ def test_next_program_measures_missing_facts_only(tmp_path: Path) -> None:
             before = measuring(jobs, job_id).analysis
         held.through.set()
 
-    def no_engine(*_: Any) -> Any:
+    def no_engine(*_: Any, **__: Any) -> Any:
         raise AssertionError("an engine was opened for facts alone")
 
     with jobs_in(tmp_path, replace(held.tools, connector=ScriptedConnector(no_engine))) as jobs:
@@ -112,7 +112,7 @@ def test_next_program_measures_missing_facts_only(tmp_path: Path) -> None:
 
 
 def test_frames_are_shown_at_once_where_no_model_can_be_had(tmp_path: Path) -> None:
-    def no_model(*_: Any) -> Any:
+    def no_model(*_: Any, **__: Any) -> Any:
         raise ModelNotFound("model_is_file", model="x", folder="y")
 
     facts = _Facts(None)

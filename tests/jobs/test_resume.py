@@ -67,9 +67,9 @@ class Gate:
                     self.hold("survey")
                 yield event
 
-        def connect(*given: Any) -> Any:
+        def connect(*given: Any, **options: Any) -> Any:
             self.hold("engine")
-            return connector.connect(*given)
+            return connector.connect(*given, **options)
 
         return replace(with_video(whole, extract=extract), connector=ScriptedConnector(connect))  # type: ignore[arg-type]
 

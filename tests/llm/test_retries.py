@@ -20,33 +20,35 @@ from tests.llm.scripted import Refuse, serve
 BUSY, BROKEN = EngineBusy("engine_busy"), EngineBrokeOff("engine_broke_off")
 
 
-def pauses(error: AppError, *, runs: bool = False) -> list[float | None]:
+def pauses(error: AppError, **known: bool) -> list[float | None]:
     rule = Retries()
-    found = [rule.pause_after(error, runs=runs)]
+    found = [rule.pause_after(error, **known)]
     while found[-1] is not None:
-        found.append(rule.pause_after(error, runs=runs))
+        found.append(rule.pause_after(error, **known))
     return found
 
 
 @pytest.mark.parametrize(
-    ("error", "runs", "wanted"),
+    ("error", "known", "wanted"),
     [
-        (BUSY, False, [2.0, 4.0, 8.0, 16.0, 32.0, None]),
-        (EngineBusy("engine_busy", wait_seconds=7.5), False, [7.5] * 5 + [None]),
-        (EngineBusy("engine_busy", wait_seconds=0.0), False, [2.0, 4.0, 8.0, 16.0, 32.0, None]),
-        (EngineBusy("engine_busy", wait_seconds=3600.0), False, [None]),
-        (BROKEN, True, [1.0, 3.0, None]),
-        (BROKEN, False, [None]),
-        (EngineError("engine_refused"), True, [None]),
-        (ContextExceeded("context_exceeded"), True, [None]),
+        (BUSY, {}, [2.0, 4.0, 8.0, 16.0, 32.0, None]),
+        (EngineBusy("engine_busy", wait_seconds=7.5), {}, [7.5] * 5 + [None]),
+        (EngineBusy("engine_busy", wait_seconds=0.0), {}, [2.0, 4.0, 8.0, 16.0, 32.0, None]),
+        (EngineBusy("engine_busy", wait_seconds=3600.0), {}, [None]),
+        (BROKEN, {"runs": True}, [1.0, 3.0, None]),
+        (BROKEN, {"was_lost": True}, [2.0, 4.0, 8.0, 16.0, 32.0, None]),
+        (BROKEN, {}, [None]),
+        (EngineError("engine_refused"), {"runs": True}, [None]),
+        (EngineError("remote_certificate"), {"was_lost": True}, [None]),
+        (ContextExceeded("context_exceeded"), {"runs": True}, [None]),
     ],
 )
 def test_busy_and_broken_requests_are_repeated(
-    error: AppError, runs: bool, wanted: list[float | None], monkeypatch: pytest.MonkeyPatch
+    error: AppError, known: dict[str, bool], wanted: list[float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 2.0)
     monkeypatch.setattr(retries, "_FIRST_PAUSE_SECONDS", 1.0)
-    assert pauses(error, runs=runs) == wanted
+    assert pauses(error, **known) == wanted
 
 
 def test_repeated_request_raises_its_last_error() -> None:

@@ -9,10 +9,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from framelens.core.domain import Keyframe, Notice
-from framelens.core.errors import AppError, EngineError
+from framelens.core.errors import AppError, EngineBusy, EngineError, EngineTimeout
+from framelens.core.failures.refusals import may_be_dying
 from framelens.engine.base import Endpoint, Engine
 from framelens.engine.endpoints import metrics_url, read_metrics
 from framelens.http_client.client import short_request
+from framelens.i18n import as_notice
 from framelens.llm.cache import AnswerCache
 from framelens.llm.messages import with_pictures, with_video
 from framelens.llm.text_fallback import VisionProbe
@@ -20,7 +22,7 @@ from framelens.llm.token_count import TokenCount, count_tokens
 
 _MOST_IN_FLIGHT = 16  # requests at the same time
 _DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache
-_EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen to have ended
+_EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process of a local engine is seen to have ended
 _METRICS_SECONDS = 5.0
 _CACHE = "vllm:cache_config_info"
 
@@ -86,9 +88,32 @@ class EngineConnection:
         held = cache_tokens(self.endpoint.base_url, self.endpoint.api_key)
         return _DEFAULT_IN_FLIGHT if held is None else max(1, min(_MOST_IN_FLIGHT, held // max(tokens, 1)))
 
-    def death(self) -> AppError | None:
-        """Return the error of an engine that broke off or timed out; None if it is well or the reason is unknown."""
-        deadline = time.monotonic() + (0.0 if self.engine.is_pooled else _EXIT_WAIT_SECONDS)
+    @property
+    def is_single_remote(self) -> bool:
+        """Return whether only this engine can answer, and only others can start it."""
+        return self.endpoint.kind == "remote" and not self.engine.is_pooled
+
+    def death(self, error: AppError) -> AppError | None:
+        """Return why the engine has died, if `error` may mean that; None if it is well or the reason is unknown.
+
+        A single remote engine that is too slow is not asked: it may be busy with the same request.
+        """
+        if isinstance(error, EngineBusy):  # a proxy answers so for a dead engine; others can take over
+            may_be_dead = self.engine.is_pooled and error.values["status"] != 429
+        else:
+            may_be_dead = may_be_dying(error) and not (self.is_single_remote and isinstance(error, EngineTimeout))
+        return self._death() if may_be_dead else None
+
+    def continuation(self, death: AppError) -> Notice:
+        """Return the notice of a run or an answer that continues after the engine has died."""
+        if self.is_single_remote:
+            return Notice("engine_returned", {"base_url": self.endpoint.base_url}, "info")
+        if self.engine.is_pooled:
+            return Notice("engine_replaced", {"reason": as_notice(death)}, "info")
+        return Notice("engine_restarted", {"reason": as_notice(death)})
+
+    def _death(self) -> AppError | None:
+        deadline = time.monotonic() + (0.0 if self.endpoint.kind == "remote" else _EXIT_WAIT_SECONDS)
         while (error := self.engine.status().error) is None and time.monotonic() < deadline:
             time.sleep(0.1)
         # A server whose core has died stays up and reports that for a while; so does a server that takes long to shut

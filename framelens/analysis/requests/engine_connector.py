@@ -78,6 +78,8 @@ class EngineConnector:
         on_progress: Callable[[EngineProgress], None],
         cancel: threading.Event,
         content: Callable[[], str] = lambda: "",
+        *,
+        was_lost: bool = False,
     ) -> tuple[EngineConnection, EngineInfo]:
         """Start the engine if needed, connect to it, and check its image input if that wasn't done before.
 
@@ -87,15 +89,19 @@ class EngineConnector:
             content: Returns the key of the video's content, or waits for it; of several engines, or several copies of a
                 model behind one address, always the same copy answers about a video. `connection.engine.leave()` says
                 that the video is done.
+            was_lost: The engine has answered before and was lost, so that it is waited for like a busy engine.
 
         Raises:
             AppError: The engine doesn't start or doesn't answer.
             Cancelled: `cancel` was set.
         """
         import_engine_client()
+        from framelens.llm.retries import waited
+
         engine = self.engine.for_video(content)
         try:
-            return self._connect(engine, on_progress, cancel, content)
+            endpoint = waited(lambda: engine.ensure_ready(on_progress, cancel), cancel, was_lost=was_lost)
+            return self._connect(engine, endpoint, on_progress, cancel, content)
         except BaseException:
             engine.leave()
             raise
@@ -103,15 +109,14 @@ class EngineConnector:
     def _connect(
         self,
         engine: Engine,
+        endpoint: Endpoint,
         on_progress: Callable[[EngineProgress], None],
         cancel: threading.Event,
         content: Callable[[], str],
     ) -> tuple[EngineConnection, EngineInfo]:
-        from framelens.llm.retries import waited
         from framelens.llm.text_fallback import prove_sight
         from framelens.llm.vision_check import video_refusal
 
-        endpoint = waited(lambda: engine.ensure_ready(on_progress, cancel), cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
         connection = self._connection(engine, _for_content(endpoint, content), info)
         key = (endpoint.base_url, endpoint.model)

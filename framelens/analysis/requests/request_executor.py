@@ -25,7 +25,6 @@ from framelens.analysis.task import Task
 from framelens.core.domain import AnswerMode, ChunkResult, Finding, Notice, Usage, times_of
 from framelens.core.errors import Cancelled, EngineBusy, EngineError, FormatRefused, PicturesRefused
 from framelens.core.events import AnswerDelta, ChunkDone, Noticed
-from framelens.core.failures.refusals import may_be_dying
 from framelens.core.roles import current_user
 from framelens.i18n import in_language, t
 from framelens.llm.messages import in_words
@@ -181,7 +180,7 @@ class RequestExecutor:
                     raise
                 self._takes_schema = False
             except EngineError as error:  # some engines answer while they die: out of memory, a crashed core
-                if self._may_be_dying(error) and (death := self._run.connection.death()):
+                if death := self._run.connection.death(error):
                     raise EngineEnded(death) from error
                 pause = retries.pause_after(error, runs=True)
                 if pause is None:
@@ -190,11 +189,6 @@ class RequestExecutor:
                     self._run.emit(Noticed(Notice("engine_was_busy", {}, "info")))
                 self._wait(pause)
             self._run.emit(AnswerDelta(asked.number, "", restart=True))
-
-    def _may_be_dying(self, error: EngineError) -> bool:
-        if isinstance(error, EngineBusy):  # a proxy answers so for a dead engine; others can take over
-            return self._run.connection.engine.is_pooled and error.values["status"] != 429
-        return may_be_dying(error)
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""

@@ -147,7 +147,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|无法(?:解析|解码|读取|打开|下载).{0,4}?图"),
     ("bytes", r"total size\b.{0,40}?(?:exceed|too large|over)"),
     ("picture_size", r"image_url\W{1,3}url\W{1,3}string too long"),
-    ("picture_size", r"(?:image|video) items? with .{0,40}?\bexceed|max bytes per data-uri"),
+    ("picture_size", r"image items? with .{0,40}?\bexceed|max bytes per data-uri"),
+    ("context", r"video items? with .{0,40}?\bexceed"),
     ("picture_size", rf"(?<!total )(?<!base64 )\b{_PICTURE}\b.{{0,40}}?(?:exceed\w*|(?:larg|bigg)er than"
                      r"|too (?:large|big)|over)\b.{0,40}?"
                      r"(?:[KM]i?B\b|bytes|pixels?|px\b|megapixel|resolution|dimension|size)"),
@@ -187,7 +188,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|\byou have been blocked\b|\blegal reasons\b|法律(?:原因|要求)"),
     ("busy", r"(?:model|server|engine|instance)(?: \S+)? is (?:not (?:yet )?ready"
              r"|(?:still |currently )?(?:being loaded|loading|starting|warming)\b)"
-             r"|rate[-_ ]?limit|current requests? limit|status code 429\b|\ball slots are busy"
+             r"|rate[-_ ]?limit|current requests? limit|requests? limit (?:is |was )?(?:reached|exceeded)"
+             r"|status code 429\b|\ball slots are busy"
              r"|(?:at|reached) (?:its |the )?max(?:imum)? capacity"
              r"|\bwait (?:before|and) (?:re|try|send)|slow down|\b(?:wait|queu)\w* too long"
              r"|high traffic|no healthy (?:deployment|upstream)s?"
@@ -245,7 +247,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                    r"|no models? (?:is |are )?loaded"),
     ("path", r"plain http request was sent to https port|sent an http request to an https server"),
     ("path", r"\bunexpected endpoint\b|\binvalid url \(\w+ /"),
-    ("model", r"(?:could not|couldn't|cannot|can't) find (?:the |a )?model\b"
+    ("model", r"(?:could not|couldn't|cannot|can't) find (?:\w+ ){0,2}model(?:id|name)?s?\b"
               r"|requested model\b.{0,60}?\bnot supported"),
     ("model", r"\bdecommissioned\b|\bmodel\b.{0,60}?\bblocked at the (?:organization|project)"),
     ("model", r"(?:no such|unknown|unrecogni[sz]ed) model\b|\bmodel identifier\b"

@@ -37,7 +37,7 @@ def normal_chunk(data: Mapping[str, Any], *, is_whole: bool = False) -> dict[str
 def _choice(choice: Mapping[str, Any], *, is_whole: bool) -> dict[str, Any]:
     delta = choice.get("delta") or choice.get("message")
     if not isinstance(delta, dict):
-        delta = {"content": choice.get("text")}
+        delta = {"content": delta or choice.get("text")}
     text, reasoning = _content(delta.get("content"))
     apart = (delta.get(name) for name in _REASONING)
     reasoning = next((one for one in apart if one and isinstance(one, str)), reasoning)

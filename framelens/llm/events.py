@@ -8,6 +8,7 @@ MiniMax repeats it after its pieces. The chunks are brought into one shape by `f
 
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -36,16 +37,20 @@ _MARK = b"\xef\xbb\xbf"
 class _Lines(SSEDecoder):
     """The client's decoder of lines, which ignores the field `error` of older versions of llama.cpp.
 
-    Gateways that wrap another gateway's stream write the field's name twice.
+    Gateways that wrap another gateway's stream write the field's name twice, and some servers leave out the empty line
+    that ends an event.
     """
 
     def decode(self, line: str) -> ServerSentEvent | None:
         """Add a line, and return the event that it ends."""
+        ended = None
+        if line.startswith("data:") and self._data and read_json("\n".join(self._data)) is not None:
+            ended = super().decode("")
         if line.startswith("error:"):
             self._event, line = "error", line.replace("error", "data", 1)
         while line.startswith("data:") and line[5:].lstrip().startswith("data:"):
             line = line[5:].lstrip()
-        return super().decode(line)
+        return super().decode(line) or ended
 
 
 class EventDecoder:
@@ -91,8 +96,9 @@ class EventDecoder:
 
     async def _noted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces and a final empty line, and keep the beginning of a body without events."""
-        is_first = True
+        is_first, decoder = True, getincrementaldecoder("utf-8")("replace")  # some engines cut characters
         async for piece in pieces:
+            piece = decoder.decode(piece).encode()
             if is_first and piece:
                 piece, is_first = piece.removeprefix(_MARK), False
             if not self._has_events and len(self._bare) < _MOST_BARE:

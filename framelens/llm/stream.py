@@ -9,6 +9,7 @@ waits for a token. Cancelling closes the connection, and vLLM then aborts the re
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import closing
@@ -35,14 +36,13 @@ repeated character exceed the second."""
 _GATHER_SECONDS = 0.05
 """Pieces of text that arrive faster than this are combined."""
 _REASONS = {
-    **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), "length"),
-    "model_context_window_exceeded": "length",
-    **dict.fromkeys(("content_filter", "sensitive", "safety", "prohibited_content", "blocklist"), "content_filter"),
-    **dict.fromkeys(("content_filtered", "guardrail_intervened", "image_safety", "recitation"), "content_filter"),
+    "length": r"length|tokens|token_limit|context_window",
+    "content_filter": r"filter|sensitive|safety|prohibited|blocklist|guardrail|recitation",
+    "broken": r"abort|cancel|error|exception|fail|insufficient|overload|rate_limit|timeout",
 }
-"""Reasons that cut an answer short; reasons outside this table and _BROKEN_REASONS, such as "eos", mean completion."""
-_BROKEN_REASONS = ("abort", "aborted", "canceled", "cancelled", "error", "insufficient_system_resource",
-                   "network_error", "timeout")  # fmt: skip
+"""Words in the reasons that cut an answer short; reasons without them, such as "eos", mean completion."""
+_CUMULATIVE_LETTERS = 4
+"""Least number of different characters in the text from which pieces are recognized as cumulative."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class _PartialReply:
     """Accumulator of the received pieces. LangChain's sum of chunks costs more the longer the answer is."""
 
     def __init__(self) -> None:
-        self._whole = self._apart = self._called = ""
+        self._whole = self._apart = self._called = self._latest = ""
+        self._num_growing = 0  # pieces that begin with the piece before; below 0 once a piece doesn't
         self._split = SplitAnswer("")
         self._reason = ""
         self._usage: Usage | None = None
@@ -91,7 +92,7 @@ class _PartialReply:
     def _note(self, chunk: AIMessageChunk) -> str:
         """Add a chunk and return the reasoning that the engine sends apart from the text."""
         text, apart = str(chunk.text), _reasoning(chunk)
-        self._whole += text
+        self._whole = text if self._is_whole(text) else self._whole + text
         self._apart += apart
         self._called += "".join(str(call["args"] or "") for call in chunk.tool_call_chunks)
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
@@ -100,6 +101,15 @@ class _PartialReply:
         self._num_pieces += bool(text or apart)
         self._num_bytes += len((text + apart).encode(errors="replace"))
         return apart
+
+    def _is_whole(self, text: str) -> bool:
+        """Return whether the pieces are cumulative: the third and each later piece begins with the piece before."""
+        if not text or self._num_growing < 0:
+            return False
+        before, self._latest = self._latest, text
+        grows = text.startswith(before) and (text != before or self._num_growing > 2)
+        self._num_growing = self._num_growing + 1 if grows else -1
+        return self._num_growing > 2 and len(set(before)) >= _CUMULATIVE_LETTERS
 
     def _separate(self, whole: str) -> AnswerPiece:
         before, self._split = self._split, split_reasoning(whole)
@@ -123,15 +133,13 @@ class _PartialReply:
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it was cut off or refused by a filter."""
-        reason = self._reason.lower()
+        reason = self._reason.lower().replace("-", "_")
+        finish = next((name for name, words in _REASONS.items() if re.search(words, reason)), "stop")
         refusal = refused_in_answer(self._split.answer, has_failed=reason == "error")
         if refusal and reason:
             raise refusal
-        if (
-            not reason or reason in _BROKEN_REASONS
-        ):  # without a reason, the connection was closed before the answer's end
+        if not reason or finish == "broken":  # without a reason, the connection was closed before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
-        finish = _REASONS.get(reason, "stop")
         if finish == "content_filter" and not self._split.answer:
             raise EngineError("engine_filtered", status=200, reason=self._reason)
         return Reply(self._split.answer, finish, self._usage)

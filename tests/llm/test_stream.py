@@ -385,7 +385,15 @@ def test_answer_that_ends_with_done_is_complete() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "known"),
-    [("eos", "stop"), ("stop_sequence", "stop"), ("function_call", "stop"), ("", "stop"), ("MAX_TOKENS", "length")],
+    [
+        ("eos", "stop"),
+        ("stop_sequence", "stop"),
+        ("function_call", "stop"),
+        ("", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("token_limit", "length"),
+        ("context_length_exceeded", "length"),
+    ],
 )
 def test_odd_reasons_for_the_end_are_known(reason: str, known: str) -> None:
     said = event(delta={"content": "red"}, finish_reason=reason)
@@ -425,6 +433,8 @@ CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "json_
         ((RED + STOP + DONE).replace("data: ", "data:"), ""),
         (": keep alive\n\n" + RED + ": ping\n\n" + raw("null") + raw("ping") + raw({}) + STOP + DONE, ""),
         (RED + "data: [done] \n\n", ""),
+        ((RED + STOP + DONE).replace("\n\n", "\n"), ""),
+        (event(delta="red") + STOP + DONE, ""),
         (RED + 'data: "[DONE]"\n\n', ""),
         ((RED + STOP + DONE).replace("data: ", "data: data: "), ""),
         (RED + STOP, ""),
@@ -469,6 +479,29 @@ def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (("A red", "A red square", "A red square moves.", "A red square moves."), "A red square moves."),
+        (("A", "A red", "A red square", "A red square moves."), "A red square moves."),
+        (("---", "----", "-----", "\n"), "------------\n"),
+        (("A red ", "A red ", "A red "), "A red A red A red "),
+        (("{", '{"a": ', "{}}}"), '{{"a": {}}}'),
+    ],
+)
+def test_pieces_that_repeat_the_text_before_are_joined_once(pieces: tuple[str, ...], text: str) -> None:
+    with serve(streaming(*(event(delta={"content": one}) for one in pieces), DONE)) as server:
+        seen, reply = all_of(chat_of(server))
+    assert reply.text == text and "".join(seen).endswith(text)
+
+
+@pytest.mark.parametrize(("sent", "text"), [(b"A\tred", "A\tred"), (b"caf\xe9", "caf\ufffd")])
+def test_raw_tabs_and_cut_characters_end_no_answer(sent: bytes, text: str) -> None:
+    body = event(delta={"content": "SENT"}).encode().replace(b"SENT", sent)
+    with serve(raising(Whole(body + (STOP + DONE).encode(), content_type="text/event-stream"))) as server:
+        assert ask(chat_of(server), QUESTION).text == text
+
+
+@pytest.mark.parametrize(
     "sent",
     [
         raw({"type": "message_start", "message": {}}) + raw({"type": "content_block_delta", "delta": {"text": "red"}}),
@@ -495,7 +528,11 @@ def test_words_of_a_failure_are_not_an_answer_that_broke_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["abort", "canceled", "error", "insufficient_system_resource", "network_error", "null", "timeout"]
+    "reason",
+    [
+        *("abort", "canceled", "error", "insufficient_system_resource", "network_error", "null", "timeout"),
+        *("server_error", "engine_overloaded", "exception", "rate_limit"),
+    ],
 )
 def test_interrupted_answer_is_not_complete(reason: str) -> None:
     ending = event(delta={}, finish_reason=reason)
@@ -504,7 +541,9 @@ def test_interrupted_answer_is_not_complete(reason: str) -> None:
     assert caught.value.key == "engine_broke_off"
 
 
-@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "sensitive", "RECITATION", "guardrail_intervened"])
+@pytest.mark.parametrize(
+    "reason", ["content_filter", "content-filter", "SAFETY", "sensitive", "RECITATION", "blocklist"]
+)
 def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
     with serve(streaming(event(delta={}, finish_reason=reason), DONE)) as server, pytest.raises(EngineError) as caught:
         ask(chat_of(server), QUESTION)

@@ -183,9 +183,13 @@ def _wait_of(headers: Mapping[str, str]) -> float | None:
 
 
 def read_json(text: str | bytes) -> object:
-    """Parse what an engine sent as JSON; None if it isn't JSON, such as the page of a proxy."""
+    """Parse what an engine sent as JSON; None if it isn't JSON, such as the page of a proxy.
+
+    Line breaks and tabs in strings may lack their escapes.
+    """
+    text = text if isinstance(text, str) else text.decode("utf-8-sig", errors="replace")
     try:
-        return json.loads(valid_escapes(text if isinstance(text, str) else text.decode("utf-8-sig", errors="replace")))
+        return json.loads(valid_escapes(text), strict=False)
     except (ValueError, RecursionError):  # the latter: nested too deeply
         return None
 

@@ -98,3 +98,23 @@ def date_of(created: str) -> datetime | None:
     except ValueError:
         return None
     return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+
+_HAN_DIGITS = {"零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+HAN_NUMERALS = "".join(_HAN_DIGITS) + "十百"
+"""Signs of Chinese numbers below a thousand."""
+
+
+def han_number(numerals: str) -> int:
+    """Return the value of a Chinese number below a thousand.
+
+    >>> han_number("十二"), han_number("三十"), han_number("一百零五")
+    (12, 30, 105)
+    """
+    number = digit = 0
+    for sign in numerals:
+        if sign in _HAN_DIGITS:
+            digit = _HAN_DIGITS[sign]
+        else:
+            number, digit = number + (digit or 1) * (10 if sign == "十" else 100), 0
+    return number + digit

@@ -9,16 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from framelens.core.domain import Finding
+from framelens.core.units import HAN_NUMERALS, han_number
 
 _OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
-_NUMBERS = r"\d{1,4}(?:\s*(?:[,，、和至到–—~-]|and|to)\s*(?:frames?\s*)?\d{1,4})*"
+_FRAME = r"(?:frames?|images?)[ \t_-]*(?:(?:\#|№|no\.?|number)[ \t]*)?"
+_TO = r"[至到–—~-]|to\b|through\b|until\b|till\b"
+_NUMBERS = rf"\d{{1,4}}(?:\s*(?:[,，、;；&和与及]|and|{_TO})\s*(?:frames?\s*)?\#?\d{{1,4}})*"
 # An item starts a line or follows a semicolon. Three ways of numbering an item: "[frame 3 · 00:01.000] …", "Frames 3
 # and 4: …" or "第 3 帧：…", and "3: …", "3. …" or "3) …".
 _ITEM = re.compile(
     rf"""(?:^|(?<=[;；\n]))[ \t]*(?:[-*•]+[ \t]*){{0,2}}
-    (?: [\[【(（][ \t]*(?:frames?|第)?[ \t]*(?P<boxed>{_NUMBERS})(?![\d:.])
-          [ \t]*帧?[^\n\]】)）]{{0,24}}[\]】)）]\**[ \t]*[:：]?
-      | (?:frames?|第)[ \t]*(?P<named>{_NUMBERS})(?!\d)
+    (?: [\[［【(（][ \t]*(?:{_FRAME}|第|帧)?[ \t]*(?P<boxed>{_NUMBERS})(?![\d:.])
+          [ \t]*帧?[^\n\]］】)）]{{0,24}}[\]］】)）]\**[ \t]*[:：]?
+      | (?:{_FRAME}|第|帧)[ \t]*(?P<named>{_NUMBERS})(?!\d)
           [ \t]*帧?(?:[ \t]*[(（\[][^\n)）\]]{{0,24}}[)）\]])?\**[ \t]*[:：.、]
       | (?P<bare>\d{{1,4}})[ \t]*\**[:：.、)](?!\d)
     )\**[ \t]*""",
@@ -28,22 +31,31 @@ _ITEM = re.compile(
 _FILE = r"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b"
 _NO_NUMBER = rf"(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?|per ?cent)\b|/s\b|{_FILE})"
 _CITED = re.compile(
-    rf"\b(?:frames?|images?)\s*({_NUMBERS})\b{_NO_NUMBER}|第\s*({_NUMBERS})\s*帧|[\[【]\s*({_NUMBERS})\s*[\]】]",
+    rf"\b{_FRAME}\s*({_NUMBERS})\b{_NO_NUMBER}"
+    rf"|第\s*({_NUMBERS})\s*(?:帧|[张幅](?:图片?|画面|照片))|(?<![\d第])(?<!\d )帧\s*({_NUMBERS}){_NO_NUMBER}"
+    rf"|[\[［【]\s*({_NUMBERS})\s*[\]］】]",
     re.IGNORECASE,
 )
-_SPELT_RANGE = re.compile(r"\s*帧\s*([至到–—~-])\s*第\s*")  # "第1帧至第3帧" is "第1至3帧"
-_RANGE = re.compile(r"(\d{1,4})\s*(?:[至到–—~-]|to)\s*(?:frames?\s*)?(\d{1,4})", re.IGNORECASE)
+# "第1帧至第3帧" is "第1至3帧", "[1]–[3]" is "[1–3]".
+_SPELT_RANGE = re.compile(rf"\s*(?:帧\s*({_TO})\s*第|[\]］】]\s*({_TO})\s*[\[［【](?:frames?)?)\s*", re.IGNORECASE)
+_RANGE = re.compile(rf"(\d{{1,4}})\s*(?:{_TO})\s*(?:frames?\s*)?#?(\d{{1,4}})", re.IGNORECASE)
+_HAN = re.compile(rf"(第\s*)([{HAN_NUMERALS}]+)(?=\s*(?:帧|[张幅](?:图|画面|照片)))")
+_HAN_ITEM = re.compile(rf"^([^\w\n“「『«\"]*第\s*)([{HAN_NUMERALS}]+)(?=\s*帧)", re.MULTILINE)
 _CLOCK = re.compile(
     r"(?<![\d:：.])(?:(?P<h>\d{1,2})[:：])?(?P<m>\d{1,2})[:：](?P<s>\d{2})(?:\.(?P<part>\d{1,3}))?(?![\d:：])"
 )
 # Only a place in time ("at 3.5 s", "第 3 秒", "在 2 分 5 秒"), not a duration ("for 3 seconds").
-_PLACE = r"(?:\b(?:at|after|around|about|by|@)\s*|[第在到于约]\s*)"
+_PLACE = r"(?:\b(?:at|after|around|about|by|@)\s*|\bt\s*=\s*|[第在到于约]\s*)"
+_HOURS = r"(?:(?P<h>\d{1,2})\s*(?:hours?|hrs?|h|小时|时)\s*)"
 _SECONDS = re.compile(rf"{_PLACE}(?P<s>\d+(?:\.\d+)?)\s*(?:seconds?\b|secs?\b|s\b|秒)", re.IGNORECASE)
 _MINUTES = re.compile(
-    _PLACE + r"(?P<m>\d{1,6})\s*(?:minutes?\b|mins?\b|m\b|分钟?)"
+    rf"{_PLACE}{_HOURS}?(?P<m>\d{{1,6}})\s*(?:minutes?\b|mins?\b|m(?![a-z])|分钟?)"
     r"(?:\s*(?:and\s*)?(?P<s>\d+)\s*(?:seconds?\b|secs?\b|s\b|秒))?",
     re.IGNORECASE,
 )
+_PRIMES = re.compile(
+    r"(?:\bat\s*|@\s*|[第在到于]\s*)(?P<m>\d{1,3})['′](?P<s>\d{2})(?:[\"″]|'')", re.IGNORECASE
+)  # no height
 # Words copied from a sign or a screen. Straight quotes inside a piece of JSON are not quotations.
 _QUOTED = re.compile(r"“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»")
 _QUOTED_STRAIGHT = re.compile(r'"[^"\n]*"')
@@ -75,6 +87,7 @@ def statements(text: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
 
 def findings(answer: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
     """Return the numbered items of an answer; lines without a number are findings of their own."""
+    answer = _with_digits(_HAN_ITEM, answer)
     starts = list(_ITEM.finditer(answer))
     if not starts:
         return statements(answer, times)
@@ -123,9 +136,9 @@ def finding(
 def cited_in(text: str) -> list[int]:
     """Return the sorted numbers of the frames that a text cites, ranges expanded; quotations are left out."""
     numbers: list[int] = []
-    text = _SPELT_RANGE.sub(r"\1", text)
+    text = _SPELT_RANGE.sub(lambda match: f" {match[1] or match[2]} ", _with_digits(_HAN, text))
     for match in _outside_quotations(text, _CITED):
-        numbers += numbers_in(match[1] or match[2] or match[3])
+        numbers += numbers_in(next(filter(None, match.groups())))
     return sorted(set(numbers))
 
 
@@ -154,13 +167,18 @@ def without_own_times(text: str, times: Mapping[int, float]) -> str:
     return text
 
 
+def _with_digits(numbers: re.Pattern[str], text: str) -> str:
+    """Return a text with the found Chinese numbers in digits: 第三帧 is 第3帧."""
+    return numbers.sub(lambda match: f"{match[1]}{han_number(match[2])}", text)
+
+
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _claims(text: str) -> list[re.Match[str]]:
     """Return the times that a text names, in order and without overlaps; quotations are left out."""
-    found = _outside_quotations(text, _CLOCK, _MINUTES, _SECONDS)
+    found = _outside_quotations(text, _CLOCK, _MINUTES, _PRIMES, _SECONDS)
     kept: list[re.Match[str]] = []
     for match in found:
         if not kept or match.start() >= kept[-1].end():

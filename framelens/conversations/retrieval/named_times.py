@@ -3,6 +3,7 @@
 import re
 
 from framelens.analysis.planning.time_parsing import parse_seconds
+from framelens.core.units import HAN_NUMERALS, han_number
 
 _CLOCK_IN_TEXT = r"(?<![\d:.])\d{1,3}(?::[0-5]\d){1,2}(?:\.\d+)?(?!:?\d|\s?[ap]\.?m\b)"
 _UNIT_IN_TEXT = r"(?:hours?|h|minutes?|min|seconds?|secs?|s)\b|小时|分钟?|秒"
@@ -43,10 +44,9 @@ _NUMBERS_IN_WORDS = dict(zip(_NUMBERS, range(1, 13), strict=True)) | {
 }  # fmt: skip
 _NUMBER_IN_WORDS = re.compile(
     rf"\b(?:{'|'.join(sorted(_NUMBERS_IN_WORDS, key=len, reverse=True))})(?=\s+(?:{_UNIT_IN_TEXT}))"
-    r"|[一二两三四五六七八九十百]+(?=(?:小时|分钟|秒|分[一二两三四五六七八九十\d]+秒))",
+    rf"|[{HAN_NUMERALS}]+(?=(?:小时|分钟|秒|分[{HAN_NUMERALS}\d]+秒))",
     re.IGNORECASE,
 )
-_HAN_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 _UNITS_BY_WORD = (("hours?|小时", "h"), ("min(?:utes?)?|分钟?", "m"), ("sec(?:ond)?s?|秒", "s"))
 _QUOTED = re.compile(r"[\"“「『][^\"”」』]*[\"”」』]")
 
@@ -101,15 +101,7 @@ def with_digits(text: str) -> str:
 
 
 def _number(word: str) -> int:
-    if word in _NUMBERS_IN_WORDS:
-        return _NUMBERS_IN_WORDS[word]
-    number = digit = 0
-    for sign in word:
-        if sign in _HAN_DIGITS:
-            digit = _HAN_DIGITS[sign]
-        else:
-            number, digit = number + (digit or 1) * (10 if sign == "十" else 100), 0
-    return number + digit
+    return _NUMBERS_IN_WORDS[word] if word in _NUMBERS_IN_WORDS else han_number(word)
 
 
 def without_quoted(text: str) -> str:

@@ -21,6 +21,10 @@ TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}
         "第 1 帧：red\n第2帧：blue",
         "【第 1 帧 · 00:00.000】red\n【第 2 帧 · 00:01.500】blue",
         "- **第 1 帧**：red\n- **第 2 帧**：blue",
+        "第一帧：red\n第二帧：blue",
+        "［１］red\n［２］blue",
+        "帧 1：red\n帧 2：blue",
+        "Frame #1: red\nFrame #2: blue",
     ],
 )
 def test_numbered_items_in_usual_forms_cite_frames(answer: str) -> None:
@@ -50,13 +54,21 @@ def test_a_sentence_without_a_frame_is_flagged() -> None:
     assert findings == (Finding("A cat sleeps.", (), ("no_frame",)),)
 
 
-@pytest.mark.parametrize("text", ["he waves at 0:45", "he waves at 17 s", "在第 17 秒挥手", "he waves at 01:02:03"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("he waves at 0:45", "he waves at 17 s", "在第 17 秒挥手", "he waves at 01:02:03", "waves at 2m23s"),
+        *("waves at 1h0m2s", "在1小时0分2秒挥手", "he waves at 2'23\"", "he waves at 2′23″", "t = 143s: waves"),
+    ],
+)
 def test_a_time_of_the_models_own_is_flagged(text: str) -> None:
     findings, _ = read(f"2: {text}", TIMES)
     assert findings[0].issues == ("own_time",)
 
 
-@pytest.mark.parametrize("text", ["at 00:01 he waves", "at 1.5 s he waves", "he waves for 20 seconds", "2.5 m away"])
+@pytest.mark.parametrize(
+    "text", ["at 00:01 he waves", "at 1.5 s he waves", "he waves for 20 seconds", "2.5 m away", "about 5'10\" tall"]
+)
 def test_frame_time_and_durations_are_not_flagged(text: str) -> None:
     findings, _ = read(f"2: {text}", TIMES)
     assert findings[0].issues == ()
@@ -107,4 +119,35 @@ def test_json_remains_are_not_quotations(written: str) -> None:
     ],
 )
 def test_measures_files_and_quotations_cite_no_frame(text: str, numbers: list[int]) -> None:
+    assert cited_in(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("[Frame #3]", [3]),
+        ("(frame no. 3)", [3]),
+        ("`frame_3`", [3]),
+        ("Image #3", [3]),
+        ("［3］", [3]),
+        ("（帧３）", [3]),
+        ("帧 3、4", [3, 4]),
+        ("每秒 25 帧 3 秒", []),
+        ("帧率 25", []),
+        ("第三帧到第五帧", [3, 4, 5]),
+        ("第十二帧", [12]),
+        ("“第三帧”的字样见第 2 帧", [2]),
+        ("第3张图片", [3]),
+        ("第两幅画面", [2]),
+        ("[3]–[5]", [3, 4, 5]),
+        ("[frame 3] to [frame 5]", [3, 4, 5]),
+        ("Frames #3-#5", [3, 4, 5]),
+        ("frames 3 through 5", [3, 4, 5]),
+        ("frames 3 & 4", [3, 4]),
+        ("[3; 4]", [3, 4]),
+        ("frame 3 of 12", [3]),
+        ("frame_3.jpg", []),
+    ],
+)
+def test_citations_in_other_forms_are_read(text: str, numbers: list[int]) -> None:
     assert cited_in(text) == numbers

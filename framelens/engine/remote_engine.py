@@ -178,7 +178,9 @@ class RemoteEngine(Engine):
             return error
         return EngineError("remote_not_openai", reason=said, **about)
 
-    def _unreachable(self, answer: NoAnswer) -> EngineBrokeOff:
+    def _unreachable(self, answer: NoAnswer) -> EngineError:
+        if isinstance(unusable := answer.__cause__, ConfigError):  # a proxy of the environment
+            return EngineError(unusable.key, **unusable.values)
         return EngineBrokeOff("remote_unreachable", base_url=self.base_url, reason=str(answer))
 
     def _choose_model(self, served: list[str]) -> str:

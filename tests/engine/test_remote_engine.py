@@ -187,6 +187,12 @@ def test_no_one_at_the_address() -> None:
     assert error.key == "remote_unreachable" and "refused" in str(error.values["reason"])
 
 
+def test_unusable_proxy_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "foo:bar:baz")
+    error = failure(RemoteEngine("https://engine.invalid/v1"))
+    assert error.key == "proxy_unusable" and "HTTPS_PROXY" in error_text(error, "zh")
+
+
 def test_password_in_the_address_is_not_shown() -> None:
     for address in ("http://me:hunter2@127.0.0.1:1", "http://me:hunter2@127.0.0.1:99999"):
         with pytest.raises(AppError) as caught:

@@ -202,7 +202,7 @@ def _prepared(
         if not (death := connection.death(error)):
             raise
         if not (is_silent and connection.endpoint.kind == "remote"):
-            raise death from error
+            raise death from (None if death is error else error)
         notice = connection.continuation(death)
         with closing(connect(was_lost=True)) as connecting:
             connection = yield from connecting

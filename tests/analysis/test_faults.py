@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from framelens.analysis.task import EarlierResults
+from framelens.core.background_task import in_thread
 from framelens.core.domain import Analysis, ChunkResult
 from framelens.core.errors import AppError, EngineError, EngineTimeout, InputError
 from framelens.core.events import (
@@ -494,7 +495,38 @@ def test_a_lost_remote_engine_is_waited_for(returns: bool, undisturbed: Analysis
         assert error is None and plain(finished(events)) == undisturbed and "engine_returned" in notices
     else:
         assert assert_said(error).key == "remote_unreachable" and "engine_returned" not in notices
-        assert [chunk.frames for chunk in finished(events).chunks][:2] == [(1, 2, 3), (4, 5, 6)]
+        assert finished(events).chunks[0].frames == (1, 2, 3)
+
+
+@pytest.mark.slow
+def test_an_engine_that_a_video_ends_twice_is_not_called_lost() -> None:
+    def doomed(body: dict[str, Any]) -> Iterator[str]:
+        if marks_of(body)[:1] > [6]:
+            server.dead.set()
+            threading.Timer(0.1, server.dead.clear).start()
+            yield '{"findings": ['
+            raise HangUp
+        yield from introducing(body)
+
+    with serve(doomed, context=CONTEXT) as server:
+        _, error = analysed(server, connector=opener(server, engine=RemoteEngine(server.base_url)), in_flight=1)
+    assert assert_said(error).key in ("engine_broke_off", "engine_unreachable")
+
+
+@pytest.mark.slow
+def test_a_video_that_begins_meanwhile_waits_for_a_lost_engine() -> None:
+    with serve(introducing) as server:
+        asking = opener(server, engine=RemoteEngine(server.base_url))
+        server.dead.set()
+        lost, cancel = threading.Event(), threading.Event()
+
+        def note(progress: Any) -> None:
+            lost.set()
+
+        first = in_thread("first", lambda: asking.connect(note, cancel, was_lost=True))
+        assert lost.wait(10)
+        threading.Timer(0.1, server.dead.clear).start()
+        assert asking.connect(lambda _: None, cancel)[1].model == first.result()[1].model == "model"
 
 
 @pytest.mark.slow

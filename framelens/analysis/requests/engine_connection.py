@@ -96,13 +96,15 @@ class EngineConnection:
     def death(self, error: AppError) -> AppError | None:
         """Return why the engine has died, if `error` may mean that; None if it is well or the reason is unknown.
 
-        A single remote engine that is too slow is not asked: it may be busy with the same request.
+        Of a single remote engine, no other reason than `error` is known. If it is too slow, it is not asked: it may be
+        busy with the same request.
         """
         if isinstance(error, EngineBusy):  # a proxy answers so for a dead engine; others can take over
             may_be_dead = self.engine.is_pooled and error.values["status"] != 429
         else:
             may_be_dead = may_be_dying(error) and not (self.is_single_remote and isinstance(error, EngineTimeout))
-        return self._death() if may_be_dead else None
+        death = self._death() if may_be_dead else None
+        return error if death and self.is_single_remote else death
 
     def continuation(self, death: AppError) -> Notice:
         """Return the notice of a run or an answer that continues after the engine has died."""

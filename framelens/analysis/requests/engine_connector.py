@@ -72,6 +72,8 @@ class EngineConnector:
     traced: bool = False
     _proven: dict[tuple[str, str], VisionProbe] = field(default_factory=dict)
     _latest: EngineConnection | None = None
+    _num_waiting: int = 0  # runs that wait for an engine that they have lost
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def connect(
         self,
@@ -89,22 +91,40 @@ class EngineConnector:
             content: Returns the key of the video's content, or waits for it; of several engines, or several copies of a
                 model behind one address, always the same copy answers about a video. `connection.engine.leave()` says
                 that the video is done.
-            was_lost: The engine has answered before and was lost, so that it is waited for like a busy engine.
+            was_lost: The engine has answered before and was lost, so that it is waited for like a busy engine, by all
+                videos that begin meanwhile as well.
 
         Raises:
             AppError: The engine doesn't start or doesn't answer.
             Cancelled: `cancel` was set.
         """
         import_engine_client()
-        from framelens.llm.retries import waited
-
         engine = self.engine.for_video(content)
         try:
-            endpoint = waited(lambda: engine.ensure_ready(on_progress, cancel), cancel, was_lost=was_lost)
+            endpoint = self._ready(engine, on_progress, cancel, was_lost=was_lost)
             return self._connect(engine, endpoint, on_progress, cancel, content)
         except BaseException:
             engine.leave()
             raise
+
+    def _ready(
+        self,
+        engine: Engine,
+        on_progress: Callable[[EngineProgress], None],
+        cancel: threading.Event,
+        *,
+        was_lost: bool,
+    ) -> Endpoint:
+        from framelens.llm.retries import waited
+
+        with self._lock:
+            self._num_waiting += was_lost
+            is_waited_for = self._num_waiting > 0
+        try:
+            return waited(lambda: engine.ensure_ready(on_progress, cancel), cancel, was_lost=is_waited_for)
+        finally:
+            with self._lock:
+                self._num_waiting -= was_lost
 
     def _connect(
         self,

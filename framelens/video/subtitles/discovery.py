@@ -23,7 +23,7 @@ _READ = (
     *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc", ".json3", ".srv3", ".srv2", ".srv1"),
 )
 """Endings of files that framelens.video.subtitles.formats reads, in order of preference."""
-_AMBIGUOUS = (".xml", ".txt")
+_AMBIGUOUS = (".xml", ".txt", ".json", ".tsv")
 """Endings that other files have, too: such a file counts if it begins as subtitles do."""
 SUBTITLE_SUFFIXES = ", ".join(_READ)
 """Endings of the files that are read, for messages."""
@@ -32,7 +32,10 @@ MOST_SUBTITLE_BYTES = 16 << 20
 _BEGINNING_BYTES = 4096
 CAPTIONED_CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
 """Codecs of pictures that may carry captions."""
+_PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "XZ", ".zip": "ZIP", ".7z": "7z", ".rar": "RAR"}
+"""Endings of files that are subtitles if the ending before is, as in film.srt.gz."""
 _UNREAD = {
+    **_PACKED,
     ".idx": "VobSub",
     ".sup": "PGS",
     ".stl": "EBU or Spruce STL",
@@ -94,7 +97,7 @@ class Source:
 
 def is_subtitle_name(name: str) -> bool:
     """Return whether a file's name ends like a subtitle file's, readable or not."""
-    suffix = Path(name).suffix.lower()
+    suffix = _suffix_of(Path(name))
     return suffix in _READ or suffix in _UNREAD
 
 
@@ -106,7 +109,7 @@ def check_subtitle_file(path: Path) -> Path:
     """
     if not path.is_file():
         raise InputError("subtitles_not_a_file" if path.exists() else "path_missing", path=shown_path(path))
-    if form := _UNREAD.get(path.suffix.lower()):
+    if form := _UNREAD.get(_suffix_of(path)):
         raise InputError("subtitles_form_not_read", name=printable_path(path.name), form=form)
     if path.suffix.lower() not in _READ and not _begins_as_subtitles(path):
         raise InputError("subtitles_not_known", name=printable_path(path.name), known=SUBTITLE_SUFFIXES)
@@ -200,7 +203,9 @@ def _begins_as_subtitles(path: Path) -> bool:
 
 
 def _suffix_of(path: Path | None) -> str:
-    return path.suffix.lower() if path else ""
+    """Return the ending in lower case, "" for a packed file that isn't named like subtitles."""
+    suffix = path.suffix.lower() if path else ""
+    return "" if path and suffix in _PACKED and Path(path.stem).suffix.lower() not in _READ else suffix
 
 
 def _is_near(stem: str, video: str, videos: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from framelens.video.subtitles.captions import read_scc
 from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
 from framelens.video.subtitles.names import language_code
 from framelens.video.subtitles.ttml import read_ttml
+from framelens.video.subtitles.whisper import read_whisper_json, read_whisper_tsv
 from framelens.video.subtitles.youtube import read_json3, read_srv
 
 _TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+(?:\.\d+)?)?)"
@@ -471,9 +472,18 @@ _SLOW_SCENARIST = re.compile(r"Scenarist_SCC[^\n]*\s+\d\d:\d\d:\d\d:")
 _TTML_ROOT = re.compile(r"<(?:\w+:)?tt\b[^>]*>")
 _MULTILINGUAL = {".ttml": read_ttml, ".smi": read_sami}
 """Readers of forms that may hold several languages, by the endings of which the others are spellings."""
-_TMPLAYER = "TMPlayer"
-"""A form without an ending of its own."""
+_WITHOUT_ENDING: dict[str, Reader] = {
+    "TMPlayer": read_starts,
+    "Whisper JSON": read_whisper_json,
+    "Whisper TSV": read_whisper_tsv,
+}
+"""Readers of forms without an ending of their own, by their names."""
 
+_WHISPER_JSON = re.compile(
+    r'\{\s*"text"\s*:\s*"|'
+    r'\{.*?"(?:segments|transcription|chunks)"\s*:\s*\[\s*\{[^{}]*?"(?:start|timestamps?)"\s*:',
+    re.DOTALL,
+)
 _BEGINNINGS = (
     (re.compile(r"WEBVTT\b"), ".vtt"),
     (re.compile(r"\[Script Info\]|\[Events\]|Dialogue:", re.IGNORECASE), ".ass"),
@@ -484,10 +494,12 @@ _BEGINNINGS = (
     (re.compile(r"(?:<\?xml[^>]*>\s*)?<(?:timedtext|transcript)\b"), ".srv3"),
     (re.compile(r"\{(?:\d+|DEFAULT)\}\{\d*\}"), ".sub"),
     (re.compile(r"\[\d+\]\[\d*\]"), ".mpl"),
-    (re.compile(r"\d{1,2}:\d\d:\d\d(?:,\d)?[:=]\s*\D"), _TMPLAYER),
-    (re.compile(r"(?:\d+\s*\n)?\s*\d+:\d+:\d+[,.]\d+\s*-->"), ".srt"),
+    (re.compile(r"\d{1,2}:\d\d:\d\d(?:,\d)?[:=]\s*\D"), "TMPlayer"),
+    (_WHISPER_JSON, "Whisper JSON"),
+    (re.compile(r"start\tend\ttext\s"), "Whisper TSV"),
+    (re.compile(r"(?:\d+\s*\n)?\s*\[?(?:\d+:)?\d+:\d+[,.]\d+\s*-->"), ".srt"),
 )
-"""How files of a form begin, and the ending of that form."""
+"""How files of a form begin, and the ending or name of that form."""
 
 
 def begins_as_subtitles(text: str) -> bool:
@@ -511,7 +523,7 @@ def reader_of(suffix: str, text: str, languages: Collection[str] = ()) -> Reader
         languages: Codes of the language to read of a file that has several.
     """
     begun = text.lstrip()
-    readers = READERS | {_TMPLAYER: read_starts}
+    readers = READERS | _WITHOUT_ENDING
     ending = next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)
     if ending in _MULTILINGUAL:
         return partial(_MULTILINGUAL[ending], languages=languages)

@@ -102,7 +102,7 @@ _QUALIFIERS = frozenset(
         *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整", "dubtitle", "synced"),
         *("hong", "kong", "taiwan", "china", "canada", "mexico", "spain", "france", "embedded", "utf"),
         *("台湾", "台灣", "香港", "澳门", "澳門", "中国", "中國", "大陆", "大陸", "新加坡", "美国", "英国", "delay"),
-        *("united", "states", "kingdom", "latinoamérica", "latinoamericano", "and", "官方", "official"),
+        *("united", "states", "kingdom", "latinoamérica", "latinoamericano", "and", "with", "官方", "official"),
         *("srt", "ass", "vtt", "utf8", "tiny", "base", "small", "medium", "large", "turbo"),
     )
 )

@@ -53,6 +53,23 @@ def test_named_file_changes_the_digest(tmp_path: Path) -> None:
         ),
         ("film.txt", "[5][15]Hello\n[20][30]there\n"),
         ("film.txt", "1\n00:00:00,500 --> 00:00:01,500\nHello\n\n2\n00:00:02,000 --> 00:00:03,000\nthere\n"),
+        ("film.txt", "[00:00.500 --> 00:01.500]  Hello\n[00:02.000 --> 00:03.000]  there\n"),
+        ("film.tsv", "start\tend\ttext\n500\t1500\tHello\n2000\t3000\tthere\n"),
+        (
+            "film.json",
+            '{"text": " Hello there", "segments": [{"id": 0, "start": 0.5, "end": 1.5, "text": " Hello"},'
+            ' {"id": 1, "start": 2.0, "end": 3.0, "text": " there"}], "language": "en"}',
+        ),
+        (
+            "film.json",
+            '{"systeminfo": "x", "model": {"type": "base"}, "transcription": [{"timestamps": {}, "offsets":'
+            ' {"from": 500, "to": 1500}, "text": " Hello"},'
+            ' {"offsets": {"from": 2000, "to": 3000}, "text": " there"}]}',
+        ),
+        (
+            "film.mp4.json",
+            '{"chunks": [{"timestamp": [0.5, 1.5], "text": " Hello"}, {"timestamp": [2.0, 3.0], "text": " there"}]}',
+        ),
     ],
 )
 def test_an_ending_of_many_forms_is_read_by_its_beginning(tmp_path: Path, name: str, text: str) -> None:
@@ -64,7 +81,16 @@ def test_an_ending_of_many_forms_is_read_by_its_beginning(tmp_path: Path, name: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "text"), [("film.txt", "Filmed at home.\n"), ("film.xml", "<nfo>1</nfo>")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("film.txt", "Filmed at home.\n"),
+        ("film.xml", "<nfo>1</nfo>"),
+        ("film.info.json", '{"id": "x", "chapters": [{"start_time": 0.0}], "segments": []}'),
+        ("film.tsv", "name\tvalue\n"),
+        ("film.zip", "PK"),
+    ],
+)
 def test_notes_with_the_video_s_name_are_no_subtitles(tmp_path: Path, name: str, text: str) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=1)
     (tmp_path / name).write_text(text)
@@ -78,10 +104,11 @@ def test_notes_with_the_video_s_name_are_no_subtitles(tmp_path: Path, name: str,
         (".", "subtitles_not_a_file"),
         ("film.mp4", "subtitles_not_known"),
         ("film.stl", "subtitles_form_not_read"),
+        ("film.srt.gz", "subtitles_form_not_read"),
     ],
 )
 def test_a_file_without_subtitles_is_refused(tmp_path: Path, name: str, key: str) -> None:
-    for written in ("film.mp4", "film.stl"):
+    for written in ("film.mp4", "film.stl", "film.srt.gz"):
         (tmp_path / written).write_bytes(b"x")
     with pytest.raises(InputError) as caught:
         check_subtitle_file(tmp_path / name)

@@ -212,6 +212,8 @@ def test_numbers_that_are_spoken_are_speech() -> None:
         ("film.ttml", "<tt><body>", "subtitles_cut_off"),
         ("film.json3", "[]", "subtitles_unreadable"),
         ("film.usf", "<USFSubtitles/>\n", "subtitles_form_unread"),
+        ("film.en.vtt.gz", "packed", "subtitles_form_unread"),
+        ("film.json", '{"text": "Hello"}', "subtitles_unreadable"),
         ("film 2.srt", "1\n00:00:00,000 --> 00:00:02,000\nx\n", "subtitles_of_other_video"),
         ("film.srt", "1\n00:00:00,000 --> 00:00:00,400\nSrtCnt : 1 [iso : 100]\n", "subtitles_are_telemetry"),
     ],

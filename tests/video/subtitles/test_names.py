@@ -37,6 +37,7 @@ FILM = "Movie (2021)"
         (".chs", ("zh",), "full"),
         (".简体中文", ("zh",), "full"),
         (".chs&eng", ("zh", "en"), "full"),
+        (".Chinese Simplified with English.chi.default", ("zh", "en"), "full"),
         (".sc&jp", ("zh", "ja"), "full"),
         (".JPSC", ("ja", "zh"), "full"),
         (".简体中文&英文", ("zh", "en"), "full"),

@@ -33,8 +33,11 @@ class Rate:
 
     @property
     def can_drop(self) -> bool:
-        """Return whether the timecode of media may be drop-frame, also where several frames share a number."""
-        return self.is_ntsc and self.timebase % 30 == 0
+        """Return whether the timecode of media may be drop-frame, also where several frames share a number.
+
+        Cameras of phones number the frames so at exactly 30 frames per second, too.
+        """
+        return self.timebase % 30 == 0
 
     @property
     def drops(self) -> bool:

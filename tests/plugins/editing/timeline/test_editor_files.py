@@ -19,6 +19,7 @@ from framelens.core.events import KeyframesChosen, Probed
 from framelens.plugins.editing.timeline import editor_files, markers
 from framelens.plugins.editing.timeline import editor_files as otio_report
 from framelens.plugins.editing.timeline.rates import (
+    MediaStart,
     Rate,
     first_frame,
     is_exact,
@@ -244,6 +245,13 @@ def test_media_timecode_that_drops_numbers_is_continued(rate: float, before: str
     assert timecode_at(video, 1 / rate) == f"00:01:00;{round(rate / 15):02d}"
     hour = replace(video, timecode="01:00:00;00")
     assert media_start(hour, rate_of(hour, at_rate(rate).decode)).frame / rate == pytest.approx(3600, abs=0.1)
+
+
+@pytest.mark.parametrize(("rate", "code", "frame"), [(30.0, "16:37:10;02", 1_793_106), (60.0, "01:00:00;00", 215_784)])
+def test_whole_rates_may_have_drop_frame_timecode(rate: float, code: str, frame: int) -> None:
+    video = replace(at_rate(rate).video, timecode=code)
+    assert media_start(video, rate_of(video, at_rate(rate).decode)) == MediaStart(frame, drops=True)
+    assert timecode_at(video, 0.0) == code
 
 
 def test_picture_and_sound_are_linked_and_as_long_as_they_are() -> None:

@@ -1,0 +1,52 @@
+"""Readers of what Whisper and programs around it write beside SubRip and WebVTT: JSON and TSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from framelens.video.subtitles.cues import Found, Timed, Unread, plain
+
+
+def read_whisper_json(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+    """Yield the segments of Whisper, WhisperX and OpenAI's API, of whisper.cpp, or of Transformers' pipelines.
+
+    Raises:
+        ValueError: It is no JSON, or none of these forms.
+    """
+    document = json.loads(text)
+    try:
+        kind = next(one for one in _SEGMENTS if one in document)
+        segments = [_SEGMENTS[kind](one) for one in document[kind]]
+    except (StopIteration, TypeError, KeyError, ValueError) as error:
+        raise ValueError("segments") from error
+    yield from segments
+
+
+def _segment(one: dict[str, Any]) -> Timed:
+    return float(one["start"]), float(one["end"] or 0), plain(one["text"])
+
+
+def _of_milliseconds(one: dict[str, Any]) -> Timed:
+    return one["offsets"]["from"] / 1000, one["offsets"]["to"] / 1000, plain(one["text"])
+
+
+def _of_pair(one: dict[str, Any]) -> Timed:
+    start, end = one["timestamp"]
+    return float(start), float(end or 0), plain(one["text"])
+
+
+_SEGMENTS = {"segments": _segment, "transcription": _of_milliseconds, "chunks": _of_pair}
+"""Names of the lists of segments, and the readers of a segment."""
+
+
+def read_whisper_tsv(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+    """Yield the lines of a table of start, end, both in milliseconds, and text, below a line with these names."""
+    for number, line in enumerate(text.splitlines()[1:], 2):
+        try:
+            start, end, words = line.split("\t", 2)
+            yield int(start) / 1000, int(end) / 1000, plain(words)
+        except ValueError:
+            if line.strip():
+                yield Unread(number, line)

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from framelens.core.domain import VideoInfo
-from framelens.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS
+from framelens.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS, rounding_of
 from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping
 from framelens.video.readers.base import FrameReader, OpenedFile, Picture
@@ -95,6 +95,7 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
     left = list(reversed(times_seconds))
     shown: Picture | None = None
     with open_reader(path) as reader:
+        rounding = rounding_of(reader.info.frame_rate)
         for picture in reader.frames():
             move_on()
             if picture.is_damaged and shown is not None and not also_damaged:
@@ -103,7 +104,7 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
                 left
                 and shown is not None
                 and (
-                    picture.time_seconds > left[-1] + SAME_SECONDS
+                    picture.time_seconds > left[-1] + rounding
                     or _is_nearer(shown.time_seconds, picture.time_seconds, left[-1])
                 )
             ):
@@ -142,6 +143,7 @@ class AccurateSeeker(OpenedFile):
             raise InaccurateSeekError
         self.num_damaged = 0
         self._video = video
+        self._rounding = rounding_of(video.frame_rate)
         self._container, self._stream = open_video(video.path)
         self.sound_seconds = 0.0
         if rough:
@@ -209,7 +211,11 @@ class AccurateSeeker(OpenedFile):
 
         Raises InaccurateSeekError if the decoder doesn't return the first picture.
         """
-        start = bisect_left(self._shown, (self._video.start_seconds + seconds - SAME_SECONDS) / float(self._unit))
+        start = bisect_left(self._shown, (self._video.start_seconds + seconds - self._rounding) / float(self._unit))
+        while start + 1 < len(self._shown) and _is_nearer(
+            self._seconds(self._shown[start + 1]), self._seconds(self._shown[start]), seconds
+        ):
+            start += 1
         if start == len(self._shown) or self._seconds(self._shown[start]) > seconds + LONG_SECONDS:
             start -= 1
         place = max(start, self._first)
@@ -241,7 +247,7 @@ class AccurateSeeker(OpenedFile):
 
     def _place(self, container_seconds: float) -> int:
         """Return the place in display order of the frame shown at a time of the container."""
-        place = bisect_right(self._shown, (container_seconds + SAME_SECONDS) / float(self._unit)) - 1
+        place = bisect_right(self._shown, (container_seconds + self._rounding) / float(self._unit)) - 1
         if place < 0:
             raise InaccurateSeekError
         before, shown = (float(self._shown[max(0, one)] * self._unit) for one in (place - 1, place))

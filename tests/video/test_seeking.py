@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from framelens.core.domain import Selection
+from framelens.core.domain import Selection, Strategy
 from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
@@ -88,6 +89,25 @@ def test_a_time_between_two_frames_shows_the_earlier(tmp_path: Path) -> None:
         info, name = reader.info, reader.name
     early, gap, beyond = pictures_at(info, name, [UNEVEN[8] + 0.01, UNEVEN[30] + 0.5, UNEVEN[59] + 50])
     assert [early.index, gap.index, beyond.index] == [8, 30, 59]
+
+
+@pytest.mark.parametrize("seeks", [True, False])
+@pytest.mark.parametrize("rate", [Fraction(24_000, 1001), Fraction(30_000, 1001), 240, 1000])
+def test_times_in_milliseconds_name_their_frames(tmp_path: Path, rate: Fraction | int, seeks: bool) -> None:
+    path = write_video(tmp_path / "film.mp4", moving(30), rate=rate, options=B_FRAMES)
+    with open_reader(path) as reader:
+        info, name = reader.info, reader.name
+    printed = [float(f"{number / float(rate):.3f}") for number in range(30)]
+    assert [one.index for one in pictures_at(info, name, printed, seeks=seeks)] == list(range(30))
+
+
+@pytest.mark.parametrize("strategy", ["every", "times"])
+def test_a_range_in_milliseconds_has_its_frames(tmp_path: Path, strategy: Strategy) -> None:
+    path = write_video(tmp_path / "film.mp4", moving(30), rate=Fraction(30_000, 1001), options=B_FRAMES)
+    times = {"every_seconds": 0.01} if strategy == "every" else {"times_seconds": (0.133, 0.167, 0.2)}
+    selection = Selection(strategy, start_seconds=0.133, end_seconds=0.234, **times)  # of frames 4 and 7
+    found = [one for one in extract(path, ExtractOptions(9, selection=selection)) if isinstance(one, KeyframesChosen)]
+    assert [one.frame_index for one in found[0].keyframes] == [4, 5, 6]
 
 
 def test_edges_that_are_elsewhere_forbid_jumps(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ A key without a text, which a report of another version may hold, is shown uncha
 refuse or misread are shown as code points.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -303,9 +304,11 @@ def remarks(analysis: Analysis) -> tuple[str, ...]:
 def moment_address(facts: DocumentFacts, seconds: float) -> str:
     """Return a relative URL that opens the video at a time if it is in the report's folder: "./clip.mp4#t=1.500".
 
-    The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers.
+    The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers. It is
+    rounded up, since browsers would show the previous frame at a time before the frame's.
     """
-    return f"./{facts.video_address}#t={seconds + facts.video_start_seconds:.3f}"
+    milliseconds = math.ceil(round((seconds + facts.video_start_seconds) * 1000, 2))
+    return f"./{facts.video_address}#t={milliseconds / 1000:.3f}"
 
 
 def local_minute(created: str, zone: tzinfo | None = None) -> str:

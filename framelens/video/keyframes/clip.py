@@ -14,7 +14,7 @@ from framelens.core.errors import VideoError
 from framelens.core.events import KeyframeFound, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.core.units import clock
 from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
+from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails, rounding_of
 from framelens.video.limits import move_on
 from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader, held_end
 
@@ -42,6 +42,7 @@ class Clip(WrappedReader):
 
     def __init__(self, reader: FrameReader, start_seconds: float, end_seconds: float | None) -> None:
         super().__init__(reader)
+        self._rounding = rounding_of(reader.info.frame_rate)
         self._end = float("inf") if end_seconds is None else end_seconds
         self._pictures = reader.frames()
         self._is_at_end = False
@@ -90,7 +91,7 @@ class Clip(WrappedReader):
     def frames(self) -> Iterator[Picture]:
         """Yield the frames of the range, with numbers and times from its first frame."""
         for picture in chain(self._waiting, self._pictures):
-            if picture.time_seconds >= self._end:
+            if picture.time_seconds >= self._end - self._rounding:
                 return
             if picture.duration_seconds > max(LONG_SECONDS, self._end - picture.time_seconds):
                 picture = _with(picture, duration_seconds=self._end - picture.time_seconds)
@@ -137,9 +138,9 @@ class Clip(WrappedReader):
         shown: Picture | None = None
         for picture in self._pictures:
             move_on()
-            if picture.time_seconds >= start_seconds:
+            if picture.time_seconds >= start_seconds - self._rounding:
                 is_long = shown is not None and picture.time_seconds > start_seconds + LONG_SECONDS
-                if picture.time_seconds < self._end and not is_long:
+                if picture.time_seconds < self._end - self._rounding and not is_long:
                     return [picture]
                 if shown is not None:
                     return [shown, picture]

@@ -47,6 +47,8 @@ SHORT_SECONDS = 0.3
 """A shot that is no longer than this is hardly seen: it may be left out where frames would suffice for it."""
 SAME_SECONDS = 1e-5
 """Two times nearer than this are the same: timestamps are whole ticks, and ticks in use are a microsecond or longer."""
+_ROUNDED_SECONDS = 0.0005 + SAME_SECONDS
+"""Half a millisecond, the last digit of times that people read and give again: 0.133 is the frame at 0.13347."""
 LONG_SECONDS = 1.0
 """A frame that is shown for longer, since no other follows, is a still picture: a range that begins within this time
 begins with the frame, although the frame is earlier."""
@@ -112,7 +114,8 @@ def codec(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Fr
 
 def times(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[FrameTarget]:
     """Return the given times that lie in the range, sorted and each once."""
-    inside = (t for t in selection.times_seconds if surveyed.start_seconds <= t < surveyed.end_seconds)
+    first = surveyed.start_seconds - _ROUNDED_SECONDS
+    inside = (t for t in selection.times_seconds if first <= t < surveyed.end_seconds)
     return [FrameTarget(time, "asked") for time in sorted(set(inside))]
 
 
@@ -131,6 +134,11 @@ def thinned(targets: Sequence[FrameTarget], frames: int) -> list[FrameTarget]:
         return list(targets)
     step = (len(targets) - 1) / max(1, frames - 1)
     return [targets[round(place * step)] for place in range(frames)]
+
+
+def rounding_of(frame_rate: float | None) -> float:
+    """Return how much later than a given time a frame may begin that is shown then, at most half a frame."""
+    return max(SAME_SECONDS, min(_ROUNDED_SECONDS, 0.5 / frame_rate if frame_rate else 0.0))
 
 
 class FileTask(Protocol):

@@ -150,6 +150,8 @@ def test_a_time_opens_that_moment_of_the_video_beside_the_page() -> None:
     for container, opened in (("mov,mp4,m4a", "#t=7.400"), ("mpegts", "#t=6.000")):
         held = replace(late, video=replace(late.video, container=container))
         assert opened in "".join(Elements(page(held)).values("href"))
+    at_ntsc = replace(made, video=replace(made.video, start_seconds=0.0002, container="mov,mp4,m4a"))
+    assert "#t=4.001" in "".join(Elements(page(at_ntsc)).values("href"))  # at 4.000 it would be the previous frame
     elsewhere = replace(made, video=replace(made.video, name="../../etc/passwd"))
     assert {link.split("#")[0] for link in Elements(page(elsewhere)).values("href")} == {"", "./passwd"}
 

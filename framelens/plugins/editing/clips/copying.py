@@ -24,7 +24,7 @@ from framelens.plugins.editing.clips.container import ClipContainer, known_sound
 from framelens.plugins.editing.clips.messages import ClipPictures, ClipProgress, ClipRequest
 from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import SAME_SECONDS
+from framelens.video.keyframes.strategies import SAME_SECONDS, rounding_of
 from framelens.video.limits import move_on
 from framelens.video.readers.base import held_end
 from framelens.video.readers.packets import demuxed
@@ -99,7 +99,7 @@ class _Copy:
     def _key_frame(self) -> int:
         """Return the time of the last closed key frame that isn't later than the start of the range."""
         name = printable_path(self._info.name)
-        wanted = self._info.start_seconds + self._request.start_seconds + SAME_SECONDS
+        wanted = self._info.start_seconds + self._request.start_seconds + rounding_of(self._info.frame_rate)
         last_open = None
         for back in (*_BACK_SECONDS, None):
             found, is_passed, self._reached = None, False, 0.0
@@ -155,7 +155,7 @@ class _Copy:
     def _from(self, first: int, seconds: float | None) -> Iterator[Packet[Stream]]:
         origin = float(first * self._unit) - SAME_SECONDS
         until = self._request.end_seconds
-        end = inf if until is None else self._info.start_seconds + until - SAME_SECONDS
+        end = inf if until is None else self._info.start_seconds + until - rounding_of(self._info.frame_rate)
         sound: list[Packet[Stream]] = []  # before the first picture in the file, or after the range
         tail: list[Packet[Stream]] = []
         sound_end = 0.0

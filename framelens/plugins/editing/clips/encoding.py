@@ -37,7 +37,7 @@ from framelens.plugins.editing.clips.messages import Canvas, ClipPictures, ClipP
 from framelens.plugins.editing.clips.sound import SoundTrack
 from framelens.plugins.editing.timeline.rates import timecode_at
 from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import SAME_SECONDS
+from framelens.video.keyframes.strategies import rounding_of
 from framelens.video.limits import move_on
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import Image, Picture, as_image, held_end, reformatted, samples, scaled, with_tags_of
@@ -143,7 +143,7 @@ def _shown(info: VideoInfo, request: ClipRequest) -> Iterator[_Shown]:
             break
         if before is not None:
             yield _Shown(before, picture.time_seconds - before.time_seconds)
-        if before is not None and picture.time_seconds >= _end_of(request) - SAME_SECONDS:
+        if before is not None and picture.time_seconds >= _end_of(request) - rounding_of(info.frame_rate):
             return
         before = picture
     if before is None:
@@ -179,7 +179,7 @@ def _pictures(info: VideoInfo, start_seconds: float) -> Generator[AvPicture, Non
             move_on()
             if not isinstance(picture, AvPicture):
                 raise DecodeError("clip_without_pictures", name=printable_path(info.name))
-            if picture.time_seconds > start_seconds + SAME_SECONDS:
+            if picture.time_seconds > start_seconds + rounding_of(info.frame_rate):
                 if held is not None:
                     yield held
                     held = None

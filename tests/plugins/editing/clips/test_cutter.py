@@ -88,6 +88,15 @@ def test_exact_clip_has_the_frames_asked_for(folder: Path, tmp_path: Path, name:
     assert (clip.start_seconds, clip.end_seconds) == pytest.approx((whole[30][0], whole[50][0]), abs=0.002)
 
 
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_edges_in_milliseconds_are_those_of_frames(tmp_path: Path, mode: ClipMode) -> None:
+    options = {"preset": "ultrafast", "g": "2", "bf": "0"}
+    path = write_video(tmp_path / "film.mp4", marked(20), rate=Fraction(30_000, 1001), options=options)
+    clip, found = cut(path, 0.133, 0.234, mode, tmp_path)  # frame 4 begins at 0.13347, frame 7 at 0.23357
+    assert [number for _, number in found] == [4, 5, 6]
+    assert (clip.start_seconds, clip.end_seconds) == pytest.approx((0.133467, 0.233567), abs=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VIDEOS)
 def test_fast_clip_states_its_true_start_and_end(folder: Path, tmp_path: Path, name: str) -> None:

@@ -192,13 +192,12 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _begins_as_subtitles(path: Path) -> bool:
-    from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
     from framelens.video.subtitles.formats import begins_as_subtitles
 
     try:
         with open_input(path) as file:
-            return begins_as_subtitles(decoded(file.read(_BEGINNING_BYTES)).text)
-    except (OSError, UnknownEncodingError):
+            return begins_as_subtitles(file.read(_BEGINNING_BYTES))
+    except OSError:
         return False
 
 

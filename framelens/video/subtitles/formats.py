@@ -17,6 +17,7 @@ from operator import itemgetter
 
 from framelens.video.subtitles.captions import read_scc
 from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
+from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 from framelens.video.subtitles.names import language_code
 from framelens.video.subtitles.ttml import read_ttml
 from framelens.video.subtitles.whisper import read_whisper_json, read_whisper_tsv
@@ -502,9 +503,13 @@ _BEGINNINGS = (
 """How files of a form begin, and the ending or name of that form."""
 
 
-def begins_as_subtitles(text: str) -> bool:
-    """Return whether a text begins like a known form."""
-    return any(beginning.match(text.lstrip()) for beginning, _ in _BEGINNINGS)
+def begins_as_subtitles(data: bytes) -> bool:
+    """Return whether the beginning of a file is that of a known form."""
+    try:
+        text = decoded(data).text.lstrip()
+    except UnknownEncodingError:
+        return False
+    return any(beginning.match(text) for beginning, _ in _BEGINNINGS)
 
 
 def hour_seconds(text: str) -> float:

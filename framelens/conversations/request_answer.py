@@ -182,8 +182,10 @@ def _again(turn: Turn) -> Turn:
     return Turn(turn.number, turn.parent, turn.question, turn.created, evidence=evidence, settings=turn.settings)
 
 
-def _connected(connection: EngineConnection) -> Generator[EngineProgress, None, EngineConnection]:
-    yield from ()
+def _connected(
+    connection: EngineConnection, *, was_lost: bool = False
+) -> Generator[EngineProgress, None, EngineConnection]:
+    yield from ()  # the run itself waits for an engine that was lost
     return connection
 
 

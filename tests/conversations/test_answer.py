@@ -248,6 +248,23 @@ def test_silent_engine_that_restarts_is_asked_again(video: Path, data: Path) -> 
     assert "engine_returned" in {notice.key for notice in turn.notices}
 
 
+@pytest.mark.slow
+def test_question_of_an_analysis_outlasts_a_restart(video: Path, data: Path) -> None:
+    def restarting(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1 and not fallen.is_set():
+            fallen.set()
+            server.dead.set()
+            threading.Timer(0.1, server.dead.clear).start()
+            raise HangUp
+        yield "x" if body["max_tokens"] == 1 else "Red [1]."
+
+    fallen = threading.Event()
+    with serve(restarting) as server, session(server, data) as one:
+        report = one.analyse(video, question="Which card is it?", frames=2)
+    assert report.question_answer and report.question_answer.answer == "Red [1]."
+    assert "engine_returned" in {notice.key for notice in report.notices}
+
+
 def test_engine_that_is_gone_keeps_the_question(video: Path, data: Path) -> None:
     with framelens.Session(base_url="http://127.0.0.1:9/v1", data_dir=data, language="en") as one:
         with pytest.raises(framelens.EngineError, match=r"127\.0\.0\.1:9"):

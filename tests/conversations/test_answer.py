@@ -249,7 +249,7 @@ def test_silent_engine_that_restarts_is_asked_again(video: Path, data: Path) -> 
 
 
 @pytest.mark.slow
-def test_question_of_an_analysis_outlasts_a_restart(video: Path, data: Path) -> None:
+def test_question_of_an_analysis_outlasts_a_restart(video: Path, tmp_path: Path) -> None:
     def restarting(body: dict[str, Any]) -> Iterator[str]:
         if body["max_tokens"] != 1 and not fallen.is_set():
             fallen.set()
@@ -259,7 +259,7 @@ def test_question_of_an_analysis_outlasts_a_restart(video: Path, data: Path) -> 
         yield "x" if body["max_tokens"] == 1 else "Red [1]."
 
     fallen = threading.Event()
-    with serve(restarting) as server, session(server, data) as one:
+    with serve(restarting) as server, session(server, tmp_path / "data") as one:
         report = one.analyse(video, question="Which card is it?", frames=2)
     assert report.question_answer and report.question_answer.answer == "Red [1]."
     assert "engine_returned" in {notice.key for notice in report.notices}

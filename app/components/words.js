@@ -4,7 +4,7 @@
 
 const INLINE = /(\*\*[^*\n]+\*\*|__[^_\n]+__|\*[^*\s][^*\n]*\*|`[^`\n]+`)/;
 const CITED =
-  /(\b(?:frames?|images?)[ \t_-]*(?:(?:#|№|no\.?|number)[ \t]*)?\d{1,4}\b(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?)\b|\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b)|第\s*\d{1,4}\s*(?:帧|[张幅](?:图片?|画面|照片))|(?<![\d第])(?<!\d )帧\s*\d{1,4}|[[［]\s*(?:frame\s*|第\s*|帧\s*)?\d{1,4}\s*帧?[^\]］\n]{0,24}[\]］])/i;
+  /(\b(?:frames?|images?)[ \t_-]*(?:(?:#|№|no\.?|number)[ \t]*)?\d{1,4}\b(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?)\b|\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b)|第\s*\d{1,4}\s*(?:帧|[张幅](?:图片?|画面|照片))|(?<![\d第一二两三四五六七八九十百零])(?<!\d )帧\s*\d{1,4}(?![\d张幅个秒分次倍]|\s+[张幅个秒分次倍])|[[［]\s*(?:frame\s*|第\s*|帧\s*)?\d{1,4}\s*帧?[^\]］\n]{0,24}[\]］])/i;
 // Words copied from a sign or a screen; straight quotes inside a piece of JSON are not quotations.
 const COPIED = /(“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»|"[^"\n]*")/;
 const JSON_PIECE = /"\s*:|^\s*[{[]/;

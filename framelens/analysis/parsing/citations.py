@@ -14,7 +14,7 @@ from framelens.core.units import HAN_NUMERALS, han_number
 _OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
 _FRAME = r"(?:frames?|images?)[ \t_-]*(?:(?:\#|№|no\.?|number)[ \t]*)?"
 _TO = r"[至到–—~-]|to\b|through\b|until\b|till\b"
-_NUMBERS = rf"\d{{1,4}}(?:\s*(?:[,，、;；&和与及]|and|{_TO})\s*(?:frames?\s*)?\#?\d{{1,4}})*"
+_NUMBERS = rf"\d{{1,4}}(?:\s*(?:[,，、;；&和与及]|and|{_TO})\s*(?:(?:frames?|帧)\s*)?\#?\d{{1,4}})*"
 # An item starts a line or follows a semicolon. Three ways of numbering an item: "[frame 3 · 00:01.000] …", "Frames 3
 # and 4: …" or "第 3 帧：…", and "3: …", "3. …" or "3) …".
 _ITEM = re.compile(
@@ -30,15 +30,17 @@ _ITEM = re.compile(
 # "frame 5.9 %", "frame 5,9 %" and "frame 5.jpg" name no frame, but a measure of the previous frame, or a file.
 _FILE = r"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b"
 _NO_NUMBER = rf"(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?|per ?cent)\b|/s\b|{_FILE})"
+_NO_COUNT = r"(?!\s*[张幅个秒分次倍])"  # as in "共选取关键帧 8 张"
 _CITED = re.compile(
     rf"\b{_FRAME}\s*({_NUMBERS})\b{_NO_NUMBER}"
-    rf"|第\s*({_NUMBERS})\s*(?:帧|[张幅](?:图片?|画面|照片))|(?<![\d第])(?<!\d )帧\s*({_NUMBERS}){_NO_NUMBER}"
+    rf"|第\s*({_NUMBERS})\s*(?:帧|[张幅](?:图片?|画面|照片))"
+    rf"|(?<![\d第{HAN_NUMERALS}])(?<!\d )帧\s*({_NUMBERS})(?!\d){_NO_NUMBER}{_NO_COUNT}"
     rf"|[\[［【]\s*({_NUMBERS})\s*[\]］】]",
     re.IGNORECASE,
 )
 # "第1帧至第3帧" is "第1至3帧", "[1]–[3]" is "[1–3]".
 _SPELT_RANGE = re.compile(rf"\s*(?:帧\s*({_TO})\s*第|[\]］】]\s*({_TO})\s*[\[［【](?:frames?)?)\s*", re.IGNORECASE)
-_RANGE = re.compile(rf"(\d{{1,4}})\s*(?:{_TO})\s*(?:frames?\s*)?#?(\d{{1,4}})", re.IGNORECASE)
+_RANGE = re.compile(rf"(\d{{1,4}})\s*(?:{_TO})\s*(?:(?:frames?|帧)\s*)?#?(\d{{1,4}})", re.IGNORECASE)
 _HAN = re.compile(rf"(第\s*)([{HAN_NUMERALS}]+)(?=\s*(?:帧|[张幅](?:图|画面|照片)))")
 _HAN_ITEM = re.compile(rf"^([^\w\n“「『«\"]*第\s*)([{HAN_NUMERALS}]+)(?=\s*帧)", re.MULTILINE)
 _CLOCK = re.compile(

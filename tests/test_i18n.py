@@ -15,7 +15,7 @@ from framelens.core.domain import Language, Notice
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, plugin_catalogue, t
 from framelens.i18n.formatting import span
-from framelens.store.log_file import log_to
+from framelens.store.fs_utils import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "framelens"

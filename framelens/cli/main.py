@@ -105,7 +105,7 @@ def _run(argv: Sequence[str] | None) -> int:
         if getattr(given, "language", None):  # a plugin's command may have no such option
             i18n.set_language(given.language)
         if getattr(given, "verbose", False):
-            from framelens.store.log_file import log_to_terminal  # rarely needed
+            from framelens.store.fs_utils import log_to_terminal  # rarely needed
 
             log_to_terminal()
         running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
@@ -248,7 +248,7 @@ def _fail(error: AppError) -> int:
 def _log_failure(error: AppError) -> None:
     """Write the traceback of a failure to the log that its message names, which the command hasn't opened."""
     from framelens import config
-    from framelens.store.log_file import log_to
+    from framelens.store.fs_utils import log_to
 
     with suppress(AppError):  # the settings may be wrong, and the folder unwritable
         error.values["log"] = str(log_to(config.load().data_dir))

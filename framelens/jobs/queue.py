@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
-from framelens.analysis.task import Control
+from framelens.analysis.task import Control, EarlierResults
 from framelens.core.codec import to_json
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, readable, single_line
 from framelens.core.roles import current_user, requires, sees
-from framelens.jobs import resume
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
@@ -533,7 +532,8 @@ class Jobs:
 
     def _enqueue_again(self, job: JobSnapshot, same: str, listener: Listener | None = None) -> None:
         """Queue a job whose run continues an earlier run."""
-        again, done = resume.restarted(job)
+        again, engine = job.restarted(), job.analysis.engine if job.analysis else None
+        done = EarlierResults(again.progress, frozenset(job.again), engine)
         self._enqueue(ActiveJob(again, Control(), done=done, same=same, listener=listener))
 
     def _restart(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
@@ -542,7 +542,7 @@ class Jobs:
             return
         if changed:
             self._store.keep_results(job.id, ())
-            job = resume.without_answers(job, self._deduplicator.conditions(job.request))
+            job = job.without_answers(self._deduplicator.conditions(job.request))
         job = replace(job, interruptions=0)  # its user requested the run
         same = self._deduplicator.key_of_request(job.request, job.conditions)
         self._enqueue_again(job, same, listener)
@@ -594,7 +594,7 @@ class Jobs:
         """Queue a job that was taken over, or mark the job as interrupted if its user has to decide."""
         job = self._repository.read_row(replace(row, owner=self.process.name))
         is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
-        job, resumes = resume.interrupted(job, row.state, is_same=is_same)
+        job, resumes = job.interrupted(row.state, is_same=is_same)
         if resumes:
             self._enqueue_again(job, row.same)
         else:

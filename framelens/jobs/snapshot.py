@@ -53,6 +53,10 @@ _ANSWER_STEPS: dict[AnswerStep, tuple[float, float]] = {
     "votes": (0.2, 0.6), "frames": (0.6, 0.65), "words": (0.65, 1.0),
 }  # fmt: skip
 """Shares of the stage "answer" at which its steps begin and end."""
+_ANSWER_STAGES = ("answer", "ask", "summary")
+"""Stages whose time is dropped with the answers."""
+_MOST_INTERRUPTIONS = 2
+"""Most interruptions without a new answer after which a job resumes unasked; after more, the job may be their cause."""
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 _NOT_STARTED = AnalysisState()
 
@@ -202,6 +206,22 @@ class JobSnapshot:
         )
         earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
         return replace(self, state="queued", progress=progress, earlier=earlier, failure=None, reached=0.0)
+
+    def without_answers(self, conditions: Mapping[str, str]) -> JobSnapshot:
+        """Return the snapshot without answers, for other settings: answers under both must not be mixed."""
+        spent = {stage: one for stage, one in self.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
+        progress = replace(self.progress, layout=None, results=(), answer=None, header=None, seconds_by_stage=spent)
+        return replace(self, conditions=dict(conditions), progress=progress, earlier=None, again=())
+
+    def interrupted(self, state: str, *, is_same: bool) -> tuple[JobSnapshot, bool]:
+        """Return the snapshot after its process ended in this state, and whether the job resumes unasked.
+
+        The user decides about a job that may be the cause of the interruptions, or whose settings have changed.
+        """
+        job = replace(self, interruptions=self.interruptions + (state in ("running", "measuring")))
+        if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
+            return replace(job.without_eta(), state="interrupted"), False
+        return job, True
 
     def with_speakers(self, names: Sequence[str]) -> JobSnapshot:
         """Return the snapshot with names for the speakers of its transcript."""

@@ -32,7 +32,7 @@ from framelens.services.keyframes import (
     parse_seconds,
 )
 from framelens.services.running import in_call
-from framelens.store.log_file import end_log, log_to
+from framelens.store.fs_utils import end_log, log_to
 from framelens.video.files import check_file
 from framelens.video.worker_pool import worker_ready, worker_started
 

@@ -28,8 +28,8 @@ from framelens.services.engines.engine_session import EngineSession, SharedParts
 from framelens.services.stored_reports import StoredReports
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store, open_store
+from framelens.store.fs_utils import log_to
 from framelens.store.locks import ProcessLock
-from framelens.store.log_file import log_to
 from framelens.store.videos.upload_limits import UploadLimits
 from framelens.store.videos.video_repository import VideoRepository
 

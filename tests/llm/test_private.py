@@ -28,7 +28,7 @@ from framelens.llm.chat import connect
 from framelens.llm.embeddings import EmbeddingModel
 from framelens.llm.stream import ask
 from framelens.llm.token_count import count_tokens
-from framelens.store.log_file import log_to
+from framelens.store.fs_utils import log_to
 from tests import loopback
 from tests.llm.scripted import Refuse, saying, serve
 from tests.thorough import first_of

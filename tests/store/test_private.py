@@ -15,8 +15,8 @@ import pytest
 from framelens.core.files import make_private_folder, restrict_to_owner
 from framelens.store.database import Row, Store
 from framelens.store.extraction_cache import ExtractionStore
+from framelens.store.fs_utils import log_to
 from framelens.store.locks import ProcessLock
-from framelens.store.log_file import log_to
 from framelens.store.model_records import SurveyTiming, TimingStats
 from framelens.store.videos.video_repository import VideoRepository
 

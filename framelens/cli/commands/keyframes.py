@@ -48,8 +48,7 @@ from framelens.i18n import LANGUAGES, error_text, notice_text, t
 from framelens.reports import files
 from framelens.reports.files import TABLE_NAME, atomic_write
 from framelens.services.keyframes import consume, frames_that_fit, open_updates
-from framelens.store.fs_utils import storage_errors
-from framelens.store.log_file import log_to
+from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.extractor import full_pictures
 from framelens.video.files import check_file
 from framelens.video.worker_pool import worker_started

@@ -22,8 +22,7 @@ from framelens.plugins.batch.ray_jobs.node_checks import NodeFacts, find_faults,
 from framelens.plugins.batch.ray_jobs.task import RayTask, read_ray_task
 from framelens.plugins.batch.ray_jobs.video_actor import MOST_ATTEMPTS, VideoActor
 from framelens.plugins.batch.results import Results
-from framelens.store.fs_utils import storage_errors
-from framelens.store.log_file import log_to
+from framelens.store.fs_utils import log_to, storage_errors
 
 _FAULT = "FRAMELENS-FAULT "
 """Begins a line of the job's log with an error as JSON."""

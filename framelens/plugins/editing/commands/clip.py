@@ -45,8 +45,7 @@ from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
 from framelens.reports.files import atomic_write
 from framelens.services.keyframes import parse_seconds
-from framelens.store.fs_utils import storage_errors
-from framelens.store.log_file import log_to
+from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, sha256_of
 

@@ -32,7 +32,7 @@ from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.launch_checks import launch_checks
 from framelens.services.engines.model_arguments import check_folder, read_object
 from framelens.services.readiness import readiness
-from framelens.store.log_file import log_to
+from framelens.store.fs_utils import log_to
 from framelens.store.model_records import confirmed_downloads
 
 _PORT = 8003  # default

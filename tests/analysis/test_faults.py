@@ -481,9 +481,9 @@ def test_a_lost_remote_engine_is_waited_for(returns: bool, undisturbed: Analysis
     def restarting(body: dict[str, Any]) -> Iterator[str]:
         if marks_of(body)[:1] > [6] and not fallen.is_set():
             fallen.set()
-            server.dead.set()
             if returns:
-                threading.Timer(0.1, server.dead.clear).start()
+                server.restart()
+            server.dead.set()
             raise HangUp
         yield from introducing(body)
 
@@ -502,10 +502,8 @@ def test_a_lost_remote_engine_is_waited_for(returns: bool, undisturbed: Analysis
 def test_an_engine_that_a_video_ends_twice_is_not_called_lost() -> None:
     def doomed(body: dict[str, Any]) -> Iterator[str]:
         if marks_of(body)[:1] > [6]:
-            server.dead.set()
-            threading.Timer(0.1, server.dead.clear).start()
             yield '{"findings": ['
-            raise HangUp
+            server.restart()
         yield from introducing(body)
 
     with serve(doomed, context=CONTEXT) as server:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -231,18 +232,22 @@ def test_engine_that_dies_is_replaced_if_it_was_silent(says: str, video: Path, d
     assert ("engine_replaced" in {notice.key for notice in turn.notices}) == (not says)
 
 
-@pytest.mark.slow
-def test_silent_engine_that_restarts_is_asked_again(video: Path, data: Path) -> None:
-    def restarting(body: dict[str, Any]) -> Iterator[str]:
-        if body["max_tokens"] != 1 and not fallen.is_set():
-            fallen.set()
-            server.dead.set()
-            threading.Timer(0.1, server.dead.clear).start()
-            raise HangUp
+@contextmanager
+def serve_restarting() -> Iterator[Server]:
+    """Serve an engine that restarts at its first question, before it says anything."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if len(questions(server)) == 1 and body["max_tokens"] != 1:
+            server.restart()
         yield "x" if body["max_tokens"] == 1 else "Red [1]."
 
-    fallen = threading.Event()
-    with serve(restarting) as server, session(server, data) as one:
+    with serve(behave) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_silent_engine_that_restarts_is_asked_again(video: Path, data: Path) -> None:
+    with serve_restarting() as server, session(server, data) as one:
         turn = one.ask(video, "Which card?").last
     assert (turn.state, turn.answer) == ("complete", "Red [1].")
     assert "engine_returned" in {notice.key for notice in turn.notices}
@@ -250,16 +255,7 @@ def test_silent_engine_that_restarts_is_asked_again(video: Path, data: Path) -> 
 
 @pytest.mark.slow
 def test_question_of_an_analysis_outlasts_a_restart(video: Path, tmp_path: Path) -> None:
-    def restarting(body: dict[str, Any]) -> Iterator[str]:
-        if body["max_tokens"] != 1 and not fallen.is_set():
-            fallen.set()
-            server.dead.set()
-            threading.Timer(0.1, server.dead.clear).start()
-            raise HangUp
-        yield "x" if body["max_tokens"] == 1 else "Red [1]."
-
-    fallen = threading.Event()
-    with serve(restarting) as server, session(server, tmp_path / "data") as one:
+    with serve_restarting() as server, session(server, tmp_path / "data") as one:
         report = one.analyse(video, question="Which card is it?", frames=2)
     assert report.question_answer and report.question_answer.answer == "Red [1]."
     assert "engine_returned" in {notice.key for notice in report.notices}

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from tests import loopback
 
@@ -73,6 +73,12 @@ class Server:
     metrics: str = ""
     base_url: str = ""
     flood: Flood | None = None
+
+    def restart(self) -> NoReturn:
+        """Hang up, on this request and on all others for a moment."""
+        self.dead.set()
+        threading.Timer(0.1, self.dead.clear).start()
+        raise HangUp
 
     def prompt_tokens(self, body: dict[str, Any]) -> int:
         words, pictures = 4, 0

@@ -13,28 +13,27 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.store.videos.video_repository import VideoRepository
 
-_MOST_OTHERS = 20
-"""Number of analyses of the same content, the newest first, whose videos are tried."""
-
 
 def video_for(videos: VideoRepository, jobs: Jobs, job: JobSnapshot) -> str | None:
     """Return the id of the video that pages may play with the report of `job`, or None if they may read no video.
 
     Pages may read the file of a report from the command line or another machine if it is below an allowed folder, or if
-    a file with the same content was dropped on the page or analysed there.
+    a file with the same content was dropped on the page or analysed there. A file that is here goes before one that has
+    gone.
     """
-    if found := videos.find(job.request.path, job.user_id):
-        return found
+    own = videos.find(job.request.path, job.user_id)
+    if own and videos.is_here(own):
+        return own
     if job.analysis and job.analysis.sha256:
         if copy := videos.copy_of(job.analysis.sha256):
             return copy
-        for other in map(jobs.brief, jobs.library.about_content(job.analysis.sha256, _MOST_OTHERS)):
-            if found := videos.find(other.request.path, other.user_id):
-                return found
+        for other in map(jobs.brief, jobs.library.one_of_each_file(job.analysis.sha256)):
+            if (same := videos.find(other.request.path, other.user_id)) and videos.is_here(same):
+                return same
     if videos.input_dirs and not job.is_imported:
         with suppress(InputError):
             return videos.from_path(str(job.request.path))
-    return None
+    return own
 
 
 def keep_video(videos: VideoRepository, extractions: ExtractionCache, job: JobSnapshot, video_id: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
+from framelens.core.domain import UNKNOWN_PATH
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import readable
 from framelens.core.roles import current_user, requires
@@ -432,6 +433,22 @@ class LibraryIndex:
             limit,
         )
         return [job_id for (job_id,) in rows]
+
+    def one_of_each_file(self, sha256: str) -> list[str]:
+        """List the newest analysis of each file with this content, those of imported reports left out.
+
+        Returns:
+            Their ids, the newest first.
+        """
+        clause, own = listed()
+        rows = self._store.select(
+            f"SELECT jobs.id, MAX(jobs.rowid) AS newest {_ALL} WHERE entries.sha256 = ? AND entries.path <> ?"
+            f" AND {clause} GROUP BY entries.path, jobs.user_id ORDER BY newest DESC",
+            sha256,
+            str(UNKNOWN_PATH),
+            *own,
+        )
+        return [job_id for job_id, _ in rows]
 
     def has_others_on(self, job_ids: Sequence[str], path: str, *, with_trash: bool = True) -> bool:
         """Return whether an analysis of any user, apart from `job_ids`, is about this file.

@@ -22,7 +22,7 @@ def sha256_of(path: Path) -> str:
 def services_of(tmp_path: Path, *allowed: Path) -> Any:
     videos = VideoRepository(tmp_path / "data", allowed, tmp_path / "sample.mp4")
     session = SimpleNamespace(extractions=SimpleNamespace(sha256=sha256_of))
-    library = SimpleNamespace(about_content=lambda sha256, limit: [])
+    library = SimpleNamespace(one_of_each_file=lambda sha256: [])
     return SimpleNamespace(
         videos=videos, switcher=SimpleNamespace(session=session), jobs=SimpleNamespace(library=library, brief=None)
     )
@@ -70,10 +70,23 @@ def test_the_video_of_another_report_on_it_is_played(job: Any, tmp_path: Path) -
     services = services_of(tmp_path)
     video_id = uploaded(services, b"video")
     mine = SimpleNamespace(request=SimpleNamespace(path=services.videos.path(video_id)), user_id="")
-    services.jobs.library.about_content = lambda sha256, limit: ["imported", "mine"][:limit]
-    services.jobs.brief = {"imported": job, "mine": mine}.__getitem__
+    gone = SimpleNamespace(request=SimpleNamespace(path=job.request.path), user_id="")
+    services.jobs.library.one_of_each_file = lambda sha256: ["gone", "mine"]
+    services.jobs.brief = {"gone": gone, "mine": mine}.__getitem__
     job.request.path, job.is_imported = UNKNOWN_PATH, True
     assert video_for(services.videos, services.jobs, job) == video_id
+
+
+def test_a_copy_is_played_for_a_file_that_has_gone(job: Any, tmp_path: Path) -> None:
+    services = services_of(tmp_path, tmp_path / "clips")
+    own = services.videos.from_path(str(job.request.path))
+    video_id = uploaded(services, b"video")
+    services.videos.keep_copy_of(job.analysis.sha256, video_id)
+    assert video_for(services.videos, services.jobs, job) == own
+    job.request.path.unlink()
+    assert video_for(services.videos, services.jobs, job) == video_id
+    services.videos.drop_upload(services.videos.path(video_id))
+    assert video_for(services.videos, services.jobs, job) == own, "it says that the file has gone"
 
 
 def test_another_video_is_refused_and_not_kept(job: Any, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.domain import UNKNOWN_PATH
 from framelens.core.errors import StorageError
 from framelens.core.roles import User, as_user
 from framelens.store import library_index as library_module
@@ -208,6 +209,12 @@ def test_analyses_of_the_same_content_are_found_however_old(store: Store, librar
     assert len(library.about_content("cd", 9)) == 9
     with as_user(User("bob", "bob", "analyst")):
         assert library.about_content("ab", 9) == []
+
+
+def test_each_file_is_named_once_however_many_reports(store: Store, library: LibraryIndex) -> None:
+    for number, path in enumerate(("a.mp4", "b.mp4", "a.mp4", *[str(UNKNOWN_PATH)] * 70)):
+        put(store, library, f"job {number}", sha256="ab", path=path)
+    assert library.one_of_each_file("ab") == ["job 2", "job 1"]
 
 
 def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

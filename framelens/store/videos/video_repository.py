@@ -456,9 +456,13 @@ class VideoRepository:
     def copy_of(self, sha256: str) -> str | None:
         """Get the id of the user's video that was kept for this content, or None if it no longer exists."""
         record = read_json(self._copy_record(sha256)) or {}
+        return record["video_id"] if record and self.is_here(record["video_id"]) else None
+
+    def is_here(self, video_id: str) -> bool:
+        """Return whether the file of a video exists and may still be used."""
         with suppress(InputError):
-            return record["video_id"] if record and self.path(record["video_id"]).is_file() else None
-        return None
+            return self.path(video_id).is_file()
+        return False
 
     def is_upload(self, path: Path) -> bool:
         """Return whether this file is an uploaded video that the user may see."""

@@ -34,7 +34,7 @@ PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
     *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "library.actions"),
-    *("link.page", "mcp.tools", "models.extra", "range.action", "report.actions", "report.files"),
+    *("link.page", "mcp.tools", "models.experts", "models.extra", "range.action", "report.actions", "report.files"),
     *("sidebar", "work.groups"),
 )
 """Places in which pages, commands and services call functions of plugins.
@@ -51,6 +51,7 @@ SLOTS = (
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has no video.
 - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function (`framelens.api.tools`).
+- models.experts(catalogue): draws in the folded part of the Models page.
 - models.extra(catalogue): draws on the Models page.
 - range.action(): returns an `app.components.ranges.RangeAction` for ranges of a video, whose button is at each finding,
   chapter, interval and search hit, and at a range drawn in the player.

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.conversations.conversation import AnswerDone, AnswerDraft, AskEvent, Conversation
+from framelens.conversations.conversation import AnswerDone, AnswerDraft, AskEvent, AskSettings, Conversation
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.roles import current_user, requires, sees
 from framelens.i18n import as_notice, in_language
+from framelens.store.model_records import ModelRecords
 
 if TYPE_CHECKING:
     from framelens.conversations.repository import ConversationRepository
@@ -53,6 +55,23 @@ Answer = BackgroundTask[AnswerProgress, "Conversation"]
 
 MOST_OF_USER = 16
 """Most questions of a user that wait or are answered at the same time, if there are accounts."""
+_PAGE = "page"
+"""Name of the record with the settings of answers on the page."""
+
+
+def usual_settings(data_dir: Path) -> AskSettings:
+    """Return the settings with which questions are asked on the page. Raises StorageError."""
+    return _settings(data_dir).of(_PAGE) or AskSettings()
+
+
+@requires("administrator")
+def keep_settings(data_dir: Path, settings: AskSettings) -> None:
+    """Ask questions on the page with these settings from now on. Raises StorageError."""
+    _settings(data_dir).save(_PAGE, settings)
+
+
+def _settings(data_dir: Path) -> ModelRecords[AskSettings]:
+    return ModelRecords(data_dir, "answers", AskSettings)
 
 
 class Answers:

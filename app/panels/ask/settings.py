@@ -1,72 +1,49 @@
-"""Settings of the next answer, each with its limits; a conversation continues with its last question's settings."""
+"""Further instructions for the next answer, beside its question; all else is set for all answers on the Models page."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from app.components.controls import Options, button
+from app.components.controls import Options
 from app.context import services
-from framelens.conversations.conversation import LIMITS, MOST_SYSTEM_PROMPT, AskSettings, Conversation
+from framelens.conversations.conversation import MOST_SYSTEM_PROMPT, AskSettings, Conversation
 from framelens.core.errors import InputError
 from framelens.i18n import t
+from framelens.services.answers import usual_settings
 
-_STEPS = {
-    "temperature": 0.05,
-    "top_p": 0.01,
-    "max_tokens": 64,
-    "context_tokens": 1024,
-    "repetition_penalty": 0.05,
-    "search_frames": 100,
-    "search_seconds": 60,
-}
 _PROMPT_HEIGHT = 120
 """Pixels."""
 
 
 def draw(conversation: Conversation | None) -> None:
-    """Draw a button that opens the settings of the next question; pass None before the first question."""
-    key = _key(conversation)
-    before = _remembered(conversation)
-    with st.popover(t("ask.page.settings"), icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
-        for name, step in _STEPS.items():
-            low, high = LIMITS[name]
-            tip = t(f"ask.page.{name}_help", low=f"{low:g}", high=f"{high:g}")
-            draw_number = st.slider if name in ("temperature", "top_p") else st.number_input
-            draw_number(t(f"ask.page.{name}"), low, high, getattr(before, name), step, key=f"{key}_{name}", help=tip)
-        low, high = map(int, LIMITS["seed"])
-        options: Options = {"help": t("ask.page.seed_help", low=low, high=high), "placeholder": t("ask.page.seed_none")}
-        st.number_input(t("ask.page.seed"), low, high, before.seed, key=f"{key}_seed", **options)
+    """Draw a button that opens the field for instructions; pass None before the first question."""
+    words, key = t("ask.page.system_prompt"), _key(conversation)
+    with st.popover(words, icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
         tip = t("ask.page.system_prompt_help", most=MOST_SYSTEM_PROMPT)
-        options = {"max_chars": MOST_SYSTEM_PROMPT, "height": _PROMPT_HEIGHT, "help": tip}
-        st.text_area(t("ask.page.system_prompt"), before.system_prompt, key=f"{key}_system_prompt", **options)
-        button(t("ask.page.defaults"), f"{key}_defaults", _reset, key, icon="restart_alt")
+        options: Options = {"max_chars": MOST_SYSTEM_PROMPT, "height": _PROMPT_HEIGHT, "help": tip}
+        st.text_area(words, _remembered(conversation), key=f"{key}_system_prompt", **options)
 
 
 def read(conversation: Conversation | None) -> AskSettings:
-    """Return the settings as they are set.
+    """Return the settings of the Models page with the instructions for this conversation.
 
     Raises:
-        ConfigError: A value is out of its limits.
+        ConfigError: The instructions are too long.
     """
-    key, before = _key(conversation), _remembered(conversation)
-    names = (*_STEPS, "seed", "system_prompt")
-    return AskSettings(**{name: st.session_state.get(f"{key}_{name}", getattr(before, name)) for name in names})
+    text = st.session_state.get(f"{_key(conversation)}_system_prompt", _remembered(conversation))
+    return replace(usual_settings(services().settings.data_dir), system_prompt=text)
 
 
 def _key(conversation: Conversation | None) -> str:
     return f"ask_{conversation.id if conversation else 'new'}"
 
 
-def _remembered(conversation: Conversation | None) -> AskSettings:
-    """Return the settings of the conversation's last question, else of the newest conversation's, else the defaults."""
+def _remembered(conversation: Conversation | None) -> str:
+    """Return the instructions of the conversation's last question, else of the newest conversation's."""
     try:
         known = conversation if conversation and conversation.turns else services().conversations.get("latest")
     except InputError:  # there is no conversation yet
-        return AskSettings()
-    return known.turns[-1].settings if known.turns else AskSettings()
-
-
-def _reset(key: str) -> None:
-    usual = AskSettings()
-    for name in (*_STEPS, "seed", "system_prompt"):
-        st.session_state[f"{key}_{name}"] = getattr(usual, name)
+        return ""
+    return known.turns[-1].settings.system_prompt if known.turns else ""

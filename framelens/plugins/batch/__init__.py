@@ -10,7 +10,7 @@ PLUGIN = Plugin(
         "analyse.page": (f"{_HERE}.panels.batch:draw_page",),
         "analyse.several": (f"{_HERE}.panels.batch:start",),
         "cli.several": (f"{_HERE}.commands.several:run",),
-        "models.extra": (f"{_HERE}.panels.cluster:draw",),
+        "models.experts": (f"{_HERE}.panels.cluster:draw",),
         "work.groups": (f"{_HERE}.panels.work:groups",),
     },
     routes=f"{_HERE}.routes:routes",

@@ -13,6 +13,7 @@ from framelens.core.roles import requires
 from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.plugins.models.panels import (
+    answers,
     current_model,
     memory_calculator,
     model_form,
@@ -58,8 +59,12 @@ def draw() -> None:
         st.warning(plain(error_words(problem)), icon=":material/warning:")
     st.markdown(f"##### {t('models.page.table')}")
     table.draw(catalogue, here)
-    with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
-        memory_calculator.draw(catalogue, here)
     slots.draw("models.extra", catalogue)
-    with st.expander(t("models.page.formats"), icon=":material/memory:"):
-        memory_calculator.draw_formats()
+    with st.expander(t("models.page.experts"), icon=":material/tune:"):
+        with st.expander(t("models.page.answers")):
+            answers.draw()
+        with st.expander(t("models.page.calculation")):
+            memory_calculator.draw(catalogue, here)
+        slots.draw("models.experts", catalogue)
+        with st.expander(t("models.page.formats")):
+            memory_calculator.draw_formats()

@@ -23,6 +23,7 @@ from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import LANGUAGES, Language, notice_text, sentences, t
 from framelens.reports.content.searches import found_by_search
+from framelens.services.answers import keep_settings
 from framelens.services.container import Services, open_services
 from tests.app.views.test_analyse import parts_shown, texts
 from tests.cards import write_card_video
@@ -157,20 +158,16 @@ def test_cleared_conversation_begins_again(asked: Ask, services: Services) -> No
 
 
 @pytest.mark.slow
-def test_settings_are_those_of_the_last_question(asked: Ask, services: Services) -> None:
-    conversation = asked("First?", temperature=0.1, seed=5, system_prompt="Be brief.")
+def test_answer_uses_kept_settings_and_last_instructions(asked: Ask, services: Services) -> None:
+    conversation = asked("First?", temperature=0.1, system_prompt="Be brief.")
+    keep_settings(services.settings.data_dir, AskSettings(temperature=0.2, seed=5, max_tokens=64))
     page = shown(conversation)
-    assert page.slider(key=key(conversation, "temperature")).value == 0.1
-    assert page.number_input(key=key(conversation, "seed")).value == 5
     assert page.text_area(key=key(conversation, "system_prompt")).value == "Be brief."
-    page.number_input(key=key(conversation, "max_tokens")).set_value(64)
     page.button(key=key(conversation, "again", 1)).click().run()
     again = over(services, conversation.id).last.settings
-    assert (again.temperature, again.seed, again.max_tokens) == (0.1, 5, 64)
-    page = shown()  # a new conversation begins with them, too
-    assert page.slider(key="ask_new_temperature").value == 0.1
-    page.button(key="ask_new_defaults").click().run()
-    assert page.slider(key="ask_new_temperature").value == AskSettings().temperature
+    assert again == AskSettings(temperature=0.2, seed=5, max_tokens=64, system_prompt="Be brief.")
+    page = shown()  # a new conversation begins with the instructions, too
+    assert page.text_area(key="ask_new_system_prompt").value == "Be brief."
 
 
 @pytest.mark.slow

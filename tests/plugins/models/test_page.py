@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
+from framelens.conversations.conversation import AskSettings
 from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import Cancelled, EngineError, ModelNotFound
 from framelens.core.events import EngineProgress
@@ -24,6 +25,7 @@ from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.models.placement import GpuCard
 from framelens.plugins.models.tasks import tasks_of
+from framelens.services.answers import usual_settings
 from framelens.services.container import Services
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.hardware_profile import HardwareProfile
@@ -351,3 +353,12 @@ def test_heads_that_cannot_be_divided_among_the_cards_are_told(show: Show) -> No
     page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
     page.selectbox(key="sum_tp").set_value(8).run()
     assert t("models.page.calculation_tp_bad", "en", heads=28, n=8) in texts(page)
+
+
+def test_settings_of_answers_are_kept_for_all_questions(show: Show, services: Services) -> None:
+    page = show()
+    page.number_input(key="answers_temperature").set_value(0.1).run()
+    assert usual_settings(services.settings.data_dir).temperature == 0.1
+    page.button(key="answers_defaults").click().run()
+    assert not page.exception and page.number_input(key="answers_temperature").value == AskSettings().temperature
+    assert usual_settings(services.settings.data_dir) == AskSettings()

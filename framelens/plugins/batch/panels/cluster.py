@@ -1,6 +1,6 @@
 """Several machines: a plan of a model on them with its commands, and a check of the Ray cluster that runs there.
 
-It is part of the Models page, below the memory calculator: the plan answers the same question for several machines.
+It is part of the Models page, beside the memory calculator: the plan answers the same question for several machines.
 """
 
 import threading
@@ -42,7 +42,7 @@ _ADDRESS, _MODEL = "cluster_address", "cluster_folder"
 
 def draw(catalogue: Catalogue) -> None:
     """Draw the plan and the check, folded."""
-    with st.expander(t("cluster.page"), icon=":material/hub:"):
+    with st.expander(t("cluster.page")):
         draw_plan(catalogue)
         st.divider()
         draw_check()

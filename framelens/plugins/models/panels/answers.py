@@ -1,0 +1,54 @@
+"""Settings of all answers on the page: how words are chosen, how long answers and searches get."""
+
+import streamlit as st
+
+from app.components.controls import button
+from app.context import services
+from framelens.conversations.conversation import LIMITS, AskSettings
+from framelens.i18n import t
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.services.answers import keep_settings, usual_settings
+
+_STEPS = {
+    "temperature": 0.05,
+    "top_p": 0.01,
+    "max_tokens": 64,
+    "context_tokens": 1024,
+    "repetition_penalty": 0.05,
+    "search_frames": 100,
+    "search_seconds": 60,
+}
+
+
+def draw() -> None:
+    """Draw the settings, each with its limits; a change counts from the next question on."""
+    st.caption(t("models.page.answers_about"))
+    usual, places = usual_settings(services().settings.data_dir), st.columns(2)
+    for number, (name, step) in enumerate(_STEPS.items()):
+        low, high = LIMITS[name]
+        tip = t(f"ask.page.{name}_help", low=f"{low:g}", high=f"{high:g}")
+        what = t(f"ask.page.{name}"), low, high, getattr(usual, name), step
+        places[number % 2].number_input(*what, key=_key(name), help=tip, on_change=_keep)
+    low, high = map(int, LIMITS["seed"])
+    tip, none = t("ask.page.seed_help", low=low, high=high), t("ask.page.seed_none")
+    places[1].number_input(
+        t("ask.page.seed"), low, high, usual.seed, key=_key("seed"), help=tip, placeholder=none, on_change=_keep
+    )
+    button(t("ask.page.defaults"), "answers_defaults", _reset, icon="restart_alt", disabled=usual == AskSettings())
+
+
+def _key(name: str) -> str:
+    return f"answers_{name}"
+
+
+def _keep() -> None:
+    with form_state().catching_errors():
+        values = {name: st.session_state[_key(name)] for name in (*_STEPS, "seed")}
+        keep_settings(services().settings.data_dir, AskSettings(**values))
+
+
+def _reset() -> None:
+    usual = AskSettings()
+    for name in (*_STEPS, "seed"):
+        st.session_state[_key(name)] = getattr(usual, name)
+    _keep()

@@ -148,7 +148,8 @@ class PageState(ActionState):
         ask_error: The error of the last action in a conversation.
         asked_pictures: Names of the pictures for the next question by their uploads, by the key of its field.
         refused_pictures: Why files among the pictures that were added last were refused.
-        asked_videos: Ids of videos, besides analysed videos, that a new conversation will be about.
+        asked_reports: Ids of analyses that a new conversation will be about.
+        asked_videos: Ids of videos without a report that it will be about.
         edited_turn: Conversation and number of the question that is edited.
     """
 
@@ -169,6 +170,7 @@ class PageState(ActionState):
     ask_error: AppError | None = None
     asked_pictures: dict[str, dict[str, str]] = field(default_factory=dict)
     refused_pictures: tuple[str, ...] = ()
+    asked_reports: tuple[str, ...] = ()
     asked_videos: tuple[str, ...] = ()
     edited_turn: tuple[str, int] = ("", 0)
 
@@ -277,6 +279,12 @@ class PageState(ActionState):
         """Show this conversation, or the list of conversations for None."""
         _set_param("chat", conversation_id)
         self.ask_error = None
+
+    def ask_about(self, job_ids: Sequence[str]) -> None:
+        """Show an empty conversation about these analyses."""
+        self.asked_reports = tuple(job_ids)
+        self.open_chat(None)
+        self.go_to_page("ask")
 
     def filter_value(self, name: str) -> str:
         """Return the value of a library filter in the address; "" where it is not set."""

@@ -83,8 +83,15 @@ class Uploader {
     this.startAll(transfer.files);
   }
 
+  // Where both are accepted, a picture belongs to the question; a GIF may move.
+  purpose(file) {
+    const { purpose, accept } = this.data;
+    const isPicture = accept.includes("image/*") && /^image\/(?!gif)/.test(file.type);
+    return isPicture ? "picture" : purpose;
+  }
+
   fingerprint(file) {
-    return `${REMEMBERED}${this.data.purpose}:${file.size}:${file.lastModified}:${file.name}`;
+    return `${REMEMBERED}${this.purpose(file)}:${file.size}:${file.lastModified}:${file.name}`;
   }
 
   update(data, report) {
@@ -99,7 +106,9 @@ class Uploader {
     this.find(".root").classList.toggle("compact", Boolean(data.area));
     this.listen();
     this.find(".hint").textContent = words.hint;
-    this.find(".choose").textContent = words.choose;
+    const choose = this.find(".choose");
+    choose.textContent = data.area ? "+" : words.choose;
+    choose.title = choose.ariaLabel = data.area ? words.choose : "";
     this.find(".small").textContent = words.small;
     this.find(".pause").textContent = this.paused ? words.resume : words.pause;
     newest.set(data.name, this);
@@ -235,7 +244,7 @@ class Uploader {
 
   async locate(file) {
     const key = this.fingerprint(file);
-    const known = remembered(this.data.purpose).find(([name]) => name === key)?.[1].replace(DONE, "");
+    const known = remembered(this.purpose(file)).find(([name]) => name === key)?.[1].replace(DONE, "");
     if (known) {
       try {
         this.offset = await this.ask(known);
@@ -256,7 +265,7 @@ class Uploader {
   async create(file) {
     const headers = this.headers({
       "Upload-Length": String(file.size),
-      "Upload-Metadata": `filename ${base64(file.name)},purpose ${base64(this.data.purpose)}`,
+      "Upload-Metadata": `filename ${base64(file.name)},purpose ${base64(this.purpose(file))}`,
     });
     const answer = await fetch(`${this.data.url}?lang=${this.data.lang}`, { method: "POST", headers });
     if (!answer.ok) throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error ?? this.data.words.lost);

@@ -32,13 +32,13 @@ class Invitation:
     """What may be uploaded, and the words that ask for it.
 
     Attributes:
-        purpose: What the files are for.
+        purpose: What the files are for. Where videos and pictures are accepted, pictures are for a question.
         accept: Kinds of files that a browser offers first.
         choose: Words of the button.
         hint: What may be dropped.
         small: What else is to be known.
-        area: CSS class around the component on which files may be dropped, or into which pasted; then only the button
-            is drawn, and the drop zone is that place.
+        area: CSS class around the component on which files may be dropped, or into which pasted; then only a button
+            "+" is drawn, named by `choose`, and the drop zone is that place.
     """
 
     purpose: UploadPurpose

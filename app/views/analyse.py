@@ -193,5 +193,4 @@ def _draw_report(job: JobSnapshot, analysis: Analysis, *, has_video: bool, is_co
             report.draw_details(job.id)
     with st.container():
         conversation = chat.draw_below(job.id)
-    begin, has_frames = partial(start.begin_about, job.id), has_video and not job.is_imported
-    composer.draw(conversation, begin=begin, analysis=analysis, has_frames=has_frames)
+    composer.draw(conversation, begin=partial(start.begin_about, job.id), analysis=analysis)

@@ -10,7 +10,7 @@ import streamlit as st
 from app import resources
 from app.components import assets, player
 from app.components.controls import button, choose, show_error
-from app.context import may_change, services
+from app.context import services
 from app.formatting import plain
 from app.panels.analyse import progress
 from app.panels.ask import chat, composer, start
@@ -37,10 +37,8 @@ def draw() -> None:
     if conversation:
         chat.draw_head(conversation)
     if conversation is None:
-        if may_change():
-            with st.container(border=True):
-                start.draw_subjects()
-                composer.draw(None, begin=start.begin, has_player=False)
+        with st.container(key="ask_start"):
+            composer.draw(None, begin=start.begin, has_subjects=True)
         start.draw_list()
     elif conversation.about:
         left, right = st.columns(_COLUMNS, gap="medium")

@@ -73,6 +73,8 @@ def _draw_actions(shown: cards.ResultPage) -> None:
         chosen = tuple(sorted(state.chosen))
         st.markdown(f"**{t('library.chosen', n=len(chosen))}**", width="content")
         _draw_export(chosen)
+        if may_change():
+            _draw_ask(chosen)
         if len(chosen) == 2:
             words = t("library.compare")
             button(words, "library_compare", _compare, *chosen, icon="compare")
@@ -83,6 +85,13 @@ def _draw_actions(shown: cards.ResultPage) -> None:
             trash.ask_to_delete(chosen)
         none = t("library.choose_none")
         button(none, "library_none", _choose, (), icon="deselect", kind="tertiary")
+
+
+def _draw_ask(chosen: Sequence[str]) -> None:
+    """Draw the button that opens a conversation about the selected reports, without those that have no frames."""
+    ids = [entry.id for entry in services().jobs.library.entries(chosen) if entry.num_frames]
+    words, tip = t("library.ask", n=len(chosen)), None if ids else t("library.ask_without_frames")
+    button(words, "library_ask", page_state().ask_about, ids, icon="forum", disabled=not ids, help=tip)
 
 
 def _draw_export(chosen: Sequence[str]) -> None:

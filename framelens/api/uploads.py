@@ -1,8 +1,9 @@
 """Routes for resumable uploads with the open protocol tus 1.0 (core and creation), written straight to the disk.
 
 POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id, or
-subtitles for a video; POST to its `check` probes a video and deletes a file that is no video. If the metadata name
-another purpose, the upload is a file that is read once. Memory use doesn't depend on the size of a file or a request.
+subtitles for a video; POST to its `check` probes a video or decodes a picture, and deletes a file that is neither. If
+the metadata name another purpose, the upload is a file that is read once. Memory use doesn't depend on the size of a
+file or a request.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from framelens.api.gate import Gate
+from framelens.conversations.images import picture_of
 from framelens.core.errors import InputError
 from framelens.core.links import media_type
 from framelens.store.videos.upload_limits import UploadPurpose
@@ -34,6 +36,7 @@ _VERSION = "1.0.0"
 TUS_TYPE = "application/offset+octet-stream"
 """Type of a body with bytes of an upload."""
 _WRITE_BYTES = 2**20  # written at once
+_CHECKED_SIDE = 64  # pixels to which a picture is decoded that is only checked
 _MAX_DIGITS = 18  # of a size or an offset, which then fit into 64 bits
 
 
@@ -101,12 +104,14 @@ def _finish(videos: VideoRepository, audit: AuditLog, upload: Upload) -> None:
 
 
 async def _check(request: Request, services: Services, probes: CapacityLimiter) -> Response:
-    """Probe an uploaded video, and delete a file that is no video.
+    """Probe an uploaded video or decode a picture, and delete a file that is none.
 
     Each probe starts a process, so few run at a time; requests that wait for a probe hold no thread.
     """
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
-    if upload.purpose != "video":  # it is checked where it is read
+    if upload.purpose == "picture":
+        await to_thread.run_sync(_check_picture, services.videos, upload, limiter=probes)
+    if upload.purpose != "video":  # reports are checked where they are read
         return Response(status_code=204)
     if upload.is_complete:  # the request with its last bytes may not have finished it
         await run_in_threadpool(services.videos.finish, upload.id)
@@ -121,6 +126,12 @@ async def _check(request: Request, services: Services, probes: CapacityLimiter) 
         await run_in_threadpool(services.videos.drop_upload, path)
         raise
     return Response(status_code=204)
+
+
+def _check_picture(videos: VideoRepository, upload: Upload) -> None:
+    """Decode a small version of a picture; delete the upload and raise InputError if that fails."""
+    with videos.read_once(upload.id, "picture", keeps=True) as (name, file):
+        picture_of(name, file.read(), side=_CHECKED_SIDE, quality=_CHECKED_SIDE)
 
 
 async def _receive(request: Request, part: PartialUpload) -> None:

@@ -168,20 +168,18 @@ class Asking:
             subtitles=options.subtitles,
         )
 
-    def prepare_frames(self, path: Path, name: str, part: tuple[float, float | None] | None, language: Language) -> str:
-        """Return the id of the analysis with the frames of a video or part; a new analysis only chooses frames.
+    def prepare_frames(self, path: Path, name: str, language: Language) -> str:
+        """Return the id of the analysis with the frames of a video; a new analysis only chooses frames.
 
         Args:
             path: The video.
             name: Its name as shown to the user.
-            part: Start and end in seconds, an open end as None; None for the whole video.
             language: Language of a new analysis.
 
         Raises:
             AppError: The analysis can't be stored.
         """
-        clip = Selection(start_seconds=part[0], end_seconds=part[1]) if part else Selection()
-        return self._jobs.submit(self._frames_request(path, FrameOptions(language, clip=clip)), name=name)
+        return self._jobs.submit(self._frames_request(path, FrameOptions(language)), name=name)
 
     def ask(self, draft: AnswerDraft, cancel: threading.Event) -> Generator[AskEvent, None, None]:
         """Answer the current question of a conversation; see `framelens.conversations.converse`.

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from framelens.core.errors import InputError
 from framelens.services.container import Services
 from framelens.store.videos.upload_limits import UploadPurpose
+from tests.cards import draw_card, to_jpeg
 from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}
@@ -229,25 +230,33 @@ def _peak_bytes(pid: int) -> int:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
 
-@pytest.mark.parametrize("purpose", ["report", "picture"])
+@pytest.mark.parametrize(("purpose", "content"), [("report", b"abcd"), ("picture", to_jpeg(draw_card("red")))])
 def test_other_files_are_read_once_and_are_no_videos(
-    client: TestClient, services: Services, purpose: UploadPurpose
+    client: TestClient, services: Services, purpose: UploadPurpose, content: bytes
 ) -> None:
     url = create(client, 4, "a.bin", purpose)
     upload_id = url.rsplit("/", 1)[-1]
     with pytest.raises(InputError, match="upload_incomplete"), services.videos.read_once(upload_id, purpose):
         pass
-    url = create(client, 4, "a.bin", purpose)
+    url = create(client, len(content), "a.bin", purpose)
     upload_id = url.rsplit("/", 1)[-1]
-    send(client, url, 0, b"abcd")
+    send(client, url, 0, content)
     assert client.post(f"{url}/check").status_code == 204
-    assert client.head(url).headers["upload-offset"] == "4"
+    assert client.head(url).headers["upload-offset"] == str(len(content))
     with pytest.raises(InputError, match="video_unknown"):
         services.videos.path(upload_id)
     with services.videos.read_once(upload_id, purpose) as (name, file):
-        assert (name, file.read()) == ("a.bin", b"abcd")
+        assert (name, file.read()) == ("a.bin", content)
     assert client.head(url).status_code == 404
     assert not list((services.settings.data_dir / "videos").rglob(f"*{upload_id}*"))
+
+
+def test_file_that_is_no_picture_is_refused_by_its_check(client: TestClient) -> None:
+    url = create(client, 4, "notes.txt", "picture")
+    send(client, url, 0, b"abcd")
+    answer = client.post(f"{url}/check")
+    assert (answer.status_code, answer.json()["key"]) == (400, "image_unknown")
+    assert client.head(url).status_code == 404
 
 
 @pytest.mark.parametrize(("purpose", "key"), [("report", "upload_report_too_large"), ("picture", "image_too_large")])

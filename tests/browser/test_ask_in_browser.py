@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from framelens.i18n import t
-from tests.browser.conftest import App, Visit, choose_sample, press_sample, running, wait_until_still
-from tests.browser.test_analyse_in_browser import arrives, upload, video_of
+from framelens.services.container import SAMPLE
+from tests.browser.conftest import App, Visit, choose_sample, running, wait_until_still
+from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.llm.scripted import Server, serve
 from tests.thorough import first_of
 
@@ -79,19 +80,22 @@ def ask(page: Page, question: str) -> None:
     field.press("Enter")
 
 
-def open_videos(page: Page) -> None:
-    """Open the part of the Ask page with the uploader."""
-    videos = page.get_by_text("Another video, or a part of one")
-    wait_until_still(page, videos)
-    videos.click()
+def open_ask(page: Page, url: str) -> None:
+    """Open the Ask page when it is still."""
+    page.goto(url)
+    page.get_by_role("link", name="Ask").first.click()
+    wait_until_still(page, page.get_by_role("button", name="Add pictures or videos"))
+
+
+def added(page: Page) -> Locator:
+    """The input behind the button that adds files."""
+    return page.locator("input[type=file][accept*='image/*']")
 
 
 def test_answer_survives_clicks_reloads_and_tabs(ask_app: AskApp, visit: Visit) -> None:
     page = visit.page
-    page.goto(ask_app.app.url)
-    page.get_by_role("link", name="Ask").first.click()
-    open_videos(page)
-    press_sample(page)
+    open_ask(page, ask_app.app.url)
+    added(page).set_input_files(SAMPLE)
     expect(page.get_by_role("button", name="sample.mp4")).to_be_visible()
     ask(page, "Summarise the video.")
     expect(page.get_by_text("It begins with a title")).to_be_visible()
@@ -178,10 +182,8 @@ def test_pictures_belong_to_the_next_question(ask_app: AskApp, visit: Visit, tmp
     for number, file in enumerate(files):
         Image.new("RGB", (40, 40), (90 * number, 0, 0)).save(file)
     ask_app.going.set()
-    page.goto(ask_app.app.url)
-    page.get_by_role("link", name="Ask").first.click()
-    page.get_by_role("button", name="Pictures").wait_for()
-    page.locator("input[type=file][accept='image/*']").set_input_files(files[:2])
+    open_ask(page, ask_app.app.url)
+    added(page).set_input_files(files[:2])
     page.get_by_role("button", name="two.png").press("Enter")
     expect(page.get_by_role("button", name="two.png")).to_have_count(0)
     page.get_by_placeholder("Your question").evaluate(PASTE, base64.b64encode(files[2].read_bytes()).decode())
@@ -190,9 +192,9 @@ def test_pictures_belong_to_the_next_question(ask_app: AskApp, visit: Visit, tmp
     ask(page, "Which colours?")
     expect(page.get_by_text("Then hills")).to_be_visible()
     expect(page.get_by_role("button", name="one.png")).to_have_count(0)
-    page.get_by_role("button", name="Pictures").wait_for()
+    page.get_by_role("button", name="Add pictures").wait_for()
     page.set_viewport_size({"width": 390, "height": 844})
-    page.locator("input[type=file][accept='image/*']").set_input_files(files[1])
+    added(page).set_input_files(files[1])
     page.get_by_role("button", name="What do these images show?").press("Enter")
     expect(page.get_by_text("Then hills")).to_have_count(2)
     pictures = [sum(part["type"] == "image_url" for part in parts_of(body)) for body in ask_app.questions()]
@@ -207,31 +209,43 @@ def parts_of(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.thorough
-def test_file_that_is_no_picture_is_named(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
+def test_file_that_is_no_picture_is_refused_at_once(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
     page, file = visit.page, tmp_path / "notes.txt"
     file.write_text("no picture")
-    page.goto(ask_app.app.url)
-    page.get_by_role("link", name="Ask").first.click()
-    page.get_by_role("button", name="Pictures").wait_for()
-    page.locator("input[type=file][accept='image/*']").set_input_files(file)
-    page.get_by_role("button", name="notes.txt").wait_for()
-    ask(page, "What is it?")
+    ask_app.going.set()
+    choose_sample(page, ask_app.app.url)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    wait_until_still(page, page.get_by_role("button", name="Add pictures"))
+    added(page).set_input_files(file)
     expect(page.get_by_role("alert").filter(has_text="notes.txt is no image")).to_be_visible()
-    expect(page.get_by_placeholder("Your question")).to_have_value("What is it?")
+    expect(page.get_by_role("button", name="What do these images show?")).to_have_count(0)
 
 
-def test_videos_are_added_one_by_one_and_removed(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+def test_selected_reports_are_asked_about(ask_app: AskApp, visit: Visit) -> None:
     page = visit.page
-    page.goto(app.url)
-    page.get_by_role("link", name="Ask").first.click()
-    open_videos(page)
+    ask_app.going.set()
+    choose_sample(page, ask_app.app.url)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    expect(page.locator(".st-key-report_menu")).to_be_visible()
+    page.get_by_role("link", name="Library").first.click()
+    page.get_by_role("checkbox", name="Select: sample.mp4").check()
+    page.get_by_role("button", name="Ask this").click()
+    expect(page.get_by_role("button", name="sample.mp4 · Describe")).to_be_visible()
+    ask(page, "What does the title say?")
+    expect(page.get_by_text("Then hills")).to_be_visible()
+    expect(page.get_by_role("button", name="Open the report")).to_be_visible()
+
+
+def test_videos_are_added_one_by_one_and_removed(ask_app: AskApp, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page = visit.page
+    open_ask(page, ask_app.app.url)
     for name in ("one.mp4", "two.mp4", "one.mp4"):
         other = tmp_path / name
         other.write_bytes(clip.read_bytes())
-        upload(page, other)
+        added(page).set_input_files(other)
         chosen = page.get_by_test_id("stMain").get_by_role("button", name=re.compile(rf"{name}$"))
         expect(chosen).to_be_visible()
-        expect(page.locator("button.choose")).to_be_visible()  # for the next
+        expect(page.get_by_role("button", name="Add pictures or videos")).to_be_visible()  # for the next
         if name == "one.mp4":
             chosen.click()
             expect(chosen).to_have_count(0)

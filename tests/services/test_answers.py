@@ -64,7 +64,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def asked(services: Services, video: Path, question: str = "Which?") -> Conversation:
     """A question about frames that are still being chosen."""
-    job_id = services.asking.prepare_frames(video, "cards.mp4", None, "en")
+    job_id = services.asking.prepare_frames(video, "cards.mp4", "en")
     return started([job_id], "en").asked(question, AskSettings())
 
 

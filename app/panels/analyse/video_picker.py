@@ -3,7 +3,7 @@
 When all files have arrived and were probed, it reports the ids of the videos and why other files were refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,13 +22,14 @@ from framelens.services.subtitle_uploads import pair_uploads
 from framelens.video.inputs import Input, resolve
 from framelens.video.subtitles.discovery import SUBTITLE_SUFFIXES, files_beside
 
-_ACCEPT = ",".join(
+ACCEPT = ",".join(
     (
         *("video/*", "image/gif", ".mkv", ".mov", ".avi", ".mts", ".m2ts", ".ts", ".flv", ".wmv", ".mpg", ".mpeg"),
         *(".vob", ".ogv", ".3gp", ".mxf"),
         *SUBTITLE_SUFFIXES.split(", "),
     )
 )
+"""Kinds of files that a browser offers for a video: videos and subtitles."""
 _COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun
 _MOST_TRIED = 8  # videos of a folder, to find a video that can be shown; a probe takes a third of a second
 
@@ -172,9 +173,18 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
 
     def receive(ids: list[str], refused: list[str]) -> None:
         with page_state().catching_errors():
-            paired = pair_uploads(services().videos, ids)
-            alone = [t("ui.upload_subtitles_alone", name=name) for name in paired.alone]
-            on_uploaded(list(paired.video_ids), [*refused, *alone])
+            video_ids, alone = pair(ids)
+            on_uploaded(video_ids, [*refused, *alone])
 
     words = {word: t(f"ui.upload_{word}") for word in ("choose", "hint", "small")}
-    uploader.draw(uploader.Invitation("video", _ACCEPT, **words), key=key, on_uploaded=receive)
+    uploader.draw(uploader.Invitation("video", ACCEPT, **words), key=key, on_uploaded=receive)
+
+
+def pair(ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Put uploaded subtitles beside their videos; return the ids of the videos and a sentence on each subtitle alone.
+
+    Raises:
+        InputError: An upload is unknown, or a subtitle file is too large.
+    """
+    paired = pair_uploads(services().videos, ids)
+    return list(paired.video_ids), [t("ui.upload_subtitles_alone", name=name) for name in paired.alone]

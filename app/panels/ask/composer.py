@@ -1,4 +1,4 @@
-"""Field for the next question, with suggestions, what to look at, pictures and the settings."""
+"""Field for the next question, with suggestions, what it is about, pictures and further instructions."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from functools import partial
 import streamlit as st
 
 from app.components import uploader
-from app.components.controls import button, choose, removable, show_error, show_refusals
+from app.components.controls import button, removable, show_error, show_refusals
 from app.context import may_change, services
 from app.formatting import plain
-from app.panels.analyse import frame_options, missing_model
-from app.panels.ask import settings
-from app.panels.report import reanalysis
+from app.panels.analyse import frame_options, missing_model, video_picker
+from app.panels.ask import settings, start
 from app.state import page_state
-from framelens.conversations.conversation import MOST_QUESTION, Conversation, Look, LookKind
+from framelens.conversations.conversation import MOST_QUESTION, Conversation, Look
 from framelens.conversations.suggestions import suggested_questions
 from framelens.core.domain import Analysis
 from framelens.i18n import t
+from framelens.store.videos.upload_limits import UploadPurpose
 
 _AREA = "st-key-ask_composer"
 """CSS class that Streamlit gives the container with the key "ask_composer"."""
-_KINDS: tuple[LookKind, ...] = ("global", "local")
-"""The frames that are there, or others that lie closer together."""
 
 
 def draw(
@@ -31,8 +29,7 @@ def draw(
     *,
     begin: Callable[[], Conversation] | None = None,
     analysis: Analysis | None = None,
-    has_player: bool = True,
-    has_frames: bool = False,
+    has_subjects: bool = False,
 ) -> None:
     """Draw the field; it is disabled while there is no model, and while an answer is being written.
 
@@ -40,8 +37,7 @@ def draw(
         conversation: The conversation, or None if the first question begins it.
         begin: Returns the conversation that is begun.
         analysis: The report above the field, which suggests the first question.
-        has_player: Whether a range can be drawn in a player beside the field.
-        has_frames: Whether frames of the report can be chosen by hand.
+        has_subjects: Whether videos can be added to what the question is about; else a range of the video is shown.
     """
     if not may_change():
         return
@@ -55,28 +51,29 @@ def draw(
             missing_model.draw_short(now, key=f"{key}_model", primary=not analysis)  # the report has its own
         elif analysis and conversation is None:
             _draw_suggestions(analysis, key)
-        with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="ask_row"):
-            if conversation is None or conversation.about:
-                _draw_kind(key)
-            if analysis and has_frames:
-                reanalysis.draw_entry(analysis)
-            if has_player and (part := page_state().range):
-                words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
-                tip = t("ui.player_range_clear")
-                button(words, "ask_part", _clear_range, icon="close", help=tip)
-            settings.draw(conversation)
-            if now.kind == "ready":
-                _draw_pictures(key)
         begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
         what = key, conversation, begin
-        st.chat_input(
-            t("ask.page.question"),
-            key=f"{key}_question",
-            max_chars=MOST_QUESTION,
-            disabled=is_busy or now.kind != "ready",
-            on_submit=_submit,
-            args=what,
-        )
+        with st.container(horizontal=True, gap="xsmall", key="ask_about"):
+            if has_subjects:
+                start.draw_subjects()
+            elif part := page_state().range:
+                words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
+                button(words, "ask_part", _clear_range, icon="close", help=t("ui.player_range_clear"))
+            for upload_id, name in page_state().asked_pictures.get(key, {}).items():
+                removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
+        show_refusals(page_state().refused_pictures)
+        with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="ask_row"):
+            if now.kind == "ready":
+                _draw_add(key, has_subjects=has_subjects)
+            settings.draw(conversation)
+            st.chat_input(
+                t("ask.page.question"),
+                key=f"{key}_question",
+                max_chars=MOST_QUESTION,
+                disabled=is_busy or now.kind != "ready",
+                on_submit=_submit,
+                args=what,
+            )
         if now.kind == "ready" and page_state().asked_pictures.get(key):
             about = t("ask.page.about_images")
             button(about, f"{key}_about_images", _submit, *what, icon="send", kind="tertiary", disabled=is_busy)
@@ -97,33 +94,31 @@ def _clear_range() -> None:
     page_state().range_texts = ("", "")
 
 
-def _draw_pictures(key: str) -> None:
-    """Draw the button that adds pictures to the next question, and a button for each that takes it away."""
-    pictures = page_state().asked_pictures
+def _draw_add(key: str, *, has_subjects: bool) -> None:
+    """Draw the button that adds pictures to the next question, and videos to what it is about."""
 
     def add(ids: list[str], refused: list[str]) -> None:
-        with page_state().catching_errors("ask_error"):
-            found = {one: services().videos.upload(one).name for one in ids}
-            pictures[key] = pictures.get(key, {}) | found
-        page_state().refused_pictures = tuple(refused)
+        state, videos = page_state(), services().videos
+        with state.catching_errors("ask_error"):
+            uploads = [videos.upload(one) for one in ids]
+            pictures = {one.id: one.name for one in uploads if one.purpose == "picture"}
+            state.asked_pictures[key] = state.asked_pictures.get(key, {}) | pictures
+            added, alone = video_picker.pair([one.id for one in uploads if one.id not in pictures])
+            state.asked_videos = tuple(dict.fromkeys((*state.asked_videos, *added)))
+            refused = [*refused, *alone]
+        state.refused_pictures = tuple(refused)
 
-    invitation = uploader.Invitation("picture", "image/*", t("ask.page.add_pictures"), area=_AREA)
+    words = t("ask.page.add" if has_subjects else "ask.page.add_pictures")
+    accept = f"image/*,{video_picker.ACCEPT}" if has_subjects else "image/*"
+    purpose: UploadPurpose = "video" if has_subjects else "picture"
+    invitation = uploader.Invitation(purpose, accept, words, area=_AREA)
     uploader.draw(invitation, key=f"{key}_pictures", on_uploaded=add)
-    for upload_id, name in pictures.get(key, {}).items():
-        removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
-    show_refusals(page_state().refused_pictures)
 
 
 def _leave_out(key: str, upload_id: str) -> None:
     with page_state().catching_errors("ask_error"):
         page_state().asked_pictures[key].pop(upload_id, None)
         services().videos.drop_unread(upload_id)
-
-
-def _draw_kind(key: str) -> None:
-    """Draw what the answer may rest on; without a choice it follows from the question."""
-    kinds = {kind: t(f"ask.page.look_{kind}") for kind in _KINDS}
-    choose(t("ask.page.kind"), kinds, f"{key}_kind", st.pills, label_visibility="collapsed")
 
 
 def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Conversation]) -> None:
@@ -136,8 +131,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         question = given.strip() or (t("ask.page.about_images") if images else "")
         chosen, asked = settings.read(conversation), begin()
         start, end = state.range or (None, None)
-        look = Look(st.session_state.get(f"{key}_kind") or "auto", start, end)
-        asked = asked.asked(question, chosen, images=images, look=look)
+        asked = asked.asked(question, chosen, images=images, look=Look("auto", start, end))
         services().answers.start(asked)
         state.open_chat(asked.id)
     if state.ask_error:

@@ -226,8 +226,15 @@ class VideoRepository:
 
     @requires("analyst")
     @contextmanager
-    def read_once(self, upload_id: str, purpose: UploadPurpose) -> Iterator[tuple[str, BinaryIO]]:
+    def read_once(
+        self, upload_id: str, purpose: UploadPurpose, *, keeps: bool = False
+    ) -> Iterator[tuple[str, BinaryIO]]:
         """Open a complete upload that is for no video, yield its name and file, and delete it afterwards.
+
+        Args:
+            upload_id: The upload.
+            purpose: Its purpose.
+            keeps: Delete it only if the block raises: it will be read again.
 
         Raises:
             InputError: "upload_unknown" or "upload_incomplete".
@@ -241,7 +248,10 @@ class VideoRepository:
                 file = self._part(upload_id).open("rb")
             with file:
                 yield upload.name, file
-        finally:
+        except BaseException:
+            self.drop_unread(upload_id)
+            raise
+        if not keeps:
             self.drop_unread(upload_id)
 
     @requires("analyst")

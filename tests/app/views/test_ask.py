@@ -171,19 +171,18 @@ def test_answer_uses_kept_settings_and_last_instructions(asked: Ask, services: S
 
 
 @pytest.mark.slow
-def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, going: threading.Event) -> None:
+def test_question_is_about_the_chosen_reports(services: Services, job_id: str, going: threading.Event) -> None:
     page = shown()
-    (option,) = page.multiselect(key="ask_about").options
-    assert option.endswith(" · Describe")
-    page.multiselect(key="ask_about").set_value([job_id]).run()
-    page.button_group(key="ask_new_kind").set_value("local")
+    page.session_state["framelens"].ask_about([job_id])
+    page.run()
+    assert page.button(key=f"ask_leave_{job_id}").label == plain("cards.mp4 · Describe")
     page.chat_input[0].set_value("What does the sign say?").run()
     assert not page.exception
     conversation = over(services, page.query_params["chat"])
     assert conversation.about == (job_id,)
-    assert (conversation.last.look, conversation.last.answer[:3]) == (Look("local"), "Red")
+    assert (conversation.last.look, conversation.last.answer[:3]) == (Look(), "Red")
     page.button(key="ask_all").click().run()
-    assert page.multiselect(key="ask_about").value == []  # the next conversation may be about something else
+    assert f"ask_leave_{job_id}" not in {one.key for one in page.button}  # the next may be about something else
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def services(going: threading.Event, tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def job(services: Services, tmp_path: Path) -> str:
     video = write_card_video(tmp_path / "cards.mp4", ["red", "blue"])
-    return services.asking.prepare_frames(video, "cards.mp4", None, "en")
+    return services.asking.prepare_frames(video, "cards.mp4", "en")
 
 
 @pytest.mark.slow

@@ -11,12 +11,12 @@ import hashlib
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import openai
 
-from framelens.core.failures.refusals import refused_parameter
+from framelens.core.failures.refusals import SYSTEM_ROLE, refused_parameter
 from framelens.core.redaction import remember_secret
 from framelens.http_client.client import pooled_client, request_timeout
 from framelens.http_client.limits import response_limits
@@ -118,12 +118,43 @@ _refused: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
 def _without(options: Any, refused: Mapping[str, str]) -> Any:
     """Return a request without refused parameters."""
     body = options.json_data
-    if not (isinstance(body, Mapping) and refused.keys() & body.keys()):
+    if not (isinstance(body, Mapping) and refused.keys() & {*body, SYSTEM_ROLE}):
         return options
     renamed = {refused.get(name, name): value for name, value in body.items()}
-    return options.model_copy(
-        update={"json_data": {name: value for name, value in renamed.items() if name and refused.get(name) != ""}}
+    kept = {name: value for name, value in renamed.items() if name and refused.get(name) != ""}
+    if SYSTEM_ROLE in refused and "messages" in kept:
+        kept["messages"] = _alternating(kept["messages"])
+    return options.model_copy(update={"json_data": kept})
+
+
+def _alternating(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages as alternating turns of user and assistant; instructions are part of the user's turn."""
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        turn = {**message, "role": "user"} if message["role"] in ("system", "developer") else dict(message)
+        if turns and turns[-1]["role"] == turn["role"] and turn.keys() | turns[-1].keys() == {"role", "content"}:
+            turns[-1]["content"] = _joined(turns[-1]["content"], turn["content"])
+        else:
+            turns.append(turn)
+    return turns
+
+
+def _has_other_turns(body: Mapping[str, Any]) -> bool:
+    """Return whether a request has turns that don't alternate between user and assistant."""
+    messages = body.get("messages") or []
+    return _alternating(messages) != messages
+
+
+def _joined(content: Any, more: Any) -> Any:
+    """Return the contents of two messages as one: a text, or parts if one of them has parts."""
+    if isinstance(content, str) and isinstance(more, str):
+        return f"{content}\n\n{more}"
+    parts, rest = (
+        [{"type": "text", "text": one}] if isinstance(one, str) else list(one or ()) for one in (content, more)
     )
+    if parts and parts[-1].get("type") == "text":  # templates put nothing between two texts
+        parts[-1] = {**parts[-1], "text": f"{parts[-1]['text']}\n\n"}
+    return [*parts, *rest]
 
 
 class EngineClient(openai.AsyncOpenAI):
@@ -171,14 +202,15 @@ class EngineClient(openai.AsyncOpenAI):
         while True:
             sent = _without(options, refused)
             body = _whole_body(sent)
+            names = {*body, *([SYSTEM_ROLE] if _has_other_turns(body) else ())}
             try:
                 with response_limits(limits_of(sent.url, body, self._wait_seconds)):
                     return await peeked(await self._request_with_pictures(cast_to, sent, **form))
             except openai.APIError as error:
                 if isinstance(error, openai.APIStatusError):
-                    found = refused_parameter(error.status_code, error.response.text, body)
+                    found = refused_parameter(error.status_code, error.response.text, names)
                 else:
-                    found = refused_parameter(200, error.body, body)
+                    found = refused_parameter(200, error.body, names)
                 if found is None:
                     raise
                 name, instead = found

@@ -1,7 +1,8 @@
 """Events of a streamed answer, whatever its dialect, as OpenAI's client expects them.
 
 Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
-in a body that is no stream at all. All of these are raised as the client's own exception. An answer is complete with
+in a body that is no stream at all. All of these are raised as the client's own exception. Data that is no JSON and no
+refusal, such as the comment of another server that a gateway has wrapped, is skipped. An answer is complete with
 [DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream is one event;
 MiniMax repeats it after its pieces. The chunks are brought into one shape by `framelens.llm.chunks`.
 """
@@ -24,7 +25,8 @@ _MOST_BARE = 2**20
 """Bytes that are kept of a body that is no stream."""
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
-_KEEP_ALIVE = ("", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive")
+_KEEP_ALIVE = frozenset({"", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive"})
+_DONE = re.compile(r"\[DONE\]|DONE\Z", re.IGNORECASE)
 _FIRST_HALF = re.compile(r'(?<!\\)(\\u[dD][89abAB][0-9a-fA-F]{2})(?=")')
 _SECOND_HALF = re.compile(r'(?<=")(?=\\u[dD][c-fC-F][0-9a-fA-F]{2})')
 """Escapes of half a character at the end and at the beginning of a string."""
@@ -44,7 +46,7 @@ class _Lines(SSEDecoder):
     def decode(self, line: str) -> ServerSentEvent | None:
         """Add a line, and return the event that it ends."""
         ended = None
-        if line.startswith("data:") and self._data and read_json("\n".join(self._data)) is not None:
+        if line.startswith("data:") and self._data and not _is_cut("\n".join(self._data)):
             ended = super().decode("")
         if line.startswith("error:"):
             self._event, line = "error", line.replace("error", "data", 1)
@@ -59,7 +61,7 @@ class EventDecoder:
     def __init__(self) -> None:
         self._bare = b""
         self._has_events = self._has_ended = self._has_reason = self._has_choices = False
-        self._foreign = ""  # the first event of another API
+        self._foreign = ""  # the first event that is no part of an answer, such as another API's
         self._pieces: list[str] = []
         self._half = ""  # the escape of half a character, whose other half is in the next event
 
@@ -77,19 +79,19 @@ class EventDecoder:
         async for event in _Lines().aiter_bytes(self._noted(iterator)):
             self._has_events = True
             said = event.data.strip().strip('"')
-            if said.upper().startswith("[DONE]"):
+            if _DONE.match(said):
+                self._check_choices()
                 if not self._has_reason:
                     yield _ending("stop")
                 yield ServerSentEvent(data="[DONE]")
                 return
-            if said.lower() in _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
+            if {said.lower(), event.event} & _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
                 continue
             data = self._checked(event.event, self._joined(event.data))
             if data and "choices" not in data and data.get("type") not in _KEEP_ALIVE:
                 self._foreign = self._foreign or event.data
             yield _event(self._unrepeated(normal_chunk(data), data))
-        if self._foreign and not self._has_choices:
-            raise ValueError(said_in(self._foreign))
+        self._check_choices()
         if not self._has_events:
             for event in self._bare_events():
                 yield event
@@ -116,22 +118,29 @@ class EventDecoder:
         return data
 
     def _checked(self, kind: str | None, sent: str) -> dict[str, Any]:
-        """Return the JSON of an event; raise if it is a refusal or no JSON."""
+        """Return the JSON of an event, empty if it is none; raise for a refusal, or a damaged piece of an answer."""
         data = read_json(sent)
-        if kind == "error" or is_refusal(data) or not isinstance(data, dict):
-            opening, closing = _BROKEN_ERROR
-            bare = sent.removeprefix(opening).removesuffix(closing)
-            is_garbage = data is None and kind != "error" and bare == sent
-            if is_garbage and not match_refusal(said_in(bare), is_faulty=False)[0]:
-                raise ValueError(said_in(bare))
-            raise _refusal(bare if data is None else data)
-        choices = data.get("choices")
-        self._has_choices = self._has_choices or "choices" in data
-        if "choices" not in data and match_refusal(said_in(sent), is_faulty=False)[0]:
-            raise _refusal(data)  # under keys that aren't known
-        for choice in choices if isinstance(choices, list) else ():
-            self._has_reason = self._has_reason or bool(isinstance(choice, dict) and finish_reason(choice))
+        opening, closing = _BROKEN_ERROR
+        if kind == "error" or is_refusal(data) or (data is None and sent.startswith(opening)):
+            raise _refusal(sent.removeprefix(opening).removesuffix(closing) if data is None else data)
+        if isinstance(data, dict) and "choices" in data:
+            self._has_choices, choices = True, data["choices"]
+            for choice in choices if isinstance(choices, list) else ():
+                self._has_reason = self._has_reason or bool(isinstance(choice, dict) and finish_reason(choice))
+            return data
+        if match_refusal(said_in(sent), is_faulty=False)[0]:
+            raise _refusal(sent if data is None else data)  # under keys that aren't known
+        if _is_cut(sent):
+            raise ValueError(said_in(sent))
+        if not isinstance(data, dict):
+            self._foreign = self._foreign or sent
+            return {}
         return data
+
+    def _check_choices(self) -> None:
+        """Raise ValueError after a stream that had events, but no part of an answer."""
+        if self._foreign and not self._has_choices:
+            raise ValueError(said_in(self._foreign))
 
     def _unrepeated(self, chunk: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Return a chunk without the text of earlier chunks, if it has a whole message in place of a piece."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 from PIL import Image
 
 from framelens.core.domain import FrameFacts, Keyframe, Notice
@@ -83,16 +83,20 @@ class VisionProbe:
 def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> VisionProbe:
     """Request one token twice, with and without two plain images, and compare the engine's token counts.
 
+    Both have a system message, like all requests: what the client learns from its refusal counts for the requests that
+    are sent at the same time afterwards.
+
     Raises:
         AppError: The engine fails otherwise than by refusing images.
         Cancelled: `cancel` was set.
     """
     words: list[str | dict[str, object]] = [{"type": "text", "text": "Which colours?"}]
     pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
-    short = chat.bind(max_tokens=1)
-    without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
+    short, system = chat.bind(max_tokens=1), SystemMessage("Name colours.")
+    without = ask(short, [system, HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
     try:
-        with_two = ask(short, [HumanMessage(content=pictures + words)], cancel=cancel).usage  # type: ignore[arg-type]
+        sent = [system, HumanMessage(content=pictures + words)]
+        with_two = ask(short, sent, cancel=cancel).usage  # type: ignore[arg-type]
     except TooManyPictures:  # one image at a time is enough
         return VisionProbe(True)
     except PicturesRefused as refused:

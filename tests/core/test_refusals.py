@@ -16,7 +16,9 @@ from framelens.core.errors import (
     RequestTooLarge,
     TooManyPictures,
 )
+from framelens.core.failures.refusal_wordings import refuses_roles
 from framelens.core.failures.refusals import (
+    SYSTEM_ROLE,
     is_refusal,
     may_be_dying,
     read_json,
@@ -104,6 +106,37 @@ def test_other_refusals_are_only_quoted(words: str) -> None:
     ours = refused(400, {}, json.dumps({"error": {"message": words}}), model="m")
     assert type(ours) in (EngineError, FormatRefused)
     assert (ours.key, ours.values["reason"]) == ("engine_refused", words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "System role not supported",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "Only user and assistant roles are supported!",
+        'messages: roles must alternate between "user" and "assistant", but found multiple "user" roles in a row',
+        "This model doesn't support system messages.",
+        "Developer instruction is not enabled for models/gemma-3-27b-it",
+        "unknown variant `system`, expected `user` or `assistant`",
+        "messages.0.role: Input should be 'user' or 'assistant'",
+        "A conversation must start with a user message.",
+        "the model does not support successive user messages",
+        "role 参数非法",
+        "当前模型不支持 system 角色",
+        "消息角色必须交替出现",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 422, 500])
+def test_refused_roles_are_known(status: int, words: str) -> None:
+    body = json.dumps({"error": {"message": words}}, ensure_ascii=False)
+    assert refused_parameter(status, body, {"messages", SYSTEM_ROLE}) == (SYSTEM_ROLE, "")
+    assert refused_parameter(status, body, {"messages"}) is None
+
+
+def test_no_other_refusal_is_about_roles() -> None:
+    assert [words for rows in WORDINGS.values() for _, words, _ in rows if refuses_roles(words)] == []
+    assert refused_parameter(500, "", {SYSTEM_ROLE}) == (SYSTEM_ROLE, "")
+    assert refused_parameter(500, "out of memory", {SYSTEM_ROLE}) is None
 
 
 @pytest.mark.parametrize(

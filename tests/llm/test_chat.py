@@ -12,7 +12,7 @@ import tiktoken
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.globals import set_llm_cache
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -96,6 +96,35 @@ def test_refused_parameters_are_replaced_and_remembered() -> None:
     assert second["temperature"] == 0.0 and "temperature" not in third
     assert fourth == third
     assert "max_tokens" in others[0]  # another model of the same address
+
+
+def alternating(body: dict[str, Any]) -> Iterator[str]:
+    """Refuse turns other than those of a user and an assistant, as Gemma's template does."""
+    if [one["role"] for one in body["messages"]] != ["user", "assistant", "user"][-len(body["messages"]) :]:
+        raise Refuse(400, "Conversation roles must alternate user/assistant/user/assistant/...")
+    yield "red"
+
+
+def test_instructions_move_into_the_user_s_turn_once_refused() -> None:
+    shown = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}, {"type": "text", "text": "What?"}]
+    talk = [SystemMessage("Be brief."), HumanMessage("One?"), AIMessage("1"), HumanMessage("Two?"), HumanMessage("2?")]
+    with serve(alternating) as server:
+        chat = chat_of(server)
+        assert ask(chat, [SystemMessage("Be brief."), HumanMessage(shown)]).text == "red"  # type: ignore[arg-type]
+        assert ask(chat, talk).text == "red"
+    _, first, second = (request["messages"] for request in server.requests)
+    assert first == [{"role": "user", "content": [{"type": "text", "text": "Be brief.\n\n"}, *shown]}]
+    assert [turn["content"] for turn in second] == ["Be brief.\n\nOne?", "1", "Two?\n\n2?"]
+
+
+def test_roles_refused_again_are_an_error() -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        raise Refuse(500, "System role not supported")
+        yield ""
+
+    with serve(behave) as server, pytest.raises(EngineError):
+        ask(chat_of(server), [SystemMessage("Be brief."), HumanMessage("What?")])
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("form", ["event", "body"])

@@ -422,6 +422,18 @@ def raw(data: object) -> str:
 
 RED, STOP, DONE = event(delta={"content": "red"}), event(delta={}, finish_reason="stop"), "data: [DONE]\n\n"
 THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+COMMENTS = (
+    ": keepalive",
+    ": OPENROUTER PROCESSING",
+    "ping - 12:00:01",
+    "",
+    "event: ping",
+    "retry: 3000",
+    "[]",
+    "7",
+    "true",
+)
+"""Lines that gateways put into a stream as data."""
 CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "json_tool_call", "arguments": "red"}}
 
 
@@ -433,6 +445,10 @@ CALLED = {"index": 0, "id": "1", "type": "function", "function": {"name": "json_
         ((RED + STOP + DONE).replace("data: ", "data:"), ""),
         (": keep alive\n\n" + RED + ": ping\n\n" + raw("null") + raw("ping") + raw({}) + STOP + DONE, ""),
         (RED + "data: [done] \n\n", ""),
+        (RED + "data: DONE\n\n", ""),
+        *((raw(comment) + RED + raw(comment) + STOP + DONE, "") for comment in COMMENTS),
+        (RED + "data: : keepalive\n" + STOP + DONE, ""),
+        (RED + 'event: ping\ndata: {"message": "still working"}\n\n' + STOP + DONE, ""),
         ((RED + STOP + DONE).replace("\n\n", "\n"), ""),
         (event(delta="red") + STOP + DONE, ""),
         (RED + 'data: "[DONE]"\n\n', ""),
@@ -517,6 +533,18 @@ def test_stream_of_another_api_is_no_broken_answer(sent: str) -> None:
     with serve(streaming(raw({"type": "ping"}))) as server, pytest.raises(EngineError) as raised:
         all_of(chat_of(server))
     assert raised.value.key == "engine_broke_off"
+
+
+@pytest.mark.parametrize("ending", ["", DONE])
+def test_stream_of_comments_alone_is_quoted(ending: str) -> None:
+    with serve(streaming(raw(": keepalive") * 3 + ending)) as server, pytest.raises(EngineError) as raised:
+        all_of(chat_of(server))
+    assert (raised.value.key, raised.value.values["reason"]) == ("engine_garbage", ": keepalive")
+
+
+def test_damaged_piece_of_an_answer_is_no_comment() -> None:
+    with serve(streaming(RED, 'data: {"choices": [{"delta": {"cont\n\n', STOP)) as server, pytest.raises(EngineError):
+        all_of(chat_of(server))
 
 
 def test_words_of_a_failure_are_not_an_answer_that_broke_off() -> None:

@@ -326,6 +326,27 @@ _REFUSES_BEFORE = (
 _INSTEAD = re.compile(
     r"\buse\W{1,3}(?:the )?\W?(max_?completion_?tokens)|(?:改用|使用)\W{0,3}(max_?completion_?tokens)", re.I
 )
+_SYSTEM = (
+    r"(?:(?:(?<![a-z])(?:system|developer)(?![a-z])|系统)(?:\W{0,3}(?:prompt|message|instruction|turn|field|消息|提示)"
+    r"|.{0,12}?(?:role|角色))|(?<![a-z])(?:role|角色).{0,30}?(?<![a-z])system(?![a-z]))"
+)
+_NOT = (
+    r"(?:\bnot\b|n['’]t\b|\bcannot\b|\bno longer\b|\bun(?:supported|known|expected|recogni[sz]ed)\b"
+    r"|\b(?:in(?:valid|correct)|illegal|disallowed|forbidden|disabled)\b|[不非无]|错误)"
+)
+_ROLES = re.compile(
+    rf"{_SYSTEM}.{{0,60}}?{_NOT}|{_NOT}.{{0,40}}?{_SYSTEM}"
+    r"|\buser\W{1,6}(?:(?:and|or)\W{1,3})?assistant\b|用户.{0,2}?[和与或/、].{0,2}?助手"
+    r"|\balternat.{0,60}?\b(?:roles?|user|assistant)\b|\b(?:roles?|user|assistant)\b.{0,60}?\balternat|角色.{0,20}?交替"
+    r"|\b(?:successive|consecutive)\b.{0,30}?\b(?:user|assistant|roles?|messages)\b"
+    r"|\b(?:user|assistant)\W{0,3}(?:roles?|messages?|turns?) in a row"
+    r"|(?:\b(?:start|begin|first)\w*|首条|第一条).{0,40}?(?:\buser\b|用户)"
+    r"|\b(?:valid|only\W{1,3}user\W{1,3})(?: message)? ?roles?\b"
+    r"|(?<![a-z])(?:role(?![a-z])|角色).{0,60}?(?:\b(?:must|should|can only|has to) be\b.{0,12}?\buser\b"
+    r"|不能|不?合法|非法|无效|只能|必须|[仅只]支持)",
+    re.IGNORECASE,
+)
+"""Words that refuse the system role, or turns of a conversation that don't alternate."""
 
 
 @cache
@@ -348,6 +369,15 @@ def match_refusal(said: str, *, is_faulty: bool, is_hurried: bool = False) -> tu
         limit = match.groupdict().get("limit")
         return _BROAD.get(meaning, meaning), int(limit) if limit else None
     return None, None
+
+
+def refuses_roles(said: str) -> bool:
+    """Return whether the words refuse the roles of a request's messages.
+
+    >>> refuses_roles("System role not supported")
+    True
+    """
+    return bool(_ROLES.search(said))
 
 
 def share_allowed(said: str) -> float | None:

@@ -18,9 +18,17 @@ from html import unescape
 from framelens.core import errors
 from framelens.core.codec import valid_escapes
 from framelens.core.failures.failure_patterns import match_failure
-from framelens.core.failures.refusal_wordings import Meaning, match_parameter, match_refusal, share_allowed
+from framelens.core.failures.refusal_wordings import (
+    Meaning,
+    match_parameter,
+    match_refusal,
+    refuses_roles,
+    share_allowed,
+)
 from framelens.core.redaction import redact
 
+SYSTEM_ROLE = "system role"
+"""Name of the system role among the parameters of a request."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FAULTY = (400, 404, 413, 422, 501)
 """Statuses that put the fault on the request."""
@@ -122,9 +130,14 @@ def refused_parameter(status: int, body: object, sent: Collection[str]) -> tuple
     Args:
         status: HTTP status.
         body: Text of the answer, or what the client has read of an event.
-        sent: Names of the request's parameters.
+        sent: Names of the request's parameters; with SYSTEM_ROLE if its messages have other turns than those of a user
+            and an assistant. That may be what an engine fails on that says nothing.
     """
     refusal = _Refusal(status, _body(body) if isinstance(body, str) else body)
+    if SYSTEM_ROLE in sent and refusal.meant_status in (200, 500, *_FAULTY):
+        is_mute = refusal.meant_status == 500 and not refusal.said
+        if is_mute or refuses_roles(refusal.searched):
+            return SYSTEM_ROLE, ""
     return match_parameter(refusal.searched, sent) if refusal.meant_status in (200, *_FAULTY) else None
 
 

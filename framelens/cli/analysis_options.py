@@ -6,7 +6,7 @@ from pathlib import Path
 from framelens import config
 from framelens.analysis.planning.frame_budget import FIT, parse_frames
 from framelens.analysis.prompts.templates import Templates, built_in
-from framelens.cli.common import add_selection_options, add_speakers_option, parse_selection, use_language
+from framelens.cli.common import add_selection_options, add_speakers_option, parse_selection, split_list, use_language
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, language, t
@@ -24,12 +24,18 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--question", default="", help=t("cli.question"))
     add_speakers_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--model", help=t("cli.model"))
-    parser.add_argument("--base-url", help=t("cli.base_url"))
+    add_engine_options(parser)
+    parser.set_defaults(stopped="cancelled")  # finished parts are kept
     parser.add_argument("--no-model", action="store_true", help=t("cli.no_model"))
     parser.add_argument("--yes", action="store_true", help=t("cli.yes"))
     parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", most=_MOST_JOBS))
     parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the model and the engine, which `load_settings` reads."""
+    parser.add_argument("--model", help=t("cli.model"))
+    parser.add_argument("--base-url", type=split_list, metavar="URL", help=t("cli.base_url"))
 
 
 def job_count(text: str) -> int:
@@ -50,7 +56,7 @@ def load_settings(given: argparse.Namespace) -> config.Settings:
     Raises:
         ConfigError: A setting is not valid.
     """
-    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
+    settings = with_named(config.load(), model=given.model or "", base_url=" ".join(given.base_url or ()))
     use_language(given, settings)
     return settings
 

@@ -99,6 +99,11 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def split_list(text: str) -> tuple[str, ...]:
+    """Return the words of a list with commas or blanks between them."""
+    return tuple(text.replace(",", " ").split())
+
+
 def add_subtitles_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that names the subtitles of a video."""
     parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))

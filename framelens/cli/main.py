@@ -48,6 +48,15 @@ _COMMANDS = {
     "man": "cli.man_command",
 }
 """Help keys of the commands. The module framelens.cli.commands.NAME has `add_arguments` and `run`."""
+_GROUPS = {
+    "watch": ("analyse", "ask", "keyframes", "clip", "transcript"),
+    "reports": ("library", "export", "speakers"),
+    "many": ("batch", "watch", "cluster"),
+    "models": ("models", "download", "serve", "speech"),
+    "doors": ("app", "mcp", "users", "keys", "audit", "backup", "restore"),
+    "system": ("doctor", "plugins", "completion", "man"),
+}
+"""The groups of commands in the help, those of the built-in plugins among them."""
 _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
@@ -87,7 +96,7 @@ def interrupted() -> int:
     Called for an interrupt that arrives before the command can handle interrupts.
     """
     with in_language(_wanted_language(sys.argv[1:])):
-        return _fail(Cancelled())
+        return _fail(Cancelled("stopped"))
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -111,10 +120,8 @@ def _run(argv: Sequence[str] | None) -> int:
         running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
         try:
             return int(given.command(given))
-        except KeyboardInterrupt:
-            return _fail(Cancelled())
-        except Cancelled as error:
-            return _fail(error)
+        except (KeyboardInterrupt, Cancelled):
+            return _fail(Cancelled(given.stopped))
         except AppError as error:
             log.warning("%s failed: %s", given.name, error)
             return _fail(error)
@@ -158,8 +165,10 @@ def build_parser(*, only: str | None = None) -> Parser:
     """
     parser = Parser("framelens", description=t("cli.description"), epilog=f"{t('cli.codes')}\n{t('cli.exit_codes')}")
     parser.passes_unknown = only == _FORWARDS_ARGUMENTS
+    parser.set_defaults(stopped="stopped")
     parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
     parser.add_argument("--language", choices=i18n.LANGUAGES, default=argparse.SUPPRESS, help=t("cli.language"))
+    parser.command_groups, parser.examples = _GROUPS, t("cli.examples.framelens")
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
     known = {name: f"framelens.cli.commands.{name}" for name in _COMMANDS}
     of_core = (*known, *chain(*_ALIASES.values()))
@@ -171,9 +180,9 @@ def build_parser(*, only: str | None = None) -> Parser:
             known[name], owners[name] = place, plugin
     for name, place in known.items():
         aliases = _ALIASES.get(name, ())
-        command = commands.add_parser(
-            name, aliases=aliases, help=label(_COMMANDS.get(name, f"cli.{name}_command"), name)
-        )
+        purpose = label(_COMMANDS.get(name, f"cli.{name}_command"), name)
+        command = commands.add_parser(name, aliases=aliases, help=purpose, description=purpose)
+        command.examples = label(f"cli.examples.{name}", "")
         will_run = only in (name, *aliases)
         if only is None or will_run:
             if name in owners:

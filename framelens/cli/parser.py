@@ -4,10 +4,11 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
@@ -32,6 +33,23 @@ SHORT = {
     "--version": "-V",
 }
 """Short options: the same letter has the same meaning in every command."""
+_GROUPS = {
+    "frames": ("--strategy", "--every", "--at", "--start", "--end", "--overview"),
+    "speech": ("--subtitles", "--speakers", "--burn-subtitles"),
+    "report": ("--all-findings", "--all-chapters", "--all-intervals", "--report", "--margin", "--chapters"),
+    "answer": (
+        *("--look", "--temperature", "--top-p", "--max-tokens", "--context-tokens", "--repetition-penalty", "--seed"),
+        *("--search-frames", "--search-seconds", "--system-prompt"),
+    ),
+    "conversations": ("--edit", "--search", "--export", "--rename", "--delete"),
+    "engine": (
+        *("--base-url", "--device", "--engine", "--force-type", "--tools", "--vllm-config", "--hub", "--mirror"),
+        *("--allow-pickle", "--tensor-parallel", "--copies", "--network", "--hosts"),
+    ),
+    "run": ("--plan", "--show-prompt", "--skip-done", "--anew", "--jobs", "--ray", "--stop"),
+    "output": ("--appendix", "--overwrite", "--no-conversations", "--json-file"),
+}
+"""The groups of options in the long help; the short help leaves them out."""
 _OURS = "cli.argparse."
 _TO_A_FILE = "analyse"
 """The suggested command if a file is in the place of a command."""
@@ -54,21 +72,75 @@ class Parser(argparse.ArgumentParser):
         is_intermixed: Options may stand between arguments that can be left out.
         passes_unknown: Unknown arguments are returned, for another program, and not refused.
         option_of_words: The option to suggest for a word without an option, in a command that takes no such words.
+        examples: Lines of the help that show how the command is used.
+        command_groups: Names of subcommands by the key of their group's heading; others are in the last group.
     """
 
     is_intermixed = False
     passes_unknown = False
     option_of_words = ""
+    examples = ""
+    command_groups: Mapping[str, Sequence[str]] = MappingProxyType({})
 
     def __init__(self, *args: Any, **options: Any) -> None:
         _translate_argparse()
-        super().__init__(*args, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
+        super().__init__(*args, **{"formatter_class": _Formatter, "allow_abbrev": False, "add_help": False, **options})
+        self._named_groups: dict[str, argparse._ArgumentGroup] = {}
+        self.register("action", None, _Store)
+        self.register("action", "store", _Store)
+        self.add_argument("-h", "--help", action=_Help, help=vars(argparse)["_"]("show this help message and exit"))
         self.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=t("cli.verbose"))
 
     def add_argument(self, *names: str, **options: Any) -> argparse.Action:
-        """Add an argument, with its short option if SHORT has one."""
+        """Add an argument to its group, with its short option if SHORT has one."""
         short = [SHORT[name] for name in names if name in SHORT]
-        return super().add_argument(*short, *names, **options)
+        key = next((key for key, members in _GROUPS.items() if names[0] in members), "")
+        if not key:
+            return super().add_argument(*short, *names, **options)
+        if key not in self._named_groups:
+            self._named_groups[key] = self.add_argument_group(t(f"cli.group.{key}"))
+        return self._named_groups[key].add_argument(*short, *names, **options)
+
+    def print_short_help(self) -> None:
+        """Print the help without the options of named groups."""
+        self._print_message(self.format_help(is_short=True), sys.stdout)
+
+    def format_help(self, *, is_short: bool = False) -> str:
+        """Return the help: purpose, examples, arguments and options."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._usage_actions(), ())
+        formatter.add_text(self.description)
+        if self.examples:
+            formatter.start_section(t("cli.group.examples"))
+            formatter.add_text(self.examples)
+            formatter.end_section()
+        named = self._named_groups.values()
+        for group in (*(group for group in self._action_groups if group not in named), *(() if is_short else named)):
+            for title, actions in self._sections(group):
+                formatter.start_section(title)
+                formatter.add_arguments(actions)
+                formatter.end_section()
+        formatter.add_text(t("cli.all_options", command=self.prog) if is_short and named else self.epilog)
+        return formatter.format_help()
+
+    def _usage_actions(self) -> list[argparse.Action]:
+        """Return what the usage of the help names: what must be given, and one word for all options."""
+        needed = [action for action in self._actions if action.required or not action.option_strings]
+        options = argparse.Action([], "options", nargs="*", metavar=t("cli.option"))
+        return [next(action for action in self._actions if isinstance(action, _Help)), options, *needed]
+
+    def _sections(self, group: argparse._ArgumentGroup) -> Iterator[tuple[str, Sequence[argparse.Action]]]:
+        """Yield the heading and arguments of a group, or of each group of commands."""
+        if not (group is self._positionals and self.command_groups):
+            yield group.title or "", group._group_actions
+            return
+        (commands,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        known = {action.dest: action for action in commands._choices_actions}
+        for key, names in self.command_groups.items():
+            if members := [known.pop(name) for name in names if name in known]:
+                yield t(f"cli.group.{key}"), members
+        if known:
+            yield t("cli.group.others"), [*known.values()]
 
     @property
     def commands(self) -> dict[str, "Parser"]:
@@ -229,6 +301,27 @@ def _translate_argparse() -> None:
         return translated(one if number == 1 else many)
 
     vars(argparse).update(_=translated, ngettext=plural)
+
+
+class _Help(argparse._HelpAction):
+    """Action that prints the short help for -h, and the long help for --help."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> NoReturn:
+        if option_string == "-h":
+            parser.print_short_help()
+            parser.exit()
+        super().__call__(parser, namespace, values, option_string)
+        raise AssertionError  # the base class has ended the program
+
+
+class _Store(argparse._StoreAction):
+    """Action of an option with a value: a list continues where the option is repeated, another value is replaced."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        earlier = getattr(namespace, self.dest, None)
+        if self.nargs is None and isinstance(values, tuple) and isinstance(earlier, tuple):
+            values = tuple(dict.fromkeys((*earlier, *values)))
+        setattr(namespace, self.dest, values)
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -133,7 +133,7 @@ def file_output(given: argparse.Namespace, path: Path, asked: str | None, inputs
     """Return the output of a single report as a file, in the requested format or the format of its ending.
 
     Raises:
-        ConfigError: The file is an input, exists, or has the ending of another format.
+        ConfigError: The file is an input, exists, or has the ending of another format, or the format can't be written.
     """
     check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
     return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
@@ -215,7 +215,7 @@ def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
 
 def _format_for(name: str, asked: str | None) -> str:
     """Return the format of a report file; if the name has an ending, it must be the ending of the format."""
-    from framelens.reports.formats import FORMATS, format_of
+    from framelens.reports.formats import FORMATS, format_of, usable_format
 
     found = format_of(name)
     if asked is None and found is None and Path(name).suffix:
@@ -223,4 +223,4 @@ def _format_for(name: str, asked: str | None) -> str:
         raise ConfigError("output_ending", option="--output", given=name, allowed=known)
     if asked and Path(name).suffix:
         check_ending("--output", Path(name), [Path(f"x{FORMATS[asked].suffix}").suffix])
-    return asked or found or "markdown"
+    return usable_format(asked or found or "markdown")

@@ -167,7 +167,7 @@ class StorageError(AppError):
 
 
 class Cancelled(AppError):
-    """A stop by the user."""
+    """A stop by the user. The message "cancelled" promises that finished work is kept, "stopped" nothing."""
 
     exit_code = 130
 

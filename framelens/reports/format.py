@@ -32,6 +32,10 @@ def _always(_: Analysis) -> bool:
     return True
 
 
+def _possible() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class ReportFormat:
     """A format in which a report can be written.
@@ -45,6 +49,7 @@ class ReportFormat:
         beside: Returns the files that the report refers to by name, for a document with or without its appendix.
         fits: Returns whether the report would have any content.
         has_appendix: Whether it is a document, which can have an appendix with the full record.
+        check: Raises a ConfigError if the format can't be written here, such as for want of a package.
     """
 
     suffix: str
@@ -54,6 +59,7 @@ class ReportFormat:
     beside: Callable[..., Sequence[ReportFile]] = _no_files
     fits: Callable[[Analysis], bool] = _always
     has_appendix: bool = False
+    check: Callable[[], None] = _possible
 
     def __post_init__(self) -> None:
         """Check the types of the fields, since the author of a plugin may not use a type checker."""

@@ -5,12 +5,13 @@ report can be imported on another machine; every other format can be generated f
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from framelens import registry
 from framelens.core.domain import Analysis, Language
-from framelens.core.errors import InputError
+from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import name_key, numbered, safe_stem, single_line
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
@@ -83,7 +84,8 @@ def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
             continue
         suffixes.add(form.suffix)
         write, beside = registry.guarded(plugin, form.write, bytes), registry.guarded(plugin, form.beside)
-        yield name, replace(form, write=write, beside=beside, fits=_without_failures(plugin, name, form.fits))
+        fits, check = _without_failures(plugin, name, form.fits), registry.guarded(plugin, form.check)
+        yield name, replace(form, write=write, beside=beside, fits=fits, check=check)
 
 
 def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
@@ -136,6 +138,39 @@ def format_named(text: str) -> str:
     """Return the format that a user names, also by its suffix or in capital letters; else `text`."""
     name = text.strip().lower()
     return name if name in FORMATS else format_of(f".{name.removeprefix('.')}") or text
+
+
+def usable_format(text: str) -> str:
+    """Return the format that a user names, like `format_named`.
+
+    Raises:
+        ConfigError: The format can't be written here, such as for want of a package.
+    """
+    name = format_named(text)
+    if name in FORMATS:
+        FORMATS[name].check()
+    return name
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Return the formats named in a text, with commas between them; "all" names every format that can be written here.
+
+    Raises:
+        ConfigError: A format is unknown, or can't be written here.
+    """
+    if text == ALL:
+        return tuple(_usable())
+    names = tuple(dict.fromkeys(usable_format(name) for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise ConfigError("formats_unknown", given=", ".join(unknown) or text, known=", ".join((*FORMATS, ALL)))
+    return names
+
+
+def _usable() -> Iterator[str]:
+    for name in FORMATS:
+        with suppress(ConfigError):
+            yield usable_format(name)
 
 
 def files_of(

@@ -350,7 +350,7 @@ def test_interrupt_before_the_command_runs_is_a_sentence(
 
     monkeypatch.setattr(main, "build_parser", interrupted)
     assert main.main(["keyframes", "x"]) == 130
-    assert capsys.readouterr().err == catalogue("zh")["error.cancelled"] + "\n"
+    assert capsys.readouterr().err == catalogue("zh")["error.stopped"] + "\n"
 
 
 def test_failure_before_the_log_is_open_is_logged(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from framelens.cli.commands import export
 from framelens.cli.main import build_parser, main
 from framelens.cli.parser import SHORT, Parser
+from framelens.core.domain import Language
+from framelens.core.errors import ConfigError
+from framelens.i18n import in_language
+from framelens.reports.formats import FORMATS, parse_formats
 from tests.core.test_vllm_arguments import needs_vllm
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -248,4 +254,82 @@ def test_a_choice_of_numbers_is_checked() -> None:
 def test_format_is_known_by_its_suffix_and_in_capitals(typed: str, name: str) -> None:
     given = build_parser(only="analyse").parse_args(["analyse", "x", "--format", typed])
     assert given.format == name
-    assert export.formats(f"{typed},html") == [name, "html"]
+    assert parse_formats(f"{typed},html") == (name, "html")
+
+
+def test_a_list_continues_where_its_option_is_repeated() -> None:
+    keyframes = build_parser(only="keyframes").parse_args(["keyframes", "x", "--at", "1,2", "--at", "5", "--at", "2"])
+    assert keyframes.at == (1.0, 2.0, 5.0)
+    analyse = build_parser(only="analyse").parse_args(
+        ["analyse", "x", "--base-url", "http://a/v1,http://b/v1", "--base-url", "http://c/v1", "-n", "4", "-n", "8"]
+    )
+    assert analyse.base_url == ("http://a/v1", "http://b/v1", "http://c/v1") and analyse.frames == 8
+    export = build_parser(only="export").parse_args(["export", "latest", "-f", "html", "-f", "srt,json"])
+    assert export.format == ("html", "srt", "json")
+
+
+@pytest.mark.parametrize(
+    "words", [["analyse", "x", "-f", "html"], ["analyse", "x", "-o", "r.html"], ["export", "latest", "-f", "srt,html"]]
+)
+def test_format_that_cannot_be_written_stops_first(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check() -> None:
+        raise ConfigError("format_unknown", value="no such package", allowed="")
+
+    monkeypatch.setitem(FORMATS, "html", replace(FORMATS["html"], check=check))
+    monkeypatch.setattr("framelens.services.container.open_services", lambda *_, **__: pytest.fail("work begins"))
+    monkeypatch.setattr("framelens.services.container.open_library", lambda *_, **__: pytest.fail("work begins"))
+    try:
+        code: object = main(["--language", "en", *words])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2 and "no such package" in capsys.readouterr().err
+    assert "html" not in parse_formats("all")
+
+
+def commands() -> dict[str, Parser]:
+    return build_parser().commands
+
+
+def examples() -> list[str]:
+    parser = build_parser()
+    return [line for one in (parser, *parser.commands.values()) for line in one.examples.strip().splitlines()]
+
+
+def test_every_command_has_three_short_examples() -> None:
+    for name, command in commands().items():
+        lines = command.examples.strip().splitlines()
+        assert len(lines) == 3 and (all(f"framelens {name}" in line for line in lines) or name == "analyze"), name
+    assert max(map(len, examples())) <= 78
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_example_is_right(language: Language) -> None:
+    with in_language(language):
+        parser = build_parser()
+        parser.passes_unknown = parser.commands["app"].passes_unknown = True  # options of Streamlit
+        for line in examples():
+            words = shlex.split(line.partition(">")[0].partition("|")[0])
+            parser.parse_known_args(words[words.index("framelens") + 1 :])
+
+
+def test_short_help_leaves_out_what_long_help_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = {}
+    for option in ("-h", "--help"):
+        with pytest.raises(SystemExit):
+            main(["--language", "en", "analyse", option])
+        printed[option] = capsys.readouterr().out
+    assert "--strategy" not in printed["-h"] and "--question" in printed["-h"]
+    assert "which frames:" in printed["--help"] and "--strategy" in printed["--help"]
+    assert printed["-h"].endswith("framelens analyse --help lists all options.\n")
+    assert len(printed["-h"].splitlines()) < 50 < len(printed["--help"].splitlines())
+
+
+def test_commands_are_listed_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--language", "en"])
+    lines = capsys.readouterr().out.splitlines()
+    named = [line.split()[0] for line in lines if re.match(r"  [a-z]+ ", line)]
+    assert sorted({*named} - {"framelens"}) == sorted({*commands()} - {"analyze"})
+    assert lines.index("look at videos:") < lines.index("this installation:")
+    assert "others:" not in lines

@@ -46,7 +46,7 @@ from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import readable
 from framelens.i18n import error_text, language, t
 from framelens.reports.content.labels import local_minute
-from framelens.reports.formats import FORMATS, format_named
+from framelens.reports.formats import FORMATS, usable_format
 from framelens.services.analyses import is_expected, raise_without_report, start_run
 from framelens.services.container import Services, open_services
 from framelens.services.engines.engine_session import open_planner
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
     parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output"))
-    parser.add_argument("--format", type=format_named, choices=sorted(FORMATS), help=t("cli.format"))
+    parser.add_argument("--format", type=usable_format, choices=sorted(FORMATS), metavar="FORMAT", help=t("cli.format"))
     add_appendix_option(parser)
     add_overwrite_option(parser)
     parser.add_argument("--json", action="store_true", help=t("cli.json"))

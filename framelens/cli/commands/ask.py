@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from framelens import registry
 from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
-from framelens.cli.analysis_options import load_settings, settle_model
+from framelens.cli.analysis_options import add_engine_options, load_settings, settle_model
 from framelens.cli.common import (
     MOST_LISTED,
     add_overview_option,
@@ -80,6 +80,7 @@ _MOST_LISTED = 50
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of this command."""
     parser.is_intermixed = True
+    parser.set_defaults(stopped="cancelled")  # the beginning of the answer is kept
 
     def add(name: str, **options: object) -> None:
         key = f"cli.ask_{name.lstrip('-').replace('-', '_')}"
@@ -104,8 +105,7 @@ def add_arguments(parser: Parser) -> None:
     add("--delete", metavar="ID")
     add("--for-good", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--model", help=t("cli.model"))
-    parser.add_argument("--base-url", help=t("cli.base_url"))
+    add_engine_options(parser)
     parser.add_argument("--yes", action="store_true", help=t("cli.ask_yes"))
     parser.add_argument("--json", action="store_true", help=t("cli.ask_json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))

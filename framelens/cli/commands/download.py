@@ -34,6 +34,7 @@ from framelens.store.model_records import confirm_download
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
+    parser.set_defaults(stopped="cancelled")  # what has arrived is kept
     words = t("cli.download_model", default=DEFAULT_MODEL_PATH)
     parser.add_argument("model", nargs="?", default=DEFAULT_MODEL_PATH, metavar="MODEL", help=words)
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder"))

@@ -27,7 +27,7 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, is_free, shown_path, typed_path
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
-from framelens.reports.formats import ALL, FORMATS, bundle, format_named, format_of
+from framelens.reports.formats import FORMATS, bundle, format_of, parse_formats
 from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(FORMATS)
     parser.add_argument(
         "--format",
-        type=formats,
+        type=parse_formats,
         metavar="F,F…",
         help=t("cli.export_format", names=names),
     )
@@ -52,19 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
     parser.add_argument("--no-conversations", action="store_true", help=t("cli.export_no_conversations"))
     parser.add_argument("--json", action="store_true", help=t("cli.export_json"))
-
-
-def formats(text: str) -> list[str]:
-    """Parse names of formats separated by commas, or "all".
-
-    Raises:
-        ConfigError: A name is unknown.
-    """
-    names = list(FORMATS) if text == ALL else [format_named(one) for one in text.split(",") if one.strip()]
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown or not names:
-        raise ConfigError("formats_unknown", given=", ".join(unknown) or text, known=", ".join((*FORMATS, ALL)))
-    return list(dict.fromkeys(names))
 
 
 def run(given: argparse.Namespace) -> int:

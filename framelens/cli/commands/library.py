@@ -37,7 +37,7 @@ from framelens.jobs.snapshot import State
 from framelens.library.bulk_operations import Removed, purge, remove, sweep_trash
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.reports.json import writer
-from framelens.reports.text import markdown
+from framelens.reports.text import plain
 from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 from framelens.store.trash import TrashEntry
@@ -219,9 +219,9 @@ def _show(given: argparse.Namespace) -> int:
     analysis, entry = services().reports.get(job_id), services().jobs.library.entry(job_id)
     if analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
-    write = writer.without_pictures if given.json else markdown.write
-    sys.stdout.buffer.write(write(analysis, given.language or analysis.request.language))
-    sys.stdout.flush()
+    language = given.language or analysis.request.language
+    text = writer.without_pictures(analysis, language).decode() if given.json else plain.write(analysis, language)
+    print(text, end="")
     return 0
 
 

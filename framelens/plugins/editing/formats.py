@@ -10,10 +10,15 @@ from framelens.reports.format import ReportFormat, lazy
 _write_document = lazy("framelens.reports.document_worker:write")
 
 
-def _write_docx(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
-    """Return the Word document. Raises ConfigError "docx_missing" without python-docx."""
+def _check_docx() -> None:
+    """Raise ConfigError "docx_missing" without python-docx."""
     if find_spec("docx") is None:
         raise ConfigError("docx_missing", python=sys.executable)
+
+
+def _write_docx(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+    """Return the Word document. Raises ConfigError "docx_missing" without python-docx."""
+    _check_docx()
     writer = "framelens.plugins.editing.docx.report:write"
     return bytes(_write_document("docx", writer, analysis, language, appendix=appendix))
 
@@ -25,6 +30,7 @@ FORMATS = {
         "read",
         _write_docx,
         has_appendix=True,
+        check=_check_docx,
     ),
     "youtube": ReportFormat(
         ".youtube.txt",

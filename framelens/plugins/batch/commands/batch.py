@@ -24,7 +24,7 @@ from framelens.core.files import shown_path, typed_path
 from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.reports.formats import FORMATS, format_named
+from framelens.reports.formats import FORMATS, parse_formats
 from framelens.services.container import Services, open_services, usual_workers
 from framelens.services.running import running
 from framelens.video.files import check_file
@@ -46,7 +46,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     add_analysis_options(parser)
     parser.add_argument("--output", metavar="DIR", help=t("cli.batch_output"))
     parser.add_argument(
-        "--format", action="append", type=format_named, choices=sorted(FORMATS), help=t("cli.batch_format")
+        "--format", type=parse_formats, metavar="F,F…", help=t("cli.batch_format", names=", ".join(FORMATS))
     )
     parser.add_argument("--json", action="store_true", help=t("cli.batch_json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))

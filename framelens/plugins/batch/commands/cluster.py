@@ -20,6 +20,7 @@ from framelens.cli.common import (
     cancel_on_signals,
     finding_lines,
     print_json,
+    split_list,
     use_language,
     whole_number,
     wide_console,
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help=t("cli.cluster_tensor"))
     plan.add_argument("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help=t("cli.cluster_copies"))
     plan.add_argument("--network", default="eth0", metavar="INTERFACE", help=t("cli.cluster_network"))
-    plan.add_argument("--hosts", default="", metavar="IP,IP,…", help=t("cli.cluster_hosts"))
+    plan.add_argument("--hosts", type=split_list, default=(), metavar="IP,IP,…", help=t("cli.cluster_hosts"))
     plan.add_argument(
         "--port",
         type=whole_number(1, PORT),
@@ -109,8 +110,7 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     if meant := meant_text(*find_entry(given.model, catalogue)):
         print(meant, file=sys.stderr)
     plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
-    hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())
-    blocks = cluster_commands(plan, ClusterNetwork(given.network, hosts, given.port))
+    blocks = cluster_commands(plan, ClusterNetwork(given.network, given.hosts, given.port))
     if given.json:
         print_json(_plan_document(plan, blocks))
         return 0

@@ -92,11 +92,14 @@ def run(given: argparse.Namespace) -> int:
     cancel = cancel_on_signals()
     path = absolute(Path(typed_path(registry.file_of(given.video))))
     check_file(path)
+    asks_pieces = any(_is_asked(given, kind) for kind in _KINDS)
+    if not asks_pieces and given.reel is None and given.start is given.end is None:
+        raise ConfigError("clip_range_missing")
     if given.list:
         return _write_list(_pieces(given, path, cancel), path, given)
     if given.reel is not None:
         return _cut_reel(path, given, cancel)
-    if any(_is_asked(given, kind) for kind in _KINDS):
+    if asks_pieces:
         return _cut_pieces(_pieces(given, path, cancel), path, given, cancel)
     output = _output(given, path)
     edges, cues = (given.start or 0.0, given.end), _cues(given, path)

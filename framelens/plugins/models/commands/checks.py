@@ -113,7 +113,7 @@ def add_vision_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = asks.add_parser("sight", help=t("cli.models_sight"))
     parser.set_defaults(command=run_vision_check)
     parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.model"))
-    parser.add_argument("--base-url", help=t("cli.models_sight_url"))
+    parser.add_argument("--base-url", metavar="URL", help=t("cli.models_sight_url"))
     parser.add_argument("--size", type=_size, metavar="WxH", help=t("cli.models_sight_size"))
     return parser
 

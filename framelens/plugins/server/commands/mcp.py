@@ -12,7 +12,7 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
-from framelens.cli.analysis_options import load_settings
+from framelens.cli.analysis_options import add_engine_options, load_settings
 from framelens.cli.common import PORT, whole_number
 from framelens.core import own_version
 from framelens.core.errors import ConfigError
@@ -29,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", action="append", type=Path, default=[], metavar="DIR", help=t("cli.mcp_root"))
     parser.add_argument("--http", type=whole_number(0, PORT), metavar="PORT", help=t("cli.mcp_http"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--model", help=t("cli.model"))
-    parser.add_argument("--base-url", help=t("cli.base_url"))
+    add_engine_options(parser)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -1,0 +1,66 @@
+"""Report as plain text for a terminal: no pictures, links or marks of Markdown."""
+
+from collections.abc import Iterator
+
+from framelens.core.domain import Analysis, Language
+from framelens.i18n import aside, in_language
+from framelens.reports.content import measurements
+from framelens.reports.content.builder import document
+from framelens.reports.content.document import (
+    Block,
+    ChapterCard,
+    Chapters,
+    FindingItem,
+    Findings,
+    Heading,
+    Line,
+    Listing,
+    Measurements,
+    Paragraph,
+    Table,
+    signed,
+)
+
+
+def write(analysis: Analysis, language: Language) -> str:
+    """Return the short report as text that ends with a line break."""
+    with in_language(language):
+        content = document(analysis)
+        sections = (content.title, *("\n".join(_lines(block)) for block in content.blocks))
+        return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _lines(block: Block) -> Iterator[str]:
+    """Yield the lines of a block; what is only to be looked at has none."""
+    match block:
+        case Heading(anchor=measurements.SHEET):  # pictures alone
+            pass
+        case Heading(line=line):
+            yield _text(line)
+        case Paragraph():
+            yield _text(signed(block))
+        case Listing(items) | Measurements(items):
+            yield from map(_item, items)
+        case Chapters(cards):
+            yield from map(_chapter, cards)
+        case Findings(items):
+            yield from map(_finding, items)
+        case Table(heads, rows):
+            yield from (" · ".join(filter(None, map(_text, row))) for row in (heads, *rows) if row)
+
+
+def _item(line: Line) -> str:
+    return f"- {_text(line)}"
+
+
+def _chapter(card: ChapterCard) -> str:
+    return " · ".join(filter(None, (f"- {_text(card.times)}", card.title, card.text)))
+
+
+def _finding(item: FindingItem) -> str:
+    fields = "".join(f" · {label}: {value}" for label, value in item.fields)
+    return f"{_item(item.line)}{aside(_text(item.times))}{fields}"
+
+
+def _text(line: Line) -> str:
+    return "".join(f"⚠️ {span.text}" if span.style == "doubt" else span.text for span in line)

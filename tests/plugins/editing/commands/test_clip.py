@@ -234,3 +234,12 @@ def test_reel_of_several_videos_names_each(film: Path, capsys: pytest.CaptureFix
     assert (document["seconds"], document["num_frames"]) == (1.5, 20)
     other.unlink()
     assert run(film, *words, "--overwrite") == 3 and "other.mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("--mode", "fast"), ("--output", "x.mp4")])
+def test_clip_without_a_range_is_refused(
+    video: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(video, *words, "--language", "en") == 2
+    assert "--from 0" in capsys.readouterr().err
+    assert [*video.parent.glob("*.mp4")] == [video]

@@ -74,25 +74,24 @@ def remaining(seconds: float | None) -> str:
 
 
 def video_facts(video: VideoInfo) -> str:
-    """Return the probe's findings on one line."""
-    chips = [f"{video.width} × {video.height}"]
-    if video.duration_seconds_from_header is not None:
-        chips.insert(0, length_clock(video.duration_seconds_from_header))
-    if video.frame_rate:
-        chips.append(t("ui.fps", n=f"{video.frame_rate:.4g}"))
-    chips += [f"{video.codec} · {_container(video)}", human_size(video.size_bytes)]
-    if video.timecode:
-        chips.append(f"{t('report.timecode')} {video.timecode}")
-    if video.rotation_degrees:
-        chips.append(t("ui.rotated", n=video.rotation_degrees))
-    if video.is_mirrored:
-        chips.append(t("ui.mirrored"))
-    if video.dynamic_range:
-        chips.append(dynamic_range(video))
-    if video.is_interlaced:
-        chips.append(t("ui.interlaced"))
-    chips.append(t("ui.audio" if video.has_audio else "ui.no_audio"))
-    return " · ".join(chips)
+    """Return what a viewer knows of a video: its length, the size of its file, and whether it has sound."""
+    seconds = video.duration_seconds_from_header
+    sound = t("ui.audio" if video.has_audio else "ui.no_audio")
+    return joined("" if seconds is None else length_clock(seconds), human_size(video.size_bytes), sound)
+
+
+def technical_facts(video: VideoInfo) -> str:
+    """Return the probe's other findings on one line."""
+    return joined(
+        f"{video.width} × {video.height}",
+        t("ui.fps", n=f"{video.frame_rate:.4g}") if video.frame_rate else "",
+        f"{video.codec} · {_container(video)}",
+        f"{t('report.timecode')} {video.timecode}" if video.timecode else "",
+        t("ui.rotated", n=video.rotation_degrees) if video.rotation_degrees else "",
+        t("ui.mirrored") if video.is_mirrored else "",
+        dynamic_range(video) if video.dynamic_range else "",
+        t("ui.interlaced") if video.is_interlaced else "",
+    )
 
 
 def _container(video: VideoInfo) -> str:

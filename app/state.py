@@ -1,16 +1,13 @@
 """State of one browser session: a typed value under one session key, and the ids in the address bar.
 
 The ids of video and job are in the URL, so that a reload or a reopened tab returns to them; the rest is in the store.
-`Edits` are the frames of a report as a reader edits them, each step undoable. The report itself never changes; the
-result is the times of the frames for a new request.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import streamlit as st
@@ -19,90 +16,10 @@ from framelens.analysis.planning.time_parsing import parse_range
 from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import AppError
 
-Kind = Literal["remove", "add"]
-_EARLY_SECONDS = 0.001
-"""A player may show a frame slightly before the time that the decoder gives it."""
-
-
-@dataclass(frozen=True)
-class Edits:
-    """The edits of one report's frames.
-
-    Attributes:
-        job_id: The job whose frames they are.
-        chosen: Times of the report's frames in seconds.
-        frame_seconds: Duration of one frame.
-        steps: The operations so far, oldest first.
-        seen: Number of the browser's operations applied so far, so that an operation sent twice counts once.
-    """
-
-    job_id: str
-    chosen: tuple[float, ...]
-    frame_seconds: float
-    steps: tuple[tuple[Kind, float], ...] = ()
-    seen: int = 0
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """Return the times of the frames after all steps, ascending, in seconds."""
-        times = set(self.chosen)
-        for kind, seconds in self.steps:
-            times = times - {seconds} if kind == "remove" else times | {seconds}
-        return tuple(sorted(times))
-
-    @property
-    def removed(self) -> frozenset[float]:
-        """Return the times of the report's frames that were removed."""
-        return frozenset(self.chosen) - frozenset(self.times)
-
-    @property
-    def added(self) -> tuple[float, ...]:
-        """Return the times that were added, ascending."""
-        return tuple(seconds for seconds in self.times if seconds not in self.chosen)
-
-    @property
-    def num_changes(self) -> int:
-        """Return how many frames differ from the report's."""
-        return len(self.removed) + len(self.added)
-
-    def after(self, first: int, operations: Sequence[object]) -> Edits:
-        """Apply the browser's operations that were not applied yet.
-
-        Args:
-            first: The number of the first operation.
-            operations: ["remove", seconds], ["add", seconds] or ["undo"]; anything else is ignored.
-
-        Returns:
-            The new state; `self` is unchanged.
-        """
-        edits = self
-        for operation in operations[max(0, self.seen - first) :]:
-            edits = replace(edits._apply(operation), seen=edits.seen + 1)
-        return edits
-
-    def _apply(self, operation: object) -> Edits:
-        match operation:
-            case ["undo"]:
-                return replace(self, steps=self.steps[:-1])
-            case ["remove", int() | float() as seconds] if seconds in self.times:
-                return replace(self, steps=(*self.steps, ("remove", float(seconds))))
-            case ["add", int() | float() as seconds] if math.isfinite(seconds) and seconds >= 0:
-                return self._add(float(seconds))
-            case _:
-                return self
-
-    def _add(self, seconds: float) -> Edits:
-        """Add the frame shown at `seconds`: a known frame if it is shown then, which restores a removed frame."""
-        for known in (*self.chosen, *self.added):
-            if -_EARLY_SECONDS <= seconds - known < self.frame_seconds - _EARLY_SECONDS:
-                seconds = known
-        return self if seconds in self.times else replace(self, steps=(*self.steps, ("add", seconds)))
-
-
 _KEY = "framelens"
 FORM: dict[str, object] = {
     "question": "", "template": "describe", "report_language": "page", "strategy": "auto", "is_automatic": True,
-    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "times": "", "side": 0, "speakers": -1,
+    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "side": 0, "speakers": -1,
 }  # fmt: skip
 """Values of the request form's widgets for a new video, by their keys; 0 and "page" leave the choice open, and
 -1 separates no speakers."""
@@ -134,7 +51,6 @@ class PageState(ActionState):
         position_seconds: Where the reader last went in the player.
         position_video: Id of the video that was shown there, or "" for the next shown video.
         range_texts: Start and end of the range that was drawn or typed, as text.
-        edits: The frames of the open report while they are edited.
         pausing: The job that was asked to pause and still finishes its current work.
         left_as_is: The job that the reader chose not to resume under other settings.
         last_form: What was set in the form for the analysis that was started last, by the keys of FORM.
@@ -156,7 +72,6 @@ class PageState(ActionState):
     position_seconds: float = 0.0
     position_video: str = ""
     range_texts: tuple[str, str] = ("", "")
-    edits: Edits | None = None
     pausing: str = ""
     left_as_is: str = ""
     last_form: dict[str, object] = field(default_factory=dict)
@@ -223,10 +138,6 @@ class PageState(ActionState):
         except AppError:
             return None
 
-    def edits_of(self, job_id: str | None) -> Edits | None:
-        """Return the edits if they are of this job; browser history may have opened another job."""
-        return self.edits if self.edits and self.edits.job_id == job_id else None
-
     def go_to(self, seconds: float) -> None:
         """Let the video that is shown next begin at this time."""
         self.position_seconds, self.position_video = seconds, ""
@@ -272,7 +183,6 @@ class PageState(ActionState):
         self.opened = job_id is not None
         self.compare_with(None)
         self.range_texts = ("", "")
-        self.edits = None
         self.error = None
 
     def open_chat(self, conversation_id: str | None) -> None:

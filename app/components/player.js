@@ -1,5 +1,5 @@
 // The video with its timeline and its tools. Seconds here count from the first displayed frame; the browser counts from
-// the container's zero. The server gets the reader's position, the drawn range, and the edited frames.
+// the container's zero. The server gets the reader's position and the drawn range.
 
 const players = new WeakMap();
 
@@ -18,7 +18,6 @@ class Player {
     this.pending = data.start || null;
     this.view = new View(this);
     this.range = new DrawnRange(this);
-    this.handwork = new Handwork(this);
     this.strip = new Strip(this.box, this);
     this.isBroken = false;
     this.stills = new Stills(this, this.find(".film"), this.find(".still"));
@@ -26,11 +25,7 @@ class Player {
       this.comeTo(seconds);
       if (plays) this.video.play().catch(() => {}); // a browser may refuse
     };
-    this.onSnapshot = () => this.strip.refresh();
-    this.onEdit = (event) => this.handwork.do(event.detail.kind, event.detail.seconds);
     window.addEventListener("framelens:seek", this.onSeek);
-    window.addEventListener("framelens:edit", this.onEdit);
-    window.addEventListener("framelens:snapshot", this.onSnapshot);
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.box);
     this.find(".root").addEventListener("keydown", (event) => this.key(event));
@@ -41,13 +36,10 @@ class Player {
 
   close() {
     window.removeEventListener("framelens:seek", this.onSeek);
-    window.removeEventListener("framelens:edit", this.onEdit);
-    window.removeEventListener("framelens:snapshot", this.onSnapshot);
     this.resized.disconnect();
     clearTimeout(this.timer);
-    this.handwork.snapper.close();
     this.stills.close();
-    for (const { courier } of [this.range, this.handwork]) courier.arrived();
+    this.range.courier.arrived();
     this.video.pause();
   }
 
@@ -73,7 +65,6 @@ class Player {
     this.video.requestVideoFrameCallback?.((_, { mediaTime }) => {
       this.onScreen = mediaTime - this.data.start_seconds;
       this.isSure = !this.video.seeking;
-      this.handwork.snapper.look();
       this.watchFrames();
     });
   }
@@ -85,9 +76,6 @@ class Player {
       return made;
     };
     this.tools = {
-      add: button(() => this.handwork.do("add", this.moment)),
-      change: button(() => this.handwork.toggle(this.current)),
-      undo: button(() => this.handwork.do("undo")),
       range: button(() => this.range.toggleDrawing()),
       act: button(() => this.report("act", { start: this.range.closed[0], end: this.range.closed[1] })),
       clear: button(() => this.range.clear()),
@@ -106,12 +94,10 @@ class Player {
   update(data, report) {
     this.data = data;
     this.report = report;
-    this.handwork.update(data);
     this.range.adopt(data.range, data.job, this.strip.gesture !== null);
     if (this.source !== data.src) {
       if (this.source) this.pending = data.start || null; // another video, shown at a place of its own
       this.source = data.src;
-      this.handwork.snapper.begin();
       this.stills.begin();
       this.broken(false);
       this.video.src = data.src;
@@ -120,7 +106,7 @@ class Player {
     this.video.setAttribute("aria-label", data.name);
     this.box.setAttribute("aria-label", data.words.strip);
     this.find(".sorry").textContent = data.words.sorry;
-    this.find(".keys").textContent = [data.words.keys, data.editing ? data.words.keys_editing : ""].join("");
+    this.find(".keys").textContent = data.words.keys;
     const colours = coloursOf(this.box);
     this.find(".legend").replaceChildren(...legendOf(data.scenery, data.words, colours));
     this.draw();
@@ -155,7 +141,7 @@ class Player {
   }
 
   get marks() {
-    return this.handwork.marks;
+    return this.data.marks;
   }
 
   // ---- position
@@ -189,13 +175,6 @@ class Player {
     return Math.max(0, Math.round((this.frame + (isReckoned ? EARLY_SECONDS : 0)) * 1e6) / 1e6);
   }
 
-  // Whether the frame at `seconds` can be drawn from the video.
-  shows(seconds) {
-    const { video, seen, now } = this;
-    if (seen === null || !video.paused || video.readyState < 2) return false;
-    return [seen, now - INSIDE_SECONDS].some((time) => Math.abs(time - seconds) < SAME_SECONDS);
-  }
-
   // The mark of the frame on the screen.
   get current() {
     const length = Math.max(this.data.frame_seconds, 0.01);
@@ -222,11 +201,11 @@ class Player {
     this.draw();
   }
 
-  // The position matters least: it waits until all other messages have arrived, which it could overtake.
+  // The position matters least: it waits until a range has arrived, which it could overtake.
   tell() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (this.range.courier.isOut || this.handwork.courier.isOut) this.tell();
+      if (this.range.courier.isOut) this.tell();
       else this.report("seek", Math.round(this.now * 1000) / 1000);
     }, 250);
   }
@@ -253,16 +232,12 @@ class Player {
   // ---- keys
 
   key(event) {
-    if (event.altKey) return;
-    const act = event.ctrlKey || event.metaKey ? this.withControl(event.key) : this.command(event);
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const act = this.command(event);
     if (!act) return;
     event.preventDefault();
     event.stopPropagation(); // Streamlit has shortcuts of its own
     act();
-  }
-
-  withControl(key) {
-    return key === "z" && this.data.editing ? () => this.handwork.do("undo") : null;
   }
 
   command(event) {
@@ -270,9 +245,6 @@ class Player {
     if (target !== undefined) return () => (this.seek(target), this.tell());
     const count = event.target === this.box ? { ",": -1, ".": 1 }[event.key] : undefined;
     if (count) return () => (this.step(count), this.tell());
-    const { editing } = this.data;
-    const deletes = editing && this.current && this.current.state !== "removed";
-    const remove = deletes && (() => this.handwork.do("remove", this.current.seconds));
     const acts = {
       " ": event.target === this.box && (() => this.togglePlay()),
       "+": () => this.view.zoom(1 / 2, this.now),
@@ -280,9 +252,6 @@ class Player {
       "-": () => this.view.zoom(2, this.now),
       i: () => this.range.begin(this.moment),
       o: () => this.range.end(this.moment + this.data.frame_seconds), // the shown frame is part of the range
-      a: editing && (() => this.handwork.do("add", this.moment)),
-      Delete: remove,
-      Backspace: remove,
       Escape: (this.range.edges || this.range.isDrawing) && (() => this.range.clear()),
     };
     return acts[event.key.length === 1 ? event.key.toLowerCase() : event.key] || null;
@@ -315,27 +284,20 @@ class Player {
     box.setAttribute("aria-valuetext", clock(now) + here);
     box.classList.toggle("drawing", this.range.isDrawing);
     this.find(".time").textContent = `${clock(now)} / ${clock(duration)}`;
-    this.drawTools(current);
+    this.drawTools();
     if (duration && box.clientWidth) this.paint(now, duration, current);
     if (this.video.paused) this.strip.follow(current);
-    this.handwork.snapper.look();
     this.stills.look();
   }
 
-  drawTools(current) {
+  drawTools() {
     const { tools, words } = this;
-    const { editing } = this.data;
     const range = this.range.closed;
-    this.find(".below").classList.toggle("needed", editing || Boolean(range)); // a small screen hides it otherwise
+    this.find(".below").classList.toggle("needed", Boolean(range)); // a small screen hides it otherwise
     const say = (button, text, isShown) => {
       if (button.textContent !== text) button.textContent = text;
       button.hidden = !isShown;
     };
-    say(tools.add, words.add, editing);
-    say(tools.change, current?.state === "removed" ? words.restore : words.remove, editing);
-    tools.change.disabled = !current;
-    say(tools.undo, words.undo, editing);
-    tools.undo.disabled = !this.handwork.canUndo;
     say(tools.range, words.range, this.duration > 0);
     tools.range.title = words.range_help;
     tools.range.setAttribute("aria-pressed", String(this.range.isDrawing));

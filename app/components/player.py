@@ -2,8 +2,7 @@
 
 The timeline shows shots and their boundaries, the change along the video, black and frozen segments, frames, chapters,
 the range that the report is about, and what a search of the open conversation has looked at. Frames and times anywhere
-on the page move the player without a request to the server. A range drawn on the timeline, and frames added or removed
-there, are sent to the page.
+on the page move the player without a request to the server. A range drawn on the timeline is sent to the page.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from app import resources
 from app.components.assets import component, sent
 from app.components.ranges import act_on_sent, range_action
 from app.context import services
-from app.state import Edits, page_state
+from app.state import page_state
 from framelens.analysis.planning.time_parsing import has_range
-from framelens.core.domain import DecodeSummary, Keyframe, Measures, VideoInfo
+from framelens.core.domain import DecodeSummary, Measures, VideoInfo
 from framelens.core.evidence import Moments
 from framelens.core.units import clock
 from framelens.i18n import t
@@ -32,14 +31,14 @@ if TYPE_CHECKING:
 
 _KEY = "player"
 _WORDS = (
-    *("strip", "sorry", "keys", "keys_editing", "keys_help", "range", "range_help", "range_clear", "range_is"),
-    *("zoom_in", "zoom_out", "still", "no_still", "add", "remove", "restore", "undo", "change"),
+    *("strip", "sorry", "keys", "keys_help", "range", "range_help", "range_clear", "range_is"),
+    *("zoom_in", "zoom_out", "still", "no_still", "change"),
     *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
 )
 _PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
 _DEFAULT_FRAME_RATE = 25.0
 """Assumed where the file doesn't name its frame rate."""
-_mount = component("player", "timeline", "strip", "view", "courier", "range", "handwork", "stills")
+_mount = component("player", "timeline", "strip", "view", "courier", "range", "stills")
 _PREVIEW_SIDE = 320
 """Longest side in pixels of the frames' pictures."""
 
@@ -58,23 +57,19 @@ def draw(
     job = services().jobs.snapshot(job_id) if job_id else None
     search = find_search(job_id) if find_search and job_id else None
     state = page_state()
-    edits = state.edits_of(job_id)
     data = {
         "stills": resources.api_url(f"videos/{video_id}/stills/{{ms}}.jpg"),
         "src": resources.api_url(f"videos/{video_id}"),
         "name": video.name,
         "start_seconds": video.browser_start_seconds,
-        "frame_seconds": frame_seconds(video),
+        "frame_seconds": 1 / (video.frame_rate or _DEFAULT_FRAME_RATE),  # approximately
         "ratio": video.width / video.height,
         "duration": _duration(video, job),
         "start": state.position_in(video_id),
         "scenery": scenery(job) | {"search": search_strip(search) if search else None},
-        "marks": marks(job, edits),
+        "marks": marks(job),
         "job": job_id,
         "range": state.range,
-        "editing": edits is not None,
-        "can_undo": bool(edits and edits.steps),
-        "seen": edits.seen if edits else 0,
         "range_action": action.words if (action := range_action()) else "",
         # The browser fills in the placeholders.
         "words": {word: t(f"ui.player_{word}", **_PLACEHOLDERS) for word in _WORDS},
@@ -84,7 +79,6 @@ def draw(
         data=data,
         on_seek_change=_store_position,
         on_range_change=_store_range,
-        on_edit_change=_store_edits,
         on_act_change=partial(act_on_sent, _KEY, job_id=job_id or "", video_id=video_id),
     )
 
@@ -96,11 +90,6 @@ def search_strip(found: Moments) -> dict[str, object]:
         "no": [one.time_seconds for one in found.samples if not one.says_yes],
         "intervals": [[one.first.time_seconds, one.end_seconds] for one in found.intervals],
     }
-
-
-def frame_seconds(video: VideoInfo) -> float:
-    """Return the approximate duration of one frame in seconds."""
-    return 1 / (video.frame_rate or _DEFAULT_FRAME_RATE)
 
 
 def _store_position() -> None:
@@ -117,13 +106,6 @@ def _store_range() -> None:
         case _:
             state.range_texts = ("", "")
     st.rerun()  # the player is a fragment, but the whole page shows the range
-
-
-def _store_edits() -> None:
-    state, value = page_state(), sent(_KEY, "edit")
-    if state.edits and isinstance(value, dict):
-        state.edits = state.edits.after(int(value.get("first", 0)), list(value.get("operations", ())))
-        st.rerun()
 
 
 def _duration(video: VideoInfo, job: JobSnapshot | None) -> float | None:
@@ -148,42 +130,22 @@ def scenery(job: JobSnapshot | None) -> dict[str, object]:
     }
 
 
-def marks(job: JobSnapshot | None, edits: Edits | None) -> list[dict[str, object]]:
-    """List the frames in time order, each with its state: found, chosen, removed or added by hand."""
+def marks(job: JobSnapshot | None) -> list[dict[str, object]]:
+    """List the frames in time order, each with whether it is chosen or only found so far."""
     if job is None:
         return []
-    removed = edits.removed if edits else frozenset()
-    known = [_mark(job, frame, removed) for frame in job.progress.keyframes or job.progress.found]
-    added = [added_mark(seconds) for seconds in edits.added] if edits else []
-    return sorted([*known, *added], key=_seconds)
-
-
-def added_mark(seconds: float) -> dict[str, object]:
-    """Return the mark of a moment added by hand; only the browser can have its picture."""
-    return {
-        "seconds": seconds,
-        "state": "added",
-        "label": t("ui.frame_added"),
-        "time": clock(seconds),
-        "why": "",
-        "src": "",
-    }
-
-
-def _mark(job: JobSnapshot, frame: Keyframe, removed: frozenset[float]) -> dict[str, object]:
-    state = "found" if not job.progress.keyframes else "removed" if frame.time_seconds in removed else "chosen"
-    return {
-        "seconds": frame.time_seconds,
-        "state": state,
-        "label": t("ui.frame", n=frame.number) if frame.number else "",
-        "time": clock(frame.time_seconds),
-        "why": t(f"reason.{frame.reason}"),
-        "src": resources.picture_url(job.id, frame, _PREVIEW_SIDE),
-    }
-
-
-def _seconds(mark: dict[str, object]) -> float:
-    return float(str(mark["seconds"]))
+    frames = sorted(job.progress.keyframes or job.progress.found, key=lambda frame: frame.time_seconds)
+    return [
+        {
+            "seconds": frame.time_seconds,
+            "isChosen": bool(job.progress.keyframes),
+            "label": t("ui.frame", n=frame.number) if frame.number else "",
+            "time": clock(frame.time_seconds),
+            "why": t(f"reason.{frame.reason}"),
+            "src": resources.picture_url(job.id, frame, _PREVIEW_SIDE),
+        }
+        for frame in frames
+    ]
 
 
 def _curve(measures: Measures) -> dict[str, object]:

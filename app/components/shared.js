@@ -44,17 +44,6 @@ function rangeButtons(range, name, notify) {
   return [button];
 }
 
-// Frames are edited through the player, which alone notifies the server: kind is "add" or "remove".
-function editFrames(kind, seconds) {
-  window.dispatchEvent(new CustomEvent("framelens:edit", { detail: { kind, seconds } }));
-}
-
-// Pictures of moments that only the browser has seen: seconds -> data URL. A "framelens:snapshot" announces each new
-// one.
-function snapshots() {
-  return (window.framelensSnapshots ??= new Map());
-}
-
 // How far the pointer may move between press and release of a click. Chosen by hand; not tuned.
 const MOST_PIXELS_OF_CLICK = 4;
 

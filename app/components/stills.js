@@ -1,12 +1,11 @@
-// Pictures that the server decodes: the one at the playhead where the browser can't show the video, those of added
-// frames there, and the filmstrip under the timeline. The playhead's goes first and is alone of its kind, so that
+// Pictures that the server decodes: the one at the playhead where the browser can't show the video, and the filmstrip
+// under the timeline. The playhead's goes first and is alone of its kind, so that
 // dragging requests the playhead's current position and not every one on the way. With several requests of the
 // filmstrip waiting, the server decodes them in a row, before it opens the file of another page.
 
 const FILM_WAIT_MS = 400; // a view that is still being zoomed or moved isn't filled
 const FILM_SLOT = 96; // approximate width in pixels
 const FILM_SIDE = 192;
-const ADDED_SIDE = 320;
 const MOST_STILLS = 240;
 const MOST_REQUESTS = 3; // at a time; a browser has six connections for a server
 const RETRY_MS = 2000; // after an answer that didn't come, or that says that the server can't now
@@ -50,16 +49,10 @@ class Stills {
     return this.wish(now, box.clientWidth * (window.devicePixelRatio || 1) > 700 ? 1280 : 640);
   }
 
-  get added() {
-    return this.owner.marks
-      .filter((mark) => mark.state === "added" && !mark.src && !snapshots().has(mark.seconds))
-      .map((mark) => ({ ...this.wish(mark.seconds, ADDED_SIDE), mark }));
-  }
-
   get wanted() {
     const isMoving = [...this.requested.values()].some((wish) => wish.isPlayhead);
     const shown = isMoving ? [] : [{ ...this.playhead, isPlayhead: true }];
-    const all = [...(this.owner.isBroken ? [...shown, ...this.added] : []), ...(this.slots ?? [])];
+    const all = [...(this.owner.isBroken ? shown : []), ...(this.slots ?? [])];
     return all.find(({ name }) => !this.kept.has(name) && !this.requested.has(name) && !this.late.has(name));
   }
 
@@ -124,17 +117,6 @@ class Stills {
       if (url && !this.slots.some((slot) => slot.name === name)) URL.revokeObjectURL(url), this.kept.delete(name);
     }
     if (wish.cell && still.url) wish.cell.replaceChildren(element("img", { src: still.url, alt: "" }));
-    if (wish.mark && still.url) this.hand(wish.mark.seconds, still.url);
-  }
-
-  // Return a data URL: other components draw it, and it outlives this one.
-  async hand(seconds, url) {
-    const reader = new FileReader();
-    reader.onload = () => {
-      snapshots().set(seconds, reader.result);
-      window.dispatchEvent(new CustomEvent("framelens:snapshot", { detail: { seconds } }));
-    };
-    reader.readAsDataURL(await (await fetch(url)).blob());
   }
 
   // The filmstrip shows the visible part of the timeline.

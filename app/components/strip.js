@@ -106,20 +106,13 @@ class Strip {
     else this.tip.hidden = true;
   }
 
-  // The described frame may have got its picture.
-  refresh() {
-    if (!this.tip.hidden) this.describe(...this.tipPlace);
-  }
-
   describe(seconds, near) {
-    this.tipPlace = [seconds, near];
     const { scenery, marks, words } = this.owner;
     if (!this.owner.duration) return;
     const { mark, boundary, stretch, shot, chapter } = placeOf(seconds, near, scenery, marks);
     const lines = [];
     if (mark) {
-      const src = mark.src || snapshots().get(mark.seconds);
-      if (src) lines.push(element("img", { src, alt: "" }));
+      if (mark.src) lines.push(element("img", { src: mark.src, alt: "" }));
       lines.push(element("div", {}, element("b", { textContent: [mark.label, mark.time].filter(Boolean).join(" · ") })));
       if (mark.why) lines.push(element("div", { textContent: mark.why }));
     } else {

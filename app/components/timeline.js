@@ -141,10 +141,11 @@ class Timeline {
     const { pen, top, bottom, colours } = this;
     for (const mark of marks.filter(({ seconds }) => this.isSeen(seconds))) {
       const x = Math.min(this.width - 4, Math.max(4, this.x(mark.seconds))); // keeps its head fully visible
-      const colour = mark.state === "added" ? colours.added : mark.state === "removed" ? colours.text : colours.primary;
-      this.with({ found: 0.45, removed: 0.35 }[mark.state] ?? 1, colour, () => {
-        if (mark.state !== "removed") pen.fillRect(x - 0.75, top, 1.5, bottom - top);
-        paintHead(pen, mark.state, x, top - 5, mark === current);
+      this.with(mark.isChosen ? 1 : 0.45, colours.primary, () => {
+        pen.fillRect(x - 0.75, top, 1.5, bottom - top);
+        pen.beginPath();
+        pen.arc(x, top - 5, (mark.isChosen ? 4 : 2.5) + (mark === current ? 1.5 : 0), 0, 2 * Math.PI);
+        pen.fill();
       });
     }
   }
@@ -171,25 +172,6 @@ function fitted(pen, text, width) {
   let length = text.length;
   while (length && pen.measureText(`${text.slice(0, length)}…`).width > width) length -= 1;
   return length > 1 ? `${text.slice(0, length)}…` : "";
-}
-
-function paintHead(pen, state, x, y, isCurrent) {
-  const radius = (state === "found" ? 2.5 : 4) + (isCurrent ? 1.5 : 0);
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  if (state === "removed") {
-    for (const side of [-1, 1]) {
-      pen.moveTo(x - 3 * side, y - 3);
-      pen.lineTo(x + 3 * side, y + 3);
-    }
-    pen.stroke();
-  } else if (state === "added") {
-    pen.rect(x - radius, y - radius, 2 * radius, 2 * radius);
-    pen.fill();
-  } else {
-    pen.arc(x, y, radius, 0, 2 * Math.PI);
-    pen.fill();
-  }
 }
 
 // A dissolve is two wedges that meet, a fade one that closes, a wipe a slanted bar: distinguishable without colours.
@@ -231,7 +213,6 @@ function coloursOf(element) {
     page: colour("background-color", "#fff"),
     font: colour("font", "sans-serif"),
     violet: colour("violet-color", "#7c3aed"),
-    added: colour("orange-color", "#d97706"),
     found: colour("green-color", "#16a34a"),
     dissolve: colour("violet-color", "#7c3aed"),
     fade: colour("blue-color", "#2563eb"),

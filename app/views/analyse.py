@@ -15,10 +15,10 @@ from app import resources
 from app.components import assets, player, slots
 from app.components.controls import button, show_error, show_refusals
 from app.context import may_change, services
-from app.formatting import plain, video_facts
+from app.formatting import plain, technical_facts, video_facts
 from app.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.panels.ask import chat, composer, start
-from app.panels.report import comparison, reanalysis, report
+from app.panels.report import comparison, report
 from app.state import page_state
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
@@ -86,7 +86,7 @@ def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
             video_picker.draw()
     if video:
         notice = notice_of(video.path)
-        facts.caption("\n\n".join(map(plain, (video_facts(video), *([notice_text(notice)] if notice else ())))))
+        _draw_facts(facts, video, *([notice_text(notice)] if notice else ()))
     request_form.draw(video)
 
 
@@ -116,6 +116,12 @@ def _draw_heading(name: str | None) -> DeltaGenerator:
     return facts
 
 
+def _draw_facts(place: DeltaGenerator, video: VideoInfo, *more: str) -> None:
+    """Draw what a viewer knows of the video, the rest on hover, and further lines."""
+    lines = map(plain, (video_facts(video), *more))
+    place.caption("\n\n".join(lines), help=plain(technical_facts(video)))
+
+
 def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
     """Draw the player. Return None, with the reason on the page, where the file can't be used."""
     try:
@@ -128,8 +134,6 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
     every = progress.POLL_SECONDS if chat.is_busy() else progress.poll_seconds(job)
     poll = st.fragment(player.draw, run_every=every)
     poll(video_id, video, job.id if job else None, chat.find_search)
-    if job and (edits := page_state().edits_of(job.id)) and may_change():
-        reanalysis.draw_bar(job, edits)
     if job is None:
         video_picker.draw_chosen()
     return video
@@ -162,7 +166,7 @@ def _draw_unfinished(job: JobSnapshot, video: VideoInfo | None) -> None:
     """Draw the progress with the incoming answers, or the reason why a job stopped and its kept results."""
     facts = _draw_heading(job.name)
     if video:
-        facts.caption(plain(video_facts(video)))
+        _draw_facts(facts, video)
     if job.request.question:
         st.markdown(plain(job.request.question))
     if not job.is_readable:
@@ -185,12 +189,9 @@ def _draw_report(job: JobSnapshot, analysis: Analysis, *, has_video: bool, is_co
     if is_compared:
         return
     with st.container():
-        if edits := page_state().edits_of(job.id):
-            reanalysis.draw_cards(job, edits)
-        else:
-            with st.container(key=None if page_state().chat_id else "report_text"):
-                report.draw_document(job.id)
-            report.draw_details(job.id)
+        with st.container(key=None if page_state().chat_id else "report_text"):
+            report.draw_document(job.id)
+        report.draw_details(job.id)
     with st.container():
         conversation = chat.draw_below(job.id)
     composer.draw(conversation, begin=partial(start.begin_about, job.id), analysis=analysis)

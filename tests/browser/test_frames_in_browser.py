@@ -1,27 +1,17 @@
-"""Frames chosen by hand, a range drawn, a part looked at again: in a real browser, with mouse and with keys alone.
+"""A range drawn, a part looked at again: in a real browser, with mouse and with keys alone.
 
 The scripted report is of two seconds with frames at 0 and 1 second.
 """
 
 from __future__ import annotations
 
-import base64
-import re
-from io import BytesIO
-
-import av
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
-from framelens.services.container import SAMPLE
 from tests.browser.conftest import App, Visit, choose_sample, expect_report, open_details, press_in_menu
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser
-
-A_SNAPSHOT = re.compile("^data:image/jpeg;base64,")
 
 
 def report(page: Page, app: App) -> Locator:
@@ -131,150 +121,6 @@ def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App,
     expect(page.get_by_label("From", exact=True)).to_have_value("")
 
 
-def test_keys_remove_and_add_frames_for_new_report(scripted_app: App, visit: Visit) -> None:
-    page = visit.page
-    strip = report(page, scripted_app)
-    page.get_by_role("button", name="These frames").click()
-    expect(page.get_by_role("button", name="Ask again with these frames")).to_be_disabled()
-    strip.focus()
-    strip.press("PageDown")
-    arrives(page, page.locator("video"), 1.0)
-    strip.press("Delete")
-    expect(page.get_by_text("1 removed, 0 added")).to_be_visible()
-    strip.press("Home")
-    for _ in range(5):
-        strip.press(".")
-    strip.press("a")
-    expect(page.get_by_text("1 removed, 1 added")).to_be_visible()
-    strip.press("Home")
-    strip.press("Backspace")
-    expect(page.get_by_text("2 removed, 1 added")).to_be_visible()
-    strip.press("Control+z")
-    expect(page.get_by_text("1 removed, 1 added")).to_be_visible()
-    added = page.get_by_role("listitem").filter(has_text="Added")
-    expect(added.locator("img")).to_have_attribute("src", A_SNAPSHOT)
-    time = added.locator(".chip").inner_text()
-    assert time == "00:00.200"
-    page.get_by_role("button", name="Ask again with these frames").click()
-    expect_report(page)
-    open_details(page, "Frames")
-    headings = page.get_by_role("tabpanel").locator(".frame h5")
-    expect(headings).to_have_text(["Frame 1 · 00:00.000", f"Frame 2 · {time}"])
-    assert visit.complaints == []
-
-
-def press_at_once(strip: Locator, *keys: str) -> None:
-    """Press all keys in one task of the page, so that the player has not arrived anywhere when the next key comes: as
-    on a machine that is too slow for the hand.
-    """
-    strip.evaluate(
-        """(strip, keys) => {
-            for (const key of keys) strip.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-        }""",
-        keys,
-    )
-
-
-def edit_by_hand(page: Page) -> None:
-    """Begin to edit the frames; from here on the player follows the edits."""
-    page.get_by_role("button", name="These frames").click()
-    expect(page.get_by_text("0 removed, 0 added")).to_be_visible()
-    expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
-
-
-@pytest.mark.thorough
-def test_fast_keys_add_the_intended_frames(scripted_app: App, visit: Visit) -> None:
-    page = visit.page
-    strip = report(page, scripted_app)
-    edit_by_hand(page)
-    press_at_once(strip, "Home", *"....a", *"...,....a", "End")
-    expect(page.get_by_text("0 removed, 2 added")).to_be_visible()
-    added = page.get_by_role("listitem").filter(has_text="Added")
-    expect(added.locator(".chip")).to_have_text(["00:00.160", "00:00.400"])
-    for place in range(2):
-        expect(added.nth(place).locator("img")).to_have_attribute("src", A_SNAPSHOT)
-    assert visit.complaints == []
-
-
-@pytest.mark.thorough
-def test_added_frames_at_unplayed_times_get_pictures(scripted_app: App, visit: Visit) -> None:
-    page = visit.page
-    report(page, scripted_app)
-    edit_by_hand(page)
-    times = [4.0, 9.0, 14.0]
-    page.evaluate(
-        """times => times.forEach((seconds) => {
-            window.dispatchEvent(new CustomEvent("framelens:edit", { detail: { kind: "add", seconds } }));
-        })""",
-        times,
-    )
-    added = page.get_by_role("listitem").filter(has_text="Added")
-    expect(added.locator("img")).to_have_count(3)
-    with av.open(str(SAMPLE)) as container:
-        frames = {frame.time: frame for frame in container.decode(video=0)}
-    truth = [small(frames[seconds].to_image()) for seconds in times]
-    for place in range(3):
-        src = added.nth(place).locator("img").get_attribute("src") or ""
-        seen = small(Image.open(BytesIO(base64.b64decode(src.partition(",")[2]))))
-        off = [float(np.abs(seen - true).mean()) for true in truth]
-        assert off.index(min(off)) == place
-    expect(page.locator("video")).to_have_count(1)
-    assert visit.complaints == []
-
-
-def small(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.asarray(picture.convert("RGB").resize((32, 18)), np.float32)
-
-
-@pytest.mark.thorough
-def test_hovered_mark_shows_picture_once_available(scripted_app: App, visit: Visit) -> None:
-    page = visit.page
-    strip = report(page, scripted_app)
-    edit_by_hand(page)
-    press_at_once(strip, "Home")
-    arrives(page, page.locator("video"), 0.0)
-    strip.hover(position=within(strip, 1.5, high=0.1))
-    detail = "{ detail: { kind: 'add', seconds: 1.5 } }"
-    page.evaluate(f"() => {{ window.dispatchEvent(new CustomEvent('framelens:edit', {detail})); }}")
-    strip.hover(position=within(strip, 1.501, high=0.1))
-    expect(page.locator(".tip img")).to_have_attribute("src", A_SNAPSHOT)
-
-
-@pytest.mark.thorough
-def test_card_removes_and_restores_frame_keeping_focus(scripted_app: App, visit: Visit) -> None:
-    page = visit.page
-    report(page, scripted_app)
-    page.get_by_role("button", name="These frames").click()
-    page.get_by_role("button", name="Remove: Frame 2").focus()
-    page.keyboard.press("Enter")
-    back = page.get_by_role("button", name="Put back: Frame 2")
-    expect(back).to_be_focused()
-    expect(page.get_by_text("1 removed")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("0 removed")).to_be_visible()
-    page.get_by_role("button", name="Discard changes").click()
-    expect(page.locator(".st-key-details")).to_be_visible()
-
-
-@pytest.mark.thorough
-def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> None:
-    page = visit.page
-    strip = report(page, scripted_app)
-    edit_by_hand(page)
-    strip.evaluate(
-        """async strip => {
-            const press = (key) => strip.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-            for (const at of [0.2, 0.4, 0.6, 0.8, 1.2, 1.4]) {
-                window.dispatchEvent(new CustomEvent("framelens:edit", { detail: { kind: "add", seconds: at } }));
-                await new Promise((done) => setTimeout(done, 15));
-            }
-            press("Home");
-            press("Delete");
-        }"""
-    )
-    expect(page.get_by_text("1 removed, 6 added")).to_be_visible()
-
-
 @pytest.mark.thorough
 def test_hovered_mark_shows_frame_and_reason(scripted_app: App, visit: Visit) -> None:
     page = visit.page
@@ -309,7 +155,7 @@ def test_a_zoomed_timeline_points_to_finer_times(scripted_app: App, visit: Visit
 
 
 @pytest.mark.thorough
-def test_on_a_telephone_editing_and_ranges_fit_the_screen(scripted_app: App, visit: Visit) -> None:
+def test_on_a_telephone_ranges_fit_the_screen(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})
     strip = report(page, scripted_app)
@@ -318,7 +164,4 @@ def test_on_a_telephone_editing_and_ranges_fit_the_screen(scripted_app: App, vis
     strip.press("o")
     expect_range(page, 0.0, 1.0)
     main = page.locator("[data-testid=stMain]")
-    assert main.evaluate("main => main.scrollWidth") <= 390
-    page.get_by_role("button", name="These frames").click()
-    expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
     assert main.evaluate("main => main.scrollWidth") <= 390

@@ -4,7 +4,7 @@ The timeline shows the same range, and each updates the other.
 """
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import streamlit as st
 
@@ -14,12 +14,12 @@ from app.state import FORM, page_state
 from framelens.analysis.planning.frame_budget import SIDES, is_budgeted
 from framelens.analysis.planning.time_parsing import has_range, parse_range
 from framelens.core.domain import MOST_FRAMES, Selection, Strategy
-from framelens.core.errors import AppError, InputError
+from framelens.core.errors import AppError
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.services.keyframes import parse_times
 
-_STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+_STRATEGIES: tuple[Strategy, ...] = ("auto", "uniform", "every")
+"""Offered here; the commands and the API have more."""
 _SIDES = (0, *sorted(SIDES))
 """Longest sides in pixels; 0 leaves the choice to the plan."""
 _RANGE_KEYS = ("range_start", "range_end")
@@ -47,9 +47,10 @@ def draw() -> None:
     """Draw all options. Values survive a change of language."""
     _draw_number()
     names = {key: t(f"strategy.{key}") for key in _STRATEGIES}
-    captions = [t(f"strategy.why.{key}") for key in _STRATEGIES]
-    choose(t("ui.strategy"), names, "strategy", st.radio, captions=captions, persist_state="session")
-    _draw_details()
+    choose(t("ui.strategy"), names, "strategy", st.radio, horizontal=True, persist_state="session")
+    if _value("strategy") == "every":
+        options: Options = {"step": 1.0, "format": "%g", "key": "every", "persist_state": "session"}
+        st.number_input(t("ui.every"), 0.04, 86_400.0, 5.0, **options)
     st.caption(t("ui.range_part"))
     with st.container(horizontal=True):
         draw_time_range()
@@ -62,15 +63,15 @@ def read_choice() -> FrameChoice:
     """Return the chosen options.
 
     Raises:
-        AppError: A range or time that was typed is invalid.
+        InputError: A range that was typed is invalid.
     """
     strategy: Strategy = _value("strategy")
     start, end = read_range() or (0.0, None)
-    at = _times() if strategy == "times" else ()
     every = float(_value("every")) if strategy == "every" else None
     adapts = is_automatic()
-    frames = MOST_FRAMES if at or adapts else int(_value(_number_key(strategy)))
-    return FrameChoice(Selection(strategy, every, at, start, end), frames, adapts, _value("side") or None)
+    frames = MOST_FRAMES if adapts else int(_value(_number_key(strategy)))
+    selection = Selection(strategy, every, start_seconds=start, end_seconds=end)
+    return FrameChoice(selection, frames, adapts, _value("side") or None)
 
 
 def is_automatic() -> bool:
@@ -84,8 +85,6 @@ def _value(key: str) -> Any:
 
 def _draw_number() -> None:
     strategy = _value("strategy")
-    if strategy == "times":  # one frame for each time
-        return
     is_budget = is_budgeted(strategy)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if is_budget:
@@ -100,24 +99,6 @@ def _draw_number() -> None:
 
 def _number_key(strategy: Strategy) -> str:
     return "frames" if is_budgeted(strategy) else "frames_most"
-
-
-def _draw_details() -> None:
-    match _value("strategy"):
-        case "every":
-            options: Options = {"step": 1.0, "format": "%g", "key": "every", "persist_state": "session"}
-            st.number_input(t("ui.every"), 0.04, 86_400.0, 5.0, **options)
-        case "times":
-            st.text_input(t("ui.times"), key="times", placeholder="1.5, 3, 1:07.25", persist_state="session")
-        case _:
-            pass
-
-
-def _times() -> tuple[float, ...]:
-    text = str(_value("times")).strip()
-    if not text:
-        raise InputError("times_missing")
-    return parse_times(text)
 
 
 def draw_time_range() -> None:

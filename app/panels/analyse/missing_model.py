@@ -9,7 +9,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.components.controls import ButtonKind, button
+from app.components.controls import ButtonKind, Options, button
 from app.context import services
 from app.formatting import joined, plain
 from app.state import page_state
@@ -65,8 +65,8 @@ def draw(
                 button(words, "missing_remote", act, "models", "remote", icon="lan")
             words = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos)
             kind: ButtonKind = "secondary" if offer and is_administrator else "primary"
-            is_early = video is None
-            button(words, "start_without", on_start, None, False, icon="visibility_off", kind=kind, disabled=is_early)
+            options: Options = {"disabled": video is None, "help": None if video else t("ui.start_no_video")}
+            button(words, "start_without", on_start, None, False, icon="visibility_off", kind=kind, **options)
 
 
 def _what_is_missing(now: Readiness) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,12 @@ from app.formatting import error_words, joined, local_time, plain
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
 from framelens import registry
-from framelens.analysis.planning.estimate import Estimate, details, headline
-from framelens.analysis.prompts.prompts import exact_prompt
+from framelens.analysis.planning.estimate import Estimate
 from framelens.conversations.conversation import MOST_QUESTION
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Keyframe, VideoInfo
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, VideoInfo
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import base_name
-from framelens.i18n import LANGUAGES, language, sentences, t
+from framelens.i18n import LANGUAGES, language, t
 from framelens.i18n.formatting import span
 from framelens.services.playback import video_for
 from framelens.services.recognition import has_diariser
@@ -30,8 +28,10 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.services.readiness import Readiness
 
-_OPTIONS_WIDTH, _PROMPT_HEIGHT = 480, 300
+_OPTIONS_WIDTH = 480
 """Pixels."""
+_KEYS = "Ctrl+Enter"
+"""They start an analysis, also from the field."""
 _NO_SPEAKERS = -1
 _MOST_SPEAKERS = 10
 """More are rare, and can be given to the commands."""
@@ -63,8 +63,9 @@ def draw(video: VideoInfo | None) -> None:
 
 def _draw_start(video: VideoInfo | None) -> None:
     videos = _num_videos()
-    words, no_video = t("ui.start" if videos < 2 else "ui.start_all", n=videos), video is None
-    button(words, "start", _start, None, True, icon="auto_awesome", kind="primary", disabled=no_video)
+    words, tip = t("ui.start" if videos < 2 else "ui.start_all", n=videos), _KEYS if video else t("ui.start_no_video")
+    options: Options = {"disabled": video is None, "help": tip, "shortcut": _KEYS}
+    button(words, "start", _start, None, True, icon="auto_awesome", kind="primary", **options)
 
 
 def draw_found(job: JobSnapshot) -> None:
@@ -97,21 +98,18 @@ def _asked(video: VideoInfo) -> AnalysisRequest | AppError:
 
 def _draw_plan(video: VideoInfo, asked: AnalysisRequest | AppError, now: Readiness) -> None:
     """Draw the frames and the time in one line, and the options; no figures while a range or time is invalid."""
-    planned = None
     if isinstance(asked, AppError):
         st.caption(f":red[{plain(error_words(asked))}]", width="content")
     else:
         request = replace(asked, use_model=now.kind != "none")
-        planned = request, services().planner(video, request, services().templates.find(request.template))
-        words = _plan_words(planned[1], is_automatic=request.adapts, videos=_num_videos())
+        estimate = services().planner(video, request, services().templates.find(request.template))
+        words = _plan_words(estimate, is_automatic=request.adapts, videos=_num_videos())
         st.caption(plain(words), width="content")
     with (
         st.popover(t("ui.options"), type="tertiary", icon=":material/tune:", key="options"),
         st.container(width=_OPTIONS_WIDTH),
     ):
         _draw_options()
-        if planned:
-            draw_estimate(video, *planned, videos=_num_videos())
     if page_state().last_form and page_state().last_form != _form():
         button(t("ui.as_last_time"), "as_last_time", _as_last, icon="history", kind="tertiary")
 
@@ -231,45 +229,3 @@ def resubmit(job: JobSnapshot) -> None:
     state = page_state()
     with state.catching_errors():
         state.open_job(services().jobs.submit(job.request, name=job.name, follows=job.follows, force=True))
-
-
-def draw_estimate(video: VideoInfo, request: AnalysisRequest, estimate: Estimate, *, videos: int = 1) -> None:
-    """Draw the estimate in a few lines, and the prompt in a fold.
-
-    Args:
-        video: The video.
-        request: The request.
-        estimate: The planner's estimate for it.
-        videos: Number of videos that are asked about in the same way.
-    """
-    with st.container(border=True, gap="small", key="plan"):
-        st.markdown(f":material/route: **{plain(headline(estimate))}**")
-        each = [t("ui.plan_each", n=videos)] if videos > 1 else []
-        st.caption(plain(sentences([*each, *details(estimate)])))
-        with st.expander(
-            t("ui.prompt_exact"), key="prompt_exact", icon=":material/article:", on_change="rerun"
-        ) as fold:
-            if fold.open:
-                _draw_prompt(video, request, estimate)
-
-
-def _draw_prompt(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> None:
-    """Draw the messages, each with a copy button."""
-    st.caption(t("ui.prompt_is" if estimate.parts <= 1 else "ui.prompt_is_part"))
-    frames = _examples(video, request, estimate)
-    template = services().templates.find(request.template)
-    for role, text in exact_prompt(request, template, frames, estimate.parts):
-        st.markdown(f"`{role}`")
-        st.code(text, language=None, wrap_lines=True, height=_PROMPT_HEIGHT)
-
-
-def _examples(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> list[Keyframe]:
-    """Return placeholder frames of the first part, evenly spread, since the real frames are unknown."""
-    start = request.selection.start_seconds
-    end = request.selection.end_seconds or video.duration_seconds_from_header or float(estimate.frames)
-    step = max(0.0, end - start) / max(1, estimate.frames)
-    number = ceil(estimate.frames / max(1, estimate.parts))
-    return [
-        Keyframe(place + 1, place, start + step * (place + 0.5), "even", 1, video.width, video.height, b"")
-        for place in range(number)
-    ]

@@ -12,11 +12,13 @@ from app.components import exports, slots
 from app.components.assets import component
 from app.components.controls import button, menu
 from app.components.exports import SaveButton, SaveGroup
-from app.context import may_change
-from app.panels.analyse import request_form
-from app.panels.report import comparison, reanalysis
+from app.context import may_change, services
+from app.formatting import plain
+from app.panels.analyse import frame_options, request_form
+from app.panels.report import comparison
 from app.state import page_state
 from framelens.core.domain import Analysis
+from framelens.core.errors import AppError
 from framelens.i18n import label, language, t
 from framelens.reports.format import Use
 from framelens.reports.formats import FORMATS
@@ -66,7 +68,7 @@ def _draw_copy(analysis: Analysis) -> None:
 
 
 def _draw_more(job: JobSnapshot, *, has_video: bool) -> None:
-    reanalysis.draw_way_back(job)
+    _draw_way_back(job)
     if not may_change():
         return
     why, act = None if has_video else t("ui.ask_again_without_video"), request_form.reopen_form
@@ -75,6 +77,19 @@ def _draw_more(job: JobSnapshot, *, has_video: bool) -> None:
         return
     button(t("ui.repeat_request"), "repeat", request_form.resubmit, job, icon="refresh", kind="tertiary")
     comparison.draw_other_model(key="another_model")
+
+
+def _draw_way_back(job: JobSnapshot) -> None:
+    """Draw the button that leads to the report that this report follows."""
+    if not job.follows:
+        return
+    try:
+        previous = services().jobs.snapshot(job.follows)
+    except AppError:  # it was cleaned away
+        return
+    about = frame_options.format_selection(previous.request.selection) or t("ui.whole_video")
+    words, about = t("ui.earlier_report"), plain(t("ui.earlier_report_help", about=about))
+    button(words, "way_back", page_state().open_job, previous.id, icon="arrow_back", kind="tertiary", help=about)
 
 
 def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.components.player import marks, scenery
-from app.state import Edits
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Selection
 from framelens.jobs.snapshot import JobSnapshot
@@ -52,10 +51,7 @@ def test_a_report_on_a_part_shows_which() -> None:
 
 def test_frames_are_marked_as_what_they_are() -> None:
     found = job(found=keyframes(numbered=False))
-    assert [mark["state"] for mark in marks(found, None)] == ["found", "found"]
-    chosen = job(keyframes=keyframes())
-    assert [mark["label"] for mark in marks(chosen, None)] == ["Frame 1", "Frame 2"]
-    edits = Edits("job", (0.0, 1.0), 0.1).after(0, [["remove", 0.0], ["add", 0.5]])
-    edited = marks(chosen, edits)
-    assert [(mark["seconds"], mark["state"]) for mark in edited] == [(0.0, "removed"), (0.5, "added"), (1.0, "chosen")]
-    assert "side=320" in str(edited[0]["src"])
+    assert [mark["isChosen"] for mark in marks(found)] == [False, False]
+    chosen = marks(job(keyframes=keyframes()))
+    assert [(mark["label"], mark["isChosen"]) for mark in chosen] == [("Frame 1", True), ("Frame 2", True)]
+    assert "side=320" in str(chosen[0]["src"])

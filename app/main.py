@@ -55,7 +55,16 @@ def _check_start() -> None:
     """End the start where other machines could use the page without a login; a wrong setting is shown on the page.
 
     Another server than Streamlit's own doesn't say where it listens: then `SessionProtection` refuses the requests.
+
+    Settings of Streamlit in a folder of videos end it, too: they could name the service that logs users in.
     """
+    here = Path.cwd()
+    if here not in (config.REPOSITORY, Path(__file__).resolve().parent, Path.home()):
+        for path in map((here / ".streamlit").joinpath, ("config.toml", "secrets.toml")):
+            if path.exists():
+                error = ConfigError("streamlit_settings_here", path=path, folder=Path.home() / ".streamlit")
+                sys.stderr.write(f"{error_text(error)}\n")
+                sys.exit(error.exit_code)
     address = st.get_option("server.address")
     if address is None or api.is_loopback(address):
         return

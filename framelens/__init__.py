@@ -11,7 +11,7 @@
 
 `keyframes`, `analyse`, `ask` and the generators of their events do a single thing each and release everything that they
 started. A `Session` does several with the same engine. Settings come from arguments, then the environment and `.env`,
-as for the command `framelens`.
+as for the command `framelens`; the `.env` of the current folder isn't read.
 
 Errors that a user can do something about are subclasses of AppError; `str(error)` is a sentence in the language of the
 call. Times are seconds from the first frame of the video. Importing this package doesn't import its dependencies:

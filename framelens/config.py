@@ -1,12 +1,17 @@
 """Settings from the environment, then `.env`, then the model chosen on the page, then the defaults below.
 
+`.env` is the file that FRAMELENS_ENV_FILE names, else that of FrameLens's own folder, else that of the user's folder of
+settings. That of the current folder isn't read: who sends a folder of videos would choose the engine.
+
 This is the only reader of the environment. `VLLM_MODEL_PATH` (a string) and `VLLM_CONFIG` (a dict) can be imported from
 here; they are read at that moment. Nothing here uses the network or imports an engine.
 """
 
 import ipaddress
 import json
+import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,8 +40,13 @@ FramesAs = Literal["images", "video"]
 NewUserRole = Literal["", "viewer", "analyst"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+log = logging.getLogger(__name__)
 VLLM_MODEL_PATH: str
 VLLM_CONFIG: dict[str, Any]
+ENV_FILE = "FRAMELENS_ENV_FILE"
+_OUR_LINE = re.compile(r"^\s*(?:export\s+)?(?:FRAMELENS|VLLM)_\w+\s*=", re.MULTILINE)
+_MOST_CHARACTERS = 1 << 16
+"""Of a file that is searched for settings but not read as settings."""
 # Our own variables among those with a prefix of _PASSED_ON.
 _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
 # If any of these is set, the choice on the page is ignored.
@@ -152,6 +162,33 @@ def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = Non
     return _values(os.environ if environ is None else environ, dotenv)
 
 
+def env_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the `.env` that is read, or None where there is none.
+
+    Raises:
+        ConfigError: The named file doesn't exist.
+    """
+    if named := (os.environ if environ is None else environ).get(ENV_FILE, "").strip():
+        path = Path(typed_path(named)).absolute()
+        if not path.is_file():
+            raise ConfigError("dotenv_missing", path=path)
+        return path
+    return next((path for path in _usual_env_files() if path.is_file()), None)
+
+
+def unread_env_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the `.env` of the current folder if it has settings of ours but isn't read."""
+    here = Path(".env")
+    try:
+        read = env_file(environ)
+        if not here.is_file() or (read is not None and here.samefile(read)):
+            return None
+        with here.open(encoding="utf-8", errors="replace") as file:
+            return here.absolute() if _OUR_LINE.search(file.read(_MOST_CHARACTERS)) else None
+    except (ConfigError, OSError):
+        return None
+
+
 def plugin_names() -> frozenset[str] | None:
     """Return the names in FRAMELENS_PLUGINS, or None if it isn't set, which means all plugins."""
     given = as_given().get("FRAMELENS_PLUGINS")
@@ -171,7 +208,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
 
     Args:
         environ: Environment variables; os.environ by default.
-        dotenv: The `.env` file; by default the working directory's, else the repository's.
+        dotenv: The `.env` file; by default that of `env_file`.
 
     Raises:
         ConfigError: A value is wrong; the error has the key, the value and the allowed values.
@@ -293,7 +330,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
-    path = dotenv or next((p for p in (Path.cwd() / ".env", REPOSITORY / ".env") if p.is_file()), None)
+    path = dotenv or env_file(environ)
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
     # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.
     given = {**from_file, **{key: value for key, value in environ.items() if value or key in _MAY_BE_EMPTY}}
@@ -307,7 +344,31 @@ def _read_choice(given: Mapping[str, str]) -> dict[str, str]:
         kept = json.loads(text)
     except (ImportError, OSError, ValueError):  # also in a Python without our libraries
         return {}
-    return {key: value for key, value in kept.items() if key in _KEPT and isinstance(value, str)}
+    chosen = {key: value for key, value in kept.items() if key in _KEPT and isinstance(value, str)}
+    return {**chosen, "VLLM_CONFIG": _without_code(chosen["VLLM_CONFIG"])} if "VLLM_CONFIG" in chosen else chosen
+
+
+def _without_code(text: str) -> str:
+    """Return VLLM_CONFIG as chosen on the page without what only the environment and `.env` may set."""
+    try:
+        arguments = json.loads(text)
+    except ValueError:
+        return text
+    from framelens.core.engines.vllm_arguments import arguments_with_code
+
+    if not isinstance(arguments, dict) or not (names := arguments_with_code(arguments)):
+        return text
+    log.warning("left out of the model chosen on the page, as they load code: %s", ", ".join(names))
+    return json.dumps({name: value for name, value in arguments.items() if name not in names})
+
+
+def _usual_env_files() -> tuple[Path, ...]:
+    """Return where `.env` is looked for: FrameLens's own folder, and the user's folder of settings."""
+    try:
+        from platformdirs import user_config_path  # imported late, as in `_data_dir`
+    except ImportError:
+        return (REPOSITORY / ".env",)
+    return (REPOSITORY / ".env", user_config_path("framelens", appauthor=False) / ".env")
 
 
 def _choice_path(data_dir: Path) -> Path:

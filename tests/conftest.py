@@ -48,9 +48,9 @@ _running: list[pytest.Item] = []
 # Otherwise each of the many commands that the tests start would compile all that it imports, and each worker the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# Tests without a data folder of their own must not find the data of this machine's user.
+# Tests without a data folder of their own must not find the data and settings of this machine's user.
 _user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
-os.environ["XDG_DATA_HOME"] = _user_data.name
+os.environ["XDG_DATA_HOME"] = os.environ["XDG_CONFIG_HOME"] = _user_data.name
 # Commands with another home find what the engines of this machine know; to ask them takes 15 s of the processor.
 os.environ.setdefault("XDG_CACHE_HOME", str(Path("~/.cache").expanduser()))
 # A small model gains nothing from a second core, and its threads would wait for each other when both are busy, twenty

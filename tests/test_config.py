@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.config import DEFAULT_MODEL_PATH, DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
+from framelens import config
+from framelens.config import DEFAULT_MODEL_PATH, DEFAULT_VLLM_CONFIG, Settings, keep_choice, load, unread_env_file
 from framelens.core.errors import ConfigError
 from framelens.i18n import error_text
 
@@ -177,6 +178,43 @@ def test_model_chosen_on_page_survives_restart(tmp_path: Path) -> None:
     assert load({**folder, "FRAMELENS_BASE_URL": "http://localhost:1/v1"}).model_path != "org/chosen"
     (tmp_path / "model.json").write_text("half a")
     assert load(folder).vllm_config == DEFAULT_VLLM_CONFIG
+
+
+def test_dotenv_of_the_current_folder_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder := tmp_path / "videos").mkdir()
+    monkeypatch.chdir(folder)
+    (folder / ".env").write_text("FRAMELENS_BASE_URL=http://elsewhere.invalid/v1\n")
+    data = {"FRAMELENS_DATA_DIR": str(tmp_path)}
+    assert load(data).base_url == "" and unread_env_file(data) == folder / ".env"
+    named = {**data, "FRAMELENS_ENV_FILE": ".env"}
+    assert load(named).base_url == "http://elsewhere.invalid/v1" and unread_env_file(named) is None
+    (folder / ".env").write_text("DATABASE=of/another/program\n")
+    assert unread_env_file(data) is None
+
+
+def test_own_dotenv_precedes_that_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, users = tmp_path / "own", tmp_path / "config"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(users))
+    monkeypatch.setattr(config, "REPOSITORY", own)
+    for folder, language in ((users / "framelens", "zh"), (own, "en")):
+        folder.mkdir(parents=True)
+        (folder / ".env").write_text(f"FRAMELENS_LANGUAGE={language}\n")
+        assert load({}).language == language
+
+
+def test_a_missing_file_of_settings_is_named() -> None:
+    with pytest.raises(ConfigError, match="dotenv_missing"):
+        load({"FRAMELENS_ENV_FILE": "no/such.env"})
+
+
+def test_code_is_never_loaded_by_a_choice_on_the_page(tmp_path: Path) -> None:
+    folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
+    arguments = {"max_model_len": 4096, "tool_parser_plugin": "/videos/evil.py", "worker_cls": None}
+    given = {**folder, "VLLM_MODEL_PATH": "org/chosen", "VLLM_CONFIG": json.dumps(arguments)}
+    assert load(given).vllm_config["tool_parser_plugin"] == "/videos/evil.py"
+    keep_choice(load(given))
+    again = load(folder)
+    assert again.vllm_config["max_model_len"] == 4096 and "tool_parser_plugin" not in again.vllm_config
 
 
 def test_remote_engine_and_key_are_kept_for_owner_only(tmp_path: Path) -> None:

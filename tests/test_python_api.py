@@ -252,10 +252,10 @@ def test_call_and_the_texts_in_its_errors_have_one_language(tmp_path: Path, monk
 
 
 def test_language_of_a_call_comes_from_dotenv_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FRAMELENS_LANGUAGE", raising=False)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    Path(".env").write_text("FRAMELENS_LANGUAGE=zh\n")
+    (tmp_path / "my.env").write_text("FRAMELENS_LANGUAGE=zh\n")
+    monkeypatch.setenv("FRAMELENS_ENV_FILE", str(tmp_path / "my.env"))
     for call in (
         lambda: framelens.load_reports("none.json"),
         lambda: framelens.keyframes("none.mp4", data_dir=tmp_path),
@@ -267,6 +267,15 @@ def test_language_of_a_call_comes_from_dotenv_too(tmp_path: Path, monkeypatch: p
             call()
     with pytest.raises(framelens.AppError, match="cannot be read"):
         framelens.load_reports("none.json", language="en")
+
+
+def test_dotenv_of_the_current_folder_is_said_to_be_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder := tmp_path / "videos").mkdir()
+    monkeypatch.chdir(folder)
+    Path(".env").write_text("FRAMELENS_BASE_URL=http://127.0.0.1:9/v1\n")
+    with pytest.warns(UserWarning, match="FRAMELENS_ENV_FILE"):
+        assert framelens.Session(data_dir=tmp_path, language="en").settings.base_url == ""
+    assert framelens.Session(data_dir=tmp_path, settings={"FRAMELENS_ENV_FILE": ".env"}).settings.base_url
 
 
 @pytest.mark.slow

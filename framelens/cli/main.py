@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +25,7 @@ from framelens.cli.parser import SHORT, Parser
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
+from framelens.core.files import typed_path
 from framelens.i18n import error_text, in_language, label, t
 from framelens.services import running
 
@@ -103,7 +105,7 @@ def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("framelens").addHandler(
         logging.NullHandler()
     )  # before there is a log file, the terminal must not show the log
-    typed = sys.argv[1:] if argv is None else argv
+    typed = _take_env_file(sys.argv[1:] if argv is None else argv)
     with in_language(_wanted_language(typed)):
         try:
             given = _parse(_command_first(typed))
@@ -117,6 +119,8 @@ def _run(argv: Sequence[str] | None) -> int:
             from framelens.store.fs_utils import log_to_terminal  # rarely needed
 
             log_to_terminal()
+        if Path(".env").exists() and not getattr(given, "quiet", False):
+            _tell_unread()
         running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
         try:
             return int(given.command(given))
@@ -237,6 +241,31 @@ def _command_first(words: Sequence[str]) -> list[str]:
         leading += 2 if given[leading] in ("--language", SHORT["--language"]) else 1
     is_command = bool(given[leading:]) and not given[leading].startswith("-")
     return [given[leading], *given[:leading], *given[leading + 1 :]] if leading and is_command else given[leading:]
+
+
+def _take_env_file(words: Sequence[str]) -> list[str]:
+    """Put the file that `--env-file` names into the environment, and return the other words.
+
+    That is done before the words are parsed, since a plugin's commands depend on the settings; processes that a command
+    starts inherit it.
+    """
+    own = list(takewhile(lambda word: word != "--", words))
+    rest = list(words[len(own) :])
+    for place, word in enumerate(own):
+        option, is_joined, value = word.partition("=")
+        if option == "--env-file" and (is_joined or place + 1 < len(own)):
+            os.environ["FRAMELENS_ENV_FILE"] = str(Path(typed_path(value if is_joined else own[place + 1])).absolute())
+            return _take_env_file([*own[:place], *own[place + (1 if is_joined else 2) :], *rest])
+    return [*own, *rest]
+
+
+def _tell_unread() -> None:
+    """Print that the settings of the current folder aren't read, if there are any."""
+    from framelens import config
+
+    if unread := config.unread_env_file():
+        own = config.REPOSITORY / unread.name
+        print(t("cli.env_unread", path=unread, name=unread.name, own=own), file=sys.stderr)
 
 
 def _wanted_language(words: Sequence[str]) -> Language:

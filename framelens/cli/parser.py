@@ -90,6 +90,7 @@ class Parser(argparse.ArgumentParser):
         self.register("action", "store", _Store)
         self.add_argument("-h", "--help", action=_Help, help=vars(argparse)["_"]("show this help message and exit"))
         self.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=t("cli.verbose"))
+        self.add_argument("--env-file", metavar="FILE", default=argparse.SUPPRESS, help=t("cli.env_file"))
 
     def add_argument(self, *names: str, **options: Any) -> argparse.Action:
         """Add an argument to its group, with its short option if SHORT has one."""

@@ -65,6 +65,7 @@ def _make(path: Path) -> None:
             done = subprocess.run(
                 command,
                 env=environment,
+                cwd=folder,  # as in `engine/local/launch.py`
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_SECONDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from framelens.core.domain import MOST_SPEAKERS, Analysis, Language, Selection, 
 from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.core.events import AnalysisEvent, Finished, Noticed
 from framelens.core.files import given_path, readable
+from framelens.i18n import t
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language
 from framelens.services.keyframes import (
@@ -201,6 +203,8 @@ class Session:
         environ = {**os.environ, **(settings or {}), **{name: value for name, value in given.items() if value}}
         self._language = checked_language(language, usual_language(environ))
         with localised(self._language):
+            if unread := config.unread_env_file(environ):
+                warnings.warn(t("error.env_unread_here", path=unread, name=config.ENV_FILE), stacklevel=2)
             self._settings = with_named(config.load(environ), model=model, base_url="")
         self._download = download
         self._lock = threading.Lock()

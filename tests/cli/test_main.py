@@ -372,9 +372,32 @@ def test_failure_before_the_log_is_open_is_logged(
 def test_errors_are_in_the_language_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text("FRAMELENS_LANGUAGE=en\n", encoding="utf-8")
+    (tmp_path / "my.env").write_text("FRAMELENS_LANGUAGE=en\n", encoding="utf-8")
+    monkeypatch.setenv("FRAMELENS_ENV_FILE", str(tmp_path / "my.env"))
     assert main.main(["analyse", "none.mp4", "--no-model"]) == 3
     assert capsys.readouterr().err.startswith("There is no file")
     assert main.main(["analyse", "none.mp4", "--no-model", "--language", "zh"]) == 3
     assert not capsys.readouterr().err.startswith("There is no file")
+
+
+@pytest.mark.parametrize("words", [["--env-file", ".env", "analyse"], ["analyse", "--env-file=.env"]])
+def test_settings_of_the_current_folder_count_when_named(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder := tmp_path / "videos").mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("FRAMELENS_ENV_FILE", "")
+    (folder / ".env").write_text("FRAMELENS_ANSWER_TOKENS=many\n", encoding="utf-8")
+    assert main.main(["analyse", "none.mp4", "--no-model", "--language", "en"]) == 3
+    unread = capsys.readouterr().err.splitlines()
+    assert len(unread) == 2 and unread[0].startswith(f"{folder / '.env'} isn't read")
+    assert main.main([*words, "none.mp4", "--no-model", "--language", "en"]) == 2
+    assert "FRAMELENS_ANSWER_TOKENS" in capsys.readouterr().err
+
+
+def test_a_named_file_of_settings_that_is_missing_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMELENS_ENV_FILE", "")
+    assert main.main(["analyse", "none.mp4", "--no-model", "--language", "en", "--env-file", "no.env"]) == 2
+    assert "no.env" in capsys.readouterr().err

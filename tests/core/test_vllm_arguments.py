@@ -10,7 +10,7 @@ import pytest
 
 from framelens.core.domain import Notice
 from framelens.core.engines import vllm_arguments
-from framelens.core.engines.vllm_arguments import arguments_to_argv, check, installed_arguments
+from framelens.core.engines.vllm_arguments import arguments_to_argv, arguments_with_code, check, installed_arguments
 from framelens.core.errors import ConfigError
 from framelens.i18n import error_text, notice_text
 
@@ -183,3 +183,40 @@ def test_vllm_parser_knows_and_reads_back_our_arguments() -> None:
     assert result["unknown"] == []
     plain = {name: value for name, value in RIGHT.items() if name != "compilation_config"}
     assert {name: result["values"][name] for name in plain} == plain
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"tool_parser_plugin": "/videos/evil.py"},
+        {"tool-parser-plugin": "/videos/evil.py"},
+        {"tool_parser_plugin=/videos/evil.py": "x"},
+        {"structured_outputs_config.reasoning_parser_plugin": "evil.py"},
+        {"structured_outputs_config": {"reasoning_parser_plugin": "evil.py"}},
+        {"structured_outputs_config": '{"reasoning_parser_plugin": "evil.py"}'},
+        {"kv_transfer_config": {"kv_connector_extra_config": {"spec_module_path": "evil"}}},
+        {"speculative_config": {"method": "custom_class", "model": "evil.Proposer"}},
+        {"compilation_config": {"inductor_compile_config": {"hook": "evil.hook"}}},
+        {"distributed_executor_backend": "evil.Executor"},
+        {"logits_processors": ["evil:Processor"]},
+        {"allowed_local_media_path": "/"},
+    ],
+)
+def test_arguments_that_load_code_are_found(arguments: dict[str, Any]) -> None:
+    assert arguments_with_code(arguments) == list(arguments)
+
+
+def test_plain_arguments_load_no_code() -> None:
+    plain = {name: value for name, value in RIGHT.items() if name != "allowed_media_domains"}
+    plain |= {"served_model_name": "model.v2", "speculative_config": {"model": "org/Qwen2.5-0.5B", "method": "eagle3"}}
+    assert arguments_with_code(plain) == []
+
+
+@needs_vllm
+def test_the_installed_vllm_has_no_other_name_for_code() -> None:
+    known = [name for name in installed_arguments() if arguments_with_code({name: "x"})]
+    assert sorted(known) == [
+        *("allowed_local_media_path", "allowed_media_domains", "io_processor_plugin", "log_config_file"),
+        *("logits_processors", "model_class_overrides", "reasoning_parser_plugin", "scheduler_cls"),
+        *("tool_parser_plugin", "worker_cls", "worker_extension_cls"),
+    ]

@@ -10,9 +10,11 @@ from framelens.analysis.prompts import prompts
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest, Language
+from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, catalogue
 from framelens.services.engines import engine_session
 from framelens.services.engines.engine_session import EngineSession
+from framelens.services.engines.model_switch import with_local_model
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -72,3 +74,11 @@ def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.M
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(use, range(2))
     assert first is second
+
+
+def test_a_choice_on_the_page_loads_no_code(tmp_path: Path) -> None:
+    settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, tmp_path / ".env")
+    chosen = with_local_model(settings, model="org/m", vllm_config='{"max_num_seqs": 4}', engine="vllm")
+    assert chosen.vllm_config["max_num_seqs"] == 4
+    with pytest.raises(ConfigError, match="vllm_argument_loads_code"):
+        with_local_model(settings, model="org/m", vllm_config='{"worker_cls": "evil.Worker"}', engine="vllm")

@@ -37,6 +37,15 @@ _MEANT = {
     "mem_fraction_static": "gpu_memory_utilization",
 }
 """Names that other engines and programs give to arguments of vLLM."""
+_LOADS_CODE = re.compile(
+    r"(?:.+_)?(?:plugins?|cls|class_overrides|module_path|cls_path|logits_processors|middleware|passes)"
+    r"|log_config_file|allowed_local_media_path|allowed_media_domains"
+)
+"""Names of arguments, and of keys within them, that import modules or open files and addresses to requests."""
+_QUALIFIED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+|.*\.py")
+"""A class by its module, which vLLM imports wherever it takes one, or a module by its file."""
+_TAKES_CLASS = frozenset({"distributed_executor_backend"})
+"""Arguments outside of objects that take a class by its module besides their choices."""
 _LIKENESS = 0.75
 """Of some 280 names, one resembles most words: "lora_dtype" has 0.7 in common with "force_type"."""
 
@@ -79,6 +88,45 @@ def check(arguments: Mapping[str, object]) -> None:
             raise ConfigError(error, key=key, value=_shown(value), **({"nearest": nearest} if nearest else {}))
         if known and value is not None:
             _check_value(known[key], value)
+
+
+def arguments_with_code(arguments: Mapping[str, object]) -> list[str]:
+    """List the arguments that run code of a file or package, or open files and addresses to requests.
+
+    They count only from who starts the process: in the environment, `.env` or an option of a command.
+
+    >>> arguments_with_code({"tool_parser_plugin": "/tmp/it.py", "kv_transfer_config": {"kv_connector": "a.b.C"}})
+    ['tool_parser_plugin', 'kv_transfer_config']
+    >>> arguments_with_code({"dtype": "half", "served_model_name": "model.v2", "limit_mm_per_prompt": {"image": 8}})
+    []
+    """
+    return [name for name, value in arguments.items() if _has_code(name, value, is_nested=False)]
+
+
+def _has_code(name: str, value: object, *, is_nested: bool) -> bool:
+    parts = name.replace("-", "_").replace("=", ".").split(".")
+    if value is not None and any(map(_LOADS_CODE.fullmatch, parts)):
+        return True
+    match value:
+        case dict():
+            return any(_has_code(str(key), inner, is_nested=True) for key, inner in value.items())
+        case list():
+            return any(_has_code("", inner, is_nested=is_nested) for inner in value)
+        case str() if value.lstrip().startswith(("{", "[")):
+            return _has_code("", _parsed(value), is_nested=True)
+        case str():
+            takes_class = is_nested or len(parts) > 1 or name.replace("-", "_") in _TAKES_CLASS
+            return takes_class and _QUALIFIED.fullmatch(value) is not None
+        case _:
+            return False
+
+
+def _parsed(text: str) -> object:
+    """Return the object or list that a text is in JSON, as which vLLM reads it, or None."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def brings_tokenizer(arguments: Mapping[str, object]) -> bool:

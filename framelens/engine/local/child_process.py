@@ -34,6 +34,7 @@ class ChildProcess:
         *,
         environment: Mapping[str, str],
         log_path: Path,
+        folder: Path | None = None,
         grace_seconds: float = GRACE_SECONDS,
     ) -> ChildProcess:
         """Start `command` and append its output to `log_path`.
@@ -42,6 +43,7 @@ class ChildProcess:
             command: Program and arguments.
             environment: All variables of the child; no variable is inherited.
             log_path: Receives standard output and standard error.
+            folder: Its current folder, by default that of this process.
             grace_seconds: Time between SIGTERM and SIGKILL when it is stopped.
 
         Raises:
@@ -56,6 +58,7 @@ class ChildProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
+                cwd=folder,
                 start_new_session=True,  # Ctrl-C in the terminal is handled by this process alone
             )
         return cls(supervisor, grace_seconds)

@@ -149,7 +149,7 @@ class EngineLaunch:
         return running
 
     def _start(self) -> Running:
-        folder = self._launcher.fetch(self._add_progress, self._cancel)
+        folder = self._launcher.fetch(self._add_progress, self._cancel).absolute()
         self.notices = self._launcher.inspect(folder)
         port, api_key = choose_port(self._launcher.port), secrets.token_urlsafe(32)
         self._check_cancel()
@@ -159,7 +159,10 @@ class EngineLaunch:
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
         environment = {**engine_environment(), **self._launcher.environment(api_key), **variables}
-        process = ChildProcess.start(command, environment=environment, log_path=self.log_path)
+        # Not in the current folder, where libraries look for settings: numba for one that may name a folder of pickles.
+        process = ChildProcess.start(
+            command, environment=environment, log_path=self.log_path, folder=self._log_dir.absolute()
+        )
         try:
             return self._watch(process, folder, port, api_key)
         except BaseException:

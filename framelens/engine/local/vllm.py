@@ -8,6 +8,7 @@ A speech server runs beside the first engine, so it keeps to a small share of th
 
 import contextlib
 import functools
+import logging
 import os
 import re
 import shlex
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 from framelens.core.child_environment import hub_environment
 from framelens.core.domain import EngineInfo, Notice
-from framelens.core.engines.vllm_arguments import arguments_to_argv, brings_tokenizer
+from framelens.core.engines.vllm_arguments import arguments_to_argv, arguments_with_code, brings_tokenizer
 from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
@@ -31,6 +32,7 @@ from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.model_resolution import model_name
 from framelens.http_client.short import NoAnswer, get_json
 
+log = logging.getLogger(__name__)
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
 _OTHER_CODE = (*_NEEDS_HUB, "lora_modules", "revision", "code_revision", "tokenizer_revision")
@@ -184,6 +186,8 @@ def fit_arguments(
 
 
 def _command(name: str, given: Mapping[str, object], allow_pickle: bool, folder: Path, port: int) -> list[str]:
+    if names := [name for name in arguments_with_code(given) if given[name] != _NO_MEDIA.get(name)]:
+        log.warning("VLLM_CONFIG has settings that load code or open files and addresses: %s", ", ".join(names))
     arguments = given if allow_pickle else {**given, **_safe_format(given, folder)}
     server = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"]
     address = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log", "--middleware", _GUARD]

@@ -10,6 +10,8 @@ from pathlib import Path
 from framelens import config
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
+from framelens.core.engines.vllm_arguments import arguments_with_code
+from framelens.core.errors import ConfigError
 from framelens.core.redaction import redact
 from framelens.core.roles import requires
 from framelens.jobs.engine_switcher import EngineSwitcher
@@ -21,7 +23,7 @@ _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis del
 
 
 def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
-    """Return `settings` with another local model.
+    """Return `settings` with another local model, whose settings load no code.
 
     Args:
         settings: The settings to change.
@@ -34,6 +36,8 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
     """
     named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
     read = config.load(named, Path(os.devnull))
+    if names := arguments_with_code(read.vllm_config):
+        raise ConfigError("vllm_argument_loads_code", keys=", ".join(names))
     return replace(
         settings,
         model_path=read.model_path,

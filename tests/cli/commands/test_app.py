@@ -63,6 +63,18 @@ def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", first_of(["secrets.toml", "config.toml"]))
+def test_app_starts_with_no_settings_of_the_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / name).touch()
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data"), "LANG": "C.UTF-8"}
+    words = command("app", "--port", "0", "--server.headless=true")
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert str(tmp_path / ".streamlit" / name) in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("option", first_of(["--port {port}", "--server.port={port}", ""]))
 def test_busy_port_is_named_with_a_free_one(option: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -33,12 +33,17 @@ def doctor(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedPr
     return subprocess.run(
         [sys.executable, "-m", "framelens.cli.main", "doctor", *arguments],
         cwd=cwd,
-        env={**kept, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(cwd / "data"), **environ},
+        env={**kept, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(cwd / "data"), **_named_dotenv(cwd), **environ},
         capture_output=True,
         encoding="utf-8",
         timeout=60,
         check=False,
     )
+
+
+def _named_dotenv(folder: Path) -> dict[str, str]:
+    path = folder / ".env"
+    return {config.ENV_FILE: str(path)} if path.exists() else {}
 
 
 @pytest.mark.slow

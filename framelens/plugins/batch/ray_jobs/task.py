@@ -20,7 +20,7 @@ from framelens.store.fs_utils import storage_errors, write_whole
 _FOLDER = "ray"
 _BEGUN, _ENDED = ".begun", ".ended"
 _PASSED = ("FRAMELENS_", "VLLM_")
-_OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", "FRAMELENS_ENGINE_PORT"))
+_OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", "FRAMELENS_ENGINE_PORT", config.ENV_FILE))
 """Settings that each node has for itself."""
 
 

@@ -145,7 +145,7 @@ def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
     if ended.loops:
         return replace(turn, answer=ended.reply.text, state="stopped", why=Notice("ask_repeats"))
     if not turn.answer.strip():
-        raise EngineError("engine_empty_answer")
+        raise EngineError("engine_reasoned" if ended.reply.is_reasoned else "engine_empty_answer")
     if ended.reply.finish_reason == "length":
         turn = turn.apply(Noticed(Notice("ask_cut", {"tokens": ended.max_tokens})))
     return replace(turn, state="complete", why=None)

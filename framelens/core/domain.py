@@ -493,7 +493,7 @@ def seconds_of(spans: SpeechSpans) -> float:
 Outcome = Literal["done", "without_model", "no_usable_answer"]
 """What a finished analysis is: "without_model" if it has only measurements, "no_usable_answer" if a model was asked and
 nothing that it wrote can be used."""
-BREAKS = frozenset(("repeats", "cut", "empty", "broke_off"))
+BREAKS = frozenset(("repeats", "reasoned", "cut", "empty", "broke_off"))
 """Troubles (keys under `trouble.` in i18n) that make a whole answer unusable."""
 
 

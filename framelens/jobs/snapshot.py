@@ -290,12 +290,13 @@ def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError |
         return state, error
     if error:
         return "failed", error
-    return (state, no_usable_answer()) if state == "no_usable_answer" else (state, None)
+    return (state, _no_usable_answer(job.analysis)) if job.analysis and state == "no_usable_answer" else (state, None)
 
 
-def no_usable_answer() -> EngineError:
+def _no_usable_answer(analysis: Analysis) -> EngineError:
     """Return the error of a report whose model gave no usable answer."""
-    return EngineError("no_usable_answer")
+    is_reasoned = any("reasoned" in one.troubles for one in analysis.requests)
+    return EngineError("engine_reasoned" if is_reasoned else "no_usable_answer")
 
 
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
@@ -340,7 +341,7 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
         created=_time_or_now(analysis.created),
         request=analysis.request,
         state=state,
-        failure=Failure.of(no_usable_answer()) if state == "no_usable_answer" else None,
+        failure=Failure.of(_no_usable_answer(analysis)) if state == "no_usable_answer" else None,
         progress=AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
         user_id=current_user().id,

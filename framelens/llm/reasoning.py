@@ -81,6 +81,8 @@ _UNFINISHED = re.compile(
 """End of a text that may be the beginning of a mark."""
 _JSON_START = re.compile(r"\s*(?:```\w*\s*)?(?=[{\[])")
 _ANSWER_START = re.compile(r"\s*(?:```\w*\s*)?(?=\{|\[\s*\{)")
+_OBJECT = re.compile(r"\{\s*\"|\[\s*\{\s*\"")
+_WITHIN_JSON = re.compile(r"(?:[\[{,]|\"\s*:)\s*\Z")
 _FENCE_END = re.compile(r"\s*(?:```\s*)?")
 _DECODER = json.JSONDecoder(strict=False)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
@@ -117,12 +119,22 @@ def split_reasoning(text: str) -> SplitAnswer:
 
 
 def answer_in(reasoning: str) -> str:
-    """Return reasoning that an engine sent apart as the answer if all of it is one JSON object, else "".
+    """Return the answer within reasoning that an engine sent apart, in place of an answer: its last JSON, else "".
 
-    vLLM's parsers of reasoning do so with the whole answer of a model that doesn't reason.
+    vLLM's parsers of reasoning do so with the whole answer of a model that doesn't reason, LM Studio and Ollama with an
+    answer behind a sentence. JSON that isn't valid, perhaps as it was cut off, counts if there is no other.
     """
-    text = reasoning.strip()
-    return text if text and _json_end(text, 0) == len(text) else ""
+    whole, broken, at = "", "", 0
+    while opening := _OBJECT.search(reasoning, at):
+        at = opening.end()
+        if _WITHIN_JSON.search(reasoning[: opening.start()]):
+            continue
+        try:
+            _, at = _DECODER.raw_decode(reasoning, opening.start())
+            whole = reasoning[opening.start() : at]
+        except (ValueError, RecursionError):
+            broken = broken or reasoning[opening.start() :]
+    return whole or broken
 
 
 def unfinished_mark(text: str) -> int:

@@ -47,11 +47,19 @@ _CUMULATIVE_LETTERS = 4
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer: the sum of the streamed pieces. `usage` is None if the engine doesn't report it."""
+    """A complete answer: the sum of the streamed pieces.
+
+    Attributes:
+        text: The answer.
+        finish_reason: Why it ended: "stop", "length" or "content_filter".
+        usage: None if the engine doesn't report it.
+        is_reasoned: There is reasoning, but no text.
+    """
 
     text: str
     finish_reason: str
     usage: Usage | None
+    is_reasoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ class _PartialReply:
 
     def cut(self) -> Reply:
         """Return the received text as an answer that reached its limit of tokens."""
-        return Reply(self._split.answer, "length", self._usage)
+        return self._reply("length")
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it was cut off or refused by a filter."""
@@ -142,7 +150,11 @@ class _PartialReply:
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
         if finish == "content_filter" and not self._split.answer:
             raise EngineError("engine_filtered", status=200, reason=self._reason)
-        return Reply(self._split.answer, finish, self._usage)
+        return self._reply(finish)
+
+    def _reply(self, finish_reason: str) -> Reply:
+        text, reasoning = self._split.answer, self._apart + self._split.reasoning
+        return Reply(text, finish_reason, self._usage, is_reasoned=bool(reasoning.strip() and not text.strip()))
 
 
 def stream_pieces(

@@ -340,6 +340,12 @@ def test_what_a_picture_lacks_is_an_answer(said: str) -> None:
     assert (analysis.mode, analysis.outcome) == ("messages", "done")
 
 
+def test_answer_in_reasoning_alone_says_so() -> None:
+    with serve(lambda body: iter([{"reasoning": "A card."} if has_pictures(body) else "x"])) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert (analysis.outcome, analysis.chunks[0].troubles) == ("no_usable_answer", ("reasoned", "empty"))
+
+
 def test_schema_in_place_of_an_answer_is_no_answer() -> None:
     schema = json.dumps({"type": "object", "properties": {"title": {"type": "string"}}})
     with serve(saying(schema)) as server:

@@ -365,9 +365,9 @@ def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_empty_answer_is_an_error(video: Path, data: Path) -> None:
+def test_answer_in_reasoning_alone_is_an_error(video: Path, data: Path) -> None:
     with serve(answering({"reasoning": "Hm."})) as server, session(server, data) as one:
-        with pytest.raises(framelens.EngineError, match="empty answer"):
+        with pytest.raises(framelens.EngineError, match="switch thinking off"):
             one.ask(video, "Which is empty?")
         (kept,) = one.conversations.find("which is empty")
         turn = one.conversations.get(kept.id).last

@@ -93,13 +93,16 @@ def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path
         again.close()
 
 
-def test_an_unusable_answer_is_a_state_and_asked_for_again(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("trouble", "key"), [("repeats", "no_usable_answer"), ("reasoned", "engine_reasoned")])
+def test_an_unusable_answer_is_a_state_and_asked_for_again(
+    store: Store, tmp_path: Path, trouble: str, key: str
+) -> None:
     runs: list[Task] = []
 
     def answer(task: Task) -> Iterator[AnalysisEvent]:
         runs.append(task)
         done = replace(analysis(), id=task.job_id, request=task.request, summary=None, joins=())
-        chunk = done.chunks[0] if len(runs) > 1 else replace(done.chunks[0], findings=(), troubles=("repeats",))
+        chunk = done.chunks[0] if len(runs) > 1 else replace(done.chunks[0], findings=(), troubles=(trouble,))
         yield Finished(replace(done, chunks=(chunk,)))
 
     jobs = queue(store, answer, tmp_path, sha256="ab" * 32)
@@ -107,7 +110,7 @@ def test_an_unusable_answer_is_a_state_and_asked_for_again(store: Store, tmp_pat
         job_id = jobs.submit(REQUEST, name="clip.mp4")
         job = until(jobs, job_id, lambda job: job.is_over)
         assert job.error is not None and job.analysis is not None
-        assert (job.state, job.error.key, job.error.exit_code) == ("no_usable_answer", "no_usable_answer", 4)
+        assert (job.state, job.error.key, job.error.exit_code) == ("no_usable_answer", key, 4)
         assert job.can_resume and not job.is_complete and jobs.finished(REQUEST) is None
         assert jobs.unfinished(REQUEST) == job_id
         jobs.resume(job_id)

@@ -604,8 +604,18 @@ def test_answer_that_is_sent_as_reasoning_is_the_answer(name: str) -> None:
     with serve(streaming(halves + STOP + DONE)) as server:
         seen, reply = all_of(chat_of(server))
     assert ("".join(seen), reply.text) == (answer, answer)
-    with serve(streaming(event(delta={name: f"Maybe {answer}"}) + STOP + DONE)) as server:
-        assert all_of(chat_of(server))[1].text == ""
+    thoughts = [
+        f"It is a square. So:\n```json\n{answer}\n```",
+        f"Maybe {{}} or {answer[:-1]}, so {answer} Done.",
+        answer,
+    ]
+    for said in thoughts:
+        with serve(streaming(event(delta={name: said, "content": ""}) + STOP + DONE)) as server:
+            assert all_of(chat_of(server))[1] == Reply(answer, "stop", None)
+    with serve(streaming(event(delta={name: f"So: {answer[:-1]}"}) + STOP + DONE)) as server:
+        assert all_of(chat_of(server))[1].text == answer[:-1]
+    with serve(streaming(event(delta={name: "A square moves [1]."}) + STOP + DONE)) as server:
+        assert all_of(chat_of(server))[1] == Reply("", "stop", None, is_reasoned=True)
 
 
 def test_whole_answer_in_pieces_keeps_its_characters() -> None:

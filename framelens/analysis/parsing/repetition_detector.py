@@ -64,7 +64,7 @@ def until_loop(pieces: Generator[AnswerPiece, None, Reply]) -> Generator[AnswerP
             text += piece.text
             yield piece
             if loop.push(piece.text) or thoughts.push(piece.reasoning):
-                return Reply(text[: loop.length], "stop", None), True
+                return Reply(text[: loop.length], "stop", None, is_reasoned=not text.strip()), True
 
 
 def _repeats(text: str) -> bool:

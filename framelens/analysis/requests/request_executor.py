@@ -211,7 +211,8 @@ class RequestExecutor:
         self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
     ) -> ChunkResult:
         reading = self._seen(asked, self._read(asked, reply.text))
-        troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
+        ends = (("reasoned", reply.is_reasoned), ("repeats", loops), ("cut", reply.finish_reason == "length"))
+        troubles = [name for name, is_so in ends if is_so]
         return ChunkResult(
             number=asked.number,
             frames=tuple(frame.number for frame in asked.frames),

@@ -61,7 +61,14 @@ _STOP_SECONDS = 15.0
 """How long to wait for the running videos to stop; a job does within a second."""
 _ABOUT_ONE_VIDEO = frozenset(
     (
-        *("engine_garbage", "engine_empty_answer", "engine_broke_off", "engine_refused", "engine_failed"),
+        *(
+            "engine_garbage",
+            "engine_empty_answer",
+            "engine_reasoned",
+            "engine_broke_off",
+            "engine_refused",
+            "engine_failed",
+        ),
         *("engine_crashed", "engine_killed", "engine_hung", "engine_filtered", "no_usable_answer"),
     )
 )

@@ -202,6 +202,8 @@ def _add(command: Parser, place: str) -> None:
     module = import_module(place)
     command.set_defaults(command=module.run)
     module.add_arguments(command)
+    if not (command.knows("--language") or command.passes_unknown):
+        command.add_argument("--language", choices=i18n.LANGUAGES, default=argparse.SUPPRESS, help=t("cli.language"))
 
 
 def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: bool) -> None:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -246,7 +246,9 @@ class Parser(argparse.ArgumentParser):
         words = {"value": value, "suggestion": suggestion, "choices": ", ".join(choices)}
         meant = "_meant" if words["suggestion"] else ""
         if isinstance(action, argparse._SubParsersAction):
-            raise argparse.ArgumentError(None, t(f"cli.command_unknown{meant}", **words))
+            is_of_plugin = value in chain(*self.command_groups.values())
+            key = "cli.command_of_plugin" if is_of_plugin else f"cli.command_unknown{meant}"
+            raise argparse.ArgumentError(None, t(key, **words))
         raise argparse.ArgumentError(action, catalogue(i18n.language())[f"{_OURS}choice{meant}"] % words)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:

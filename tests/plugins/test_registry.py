@@ -172,6 +172,7 @@ def test_plugins_are_switched_off_by_name(site: Path) -> None:
     states = {name: one["state"] for name, one in listed(site, FRAMELENS_PLUGINS="headlines").items()}
     assert states.pop("headlines") == "on" and set(states.values()) <= {"off"}
     assert {one["state"] for one in listed(site, FRAMELENS_PLUGINS="").values()} <= {"off"}
+    assert "FRAMELENS_PLUGINS" in run("clip", "x", "-l", "en", site=site, FRAMELENS_PLUGINS="").stderr
     refused = run("headlines", report(site), site=site, FRAMELENS_PLUGINS="")
     assert refused.returncode == 2 and "headlines" in refused.stderr
 

@@ -33,6 +33,7 @@ from framelens.core.engines.model_hub import HubKind
 from framelens.core.engines.vllm_arguments import installed_arguments
 from framelens.engine.base import Endpoint
 from framelens.engine.model_resolution import check_model_folder
+from framelens.services.readiness import with_recommended
 from tests.cards import draw_card, to_jpeg
 from tests.core.test_vllm_arguments import needs_vllm
 from tests.engine.hub_server import Hub, serve
@@ -335,7 +336,8 @@ def test_what_asks_a_model_is_answered_by_one_that_saw(command: str, place: Plac
 @each("fetching")
 def test_documented_downloads_leave_a_whole_model(command: str, place: Place, tmp_path: Path) -> None:
     words = [word for word in shlex.split(command) if re.match(r"\w+/|~", word)]
-    model = words[0] if words else config.DEFAULT_MODEL_PATH
+    usual = with_recommended(config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, Path(os.devnull))).model_path
+    model = words[0] if words else usual
     folder = tmp_path / "home" / (words[1].removeprefix("~/") if words[1:] else f"models/{model.partition('/')[2]}")
     kind: HubKind = "modelscope" if "modelscope" in command else "huggingface"
     with serve(Hub(model, model_files(), kind=kind)) as hub:

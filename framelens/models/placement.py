@@ -1,10 +1,11 @@
 """Proposals of models and settings that fit in a given memory, best first.
 
-"Best" is a rule, not a measurement: models that accept pictures first, then models that keep 8192 tokens, then models
-that vLLM runs without foreign code; then the larger model, where a mixture of experts counts as the geometric mean of
-its total parameters and the parameters that a token uses, and sizes within about a fifth are equal; then 8 and more
-bits before 4; then the order of the families in the catalogue. On a CPU, models with many parameters for each token
-come last, the smallest of them first: each token of an answer reads all these parameters from memory.
+"Best" is a rule, not a measurement: models whose licence allows research alone come last of all; models that accept
+pictures first, then models that keep 8192 tokens, then models that vLLM runs without foreign code; then the larger
+model, where a mixture of experts counts as the geometric mean of its total parameters and the parameters that a token
+uses, and sizes within about a fifth are equal; then 8 and more bits before 4; then the order of the families in the
+catalogue. On a CPU, models with many parameters for each token come last, the smallest of them first: each token of an
+answer reads all these parameters from memory.
 
 The figures of cards are from NVIDIA's data sheets. A card's name is matched before a shorter name that is part of it.
 """
@@ -76,6 +77,11 @@ class Proposal:
     frames: int
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def may_be_recommended(self) -> bool:
+        """Return whether vLLM runs the model with pictures and without code that comes with it."""
+        return self.entry.sees and self.entry.engine == "vllm" and not self.entry.needs_code
 
     @property
     def is_slow(self) -> bool:
@@ -220,7 +226,7 @@ def _formats(entry: CatalogueEntry, card: GpuCard) -> Iterator[FormatKey | None]
 
 
 def _on_cpu(entry: CatalogueEntry, memory_gib: float, wide: bool) -> Proposal | None:
-    """Propose 32 bits if they are faster here and fit, else 16; transformers uses the stored format."""
+    """Propose 32 bits if they are faster here and leave 8192 tokens, else 16; transformers uses the stored format."""
     stored = format_of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
     if stored.key == "fp8" or is_mixture_in_4_bits:
@@ -230,7 +236,8 @@ def _on_cpu(entry: CatalogueEntry, memory_gib: float, wide: bool) -> Proposal | 
     widths: tuple[FormatKey | None, ...] = ("fp32", narrow) if is_wide else (narrow,)
     for chosen in widths:
         base = _plan(entry.shape, chosen, "cpu", 1, 1)
-        if fitted := _fit(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
+        fitted = _fit(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None)
+        if fitted and (chosen != "fp32" or fitted.plan.max_model_len >= USUAL_LENGTH):
             return fitted
     return None
 
@@ -327,6 +334,7 @@ def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple
     def rank(proposal: Proposal) -> tuple[object, ...]:
         entry = proposal.entry
         return (
+            entry.is_for_research,
             not entry.sees,
             proposal.plan.max_model_len < USUAL_LENGTH,
             entry.engine != "vllm" or entry.needs_code,

@@ -5,11 +5,12 @@ Page and command line check it before they start anything. No network is used; s
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from framelens.config import Settings
 from framelens.core.engines.model_hub import ModelHub, chosen_hub, is_offline
+from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.units import gib_number, human_size
 from framelens.engine.base import Engine, NullEngine
@@ -36,7 +37,7 @@ class ModelCandidate:
     Attributes:
         download_bytes: Size of the download, 0 if the model is here, None if unknown.
         need: Memory that it needs, None for an unknown model.
-        config: VLLM_CONFIG for this machine.
+        config: VLLM_CONFIG for this machine, None for the settings' own.
     """
 
     model: str
@@ -52,8 +53,8 @@ class ModelCandidate:
 
     @property
     def licence(self) -> str:
-        """Return the name of its licence, "" for an unknown model."""
-        return self.entry.licence if self.entry else ""
+        """Return the name of its licence, or that it allows research alone; "" for an unknown model."""
+        return licence_text(self.entry) if self.entry else ""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class Readiness:
     Attributes:
         kind: "ready" if the model is here or remote, "download" if it must be downloaded first, "none" if no model
             is available.
-        model: The model that would be downloaded.
+        model: The model that would be downloaded: the chosen model, else the recommended model.
         error: Why no model is available.
-        offers: Other models that run on this machine, those that are here first.
+        offers: Other models that run on this machine, the recommended model first, then those that are here.
         free_bytes: Free space where downloads are stored.
     """
 
@@ -101,7 +102,35 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
     if is_offline():
         here = tuple(one for one in offers if one.download_bytes == 0)
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
+    if offers and not settings.model_chosen:
+        return Readiness("download", offers[0], None, offers[1:], free_bytes())
     return Readiness("download", _wanted(found.hub_id, settings), None, offers, free_bytes())
+
+
+def with_candidate(settings: Settings, one: ModelCandidate) -> Settings:
+    """Return `settings` with this model, as it runs on this machine.
+
+    Raises:
+        ConfigError: The model can't be set.
+    """
+    if one.config is None:
+        return settings
+    from framelens.services.engines.model_switch import with_local_model  # loads the queue
+
+    return with_local_model(settings, model=one.model, vllm_config=config_text(one.config), engine="vllm")
+
+
+def with_recommended(settings: Settings) -> Settings:
+    """Return `settings` with the recommended model where no model was chosen and the default model isn't here."""
+    if settings.model_chosen or settings.base_url or resolve_model(settings.model_path).folder:
+        return settings
+    best = next(iter(model_offers(settings)), None)
+    return with_candidate(settings, best) if best else settings
+
+
+def licence_text(entry: CatalogueEntry) -> str:
+    """Return the name of the licence of a model, marked where it allows research alone."""
+    return f"{entry.licence} ({t('models.missing.research')})" if entry.is_for_research else entry.licence
 
 
 def download_text(size: int | None, free: int) -> str:
@@ -146,20 +175,17 @@ def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
 
 
 def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
-    """List vision models that run here, those on this machine first, then those whose licence allows any use.
+    """List models that run here: the recommended model, then those on this machine, then the next best.
 
-    The model of the settings is included only if it needs a configuration other than the settings' to fit.
+    A chosen model is left out, unless it needs a configuration other than the settings' to fit.
     """
     place, entries = hardware_profile.here(), load_catalogue(settings.data_dir / "models").by_id
-    runs = [one for one in place.proposals(tuple(entries.values())) if one.entry.sees and one.entry.engine == "vllm"]
+    found = [_offer(one) for one in place.recommended(tuple(entries.values()))]
     used = entries.get(settings.model_path)
     if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
-        runs = [one for one in runs if one.entry.id != used.id]
-    found = [_offer(one) for one in runs if not one.entry.needs_code]
-    here = [one for one in found if one.download_bytes == 0]
-    to_download = [one for one in found if one.download_bytes]
-    to_download.sort(key=lambda one: one.entry is not None and one.entry.is_for_research)
-    return tuple([*here, *to_download][:_OFFERS])
+        found = [replace(one, config=None) if one.model == used.id else one for one in found]
+        found = [one for one in found if one.config is not None or not settings.model_chosen]
+    return tuple([*found[:1], *sorted(found[1:], key=lambda one: one.download_bytes != 0)][:_OFFERS])
 
 
 def _offer(proposal: Proposal) -> ModelCandidate:

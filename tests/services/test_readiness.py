@@ -40,7 +40,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def test_an_absent_model_costs_a_download(settings: Settings) -> None:
-    now = readiness.readiness(settings, ScriptedEngine())
+    now = readiness.readiness(replace(settings, model_chosen=True), ScriptedEngine())
     assert (now.kind, now.model and now.model.model) == ("download", BIG)
     assert now.model and now.model.download_bytes and 16.4e9 < now.model.download_bytes < 16.8e9
     assert now.model.need and not now.model.need.fits and not now.model.need.can_fit
@@ -51,9 +51,28 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
     assert now.offers[0].licence == "Apache-2.0" and for_research == sorted(for_research)
 
 
+def test_recommended_model_takes_the_place_of_the_default(settings: Settings) -> None:
+    now = readiness.readiness(settings, ScriptedEngine())
+    assert (now.kind, now.model and now.model.model) == ("download", SMALL)
+    assert SMALL not in {one.model for one in now.offers}
+    recommended = readiness.with_recommended(settings)
+    assert (recommended.model_path, recommended.vllm_config["max_model_len"] > 0) == (SMALL, True)
+    entries = tuple(load_catalogue(None).by_id.values())
+    for_research = [one.entry.is_for_research for one in hardware_profile.here().proposals(entries)]
+    assert any(for_research) and for_research == sorted(for_research)
+
+
+def test_default_that_is_recommended_keeps_its_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
+    assert readiness.with_recommended(settings) == settings
+    now = readiness.readiness(settings, ScriptedEngine())
+    assert now.model and (now.model.model, now.model.config) == (BIG, None)
+
+
 def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
-    now = readiness.readiness(replace(settings, vllm_config={"max_model_len": 120_000}), ScriptedEngine())
+    long = replace(settings, vllm_config={"max_model_len": 120_000}, model_chosen=True)
+    now = readiness.readiness(long, ScriptedEngine())
     assert now.model and now.model.need and not now.model.need.fits and now.model.need.can_fit
     assert now.offers[0].model == BIG
     assert now.offers[0].config and now.offers[0].config["max_model_len"] < 120_000

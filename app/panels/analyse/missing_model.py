@@ -87,10 +87,9 @@ def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: Analysis
     """Return the model with what to know before it is chosen: size, licence, and the time for the video."""
     size = human_size(one.download_bytes or 0)
     place = t("models.missing.here") if one.download_bytes == 0 else t("models.missing.size", size=size)
-    licence = t("models.missing.research") if one.entry and one.entry.is_for_research else one.licence
     seconds = _seconds_of(one, video, request) if video and request else None
     time = t("models.missing.time", time=span(*seconds)) if seconds else ""
-    return joined(t("models.missing.use", model=one.name), place, licence, time)
+    return joined(t("models.missing.use", model=one.name), place, one.licence, time)
 
 
 def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:

@@ -22,7 +22,7 @@ from framelens.i18n import LANGUAGES, labelled, t
 from framelens.services.diagnostics.checks import doctor_finding, run_checks
 from framelens.services.diagnostics.facts import SystemFacts, gather_facts
 from framelens.services.engines.launch_checks import launch_checks
-from framelens.services.readiness import model_offers
+from framelens.services.readiness import model_offers, with_recommended
 from framelens.video.sandbox_check import SandboxReport, check_sandbox
 
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
@@ -53,13 +53,14 @@ def run(given: argparse.Namespace) -> int:
     settings, values, fault = _settings()
     use_language(given, settings)
     export_environment(settings)
-    facts = gather_facts(settings, fault)
+    checked = with_recommended(settings) if fault is None else settings
+    facts = gather_facts(checked, fault)
     unknown = (doctor_finding("plugins_unknown", "hinders", name=name) for name in registry.unknown_names())
     findings = worst_first(
-        (*run_checks(facts, settings), sandbox_finding(check_sandbox()), *unknown, *_of_plugins(settings))
+        (*run_checks(facts, checked), sandbox_finding(check_sandbox()), *unknown, *_of_plugins(settings))
     )
     if fault is None:
-        findings = _add_preflight(findings, settings)
+        findings = _add_preflight(findings, checked)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
     shown = {name: redact_setting(name, value) for name, value in relevant}
     if given.json:

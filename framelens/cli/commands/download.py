@@ -5,7 +5,6 @@ standard output, where a script can read it. `settle` asks before an analysis wh
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import get_args
 from framelens import config
 from framelens.cli.common import cancel_on_signals, use_language
 from framelens.cli.progress_lines import ProgressLine
-from framelens.config import DEFAULT_MODEL_PATH, Settings, export_environment
+from framelens.config import Settings, export_environment
 from framelens.core.engines.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
 from framelens.core.errors import Cancelled
 from framelens.core.files import typed_path
@@ -27,16 +26,22 @@ from framelens.services.engines import hardware_profile
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
 from framelens.services.engines.model_speed import latest_trials, speed_text
-from framelens.services.engines.model_switch import with_local_model
-from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
+from framelens.services.readiness import (
+    ModelCandidate,
+    Readiness,
+    download_text,
+    need_text,
+    readiness,
+    with_candidate,
+    with_recommended,
+)
 from framelens.store.model_records import confirm_download
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.set_defaults(stopped="cancelled")  # what has arrived is kept
-    words = t("cli.download_model", default=DEFAULT_MODEL_PATH)
-    parser.add_argument("model", nargs="?", default=DEFAULT_MODEL_PATH, metavar="MODEL", help=words)
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.download_model"))
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder"))
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--mirror", action="store_true", help=t("cli.mirror", mirror=MIRROR))
@@ -57,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
     export_environment(settings)
     hub = _hub(given)
     allow_pickle = given.allow_pickle or settings.allow_pickle
-    found = resolve_named_model(given.model, settings.data_dir)
+    found = resolve_named_model(given.model or with_recommended(settings).model_path, settings.data_dir)
     if found.hub_id is None:  # it names a local folder
         assert found.folder is not None
         folder = found.folder.absolute()
@@ -95,8 +100,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
-        confirm_download(settings.data_dir, now.model.model)
-        return settings
+        return _confirmed(now.model, settings)
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
     if not is_asked:
@@ -157,10 +161,12 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argpa
             given.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            confirm_download(settings.data_dir, model.model)
-            return settings
+            return _confirmed(model, settings)
         if one := choices.get(answer):
-            confirm_download(settings.data_dir, one.model)
-            return with_local_model(
-                settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
-            )
+            return _confirmed(one, settings)
+
+
+def _confirmed(one: ModelCandidate, settings: Settings) -> Settings:
+    """Return the settings with this model, whose download the user has confirmed."""
+    confirm_download(settings.data_dir, one.model)
+    return with_candidate(settings, one)

@@ -64,6 +64,10 @@ class HardwareProfile:
         """List the models that run on this hardware, the best first."""
         return _proposals(self, _Entries(tuple(entries)))
 
+    def recommended(self, entries: Sequence[CatalogueEntry]) -> tuple[Proposal, ...]:
+        """List the models to recommend to people who chose none; the first is the recommended model."""
+        return tuple(one for one in self.proposals(entries) if one.may_be_recommended)
+
     def need(self, shape: Shape, arguments: Mapping[str, Any]) -> MemoryNeed:
         """Return the memory that a model served with these vLLM arguments needs on this hardware.
 

@@ -138,8 +138,8 @@ def test_suggestion_fills_fields_for_this_machine(show: Show) -> None:
 def test_models_for_research_alone_are_suggested_last(show: Show) -> None:
     page = show(place=HardwareProfile("here", None, memory_gib=24))
     suggested = [one.key.removeprefix("model_suggested_") for one in page.button if "model_suggested_" in str(one.key)]
-    assert rows(page)[0]["id"] == "Qwen/Qwen2.5-VL-3B-Instruct"  # "Qwen Research"
-    assert suggested and "Qwen/Qwen2.5-VL-3B-Instruct" not in suggested
+    assert suggested[0] == rows(page)[0]["id"] == "Qwen/Qwen3-VL-4B-Instruct"
+    assert "Qwen/Qwen2.5-VL-3B-Instruct" not in suggested
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from framelens.models.formats import FORMATS, format_of
 from framelens.models.memory import MemoryEstimate, weights_bytes
 from framelens.models.placement import GpuCard, Proposal
 from framelens.plugins.models.formatting import format_cells, parameters_text, term_rows, why_not
+from framelens.services.readiness import licence_text
 
 _MOST_ROWS = 12
 _LARGE_FRAME = (1280, 720)
@@ -45,7 +46,7 @@ def print_catalogue(
             gib_text(weights),
             t(f"models.format.{format_of(shape).key}.name"),
             t("models.fits") if entry.id in fitting else why_not(entry, card),
-            entry.licence,
+            licence_text(entry),
         )
     console = wide_console()
     console.print(t("models.best_first", machine=machine))
@@ -88,7 +89,7 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
         t(f"models.format.{format_of(shape).key}.name"),
     ]
     facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
-    facts += [entry.licence, entry.released] if entry else []
+    facts += [licence_text(entry), entry.released] if entry else []
     console.print(" · ".join(facts))
     if entry:
         console.print(entry.about[language()])
@@ -149,7 +150,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
     if not found:
         console.print(t("models.nothing"))
         return
-    names = ("model", "format", "needs", "length", "requests", "frames", "about")
+    names = ("model", "format", "needs", "length", "requests", "frames", "licence", "about")
     table = _table(names, ("needs", "length", "requests", "frames"))
     for one in found[:_MOST_ROWS]:
         table.add_row(
@@ -159,6 +160,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
             f"{one.plan.max_model_len:,}",
             f"{one.concurrency:.1f}",
             str(one.frames or "–"),
+            licence_text(one.entry),
             one.entry.about[language()],
         )
     console.print(t("models.best_for", machine=machine))

@@ -35,7 +35,7 @@ from framelens.plugins.models.tasks import tasks_of
 from framelens.services.engines.hardware_profile import HardwareProfile
 from framelens.services.engines.model_names import match_text
 from framelens.services.engines.model_switch import with_local_model
-from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
+from framelens.services.readiness import download_text, free_bytes, hub_text, licence_text, need_text
 
 _NUM_SUGGESTED = 4
 """Number of suggested models."""
@@ -112,7 +112,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     positions = shape.text.max_positions
     length = t("models.context", n=positions) if positions else ""
     name = t(f"models.format.{format_of(shape).key}.name")
-    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence) if one]
+    return [one for one in (parameters_text(shape, named=True), sees, name, length, licence_text(entry)) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:

@@ -67,7 +67,7 @@ def subject_of(
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
     place, entry = hardware_profile.here(), catalogue.by_id.get(model.name)
-    best = place.proposals(tuple(catalogue.by_id.values()))
+    best = place.recommended(tuple(catalogue.by_id.values()))
     return PreflightSubject(
         model=model,
         given=given,

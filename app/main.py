@@ -133,7 +133,7 @@ async def _send_page(_: Request) -> HTMLResponse:
 _PAGES = (*registry.PAGES[1:], *registry.page_names())
 ENTRY = str(Path(__file__).with_name("entry.py"))
 ROUTES = [*api.routes(gate, base_path=_base_path), *(Route(f"{_base_path}/{name}", _send_page) for name in _PAGES)]
-_MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW)
+_MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW, page_messages.session_of)
 MIDDLEWARE = [
     Middleware(api.TrustedProxies, gate=gate),
     Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE)),

@@ -1,4 +1,4 @@
-"""Messages of Streamlit's protocol that a browser may send, because the page uses them.
+"""Messages of Streamlit's protocol: those that a browser may send, because the page uses them, and a session's first.
 
 The protocol has more: it names the installation's repository and branch, empties the caches of all sessions, and writes
 files beside the app.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from framelens.core.roles import Role
 
@@ -39,3 +40,8 @@ def kind_of(message: bytes) -> str:
     if kind == "backend_operation_request":
         return parsed.backend_operation_request.WhichOneof("payload") or ""
     return kind
+
+
+def session_of(message: bytes) -> str:
+    """Return the id of the session that a message of Streamlit begins, or "" for another message."""
+    return ForwardMsg.FromString(message).new_session.initialize.session_id if message else ""

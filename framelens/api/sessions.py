@@ -46,23 +46,27 @@ _MOST_BYTES_WAITING = 1 << 20
 """Limit of a page's waiting messages; beyond it the WebSocket isn't read until they are handled."""
 _MESSAGE_BYTES = 512
 """Memory for a message in addition to its content, roughly."""
+_MOST_PAGES = 10_000
+"""Pages whose logins are remembered; a page that was forgotten gets a new Streamlit session when it connects again."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
 
 @dataclass(frozen=True)
 class PageMessages:
-    """Messages that a browser may send over the page's WebSocket.
+    """Messages of the page's WebSocket, and those that a browser may send over it.
 
     Attributes:
         kind_of: Returns the kind of a message, "" if it isn't in the page's protocol.
         kinds: The kinds that pass, with the least role of their senders; None if the login page needs them, too.
         draw: Message by which a browser asks for the page to be drawn. It is sent for a browser that connects again
             after its session has ended, since the browser assumes that its page is still valid and doesn't ask.
+        session_of: Returns the Streamlit session that a message to the browser begins, "" if it begins none.
     """
 
     kind_of: Callable[[bytes], str]
     kinds: Mapping[str, Role | None]
     draw: bytes
+    session_of: Callable[[bytes], str]
 
     def passes(self, message: Message, access: _Access) -> bool:
         """Return whether a message reaches the page."""
@@ -143,6 +147,7 @@ class SessionProtection:
         self._base_path = base_path
         self._messages = messages
         self._checks = CapacityLimiter(_MOST_CHECKS)
+        self._keys: dict[str, str] = {}  # of the logins, by the Streamlit sessions that were given to them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check an HTTP or WebSocket request and pass it on to the app."""
@@ -169,12 +174,15 @@ class SessionProtection:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
         checked: tuple[int, int] | None = None
-        if access.key == _VISITOR and len(protocols := _protocols(scope)) > _OF_NEW_PAGE:
+        protocols = _protocols(scope)
+        earlier = ",".join(protocols[_OF_NEW_PAGE : _OF_NEW_PAGE + 1]).strip()
+        if earlier and (access.key == _VISITOR or self._keys.get(earlier) != access.key):
             scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
-            receive = _after_connecting(receive, self._messages.draw)
-
+            if access.key == _VISITOR:
+                receive = _after_connecting(receive, self._messages.draw)
         if access.key != _VISITOR:
             let_users_send_more(scope)
+            send = self._remembering(send, access)
         messages, num_bytes = asyncio.Queue[Message](), 0
 
         async def read() -> None:
@@ -210,6 +218,21 @@ class SessionProtection:
             reading.cancel()
         if has_ended:
             await send({"type": "websocket.close", "code": 1008})
+
+    def _remembering(self, send: Send, access: _Access) -> Send:
+        """Return a function that sends, and remembers to whom a Streamlit session is given."""
+        is_known = False
+
+        async def send_watched(message: Message) -> None:
+            nonlocal is_known
+            if not is_known and (session := self._messages.session_of(message.get("bytes") or b"")):
+                is_known = True
+                self._keys[session] = access.key
+                if len(self._keys) > _MOST_PAGES:
+                    del self._keys[next(iter(self._keys))]
+            await send(message)
+
+        return send_watched
 
     def _moment(self) -> tuple[int, int]:
         """Return a value that changes with each change of the accounts by this process, and once a second."""

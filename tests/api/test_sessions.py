@@ -33,7 +33,12 @@ NAME, PASSWORD = "ann@example.org", "correct horse battery"
 LOCAL = "http://127.0.0.1:8501"
 REMOTE = "http://192.168.3.4:8501"
 STREAM = "ws://127.0.0.1:8501/_stcore/stream"
-ANYTHING = PageMessages(lambda _: "anything", {"anything": None}, b"draw")
+ANYTHING = PageMessages(
+    lambda _: "anything",
+    {"anything": None},
+    b"draw",
+    lambda message: message.decode().removeprefix("begins ") if message.startswith(b"begins ") else "",
+)
 
 
 @pytest.fixture
@@ -52,7 +57,10 @@ async def _socket(socket: WebSocket) -> None:
     await socket.accept()
     await socket.send_text(socket.headers.get("sec-websocket-protocol", ""))
     while (message := await socket.receive())["type"] == "websocket.receive":
-        await socket.send_text(message.get("text") or message["bytes"].decode())
+        if (content := message.get("bytes") or b"").startswith(b"begins "):
+            await socket.send_bytes(content)
+        else:
+            await socket.send_text(message.get("text") or content.decode())
 
 
 def app_of(gate: Gate) -> Starlette:
@@ -358,11 +366,28 @@ def test_visitors_websocket_continues_no_earlier_session(open_app: Open, people:
         assert socket.receive_text() == "streamlit, xsrf"
         socket.send_text("a new page asks itself")
         assert socket.receive_text() == "a new page asks itself"
-    log_in(client)
-    with client.websocket_connect(STREAM, subprotocols=protocols) as socket:
+
+
+@pytest.mark.parametrize("name", [NAME, "ben"])
+def test_a_streamlit_session_continues_for_its_login_alone(name: str, open_app: Open, people: Accounts) -> None:
+    """Even the same user's other login gets a new one."""
+    owner, other, protocols = open_app(), open_app(), ["streamlit", "xsrf", "earlier-session"]
+    log_in(owner)
+    log_in(other, name, PASSWORD if name == NAME else "another password")
+    with owner.websocket_connect(STREAM, subprotocols=protocols[:2]) as socket:
+        assert socket.receive_text() == "streamlit, xsrf"
+        socket.send_bytes(b"begins earlier-session")
+        socket.receive_bytes()
+    own = "own-session"
+    for asked in (protocols, [*protocols, own], [*protocols[:2], " earlier-session"]):
+        with other.websocket_connect(STREAM, subprotocols=asked) as socket:
+            assert socket.receive_text() == "streamlit, xsrf"
+            socket.send_bytes(f"begins {own}".encode())
+            assert socket.receive_bytes() == f"begins {own}".encode()
+    with owner.websocket_connect(STREAM, subprotocols=protocols) as socket:
         assert "earlier-session" in socket.receive_text()
-        socket.send_text("a logged in one, too")
-        assert socket.receive_text() == "a logged in one, too"
+        socket.send_text("a page that goes on")
+        assert socket.receive_text() == "a page that goes on"
 
 
 def test_websocket_ends_with_its_session(open_app: Open, people: Accounts) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.page_messages import DRAW, KINDS, REFUSED, kind_of
+from app.page_messages import DRAW, KINDS, REFUSED, kind_of, session_of
 
 _OPERATIONS = "backend_operation_request"
 
@@ -24,3 +25,10 @@ def test_kind_of_a_message_is_read_and_nonsense_has_none() -> None:
     assert kind_of(BackMsg(backend_operation_request=asked).SerializeToString()) == "install_skills"
     assert kind_of(BackMsg(backend_operation_request=BackendOperationRequest()).SerializeToString()) == ""
     assert [kind_of(one) for one in (b"", b"\xff\xff", b"load_git_info")] == ["", "", ""]
+
+
+def test_session_of_a_first_message_is_read() -> None:
+    first = ForwardMsg()
+    first.new_session.initialize.session_id = "one"
+    assert session_of(first.SerializeToString()) == "one"
+    assert session_of(ForwardMsg(script_finished=0).SerializeToString()) == session_of(b"") == ""

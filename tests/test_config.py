@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -151,6 +152,16 @@ def test_model_path_and_config_import_as_in_guide() -> None:
     first, second = done.stdout.splitlines()
     assert first == "模型路径: /root/models/x"
     assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "类型不对"), ("en", "has the wrong type")])
+def test_a_wrong_setting_is_explained_where_it_is_imported(
+    language: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_CONFIG", '{"max_model_len": "many"}')
+    monkeypatch.setenv("FRAMELENS_LANGUAGE", language)
+    with pytest.raises(ConfigError, match=words):
+        importlib.import_module("app.config").VLLM_CONFIG  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["", "SPEECH_", "EMBEDDING_", "SERVE_"])

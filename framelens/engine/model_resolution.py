@@ -71,6 +71,14 @@ def model_name(reference: str) -> str:
     return _named(path).name if text and path.is_dir() else text
 
 
+def last_change(folder: Path) -> int:
+    """Return the modification time of the newest file of a model in nanoseconds, 0 if the folder can't be read."""
+    try:
+        return max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)
+    except OSError:
+        return 0
+
+
 def _without_hub(reference: str) -> str:
     """Return a reference without quotes, and the id alone of an address."""
     text = reference.strip().strip("\"'")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -121,11 +122,31 @@ def test_installed_vllm_arguments_have_choices_and_bounds() -> None:
     assert not any(name.startswith("_") for name in known)
 
 
-def test_without_vllm_anything_that_is_json_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ({"max_model_len": "many"}, "vllm_argument_type"),
+        ({"max_modl_len": 4096}, "vllm_argument_misspelt"),
+        ({"torch_dtype": "half"}, "vllm_argument_misspelt"),
+        ({"gpu_memory_utilization": 80}, "vllm_argument_range"),
+        ({"dtype": "int4"}, "vllm_dtype_quantized"),
+        ({"model": "x"}, "vllm_argument_elsewhere"),
+        ({"data_parallel_size": 2, "pipeline_parallel_size": 2, "lora_dtype": "x", "max_model_len": "8k"}, ""),
+    ],
+)
+def test_defaults_are_checked_before_vllm_is_known(
+    arguments: dict[str, object], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vllm_arguments, "installed_arguments", dict)
-    check({"max_modl_len": "x"})
-    with pytest.raises(ConfigError):
-        check({"model": "x"})
+    with pytest.raises(ConfigError) if key else nullcontext() as caught:
+        check(arguments)
+    assert not key or (caught and caught.value.key == key)
+
+
+@needs_vllm
+def test_what_is_checked_of_defaults_is_what_vllm_says() -> None:
+    installed = installed_arguments()
+    assert {name: installed[name] for name in vllm_arguments._DEFAULTS} == vllm_arguments._DEFAULTS
 
 
 def test_arguments_become_flags_of_the_server() -> None:

@@ -253,7 +253,7 @@ def test_a_port_in_use_is_found_before_anything_starts(make_engine: MakeEngine, 
         with pytest.raises(EngineError) as caught:
             ready(engine)
     assert caught.value.key == "port_in_use" and caught.value.values["port"] == port
-    assert not (tmp_path / "logs").exists()
+    assert not list((tmp_path / "logs").glob("*.log"))
     assert f":{port}/" in ready(engine).base_url
 
 
@@ -271,6 +271,5 @@ def test_newest_logs_are_kept_for_owner_only(make_engine: MakeEngine, tmp_path: 
     for _ in range(4):
         with pytest.raises(EngineError):
             ready(engine)
-    logs = list((tmp_path / "logs").iterdir())
-    assert len(logs) == 2
-    assert all(log.stat().st_mode & 0o077 == 0 for log in logs)
+    assert len(list((tmp_path / "logs").glob("*.log"))) == 2
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "logs").iterdir())

@@ -1,6 +1,7 @@
 """vLLM's engine arguments: names, types, choices, bounds, and the command line.
 
-The installed vLLM itself names them (`core/engines/engine_record.py`). Until it has, only JSON syntax is checked.
+The installed vLLM itself names them (`core/engines/engine_record.py`). Until it has, those of the default VLLM_CONFIG
+are checked by what every version takes.
 """
 
 import functools
@@ -46,8 +47,9 @@ _QUALIFIED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+|.*\.py")
 """A class by its module, which vLLM imports wherever it takes one, or a module by its file."""
 _TAKES_CLASS = frozenset({"distributed_executor_backend"})
 """Arguments outside of objects that take a class by its module besides their choices."""
-_LIKENESS = 0.75
-"""Of some 280 names, one resembles most words: "lora_dtype" has 0.7 in common with "force_type"."""
+_LIKENESS, _LIKENESS_TO_DEFAULTS = 0.75, 0.85
+"""Of some 280 names, one resembles most words: "lora_dtype" has 0.7 in common with "force_type". "data_parallel_size"
+has 0.79 in common with "tensor_parallel_size", and is right."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,36 @@ class Argument:
         return Notice("within", {"words": words, "limits": limits}) if limits else words
 
 
+_DEFAULTS = {
+    argument.name: argument
+    for argument in (
+        Argument("max_model_len", frozenset({"int"}), bounds=(("ge", -1),), takes_readable=True),
+        Argument("gpu_memory_utilization", frozenset({"float"}), bounds=(("gt", 0), ("le", 1))),
+        Argument("tensor_parallel_size", frozenset({"int"}), bounds=(("ge", 1),)),
+        Argument("dtype", frozenset(), ("auto", "half", "float16", "bfloat16", "float", "float32")),
+        Argument("trust_remote_code", frozenset({"bool"})),
+    )
+}
+"""The arguments of the default VLLM_CONFIG, until the installed vLLM has named its own."""
+
+
 def check(arguments: Mapping[str, object]) -> None:
     """Raise ConfigError for the first argument that the installed vLLM would refuse.
 
     The error has the key, the value, the allowed values, and the name that is probably meant by an unknown key. None
     means vLLM's default and is always accepted.
     """
-    known = installed_arguments()
+    installed = installed_arguments()
+    known = installed or _DEFAULTS
     for key, value in arguments.items():
         if key in _OURS:
             raise ConfigError("vllm_argument_elsewhere", key=key, value=_shown(value), variable=_OURS[key])
-        if known and key not in known:
-            nearest = meant_argument(key)
-            error = "vllm_argument_misspelt" if nearest else "vllm_argument_unknown"
-            raise ConfigError(error, key=key, value=_shown(value), **({"nearest": nearest} if nearest else {}))
-        if known and value is not None:
+        if key not in known:
+            if nearest := meant_argument(key):
+                raise ConfigError("vllm_argument_misspelt", key=key, value=_shown(value), nearest=nearest)
+            if installed:
+                raise ConfigError("vllm_argument_unknown", key=key, value=_shown(value))
+        elif value is not None:
             _check_value(known[key], value)
 
 
@@ -140,8 +157,11 @@ def meant_argument(name: str) -> str | None:
     >>> meant_argument("--max-image-nums"), meant_argument("--no-such-thing")
     ('limit_mm_per_prompt', None)
     """
-    plain, known = name.lstrip("-").replace("-", "_").lower(), installed_arguments()
-    return plain if plain in known else _MEANT.get(plain) or closest(name, known, likeness=_LIKENESS)
+    plain, installed = name.lstrip("-").replace("-", "_").lower(), installed_arguments()
+    if plain in (installed or _DEFAULTS):
+        return plain
+    likeness = _LIKENESS if installed else _LIKENESS_TO_DEFAULTS
+    return _MEANT.get(plain) or closest(name, installed or _DEFAULTS, likeness=likeness)
 
 
 def arguments_to_argv(arguments: Mapping[str, object]) -> list[str]:

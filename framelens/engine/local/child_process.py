@@ -21,7 +21,7 @@ GRACE_SECONDS = 8.0
 
 
 class ChildProcess:
-    """A running command whose descendants all end with it, with `stop`, or with this process."""
+    """A running command whose descendants all end with it, with `stop`, or with this process or the last user."""
 
     def __init__(self, supervisor: subprocess.Popen[bytes], grace_seconds: float) -> None:
         self._supervisor = supervisor
@@ -36,6 +36,7 @@ class ChildProcess:
         log_path: Path,
         folder: Path | None = None,
         grace_seconds: float = GRACE_SECONDS,
+        locks: tuple[int, int] | None = None,
     ) -> ChildProcess:
         """Start `command` and append its output to `log_path`.
 
@@ -45,6 +46,7 @@ class ChildProcess:
             log_path: Receives standard output and standard error.
             folder: Its current folder, by default that of this process.
             grace_seconds: Time between SIGTERM and SIGKILL when it is stopped.
+            locks: Open files of a `SharedEngine`, for a command that lives as long as the engine has users.
 
         Raises:
             EngineError: The system is not Linux.
@@ -53,8 +55,9 @@ class ChildProcess:
             raise EngineError("local_engine_unsupported", system=sys.platform)
         with log_path.open("ab") as log:
             supervisor = subprocess.Popen(
-                [sys.executable, "-I", str(GUARD), str(grace_seconds), *command],
-                stdin=subprocess.PIPE,
+                [sys.executable, "-I", str(GUARD), str(grace_seconds), ",".join(map(str, locks or ())), *command],
+                stdin=subprocess.DEVNULL if locks else subprocess.PIPE,
+                pass_fds=locks or (),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
@@ -73,6 +76,10 @@ class ChildProcess:
     def pid(self) -> int:
         """Return the supervisor's process id; the command is its child."""
         return self._supervisor.pid
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        self._supervisor.wait()
 
     def stop(self) -> None:
         """End it and everything it started; return when no process is left."""

@@ -1,7 +1,7 @@
 """Start of a local engine in a thread of its own, from the model's reference to a ready endpoint.
 
-It records every phase for the callers that join and ends the child when all of them have left. Restarts are decided
-elsewhere.
+An engine that another program has started with the same settings is used, or waited for (`shared_engine.py`). Every
+phase is recorded for the callers that join; the start ends when all of them have left. Restarts are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from framelens.core.background_task import in_thread
@@ -24,8 +25,9 @@ from framelens.core.errors import AppError, Cancelled, EngineError, EngineTimeou
 from framelens.core.events import EngineProgress
 from framelens.core.files import make_private_folder
 from framelens.engine.base import Endpoint, Launcher
-from framelens.engine.local.child_process import ChildProcess, LogReader, tail
+from framelens.engine.local.child_process import LogReader, tail
 from framelens.engine.local.log_diagnosis import diagnose
+from framelens.engine.local.shared_engine import ENDED_ON_REQUEST, EngineRecord, SharedEngine, engine_identity
 from framelens.http_client.short import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 class Running:
     """A ready engine: its process, endpoint and description."""
 
-    process: ChildProcess
+    process: SharedEngine
     endpoint: Endpoint
     info: EngineInfo
 
@@ -150,6 +152,32 @@ class EngineLaunch:
 
     def _start(self) -> Running:
         folder = self._launcher.fetch(self._add_progress, self._cancel).absolute()
+        identity = engine_identity(self._launcher.command(folder, 0), folder)
+        self._deadline = time.monotonic() + self._timeout_seconds
+        while True:
+            engine = SharedEngine(self._log_dir, identity)
+            try:
+                record = self._join(engine, folder)
+                if (running := self._watch(engine, record, folder)) is not None:
+                    return running
+            except BaseException:
+                engine.stop()
+                raise
+            engine.stop()  # another program ended it, so it is started again
+
+    def _join(self, engine: SharedEngine, folder: Path) -> EngineRecord:
+        """Return the record of the engine, which this program starts if no other does."""
+        while True:
+            if engine.join():
+                if engine.claim():
+                    return self._launch(engine, folder)
+                if record := engine.find():
+                    self.log_path = Path(record.log_path)
+                    return record
+            self._add_progress(EngineProgress("joining", {"model": self._launcher.model}))
+            self._wait()
+
+    def _launch(self, engine: SharedEngine, folder: Path) -> EngineRecord:
         self.notices = self._launcher.inspect(folder)
         port, api_key = choose_port(self._launcher.port), secrets.token_urlsafe(32)
         self._check_cancel()
@@ -159,48 +187,52 @@ class EngineLaunch:
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
         environment = {**engine_environment(), **self._launcher.environment(api_key), **variables}
-        # Not in the current folder, where libraries look for settings: numba for one that may name a folder of pickles.
-        process = ChildProcess.start(
-            command, environment=environment, log_path=self.log_path, folder=self._log_dir.absolute()
-        )
-        try:
-            return self._watch(process, folder, port, api_key)
-        except BaseException:
-            process.stop()
-            raise
+        return engine.start(command, environment=environment, port=port, api_key=api_key, log_path=self.log_path)
 
-    def _watch(self, process: ChildProcess, folder: Path, port: int, api_key: str) -> Running:
-        assert self.log_path is not None
-        reader, deadline = LogReader(self.log_path), time.monotonic() + self._timeout_seconds
-        while not self._answers(port):
+    def _watch(self, engine: SharedEngine, record: EngineRecord, folder: Path) -> Running | None:
+        """Return the engine once it is ready, or None if another program ended it before."""
+        reader, is_new = LogReader(Path(record.log_path)), engine.is_own
+        while not self._answers(record):
+            is_new = True
             self._read_phases(reader)
-            if (exit_status := process.exit_status) is not None:
-                raise diagnose(tail(self.log_path, 2000), exit_status, model=self._launcher.model)
-            if time.monotonic() > deadline:
-                raise EngineTimeout(
-                    "engine_start_timeout", model=self._launcher.model, seconds=round(self._timeout_seconds)
-                )
-            self._cancel.wait(LOOK_SECONDS)
-            self._check_cancel()
-        self._read_phases(reader)
+            if (exit_status := engine.exit_status) == ENDED_ON_REQUEST:
+                return None
+            if exit_status is not None:
+                raise diagnose(tail(Path(record.log_path), 2000), exit_status, model=self._launcher.model)
+            self._wait()
+        if is_new:
+            self._read_phases(reader)
         endpoint = Endpoint(
             self._launcher.kind,
             self._launcher.served_name(folder),
-            f"http://127.0.0.1:{port}/v1",
-            api_key,
+            f"http://127.0.0.1:{record.port}/v1",
+            record.api_key,
             is_vllm=self._launcher.kind == "vllm",
         )
-        running = Running(process, endpoint, self._launcher.describe(endpoint, folder))
+        running = Running(engine, endpoint, self._launcher.describe(endpoint, folder))
         self._add_progress(EngineProgress("ready", {"model": self._launcher.model}))
         return running
 
     @staticmethod
-    def _answers(port: int) -> bool:
+    def _answers(record: EngineRecord) -> bool:
+        """Return whether the engine is ready, and is the one that has this key."""
+        address = f"http://127.0.0.1:{record.port}"
         try:
-            get_json(f"http://127.0.0.1:{port}/health", timeout_seconds=1.0)
+            get_json(f"{address}/health", timeout_seconds=1.0)
         except NoAnswer:
             return False
+        try:
+            get_json(f"{address}/version", api_key=record.api_key, timeout_seconds=1.0)
+        except NoAnswer as error:
+            return error.status == HTTPStatus.NOT_FOUND  # transformers doesn't tell its version
         return True
+
+    def _wait(self) -> None:
+        if time.monotonic() > self._deadline:
+            seconds = round(self._timeout_seconds)
+            raise EngineTimeout("engine_start_timeout", model=self._launcher.model, seconds=seconds)
+        self._cancel.wait(LOOK_SECONDS)
+        self._check_cancel()
 
     def _read_phases(self, reader: LogReader) -> None:
         for line in reader.new_lines():

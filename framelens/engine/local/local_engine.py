@@ -1,4 +1,4 @@
-"""Local engine: a child process, started on demand, shared by all threads, ended with the app.
+"""Local engine: a process started on demand, shared by all threads and programs, ended with the last of its users.
 
 `ensure_ready` joins a start that is already running; each caller gets its progress from the beginning. The start
 itself (fetch the model, launch, watch log and health) is `engine.local.launch`. The log of a dead engine is turned into
@@ -28,7 +28,7 @@ HEALTH_SECONDS = 10.0
 
 
 class LocalEngine(Engine):
-    """Owns at most one engine process. Logs go to `log_dir`; the newest `keep_logs` stay there."""
+    """User of at most one engine process. Logs go to `log_dir`; the newest `keep_logs` stay there."""
 
     def __init__(
         self, launcher: Launcher, *, log_dir: Path, start_timeout_seconds: float = 3600.0, keep_logs: int = 10
@@ -134,7 +134,7 @@ class LocalEngine(Engine):
         with self._lock:
             if self._running is running and status is None:
                 self._running, self._error = None, EngineError("engine_hung", model=self._launcher.model)
-        running.process.stop()
+        running.process.end()
         with self._lock:
             self._check_exit()
             return self._error
@@ -168,7 +168,10 @@ class LocalEngine(Engine):
         return redact(tail(path, lines)) if path is not None else ""
 
     def stop(self) -> None:
-        """End the engine or its start; return when all its processes have ended. It may be started again."""
+        """End the engine or its start, unless other programs use it; it may be started again.
+
+        Return when all its processes have ended, or at once if others use it.
+        """
         with self._lock:
             startup = self._startup
         if startup is not None:

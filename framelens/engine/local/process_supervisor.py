@@ -1,14 +1,19 @@
 """Process supervisor: a program that runs a command as a group of processes that cannot outlive its caller.
 
-`python -I process_supervisor.py GRACE COMMAND…` starts COMMAND in a session of its own and waits. When standard input
-closes (the calling process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every process
-that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or 128 +
-n if signal n ended it. vLLM's sockets, which it leaves behind when it is ended, are in a folder that goes with it,
-unless VLLM_RPC_BASE_PATH names another folder. It needs Linux and the standard library, and imports nothing of
+`python -I process_supervisor.py GRACE LOCKS COMMAND…` starts COMMAND in a session of its own and waits. When standard
+input closes (the calling process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every
+process that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status,
+or 128 + n if signal n ended it. vLLM's sockets, which it leaves behind when it is ended, are in a folder that goes with
+it, unless VLLM_RPC_BASE_PATH names another folder. It needs Linux and the standard library, and imports nothing of
 FrameLens.
+
+LOCKS is "" or "RECORD,USERS", two open files of an engine that several programs use (`shared_engine.py`). Then the
+command ends when no program holds a lock on USERS, and not with the calling process. RECORD stays locked until every
+process has ended; the exit status is written to it.
 """
 
 import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -79,20 +84,39 @@ def _end_all(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
     _collect()
 
 
-def _wait(child: subprocess.Popen[bytes], wakeup: int, owner: int) -> None:
-    """Wait until the command ends, a signal asks to stop, or the owner has ended."""
+def _wait(child: subprocess.Popen[bytes], wakeup: int, owner: int, users: int | None) -> bool:
+    """Wait until the command ends; return whether a signal, or the end of the owner or of all users, came first."""
     while child.poll() is None:
-        readable, _, _ = select.select([0, wakeup], [], [], 1.0)
+        readable, _, _ = select.select([wakeup] if users else [0, wakeup], [], [], 0.5)
         if wakeup in readable and set(os.read(wakeup, 64)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
-            return
+            return True
+        if users is not None:
+            if _is_unused(users):
+                return True
         # A fork of the owner may keep the other end of standard input open after the owner's death.
-        if (0 in readable and not os.read(0, 64)) or os.getppid() != owner:
-            return
+        elif (0 in readable and not os.read(0, 64)) or os.getppid() != owner:
+            return True
+    return False
 
 
-def main(grace_seconds: float, command: list[str]) -> int:
+def _is_unused(users: int) -> bool:
+    """Return whether no program holds the lock; then this process holds it, so that none can join any more."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_status(record: int, status: int) -> None:
+    os.ftruncate(record, 0)
+    os.pwrite(record, str(status).encode(), 0)
+
+
+def main(grace_seconds: float, locks: str, command: list[str]) -> int:
     """Run `command` until it ends or has to be ended, and return its exit status."""
     owner = os.getppid()
+    record, users = map(int, locks.split(",")) if locks else (None, None)
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(write_end)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
@@ -106,10 +130,13 @@ def main(grace_seconds: float, command: list[str]) -> int:
             env={"VLLM_RPC_BASE_PATH": sockets} | os.environ,
             preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
         )
-        _wait(child, read_end, owner)
+        is_asked = _wait(child, read_end, owner, users)
         _end_all(child, grace_seconds)
-    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+    status = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    if record is not None:
+        _write_status(record, 128 + signal.SIGTERM if is_asked else status)
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(float(sys.argv[1]), sys.argv[2], sys.argv[3:]))

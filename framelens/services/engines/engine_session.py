@@ -292,6 +292,8 @@ def build_transcription(settings: Settings) -> Transcription:
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
+    from framelens.engine.model_resolution import last_change
+
     known = {"app": f"{own_version()} ({files.version()})"}
     if beside := digest_beside(request.path, request.subtitles):
         known["subtitles"] = beside
@@ -304,7 +306,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
     return {
         **known,
         "engine": ", ".join(settings.base_urls) or f"{settings.engine} {_engine_version(settings)}".strip(),
-        "model": model + (f" ({_changed(weights)})" if weights else ""),
+        "model": model + (f" ({last_change(weights)})" if weights else ""),
         "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
@@ -342,13 +344,14 @@ def _open_answers(settings: Settings) -> AnswerCache | None:
     Returns:
         None for a remote engine, whose model may have changed, and for a model that isn't on this machine.
     """
+    from framelens.engine.model_resolution import last_change
     from framelens.llm.cache import AnswerCache
 
     if settings.base_url or (folder := _weights(settings)) is None:
         return None
     model = {
         "folder": str(folder),
-        "changed": _changed(folder),
+        "changed": last_change(folder),
         "engine": settings.engine,
         "tokens": settings.answer_tokens,
     }
@@ -365,8 +368,3 @@ def _weights(settings: Settings) -> Path | None:
         return resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong
         return None
-
-
-def _changed(folder: Path) -> int:
-    """Return the modification time of the newest file of a model in nanoseconds."""
-    return max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)

@@ -181,7 +181,7 @@ class SharedEngine:
         self._reap()
 
     def leave(self) -> None:
-        """Use the engine no longer, and give up a start that was claimed."""
+        """Use the engine no longer, and release a start that was claimed."""
         self._release_record()
         users, self._users = self._users, None
         if users is not None:

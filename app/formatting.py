@@ -1,7 +1,7 @@
 """Short texts for values in the reader's language. Everything here returns text; nothing draws."""
 
 import re
-from datetime import timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -57,6 +57,12 @@ def length_clock(seconds: float) -> str:
 def local_time(created: str) -> str:
     """Return a stored time in the time zone of the reader's browser, to the minute."""
     return local_minute(created, _zone())
+
+
+def short_time(created: str) -> str:
+    """Return the time of day of a stored time of today, else its date, for where little fits."""
+    day, time = local_time(created).split(" ", 1)
+    return time if local_time(datetime.now(UTC).isoformat()).startswith(day) else day
 
 
 def _zone() -> tzinfo | None:

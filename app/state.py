@@ -52,7 +52,6 @@ class PageState(ActionState):
         position_video: Id of the video that was shown there, or "" for the next shown video.
         range_texts: Start and end of the range that was drawn or typed, as text.
         pausing: The job that was asked to pause and still finishes its current work.
-        left_as_is: The job that the reader chose not to resume under other settings.
         last_form: What was set in the form for the analysis that was started last, by the keys of FORM.
         found_before: The job that already had its report when it was asked for.
         opened: Whether a job was opened, from any page.
@@ -73,7 +72,6 @@ class PageState(ActionState):
     position_video: str = ""
     range_texts: tuple[str, str] = ("", "")
     pausing: str = ""
-    left_as_is: str = ""
     last_form: dict[str, object] = field(default_factory=dict)
     found_before: str = ""
     opened: bool = False

@@ -1,4 +1,4 @@
-// Analyses as compact rows: an icon of the state, a title, a line that distinguishes similar ones, and the actions.
+// Analyses as compact rows: an icon of the state, a title, a line that distinguishes similar ones, a line on its state, and the actions.
 
 const shown = new WeakMap();
 
@@ -11,7 +11,7 @@ function actionOf(job, name, words, report) {
 
 function jobOf(job, report) {
   const text = element("span", { className: "text" }, element("span", { className: "title", textContent: job.name }));
-  if (job.line) text.append(element("span", { className: "line", textContent: job.line }));
+  text.append(...job.lines.map((line) => element("span", { className: "line", textContent: line })));
   const icon = iconOf(job.icon);
   icon.setAttribute("aria-hidden", "false");
   icon.setAttribute("role", "img");

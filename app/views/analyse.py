@@ -80,10 +80,17 @@ def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
     """Draw the choice of a video or the chosen video, and the form below, which stays in view."""
     video = None
     with st.container(key="start_view"):
-        if video_id:
-            video = _draw_video(video_id, None)
-        else:
+        if not video_id:
             video_picker.draw()
+        elif len(page_state().video_ids) < 2:
+            video = _draw_video(video_id, None)
+            video_picker.draw_chosen()
+        else:  # beside the player, since below it they would be out of sight
+            left, right = st.columns(_COLUMNS, gap="medium")
+            with left:
+                video = _draw_video(video_id, None)
+            with right:
+                video_picker.draw_chosen()
     if video:
         notice = notice_of(video.path)
         _draw_facts(facts, video, *([notice_text(notice)] if notice else ()))
@@ -134,8 +141,6 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
     every = progress.POLL_SECONDS if chat.is_busy() else progress.poll_seconds(job)
     poll = st.fragment(player.draw, run_every=every)
     poll(video_id, video, job.id if job else None, chat.find_search)
-    if job is None:
-        video_picker.draw_chosen()
     return video
 
 

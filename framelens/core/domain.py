@@ -277,7 +277,7 @@ class Notice:
     key: str
     values: Mapping[str, NoticeValue] = field(default_factory=dict)
     level: Literal["info", "warning", "error"] = "warning"
-    table: Literal["notice", "error"] = "notice"
+    table: Literal["notice", "error", "condition"] = "notice"
 
 
 NoticeValue = str | int | float | Notice

@@ -216,8 +216,9 @@ def aside(text: str) -> str:
 def error_text(error: AppError, language: Language | None = None) -> str:
     """Return the text of an error, by default in the language of the context.
 
-    Values that are notices are replaced by their texts, and reasons of the operating system are translated. The text
-    of an error from a plugin that isn't used any more is just its key. The error's notices come first.
+    Values that are notices, or tuples of them, are replaced by their texts, and reasons of the operating system are
+    translated. The text of an error from a plugin that isn't used any more is just its key. The error's notices come
+    first.
     """
     if not has_notice(error.key, "error"):
         return error.key
@@ -248,6 +249,8 @@ def _said(values: Mapping[str, object], language: Language | None) -> dict[str, 
     def said(name: str, value: object) -> object:
         if isinstance(value, Notice):
             return notice_text(value, language)
+        if isinstance(value, tuple):
+            return t("facts.list", language).join(str(said(name, item)) for item in value)
         return t(system[value], language) if name == "reason" and isinstance(value, str) and value in system else value
 
     return {name: said(name, value) for name, value in values.items()}

@@ -191,7 +191,8 @@ class EngineSwitcher(Generic[SessionT]):
         try:
             self._wait_until_empty(cancel)
             on_progress(replace(change, phase="ending"))
-            old.close()
+            if old.engine is not session.engine:
+                old.close()
             self._session = session
             on_progress(replace(change, phase="starting"))
             if starts:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.task import Control, EarlierResults
 from framelens.core.codec import to_json
-from framelens.core.domain import Analysis, AnalysisRequest
+from framelens.core.domain import Analysis, AnalysisRequest, Notice
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, readable, single_line
 from framelens.core.roles import current_user, requires, sees
@@ -265,7 +265,17 @@ class Jobs:
         Raises:
             InputError: "job_unknown".
         """
-        return self._changes(self.snapshot(job_id))
+        return self._changes(self.brief(job_id))
+
+    def conflicts(self, job_id: str) -> dict[str, tuple[str, str]]:
+        """Return the changes that `resume` refuses unless they are accepted: the job has answers made before them.
+
+        Raises:
+            InputError: "job_unknown".
+        """
+        job = self.brief(job_id)
+        has_answers = job.has_answers or bool(self._store.results(job_id))
+        return self._changes(job) if job.can_resume and has_answers and not job.lacks_only_facts else {}
 
     def _changes(self, job: JobSnapshot) -> dict[str, tuple[str, str]]:
         now = dict(self._deduplicator.conditions(job.request))
@@ -306,10 +316,32 @@ class Jobs:
             is_answered = job.lacks_only_facts and not accept_changes
             changes = {} if is_answered else self._changes(job)
             if changes and job.has_answers and not accept_changes:
-                raise InputError("settings_changed", names=", ".join(changes))
+                raise _settings_changed(changes)
             if job.state == "no_usable_answer":
                 job = replace(job, again=tuple(result.number for result in job.progress.results))
             self._restart(job, changed=bool(changes), listener=listener)
+
+    @requires("analyst")
+    def restart(self, job_id: str, *, use_model: bool) -> None:
+        """Queue a job that is over once more with the settings in use, without anything that it had; keep its id.
+
+        Do nothing for a job that waits or runs. An imported job can't be restarted, as its video isn't here.
+
+        Raises:
+            InputError: "job_unknown".
+        """
+        with self._restart_lock:
+            job = self.brief(job_id)
+            if not job.is_over or job.is_imported or not self._claim(job_id):
+                return
+            request = replace(job.request, use_model=use_model)
+            conditions = dict(self._deduplicator.conditions(request))
+            self._store.keep_results(job_id, ())
+            fresh = JobSnapshot(
+                job.id, job.name, job.created, request, job.follows, conditions=conditions, user_id=job.user_id
+            )
+            same = self._deduplicator.key_of_request(request, conditions)
+            self._enqueue(ActiveJob(fresh, Control(), same=same))
 
     @requires("analyst")
     def retry(self, job_id: str, number: int) -> None:
@@ -327,7 +359,7 @@ class Jobs:
             if job.is_imported:
                 raise VideoError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
-                raise InputError("settings_changed", names=", ".join(changes))
+                raise _settings_changed(changes)
             again = tuple(result.number for result in job.progress.results if result.number == number)
             self._restart(replace(job, again=again), changed=False)
 
@@ -599,6 +631,11 @@ class Jobs:
             self._enqueue_again(job, row.same)
         else:
             self._repository.save(job, row.same)
+
+
+def _settings_changed(changes: Iterable[str]) -> InputError:
+    names = tuple(Notice(name, table="condition") for name in changes)
+    return InputError("settings_changed", names=names)
 
 
 def _own_id(job: JobSnapshot) -> str:

@@ -21,7 +21,7 @@ from framelens.analysis.task import Control
 from framelens.core.domain import Analysis
 from framelens.core.errors import AppError, InputError, StorageError
 from framelens.core.events import KeyframesChosen, VideoEvent
-from framelens.i18n import LANGUAGES, error_text
+from framelens.i18n import LANGUAGES, error_text, t
 from framelens.jobs import queue as queue_module
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.snapshot import JobSnapshot
@@ -286,6 +286,8 @@ def test_settings_that_changed_are_reported_and_never_mixed(
             with pytest.raises(InputError) as caught:
                 jobs.resume(job_id)
             assert caught.value.key == "settings_changed"
+            assert t(f"condition.{next(iter(changed))}", "zh") in error_text(caught.value, "zh")
+            assert jobs.changes(job_id) == jobs.conflicts(job_id)
             assert jobs.changes(job_id).keys() == changed.keys()
             assert jobs.snapshot(job_id).progress.results == before.progress.results
             jobs.resume(job_id, accept_changes=True)
@@ -303,6 +305,20 @@ def test_settings_that_changed_are_reported_and_never_mixed(
     assert done.conditions == {"model": "model", **changed}
     assert [chunk.findings for chunk in done.chunks] == [chunk.findings for chunk in undisturbed.chunks]
     assert len({result.key.split(".")[0] for result in (*done.chunks, *done.joins)}) == 1
+
+
+@pytest.mark.slow
+def test_a_restarted_job_keeps_its_id_and_nothing_else(paused: Left, undisturbed: Analysis) -> None:
+    job_id, conditions = paused.job.id, with_conditions(answer_tokens="64")
+    with (
+        serve(introducing, context=CONTEXT) as server,
+        jobs_in(paused.folder, made(server), conditions=conditions) as jobs,
+    ):
+        jobs.restart(job_id, use_model=True)
+        done = ended(jobs, job_id)
+        assert [job.id for job in jobs.recent()] == [job_id]
+    assert len(about_parts(server)) == len(undisturbed.chunks) and done.analysis
+    assert (done.state, done.analysis.conditions["answer_tokens"]) == ("done", "64")
 
 
 @pytest.mark.slow

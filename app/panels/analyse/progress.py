@@ -14,7 +14,8 @@ from app.components import report_blocks
 from app.components.controls import button
 from app.components.report_blocks import PartView, Renderer
 from app.context import may_change, services
-from app.formatting import joined, plain, remaining, short_clock
+from app.formatting import joined, plain, remaining
+from app.panels.work.rows import count_text, stage_text
 from app.state import page_state
 from framelens.analysis.parsing.answer_parser import partial_text
 from framelens.core.analysis_state import AnalysisState
@@ -67,7 +68,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
         st.rerun()
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
-    parts = (stage_text(job), _count(job.progress), remaining(job.progress.eta_seconds))
+    parts = (stage_text(job), count_text(job.progress), remaining(job.progress.eta_seconds))
     st.set_page_config(page_title=f"{round(100 * job.share)} % · {job.name} · FrameLens")
     st.progress(job.share, text=plain(joined(*parts)))
     st.caption(plain(_detail(job, is_pausing=is_pausing)) or "&nbsp;")  # always a line: the buttons below don't move
@@ -112,22 +113,6 @@ def _other_notices(analysis: AnalysisState) -> list[Notice]:
     """List the notices that aren't shown beside the answers."""
     elsewhere = [text_mode_reason(analysis), *failures(analysis).values()]
     return [notice for notice in analysis.notices if notice not in elsewhere]
-
-
-def stage_text(job: JobSnapshot) -> str:
-    """Return the stage in words; a job that just started opens its video before it reports a stage."""
-    if job.progress.stage:
-        return t(f"stage.{job.progress.stage}")
-    return t("ui.waiting" if job.state == "queued" else "ui.opening_video")
-
-
-def _count(analysis: AnalysisState) -> str:
-    """Return "3 / 8", or how far the video has been read; "" where the stage has no count."""
-    if not analysis.total:
-        return ""
-    if analysis.stage == "survey":
-        return f"{short_clock(analysis.step)} / {short_clock(analysis.total)}"
-    return f"{analysis.step} / {analysis.total}"
 
 
 def draw_answers(job_id: str) -> None:

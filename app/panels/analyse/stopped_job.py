@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,7 +12,7 @@ from app.components import report_blocks
 from app.components.controls import ButtonKind, button, show_error, show_warning
 from app.context import may_change, services
 from app.formatting import error_words, plain
-from app.panels.analyse import missing_model, progress
+from app.panels.analyse import changed_settings, missing_model, progress
 from app.panels.menu.engine import short_model_name
 from app.state import page_state
 from framelens.core.domain import Notice
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.services.readiness import Readiness
 
-Changes = dict[str, tuple[str, str]]
 _PASSING = (EngineBrokeOff, EngineBusy, EngineTimeout)
 """Errors that another attempt may not have."""
 
@@ -58,11 +58,10 @@ def draw(job: JobSnapshot) -> None:
         show_warning(notice_text(notice), "error")
     if not may_change():
         return
-    changes = services().jobs.changes(job.id) if job.can_resume and job.progress.results else {}
-    if changes and page_state().left_as_is != job.id:
-        _draw_changes(job, changes)
-    else:
-        _draw_ways(job, can_resume=not changes)
+    changes = services().jobs.conflicts(job.id)
+    if changes:
+        changed_settings.draw([job], changes, partial(_resume, job.id, True))
+    _draw_ways(job, can_resume=not changes)
 
 
 def why_stopped(job: JobSnapshot) -> str:
@@ -146,31 +145,14 @@ def kept_words(job: JobSnapshot) -> str:
     return sentences([*counted, *([named("trouble", "broke_off")] if is_unfinished else [])])
 
 
-def _draw_changes(job: JobSnapshot, changes: Changes) -> None:
-    """Draw the settings that changed since the start: answers under both don't belong in one report."""
-    with st.container(border=True):
-        st.markdown(f"**{t('ui.changed')}**")
-        heads = [t(f"ui.changed_{column}") for column in ("setting", "then", "now")]
-        report_blocks.draw_table(heads, change_rows(changes), key="changes")
-        st.caption(t("ui.changed_why"))
-        with st.container(horizontal=True):
-            button(t("ui.changed_continue"), "continue_changed", _resume, job.id, True, icon="resume", kind="primary")
-            button(t("ui.changed_cancel"), "leave_it", _keep_stopped, job.id)
-
-
-def change_rows(changes: Changes) -> list[list[str]]:
-    """List setting, old and new value; an unset value is a dash."""
-    return [[named("condition", name), then or "—", now or "—"] for name, (then, now) in changes.items()]
-
-
 def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
     can_skip_model = isinstance(job.error, EngineError) and job.request.use_model
     with st.container(horizontal=True):
         if can_resume:
             button(t("ui.continue"), "continue", _resume, job.id, False, icon="resume", kind="primary")
         if can_skip_model:
-            button(t("ui.without_model"), "without_model", _submit, job, False)
-        button(t("ui.again"), "again", _submit, job, job.request.use_model, icon="refresh")
+            button(t("ui.without_model"), "without_model", _restart, job.id, False)
+        button(t("ui.again"), "again", _restart, job.id, job.request.use_model, icon="refresh")
 
 
 def draw_kept(job: JobSnapshot) -> None:
@@ -194,12 +176,6 @@ def _resume(job_id: str, accept_changes: bool) -> None:
         services().jobs.resume(job_id, accept_changes=accept_changes)
 
 
-def _keep_stopped(job_id: str) -> None:
-    page_state().left_as_is = job_id
-
-
-def _submit(job: JobSnapshot, use_model: bool) -> None:
-    state = page_state()
-    with state.catching_errors():
-        request = replace(job.request, use_model=use_model)
-        state.open_job(services().jobs.submit(request, name=job.name, force=True))
+def _restart(job_id: str, use_model: bool) -> None:
+    with page_state().catching_errors():
+        services().jobs.restart(job_id, use_model=use_model)

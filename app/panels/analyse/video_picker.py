@@ -64,13 +64,17 @@ def draw_chosen() -> None:
         return
     st.markdown(f"**{t('ui.chosen_videos', n=len(state.video_ids))}**")
     st.caption(t("ui.chosen_how"))
-    for video_id in state.video_ids:
-        name = name_of(video_id)
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            words, is_shown = plain(name), video_id == state.video_id
-            button(words, f"show-{video_id}", _show, video_id, icon="play_circle", kind="tertiary", disabled=is_shown)
-            words, tip = t("ui.remove_video"), plain(t("ui.remove_video_help", name=name))
-            button(words, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
+    with st.container(gap="xsmall"):
+        for video_id in state.video_ids:
+            _draw_line(video_id)
+
+
+def _draw_line(video_id: str) -> None:
+    name, is_shown = name_of(video_id), video_id == page_state().video_id
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", horizontal_alignment="distribute"):
+        button(plain(name), f"show-{video_id}", _show, video_id, icon="play_circle", kind="tertiary", disabled=is_shown)
+        words, tip = t("ui.remove_video"), plain(t("ui.remove_video_help", name=name))
+        button(words, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
 
 
 def name_of(video_id: str) -> str:

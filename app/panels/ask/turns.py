@@ -17,9 +17,10 @@ from app.components.controls import button
 from app.components.player import search_strip
 from app.context import may_change, services
 from app.formatting import joined, plain
-from app.panels.analyse import frame_options, progress
+from app.panels.analyse import frame_options
 from app.panels.ask import settings
 from app.panels.menu import engine
+from app.panels.work.rows import stage_text
 from app.state import page_state
 from framelens.conversations.conversation import (
     MOST_QUESTION,
@@ -214,7 +215,7 @@ def _draw_step(now: AnswerProgress, turn: Turn) -> None:
     match now.latest:
         case _ if now.waits_for:
             job = services().jobs.snapshot(now.waits_for)
-            st.caption(plain(t("ask.page.waits", stage=progress.stage_text(job))))
+            st.caption(plain(t("ask.page.waits", stage=stage_text(job))))
         case EngineProgress(phase) if phase != "ready":
             engine.draw_phase(now.latest)
         case Queued(place) if place:

@@ -11,7 +11,7 @@ import streamlit as st
 from app import resources
 from app.components.assets import component, sent_about
 from app.context import services
-from app.formatting import joined
+from app.formatting import joined, short_clock
 from app.panels.report.comparison import template_name
 from app.state import page_state
 from framelens.core.errors import AppError
@@ -19,6 +19,7 @@ from framelens.core.units import extrapolated_seconds
 from framelens.i18n import t
 
 if TYPE_CHECKING:
+    from framelens.core.analysis_state import AnalysisState
     from framelens.jobs.snapshot import JobSnapshot
     from framelens.store.library_index import LibraryEntry
 
@@ -72,18 +73,25 @@ def expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
     return sum(estimate.whole_seconds) / 2 if estimate.whole_seconds else None
 
 
+def stage_text(job: JobSnapshot) -> str:
+    """Return the stage in words; a job that just started opens its video before it reports a stage."""
+    if job.progress.stage:
+        return t(f"stage.{job.progress.stage}")
+    return t("ui.waiting" if job.state == "queued" else "ui.opening_video")
+
+
+def count_text(analysis: AnalysisState) -> str:
+    """Return "3 / 8", or how far the video has been read; "" where the stage has no count."""
+    if not analysis.total:
+        return ""
+    if analysis.stage == "survey":
+        return f"{short_clock(analysis.step)} / {short_clock(analysis.total)}"
+    return f"{analysis.step} / {analysis.total}"
+
+
 def progress_words(job: JobSnapshot) -> str:
-    """Return what a running analysis does at the moment, and how far it is."""
-    progress = job.progress
-    stage = t(f"stage.{progress.stage}") if progress.stage else t("ui.state_running")
-    if not progress.total:
-        return stage
-    percent = round(100 * min(1.0, progress.step / progress.total))
-    if progress.stage == "survey":
-        return t("ui.work_reading", percent=percent)
-    key = "looking" if progress.answer_step == "thumbnails" else "searching"
-    doing = {"ask": "ui.work_asking", "answer": f"ui.work_{key}"}.get(progress.stage or "", "ui.work_step")
-    return t(doing, stage=stage, done=progress.step, total=progress.total, percent=percent)
+    """Return what a running analysis does at the moment, and how far it is, as its own page does."""
+    return joined(f"{round(100 * job.share)} %", stage_text(job), count_text(job.progress))
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,7 @@ class JobRow:
         id: Id of the job.
         name: First line.
         facts: Second line, which distinguishes the analysis from others like it.
+        status: Third line: how far it is, or how and when it ended.
         icon: Name of a state.
         state: The state in words.
         more: Facts for the tooltip, which has the facts above, too.
@@ -107,6 +116,7 @@ class JobRow:
     facts: Sequence[str]
     icon: str
     state: str
+    status: Sequence[str] = ()
     more: Sequence[str] = ()
     is_open: bool = False
     actions: Mapping[str, str] = field(default_factory=dict)
@@ -115,8 +125,9 @@ class JobRow:
     @property
     def value(self) -> dict[str, object]:
         """Return it as the browser gets it."""
-        about = dict.fromkeys((self.name, self.state, *self.facts, *self.more))
-        return vars(self) | {"line": joined(*self.facts), "about": joined(*about)}
+        about = dict.fromkeys((self.name, self.state, *self.facts, *self.status, *self.more))
+        lines = [joined(*self.facts), joined(*self.status)]
+        return vars(self) | {"lines": list(filter(None, lines)), "about": joined(*about)}
 
 
 @dataclass(frozen=True)
@@ -128,12 +139,14 @@ class RowGroup:
         created: ISO time in UTC.
         job_ids: The analyses, which have no rows of their own.
         open: Shows them.
+        is_moving: Whether one of them waits or runs, or is about to.
     """
 
     row: JobRow
     created: str
     job_ids: frozenset[str]
     open: Callable[[], None]
+    is_moving: bool = False
 
 
 def draw(

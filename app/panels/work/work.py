@@ -12,12 +12,13 @@ from app import resources
 from app.components import slots
 from app.components.controls import button
 from app.context import may_change, services
-from app.formatting import joined, local_time, plain, remaining
+from app.formatting import joined, local_time, plain, remaining, short_time
 from app.panels.analyse import frame_options
 from app.panels.report.comparison import template_name
 from app.panels.work import rows
 from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
+from framelens.core.files import base_name
 from framelens.i18n import t
 from framelens.store.library_index import LibraryEntry, LibraryQuery
 
@@ -32,15 +33,24 @@ _POLL_SECONDS = 2.0
 
 def draw() -> None:
     """Draw the list and poll it while something waits or runs; nothing where nothing was ever done."""
-    is_moving = bool(services().jobs.waiting() or services().jobs.all_running())
+    is_moving = _is_moving(_groups())
     st.fragment(_draw, run_every=_POLL_SECONDS if is_moving else None)(is_moving)
 
 
+def _groups() -> list[RowGroup]:
+    return [group for listed in slots.results("work.groups", each=RowGroup) for group in listed]
+
+
+def _is_moving(groups: Iterable[RowGroup]) -> bool:
+    jobs = services().jobs
+    return bool(jobs.waiting() or jobs.all_running()) or any(group.is_moving for group in groups)
+
+
 def _draw(was_moving: bool) -> None:
-    running, waiting = services().jobs.all_running(), services().jobs.waiting()
-    if page_state().opened or was_moving != bool(running or waiting):
+    groups = _groups()
+    if page_state().opened or was_moving != _is_moving(groups):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
-    groups = [group for listed in slots.results("work.groups", each=RowGroup) for group in listed]
+    running, waiting = services().jobs.all_running(), services().jobs.waiting()
     drawn = list(_rows(running, waiting, groups))
     if not drawn:
         return
@@ -89,10 +99,11 @@ def _live_row(job: JobSnapshot, place: int) -> JobRow:
     return JobRow(
         job.id,
         job.name,
-        (state, part, asked),
+        (asked, part),
         icon="queued" if place else "running",
         state=state,
-        more=(job.model,),
+        status=(state,),
+        more=(base_name(job.model),),
         is_open=job.id == page_state().job_id,
         actions={name: t(f"ui.queue_{name}") for name in (*actions, "cancel") if may_change()},
         picture=resources.picture_url(job.id, found[0], rows.PICTURE_SIDE) if found else "",
@@ -106,10 +117,11 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
     return JobRow(
         entry.id,
         entry.name,
-        ("" if state == "done" else words, part, rows.what_of(entry), local_time(entry.created)),
+        (rows.what_of(entry), part),
         icon=state,
         state=words,
-        more=(entry.model,),
+        status=("" if state == "done" else words, short_time(entry.created)),
+        more=(local_time(entry.created), base_name(entry.model)),
         is_open=entry.id == page_state().job_id,
         picture=resources.cover_url(entry),
     )

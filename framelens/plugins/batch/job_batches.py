@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure
@@ -92,6 +92,10 @@ class PageBatches:
         task = self._tasks.get(batch_id)
         return task is not None and task.is_running
 
+    def is_working(self, batch: Batch, statuses: Iterable[VideoStatus]) -> bool:
+        """Return whether a job of the batch waits or runs, or is about to be submitted."""
+        return self.is_submitting(batch.id) or any(not one.is_over and one.state != "pending" for one in statuses)
+
     def error_of(self, batch_id: str) -> AppError | None:
         """Return why jobs could not be submitted, or None."""
         task = self._tasks.get(batch_id)
@@ -101,22 +105,24 @@ class PageBatches:
         """Return whether `proceed` would do anything."""
         if self.is_submitting(batch.id):
             return False
-        stopped = ("failed", "cancelled", "interrupted", "paused", "no_usable_answer")
-        return any(
-            (one.state in stopped and bool(one.video.job_id)) or (one.state == "pending" and batch.folder is None)
-            for one in statuses
-        )
+        return any(one.has_stopped or (one.state == "pending" and batch.folder is None) for one in statuses)
+
+    def conflicts(self, statuses: Iterable[VideoStatus]) -> dict[str, dict[str, tuple[str, str]]]:
+        """Return by job the settings that have changed since it answered something, for jobs that `proceed` resumes."""
+        found = {one.video.job_id: self._jobs.conflicts(one.video.job_id) for one in statuses if one.has_stopped}
+        return {job_id: changes for job_id, changes in found.items() if changes}
 
     @requires("analyst")
-    def proceed(self, batch: Batch) -> None:
+    def proceed(self, batch: Batch, *, accept_changes: bool = False) -> None:
         """Resume jobs that stopped early or failed, and submit pending videos.
 
-        Raises:
-            InputError: "settings_changed", for the first analysis that was begun with other settings.
+        Args:
+            batch: The batch.
+            accept_changes: Ask everything again in jobs that were begun with other settings; else they aren't resumed.
         """
         for one in status_of(batch, self._jobs):
-            if one.video.job_id and one.is_over:
-                self._jobs.resume(one.video.job_id)
+            if one.has_stopped and (accept_changes or not self._jobs.conflicts(one.video.job_id)):
+                self._jobs.resume(one.video.job_id, accept_changes=accept_changes)
         if batch.folder is None:
             self._submit(batch.id)
 
@@ -178,6 +184,12 @@ class VideoStatus:
     def is_over(self) -> bool:
         """Return whether it neither waits nor runs, and all facts are measured."""
         return self.state not in ("queued", "running", "measuring", "pending")
+
+    @property
+    def has_stopped(self) -> bool:
+        """Return whether its analysis ended early or has no answer, and can be resumed."""
+        stopped = ("failed", "cancelled", "interrupted", "paused", "no_usable_answer")
+        return bool(self.video.job_id) and self.state in stopped
 
 
 def status_of(batch: Batch, jobs: Jobs) -> list[VideoStatus]:
@@ -245,11 +257,5 @@ def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
 
 
 def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
-    """Count the videos by the states of results; those that aren't over are running or pending."""
-    return dict(Counter(map(_counted, statuses)))
-
-
-def _counted(status: VideoStatus) -> str:
-    if status.is_over:
-        return status.state if status.state in get_args(ResultState) else "failed"
-    return "running" if status.state in ("running", "measuring") else "pending"
+    """Count the videos by their states; measuring is a part of running."""
+    return dict(Counter("running" if one.state == "measuring" else one.state for one in statuses))

@@ -236,9 +236,14 @@ def _blocks(summary: Summary, ai_label: str) -> Iterator[Block]:
 
 def counts_text(counts: dict[str, int], total: int) -> str:
     """Return how many videos there are and how many of them ended in which way."""
-    names = (*get_args(ResultState), "running", "pending")
-    states = [t(f"batch.count_{state}", n=counts[state]) for state in names if counts.get(state)]
-    return t("batch.counts", n=total, counts=t("cli.batch_comma").join(states)) if states else t("batch.counts_none")
+    states = states_text(counts)
+    return t("batch.counts", n=total, counts=states) if states else t("batch.counts_none")
+
+
+def states_text(counts: dict[str, int]) -> str:
+    """Return how many videos are in which state."""
+    names = (*get_args(ResultState), "cancelled", "paused", "interrupted", "running", "queued", "pending")
+    return t("cli.batch_comma").join(t(f"batch.count_{state}", n=counts[state]) for state in names if counts.get(state))
 
 
 def _video_table(summary: Summary) -> Iterator[Block]:

@@ -199,6 +199,13 @@ class EngineSession:
         """Return the settings that the answers to a request depend on."""
         return conditions(self.settings, self.templates, request)
 
+    def with_settings(self, settings: Settings) -> EngineSession:
+        """Return a session with other settings, which has the engine of this one if they describe the same engine."""
+        other = EngineSession(settings, self.templates, shared=self._shared)
+        if (_engine_name(settings), settings.api_key) == (_engine_name(self.settings), self.settings.api_key):
+            other._engine = self._built()
+        return other
+
     def close(self) -> None:
         """Stop the engine if it was used; it starts again when it is needed."""
         if self._engine:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,14 +12,20 @@ from framelens import config
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.engines.vllm_arguments import arguments_with_code
-from framelens.core.errors import ConfigError
+from framelens.core.errors import ConfigError, InputError
 from framelens.core.redaction import redact
-from framelens.core.roles import requires
+from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
-from framelens.services.engines.engine_session import EngineSession, SharedParts
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.services.engines.engine_session import EngineSession, SharedParts, conditions
 from framelens.store.fs_utils import disk_errors
 
+_VARIABLES = {
+    "model": "VLLM_MODEL_PATH", "vllm_config": "VLLM_CONFIG", "answer_tokens": "FRAMELENS_ANSWER_TOKENS",
+    "frame_side": "FRAMELENS_FRAME_SIDE", "frames_as": "FRAMELENS_FRAMES_AS", "answer_form": "FRAMELENS_ANSWER_FORM",
+}  # fmt: skip
+"""Settings by the conditions of a job that are their values."""
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays
 
 
@@ -35,9 +42,7 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
         ConfigError: A value is not valid.
     """
     named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
-    read = config.load(named, Path(os.devnull))
-    if names := arguments_with_code(read.vllm_config):
-        raise ConfigError("vllm_argument_loads_code", keys=", ".join(names))
+    read = _read(named)
     return replace(
         settings,
         model_path=read.model_path,
@@ -45,6 +50,43 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
         vllm_config=read.vllm_config,
         engine=read.engine,
         base_url="",
+    )
+
+
+def _read(named: Mapping[str, str]) -> Settings:
+    """Return the settings that these variables give; raise ConfigError if a value is not valid, or loads code."""
+    read = config.load(named, Path(os.devnull))
+    if names := arguments_with_code(read.vllm_config):
+        raise ConfigError("vllm_argument_loads_code", keys=", ".join(names))
+    return read
+
+
+def with_settings_of(settings: Settings, job: JobSnapshot) -> Settings:
+    """Return `settings` with those that a job was started with, as far as its conditions have them.
+
+    The key of a remote engine isn't stored; it is that of `settings` only for the same addresses.
+
+    Raises:
+        ConfigError: A value is no longer valid.
+    """
+    engine = job.conditions.get("engine", "")
+    named = {
+        _VARIABLES[name]: value for name, value in {**job.conditions, "model": job.model}.items() if name in _VARIABLES
+    }
+    named |= {"FRAMELENS_BASE_URL": engine} if "://" in engine else {"FRAMELENS_ENGINE": engine.partition(" ")[0]}
+    read = _read(named)
+    return replace(
+        settings,
+        model_path=read.model_path,
+        model_chosen=read.model_chosen,
+        vllm_config=read.vllm_config if read.engine == "vllm" and not read.base_url else settings.vllm_config,
+        engine=read.engine if not read.base_url else settings.engine,
+        base_url=read.base_url,
+        api_key=settings.api_key if read.base_urls == settings.base_urls else "",
+        answer_tokens=read.answer_tokens,
+        frame_side=read.frame_side,
+        frames_as=read.frames_as,
+        answer_form=read.answer_form,
     )
 
 
@@ -63,6 +105,37 @@ class ModelSwitch:
     jobs: Jobs
     templates: Templates
     shared: SharedParts
+
+    def lost_settings(self, job: JobSnapshot) -> tuple[str, ...]:
+        """List the conditions of a job that can't be had any more, such as an earlier version of FrameLens."""
+        try:
+            settings = with_settings_of(self.switcher.session.settings, job)
+        except ConfigError:
+            return tuple(sorted(_VARIABLES.keys() & job.conditions.keys()))
+        now = conditions(settings, self.templates, job.request)
+        return tuple(name for name in sorted(job.conditions.keys() | now) if job.conditions.get(name) != now.get(name))
+
+    @requires("administrator")
+    def resume_unchanged(self, jobs: Sequence[JobSnapshot]) -> None:
+        """Use the settings again that the first of these jobs was started with, and resume all jobs that they suit.
+
+        They are used for everything until the program ends or another model is chosen. Wait up to two seconds for the
+        change, which running analyses delay.
+
+        Raises:
+            AppError: The engine cannot be used, or a switch or benchmark is running.
+        """
+        session, user = self.switcher.session, current_user()
+
+        def end(is_done: bool) -> None:
+            with as_user(user):
+                for job in jobs if is_done else ():
+                    with suppress(InputError):  # it was started with yet other settings, or deleted
+                        self.jobs.resume(job.id)
+
+        settings = with_settings_of(session.settings, jobs[0])
+        self.switcher.begin(session.with_settings(settings), on_end=end, starts=False)
+        self.switcher.switch.wait(_CHANGE_SECONDS)
 
     @requires("administrator")
     def choose_local(self, model: str, vllm_config: str) -> None:

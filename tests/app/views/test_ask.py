@@ -281,7 +281,7 @@ def test_list_finds_renames_and_deletes(asked: Ask, services: Services) -> None:
     conversation = asked("Where is the zebra?")
     page = shown()
     rows = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
-    assert (rows[0]["name"], rows[0]["line"].split(" · ")[0]) == ("Where is the zebra?", "cards.mp4")
+    assert (rows[0]["name"], rows[0]["lines"][0].split(" · ")[0]) == ("Where is the zebra?", "cards.mp4")
     page = shown(conversation)
     page.text_input(key=key(conversation, "name")).set_value("Zebras")
     next(one for one in page.button if one.label == t("ask.page.rename", "en")).click().run()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import resources
-from app.panels.analyse.progress import stage_text
+from app.panels.work.rows import stage_text
 from framelens.core.domain import AnalysisRequest
 from framelens.core.events import StageStarted
 from framelens.jobs.snapshot import JobSnapshot

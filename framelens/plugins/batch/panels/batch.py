@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,17 @@ from app.components.controls import button, show_error
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
 from app.formatting import error_words, joined, length_clock, local_time, plain, remaining
+from app.panels.analyse import changed_settings
 from app.panels.work import rows
 from app.state import page_state
+from framelens.analysis.parsing.answer_parser import partial_text
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError
+from framelens.core.files import single_line
 from framelens.i18n import t
 from framelens.plugins.batch.job_batches import PageBatches, VideoStatus, counts_of, status_of
 from framelens.plugins.batch.summary import counts_text
+from framelens.reports.content.labels import shortened
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
@@ -29,6 +34,11 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
 """Pixels, for a small picture."""
+_STATE_WIDTH = 200
+"""Pixels, for the percent and the stage."""
+_MOST_WORDS = 120
+"""Characters of an incoming answer."""
+Conflicts = dict[str, dict[str, tuple[str, str]]]
 
 
 def batches() -> PageBatches:
@@ -73,9 +83,7 @@ def _draw() -> None:
         button(t("ui.new"), "new", lambda: state.choose_video(None), icon="add")
     if batch.request.question:
         st.markdown(plain(batch.request.question))
-    if state.error:
-        show_error(state.error)
-    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(batch) else None)
+    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _may_change(batch) else None)
     poll(batch.id)
 
 
@@ -92,30 +100,31 @@ def _draw_back(job_id: str) -> None:
         button(words, "back_to_batch", act, batch.id, icon="arrow_back", kind="tertiary", help=tip)
 
 
-def _is_working(batch: Batch) -> bool:
-    if batches().is_submitting(batch.id):
-        return True
-    waits_elsewhere = batch.folder is not None
-    return any(
-        not one.is_over and (one.state != "pending" or waits_elsewhere) for one in status_of(batch, services().jobs)
-    )
+def _may_change(batch: Batch) -> bool:
+    """Return whether the batch changes by itself; pending videos of a command may begin in its process."""
+    statuses = status_of(batch, services().jobs)
+    is_elsewhere = batch.folder is not None and any(one.state == "pending" for one in statuses)
+    return is_elsewhere or batches().is_working(batch, statuses)
 
 
 def _draw_progress(batch_id: str) -> None:
     batch = batches().stored.get(batch_id)
     statuses = status_of(batch, services().jobs)
-    counts, total = counts_of(statuses), len(statuses)
-    ended = sum(one.is_over for one in statuses)
+    live = _live_jobs(statuses)
+    ended, total = sum(one.is_over for one in statuses), len(statuses)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         left = remaining(_seconds_left(statuses))
-        st.markdown(plain(joined(counts_text(counts, total), left)))
+        st.markdown(plain(joined(counts_text(counts_of(statuses), total), left)))
         with st.container(horizontal=True, gap="small", width="content"):
-            _draw_actions(batch, statuses)
+            conflicts = _draw_actions(batch, statuses)
     # Between the buttons and the table, whose own buttons are drawn above it while the pointer is on it.
-    st.progress(ended / total if total else 1.0)
-    if error := batches().error_of(batch_id):
+    if ended < total:
+        st.progress((ended + sum(job.share for job in live.values())) / total)
+    for error in filter(None, (page_state().error, batches().error_of(batch_id))):
         show_error(error)
-    _draw_table(batch.id, statuses)
+    if conflicts:
+        _draw_conflicts(batch, conflicts)
+    _draw_table(batch.id, statuses, live)
     if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
         st.session_state["batch_worked"] = ""
         st.rerun()  # the whole page: it no longer polls, or an analysis was opened
@@ -123,25 +132,42 @@ def _draw_progress(batch_id: str) -> None:
         st.session_state["batch_worked"] = batch_id
 
 
-def _draw_actions(batch: Batch, statuses: Sequence[VideoStatus]) -> None:
-    state = page_state()
+def _live_jobs(statuses: Sequence[VideoStatus]) -> dict[str, JobSnapshot]:
+    """Return the jobs that are being worked on, by their ids."""
+    ids = [one.video.job_id for one in statuses if one.state in ("running", "measuring")]
+    return {job.id: job for job in map(services().jobs.brief, ids)}
 
-    def proceed() -> None:
-        with state.catching_errors():
-            batches().proceed(batch)
+
+def _draw_actions(batch: Batch, statuses: Sequence[VideoStatus]) -> Conflicts:
+    """Draw the buttons, and return what has to be decided before the batch can continue, if anything."""
+    conflicts: Conflicts = {}
 
     def cancel() -> None:
-        with state.catching_errors():
+        with page_state().catching_errors():
             batches().cancel(batch)
 
-    is_working = batches().is_submitting(batch.id) or any(one.state in ("queued", "running") for one in statuses)
-    if may_change() and is_working:
+    if may_change() and batches().is_working(batch, statuses):
         button(t("batch.page.stop"), "batch_stop", cancel, icon="stop")
     elif may_change() and batches().can_continue(batch, statuses):
-        button(t("batch.page.continue"), "batch_continue", proceed, icon="refresh")
+        conflicts = batches().conflicts(statuses)
+        if not conflicts:
+            button(t("batch.page.continue"), "batch_continue", _proceed, batch, False, icon="resume")
     if any(one.is_over for one in statuses):
         url = exports.export_url(f"batches/{batch.id}.zip")
         exports.draw([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
+    return conflicts
+
+
+def _draw_conflicts(batch: Batch, conflicts: Conflicts) -> None:
+    """Draw the settings that have changed since answers were made, and the ways to continue."""
+    jobs = [services().jobs.brief(job_id) for job_id in conflicts]
+    changes = {name: values for found in reversed(conflicts.values()) for name, values in found.items()}
+    changed_settings.draw(jobs, changes, partial(_proceed, batch, True), partial(_proceed, batch, False))
+
+
+def _proceed(batch: Batch, accept_changes: bool) -> None:
+    with page_state().catching_errors():
+        batches().proceed(batch, accept_changes=accept_changes)
 
 
 def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
@@ -152,12 +178,12 @@ def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
     return rows.seconds_left(tuple(live)) if live else None
 
 
-def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
+def _draw_table(batch_id: str, statuses: Sequence[VideoStatus], live: Mapping[str, JobSnapshot]) -> None:
     """Draw a row for each video, which can be sorted and searched; a click opens the report."""
-    shown = [_row(one) for one in statuses]
+    shown = [_live_row(one, live[one.video.job_id]) if one.video.job_id in live else _row(one) for one in statuses]
     names = {name: t(f"batch.{name}") for name in ("video", "state", "length", "says")}
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
-    columns["state"] = st.column_config.TextColumn(names["state"], width=150)
+    columns["state"] = st.column_config.TextColumn(names["state"], width=_STATE_WIDTH)
     columns["says"] = st.column_config.TextColumn(names["says"], width="large")
     key = f"batch_table_{batch_id}"
 
@@ -187,6 +213,27 @@ def _row(status: VideoStatus) -> dict[str, str]:
         "length": length_clock(entry.seconds) if entry and entry.seconds else "",
         "state": t(f"library.state.{status.state}"),
     }
+
+
+def _live_row(status: VideoStatus, job: JobSnapshot) -> dict[str, str]:
+    """Return the row of a video that is being analysed: its first picture, how far it is, and the first words."""
+    found, length = (*job.progress.keyframes, *job.progress.found), job.progress.video
+    seconds = length.duration_seconds_from_header if length else None
+    return {
+        "picture": resources.picture_url(job.id, found[0], rows.PICTURE_SIDE) if found else "",
+        "video": status.video.name,
+        "says": _first_words(job),
+        "length": length_clock(seconds) if seconds else "",
+        "state": rows.progress_words(job) if job.state == "running" else t(f"library.state.{job.state}"),
+    }
+
+
+def _first_words(job: JobSnapshot) -> str:
+    """Return the beginning of what a model has written so far: the answer to the question, else about the frames."""
+    asked = job.progress.answer.answers if job.progress.answer else ()
+    texts = [asked[-1].brief or asked[-1].answer] if asked else []
+    texts += [partial_text(answer) for _, answer in sorted(job.progress.answers.items())]
+    return shortened(next(filter(None, map(single_line, texts)), ""), _MOST_WORDS)
 
 
 @st.cache_resource(max_entries=2048, show_spinner=False)

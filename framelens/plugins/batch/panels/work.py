@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from app.context import services
-from app.formatting import local_time
+from app.formatting import local_time, short_time
+from app.panels.report.comparison import template_name
 from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.job_batches import counts_of, status_of
-from framelens.plugins.batch.summary import counts_text
+from framelens.plugins.batch.job_batches import VideoStatus, counts_of, status_of
+from framelens.plugins.batch.panels.batch import batches
+from framelens.plugins.batch.summary import states_text
 
 if TYPE_CHECKING:
     from framelens.plugins.batch.batch import Batch
@@ -28,20 +30,20 @@ def groups() -> Iterator[RowGroup]:
     except AppError:  # the analyses are listed all the same
         return
     for batch in found:
-        ids = frozenset(one.job_id for one in batch.videos)
-        yield RowGroup(_row(batch), batch.created, ids, partial(page_state().open_batch, batch.id))
+        ids, statuses = frozenset(one.job_id for one in batch.videos), status_of(batch, services().jobs)
+        is_moving, act = batches().is_working(batch, statuses), partial(page_state().open_batch, batch.id)
+        yield RowGroup(_row(batch, statuses, is_moving=is_moving), batch.created, ids, act, is_moving)
 
 
-def _row(batch: Batch) -> JobRow:
-    statuses = status_of(batch, services().jobs)
-    counts = counts_text(counts_of(statuses), len(statuses))
-    is_over = all(one.is_over for one in statuses)
+def _row(batch: Batch, statuses: Sequence[VideoStatus], *, is_moving: bool) -> JobRow:
+    counts = states_text(counts_of(statuses))
     return JobRow(
         f"batch-{batch.id}",
         batch.shown_name,
-        (counts,),
-        icon="batch" if is_over else "running",
+        (batch.request.question or template_name(batch.request.template),),
+        icon="running" if is_moving else "batch",
         state=counts,
+        status=(counts, "" if is_moving else short_time(batch.created)),
         more=(local_time(batch.created),),
         is_open=batch.id == page_state().batch_id and page_state().job_id is None,
     )

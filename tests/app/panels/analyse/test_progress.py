@@ -85,25 +85,25 @@ def looking(step: AnswerStep, looked: int = 0, total: int | None = None) -> Answ
 
 
 WITH_SEARCH: list[tuple[AnalysisEvent, str]] = [
-    (StageStarted("survey"), "Finding keyframes"),
-    (SurveyProgress(4.0, 10.0), "reading 40 %"),
-    (StageStarted("engine"), "Getting the model ready"),
-    (StageStarted("answer"), "Looking for the answer"),
-    (looking("question"), "Looking for the answer"),
-    (looking("thumbnails", 5, 10), "preparing the search, 50 %"),
-    (looking("search", 40, 160), "searching 40 of 160"),
-    (looking("search", 60, 300), "searching 60 of 300"),  # more to look at: the bar stays
-    (looking("search", 300, 300), "searching 300 of 300"),
-    (looking("words"), "Looking for the answer"),
-    (StageStarted("ask", 5), "asking 0 of 5"),
-    (StageStarted("summary", 1), "Summarising 0 of 1"),
-    (StageStarted("facts", 8), "Measuring frames 0 of 8"),
+    (StageStarted("survey"), "0 % · Finding keyframes"),
+    (SurveyProgress(4.0, 10.0), "8 % · Finding keyframes · 00:04 / 00:10"),
+    (StageStarted("engine"), "20 % · Getting the model ready"),
+    (StageStarted("answer"), "30 % · Looking for the answer"),
+    (looking("question"), "30 % · Looking for the answer"),
+    (looking("thumbnails", 5, 10), "33 % · Looking for the answer · 5 / 10"),
+    (looking("search", 40, 160), "43 % · Looking for the answer · 40 / 160"),
+    (looking("search", 60, 300), "43 % · Looking for the answer · 60 / 300"),  # more to look at: the bar stays
+    (looking("search", 300, 300), "70 % · Looking for the answer · 300 / 300"),
+    (looking("words"), "70 % · Looking for the answer"),
+    (StageStarted("ask", 5), "70 % · Model analyses frames · 0 / 5"),
+    (StageStarted("summary", 1), "95 % · Summarising · 0 / 1"),
+    (StageStarted("facts", 8), "100 % · Measuring frames · 0 / 8"),
 ]
 WITH_FRAMES: list[tuple[AnalysisEvent, str]] = [
-    (StageStarted("answer"), "Looking for the answer"),
-    (looking("votes", 20, 40), "searching 20 of 40"),
-    (looking("frames"), "Looking for the answer"),
-    (looking("words"), "Looking for the answer"),
+    (StageStarted("answer"), "30 % · Looking for the answer"),
+    (looking("votes", 20, 40), "46 % · Looking for the answer · 20 / 40"),
+    (looking("frames"), "54 % · Looking for the answer"),
+    (looking("words"), "56 % · Looking for the answer"),
 ]
 
 

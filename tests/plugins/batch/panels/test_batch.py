@@ -167,11 +167,11 @@ def test_a_batch_is_stopped_and_continued(
     while len(services.jobs.running()) < 2:
         time.sleep(0.01)
     page.run()
-    assert "3 videos: 2 running, 1 pending" in texts(page)
+    assert "3 videos: 2 running, 1 waiting" in texts(page)
     page.button(key="batch_stop").click().run()
     assert {ended(services, one.job_id).state for one in record.videos} == {"cancelled"}
     page.run()
-    assert "3 videos: 3 failed" in texts(page)
+    assert "3 videos: 3 cancelled" in texts(page)
     hold.set()
     page.button(key="batch_continue").click().run()
     assert {ended(services, one.job_id).state for one in record.videos} == {"done"}

@@ -122,8 +122,10 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
 # Streamlit's page with the server's address: a browser that opens a page below it would first look for the
 # server there and log two errors.
 _BASE_SCRIPT = "<head><script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', location.href).href }</script>"
-_INDEX = Path(st.__file__).with_name("static") / "index.html"
-_PAGE = _INDEX.read_text(encoding="utf-8").replace("<head>", _BASE_SCRIPT, 1)
+# The page has no language until turned.js gives it one, with the words of the link to its body, which are English.
+_STYLE = "<style>html:not([lang]) [data-testid=stSkipToContent] { display: none }</style></head>"
+_INDEX = (Path(st.__file__).with_name("static") / "index.html").read_text(encoding="utf-8")
+_PAGE = _INDEX.replace("<head>", _BASE_SCRIPT, 1).replace("</head>", _STYLE, 1).replace('<html lang="en">', "<html>", 1)
 
 
 async def _send_page(_: Request) -> HTMLResponse:

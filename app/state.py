@@ -60,6 +60,7 @@ class PageState(ActionState):
         open_section: The section of a page that is shown unfolded.
         chosen: Ids of the analyses that are selected in the library.
         refused: Why files among the last upload were refused.
+        choices: Number of times that a video was asked for in another way than by an upload.
         ask_error: The error of the last action in a conversation.
         asked_pictures: Names of the pictures for the next question by their uploads, by the key of its field.
         refused_pictures: Why files among the pictures that were added last were refused.
@@ -80,6 +81,7 @@ class PageState(ActionState):
     open_section: str = ""
     chosen: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
+    choices: int = 0
     ask_error: AppError | None = None
     asked_pictures: dict[str, dict[str, str]] = field(default_factory=dict)
     refused_pictures: tuple[str, ...] = ()
@@ -163,6 +165,11 @@ class PageState(ActionState):
         self.open_job(None)
         self.go_to(0.0)
         self.refused = ()
+
+    def choose_again(self) -> None:
+        """Forget what was wrong with the previous choice of a video, also where the browser shows it."""
+        self.error, self.refused = None, ()
+        self.choices += 1
 
     def choose_folder(self, folder: str, video_id: str) -> None:
         """Choose all videos of a folder, and show this video of the folder."""

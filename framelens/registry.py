@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 from framelens import config
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError, log_path
 from framelens.core.files import typed_path
-from framelens.core.links import is_link
+from framelens.core.links import is_link, with_scheme
 
 BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speech")
 """Folders of `framelens.plugins`. A deleted folder is not used."""
@@ -458,9 +458,10 @@ def file_of(typed: str) -> str:
     Raises:
         AppError: The plugin has no video for the address, or failed.
     """
-    if os.path.lexists(typed_path(typed)) or not (read := source_of(typed)):
+    if os.path.lexists(typed_path(typed)):
         return typed
-    return str(read(typed))
+    address = with_scheme(typed) if typed.lower().startswith("www.") else typed
+    return str(read(address)) if (read := source_of(address)) else typed
 
 
 def address_error(address: str) -> VideoError:

@@ -101,6 +101,11 @@ class Uploader {
       this.courier.arrived();
       this.reset([]);
     }
+    if (this.choices !== data.choices && !this.file) {
+      this.choices = data.choices;
+      this.refused = []; // what was wrong with earlier files
+      this.trouble("");
+    }
     const words = data.words;
     this.input.accept = data.accept;
     this.find(".root").classList.toggle("compact", Boolean(data.area));

@@ -13,6 +13,7 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent
+from app.state import page_state
 from framelens.i18n import language, t
 from framelens.store.videos.upload_limits import UploadPurpose
 
@@ -78,6 +79,7 @@ def draw(invitation: Invitation, *, key: str, on_uploaded: Callable[[list[str], 
         "purpose": invitation.purpose,
         "accept": invitation.accept,
         "area": invitation.area,
+        "choices": page_state().choices,
         "words": _words(invitation),
     }
     _mount(key=key, data=data, on_uploaded_change=receive, width="content" if invitation.area else "stretch")

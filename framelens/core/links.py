@@ -67,6 +67,26 @@ class SourceSettings:
     s3: S3Access = S3Access()
 
 
+_WITHOUT_SCHEME = re.compile(r"(?:\[[\da-f:.]+\]|[\w.-]*\w)(?::\d+)?/[^\s/]", re.IGNORECASE)
+"""A host, its port and the beginning of a path."""
+_NEAR = re.compile(r"(?:\[|[\d.]+[:/]|[^.]+[:/]|[\w.-]+\.(?:local|lan|internal|home\.arpa)[:/])", re.IGNORECASE)
+"""A host of the own network, which rarely has a certificate: an address, a name without a dot, or a local name."""
+
+
+def with_scheme(text: str) -> str:
+    """Return an address that was typed without its scheme as browsers complete it; other texts are unchanged.
+
+    >>> with_scheme("www.example.org"), with_scheme("example.org/a.mp4"), with_scheme("192.168.1.5:81/a.mp4")
+    ('https://www.example.org', 'https://example.org/a.mp4', 'http://192.168.1.5:81/a.mp4')
+    >>> with_scheme("s3://bucket/a.mp4"), with_scheme("a.mp4")
+    ('s3://bucket/a.mp4', 'a.mp4')
+    """
+    typed = text.strip()
+    if "://" in typed or not (typed.lower().startswith("www.") or _WITHOUT_SCHEME.match(typed)):
+        return text
+    return f"{'http' if _NEAR.match(typed) else 'https'}://{typed}"
+
+
 def is_link(text: str) -> bool:
     """Return whether a text that a user typed is a link to a video, and not a path."""
     return text.strip().partition("://")[0].lower() in SCHEMES

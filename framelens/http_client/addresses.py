@@ -39,8 +39,7 @@ class AddressGuard:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise InputError("host_unknown", host=host[:_MOST_SHOWN], reason=reason) from error
+            raise InputError("host_unknown", host=host[:_MOST_SHOWN]) from error
         addresses = [str(info[4][0]) for info in found]
         allowed = next((one for one in addresses if self._may_reach(one)), None)
         if allowed is None:

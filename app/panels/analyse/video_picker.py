@@ -97,6 +97,7 @@ def _leave_out(video_id: str) -> None:
 
 def _choose_path() -> None:
     """Choose the file that was typed, or all videos of the folder that was."""
+    page_state().choose_again()
     typed = st.session_state["path"]
     folder = services().videos.folder(typed)
     if folder is None:
@@ -162,6 +163,7 @@ def _draw_subtitles_of(video_id: str) -> None:
 
 def _choose(find: Callable[[], str]) -> None:
     state = page_state()
+    state.choose_again()
     with state.catching_errors():
         state.choose_video(find())
 

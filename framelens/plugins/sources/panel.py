@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.components.controls import button, follow, show_error
+from app import resources
+from app.components.controls import Options, button, follow, show_error, show_warning
 from app.context import may_change, services
 from app.formatting import plain
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask, BackgroundTasks
-from framelens.core.errors import InputError
+from framelens.core.errors import AppError, InputError
 from framelens.core.files import address_in
-from framelens.core.links import SourceSettings, is_link, typed_link
+from framelens.core.links import is_link, typed_link, with_scheme
 from framelens.core.roles import current_user
-from framelens.i18n import t
+from framelens.i18n import aside, t
 from framelens.plugins.sources.words import progress_words
 from framelens.registry import address_error
 from framelens.services.link_transfer import FetchProgress
-from framelens.services.links import LinkFetcher, may_name_any
+from framelens.services.links import LinkFetcher, allow, may_allow, may_name_any, operator_sources
 from framelens.services.overview import LEAST_BYTES
 
 if TYPE_CHECKING:
+    from framelens.config import Settings
     from framelens.store.videos.video_repository import VideoRepository
 
 _BOX, _FETCHED = "link", "link_fetched"
@@ -34,7 +36,7 @@ _STOP_SECONDS = 2.0
 class PageFetches:
     """The fetches of all sessions, each by its user and its link. All methods are thread-safe."""
 
-    def __init__(self, videos: VideoRepository, settings: SourceSettings) -> None:
+    def __init__(self, videos: VideoRepository, settings: Settings) -> None:
         self._videos = videos
         self._settings = settings
         self._tasks = BackgroundTasks[FetchProgress, str]("fetch")
@@ -45,7 +47,8 @@ class PageFetches:
         Raises:
             InputError: The address may not be used.
         """
-        links = LinkFetcher(self._videos, self._settings, is_open=is_open)
+        sources = operator_sources(self._settings) if is_open else self._settings.sources
+        links = LinkFetcher(self._videos, sources, is_open=is_open)
         links.check(url)
         key = f"{current_user().id} {'overview' if overview else 'whole'} {url}"
         self._tasks.start(key, partial(links.fetch, url, overview=overview), progress=FetchProgress(url))
@@ -76,20 +79,45 @@ def draw() -> None:
     task = _fetches().get(st.session_state.get(_FETCHED, ""))
     if task and task.state == "done":
         del st.session_state[_FETCHED]
+        st.session_state[_BOX] = ""
         page_state().choose_video(task.result)
         st.rerun()
     if task and task.is_running:
         follow(task, _draw_progress, task)
         return
     if task and task.error:
-        show_error(task.error)
-    hint = t("sources.box_hint")
-    st.text_input(t("sources.box"), key=_BOX, placeholder=hint, label_visibility="collapsed", on_change=_begin)
+        _draw_error(task.error)
+    options: Options = {"placeholder": t("sources.box_hint"), "label_visibility": "collapsed"}
+    st.text_input(t("sources.box"), key=_BOX, on_change=_begin, persist_state="session", **options)
+
+
+def _draw_error(error: AppError) -> None:
+    """Draw why the link was not fetched, with a button that tries again, or first allows an address of one's own."""
+    address = str(error.values.get("address", ""))
+    if error.key == "address_private" and may_allow(address) and _may_allow_any():
+        host = str(error.values["host"])
+        show_warning(t("sources.private", host=host if host == address else f"{host}{aside(address)}"), "lan")
+        button(t("sources.allow"), "link_allow", _allow, address, icon="check")
+    else:
+        show_error(error)
+        button(t("sources.again"), "link_again", _begin, icon="refresh", kind="tertiary")
+
+
+def _may_allow_any() -> bool:
+    """Return whether the reader may allow addresses: an administrator, without accounts on this machine alone."""
+    return _may_name_any() and (resources.login_session() is not None or not resources.installed().is_public)
+
+
+def _allow(address: str) -> None:
+    with page_state().catching_errors():
+        allow(services().settings, address)
+        _begin()
 
 
 def _begin() -> None:
-    typed = st.session_state[_BOX].strip()
+    typed = with_scheme(st.session_state[_BOX].strip())
     state = page_state()
+    state.choose_again()
     st.session_state.pop(_FETCHED, None)  # with its error
     with state.catching_errors():
         if not typed:
@@ -119,7 +147,7 @@ def _to_overview() -> None:
 
 
 def _fetches() -> PageFetches:
-    return services().part("links", lambda opened: PageFetches(opened.videos, opened.settings.sources))
+    return services().part("links", lambda opened: PageFetches(opened.videos, opened.settings))
 
 
 def _may_name_any() -> bool:

@@ -12,7 +12,7 @@ from framelens.i18n import notice_text
 from framelens.plugins.sources.words import progress_words
 from framelens.services.container import open_videos
 from framelens.services.link_transfer import FetchProgress
-from framelens.services.links import LinkFetcher
+from framelens.services.links import LinkFetcher, operator_sources
 from framelens.services.running import running
 from framelens.store.videos.video_repository import notice_of
 
@@ -28,7 +28,7 @@ def fetched(typed: str) -> Path:
         settings = command.settings or config.load()
         videos = open_videos(settings)
         with ProgressLine(quiet=command.quiet) as line:
-            links = LinkFetcher(videos, settings.sources, is_open=True)
+            links = LinkFetcher(videos, operator_sources(settings), is_open=True)
 
             def show(now: FetchProgress) -> None:
                 line.show(progress_words(now))

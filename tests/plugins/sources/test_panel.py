@@ -101,7 +101,7 @@ def test_an_overview_takes_the_place_of_a_fetch(
     [
         ("rtsp://a:secret@10.0.0.1/live", "Record those to a file first"),
         ("door.mp4", "is not an address that can be used"),
-        ("http://10.0.0.1/a.mp4", "not public"),
+        ("http://169.254.1.1/a.mp4", "not public"),
     ],
 )
 def test_a_refused_link_has_its_sentence(page: AppTest, allow: Allow, link: str, said: str) -> None:
@@ -112,6 +112,40 @@ def test_a_refused_link_has_its_sentence(page: AppTest, allow: Allow, link: str,
     assert len(page.error) == 1 and said in page.error[0].value and not page.exception
     page.text_input("link").set_value("nothing").run()
     assert len(page.error) == 1 and "nothing" in page.error[0].value
+
+
+def test_the_owner_allows_an_address_with_a_button(page: AppTest, allow: Allow, served: Served) -> None:
+    opened = allow(private_networks=())
+    link = f"{served.url}/good/cards.mp4"
+    paste(page, link)
+    after(page, opened)
+    assert not page.error and page.text_input("link").value == link
+    page.button("link_allow").click().run()
+    after(page, opened)
+    assert opened.videos.name(str(page.query_params["video"])) == "cards.mp4"
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_no_address_is_allowed_from_elsewhere(page: AppTest, allow: Allow, is_shared: bool) -> None:
+    opened = allow(private_networks=())
+    resources.install(replace(resources._installed, is_public=is_shared))
+    paste(page, "http://10.0.0.1/a.mp4" if is_shared else "http://169.254.169.254/a.mp4")
+    after(page, opened)
+    assert len(page.error) == 1 and "link_allow" not in {one.key for one in page.button}
+
+
+def test_failed_link_stays_and_is_tried_again(page: AppTest, allow: Allow, served: Served) -> None:
+    opened = allow()
+    page.run()
+    page.session_state["framelens"].refused = ("broken.mp4 is not a video.",)  # of an earlier upload
+    paste(page, f"{served.url}/gone/cards.mp4")
+    after(page, opened)
+    assert page.text_input("link").value == f"{served.url}/gone/cards.mp4"
+    assert len(page.error) == 1 and not page.warning
+    asked = len(served.asked)
+    page.button("link_again").click().run()
+    after(page, opened)
+    assert len(served.asked) > asked
 
 
 @pytest.fixture

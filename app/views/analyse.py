@@ -191,11 +191,15 @@ def _draw_report(job: JobSnapshot, analysis: Analysis, *, has_video: bool, is_co
         report.draw_head(job, analysis, has_video=has_video)
         if stopped_job.is_shown(job):
             stopped_job.draw(job)
+        if job.state == "describing":
+            progress.poll_stage(job)
     if is_compared:
         return
     with st.container():
         with st.container(key=None if page_state().chat_id else "report_text"):
             report.draw_document(job.id)
+            if job.state == "describing":
+                st.fragment(progress.draw_answers, run_every=progress.POLL_SECONDS)(job.id)
         report.draw_details(job.id)
     with st.container():
         conversation = chat.draw_below(job.id)

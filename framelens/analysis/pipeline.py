@@ -73,6 +73,9 @@ class Answerer(Protocol):
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen."""
 
+    def wants_description(self, question: str) -> bool:
+        """Return whether a question asks for a description of the video, too."""
+
     def answer(
         self,
         analysis: Analysis,
@@ -178,7 +181,7 @@ class _Run:
             if not self._has_answers():  # a report of facts alone: show it at once
                 self._pending(video)
             self._settle(video)
-            self.state.emit_made(lambda state: Finished(self._report(state, is_failed=True)))
+            self.state.emit_made(lambda state: Finished(self._report(state, is_partial=True)))
             raise
         self.state.emit_made(lambda state: Finished(self._report(state)))
 
@@ -282,7 +285,7 @@ class _Run:
         options: Future[ExtractOptions],
         known: Sequence[Future[Any]],
     ) -> None:
-        """Answer the question, then send all requests of the description.
+        """Answer the question, then send all requests of the description, unless a search has answered it.
 
         An engine that dies is restarted, replaced or waited for, and the run continues where it ended. If the question
         can't be answered, the description is made before the error is raised.
@@ -295,7 +298,8 @@ class _Run:
             asking = self._orchestrator(task, connection, engine)
             try:
                 failure = self._answer(connection, known)
-                asking.run(opening_seconds)
+                if self._describes():
+                    asking.run(opening_seconds)
                 if failure:
                     raise failure
                 return
@@ -350,6 +354,17 @@ class _Run:
         except AppError as error:
             return self._without_answer(connection, error)
         return None
+
+    def _describes(self) -> bool:
+        """Return whether the video is to be described; the report of a complete answer doesn't wait for it."""
+        answer, asked = self.state.now.answer, self.tools.answerer
+        if answer is None or asked is None or answer.answers[0].state != "complete":
+            return True
+        is_asked = not self.template.needs_question or asked.wants_description(self.request.question)
+        if answer.answers[0].is_found and not (self.request.describes or is_asked):
+            return False
+        self.state.emit_made(lambda state: Answered(self._report(state, is_partial=True), "description"))
+        return True
 
     def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
@@ -417,9 +432,9 @@ class _Run:
         """Return the answers of this run and the earlier answers that it has not replaced."""
         return merge_answers(self.task.done, self.state.results, self.state.now.keyframes)
 
-    def _report(self, state: AnalysisState, *notices: Notice, is_failed: bool = False) -> Analysis:
+    def _report(self, state: AnalysisState, *notices: Notice, is_partial: bool = False) -> Analysis:
         """Build the report from `state`; `notices` hold for this report only."""
-        results = self._merged_results() if is_failed else self.state.results
+        results = self._merged_results() if is_partial else self.state.results
         engine = (state.engine or self.task.done.engine) if results else state.engine
         with in_language(self.request.language):
             field_names = {one.key: one.name.text for one in self.template.fields}

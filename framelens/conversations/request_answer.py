@@ -75,6 +75,10 @@ class RequestAnswerer:
         """Return whether the answer rests on text on the screen, which is recognized for all keyframes first."""
         return any(kind_in_words(part) == "read" for part in parts_in_words(question))
 
+    def wants_description(self, question: str) -> bool:
+        """Return whether a part of a question asks for a description of the video."""
+        return _without_description(question) != question
+
     def answer(
         self,
         analysis: Analysis,
@@ -124,7 +128,7 @@ class RequestAnswerer:
         first = next((one for one in reversed(known.turns if known else ()) if not one.parent), None)
         if known is None or first is None:
             new = replace(started([analysis.id], request.language), id=conversation_id)
-            return new.asked(request.question, AskSettings())
+            return new.asked(_without_description(request.question), AskSettings())
         conversation = replace(known, current=first.number)
         if first.state == "complete":
             return conversation
@@ -175,6 +179,13 @@ def _id_of(analysis: Analysis) -> str:
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
+def _without_description(question: str) -> str:
+    """Return the parts of a question that the description of the video doesn't answer; all if it has no others."""
+    parts = parts_in_words(question)
+    asked = [part for part in parts if kind_in_words(part) != "global"]
+    return " ".join(asked) if 0 < len(asked) < len(parts) else question
+
+
 def _again(turn: Turn) -> Turn:
     """Return a turn that was interrupted as it was asked, with what its search has found."""
     moments = turn.evidence.moments if turn.evidence else ()
@@ -202,15 +213,16 @@ def plan_answer(question: str, whole: tuple[float, float], frames: int) -> tuple
         whole: Start and end of the video in seconds, or of the part of it that is analysed.
         frames: Number of frames that are analysed.
     """
+    asked = _without_description(question)
+    describes, question = asked != question, asked
     look = look_at(question, Look(), [whole])
     start, end = overlap(*whole, look.start_seconds, look.end_seconds)
     if look.kind == "local":
         plans: tuple[QuestionPlan, ...] = (QuestionPlan(),)
     else:
         plans = _ways(question, end - start, frames, whole_seconds=whole[1] - whole[0])
-    if not look.has_range:
-        return plans
-    return tuple(replace(one, frames=num_dense_frames(end - start, frames)) for one in plans)
+    dense = num_dense_frames(end - start, frames) if look.has_range else None
+    return tuple(replace(one, frames=dense, describes=describes or not one.is_search) for one in plans)
 
 
 def _ways(question: str, seconds: float, frames: int, *, whole_seconds: float) -> tuple[QuestionPlan, ...]:

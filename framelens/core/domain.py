@@ -490,9 +490,10 @@ def seconds_of(spans: SpeechSpans) -> float:
     return sum(end - start for start, end in spans)
 
 
-Outcome = Literal["done", "without_model", "no_usable_answer"]
-"""What a finished analysis is: "without_model" if it has only measurements, "no_usable_answer" if a model was asked and
-nothing that it wrote can be used."""
+Outcome = Literal["done", "incomplete", "without_model", "model_failed", "no_usable_answer"]
+"""What a finished analysis is: "incomplete" if the description or the answer broke off and the rest can be used;
+"without_model" if no model was to be asked; "model_failed" if one was, but has answered nothing, so that there are only
+measurements; "no_usable_answer" if nothing that it wrote can be used."""
 BREAKS = frozenset(("repeats", "reasoned", "cut", "empty", "broke_off"))
 """Troubles (keys under `trouble.` in i18n) that make a whole answer unusable."""
 
@@ -610,11 +611,13 @@ class AnalysisRequest:
             request.
         subtitles: Subtitle file to use before subtitles in the video and next to it.
         speakers: Number of people whose speech is separated, 0 to guess it; None doesn't separate them.
+        describes: Describe the video even if a search answers the question.
     """
 
     path: Path
     frames: int = 8
     adapts: bool = field(default=False, kw_only=True)
+    describes: bool = field(default=False, kw_only=True)
     template: str = "describe"
     question: str = ""
     language: Language = "en"
@@ -705,6 +708,11 @@ class ReportedAnswer:
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
+
+    @property
+    def is_found(self) -> bool:
+        """Return whether a search has answered it, at least in part."""
+        return self.state == "complete" and any(one.moments.samples for one in self.searches)
 
     @property
     def is_usable(self) -> bool:
@@ -809,11 +817,19 @@ class Analysis:
 
     @property
     def outcome(self) -> Outcome:
-        """Return what the analysis has: one usable answer among several is enough for "done"."""
+        """Return what the analysis has; of several answers one that is usable is enough for a report."""
         asked = self.question_answer
-        if (asked and asked.is_usable) or any(one.is_usable for one in self.requests):
-            return "done"
-        return "without_model" if self.mode == "none" and asked is None else "no_usable_answer"
+        if self.is_answered or any(one.is_usable for one in self.requests):
+            is_whole = (asked is None or asked.state == "complete") and not self.description_break
+            return "done" if is_whole else "incomplete"
+        if self.mode == "none" and asked is None:
+            return "model_failed" if self.request.use_model else "without_model"
+        return "no_usable_answer"
+
+    @property
+    def is_answered(self) -> bool:
+        """Return whether the question of the request has a usable answer."""
+        return bool(self.question_answer and self.question_answer.is_usable)
 
     @property
     def question_answer(self) -> ReportedAnswer | None:
@@ -848,9 +864,9 @@ class Analysis:
     @property
     def brief(self) -> str:
         """Return what the model says in a few words: to the question, as its headline or in its first statement."""
-        if self.outcome != "done":
+        if self.outcome not in ("done", "incomplete"):
             return ""
-        if self.question_answer and self.question_answer.is_usable:
+        if self.question_answer and self.is_answered:
             return self.question_answer.brief
         said = (self.title, *(one.text for one in (*self.overview[:1], *self.findings[:1])))
         return next((text.strip() for text in said if text.strip()), "")
@@ -866,6 +882,21 @@ class Analysis:
         if self.whole:
             return self.whole if self.whole.is_broken else None
         return self.chunks[0] if self.chunks and all(chunk.is_broken for chunk in self.chunks) else None
+
+    @property
+    def description_break(self) -> str:
+        """Return why the description is incomplete: a key under `report.incomplete` in i18n; "" if it isn't.
+
+        A description that wasn't begun, because a search has answered the question, lacks nothing.
+        """
+        if broken := self.broken_answer:
+            return next(key for key in broken.troubles if key in BREAKS)
+        why = self.question_answer.why if self.question_answer else None
+        if any(one.key == "incomplete" and one.values.get("reason") != why for one in self.notices):
+            return "failed"
+        answered = {chunk.number for chunk in self.chunks}
+        parts = self.layout.parts if self.layout else ()
+        return "stopped" if answered and any(part[0] not in answered for part in parts if part) else ""
 
     @property
     def requests(self) -> tuple[ChunkResult, ...]:

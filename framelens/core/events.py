@@ -228,9 +228,10 @@ class Heard:
 
 @dataclass(frozen=True)
 class Answered:
-    """The report without the facts that are still being measured; Finished follows when they are complete."""
+    """The report without what it still `lacks`, which follows before Finished."""
 
     analysis: Analysis
+    lacks: Literal["facts", "description"] = "facts"
 
 
 @dataclass(frozen=True)

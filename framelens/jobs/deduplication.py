@@ -44,6 +44,7 @@ def request_digest(sha256: str, request: AnalysisRequest, conditions: Mapping[st
     """Return the SHA-256 of a request to the video with this digest, whatever its path, under these conditions."""
     asked = {**asdict(request), "path": ""}
     del asked["subtitles"]  # their content is among the conditions
+    del asked["describes"]  # a report that has more is found, too
     if not request.adapts:  # reports of versions without this choice are found
         del asked["adapts"]
     if request.speakers is None:

@@ -27,7 +27,7 @@ from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.library_entries import SearchIndexer
-from framelens.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
+from framelens.jobs.snapshot import AT_WORK, JobSnapshot, State, imported_job, pictures_of, to_row
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from framelens.store.audit import AuditLog
 from framelens.store.database import Row, Store
@@ -170,7 +170,7 @@ class Jobs:
         for job in map(self._repository.read_brief, self._store.same_as(same) if same else ()):
             if job.can_resume:
                 return job.id
-            if job.state == "done":  # a newer report is complete
+            if job.is_complete:  # a newer report
                 return None
         return None
 
@@ -222,12 +222,12 @@ class Jobs:
 
     def all_running(self) -> list[JobSnapshot]:
         """List the running jobs of all processes in the order of their submission, without images and answers."""
-        rows = {row.id: row for row in self._store.in_states("running")}
+        rows = {row.id: row for row in self._store.in_states("running", "describing")}
         live = {one.job.id: one.job for one in self._active.all()}  # a job that has just begun isn't stored as running
         jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows.values()]
         jobs += [job for job in live.values() if job.id not in rows]
         # A job of a dead process is interrupted.
-        return [job for job in jobs if job.state == "running" and sees(job.user_id)]
+        return [job for job in jobs if job.state in ("running", "describing") and sees(job.user_id)]
 
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run.
@@ -317,9 +317,24 @@ class Jobs:
             changes = {} if is_answered else self._changes(job)
             if changes and job.has_answers and not accept_changes:
                 raise _settings_changed(changes)
-            if job.state == "no_usable_answer":
-                job = replace(job, again=tuple(result.number for result in job.progress.results))
-            self._restart(job, changed=bool(changes), listener=listener)
+            is_unusable = job.state == "no_usable_answer"
+            broken = (one.number for one in job.progress.results if is_unusable or one.is_broken)
+            self._restart(replace(job, again=tuple(broken)), changed=bool(changes), listener=listener)
+
+    @requires("analyst")
+    def describe(self, job_id: str) -> None:
+        """Describe the video of a report whose question a search has answered; do nothing for other jobs.
+
+        Raises:
+            InputError: "job_unknown", or "settings_changed".
+        """
+        with self._restart_lock:
+            job = self.snapshot(job_id)
+            if not job.can_describe:
+                return
+            if changes := self._changes(job):
+                raise _settings_changed(changes)
+            self._restart(replace(job, request=replace(job.request, describes=True)), changed=False)
 
     @requires("analyst")
     def restart(self, job_id: str, *, use_model: bool) -> None:
@@ -353,7 +368,8 @@ class Jobs:
             InputError: "job_unknown", "job_still_runs", "video_not_here" for an imported report, or "settings_changed".
         """
         with self._restart_lock:
-            job = self._cancel_and_wait(job_id) if self.snapshot(job_id).state == "measuring" else self.snapshot(job_id)
+            job = self.snapshot(job_id)
+            job = self._cancel_and_wait(job_id) if job.state == "measuring" else job
             if not job.is_over:
                 return
             if job.is_imported:
@@ -377,7 +393,7 @@ class Jobs:
     def state_of(self, entry: LibraryEntry) -> State:
         """Return the state of a library entry; a job of a dead process is interrupted."""
         state = cast(State, entry.state)
-        if state not in ("queued", "running", "measuring"):
+        if state not in AT_WORK:
             return state
         is_here = self._active.get(entry.id) is not None
         is_elsewhere = entry.owner != self.process.name and self.process.is_alive(entry.owner)
@@ -585,7 +601,7 @@ class Jobs:
         if row is None:
             return False
         is_elsewhere = row.owner != self.process.name and self.process.is_alive(row.owner)
-        if is_elsewhere and row.state in ("queued", "running", "measuring"):
+        if is_elsewhere and row.state in AT_WORK:
             return False
         return self._store.take_over(row, self.process.name, "queued")
 
@@ -614,7 +630,7 @@ class Jobs:
 
     def _adopt(self) -> None:
         """Take over the jobs of dead processes."""
-        for row in self._store.in_states("queued", "running", "measuring"):
+        for row in self._store.in_states(*AT_WORK):
             if self.process.is_alive(row.owner) or not self._store.take_over(row, self.process.name, row.state):
                 continue
             try:

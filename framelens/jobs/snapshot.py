@@ -28,17 +28,23 @@ Pictured = TypeVar("Pictured", AnalysisState, Analysis)
 State = Literal[
     "queued",
     "running",
+    "describing",
     "measuring",
     "paused",
     "done",
+    "incomplete",
     "without_model",
+    "model_failed",
     "no_usable_answer",
     "failed",
     "cancelled",
     "interrupted",
 ]
-"""In "measuring" the report exists, and the facts of some of its frames are still being measured."""
-_AT_WORK = ("queued", "running", "measuring")
+"""In "describing" the report exists with the answer to the question, and the video is being described; in "measuring"
+only the facts of some of its frames are missing."""
+_READABLE_AT_WORK: tuple[State, ...] = ("describing", "measuring")
+WORKING: tuple[State, ...] = ("running", *_READABLE_AT_WORK)
+AT_WORK: tuple[State, ...] = ("queued", *WORKING)
 _STAGES: dict[Stage, tuple[float, float]] = {
     "survey": (0.0, 0.3), "engine": (0.3, 0.4), "ask": (0.4, 0.9), "summary": (0.9, 1.0), "facts": (1.0, 1.0),
 }  # fmt: skip
@@ -114,12 +120,12 @@ class JobSnapshot:
     @property
     def is_over(self) -> bool:
         """Return whether the job neither waits nor runs."""
-        return self.state not in _AT_WORK
+        return self.state not in AT_WORK
 
     @property
     def is_readable(self) -> bool:
         """Return whether the page shows the job as a (possibly partial) report rather than as work in progress."""
-        return self.is_over or self.state == "measuring"
+        return self.is_over or self.state in _READABLE_AT_WORK
 
     @property
     def share(self) -> float:
@@ -139,7 +145,7 @@ class JobSnapshot:
     @property
     def can_pause(self) -> bool:
         """Return whether parts of the video remain, after a pause, about which the engine hasn't been asked."""
-        if self.is_readable or not self.request.use_model:
+        if self.is_over or self.state == "measuring" or not self.request.use_model:
             return False
         if self.request.question.strip() and self.progress.stage in (None, "survey", "engine", "answer"):
             return True
@@ -161,17 +167,21 @@ class JobSnapshot:
 
     @property
     def can_resume(self) -> bool:
-        """Return whether the job stopped early, or a requested model gave no usable answer."""
-        if self.is_imported or (self.state == "without_model" and not self.request.use_model):
-            return False
-        return self.state in (
-            "paused", "without_model", "no_usable_answer", "failed", "cancelled", "interrupted"
-        )  # fmt: skip
+        """Return whether the job stopped early, or a requested model gave no usable or no whole answer."""
+        stopped = ("paused", "incomplete", "model_failed", "no_usable_answer", "failed", "cancelled", "interrupted")
+        return self.state in stopped and not self.is_imported
+
+    @property
+    def can_describe(self) -> bool:
+        """Return whether a search has answered the question, so that the video wasn't described."""
+        asked = self.analysis.question_answer if self.analysis else None
+        is_found = asked is not None and asked.is_found and not self.progress.results
+        return self.state == "done" and is_found and not self.is_imported
 
     @property
     def is_complete(self) -> bool:
         """Return whether the report has everything that was requested; facts may still follow."""
-        return self.state in ("done", "measuring") or (self.state == "without_model" and not self.can_resume)
+        return self.state in ("done", "incomplete", "without_model", "measuring")
 
     @property
     def is_without_model(self) -> bool:
@@ -180,7 +190,8 @@ class JobSnapshot:
         Valid only for a snapshot with its results (`Jobs.snapshot`), which decide about jobs that earlier versions
         stored as failed.
         """
-        return self.state == "without_model" or (self.state == "failed" and outcome(self, self.error)[0] != "failed")
+        measured = ("without_model", "model_failed")
+        return self.state in measured or (self.state == "failed" and outcome(self, self.error)[0] in measured)
 
     @property
     def lacks_only_facts(self) -> bool:
@@ -218,7 +229,7 @@ class JobSnapshot:
 
         The user decides about a job that may be the cause of the interruptions, or whose settings have changed.
         """
-        job = replace(self, interruptions=self.interruptions + (state in ("running", "measuring")))
+        job = replace(self, interruptions=self.interruptions + (state in WORKING))
         if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
             return replace(job.without_eta(), state="interrupted"), False
         return job, True
@@ -252,8 +263,8 @@ class JobSnapshot:
                 return replace(job, again=again, interruptions=0 if is_new else job.interruptions)
             case AnswerChanged(looked=looked):
                 return replace(job, interruptions=0) if looked else job
-            case Answered():
-                return replace(job, state="measuring", earlier=None)
+            case Answered(lacks=lacks):
+                return replace(job, state="measuring" if lacks == "facts" else "describing", earlier=None)
             case Finished():
                 return replace(job, earlier=None)
             case _:
@@ -282,15 +293,14 @@ def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError |
         job: The job at the end of the run.
         error: The error with which the run ended, or None.
     """
-    is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
-    if error is not None and not is_about_model:
-        return "failed", error
-    state = job.analysis.outcome if job.analysis else "done"
-    if state == "without_model":
-        return state, error
-    if error:
-        return "failed", error
-    return (state, _no_usable_answer(job.analysis)) if job.analysis and state == "no_usable_answer" else (state, None)
+    report = job.analysis
+    state: State = report.outcome if report else "done"
+    if error is None:
+        return state, _no_usable_answer(report) if report and state == "no_usable_answer" else None
+    if report and report.is_answered:
+        return "incomplete", error
+    is_about_model = isinstance(error, EngineError) or error.key in _MODEL_ERRORS
+    return (state if is_about_model and state == "model_failed" else "failed"), error
 
 
 def _no_usable_answer(analysis: Analysis) -> EngineError:

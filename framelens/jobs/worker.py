@@ -97,6 +97,7 @@ class Worker:
         """End a job that was cancelled. An existing report is kept, with a notice of its missing facts."""
         if live.job.state == "measuring":
             self.active.change(live, lambda job: without_missing_facts(job, error))
+        if live.job.is_readable:
             self.end(live, *outcome(live.job, None))
         else:
             self.end(live, "cancelled", None)

@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from framelens.core.domain import UNKNOWN_PATH
+from framelens.core.domain import UNKNOWN_PATH, Outcome
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import readable
 from framelens.core.roles import current_user, requires
@@ -415,7 +415,7 @@ class LibraryIndex:
         column, value = ("sha256", sha256) if sha256 else ("path", path)
         rows = self._store.select(
             f"SELECT jobs.id {_ALL} WHERE entries.{column} = ? AND entries.frames > 0 AND entries.start_seconds = 0"
-            " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model', 'no_usable_answer')"
+            f" AND entries.end_seconds IS NULL AND jobs.state IN {get_args(Outcome)}"
             f" AND jobs.user_id = ? AND jobs.id {NOT_IN_TRASH}"
             " ORDER BY jobs.rowid DESC",
             value,

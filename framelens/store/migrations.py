@@ -336,6 +336,12 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (kind, name)
     );
     """,
+    # "without_model" is the state of reports that were to have none, by Analysis.outcome from then on.
+    """
+    UPDATE jobs SET state = 'model_failed', document = json_set(document, '$.state', 'model_failed')
+    WHERE state = 'without_model' AND json_valid(document)
+        AND ifnull(json_extract(document, '$.request.use_model'), 1);
+    """,
 )
 
 

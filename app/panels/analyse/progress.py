@@ -61,10 +61,8 @@ def draw_stage(job_id: str, drawn: str) -> None:
     """
     job = services().jobs.snapshot(job_id)
     state = page_state()
-    if job.is_readable:
-        state.pausing = ""
-        st.rerun()
     if job.state != drawn:
+        state.pausing = "" if job.is_readable else state.pausing
         st.rerun()
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
@@ -116,8 +114,14 @@ def _other_notices(analysis: AnalysisState) -> list[Notice]:
 
 
 def draw_answers(job_id: str) -> None:
-    """Draw the frames and the answers so far; what comes later is below, so that nothing moves."""
+    """Draw the frames and the answers so far; what comes later is below, so that nothing moves.
+
+    Below the report of an answered question, draw the description alone.
+    """
     job = services().jobs.snapshot(job_id)
+    if job.state == "describing":
+        _draw_description(job, Renderer(job_id, job.progress.keyframes))
+        return
     found = job.progress.keyframes or job.progress.found
     renderer = Renderer(job_id, found)
     if found:
@@ -127,6 +131,10 @@ def draw_answers(job_id: str) -> None:
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason)))
     draw_question_answer(job, renderer)
+    _draw_description(job, renderer)
+
+
+def _draw_description(job: JobSnapshot, renderer: Renderer) -> None:
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
         report_blocks.draw_parts(shown, renderer)

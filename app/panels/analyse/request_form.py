@@ -150,13 +150,15 @@ def _request(path: Path) -> AnalysisRequest:
         InputError: An entry is invalid.
     """
     chosen = frame_options.read_choice()
+    question = str(st.session_state.get("question", FORM["question"])).strip()
+    template = str(st.session_state.get("template", FORM["template"]))
     code = st.session_state.get("report_language", FORM["report_language"])
     return AnalysisRequest(
         path=path,
         frames=chosen.frames,
         adapts=chosen.adapts,
-        template=st.session_state.get("template", FORM["template"]),
-        question=str(st.session_state.get("question", FORM["question"])).strip(),
+        template="question" if question and template == FORM["template"] else template,
+        question=question,
         language=code if code in LANGUAGES else language(),
         selection=chosen.selection,
         side=chosen.side,

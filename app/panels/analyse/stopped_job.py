@@ -32,7 +32,8 @@ _PASSING = (EngineBrokeOff, EngineBusy, EngineTimeout)
 
 def is_shown(job: JobSnapshot) -> bool:
     """Return whether there is more to say about a job than its report: it stopped, or no model has answered."""
-    return job.state not in ("done", "measuring", "no_usable_answer") or says_no_model(job)
+    said_by_report = ("done", "incomplete", "describing", "measuring", "no_usable_answer")
+    return job.state not in said_by_report or says_no_model(job)
 
 
 def says_no_model(job: JobSnapshot) -> bool:
@@ -169,6 +170,21 @@ def draw_kept(job: JobSnapshot) -> None:
         st.markdown(f"##### {t('ui.found')}")
         renderer = report_blocks.Renderer(job.id, found)
         report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="kept")
+
+
+def draw_continue(job: JobSnapshot) -> None:
+    """Draw the button that describes the video of an answered question, or continues a broken one."""
+    if not may_change():
+        return
+    if job.can_describe:
+        button(t("ui.describe_too"), "describe_too", _describe, job.id, icon="description")
+    elif job.state == "incomplete" and job.can_resume:
+        button(t("ui.describe_on"), "continue", _resume, job.id, False, icon="resume", kind="tertiary")
+
+
+def _describe(job_id: str) -> None:
+    with page_state().catching_errors():
+        services().jobs.describe(job_id)
 
 
 def _resume(job_id: str, accept_changes: bool) -> None:

@@ -25,9 +25,9 @@ from framelens.store.library_index import Hit, LibraryEntry
 
 PAGE = 24
 """Cards on a page."""
-_FAILED = ("failed", "interrupted", "no_usable_answer")
+_FAILED = ("failed", "interrupted", "incomplete", "model_failed", "no_usable_answer")
 _WORDS = ("open", "select", "rename", "rename_done")
-_KINDS = {**dict.fromkeys(("queued", "running"), "running"), **dict.fromkeys(_FAILED, "failed")}
+_KINDS = {**dict.fromkeys(("queued", "running", "describing"), "running"), **dict.fromkeys(_FAILED, "failed")}
 _KEY = "library_cards"
 _mount = component("library", "icons")
 

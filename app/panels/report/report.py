@@ -67,14 +67,19 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
 
 def _answers_first(analysis: Analysis) -> bool:
     """Return whether the question is answered, so that the notice may follow the document."""
-    return bool(analysis.question_answer and analysis.question_answer.is_usable)
+    return analysis.is_answered
 
 
 def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
     """Draw the most serious notice, with the button that helps; the others are among the details."""
+    if job.state == "describing":
+        return
     if (broken := unusable(analysis)) and job.state != "failed":
-        with _noticed("error", broken):
-            if not job.is_imported and may_change():
+        is_incomplete = analysis.outcome == "incomplete"
+        with _noticed("warning" if is_incomplete else "error", broken):
+            if is_incomplete:
+                stopped_job.draw_continue(job)
+            elif not job.is_imported and may_change():
                 again = t("ui.repeat_request")
                 button(again, "unusable_again", request_form.resubmit, job, icon="refresh", kind="tertiary")
                 _draw_models("unusable_model", "ui.use_another_model")
@@ -130,6 +135,8 @@ def draw_document(job_id: str) -> None:
     _draw_pieces(job, job.analysis, "document")
     if _answers_first(job.analysis):
         _draw_notice(job, job.analysis)
+    if job.can_describe:
+        stopped_job.draw_continue(job)
 
 
 @st.fragment
@@ -156,14 +163,23 @@ def draw_details(job_id: str) -> None:
 
 
 def _has(analysis: Analysis, name: str) -> bool:
-    return bool(analysis.transcript) if name == "transcript" else bool(analysis.chunks) or name != "frames"
+    if name == "frames":
+        return not _shows_frames_alone(analysis)
+    return name != "transcript" or bool(analysis.transcript)
+
+
+def _shows_frames_alone(analysis: Analysis) -> bool:
+    """Return whether the document is the frames, because no model has said anything about them."""
+    return not (analysis.chunks or analysis.is_answered)
 
 
 def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, ...]:
     """Return the sections; conversations of an imported report are part of it, others are listed below it."""
     if name != "document":
         return _TABS[name]
-    said = ("summary", "chapters", "findings") if analysis.chunks else ("frames",)
+    if job.state == "describing":  # what is said so far is drawn below
+        return ("answer",)
+    said = ("frames",) if _shows_frames_alone(analysis) else ("summary", "chapters", "findings")
     return ("answer", *said, *(["questions"] if job.is_imported else []), "sources")
 
 
@@ -219,14 +235,16 @@ def _intervals(analysis: Analysis) -> Iterator[VideoRange]:
 
 
 def _why_stated(job: JobSnapshot, analysis: Analysis) -> str:
-    """Return why the answer to the question failed if the job's error above the document says the same, else ""."""
+    """Return what is said outside of the document: why the answer failed, or why the description is incomplete."""
+    if broken := unusable(analysis):
+        return broken
     why = analysis.question_answer.why if analysis.question_answer else None
     is_stated = why and job.state == "failed" and job.error and why.key == job.error.key
     return shareable_text(why) if why and is_stated else ""
 
 
 def _is_not_said_above(why: str, block: Block) -> bool:
-    """Return whether a block of the document isn't said above it: the failure of an answer is."""
+    """Return whether a block of the document isn't said outside of it: the failure of an answer is."""
     if not isinstance(block, Paragraph):
         return True
     return block.tone != "error" and (not why or words_of(block.line) != why)

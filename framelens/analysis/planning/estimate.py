@@ -115,8 +115,11 @@ class Planner:
         sizes = _sizes(layout, frames, options) if request.use_model else []
         survey, facts = (0.0, 0.0) if cached is not None else _reading(video, request, frames, known)
         coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
+        plans = plans_of(self.policy, request, range_seconds(request, video), frames)
+        if plans and template.needs_question and not any(one.describes for one in plans):
+            coming = []
         asked = estimate_question(
-            plans_of(self.policy, request, range_seconds(request, video), frames),
+            plans,
             frames=frames,
             video=video,
             side=self.side,

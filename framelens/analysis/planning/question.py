@@ -30,6 +30,7 @@ class QuestionPlan:
         is_classified: Whether the model is asked first what the question asks for.
         is_written: Whether the model writes the answer.
         frames: Most frames that the answer is written about; None for as many as are analysed.
+        describes: Whether the video is described, too.
     """
 
     looks: tuple[int, int] = (0, 0)
@@ -39,6 +40,7 @@ class QuestionPlan:
     is_classified: bool = False
     is_written: bool = True
     frames: int | None = None
+    describes: bool = True
 
 
 Policy = Callable[[str, tuple[float, float], int], Sequence[QuestionPlan]]

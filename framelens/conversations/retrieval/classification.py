@@ -38,7 +38,7 @@ _GLOBAL = re.compile(
     r"|describe (?:the|this) (?:video|film|clip)|what happens(?: in (?:the|this) (?:video|film|clip))?\W*$)"
     r"|总结|概括|概述|大意|主题|梗概|整个(?:视频|影片)|全片|主要(?:内容|讲|说)|关于什么"
     r"|(?:视频|影片|片子)(?:里|中)?(?:都|在)?(?:讲|说|发生)了?(?:些|的是)?(?:什么|哪些)"
-    r"|描述(?:一下)?(?:这|整)(?:个|段)?(?:视频|影片)",
+    r"|描述(?:一下)?(?:[这整][个段]?)?(?:视频|影片)",
     re.IGNORECASE,
 )
 _COUNT = re.compile(
@@ -134,7 +134,7 @@ _QUESTION_WORDS = (
     r"|(?:do|does|did|can|could) (?:it|you|he|she|they|the)"
 )
 _BETWEEN_PARTS = re.compile(
-    rf"(?<=[?？;；])\s*(?:and\s+)?(?=\S)|[,;]?\s+and\s+(?:also\s+)?(?=(?:{_QUESTION_WORDS})\b)"
+    rf"(?<=[?？;；])\s*(?:and\s+)?(?=\S)|[,;]?\s+and\s+(?:also\s+)?(?:(?:say|tell me)\s+)?(?=(?:{_QUESTION_WORDS})\b)"
     r"|[，；]\s*(?:并且|而且|以及|还有|同时|又|和)?|(?:并且|而且|以及|还有)",
     re.IGNORECASE,
 )
@@ -144,7 +144,8 @@ _WHEN_AND_WHERE = re.compile(
     re.IGNORECASE,
 )
 _ASKS = re.compile(
-    rf"\b(?:{_QUESTION_WORDS})\b|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$", re.IGNORECASE
+    rf"\b(?:{_QUESTION_WORDS}|describe|summari[sz]e)\b|描述|总结|概括|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$",
+    re.IGNORECASE,
 )
 """A part of a question without any of these words is a condition or an apposition, and the question is left whole."""
 _BARE = re.compile(rf"(?:(?:{_QUESTION_WORDS}|many|much|often|long|times|exactly)\W*)+", re.IGNORECASE)

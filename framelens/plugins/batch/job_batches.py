@@ -16,7 +16,7 @@ from framelens.core.errors import AppError, Cancelled, StorageError
 from framelens.core.files import new_id, numbered, readable, safe_stem
 from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.queue import Jobs
-from framelens.jobs.snapshot import State
+from framelens.jobs.snapshot import AT_WORK, WORKING, State
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import ResultState, VideoResult
@@ -183,12 +183,12 @@ class VideoStatus:
     @property
     def is_over(self) -> bool:
         """Return whether it neither waits nor runs, and all facts are measured."""
-        return self.state not in ("queued", "running", "measuring", "pending")
+        return self.state not in (*AT_WORK, "pending")
 
     @property
     def has_stopped(self) -> bool:
         """Return whether its analysis ended early or has no answer, and can be resumed."""
-        stopped = ("failed", "cancelled", "interrupted", "paused", "no_usable_answer")
+        stopped = ("failed", "cancelled", "interrupted", "paused", "incomplete", "model_failed", "no_usable_answer")
         return bool(self.video.job_id) and self.state in stopped
 
 
@@ -257,5 +257,5 @@ def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
 
 
 def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
-    """Count the videos by their states; measuring is a part of running."""
-    return dict(Counter("running" if one.state == "measuring" else one.state for one in statuses))
+    """Count the videos by their states; describing and measuring are parts of running."""
+    return dict(Counter("running" if one.state in WORKING else one.state for one in statuses))

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from framelens.core.codec import Failure, from_json, to_builtins, to_json
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, Outcome
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import numbered, safe_stem
 from framelens.i18n import in_language
@@ -17,7 +17,8 @@ from framelens.reports.json import reader, writer
 from framelens.store.fs_utils import storage_errors, write_whole
 from framelens.video.subtitles.discovery import digest_beside
 
-ResultState = Literal["done", "without_model", "no_usable_answer", "failed"]
+ResultState = Outcome | Literal["failed"]
+RESULT_STATES: tuple[ResultState, ...] = (*get_args(Outcome), "failed")
 _log = logging.getLogger(__name__)
 _VIDEOS, _REPORTS, _NAMES = "videos", "reports", "names"
 _SHORT = 8  # hex digits of a fingerprint in a file name: 200 requests on one video differ with p > 0.99999
@@ -39,8 +40,7 @@ class VideoResult:
         name: Name of the video for display.
         path: The video.
         fingerprint: The batch's fingerprint.
-        state: "without_model" if the report has only measurements although a model was requested, "no_usable_answer" if
-            nothing that the model wrote can be used.
+        state: What its analysis is, or "failed" without a report.
         seconds: Time spent on it.
         created: ISO time of its end, in UTC.
         job_id: Id of the stored analysis, "" without an analysis.
@@ -191,4 +191,6 @@ class Results:
             except ValueError:
                 _log.warning("the result %s is damaged and is made again", path, exc_info=True)
                 return None
+        if result.state == "without_model" and result.failure:  # as earlier versions stored it
+            result = replace(result, state="model_failed")
         return result if (result.key, result.fingerprint) == (key, self._fingerprint) else None

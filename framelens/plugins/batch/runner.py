@@ -191,7 +191,7 @@ class BatchRunner:
             video.name,
             video.path,
             batch.fingerprint,
-            "failed" if analysis is None else analysis.outcome if failure else "done",
+            "failed" if analysis is None else analysis.outcome,
             seconds=time.monotonic() - since,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             job_id=stored.id if stored else "",

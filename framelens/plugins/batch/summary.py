@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote
 
 from framelens.core import own_version
@@ -21,7 +21,7 @@ from framelens.core.units import clock
 from framelens.i18n import error_text, in_language, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
-from framelens.plugins.batch.results import Results, ResultState, VideoResult
+from framelens.plugins.batch.results import RESULT_STATES, Results, VideoResult
 from framelens.plugins.batch.shared import SharedItem, SharedItems
 from framelens.reports.content.document import (
     Block,
@@ -242,7 +242,7 @@ def counts_text(counts: dict[str, int], total: int) -> str:
 
 def states_text(counts: dict[str, int]) -> str:
     """Return how many videos are in which state."""
-    names = (*get_args(ResultState), "cancelled", "paused", "interrupted", "running", "queued", "pending")
+    names = (*RESULT_STATES, "cancelled", "paused", "interrupted", "running", "queued", "pending")
     return t("cli.batch_comma").join(t(f"batch.count_{state}", n=counts[state]) for state in names if counts.get(state))
 
 
@@ -363,7 +363,7 @@ def _form(summary: Summary) -> dict[str, Any]:
             "template": request.template, "question": request.question, "language": request.language,
             "frames": request.frames, "adapts": request.adapts, "selection": request.selection,
         },
-        "counts": {state: summary.counts.get(state, 0) for state in (*get_args(ResultState), "pending")},
+        "counts": {state: summary.counts.get(state, 0) for state in (*RESULT_STATES, "pending")},
         "halted": error_form(summary.halted) if summary.halted else None,
         "videos": [_video_form(one) for one in summary.videos],
         "left_out": [{"path": one.path, "error": error_form(one.failure)} for one in summary.left_out],

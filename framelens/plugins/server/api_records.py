@@ -6,12 +6,15 @@ submission is not interpreted here.
 
 import sqlite3
 from dataclasses import astuple, dataclass, replace
+from typing import get_args
 
+from framelens.core.domain import Outcome
 from framelens.core.errors import InputError
+from framelens.jobs.snapshot import AT_WORK
 from framelens.store.database import NOT_IN_TRASH, Store, visible
 
-_AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
-_ENDS = "('done', 'without_model', 'no_usable_answer', 'failed', 'cancelled')"
+_AT_WORK = ("fetching", *AT_WORK)
+_ENDS = (*get_args(Outcome), "failed", "cancelled")
 _KEYS = "id, name, sha256, created, per_minute, jobs, account_id"
 _SUBMISSIONS = "job_id, key_id, created, state, owner, document, reason, user_id"
 _DELIVERIES = "id, webhook_id, job_id, state, attempts, due, reason"

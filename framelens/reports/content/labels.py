@@ -12,20 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
-from framelens.core.domain import (
-    BREAKS,
-    Analysis,
-    ChunkResult,
-    Finding,
-    Layout,
-    Notice,
-    NoticeValue,
-    VideoInfo,
-    times_of,
-)
+from framelens.core.domain import Analysis, ChunkResult, Finding, Layout, Notice, NoticeValue, VideoInfo, times_of
 from framelens.core.files import base_name
 from framelens.core.units import clock, date_of, floored
-from framelens.i18n import aside, label, notice_text, t
+from framelens.i18n import aside, label, notice_text, sentences, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
 _QUOTED = 200
@@ -161,14 +151,17 @@ def _answering(analysis: Analysis) -> list[str]:
 def shown_notices(analysis: Analysis) -> list[Notice]:
     """List the notices for readers, without "no model was asked" if a model has answered questions.
 
-    The notice why the question of the request has no usable answer is left out, too, since the answer itself says it.
+    The notices why the question of the request has no usable answer, and why the description is incomplete, are left
+    out, too, since the document itself says it.
     """
     asked, is_answered = analysis.question_answer, any(_answering(analysis))
     failure = asked.why if asked and not asked.is_usable else None
     return [
         one
         for one in analysis.notices
-        if not (one.key == "no_model" and is_answered) and (failure is None or one.values.get("reason") != failure)
+        if not (one.key == "no_model" and is_answered)
+        and not (one.key == "incomplete" and analysis.description_break)
+        and (failure is None or one.values.get("reason") != failure)
     ]
 
 
@@ -191,12 +184,16 @@ def troubles(result: ChunkResult) -> list[str]:
 
 
 def unusable(analysis: Analysis) -> str:
-    """Return why the model's answer is unusable or incomplete, or "" if it is neither."""
-    broken = analysis.broken_answer
-    if broken is None:
+    """Return why no answer of the model is usable, or why the description is incomplete; "" if it is neither."""
+    key = analysis.description_break
+    if analysis.outcome == "no_usable_answer" and key:
+        return t("report.answer_unusable", why=named("trouble", key))
+    if not key:
         return ""
-    key = "report.answer_unusable" if analysis.outcome == "no_usable_answer" else "report.answer_incomplete"
-    return t(key, why=named("trouble", next(key for key in broken.troubles if key in BREAKS)))
+    reasons = (one.values.get("reason") for one in analysis.notices if one.key == "incomplete")
+    reason = next((shareable_text(one) for one in reasons if isinstance(one, Notice)), "")
+    unaffected = [t("report.answer_unaffected")] if analysis.is_answered else []
+    return sentences([t(f"report.incomplete.{key}", reason=reason), *unaffected])
 
 
 def repeated_text(analysis: Analysis) -> str:

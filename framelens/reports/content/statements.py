@@ -72,10 +72,10 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     if analysis.question_answer:
         yield from answer_to_question(analysis.answer, analysis.keyframes, is_brief=True)
     if broken := labels.unusable(analysis):
-        yield Paragraph(plain(broken), "error")
+        yield Paragraph(plain(broken), "error" if analysis.outcome == "no_usable_answer" else "warning")
     elif analysis.question_answer:
         return
-    elif question and analysis.outcome == "done" and not analysis.reply:
+    elif question and analysis.chunks and not analysis.reply:
         yield Paragraph(plain(t("report.no_reply")), "warning")
     if analysis.reply and not labels.repeated_text(analysis):
         yield Heading(2, plain(t("report.reply")), "reply")

@@ -336,8 +336,9 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     state: Annotated[
         Outcome | UnsetType,
         Meta(
-            description='"without_model" if the report has only measurements; "no_usable_answer" if a model was asked'
-            " and nothing that it wrote can be used, which a notice says, too."
+            description='"incomplete" if the description or the answer broke off; "without_model" if no model was to be'
+            ' asked; "model_failed" if one was and has answered nothing; "no_usable_answer" if nothing that it wrote'
+            " can be used, which a notice says, too."
         ),
     ] = UNSET
     mode: AnswerMode

@@ -17,7 +17,7 @@ from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisRequest, FrameFacts, Language, ScreenText
 from framelens.core.errors import DecodeError, EngineError, VideoError
 from framelens.plugins.batch.batch import BatchVideo, Collected, LeftOut, make_batch
-from framelens.plugins.batch.results import Results, VideoResult
+from framelens.plugins.batch.results import RESULT_STATES, Results, VideoResult
 from framelens.plugins.batch.summary import NAMES as summary_names
 from framelens.plugins.batch.summary import Summary, render, summarise, write_summary
 from tests.reports.content.test_labels import rich
@@ -69,7 +69,7 @@ def test_markdown_escapes_names_and_keeps_links(made: Summary) -> None:
 def test_json_has_everything_once(made: Summary) -> None:
     form = json.loads(render(made, "json", "en"))
     assert form["format"] == "framelens-batch"
-    assert form["counts"] == {"done": 2, "without_model": 0, "no_usable_answer": 0, "failed": 1, "pending": 1}
+    assert form["counts"] == {**dict.fromkeys(RESULT_STATES, 0), "done": 2, "failed": 1, "pending": 1}
     assert [one["state"] for one in form["videos"]] == ["done", "done", "failed", "pending"]
     assert form["videos"][2]["error"]["key"] == "video_decoder_crashed"
     assert form["left_out"][0]["error"]["key"] == "video_not_found"

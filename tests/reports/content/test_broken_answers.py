@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from framelens.core.domain import Analysis, AnalysisRequest, Finding
+from framelens.core.domain import Analysis, AnalysisRequest, Finding, ReportedAnswer, ReportedConversation
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Paragraph, words
@@ -35,10 +35,11 @@ def broken(*troubles: str, findings: bool = True) -> Analysis:
 
 
 def first_words(analysis: Analysis, language: Any) -> str:
-    """The first paragraph that is an error."""
+    """The first paragraph that is an error, or says that the description is incomplete."""
     with in_language(language):
-        blocks = document(analysis).blocks
-    return next((words(one.line) for one in blocks if isinstance(one, Paragraph) and one.tone == "error"), "")
+        blocks = document(replace(analysis, notices=())).blocks
+    tones = ("error", "warning") if analysis.description_break else ("error",)
+    return next((words(one.line) for one in blocks if isinstance(one, Paragraph) and one.tone in tones), "")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -46,7 +47,9 @@ def first_words(analysis: Analysis, language: Any) -> str:
 def test_a_broken_answer_gives_no_headline_and_is_said_first(trouble: str, language: Any) -> None:
     analysis = broken(trouble)
     assert analysis.title == ""
-    assert t(f"trouble.{trouble}", language) in first_words(analysis, language)
+    unusable = t("report.answer_unusable", language, why=t(f"trouble.{trouble}", language))
+    said = unusable if trouble == "repeats" else t(f"report.incomplete.{trouble}", language)
+    assert first_words(analysis, language) == said
     with in_language(language):
         strong = [one for one in document(analysis).blocks if isinstance(one, Paragraph)]
     assert not [one for one in strong if one.line[0].style == "strong" and "white" in one.line[0].text]
@@ -92,11 +95,24 @@ def test_one_usable_answer_among_several_makes_a_report() -> None:
     whole = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
     lost = tuple(replace(one, findings=(), overview=(), troubles=("empty",)) for one in whole.chunks)
     partly = replace(whole, chunks=(whole.chunks[0], *lost[1:]), summary=replace(lost[0], number=0), joins=())
-    assert partly.outcome == "done"
-    assert "incomplete" in first_words(partly, "en") and "no usable answer" not in first_words(partly, "en")
+    assert partly.outcome == "incomplete"
+    assert "incomplete" in first_words(replace(partly, summary=replace(lost[0], number=0, troubles=("cut",))), "en")
+    assert "no usable answer" not in first_words(partly, "en")
     assert replace(partly, chunks=lost).outcome == "no_usable_answer"
     assert "no usable answer" in first_words(replace(partly, chunks=lost), "en")
-    assert replace(partly, chunks=(), summary=None).outcome == "without_model"
+    measured = replace(partly, chunks=(), summary=None, layout=None)
+    assert measured.outcome == "model_failed"
+    assert replace(measured, request=replace(measured.request, use_model=False)).outcome == "without_model"
+
+
+def test_a_broken_description_is_named_below_the_answer() -> None:
+    answer = ReportedConversation("a", "When?", "", "en", (ReportedAnswer("When?", "", "At noon.", "complete"),))
+    asked = replace(broken("repeats"), answer=answer, notices=())
+    assert asked.outcome == "incomplete"
+    with in_language("en"):
+        lines = [words(one.line) for one in document(asked).blocks if isinstance(one, Paragraph)]
+    said = f"{t('report.incomplete.repeats', 'en')} {t('report.answer_unaffected', 'en')}"
+    assert lines.count(said) == 1 and not any("no usable" in line for line in lines)
 
 
 def test_json_states_an_unusable_answer_and_is_read_again() -> None:

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
@@ -35,6 +35,7 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress
+from framelens.plugins.batch.results import RESULT_STATES, ResultState
 from framelens.plugins.batch.runner import BatchHalted, Listener, VideoEnded, followed_run, run_videos
 from framelens.reports.json import writer
 from framelens.services.analyses import is_no_video, raise_without_report
@@ -43,7 +44,8 @@ from framelens.video.files import check_file, printable_path
 from framelens.video.inputs import Input
 from framelens.video.worker_pool import worker_ready
 
-State = Literal["done", "done_before", "skipped", "without_model", "no_usable_answer", "failed", "cancelled"]
+State = ResultState | Literal["done_before", "skipped", "cancelled"]
+_STATES: tuple[State, ...] = (*RESULT_STATES, "done_before", "skipped", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,9 @@ def _finish(batch: SeveralVideos, outcome: Outcome, *, was_done: bool) -> Outcom
         state: State = "cancelled" if isinstance(error, Cancelled) else "failed"
         return replace(outcome, state=state, exit_code=error.exit_code, error=error)
     assert job.analysis
-    if job.error:
-        outcome = replace(outcome, state=job.analysis.outcome, exit_code=batch.code_of(job.error))
-    elif was_done:
-        outcome = replace(outcome, state="done_before")
+    made = job.analysis.outcome
+    code = batch.code_of(job.error) if job.error else 0
+    outcome = replace(outcome, state="done_before" if was_done and made == "done" else made, exit_code=code)
     if batch.given.json and not batch.given.output:
         return outcome
     try:
@@ -261,11 +262,11 @@ def _json_line(outcome: Outcome) -> str:
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: SeveralVideos) -> None:
     for reason in dict.fromkeys(
-        error_text(one.error) for one in outcomes if one.error and one.state in ("without_model", "no_usable_answer")
+        error_text(one.error) for one in outcomes if one.error and one.state not in ("failed", "cancelled")
     ):
         print(reason, file=sys.stderr)
     counts = Counter(outcome.state for outcome in outcomes)
-    parts = [t(f"cli.batch_{state}_count", n=n) for state in get_args(State) if (n := counts[state])]
+    parts = [t(f"cli.batch_{state}_count", n=n) for state in _STATES if (n := counts[state])]
     if left := total - len(outcomes):
         parts.append(t("cli.batch_left_count", n=left))
     words = {"total": total, "counts": t("cli.batch_comma").join(parts)}

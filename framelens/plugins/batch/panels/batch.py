@@ -23,6 +23,7 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError
 from framelens.core.files import single_line
 from framelens.i18n import t
+from framelens.jobs.snapshot import WORKING
 from framelens.plugins.batch.job_batches import PageBatches, VideoStatus, counts_of, status_of
 from framelens.plugins.batch.summary import counts_text
 from framelens.reports.content.labels import shortened
@@ -134,7 +135,7 @@ def _draw_progress(batch_id: str) -> None:
 
 def _live_jobs(statuses: Sequence[VideoStatus]) -> dict[str, JobSnapshot]:
     """Return the jobs that are being worked on, by their ids."""
-    ids = [one.video.job_id for one in statuses if one.state in ("running", "measuring")]
+    ids = [one.video.job_id for one in statuses if one.state in WORKING]
     return {job.id: job for job in map(services().jobs.brief, ids)}
 
 
@@ -250,7 +251,7 @@ def _reason(status: VideoStatus) -> str:
     """Return why a video was refused or its analysis has no answer, "" if it has an answer or its state says why."""
     if failure := status.video.failure:
         return error_words(failure.as_error())
-    if status.state not in ("failed", "without_model"):
+    if status.state not in ("failed", "model_failed"):
         return ""
     try:
         error = services().jobs.brief(status.video.job_id).error

@@ -128,7 +128,7 @@ def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
 def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Open, language: str) -> None:
     services = open_services(failing)
     job = started(page, services)
-    assert ended(services, job).state == "without_model"
+    assert ended(services, job).state == "model_failed"
     page.button_group(key="language").set_value(language).run()
     reported = texts(page)
     assert t("ui.state_without_model", language) in reported and t("ui.without_model_is", language) in reported
@@ -137,7 +137,7 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     why = next(one for one in page.expander if one.label == t("ui.engine_why", language))
     assert not why.proto.expanded and why.caption
     entry = next(one for one in services.jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=1))
-    assert services.jobs.state_of(entry) == "without_model"
+    assert services.jobs.state_of(entry) == "model_failed"
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_engine_that_broke_off_is_asked_again_first(page: AppTest, open_services
 
     services = open_services(breaking)
     job = started(page, services)
-    assert ended(services, job).state == "without_model"
+    assert ended(services, job).state == "model_failed"
     page.button_group(key="language").set_value(language).run()
     first, second = [one for one in page.button if one.key in ("continue", "choose_model")]
     assert (first.label, first.proto.type) == (t("ui.try_again", language), "primary")

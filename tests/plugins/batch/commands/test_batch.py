@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from framelens.cli.main import main
+from framelens.plugins.batch.results import RESULT_STATES
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
@@ -153,7 +154,7 @@ def test_an_engine_that_is_away_is_one_sentence(clips: Path, tmp_path: Path) -> 
         words = ("--base-url", server.base_url, *words[2:])
         again = run("batch", clips / "*.mp4", *words, cwd=tmp_path)
     assert again.returncode == 3, again.stderr
-    counts = {"done": 2, "without_model": 0, "no_usable_answer": 0, "failed": 1, "pending": 0}
+    counts = {**dict.fromkeys(RESULT_STATES, 0), "done": 2, "failed": 1, "pending": 0}
     assert summary_of(tmp_path)["counts"] == counts
 
 

@@ -102,7 +102,11 @@ def test_an_unusable_answer_is_a_state_and_asked_for_again(
     def answer(task: Task) -> Iterator[AnalysisEvent]:
         runs.append(task)
         done = replace(analysis(), id=task.job_id, request=task.request, summary=None, joins=())
-        chunk = done.chunks[0] if len(runs) > 1 else replace(done.chunks[0], findings=(), troubles=(trouble,))
+        chunk = (
+            done.chunks[0]
+            if len(runs) > 1
+            else replace(done.chunks[0], findings=(), overview=(), chapters=(), troubles=(trouble,))
+        )
         yield Finished(replace(done, chunks=(chunk,)))
 
     jobs = queue(store, answer, tmp_path, sha256="ab" * 32)

@@ -299,7 +299,9 @@ class ContextBuilder:
             left_out_lines=sum(map(len, self._material.sections)) - sum(plan.lines),
             context_tokens=context,
         )
-        return PreparedRequest(sent, use, tuple(one.ref for one in shown), answer, tuple(self._notices(use)))
+        padding = messages.padding_notice((one.jpeg for one in shown), self._side)
+        notices = (*self._notices(use), *([padding] if padding else ()))
+        return PreparedRequest(sent, use, tuple(one.ref for one in shown), answer, notices)
 
     def _split(self, plan: _Plan) -> tuple[list[ContextPicture], list[ContextPicture]]:
         """Return the pictures that are sent and those described, both in the order of the conversation."""

@@ -9,7 +9,6 @@ which of these forms the engine takes.
 from __future__ import annotations
 
 import asyncio
-import base64
 import math
 import re
 import threading
@@ -29,6 +28,7 @@ from framelens.i18n import in_language, t
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.events import whole_answer
+from framelens.llm.messages import jpeg_url
 from framelens.llm.reasoning import split_reasoning
 from framelens.llm.retries import repeated
 from framelens.llm.token_count import token_ids
@@ -201,8 +201,7 @@ class _Question:
 
     def about(self, jpeg: bytes) -> list[dict[str, Any]]:
         """Return the messages, the picture first: another question about it then finds it in the prefix cache."""
-        url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-        content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": self.text}]
+        content = [{"type": "image_url", "image_url": {"url": jpeg_url(jpeg)}}, {"type": "text", "text": self.text}]
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
 

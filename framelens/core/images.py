@@ -1,4 +1,4 @@
-"""Downscaling of JPEG pictures, for the web page, reports and requests to models, and their comparison."""
+"""Scaling of JPEG pictures, for the web page, reports and requests to models, and their comparison."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from functools import cache
 from io import BytesIO
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _WIDE_BLUR = 0.8
 """Standard deviation in pixels from which on a blur uses a kernel of five pixels instead of three. Not tuned."""
@@ -16,6 +20,12 @@ _DECODED = (256, 144)
 """Least size at which a JPEG is decoded for its cells."""
 _CELL_PIXELS = 8
 """Least side of a cell, so that scaling and the coarse colours of JPEG hardly change its mean."""
+LEAST_SIDE = 32
+"""Least side of a picture that vision models take: two patches of 16 pixels in Qwen3-VL, of 14 in Qwen2.5-VL. Both take
+sides of at most 1 : 200."""
+_LONGEST_STRIP = 64 * LEAST_SIDE
+"""Longer side up to which a narrow picture is larger than asked, so that its shorter side has the least size without
+bars; it still has far fewer pixels than a usual frame."""
 _OTHER_LEVELS, _OTHER_SHARE = 16, 0.01
 """Two JPEGs of the same picture differ by at most 7 of 256 levels in any of 32 x 18 cells: 2,546 keyframes of 32 clips
 of real footage at 480 and 1,280 pixels, compared with the keyframes at full size (docs/benchmarks/keyframes.md,
@@ -86,24 +96,73 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
         ValueError: The data can't be decoded.
         OSError: The header can't be read.
     """
+    size = image_size(jpeg)
+    return jpeg if max(size) <= side else _encoded(_scaled(jpeg, _size_at(size, side / max(size))), quality)
+
+
+def fitted(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
+    """Return the picture in the size in which models take it, see `fitted_size`; arguments and errors as `smaller`."""
+    size = image_size(jpeg)
+    width, height = fitted_size(*size, side)
+    if size == (width, height):
+        return jpeg
+    picture = _scaled(jpeg, _shown_size(*size, side))
+    top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
+    bottom, right = height - picture.shape[0] - top, width - picture.shape[1] - left
+    cv2 = _opencv()
+    return _encoded(cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT), quality)
+
+
+def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return the size in which a picture is sent to a model that gets a longer side of `side` pixels.
+
+    A picture isn't enlarged, unless its shorter side would have less than LEAST_SIDE. A strip too narrow for that gets
+    black bars, see `is_padded`.
+    """
+    shown_width, shown_height = _shown_size(width, height, side)
+    return max(shown_width, LEAST_SIDE), max(shown_height, LEAST_SIDE)
+
+
+def is_padded(width: int, height: int, side: int) -> bool:
+    """Return whether a picture gets black bars to be sent to a model."""
+    return min(_shown_size(width, height, side)) < LEAST_SIDE
+
+
+def _shown_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return the size of a picture within its bars."""
+    shorter, longer = sorted((max(width, 1), max(height, 1)))
+    scale = min(1.0, side / longer)
+    if shorter * scale < LEAST_SIDE:
+        scale = min(LEAST_SIDE / shorter, max(scale, _LONGEST_STRIP / longer))
+    return _size_at((width, height), scale)
+
+
+def _size_at(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    width, height = (max(1, round(one * scale)) for one in size)
+    return width, height
+
+
+def _scaled(jpeg: bytes, size: tuple[int, int]) -> np.ndarray:
+    """Decode a picture in a size of its shape; raises as `smaller`."""
     import numpy as np  # slow to import, not needed to import this module
 
-    cv2 = _opencv()
-    size = image_size(jpeg)
-    longer = max(size)
-    if longer <= side:
-        return jpeg
+    cv2, longer, side = _opencv(), max(image_size(jpeg)), max(size)
     # Decode at a reduced size where half or less is needed; ignore the orientation tag.
     parts = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
     colours = next((flag for part, flag in parts.items() if longer >= 2 * side * part), cv2.IMREAD_COLOR)
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), colours | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ValueError("no JPEG")
-    width, height = (max(1, round(one * side / longer)) for one in size)
-    sigma = 0.5 * math.sqrt((max(picture.shape[:2]) / side) ** 2 - 1)
-    blurred = cv2.GaussianBlur(picture, (3, 3) if sigma < _WIDE_BLUR else (5, 5), sigma)
-    made = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_CUBIC)
-    return bytes(cv2.imencode(".jpg", made, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
+    if side < longer:
+        sigma = 0.5 * math.sqrt((max(picture.shape[:2]) / side) ** 2 - 1)
+        picture = cv2.GaussianBlur(picture, (3, 3) if sigma < _WIDE_BLUR else (5, 5), sigma)
+    scaled: np.ndarray = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+    return scaled
+
+
+def _encoded(picture: np.ndarray, quality: int) -> bytes:
+    cv2 = _opencv()
+    return bytes(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
 
 def cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
@@ -125,8 +184,7 @@ def cropped(jpeg: bytes, region: tuple[float, float, float, float]) -> bytes:
     height, width = picture.shape[:2]
     left, top = min(int(region[0] * width), width - 1), min(int(region[1] * height), height - 1)
     right, bottom = math.ceil(region[2] * width), math.ceil(region[3] * height)
-    part = picture[top:bottom, left:right]
-    return bytes(cv2.imencode(".jpg", part, (cv2.IMWRITE_JPEG_QUALITY, 90))[1])
+    return _encoded(picture[top:bottom, left:right], 90)
 
 
 @cache

@@ -4,13 +4,13 @@ Frames come before the question so that another question about the same frames h
 """
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from framelens.core.domain import Keyframe
-from framelens.core.images import smaller
+from framelens.core.domain import Keyframe, Notice
+from framelens.core.images import LEAST_SIDE, fitted, image_size, is_padded
 from framelens.i18n import t
 from framelens.i18n.formatting import mark
 
@@ -24,14 +24,20 @@ _QUALITY = 90
 
 
 def data_url(frame: Keyframe, side: int) -> str:
-    """Encode the frame as a base64 JPEG whose longer side is at most `side` pixels."""
+    """Encode the frame as a base64 JPEG in the size in which models take it, see `core.images.fitted_size`."""
     return jpeg_url(frame.jpeg, side)
 
 
-def jpeg_url(jpeg: bytes, side: int) -> str:
-    """Encode a picture as `data_url` encodes a frame."""
-    data = smaller(jpeg, side, quality=_QUALITY)
+def jpeg_url(jpeg: bytes, side: int | None = None) -> str:
+    """Encode a picture as `data_url` encodes a frame; without `side` it isn't scaled down."""
+    data = fitted(jpeg, side or max(image_size(jpeg)), quality=_QUALITY)
     return _URL_START + base64.b64encode(data).decode("ascii")
+
+
+def padding_notice(jpegs: Iterable[bytes], side: int) -> Notice | None:
+    """Return the notice that a picture gets black bars to be sent; None if none does."""
+    padded = (size for size in map(image_size, jpegs) if is_padded(*size, side))
+    return next((Notice("pictures_padded", {"width": w, "height": h, "least": LEAST_SIDE}) for w, h in padded), None)
 
 
 def with_pictures(

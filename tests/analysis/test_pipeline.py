@@ -33,6 +33,7 @@ from framelens.core.domain import (
     FrameFacts,
     Keyframe,
     Language,
+    Notice,
     ScreenText,
     Selection,
     Shot,
@@ -338,6 +339,18 @@ def test_what_a_picture_lacks_is_an_answer(said: str) -> None:
     with serve(saying(said)) as server:
         analysis = finished(run(request(), tools(server))[0])
     assert (analysis.mode, analysis.outcome) == ("messages", "done")
+
+
+def test_bars_around_narrow_pictures_are_named() -> None:
+    def narrow(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
+        for event in extracting(1)(path, wanted, cancel):
+            yield replace(event, keyframes=(strip,)) if isinstance(event, KeyframesChosen) else event
+
+    strip = replace(keyframes(1)[0], width=1280, height=8, jpeg=to_jpeg(draw_card("red", width=1280, height=8)))
+    with serve(saying("1: a card")) as server:
+        analysis = finished(run(request(), tools(server, 1, extract=narrow))[0])
+    padded = Notice("pictures_padded", {"width": 1280, "height": 8, "least": 32})
+    assert analysis.notices == (padded,)
 
 
 def test_answer_in_reasoning_alone_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import votes
 from framelens.conversations.votes import UNDECIDED, VoteAsker
 from framelens.core.errors import Cancelled, EngineError, PicturesRefused
+from framelens.core.images import image_size
 from framelens.engine.base import Endpoint
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Behave, Refuse, Server, Whole, serve
@@ -63,6 +65,14 @@ def test_probability_is_the_share_of_yes() -> None:
     assert [part["type"] for part in user["content"]] == ["image_url", "text"]  # the prefix of the contrary question
     assert user["content"][1]["text"] == "Is there a red card in this picture? Answer yes or no."
     assert contrary["messages"][1]["content"][1]["text"] == "Is a red card absent from this picture? Answer yes or no."
+
+
+def test_narrow_picture_is_voted_on_in_a_size_that_models_take() -> None:
+    with serve(raising(lambda body: likely(Yes=1.0))) as server:
+        strip = to_jpeg(draw_card("red", width=640, height=16))
+        assert [vote.index for vote in scripted(server).ask("a red card", [strip], seconds=30.0)] == [0]
+    url = server.requests[-1]["messages"][1]["content"][0]["image_url"]["url"]
+    assert image_size(base64.b64decode(url.partition(",")[2])) == (1280, 32)
 
 
 def test_engine_without_probabilities_chooses_a_word() -> None:

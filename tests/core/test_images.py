@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from framelens.core.images import show_same, smaller
+from framelens.core.images import fitted, fitted_size, is_padded, show_same, smaller
 from tests.cards import draw_card, to_jpeg
 from tests.media import textured
 
@@ -45,6 +45,33 @@ def test_a_note_about_turning_changes_nothing() -> None:
             red, _, blue = picture.convert("RGB").getpixel((side // 8, side // 2))  # type: ignore[misc]
             assert picture.size == (side, side * 9 // 16)
             assert red > 180 and blue < 60
+
+
+@pytest.mark.parametrize(
+    ("size", "sent", "padded"),
+    [
+        ((1920, 1080), (896, 504), False),
+        ((320, 180), (320, 180), False),
+        ((1920, 50), (1229, 32), False),
+        ((50, 1920), (32, 1229), False),
+        ((16, 16), (32, 32), False),
+        ((1, 1), (32, 32), False),
+        ((400, 20), (640, 32), False),
+        ((3840, 40), (2048, 32), True),
+        ((7680, 32), (2048, 32), True),
+        ((3, 3000), (32, 2048), True),
+    ],
+)
+def test_narrow_pictures_are_sent_in_sizes_that_models_take(
+    size: tuple[int, int], sent: tuple[int, int], padded: bool
+) -> None:
+    jpeg = to_jpeg(np.full((size[1], size[0], 3), 200, np.uint8))
+    with Image.open(BytesIO(fitted(jpeg, 896))) as picture:
+        middle = picture.convert("L").getpixel((sent[0] // 2, sent[1] // 2))
+        corner = picture.convert("L").getpixel((0, 0))
+        assert picture.size == sent == fitted_size(*size, 896)
+    assert is_padded(*size, 896) == padded == (corner < 40) and middle > 160  # type: ignore[operator]
+    assert (fitted(jpeg, 896) is jpeg) == (size == sent)
 
 
 @pytest.mark.parametrize("library", ["PIL", "cv2"])

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity, choose_side, held_frames, sized
 from framelens.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
 from framelens.core.errors import AppError, TooManyPictures
+from framelens.core.images import fitted_size
 from framelens.i18n import in_language
 from framelens.llm.token_estimate import estimate_frame_tokens
 from framelens.video.keyframes.options import ExtractOptions, Opening
@@ -274,8 +275,7 @@ def _blank(video: VideoInfo, side: int, number: int) -> Keyframe:
     """Build a frame of the video's shape with the longest possible mark."""
     from PIL import Image
 
-    scale = min(1.0, side / max(video.width, video.height, 1))
-    width, height = max(1, round(video.width * scale)), max(1, round(video.height * scale))
+    width, height = fitted_size(video.width, video.height, side)
     buffer = BytesIO()
     Image.new("RGB", (width, height), (60 + number, 90, 120)).save(buffer, "JPEG")
     return Keyframe(200 + number, number, 35_999.0 + number, "even", 1, width, height, buffer.getvalue())

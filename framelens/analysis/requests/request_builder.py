@@ -202,6 +202,8 @@ class RequestBuilder:
             self._check_length(sent)
         if doubt := self.fallback.notice:
             self._run.emit(Noticed(doubt))
+        if padding := messages.padding_notice((frame.jpeg for frame in part.frames), part.layout.side):
+            self._run.emit(Noticed(padding))
         if refusal := self._run.connection.video_refusal:
             self._run.emit(Noticed(Notice("video_refused", {"reason": refusal})))
         self._run.emit(ModeChosen(part.number, "messages"))

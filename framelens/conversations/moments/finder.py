@@ -23,6 +23,7 @@ from framelens.conversations.votes import VoteAsker
 from framelens.core.domain import Analysis, Keyframe
 from framelens.core.errors import AppError
 from framelens.core.evidence import Interval, Moments
+from framelens.core.images import fitted_size
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import exactly
@@ -108,7 +109,8 @@ def answer_by_search(
             candidates = yield from _candidates(analysis, tools, cancel)
             voter = VoteAsker(connection, conversation.language)
             with closing(Stills()) as stills:  # the player's serve one video at a time
-                frames = VideoFrames(stills, analysis.video.path, connection.side or SIDE)
+                side = max(fitted_size(analysis.video.width, analysis.video.height, connection.side or SIDE))
+                frames = VideoFrames(stills, analysis.video.path, side)
                 for one in search(
                     found[id_], frames, voter, candidates=candidates, lookalikes=alike, limits=limits, cancel=cancel
                 ):

@@ -4,7 +4,6 @@ Nothing is asked of a model where that brings nothing: about a global question, 
 candidates, about what can't be seen.
 """
 
-import base64
 import logging
 import threading
 import time
@@ -32,8 +31,9 @@ from framelens.conversations.retrieval.values import (
 from framelens.conversations.votes import VoteAsker
 from framelens.core.domain import MOST_FRAMES, Analysis, Keyframe, Language
 from framelens.core.errors import AppError, Cancelled, InputError
-from framelens.core.images import smaller
+from framelens.core.images import fitted
 from framelens.llm.embeddings import EmbeddingModel
+from framelens.llm.messages import jpeg_url
 from framelens.video.keyframes.options import THUMBNAIL_SIDE
 from framelens.video.stills import Stills
 
@@ -306,7 +306,7 @@ class _Choosing:
         text = {"type": "text", "text": ", ".join(self.sought.look_for)}
         parts: list[Mapping[str, object]] = [
             text,
-            *({"type": "image_url", "image_url": {"url": _data_url(one)}} for one in pool),
+            *({"type": "image_url", "image_url": {"url": jpeg_url(one.jpeg, THUMBNAIL_SIDE)}} for one in pool),
         ]
         try:
             vectors = self.tools.embeddings.of_parts(parts, seconds=deadline - time.monotonic(), cancel=self.cancel)
@@ -325,7 +325,7 @@ class _Choosing:
         votes: list[float | None] = [None] * len(pool)
         asked = VoteAsker(self.connection, self.language).ask(
             self.sought.look_for[0],
-            [smaller(pool[place].jpeg, THUMBNAIL_SIDE) for place in order],
+            [fitted(pool[place].jpeg, THUMBNAIL_SIDE) for place in order],
             seconds=max(0.0, deadline - time.monotonic()),
             cancel=self.cancel,
         )
@@ -399,7 +399,3 @@ def is_here(analysis: Analysis, tools: RetrievalTools) -> bool:
         return path.exists() and tools.extractions.sha256(path) == analysis.sha256
     except (AppError, OSError):
         return False
-
-
-def _data_url(one: FrameCandidate) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(smaller(one.jpeg, THUMBNAIL_SIDE)).decode("ascii")

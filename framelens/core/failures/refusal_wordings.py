@@ -11,17 +11,17 @@ from functools import cache
 from typing import Literal
 
 Meaning = Literal[
-    "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
-    "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "template", "crash",
-    "many_tokens", "large", "not_loaded",
+    "pictures", "picture_count", "single_picture", "picture_size", "picture_shape", "image", "bytes", "quota", "busy",
+    "filter", "key", "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place", "template",
+    "crash", "many_tokens", "large", "not_loaded",
 ]  # fmt: skip
-"""What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable picture, so
-many bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or
-an unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth or the law;
-or a proxy can't reach the engine, or doesn't wait longer for it; or no prompt can be made, since the model's chat
-template is missing or broken; or the process of the model has ended. "many_tokens" and "large" are `context` and
-`bytes` in words that also describe a limit per minute, "not_loaded" is `model` in words that also describe a starting
-engine."""
+"""What is refused: pictures at all, so many pictures, more than one, a picture of this size, one this narrow, an
+unreadable picture, so many bytes, an account without credit, a request at this moment, these contents, the key, the
+model's name, a schema or an unknown field, the value of an option, so many tokens, tools, the path of the address, a
+place on Earth or the law; or a proxy can't reach the engine, or doesn't wait longer for it; or no prompt can be made,
+since the model's chat template is missing or broken; or the process of the model has ended. "many_tokens" and "large"
+are `context` and `bytes` in words that also describe a limit per minute, "not_loaded" is `model` in words that also
+describe a starting engine."""
 _PICTURE = r"(?:image|picture|photo|media (?:item|part))s?"
 _COUNT = (
     r"(?<![A-Za-z])(?P<limit>\d{1,4})\b"
@@ -134,8 +134,14 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"[仅只]支持(?:纯)?(?:文本|文字)"),
     ("pictures", r"[非不]是?(?:多模态|视觉)模型"),
     # A single picture.
+    ("picture_shape", r"aspect ratio\b.{0,40}?(?:must|should|smaller|exceed|too|limit)"
+                      r"|must be larger than (?:factor|\d+)"
+                      r"|\b(?:image|picture|width|height|side|dimension)s?\b.{0,40}?(?:\btoo (?:small|narrow)\b"
+                      r"|\b(?:smaller|less) than (?:the )?(?:min\w*|\d+ ?(?:px|pixels?|x)\b)"
+                      r"|\bat least \d+ ?(?:px|pixels?|x))|宽高比|长宽比"
+                      r"|图[片像]?.{0,12}?(?:过小|太小|尺寸不符|(?:大于|不小于|不低于|至少) ?\d+ ?(?:像素|px))"),
     ("image", r"(?:illegal|invalid) base64|failed to load image|cannot identify image|must be a base64[- ]encoded image"
-              r"|unsupported (?:\w+ )?type\W{1,4}image/|image\b.{0,12}?\btoo small|image: unknown format"
+              r"|unsupported (?:\w+ )?type\W{1,4}image/|image: unknown format"
               r"|image[_ ]?url (?:is (?:invalid|illegal)|should be a valid)"
               r"|image file is truncated|broken data stream"
               r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
@@ -143,7 +149,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
               r"(?:process|decode|open|read|parse|download|fetch|make \w+ embedding from) (?:the |an? )?"
               r"(?:(?:input )?image|(?:multi-?modal|media) (?:content|data))|image (?:decod|pars)\w+ (?:error|failed)"
-              r"|image length and width do not meet|图[片像]?(?:输入|文件| ?base64 ?)?(?:格式|解析|解码|下载|尺寸不符)"
+              r"|图[片像]?(?:输入|文件| ?base64 ?)?(?:格式|解析|解码|下载|尺寸不符)"
               r"|无法(?:解析|解码|读取|打开|下载).{0,4}?图"),
     ("bytes", r"total size\b.{0,40}?(?:exceed|too large|over)"),
     ("picture_size", r"image_url\W{1,3}url\W{1,3}string too long"),
@@ -155,7 +161,6 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_size", r"(?<!total )\b(?:image|multi-?modal|media) (?:file )?(?:size |is |size is )?too (?:large|big)"
                      r"|(?<!total )image (?:size|resolution|dimension|pixel|width)\w*\b.{0,40}?"
                      r"(?:exceed|too|larger|limit|maximum|must be|not within)"
-                     r"|aspect ratio must be|must be larger than factor"
                      r"|size of (?:the |an? )?(?:\w+ )?image\b.{0,40}?(?:exceed|too|larger|limit)"),
     ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|分辨率.{0,4}?高|(?:不能|不得)超过.{0,8}?(?:[KM]i?B|兆|字节|像素)"
                      r"|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),

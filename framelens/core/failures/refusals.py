@@ -337,6 +337,8 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             )
         case "image":
             return errors.ImageRejected("image_rejected", reason=said.rstrip(" ."))
+        case "picture_shape":
+            return errors.ImageRejected("picture_too_narrow", **about)
         case "picture_size":
             return errors.ImageRejected("picture_too_large", **about)
         case "busy":

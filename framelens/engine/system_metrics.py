@@ -1,8 +1,9 @@
-"""Current processor, memory and GPU use of this machine, and the memory used by FrameLens's own processes."""
+"""Current processor, memory and GPU use of this machine, and the processes of FrameLens on it."""
 
 import logging
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,11 @@ from framelens.engine.local.child_process import GUARD
 
 ProcessRole = Literal["app", "decoders", "engines"]
 PROCESS_ROLES: tuple[ProcessRole, ...] = get_args(ProcessRole)
+VLLM_SHARE = 0.92
+"""Share of a card's memory that vLLM takes unless it is told another."""
 _DECODER = "framelens.video.worker"
+_VLLM = "vllm.entrypoints.openai.api_server"
+_ALL_CARDS = ",".join(map(str, range(64)))
 _FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous reading
 GpuAbsence = Literal["no_card", "no_driver", "no_access", "driver_mismatch", "unreadable"]
 """No NVIDIA GPU; a GPU without a driver; a driver that this container has no access to; a driver that was replaced
@@ -96,6 +101,53 @@ def _role_of(process: psutil.Process, parent: ProcessRole) -> ProcessRole:
     if str(GUARD) in command:
         return "engines"
     return "decoders" if _DECODER in command else parent
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    """A vLLM that FrameLens runs for any data folder of this machine, if its command line can be read.
+
+    Attributes:
+        pid: Process id of its supervisor.
+        started: Time of its start in seconds since the epoch.
+        share: Share of each card's memory that it takes.
+        cards: Numbers of its cards; empty if unknown.
+    """
+
+    model: str
+    pid: int
+    started: float
+    share: float
+    cards: tuple[int, ...]
+
+
+def running_engines() -> tuple[RunningEngine, ...]:
+    """List the local vLLM engines, also those that are still starting."""
+    return tuple(filter(None, map(_engine_of, psutil.process_iter())))
+
+
+def _engine_of(process: psutil.Process) -> RunningEngine | None:
+    try:
+        command = process.cmdline()
+        if _VLLM not in command or not any(Path(word).name == GUARD.name for word in command[:4]):
+            return None
+        model = command[command.index("--served-model-name") + 1]
+        share = float(_option(command, "--gpu-memory-utilization", VLLM_SHARE))
+        sizes = (_option(command, f"--{name}-parallel-size", 1) for name in ("tensor", "pipeline"))
+        cards = visible_cards(process.environ())[: math.prod(map(int, sizes))]
+        return RunningEngine(model, process.pid, process.create_time(), share, cards)
+    except (psutil.Error, ValueError, IndexError):  # it has ended, or belongs to another user
+        return None
+
+
+def _option(command: Sequence[str], name: str, default: float) -> str:
+    return next((word.partition("=")[2] for word in command if word.startswith(f"{name}=")), str(default))
+
+
+def visible_cards(environment: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the numbers of the cards that CUDA shows to a process, in its order; empty if they are named otherwise."""
+    numbers = environment.get("CUDA_VISIBLE_DEVICES", _ALL_CARDS).split(",")
+    return tuple(map(int, numbers)) if all(number.strip().isdecimal() for number in numbers) else ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def launch_checks(settings: Settings) -> LaunchChecks:
 def _find(settings: Settings, folder: Path | None) -> tuple[CheckFinding, ...]:
     from framelens.plugins.models.preflight.run import preflight
 
-    return preflight(replace(settings, model_path=str(folder)) if folder else settings)
+    return preflight(replace(settings, model_path=str(folder)), starts=True) if folder else preflight(settings)
 
 
 def _prepare(settings: Settings, model: str) -> Prepare:

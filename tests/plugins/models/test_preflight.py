@@ -11,6 +11,7 @@ import pytest
 from framelens.core.errors import ConfigError, EngineError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB
+from framelens.engine.system_metrics import RunningEngine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.config.parser import read_shape
@@ -31,6 +32,7 @@ OLD_CPU = replace(CPU, cpu_features=("avx2", "avx512f"), cpu_cores=2)
 AMPERE = GpuFacts("RTX 3090", (8, 6), 24 * GIB, 0)
 TURING = GpuFacts("RTX 2080 Ti", (7, 5), 11 * GIB, 0)
 VOLTA = GpuFacts("V100", (7, 0), 16 * GIB, 0)
+ENGINE = RunningEngine("org/other", 4711, 1764441000.0, 0.8, (0,))
 USUAL = {"max_model_len": 512, "dtype": "auto"}
 # A Qwen2.5-VL-72B as its early AWQ upload was: 29568 is no multiple of 8 × 128.
 LARGE: dict[str, Any] = {
@@ -265,6 +267,18 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
         lambda: subject(machine=cards(replace(AMPERE, memory_used_bytes=14 * GIB))),
         lambda: subject(machine=cards(replace(AMPERE, memory_used_bytes=14 * GIB)), gpu_memory_utilization=0.3),
     ),
+    "another engine on the card": (
+        "card_taken",
+        lambda: replace(subject(machine=cards(AMPERE), gpu_memory_utilization=0.3), engines=(ENGINE,)),
+        lambda: replace(subject(machine=cards(AMPERE, 2), gpu_memory_utilization=0.15), engines=(ENGINE,)),
+    ),
+    "another engine on one of several cards": (
+        "card_taken",
+        lambda: replace(
+            subject(machine=cards(AMPERE, 2), tensor_parallel_size=2), engines=(replace(ENGINE, cards=(1,)),)
+        ),
+        lambda: replace(subject(machine=cards(AMPERE, 2)), engines=(replace(ENGINE, cards=(1,)),)),
+    ),
     "a cache that a card will hardly have": (
         "preflight_cache_short",
         lambda: subject({**LARGE}, cards(AMPERE, 2), tensor_parallel_size=2, max_model_len=32768),
@@ -449,3 +463,10 @@ def test_settings_that_no_one_has_checked_are_no_reason_to_fail() -> None:
         for value in WRONG:
             for machine in (CPU, cards(AMPERE, 2)):
                 check(subject(QWEN2_VL, machine, **{key: value}))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_taken_card_names_the_engine_there(language: Any) -> None:
+    found = next(iter(check(replace(subject(machine=cards(AMPERE)), engines=(ENGINE,)))))
+    text = error_text(found.error, language)
+    assert found.severity == "stops" and all(word in text for word in ("GPU 0", "org/other", "4711", "2025-11-29"))

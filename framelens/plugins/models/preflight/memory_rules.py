@@ -8,18 +8,19 @@ in `framelens.models.memory` and hinders.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB, gib_text
 from framelens.engine.hardware import LEAST_SHM_BYTES
+from framelens.engine.system_metrics import VLLM_SHARE, RunningEngine, visible_cards
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
 
 _MARGIN = 1.01  # tolerance for blocks
-_UTILISATION = 0.92  # vLLM's default
 _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
 _REST_TOKENS = 1024
@@ -205,17 +206,29 @@ def _busy_cards(subject: PreflightSubject) -> Iterator[CheckFinding]:
     """Find cards on which other programs hold memory that vLLM will reserve; transformers reserves nothing."""
     share, is_claimed = _utilisation(subject), (subject.machine.device, subject.program.kind) == ("gpu", "vllm")
     for number, card in enumerate(subject.machine.cards if is_claimed else ()):
-        free = card.free_bytes
-        if card.memory_bytes and free is not None and free < share * card.memory_bytes:
-            possible = math.floor(free / card.memory_bytes * 100 - 2) / 100
-            fix = Fix({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
-            values = {"number": number, "free": gib_text(free), "wanted": gib_text(share * card.memory_bytes)}
-            yield CheckFinding("preflight_card_busy", values, "hinders", fix, "notice")
+        free, taken = card.free_bytes, _engine_on(subject, number)
+        is_short = bool(card.memory_bytes) and free is not None and free < share * (card.memory_bytes or 0)
+        possible = math.floor((free or 0) / (card.memory_bytes or 1) * 100 - 2) / 100 if is_short else 0.0
+        fix = Fix({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
+        if taken and (is_short or share + taken.share > 1):
+            since = datetime.fromtimestamp(taken.started).strftime("%Y-%m-%d %H:%M")
+            running = {"number": number, "running": taken.model, "pid": taken.pid, "since": since}
+            yield CheckFinding("card_taken", {"model": subject.model.name, **running}, "stops", fix)
+        elif is_short:
+            values = {"free": gib_text(free or 0), "wanted": gib_text(share * (card.memory_bytes or 0))}
+            yield CheckFinding("preflight_card_busy", {"number": number, **values}, "hinders", fix, "notice")
+
+
+def _engine_on(subject: PreflightSubject, card: int) -> RunningEngine | None:
+    """Return the engine of FrameLens that shares a card with the engine that is about to start."""
+    if card not in visible_cards(subject.environment)[: subject.processes]:
+        return None
+    return next((engine for engine in subject.engines if card in engine.cards), None)
 
 
 def _utilisation(subject: PreflightSubject) -> float:
     given = subject.arguments.get("gpu_memory_utilization")
-    return float(given) if isinstance(given, int | float) else _UTILISATION
+    return float(given) if isinstance(given, int | float) else VLLM_SHARE
 
 
 def _short_memory(subject: PreflightSubject) -> Values | None:

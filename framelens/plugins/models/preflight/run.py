@@ -19,6 +19,7 @@ from framelens.engine import supported_architectures as known
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.engine_probe import ensure_record
 from framelens.engine.local.vllm import other_code, vllm_launcher
+from framelens.engine.system_metrics import running_engines
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
@@ -34,7 +35,12 @@ _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_temp
 
 
 def preflight(
-    settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
+    settings: Settings,
+    given: Mapping[str, Any] | None = None,
+    *,
+    engine_runs: bool = False,
+    asks_hub: bool = False,
+    starts: bool = False,
 ) -> tuple[CheckFinding, ...]:
     """Check the engine that `settings` describe.
 
@@ -43,19 +49,21 @@ def preflight(
         given: A VLLM_CONFIG to check instead of the settings'; it may be wrong.
         engine_runs: A local engine holds memory and port now, and will be stopped before the new engine starts.
         asks_hub: The config of a model that is neither here nor in the catalogue may be downloaded from the hub.
+        starts: The engine is about to start, beside all engines that run.
 
     Returns:
         The findings, the worst first; empty for a remote engine.
     """
     if settings.base_url:
         return ()
-    return check(subject_of(settings, given, engine_runs=engine_runs, asks_hub=asks_hub))
+    subject = subject_of(settings, given, engine_runs=engine_runs, asks_hub=asks_hub)
+    return check(replace(subject, engines=running_engines()) if starts else subject)
 
 
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
 ) -> PreflightSubject:
-    """Gather the facts about these settings on this machine, with the same arguments as `preflight`."""
+    """Gather the facts about these settings on this machine, with the arguments of `preflight`."""
     settings = settings if given is None else replace(settings, vllm_config=dict(given))
     given = settings.vllm_config
     ensure_record()
@@ -157,7 +165,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     except AppError:  # no vLLM here
         added = {}
     found = {**settings.passed_on, **os.environ, **added}
-    return {name: value for name, value in found.items() if name.startswith(("VLLM_", "CPU_VISIBLE_"))}
+    return {name: value for name, value in found.items() if name.startswith(("VLLM_", "CPU_VISIBLE_", "CUDA_VISIBLE_"))}
 
 
 def _program(kind: Literal["vllm", "transformers"], model: CheckedModel) -> Program:

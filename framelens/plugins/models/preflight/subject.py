@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from framelens.core.errors import AppError
 from framelens.core.failures.check_findings import CheckFinding, Fix, Severity
+from framelens.engine.system_metrics import RunningEngine
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.serving_plan import Device, Plan, parse_plan
@@ -77,6 +78,7 @@ class PreflightSubject:
         alternative: A model that runs here.
         fitting: Settings with which this model runs here, {} if unknown.
         sets_cache: Whether the user has set the size of a CPU's cache.
+        engines: Engines beside which the engine is about to start.
     """
 
     model: CheckedModel
@@ -89,6 +91,7 @@ class PreflightSubject:
     alternative: str = ""
     fitting: Mapping[str, Any] = field(default_factory=dict)
     sets_cache: bool = True
+    engines: tuple[RunningEngine, ...] = ()
 
     @property
     def config(self) -> Mapping[str, Any] | None:

@@ -29,7 +29,6 @@ from framelens.models.config.parser import read_shape
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.launch_checks import launch_checks
 from framelens.services.engines.model_arguments import check_folder, read_object
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to
@@ -133,7 +132,6 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
             raise ModelNotFound("serve_model_absent", model=now.model.model)
         if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
             check_folder(folder, settings)
-            launch_checks(settings).inspect(folder)
     except ModelNotFound:
         if named:
             print(t("cli.serve_model_option"), file=sys.stderr)

@@ -18,7 +18,7 @@ from framelens.engine.local.child_process import GUARD
 ProcessRole = Literal["app", "decoders", "engines"]
 PROCESS_ROLES: tuple[ProcessRole, ...] = get_args(ProcessRole)
 VLLM_SHARE = 0.92
-"""Share of a card's memory that vLLM takes unless it is told another."""
+"""Share of a card's memory that vLLM takes unless the user sets another."""
 _DECODER = "framelens.video.worker"
 _VLLM = "vllm.entrypoints.openai.api_server"
 _ALL_CARDS = ",".join(map(str, range(64)))

@@ -77,6 +77,13 @@ def clean_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+def write_document(document: bytes) -> None:
+    """Write JSON to standard output, cleaned like text but in UTF-8 whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    _raw(sys.stdout).buffer.write(clean(document.decode()).encode())
+    sys.stdout.flush()
+
+
 def redraw(line: str) -> None:
     """Write a line on standard error over the previous line; "" only removes it."""
     stream = _raw(sys.stderr)

@@ -22,7 +22,7 @@ from framelens.core.errors import InputError
 
 _log = logging.getLogger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _ESCAPED_TURN = re.compile(r"\\u(202[a-e]|206[6-9])")
 # Characters that Windows refuses in a file name; "/" and the control characters are refused everywhere.

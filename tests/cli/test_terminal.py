@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,21 @@ def test_streams_are_clean_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None
     assert errors.getvalue() == f"\r\033[K{SHOWN}"
 
 
+def test_documents_are_clean_and_in_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(taken, encoding="ascii"))
+    with terminal.clean_streams():
+        terminal.write_document(json.dumps({"名": HOSTILE}, ensure_ascii=False).encode())
+    assert not CONTROLS & set(taken.getvalue().decode()) and json.loads(taken.getvalue()) == {"名": HOSTILE}
+
+
+def test_nothing_else_writes_bytes_to_standard_output() -> None:
+    package = Path(terminal.__file__).parents[1]
+    sources = [*package.glob("cli/**/*.py"), *package.glob("plugins/*/commands/**/*.py")]
+    writers = [path.name for path in sources if re.search(r"\.buffer\b", path.read_text(encoding="utf-8"))]
+    assert writers == ["terminal.py"]
+
+
 def test_a_table_has_colours_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())
@@ -75,6 +91,7 @@ def test_a_hostile_report_cannot_control_the_terminal(
         ["library", "import", str(path)], ["library", "tag", "latest", HOSTILE], ["library", "list"],
         ["library", "list", "--json"], ["library", "search", HOSTILE], ["audit"], ["audit", "--json"],
         ["export", "latest", "--output", str(tmp_path / f"{HOSTILE[:3]}.html")], ["library", "show", HOSTILE],
+        ["library", "show", "latest"], ["library", "show", "latest", "--json"],
     )  # fmt: skip
     for words in commands:
         main(words)

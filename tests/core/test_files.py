@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core.files import absolute, new_id
+from framelens.core.files import absolute, new_id, single_line
 
 
 def test_ids_can_be_typed_as_an_argument() -> None:
@@ -22,3 +22,8 @@ def test_absolute_path_has_no_detour_unless_a_link_is_on_it(tmp_path: Path, monk
     assert absolute(Path("\0/../a.mp4")).is_absolute()
     (tmp_path / "work" / "link").symlink_to(tmp_path / "clips" / "far")
     assert absolute(Path("link/../a.mp4")) == tmp_path / "work" / "link" / ".." / "a.mp4"  # that is clips/a.mp4
+
+
+def test_no_control_is_left_on_a_single_line() -> None:
+    assert single_line("n\x9b32mX\x85Y\x1b[m.mp4") == "n 32mX Y [m.mp4"
+    assert single_line("ä é 名") == "ä é 名"

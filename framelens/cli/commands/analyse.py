@@ -22,6 +22,7 @@ from framelens import registry
 from framelens.analysis.planning.estimate import details, headline
 from framelens.analysis.prompts.prompts import exact_prompt
 from framelens.analysis.prompts.templates import Templates
+from framelens.cli import terminal
 from framelens.cli.analysis_options import (
     add_analysis_options,
     build_common_request,
@@ -192,8 +193,7 @@ def _write_report(analysis: Analysis, video: Path, output: Output, given: argpar
     if given.json and not given.output:
         from framelens.reports.json import writer
 
-        sys.stdout.buffer.write(writer.without_pictures(analysis, language()))
-        sys.stdout.flush()
+        terminal.write_document(writer.without_pictures(analysis, language()))
         return
     path = output.path_for(video)
     output.write(analysis, path)

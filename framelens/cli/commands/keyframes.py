@@ -197,8 +197,7 @@ def deliver(
         with storage_errors("sheet_not_written", given.sheet), atomic_write(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen))
     if given.json:  # last, so that its reader knows that the files exist
-        sys.stdout.buffer.write(document)
-        sys.stdout.flush()
+        terminal.write_document(document)
     else:
         terminal.console().print(_table(chosen))
     saved = (("frames_written", given.zip), ("frames_written", given.output), ("sheet_written", given.sheet))

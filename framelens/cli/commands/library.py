@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from framelens import config
+from framelens.cli import terminal
 from framelens.cli.common import (
     MOST_LISTED,
     add_output_options,
@@ -220,8 +221,10 @@ def _show(given: argparse.Namespace) -> int:
     if analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
     language = given.language or analysis.request.language
-    text = writer.without_pictures(analysis, language).decode() if given.json else plain.write(analysis, language)
-    print(text, end="")
+    if given.json:
+        terminal.write_document(writer.without_pictures(analysis, language))
+    else:
+        print(plain.write(analysis, language), end="")
     return 0
 
 

@@ -23,6 +23,7 @@ import openai
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, FormatRefused
+from framelens.core.units import foreign_number
 from framelens.http_client.client import on_request_loop
 from framelens.i18n import in_language, t
 from framelens.llm.client import EngineClient
@@ -223,5 +224,6 @@ def _share_of_yes(tokens: Sequence[Mapping[str, Any]]) -> float | None:
         word = str(one["token"]).strip().lower()
         for side, words in enumerate((_NO, _YES)):
             if word in words:
-                mass[side] += math.exp(min(float(one["logprob"]), 0.0))
+                logprob = foreign_number(one["logprob"], least=-1e9)
+                mass[side] += math.exp(min(logprob, 0.0)) if logprob is not None else 0.0
     return mass[1] / sum(mass) if sum(mass) >= _LEAST_MASS else None

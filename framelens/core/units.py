@@ -32,6 +32,23 @@ def gib_text(size_bytes: float, *, digits: int = 1) -> str:
     return f"{gib_number(size_bytes, digits=digits)} GiB"
 
 
+def foreign_number(value: object, *, least: float = 0.0, most: float = 1e9) -> float | None:
+    """Return a number of somebody else's JSON if it lies within the limits, else None.
+
+    Pages, servers and files write NaN, Infinity, integers of any length, and numbers as text.
+
+    >>> foreign_number(12), foreign_number("12.5"), foreign_number(float("nan")), foreign_number(10**400)
+    (12.0, 12.5, None, None)
+    """
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and least <= value <= most else None  # type: ignore[operator,arg-type]
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, for a repr: "1 frame", "2 frames"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

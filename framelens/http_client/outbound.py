@@ -118,6 +118,15 @@ class Outbound:
         if not any(_is_below(url, one) for one in self.settings.urls):
             raise InputError("url_not_allowed", url=url[:_MOST_SHOWN])
 
+    def check_target(self, url: str) -> None:
+        """Check an address to which a server or a page leads: never one that is signed with the operator's key.
+
+        Raises:
+            InputError: "url_invalid", or an error of `check_source`.
+        """
+        _checked(url, tuple(_PORTS))
+        self.check_source(url)
+
     def resolve(self, url: str) -> str:
         """Return an address of this URL's host that may be reached.
 
@@ -214,7 +223,7 @@ class Outbound:
                 if not (response.has_redirect_location and not at.startswith("s3://")):
                     raise _refusal(url, response, self.settings.s3.region)
                 at = typed_link(urljoin(at, response.headers["location"]))
-                _checked(at, tuple(_PORTS))
+                self.check_target(at)
             finally:
                 await response.aclose()
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.failures.refusals import is_refusal, read_json, refused, said_in
+from framelens.core.units import foreign_number
 from framelens.http_client.client import request_loop
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import engine_error
@@ -218,9 +220,7 @@ def _clean_text(value: object) -> str:
     return " ".join(_MARKS.sub(" ", value).split())[:_LONGEST] if isinstance(value, str) else ""
 
 
-def _finite_number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None  # type: ignore[arg-type]  # mypy does not see through the flag
+_finite_number = partial(foreign_number, least=-1e9)
 
 
 class HallucinationFilter:

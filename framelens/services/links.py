@@ -232,6 +232,9 @@ class LinkFetcher:
             raise InputError("url_is_page", url=unsigned(page.url))
         try:
             found: RemoteVideo = find(page.url, self._outbound, cancel)
+            for track in filter(None, (found, found.sound)):
+                if not track.stream:
+                    self._outbound.check_target(track.url)
         except InputError as error:
             if error.key == "url_no_video" and _PASSWORD.search(page.text):
                 raise InputError("url_login", url=unsigned(page.url)) from error

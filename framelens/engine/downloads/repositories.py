@@ -17,6 +17,8 @@ from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
 
+from framelens.core.units import foreign_number
+
 CONNECT_SECONDS = 15.0
 FILES_AT_ONCE = 4
 SMALL_BYTES = 10_000_000
@@ -207,7 +209,8 @@ class ModelScopeRepository:
 
 
 def _of_modelscope(entry: dict[str, Any]) -> RemoteFile:
-    return RemoteFile(str(entry.get("Path", "")), int(entry.get("Size") or 0), str(entry.get("Sha256") or ""))
+    size = foreign_number(entry.get("Size"), most=1e15) or 0
+    return RemoteFile(str(entry.get("Path", "")), round(size), str(entry.get("Sha256") or ""))
 
 
 def _kind(status: object, words: str) -> str:

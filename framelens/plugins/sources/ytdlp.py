@@ -30,6 +30,7 @@ from framelens.core.errors import Cancelled, InputError
 from framelens.core.files import safe_file_name, single_line
 from framelens.core.links import typed_link, unsigned
 from framelens.core.redaction import redact
+from framelens.core.units import foreign_number
 from framelens.http_client.outbound import Outbound
 from framelens.plugins.sources.guard_proxy import GuardProxy
 from framelens.services.link_transfer import RemoteVideo, Write
@@ -82,10 +83,15 @@ def find(url: str, outbound: Outbound, cancel: threading.Event) -> RemoteVideo:
         if child.returncode or not said.strip():
             raise proxy.refused or _fault(url, faults)
     try:
-        found = json.loads(said)
-    except ValueError as error:
+        return _video(url, json.loads(said), outbound)
+    except (
+        ValueError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as error:  # it makes no sense
         raise _fault(url, "") from error
-    return _video(url, found, outbound)
 
 
 def version() -> str:
@@ -224,7 +230,7 @@ def _video(url: str, found: dict[str, Any] | None, outbound: Outbound) -> Remote
         entries = [one for one in found.get("entries") or () if one]
         if not entries:
             raise InputError("url_no_video", **about)
-        count = max(len(entries), int(found.get("playlist_count") or 0))
+        count = max(len(entries), round(foreign_number(found.get("playlist_count")) or 0))
         raise InputError("url_several", count=count, names=_names(entries), **about)
     if found.get("is_live") or found.get("live_status") in ("is_live", "is_upcoming", "post_live"):
         raise InputError("url_live", **about)
@@ -251,7 +257,7 @@ def _track(url: str, found: dict[str, Any], chosen: dict[str, Any], outbound: Ou
         title,
         str(found.get("uploader") or found.get("channel") or found.get("creator") or ""),
         safe_file_name(f"{title or 'video'}.{suffix}"),
-        float(found["duration"]) if found.get("duration") else None,
+        foreign_number(found.get("duration")) or None,
     )
     if str(chosen.get("protocol")) in ("http", "https") and described.url:
         return described

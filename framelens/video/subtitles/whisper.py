@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from framelens.core.units import foreign_number
 from framelens.video.subtitles.cues import Found, Timed, Unread, plain
 
 
@@ -25,16 +26,23 @@ def read_whisper_json(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 
 
 def _segment(one: dict[str, Any]) -> Timed:
-    return float(one["start"]), float(one["end"] or 0), plain(one["text"])
+    return _seconds(one["start"]), _seconds(one["end"] or 0), plain(one["text"])
 
 
 def _of_milliseconds(one: dict[str, Any]) -> Timed:
-    return one["offsets"]["from"] / 1000, one["offsets"]["to"] / 1000, plain(one["text"])
+    start, end = one["offsets"]["from"], one["offsets"]["to"]
+    return _seconds(start) / 1000, _seconds(end) / 1000, plain(one["text"])
 
 
 def _of_pair(one: dict[str, Any]) -> Timed:
     start, end = one["timestamp"]
-    return float(start), float(end or 0), plain(one["text"])
+    return _seconds(start), _seconds(end or 0), plain(one["text"])
+
+
+def _seconds(value: object) -> float:
+    if (number := foreign_number(value, least=-1e9)) is None:
+        raise ValueError("segments")
+    return number
 
 
 _SEGMENTS = {"segments": _segment, "transcription": _of_milliseconds, "chunks": _of_pair}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from framelens.core.links import S3Access
 from framelens.plugins.sources import ytdlp
 from framelens.store.videos.video_repository import VideoRepository, link_of
-from tests.services.test_links import Fetching, fetch, parts, refusal, served, videos
+from tests.services.test_links import SETTINGS, Fetching, fetch, parts, refusal, served, videos
 from tests.video_server import Served
 
 __all__ = ["fetch", "served", "videos"]
@@ -37,6 +41,59 @@ def test_a_page_can_lead_nowhere_private(served: Served, fetch: Fetching) -> Non
 def test_pages_need_yt_dlp(served: Served, fetch: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ytdlp, "_command", lambda: None)
     assert refusal(lambda: fetch(f"{served.url}/page/")) == "links_missing"
+
+
+Say = Callable[[object], None]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Return a function that sets what a stand-in for yt-dlp says of every page."""
+    said = tmp_path / "said.json"
+    program = [sys.executable, "-c", "import sys; print(open(sys.argv[1]).read())", str(said)]
+    monkeypatch.setattr(ytdlp, "_command", lambda: program)
+
+    def set_page(page: object) -> None:
+        said.write_text(json.dumps(page))
+
+    return set_page
+
+
+@pytest.mark.parametrize("url", ["s3://private/secret.mp4", "S3://b/a.mp4", "file:///etc/hosts", "ftp://h/a", "a"])
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_a_page_names_files_of_the_web_alone(
+    url: str, is_apart: bool, served: Served, videos: VideoRepository, say: Say
+) -> None:
+    """An address in S3 would be signed with the operator's key."""
+    fetch = Fetching(videos, replace(SETTINGS, s3=S3Access(served.url, "r", "AKIA", "secret")))
+    good = {"url": f"{served.url}/good/a.mp4", "protocol": "http"}
+    bad = {"url": url, "protocol": "https"}
+    say({"requested_formats": [good, bad]} if is_apart else bad)
+    assert refusal(lambda: fetch(f"{served.url}/page/")) == "url_invalid"
+    assert not [path for path, _ in served.asked if "X-Amz" in path]
+    say(good)
+    assert fetch(f"{served.url}/page/").read_bytes() == served.data
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e308, 10**400, -5, "long", [], True])
+def test_a_length_that_makes_no_sense_is_unknown(seconds: object, served: Served, fetch: Fetching, say: Say) -> None:
+    say({"url": f"{served.url}/good/a.mp4", "protocol": "http", "duration": seconds})
+    assert fetch(f"{served.url}/page/").read_bytes() == served.data
+    assert {now.duration_seconds for now in fetch.seen} == {None}
+    served.data = served.data[::-1]
+    say({"url": f"{served.url}/good/a.mp4", "protocol": "http", "duration": "12.5"})
+    fetch(f"{served.url}/page/")
+    assert fetch.seen[-1].duration_seconds == 12.5
+
+
+@pytest.mark.parametrize(
+    "page",
+    [[1], "text", {"_type": "playlist", "entries": [1, 2], "playlist_count": float("nan")}, {"requested_downloads": 7},
+     {"requested_formats": [None]}, {"url": "http://h/a", "protocol": "http", "http_headers": 5}],
+)  # fmt: skip
+def test_a_page_that_makes_no_sense_has_a_sentence(page: object, served: Served, fetch: Fetching, say: Say) -> None:
+    say(page)
+    assert refusal(lambda: fetch(f"{served.url}/page/")) == "url_no_video"
 
 
 @pytest.mark.slow

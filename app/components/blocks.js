@@ -84,7 +84,8 @@ const RENDERERS = {
     return list("frames", made);
   },
 
-  gallery({ pictures }, { notify }) {
+  gallery({ pictures, is_strip: isStrip }, { notify }) {
+    if (isStrip) return list("strip", pictures.map((picture) => listed(pictureOf(picture, notify))));
     const made = pictures.map((picture) => {
       const { title, time, why, look } = picture;
       const about = element("div", { className: "about" }, ...(title ? [element("b", { textContent: title })] : []));
@@ -92,9 +93,7 @@ const RENDERERS = {
       about.append(element("span", { textContent: why }));
       if (look) about.append(chipOf(look, () => notify("look", picture.number)));
       about.append(...rangeButtons(picture.range, title, notify));
-      const one = element("div", { className: "one" }, pictureOf(picture, notify), about);
-      one.setAttribute("role", "listitem");
-      return one;
+      return listed(pictureOf(picture, notify), about);
     });
     return list("gallery", made);
   },
@@ -182,6 +181,12 @@ function svg(tag, attributes) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
+}
+
+function listed(...parts) {
+  const item = element("div", { className: "one" }, ...parts);
+  item.setAttribute("role", "listitem");
+  return item;
 }
 
 function list(name, items) {

@@ -64,11 +64,12 @@ class SaveGroups {
   build(shape) {
     this.shape = shape;
     this.buttons = [];
-    const groups = this.data.groups.map(({ caption, items }) => {
+    const groups = this.data.groups.map(({ caption, items, is_folded }) => {
       const group = element("div", { className: "group" }, ...items.map(() => this.makeButton()));
       group.setAttribute("role", "group");
       if (caption) group.setAttribute("aria-label", caption);
-      return element("div", {}, ...(caption ? [element("p", { className: "caption", textContent: caption })] : []), group);
+      const head = element(is_folded ? "summary" : "p", { className: "caption", textContent: caption });
+      return element(is_folded ? "details" : "div", {}, ...(caption ? [head] : []), group);
     });
     this.root.querySelector(".groups").replaceChildren(...groups);
     for (const made of this.waiting) made.button.setAttribute("aria-disabled", "true");

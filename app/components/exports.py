@@ -31,10 +31,11 @@ class SaveButton:
 
 @dataclass(frozen=True)
 class SaveGroup:
-    """Buttons that belong together, below a caption, which may be empty."""
+    """Buttons that belong together, below a caption, which may be empty; only the caption is shown if it is folded."""
 
     items: tuple[SaveButton, ...]
     caption: str = ""
+    is_folded: bool = False
 
 
 _mount = component("exports")

@@ -386,9 +386,9 @@ def prose(text: str, *, live: bool) -> Value:
     return {"kind": "prose", "text": text, "live": live}
 
 
-def gallery(frames: Iterable[Keyframe], renderer: Renderer) -> Value:
-    """Return frames as a value for the browser."""
-    return {"kind": "gallery", "pictures": [renderer.picture(frame) for frame in frames]}
+def gallery(frames: Iterable[Keyframe], renderer: Renderer, *, is_strip: bool = False) -> Value:
+    """Return frames as a value for the browser, in rows with their facts or as a strip of pictures alone."""
+    return {"kind": "gallery", "pictures": [renderer.picture(frame) for frame in frames], "is_strip": is_strip}
 
 
 def draw_table(

@@ -8,8 +8,8 @@ from framelens import registry
 from framelens.core.domain import Analysis, Language
 from framelens.reports.files import ReportFile
 
-Use = Literal["read", "cut", "program"]
-"""Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
+Use = Literal["read", "play", "program", "cut"]
+"""Audience of a format: people who read; players; spreadsheets and scripts; editing programs."""
 
 
 def lazy(reference: str) -> Callable[..., Any]:

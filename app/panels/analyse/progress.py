@@ -34,8 +34,6 @@ POLL_SECONDS = 0.8
 """Interval between two polls of a job."""
 _WAITING_POLL_SECONDS = 2.0
 """The same while the job waits for other jobs: many users' jobs may wait at a time."""
-_FRAMES_HEIGHT = 250
-"""Height in pixels of the frames that were found: two rows."""
 _MAX_CHARACTERS = 4000
 """Characters shown of an incoming answer; a longer answer is cut at its start, since its end grows."""
 
@@ -114,7 +112,7 @@ def _other_notices(analysis: AnalysisState) -> list[Notice]:
 
 
 def draw_answers(job_id: str) -> None:
-    """Draw the frames and the answers so far; what comes later is below, so that nothing moves.
+    """Draw the answer to the question, a strip of the frames, and the description so far.
 
     Below the report of an answered question, draw the description alone.
     """
@@ -124,13 +122,12 @@ def draw_answers(job_id: str) -> None:
         return
     found = job.progress.keyframes or job.progress.found
     renderer = Renderer(job_id, found)
+    draw_question_answer(job, renderer)
     if found:
-        st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found')}")
-        with st.container(height=_FRAMES_HEIGHT, border=False, key="found_frames"):
-            report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
+        st.caption(t("ui.keyframes" if job.progress.keyframes else "ui.found"))
+        report_blocks.draw_values([report_blocks.gallery(found, renderer, is_strip=True)], renderer, key="found")
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason)))
-    draw_question_answer(job, renderer)
     _draw_description(job, renderer)
 
 

@@ -116,7 +116,7 @@ def _save_groups(job: JobSnapshot, analysis: Analysis, options: Mapping[str, str
     for use in get_args(Use):
         fitting = [name for name, form in FORMATS.items() if form.use == use and form.fits(analysis)]
         items = tuple(button(name, label(f"ui.download_{name}_help", "")) for name in fitting)
-        groups += [SaveGroup(items, t(f"ui.save_{use}"))] if items else []
+        groups += [SaveGroup(items, t(f"ui.save_{use}"), is_folded=use == "cut")] if items else []
     pictures = []
     if analysis.keyframes:
         pictures = [button("frames", _size_of_frames(analysis)), button("sheet", t("ui.download_sheet_help"))]

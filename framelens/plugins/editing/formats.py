@@ -35,7 +35,7 @@ FORMATS = {
     "youtube": ReportFormat(
         ".youtube.txt",
         "text/plain",
-        "cut",
+        "play",
         lazy("framelens.plugins.editing.timeline.markers:write_youtube"),
         fits=lazy("framelens.plugins.editing.timeline.markers:fits_youtube"),
     ),

@@ -22,11 +22,13 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def draw(job: JobSnapshot, analysis: Analysis) -> None:
-    """Draw the links to a report, and the button that makes a link, which shows the conversations of the analysis."""
-    st.caption(t("share.head"))
+    """Draw the links to a report, and the button that makes a link, which shows the conversations of the analysis.
+
+    Nothing is drawn where no other machine reaches the server.
+    """
     if not resources.installed().is_public:
-        st.caption(t("share.not_public"))
         return
+    st.caption(t("share.head"))
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         lifetimes = {name: t(f"share.lifetime_{name}") for name in LIFETIMES}
         choose(t("share.lifetime"), lifetimes, _LIFETIME_KEY, index=list(LIFETIMES).index(_USUAL), width=160)

@@ -7,6 +7,7 @@ installed since, or after a day.
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ _SECONDS = 180.0
 _FAULTY_SECONDS = 86_400
 """Age at which a record with faults is made again."""
 _CHILD = Path(__file__).with_name("engine_probe_child.py")
+_ASKING = "asking-"
+"""Prefix of the folder in which the engines are asked."""
 _failed: set[Path] = set()
 _lock = threading.Lock()
 log = logging.getLogger(__name__)
@@ -57,7 +60,7 @@ def _is_usable(path: Path) -> bool:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_ASKING) as folder:
         made = Path(folder) / path.name
         command = [sys.executable, "-P", str(_CHILD), str(made)]
         environment = {**engine_environment(), "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
@@ -77,10 +80,13 @@ def _make(path: Path) -> None:
             log.warning("the installed engines can't be asked what they know: %s", error)
             made.write_text(json.dumps({"faults": {"": _reason(error)}}), encoding="utf-8")
         made.replace(path)
-    with suppress(OSError):  # of engines that were installed before
+    with suppress(OSError):  # of engines that were installed before, and of killed programs
         for old in path.parent.glob("engines-*.json"):
             if old.stat().st_mtime < path.stat().st_mtime - 90 * 86_400:
                 old.unlink()
+        for left in path.parent.glob(f"{_ASKING}*"):
+            if left.stat().st_mtime < path.stat().st_mtime - _SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _reason(error: subprocess.SubprocessError) -> str:

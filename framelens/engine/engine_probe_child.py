@@ -5,8 +5,10 @@ Under "faults" is why, by the name of what is missing, but for an engine that is
 """
 
 import argparse
+import ctypes
 import dataclasses
 import json
+import signal
 import sys
 import types
 import typing
@@ -21,6 +23,7 @@ _LISTS = (list, set, tuple, Sequence, Set)
 _BOUNDS = ("gt", "ge", "lt", "le")
 _ENGINES = ("vllm", "transformers")
 _MOST_CHARACTERS = 300  # of a fault
+_PR_SET_PDEATHSIG = 1
 
 
 def arguments() -> dict[str, Any]:
@@ -150,7 +153,9 @@ _PARTS: tuple[Callable[[], Any], ...] = (
 
 
 def main() -> None:
-    """Write what each engine says."""
+    """Write what each engine says, unless the program that asked is killed before."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     known: dict[str, Any] = {}
     for part in _PARTS:
         try:

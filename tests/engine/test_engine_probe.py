@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from framelens.core.engines import engine_record
@@ -107,6 +108,22 @@ def test_script_says_why_an_installed_engine_is_silent(tmp_path: Path) -> None:
     faults = json.loads((tmp_path / "made").read_text())["faults"]
     assert faults["architectures"] == "ImportError: libcudart.so.12: no such file"
     assert "transformers_classes" not in faults, "transformers isn't installed there"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux ends it")
+def test_the_question_ends_with_the_program_that_asks(tmp_path: Path) -> None:
+    (tmp_path / "vllm").mkdir()
+    engine = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    (tmp_path / "vllm" / "__init__.py").write_text(engine)
+    code = f"import subprocess, sys; subprocess.run([sys.executable, {str(engine_probe._CHILD)!r}, 'made'])"
+    asking = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    while not (tmp_path / "pid").exists() or not (pid := (tmp_path / "pid").read_text()):
+        time.sleep(0.02)
+    asked = psutil.Process(int(pid))
+    asking.kill()
+    asking.wait()
+    asked.wait(10)
 
 
 def test_a_record_that_is_no_json_is_made_again(calls: list[list[str]]) -> None:

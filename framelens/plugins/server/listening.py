@@ -13,12 +13,13 @@ _WAKE_SECONDS = 0.5
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Open a socket on that address; raise EngineError if that fails."""
+    """Open a socket on that address, where clients wait until it is served; raise EngineError if that fails."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         made = socket.socket(family, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
+        made.listen()
     except (OSError, OverflowError) as error:  # OverflowError: no such port
         reason = getattr(error, "strerror", None) or str(error)
         raise EngineError("serve_address", host=host, port=port, reason=reason) from error

@@ -56,6 +56,7 @@ class ServeOptions:
         names: The model names that requests may use, in the order of `/v1/models`.
         api_key: The key that requests must have.
         takes_pictures: Whether requests may contain pictures.
+        takes_tools: Whether the engine reads the calls of tools that the model writes by its own choice.
         language: The language of error messages.
         timeout_seconds: The timeout of requests to the engine.
         on_failure: Called with the error if the engine's first start fails.
@@ -66,6 +67,7 @@ class ServeOptions:
     names: tuple[str, ...]
     api_key: str = field(repr=False)
     takes_pictures: bool = True
+    takes_tools: bool = True
     language: Language = "en"
     timeout_seconds: float = 600.0
     on_failure: Callable[[AppError], None] = lambda _: None
@@ -154,6 +156,8 @@ class _Server:
             raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
         if not self._options.takes_pictures and _has_pictures(body):
             raise _Refused(400, self._say("no_pictures"), param="messages", code="pictures_not_taken")
+        if not self._options.takes_tools and body.get("tools") and body.get("tool_choice", "auto") in ("auto", None):
+            raise _Refused(400, self._say("no_tools"), param="tools", code="tools_not_taken")
         self._check_media([body.get("messages"), body.get("input")])
         endpoint = self._ready()
         answer = await self._send(endpoint, "POST", request.url.path, {**body, "model": endpoint.model})

@@ -355,3 +355,18 @@ def test_the_engine_that_fits_is_taken(
 def test_unusable_gpus_are_reported_before_start() -> None:
     with pytest.raises(EngineError):
         choose_engine(None, "cuda", installed="cpu", known=KNOWN, prefers=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "words"), [("en", "started without --tools"), ("zh", "启动时没有加 --tools")])
+def test_tools_without_the_option_are_refused_by_its_name(
+    make_engine: MakeEngine, tmp_path: Path, language: str, words: str
+) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    with served(make_engine({"hold": str(tmp_path / "never")}), "m", takes_tools=False, language=language) as address:
+        ask = client(address).chat.completions.create
+        with pytest.raises(openai.BadRequestError, match=words):
+            ask(model="m", messages=say("hi"), tools=tools)  # type: ignore[call-overload]
+        for choice in ("none", "required"):
+            with pytest.raises(openai.InternalServerError):  # 503: it is starting
+                ask(model="m", messages=say("hi"), tools=tools, tool_choice=choice)  # type: ignore[call-overload]

@@ -42,6 +42,7 @@ _SHUTDOWN_SECONDS = 5
 def add_arguments(parser: Parser) -> None:
     """Add the arguments of this command."""
     parser.option_of_words = "--model-path"
+    parser.set_defaults(stopped="serve_stopped")
     parser.add_argument("--model-path", "--model", metavar="MODEL", dest="model_path", help=t("cli.serve_model"))
     parser.add_argument("--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device"))
     parser.add_argument("--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine"))
@@ -64,6 +65,7 @@ def run(given: argparse.Namespace) -> NoReturn:
     settings = _settings(given)
     use_language(given, settings)
     log_to(settings.data_dir)
+    listening = open_socket(given.host, given.port)
     known = _find_config(settings)
     settings = replace(settings, engine=_engine(given, known))
     sees = _has_vision(known)
@@ -79,7 +81,6 @@ def run(given: argparse.Namespace) -> NoReturn:
     key, is_made = _key(given, settings)
     engine, notices = build_engine(settings)
     _check_model(settings, engine, named=bool(given.model_path))
-    listening = open_socket(given.host, given.port)
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
@@ -96,7 +97,10 @@ def run(given: argparse.Namespace) -> NoReturn:
     sees_pictures = given.force_type != "text"
     domains = settings.vllm_config.get("allowed_media_domains")
     media = tuple(map(str, domains)) if isinstance(domains, list) else ()
-    served = ServeOptions(engine, names, key, sees_pictures, language(), settings.timeout_seconds, fail, media)
+    takes_tools = settings.engine == "transformers" or bool(settings.vllm_config.get("enable_auto_tool_choice"))
+    served = ServeOptions(
+        engine, names, key, sees_pictures, takes_tools, language(), settings.timeout_seconds, fail, media
+    )
     serve_until(stop, serve_app(served), listening, shutdown_seconds=_SHUTDOWN_SECONDS)
     raise failures[0] if failures else Cancelled("serve_stopped")
 
@@ -109,6 +113,7 @@ def _settings(given: argparse.Namespace) -> Settings:
         base_url="",
         engine_port=None,
         model_path=given.model_path or settings.model_path,
+        model_chosen=bool(given.model_path) or settings.model_chosen,
         vllm_config={**settings.vllm_config, **config.engine_arguments(given.vllm_config or "")},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from framelens.cli.main import main
 from framelens.plugins.server.commands import serve
+from framelens.plugins.server.listening import open_socket
 from tests.cli.test_main import command, run
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
@@ -78,3 +80,8 @@ def test_interrupted_serve_says_so_without_traceback(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines() == ["服务已停止，该地址不再响应。"]
+
+
+def test_clients_wait_at_an_address_that_is_not_served_yet() -> None:
+    with open_socket("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), timeout=5):
+        pass

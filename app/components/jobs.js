@@ -28,12 +28,29 @@ function jobOf(job, report) {
   return row;
 }
 
+// The rows are one stop of the Tab key, so that the page is near; arrow keys lead from button to button.
+function makeOneStop(box) {
+  const buttons = () => [...box.querySelectorAll("button")];
+  const stopAt = (stop) => buttons().forEach((one) => (one.tabIndex = one === stop ? 0 : -1));
+  stopAt(box.querySelector('[aria-current="true"]') ?? buttons()[0]);
+  box.onkeydown = (event) => {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    const next = step && buttons()[buttons().indexOf(event.target) + step];
+    if (!next) return;
+    event.preventDefault();
+    stopAt(next);
+    next.focus();
+  };
+}
+
 export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return; // redrawing the same rows would take the focus from a button
   shown.set(parentElement, now);
   const rows = data.jobs.map((job) => jobOf(job, setTriggerValue));
   const label = parentElement.activeElement?.getAttribute?.("aria-label");
-  parentElement.querySelector(".jobs").replaceChildren(...rows);
+  const box = parentElement.querySelector(".jobs");
+  box.replaceChildren(...rows);
+  makeOneStop(box);
   if (label) [...parentElement.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === label)?.focus();
 });

@@ -8,4 +8,5 @@ export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   shown.set(parentElement, now);
   const made = blocksOf(data.blocks, { marks: data.marks, notify: setTriggerValue });
   parentElement.querySelector(".blocks").replaceChildren(...made);
+  parentElement.getRootNode().host?.closest(".st-key-report_text")?.setAttribute("data-drawn", ""); // it keeps no place
 });

@@ -79,7 +79,7 @@ def draw() -> None:
 def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
     """Draw the choice of a video or the chosen video, and the form below, which stays in view."""
     video = None
-    with st.container(key="start_view"):
+    with st.container(key="start_view" if video_id else None):
         if not video_id:
             video_picker.draw()
         elif len(page_state().video_ids) < 2:

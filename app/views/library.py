@@ -1,6 +1,6 @@
 """Library page: every analysis with its picture, search and filters, and the actions on selected analyses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import streamlit as st
@@ -21,6 +21,10 @@ from framelens.reports.formats import FORMATS
 _POLL_SECONDS = 2.0
 _PRESET = ("html", "json")
 """Formats chosen by default: HTML to read, and JSON, which can be imported elsewhere."""
+_IMPORTED = "library_imported"
+"""Key of the names of the reports that were imported last by their ids, and of those that were there before."""
+_MOST_OPENED = 5
+"""Imported reports that are named."""
 
 
 def draw() -> None:
@@ -160,13 +164,30 @@ def _draw_import() -> None:
         invitation = uploader.Invitation("report", ".json,.zip", **words)
         uploader.draw(invitation, key="library_import", on_uploaded=_import)
         show_refusals(page_state().refused)
+        new, known = st.session_state.get(_IMPORTED, ({}, {}))
+        _draw_imported(t("library.imported", n=len(new)), new)
+        _draw_imported(t("library.imported_before", n=len(known)), known)
+
+
+def _draw_imported(words: str, names: Mapping[str, str]) -> None:
+    """Draw a sentence about reports that were imported last, with a button that opens each of the first of them."""
+    if not names:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(words, width="content")
+        for job_id, name in list(names.items())[:_MOST_OPENED]:
+            button(
+                plain(name), f"imported_{job_id}", page_state().open_job, job_id, icon="open_in_new", kind="tertiary"
+            )
 
 
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
     state = page_state()
     state.refused = tuple(refused)
-    ids: list[str] = []
+    new, known = dict[str, str](), dict[str, str]()
+    st.session_state[_IMPORTED] = (new, known)
     with state.catching_errors(), ExitStack() as opened:
         files = [opened.enter_context(services().videos.read_once(one, "report")) for one in uploads]
-        ids += [services().reports.add(analysis) for analysis in reports_of(files)]
-        st.toast(t("library.imported", n=len(set(ids))), icon=":material/check_circle:")
+        for analysis in reports_of(files):
+            found = known if services().jobs.imported(analysis) else new
+            found[services().reports.add(analysis)] = analysis.video.name

@@ -25,7 +25,7 @@ from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline_state import EngineEnded, Frames, PipelineState, wait_for
 from framelens.analysis.planning.forecast import ListeningForecast
-from framelens.analysis.planning.frame_budget import SURELY_ONE_PART, RequestCapacity
+from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.plan import extract_options
 from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates
@@ -210,13 +210,9 @@ class _Run:
         return self.request.use_model and self.tools.connector is not None
 
     def _options(self) -> ExtractOptions:
-        """Return what to extract. Probing takes a moment, so requests without an opening skip it."""
-        request = self.request
-        if not self._wants_model() or request.frames <= SURELY_ONE_PART:
-            return ExtractOptions(request.frames, request.selection, adapts=request.adapts)
-        return extract_options(
-            self.tools.extractions.probe(request.path), request, self.tools.capacity, self.tools.side
-        )
+        """Return what to extract."""
+        request, tools = replace(self.request, use_model=self._wants_model()), self.tools
+        return extract_options(partial(tools.extractions.probe, request.path), request, tools.capacity, tools.side)
 
     # ---- parallel tasks
 

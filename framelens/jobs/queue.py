@@ -437,6 +437,12 @@ class Jobs:
         self._repository.save(changed, row.same)
         return changed
 
+    def imported(self, analysis: Analysis) -> str | None:
+        """Get the id of a report that is here already, None for any other report of another machine."""
+        job = imported_job(analysis)
+        ids = (job.id, _own_id(job)) if job.user_id else (job.id,)
+        return next((job_id for job_id in ids if self._store.get(job_id)), None)
+
     @requires("analyst")
     def import_report(self, analysis: Analysis) -> str:
         """Import a report of another machine (framelens.reports.json.reader) as a finished job.
@@ -448,12 +454,14 @@ class Jobs:
         Raises:
             StorageError: The report could not be stored.
         """
+        if known := self.imported(analysis):
+            return known
         job = imported_job(analysis)
-        if self._store.get(job.id) or self.trash.restore([job.id]):
+        if self.trash.restore([job.id]):
             return job.id
         if job.user_id:
             job = imported_job(replace(analysis, id=_own_id(job)))
-            if self._store.get(job.id) or self.trash.restore([job.id]):
+            if self.trash.restore([job.id]):
                 return job.id
         self._store.save(to_row(job, self.process.name))
         self._store.save_frames(job.id, pictures_of(job).items())

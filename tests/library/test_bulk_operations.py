@@ -187,7 +187,9 @@ def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos:
 def test_imported_report_is_complete_and_exports_equal(jobs: Jobs) -> None:
     given = rich.rich(AnalysisRequest(Path("/v/clip.mp4")), "job123456", parts=2, findings=3)
     there = read(FORMATS["json"].write(given, "en"), name="r.json")
+    assert jobs.imported(there) is None
     job_id = jobs.import_report(there)
+    assert jobs.imported(there) == job_id
     job = jobs.snapshot(job_id)
     assert job.analysis and job.is_imported
     assert plain(job.analysis) == plain(replace(there, request=replace(there.request, path=UNKNOWN_PATH)))

@@ -134,10 +134,8 @@ def _label(analysis: Analysis, other: JobSnapshot) -> str:
     made = other.analysis
     assert made
     shared = comparison.num_shared((analysis, made))
-    kind = template_name(made.request.template)
-    parts = [model_name(made), kind, made.request.question[:40]]
-    parts += [t("ui.compare_shared", n=shared), local_time(other.created)]
-    return joined(*parts)
+    kind = made.request.question[:40] or template_name(made.request.template)
+    return joined(other.name, local_time(other.created), kind, model_name(made), t("ui.compare_shared", n=shared))
 
 
 def model_name(analysis: Analysis) -> str:
@@ -172,10 +170,8 @@ def _draw_both(job_ids: tuple[str, str]) -> None:
 
 
 def _names(both: comparison.Both) -> tuple[str, str]:
-    """Return the names of both sides, A and B, with their models, and with their videos if these differ."""
-    videos = [analysis.video.name for analysis in both]
-    shown = [f"{name} · " if len(set(videos)) > 1 else "" for name in videos]
-    one, other = (f"{video}{model_name(analysis)}" for video, analysis in zip(shown, both, strict=True))
+    """Return the names of both sides, A and B: video, time and model."""
+    one, other = (joined(side.video.name, local_time(side.created), model_name(side)) for side in both)
     return f"A · {one}", f"B · {other}"
 
 

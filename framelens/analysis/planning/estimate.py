@@ -11,7 +11,7 @@ from pathlib import Path
 
 from framelens.analysis.planning import forecast as rates
 from framelens.analysis.planning import plan
-from framelens.analysis.planning.frame_budget import RequestCapacity, choose_side, is_budgeted, range_seconds
+from framelens.analysis.planning.frame_budget import RequestCapacity, choose_side, is_budgeted, range_seconds, sized
 from framelens.analysis.planning.question import Policy, estimate_question, plans_of
 from framelens.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from framelens.analysis.prompts.templates import Template
@@ -108,8 +108,8 @@ class Planner:
         known = self.known()
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
         throughput = rates.fit_throughput(known.runs or [self.guess()])
-        options = plan.extract_options(video, request, self.capacity, self.side)
-        request = replace(request, frames=options.frames)
+        options = plan.extract_options(lambda: video, request, self.capacity, self.side)
+        request = sized(request, video, self.capacity, self.side)
         cached = self.num_cached(video.path, options)
         frames = _expected_frames(video, request) if cached is None else cached
         sizes = _sizes(layout, frames, options) if request.use_model else []

@@ -161,16 +161,22 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
 
 
 def extract_options(
-    video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None
+    probe: Callable[[], VideoInfo], request: AnalysisRequest, capacity: RequestCapacity, side: int | None
 ) -> ExtractOptions:
-    """Return what to extract for a request, with the opening to ask about early unless all frames are sent at once."""
+    """Return what to extract for a request, with the opening to ask about early unless all frames are sent at once.
+
+    Probing takes a moment, so it is done only for a request that may have an opening.
+    """
+    if not request.use_model or request.frames <= SURELY_ONE_PART:
+        return ExtractOptions(request.frames, request.selection, adapts=request.adapts)
+    video = probe()
     request = sized(request, video, capacity, side)
     opening = _opening(video, request, capacity, side)
     return ExtractOptions(request.frames, request.selection, opening, adapts=request.adapts)
 
 
 def _opening(video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None) -> Opening | None:
-    if request.frames <= SURELY_ONE_PART or not request.use_model or request.question.strip():
+    if request.frames <= SURELY_ONE_PART or request.question.strip():
         return None  # a question is answered before the description begins, and it needs all frames
     start, end = request.selection.start_seconds, request.selection.end_seconds or video.duration_seconds_from_header
     duration = (end or 0.0) - start

@@ -109,7 +109,7 @@ class Batch:
     @property
     def shown_name(self) -> str:
         """Return its name, in the language of the context."""
-        return self.name or t("batch.name", first=self.videos[0].name, n=len(self.videos) - 1)
+        return self.name or t("batch.name", first=self.videos[0].name, n=len(self.videos))
 
 
 def make_batch(

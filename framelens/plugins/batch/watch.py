@@ -8,7 +8,8 @@ changes.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,58 +38,69 @@ class _Candidate:
     opens_at: float
 
 
-def arriving(folder: Path, sha256: Sha256, cancel: threading.Event) -> Iterator[BatchVideo]:
-    """Yield the videos below a folder, those that are there and those that arrive, each content once.
+class WatchedFolder:
+    """A folder whose videos are taken once they are complete.
 
     Args:
         folder: The folder; hidden files and folders are skipped.
-        sha256: Returns the digest of a file.
-        cancel: Ends the iterator.
-
-    Raises:
-        InputError: "watch_no_folder": it isn't a folder, or no longer exists.
     """
-    watched = _Watched(folder)
-    keys: set[str] = set()
-    for _ in _ticks(folder, watched, cancel):
-        for path in watched.complete():
-            try:
-                video = identify(Input(path), sha256, cancel)
-            except Cancelled:
-                return
-            except AppError as error:  # it was deleted or can't be read; a change of it is another try
-                _log.warning("%s can't be analysed: %s", path, error)
-                continue
-            if video.key not in keys:
-                keys.add(video.key)
-                yield video
-
-
-class _Watched:
-    """State of the files below a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[Path, tuple[int, int]] = {}
         self._growing: dict[Path, _Candidate] = {}
 
-    @property
-    def is_waiting(self) -> bool:
-        """Return whether a file may become complete without a further change."""
-        return bool(self._growing)
+    def arriving(
+        self, sha256: Sha256, cancel: threading.Event, on_waiting: Callable[[int], None] = lambda number: None
+    ) -> Iterator[BatchVideo]:
+        """Yield the videos that are there and those that arrive, each content once.
 
-    def complete(self) -> Iterator[Path]:
+        Args:
+            sha256: Returns the digest of a file.
+            cancel: Ends the iterator.
+            on_waiting: Called with the number of files that aren't complete yet, whenever it has changed.
+
+        Raises:
+            InputError: "watch_no_folder": it isn't a folder, or no longer exists.
+        """
+        keys: set[str] = set()
+        num_waiting = 0
+        for _ in self._ticks(cancel):
+            for path in self._complete():
+                try:
+                    video = identify(Input(path), sha256, cancel)
+                except Cancelled:
+                    del self._known[path]
+                    return
+                except AppError as error:  # it was deleted or can't be read; a change of it is another try
+                    _log.warning("%s can't be analysed: %s", path, error)
+                    continue
+                if video.key not in keys:
+                    keys.add(video.key)
+                    yield video
+            if num_waiting != len(self._growing):
+                num_waiting = len(self._growing)
+                on_waiting(num_waiting)
+
+    def num_left(self) -> int:
+        """Return the number of files that are there and haven't been taken."""
+        return sum(self._known.get(path) != state for path, state in self._files())
+
+    def _files(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+        """Yield the files with their size and time of change."""
+        for item in resolve([str(self._folder)]).items:
+            with suppress(OSError):  # it was deleted
+                if not item.error:
+                    status = item.path.stat()
+                    yield item.path, (status.st_size, status.st_mtime_ns)
+
+    def _complete(self) -> Iterator[Path]:
         """List the folder and yield the files that are complete now; each once until it changes."""
         if not self._folder.is_dir():
             raise InputError("watch_no_folder", path=printable_path(self._folder))
-        now, found = time.monotonic(), [one.path for one in resolve([str(self._folder)]).items if not one.error]
+        now, found = time.monotonic(), dict(self._files())
         self._growing = {path: self._growing[path] for path in found if path in self._growing}
-        for path in found:
-            try:
-                status = path.stat()
-            except OSError:  # it was deleted
-                continue
-            state = (status.st_size, status.st_mtime_ns)
+        for path, state in found.items():
             if self._known.get(path) == state:
                 continue
             candidate = self._growing.get(path)
@@ -107,16 +119,15 @@ class _Watched:
             return now - candidate.since >= _PATIENCE_SECONDS
         return True
 
-
-def _ticks(folder: Path, watched: _Watched, cancel: threading.Event) -> Iterator[None]:
-    """Yield whenever the folder is to be listed, until `cancel` is set."""
-    listed = float("-inf")
-    for has_changes in _changes(folder, cancel):
-        if cancel.is_set():
-            return
-        if has_changes or watched.is_waiting or time.monotonic() - listed >= _LIST_SECONDS:
-            listed = time.monotonic()
-            yield
+    def _ticks(self, cancel: threading.Event) -> Iterator[None]:
+        """Yield whenever the folder is to be listed, until `cancel` is set."""
+        listed = float("-inf")
+        for has_changes in _changes(self._folder, cancel):
+            if cancel.is_set():
+                return
+            if has_changes or self._growing or time.monotonic() - listed >= _LIST_SECONDS:
+                listed = time.monotonic()
+                yield
 
 
 def _changes(folder: Path, cancel: threading.Event) -> Iterator[bool]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from framelens.analysis.planning.frame_budget import RequestCapacity, usual_side
-from framelens.analysis.planning.plan import lay_out, refine, split
-from framelens.core.domain import Keyframe, Layout
+from framelens.analysis.planning.plan import extract_options, lay_out, refine, split
+from framelens.core.domain import AnalysisRequest, Keyframe, Layout
 from framelens.llm.token_estimate import estimate_frame_tokens
 
 
@@ -60,3 +63,10 @@ def test_nothing_to_lay_out_is_no_part() -> None:
 
 def test_split_is_even() -> None:
     assert [len(part) for part in split(frames(9), 4)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("given", [{"use_model": False, "frames": 256, "adapts": True}, {"frames": 4}])
+def test_without_an_opening_nothing_is_probed(given: dict[str, Any]) -> None:
+    request = AnalysisRequest(Path("a.mp4"), **given)
+    options = extract_options(lambda: pytest.fail("it was probed"), request, RequestCapacity(2048, 1024), None)
+    assert (options.frames, options.adapts, options.opening) == (request.frames, request.adapts, None)

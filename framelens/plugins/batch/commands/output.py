@@ -56,6 +56,13 @@ class BatchOutput:
         text = t("batch.watches", folder=printable_path(folder), results=printable_path(self._folder))
         self._say(text, event="watches", watched=folder.absolute(), folder=self._folder)
 
+    def show_waiting(self, number: int, *, has_ended: bool = False) -> None:
+        """Print how many videos of a watched folder aren't begun yet; nothing if all are."""
+        if number:
+            self._say(
+                t("batch.watch_left" if has_ended else "batch.watch_waits", n=number), event="waiting", videos=number
+            )
+
     def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
         """Print an event of the run."""
         self.tally.apply(event)

@@ -18,7 +18,7 @@ from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
-from framelens.plugins.batch.watch import arriving
+from framelens.plugins.batch.watch import WatchedFolder
 from framelens.services.container import open_services, usual_workers
 from framelens.video.files import printable_path
 from framelens.video.worker_pool import worker_ready
@@ -52,10 +52,11 @@ def run(given: argparse.Namespace) -> int:
     with worker_ready(), closing(open_services(settings, adopts=False, workers=workers)) as services:
         batches = BatchRepository(services.store)
         batch = batches.add(given_batch(Collected(), request, services, given))
+        folder = WatchedFolder(given.folder.absolute())
 
         def videos() -> Iterator[BatchVideo]:
             sha256 = open_extraction_cache(settings.data_dir).sha256
-            for video in arriving(given.folder.absolute(), sha256, cancel):
+            for video in folder.arriving(sha256, cancel, output.show_waiting):
                 arrived.append(video)
                 yield video
 
@@ -67,4 +68,5 @@ def run(given: argparse.Namespace) -> int:
                 events = runner.run(batch, videos(), workers=workers, cancel=cancel)
                 for event in recorded(events, batch, batches):
                     output.show(event)
+        output.show_waiting(folder.num_left(), has_ended=True)
         return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.components import report_blocks
+from app.formatting import local_time
 from app.panels.report import comparison
 from app.panels.report.report import PAGE, _actions, brief
 from framelens.analysis.task import Task
@@ -268,7 +269,7 @@ def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[.
     assert "12 frames in common" in page.selectbox(key="compare_choice").options[0]
     page.button(key="compare_start").click().run()
     assert (page.query_params["job"], page.query_params["with"]) == (job, other)
-    assert not any("cards.mp4" in str(data["names"][0]) for data in parts_shown(page) if "names" in data)
+    assert all("cards.mp4" in str(data["names"][0]) for data in parts_shown(page) if "names" in data)
     rows = [row for data in parts_shown(page) if "rows" in data and "names" in data for row in data["rows"]]
     assert len(rows) == 5 + 12
     page.toggle(key="compare_only").set_value(True).run()
@@ -446,12 +447,12 @@ def test_the_line_of_a_notice_is_its_first_clause(text: str, line: str) -> None:
     assert brief(text) == line
 
 
-def test_compared_reports_of_two_videos_are_named_by_these() -> None:
+def test_compared_reports_are_named_by_video_and_time() -> None:
     one = analysis()
-    other = replace(one, video=replace(one.video, name="other.mp4"))
-    same, apart = comparison._names((one, one)), comparison._names((one, other))
-    assert one.video.name not in same[0]
-    assert one.video.name in apart[0] and "other.mp4" in apart[1]
+    other = replace(one, video=replace(one.video, name="other.mp4"), created="2026-01-02T03:04:05+00:00")
+    names = comparison._names((one, other))
+    assert names[0].startswith(f"A · {one.video.name} · {local_time(one.created)}")
+    assert names[1].startswith(f"B · other.mp4 · {local_time(other.created)}")
 
 
 @pytest.mark.slow

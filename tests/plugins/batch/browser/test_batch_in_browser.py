@@ -33,7 +33,7 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     assert box
     page.mouse.click(box["x"] + 120, box["y"] + 120)  # a cell of the second row
     expect(page).to_have_url(re.compile(r"[?&]job="))
-    page.get_by_role("button", name="a.mp4 and 2 more").first.click()
+    page.get_by_role("button", name="3 videos: a.mp4 …").first.click()
     page.get_by_test_id("stDataFrame").hover()  # its own buttons appear, and cover no other
     save = page.get_by_role("button", name="Save summary and reports")
     own, other = page.get_by_test_id("stElementToolbarButtonContainer").last.bounding_box(), save.bounding_box()

@@ -77,9 +77,9 @@ def test_several_videos_become_jobs_with_one_question(page: AppTest, services: S
     assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
     assert {job.request.question for job in jobs} == {"Which colours?"}
     assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
-    assert record.shown_name == "part 0.mp4 and 2 more"
+    assert record.shown_name == "3 videos: part 0.mp4 …"
     with in_language("zh"):
-        assert record.shown_name == "part 0.mp4 及另外 2 个视频"
+        assert record.shown_name == "part 0.mp4 等 3 个视频"
     assert [one.value for one in page.markdown].count("Which colours?") == 1
 
 

@@ -225,7 +225,7 @@ def _live_row(status: VideoStatus, job: JobSnapshot) -> dict[str, str]:
         "video": status.video.name,
         "says": _first_words(job),
         "length": length_clock(seconds) if seconds else "",
-        "state": rows.progress_words(job) if job.state == "running" else t(f"library.state.{job.state}"),
+        "state": rows.progress_words(job) if job.state != "measuring" else t(f"library.state.{job.state}"),
     }
 
 

@@ -726,9 +726,9 @@ class ReportedAnswer:
         if not self.is_usable:
             return ""
         first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
-        times = [one.brief_times for search in self.searches for one in search.moments.intervals]
-        shown = ", ".join(times[:_BRIEF_TIMES]) + (", …" if len(times) > _BRIEF_TIMES else "")
-        return f"{first}{'' if first.endswith('：') else ' '}{shown}".strip()
+        times = [one.times for search in self.searches for one in search.moments.intervals]
+        shown = [*times[:_BRIEF_TIMES], *(["…"] if len(times) > _BRIEF_TIMES else [])]
+        return f"{first}{'、'.join(shown)}" if first.endswith("：") else f"{first} {', '.join(shown)}".strip()
 
 
 @dataclass(frozen=True)

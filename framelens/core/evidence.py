@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from framelens.core.units import clock, floored
+from framelens.core.units import clock
 
 Issue = Literal["borders", "flicker", "contrary", "lookalike"]
 SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes", "says_nothing"]
@@ -62,6 +62,8 @@ class Interval:
         issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
             answers change within it. "contrary": the model says yes to the contrary question, too. "lookalike": it is
             no less sure of what looks alike.
+        gone_seconds: When it is gone: the time of the next frame, or the end of what was searched; None in reports of
+            earlier versions.
     """
 
     first: Point
@@ -76,17 +78,29 @@ class Interval:
     changed: float | None = None
     lookalike: Lookalike | None = None
     issues: tuple[Issue, ...] = ()
+    gone_seconds: float | None = None
+
+    @property
+    def start_seconds(self) -> float:
+        """Return the time of its first frame."""
+        return self.first.time_seconds
 
     @property
     def end_seconds(self) -> float:
-        """Return the time of the frame after the last, or of the last if no frame follows."""
+        """Return when it is gone."""
+        if self.gone_seconds is not None:
+            return self.gone_seconds
         return self.after.time_seconds if self.after else self.last.time_seconds
 
     @property
-    def brief_times(self) -> str:
-        """Return its times in tenths of a second, cut off; a single time where both look the same."""
-        tenths = (clock(floored(one.time_seconds, 1), digits=1) for one in (self.first, self.last))
-        return " – ".join(dict.fromkeys(tenths))
+    def length_seconds(self) -> float:
+        """Return the difference of its times as they are shown, in milliseconds."""
+        return round(round(self.end_seconds, 3) - round(self.start_seconds, 3), 3)
+
+    @property
+    def times(self) -> str:
+        """Return its times as every text shows them: "00:12.360–00:13.840"."""
+        return f"{clock(self.start_seconds)}–{clock(self.end_seconds)}"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,12 @@ def exactly(seconds: float, *, digits: int = 1) -> str:
     return _with_unit(f"{seconds:.{digits}f}", "s")
 
 
+def length_text(seconds: float) -> str:
+    """Return a length in milliseconds with at least two decimals: "1.48 s", "1.485 s"."""
+    text = f"{seconds:.3f}"
+    return _with_unit(text.removesuffix("0"), "s")
+
+
 def two_figures(value: float) -> float:
     """Return a positive number rounded to two significant figures, else 0."""
     return round(value, 1 - floor(log10(value))) if value > 0 else 0.0

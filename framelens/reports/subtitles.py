@@ -2,8 +2,9 @@
 
 A finding is shown for as long as it lasts and takes to read, at most until the next finding begins. A finding that
 starts too soon after another finding to be read joins its cue. Findings that cite no frame have no time and are left
-out. Cues hold only text that a viewer reads or hears, without labels. SubRip has no field for remarks; WebVTT has them
-before the cues, with unverified claims. Times are as in a player that shows the file with the video.
+out. A moment that a search has found for an answer has a cue of its own until it is gone. Cues hold text that a viewer
+reads or hears, with a mark at unverified claims. SubRip has no field for remarks; WebVTT has them before the cues.
+Times are as in a player that shows the file with the video.
 """
 
 import re
@@ -18,8 +19,9 @@ from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoInfo
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import attributed, speaker_name
-from framelens.reports.content.labels import issues, one_line, remarks, seconds_of
+from framelens.reports.content.labels import finding_text, one_line, remarks, seconds_of
 from framelens.reports.content.provenance import aigc_text
+from framelens.reports.content.searches import interval_issues
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 """Substitutes for characters of tags and codes, since SubRip has no escapes."""
@@ -76,7 +78,7 @@ def write_vtt(analysis: Analysis, language: Language) -> bytes:
     """Return the findings as WebVTT; without findings a valid file without cues."""
     analysis = analysis.without_conversations()
     with in_language(language):
-        return _vtt_file((*remarks(analysis), aigc_text(analysis), *_doubts(analysis)), finding_cues(analysis))
+        return _vtt_file((*remarks(analysis), aigc_text(analysis)), finding_cues(analysis))
 
 
 def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
@@ -107,16 +109,6 @@ def write_transcript_ass(analysis: Analysis, language: Language) -> bytes:
     return "\n".join([_ASS_HEAD, *lines, ""]).encode()
 
 
-def _doubts(analysis: Analysis) -> Iterator[str]:
-    """Yield the unverified claims of the shown findings, with their times."""
-    times = times_of(analysis.keyframes)
-    for finding in analysis.findings:
-        seconds = seconds_of(finding, times)
-        if seconds and finding.issues and one_line(finding.text):
-            start = clock(analysis.video.player_seconds(min(seconds)), form="hh")
-            yield f"{start} {t('report.unverified', issues=', '.join(issues(finding)))}"
-
-
 def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue], tag: Callable[[Cue], str] = lambda cue: "") -> bytes:
     notes = [f"NOTE\n{one_line(remark).replace('-->', '→')}\n" for remark in remarks if remark]
     return "\n".join(["WEBVTT\n", *notes, *format_cues(cues, point=".", escaped=_vtt_escaped, tag=tag)]).encode()
@@ -130,14 +122,15 @@ class _Shown:
 
 
 def finding_cues(analysis: Analysis) -> tuple[Cue, ...]:
-    """Return the findings as cues in time order without overlaps, at a player's times.
+    """Return the findings as cues without overlaps, and the moments beside them, in time order at a player's times.
 
     Findings that share a cue are on separate lines.
     """
     shown = _shown(analysis)
     ends = [after.start_seconds for _, after in pairwise(shown)]
     last = max([analysis.decode.readable_seconds, *(one.start_seconds + SHORTEST_SECONDS for one in shown[-1:])])
-    cues = (_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False))
+    cues = [_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False)]
+    cues = sorted([*cues, *_moment_cues(analysis)], key=lambda cue: cue.start_seconds)
     return tuple(_played(cue, analysis.video) for cue in cues)
 
 
@@ -164,9 +157,9 @@ def _played(cue: Cue, video: VideoInfo) -> Cue:
 
 
 def has_findings(analysis: Analysis) -> bool:
-    """Return whether there is a finding that has a time."""
+    """Return whether there is a finding or a moment that has a time."""
     with in_language("en"):  # any language: the result is the same
-        return bool(_shown(analysis))
+        return bool(finding_cues(analysis))
 
 
 def has_transcript(analysis: Analysis) -> bool:
@@ -211,8 +204,18 @@ def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
-        if seconds and (text := one_line(finding.text)):
-            yield min(seconds), max(seconds), text
+        if seconds and one_line(finding.text):
+            yield min(seconds), max(seconds), finding_text(finding)
+
+
+def _moment_cues(analysis: Analysis) -> Iterator[Cue]:
+    """Yield the moments that a search has found for the question of the request, at their own times."""
+    asked = analysis.question_answer
+    for moments in (one.moments for one in (asked.searches if asked else ()) if not one.video):
+        for one in moments.intervals:
+            doubts = ", ".join(interval_issues(one))
+            marked = f" ⚠️ {t('report.unverified', issues=doubts)}" if doubts else ""
+            yield Cue(one.start_seconds, one.end_seconds, f"{one_line(moments.thing)}{marked}")
 
 
 def _cue(shown: _Shown, latest_end: float) -> Cue:

@@ -73,7 +73,7 @@ def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
         again = one.analyse(video, WHEN, 4)
     answer = answer_of(analysis)
     assert spans(answer) == [(30, 44), (90, 119)] and answer.state == "complete"
-    assert analysis.brief == "“a red card” was seen 2 times: 00:03.0 – 00:04.4, 00:09.0 – 00:11.9"
+    assert analysis.brief == "“a red card” was seen 2 times: 00:03.000–00:04.500, 00:09.000–00:12.000"
     assert not analysis.chunks and analysis.outcome == "done" and again.id == analysis.id
     assert analysis.answer and conversation.id == analysis.answer.id
     assert again.answer == analysis.answer
@@ -182,7 +182,7 @@ def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> Non
     assert stopped.state == ("paused" if wish == "pause" else "cancelled") and looked(stopped) < looked(done)
     assert done.state == "done" and done.analysis and spans(answer_of(done.analysis)) == [(30, 44), (90, 119)]
     assert votes_of(server) - before < looked(done)  # the first votes were not asked for again
-    assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.0 –")
+    assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.000–")
 
 
 @pytest.mark.thorough
@@ -280,7 +280,7 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     assert len(pictures) == 4 and all(one["picture"] or one["keyframe"] for one in pictures)
     page = FORMATS["html"].write(analysis, "en").decode()
     answer = page[page.index('id="reply"') :]
-    assert answer.index("00:03.0") < answer.index("00:11.9") < answer.index("data:image/jpeg")
+    assert answer.index("00:03.0") < answer.index("00:12.000") < answer.index("data:image/jpeg")
     with serve(describing()) as server, services_on(server, tmp_path / "other") as services:
         imported = services.jobs.snapshot(services.reports.add(read))
     assert imported.analysis and imported.analysis.answer == read.answer

@@ -91,9 +91,7 @@ def test_answer_lists_all_moments_with_their_frames(video: Path, data: Path) -> 
         pictures = one.conversations.pictures(done.conversation.pictures())
     turn = done.conversation.last
     assert turn.state == "complete" and spans(turn) == [(30, 44), (90, 119)] and not turn.own_times
-    assert turn.answer.startswith(
-        "“a red card” was seen 2 times:\n1. 00:03.000 to 00:04.400 (1.50 s), first frame [1],"
-    )
+    assert turn.answer.startswith("“a red card” was seen 2 times:\n1. 00:03.000–00:04.500 (1.50 s), first frame [1],")
     assert [(ref.number, ref.time_seconds) for ref in turn.cited] == [(1, 3.0), (2, 4.4), (3, 9.0), (4, 11.9)]
     assert len(pictures) == 4 and all(Image.open(BytesIO(pictures[ref.picture])).width == 640 for ref in turn.cited)
     rounds = [event.moments for event in events if isinstance(event, MomentsSearched)]
@@ -105,7 +103,7 @@ def test_answer_lists_all_moments_with_their_frames(video: Path, data: Path) -> 
 def test_how_often_in_chinese_counts(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "红色卡片出现了几次？", language="zh").last
-    assert turn.answer.startswith("看到“红色卡片”2 次：\n1. 00:03.000 至 00:04.400（1.50 秒），首帧 [1]，末帧 [2]；")
+    assert turn.answer.startswith("看到“红色卡片”2 次：\n1. 00:03.000–00:04.500（1.50 秒），首帧 [1]，末帧 [2]；")
     assert "这张图片里有红色卡片吗" in json.dumps(server.requests[-1], ensure_ascii=False) or spans(turn)
 
 

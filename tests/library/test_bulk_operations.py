@@ -84,10 +84,12 @@ def test_the_answer_to_a_question_is_no_summary(jobs: Jobs) -> None:
     assert ("answer", "The van is there at 3 s.") in found
     seen = Interval(Point(3, 3.0), Point(5, 5.0), None, None, Point(3, 3.0), 1, 0, 0.9)
     moments = Moments(job_id, "a van", 0.0, 9.0, (VoteSample(3, 3.0, 3.1, 0.9, 1),), intervals=(seen,))
-    text = "“a van” was seen once:\n1. 00:03.000 to 00:05.000, 99 % on average\n\nIt is red."
+    text = "“a van” was seen once:\n1. 00:03.000–00:05.000, 99 % on average\n\nIt is red."
     searched = replace(said, answer=text, searches=(ReportedSearch(moments),))
     with_search = replace(job, progress=replace(job.progress, answer=replace(asked, answers=(searched,))))
-    assert Passage("answer", "“a van” was seen once: 00:03.0 – 00:05.0 It is red.", 3.0) in [*passages(with_search)]
+    assert Passage("answer", "“a van” was seen once: 00:03.000–00:05.000 (2.00 s) It is red.", 3.0) in [
+        *passages(with_search)
+    ]
     chinese = replace(job, request=replace(job.request, language="zh"))
     for made, colon in ((job, ": "), (chinese, "：")):
         assert all(colon in one.text for one in passages(made) if one.kind == "chapter")

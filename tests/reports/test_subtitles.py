@@ -14,8 +14,17 @@ import pysubs2
 import pytest
 import webvtt
 
-from framelens.core.domain import Analysis, Cue, Finding, Transcript
+from framelens.core.domain import (
+    Analysis,
+    Cue,
+    Finding,
+    ReportedAnswer,
+    ReportedConversation,
+    ReportedSearch,
+    Transcript,
+)
 from framelens.core.errors import InputError
+from framelens.core.evidence import Interval, Moments, Point
 from framelens.i18n import LANGUAGES, error_text
 from framelens.reports import subtitles
 from framelens.reports.formats import FORMATS, all_files, bundle, files_of
@@ -63,19 +72,25 @@ def test_cues_are_at_the_times_of_a_player() -> None:
     assert b"00:00:05.000 --> 00:00:06.000" in subtitles.write_transcript_vtt(spoken, "en")
 
 
-def test_cues_hold_no_labels_and_webvtt_notes_the_doubts() -> None:
+def test_cues_mark_doubts_and_hold_no_other_labels() -> None:
     made = found(
         Finding("Sure.", (1,)), Finding("Unsure.", (4,), ("own_time",)), Finding("Nowhere.", (), ("no_frame",))
     )
     assert [cue.text for cue in subtitles.finding_cues(made)] == [
         "Sure.",
-        "Unsure.",
+        "Unsure. ⚠️ unverified: names a time that does not match its frames",
     ]
-    doubt = "unverified: names a time that does not match its frames"
-    assert f"NOTE\n00:00:04.000 {doubt}\n" in subtitles.write_vtt(made, "en").decode().split("\n1\n")[0]
     for language in LANGUAGES:
         spoken = subtitles.write_srt(made, language).decode()
-        assert "⚠" not in spoken and "some/model" not in spoken and spoken.startswith("1\r\n")
+        assert spoken.count("⚠️") == 1 and "some/model" not in spoken and spoken.startswith("1\r\n")
+
+
+def test_a_found_moment_has_a_cue_until_it_is_gone() -> None:
+    seen = Interval(Point(1, 1.2), Point(9, 2.36), None, Point(10, 2.4), Point(5, 2.0), 9, 0, 0.9, gone_seconds=2.4)
+    searched = ReportedSearch(Moments("job", "a red card", 0.0, 9.0, intervals=(seen,), ended="complete"))
+    answer = ReportedAnswer("When?", "", "“a red card” was seen once:", "complete", searches=(searched,))
+    made = replace(found(Finding("Sure.", (1,))), answer=ReportedConversation("a", "", "", "en", (answer,)))
+    assert "00:00:01,200 --> 00:00:02,400\r\na red card\r\n" in subtitles.write_srt(made, "en").decode()
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, "1\n\n2\n00:00:01,000 --> 00:00:02,000\nx", "{\\an8}top", "a & b"])

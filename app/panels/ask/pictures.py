@@ -14,7 +14,6 @@ from framelens.core.domain import Keyframe, ReportedSearch
 from framelens.core.errors import InputError
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.reports.content.labels import clocks
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import FrameRef
@@ -66,7 +65,7 @@ class Pictures:
             "number": one.number,
             "seconds": one.time_seconds,
             "title": title,
-            "time": clocks([one.time_seconds], digits=1)[0],
+            "time": clock(one.time_seconds),
             "why": "" if one.analysis_id == shown else self.names.get(one.analysis_id, ""),
             "alt": t("ui.go_to", time=clock(one.time_seconds)),
             "elsewhere": one.analysis_id != shown,

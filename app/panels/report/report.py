@@ -219,7 +219,7 @@ def _pieces(
         local = replace(reported, created=local_time(analysis.created))
         shown = sections(local, is_shared=False)
         names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
-        is_shown = partial(_is_not_said_above, _why_stated(job, analysis)) if name == "document" else None
+        is_shown = partial(_is_not_said_above, _stated(job, analysis)) if name == "document" else None
         split = (report_blocks.pieces(filter(is_shown, shown[one]())) for one in names)  # each by itself
         kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, [*chain.from_iterable(split)])
     pieces: list[report_blocks.ReportPiece] = kept[2]
@@ -234,20 +234,18 @@ def _intervals(analysis: Analysis) -> Iterator[VideoRange]:
                 yield from found_ranges(search.moments)
 
 
-def _why_stated(job: JobSnapshot, analysis: Analysis) -> str:
+def _stated(job: JobSnapshot, analysis: Analysis) -> frozenset[str]:
     """Return what is said outside of the document: why the answer failed, or why the description is incomplete."""
-    if broken := unusable(analysis):
-        return broken
     why = analysis.question_answer.why if analysis.question_answer else None
     is_stated = why and job.state == "failed" and job.error and why.key == job.error.key
-    return shareable_text(why) if why and is_stated else ""
+    return frozenset(filter(None, (unusable(analysis), shareable_text(why) if why and is_stated else "")))
 
 
-def _is_not_said_above(why: str, block: Block) -> bool:
+def _is_not_said_above(stated: frozenset[str], block: Block) -> bool:
     """Return whether a block of the document isn't said outside of it: the failure of an answer is."""
     if not isinstance(block, Paragraph):
         return True
-    return block.tone != "error" and (not why or words_of(block.line) != why)
+    return block.tone != "error" and words_of(block.line) not in stated
 
 
 def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) -> dict[str, report_blocks.Action]:

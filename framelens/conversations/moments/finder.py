@@ -24,9 +24,8 @@ from framelens.core.domain import Analysis, Keyframe
 from framelens.core.errors import AppError
 from framelens.core.evidence import Interval, Moments
 from framelens.core.images import fitted_size
-from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.i18n.formatting import exactly
+from framelens.i18n.formatting import exactly, length_text
 from framelens.video.stills import Still, Stills
 
 SIDE = 640
@@ -197,22 +196,23 @@ def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
     for one in doubted:
         doubt = doubt_of(one)
         alike = one.lookalike.thing if one.lookalike and doubt == "lookalike" else ""
-        span = f"{clock(one.first.time_seconds)} – {clock(one.last.time_seconds)}"
-        spans.setdefault((doubt, alike), []).append(span)
+        spans.setdefault((doubt, alike), []).append(one.times)
     for (reason, alike), times in spans.items():
         yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
 
 
 def _interval_words(one: Interval, numbers: Mapping[float, int]) -> str:
     values = {
-        "start": clock(one.first.time_seconds),
-        "end": clock(one.last.time_seconds),
+        "times": one.times,
         "first": numbers.get(one.first.time_seconds, 0),
         "last": numbers.get(one.last.time_seconds, 0),
-        "seconds": exactly(one.end_seconds - one.first.time_seconds, digits=2),
-        "yes": one.yes,
-        "looked": one.yes + one.no,
-        "percent": round(100 * one.probability),
+        "seconds": length_text(one.length_seconds),
+        "votes": t(
+            "ask.moments.votes" if one.no else "ask.moments.votes_all",
+            yes=one.yes,
+            looked=one.yes + one.no,
+            percent=round(100 * one.probability),
+        ),
     }
     text = t("ask.moments.interval" if values["first"] and values["last"] else "ask.moments.interval_bare", **values)
     alike = one.lookalike.thing if one.lookalike else ""

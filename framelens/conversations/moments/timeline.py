@@ -143,6 +143,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
         changed=round(fmean(changed), 4) if changed else None,
         lookalike=alike,
         issues=tuple(issue for issue, is_true in is_so.items() if is_true),
+        gone_seconds=outside[1].time_seconds if outside[1] else max(found.end_seconds, yes[-1].until_seconds),
     )
 
 

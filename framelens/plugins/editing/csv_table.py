@@ -72,11 +72,13 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
     shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
     keyframes = [one.keyframe for one in shown if one.keyframe]
-    cells = _time_cells(keyframes, [one.time_seconds for one in shown])
-    found = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
-    verified = t("report.no" if found or not answer.cited else "report.yes")
+    found = [one for search in answer.searches if not search.video for one in search.moments.intervals]
+    ends = {one.last.time_seconds: one.end_seconds for one in found if one.last != one.first}
+    cells = _time_cells(keyframes, [ends.get(one.time_seconds, one.time_seconds) for one in shown])
+    against = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
+    verified = t("report.no" if against or not answer.cited else "report.yes")
     by = t("report.by_model", model=answer.model) if answer.model else ""
-    said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in found), by, answer.question)
+    said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in against), by, answer.question)
     return ("", *cells, *[""] * num_fields, *map(escape_formula, said))
 
 
@@ -89,7 +91,7 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
     for search in answer.searches:
         for one in search.moments.intervals if not search.video else ():
             found = interval_issues(one)
-            cells = _time_cells([], [one.first.time_seconds, one.last.time_seconds])
+            cells = _time_cells([], [one.start_seconds, one.end_seconds])
             against = "; ".join(f"⚠️ {issue}" for issue in found)
             votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
             said = (f"{search.moments.thing} · {votes}", t("report.no") if found else "", against, by, answer.question)

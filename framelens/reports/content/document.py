@@ -4,14 +4,20 @@ The content is built once, in `builder`; Markdown, HTML, PDF and DOCX render the
 renderer escapes them.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from framelens.core.domain import Language
 from framelens.reports.graphics.chart import TimelineChart
 
+SHEET = "sheet"
+"""Anchor of the contact sheet."""
+_KNOWN_SHARE = 0.75
+"""Share of its pictures that are shown already, from which on a contact sheet only fills a page."""
 Style = Literal["plain", "strong", "doubt", "quoted", "said"]
 """A "doubt" lists the unverified claims of the text before it. Text that a model "said" may name keyframes by their
 numbers; numbers in other text, such as measurements or text "quoted" from a user or a file, are never keyframes'."""
@@ -146,6 +152,12 @@ class ChapterCard:
     text: str
     picture: PictureBlock | None
 
+    @property
+    def line(self) -> Line:
+        """Return the chapter without its picture."""
+        text = (Span(" "), Span(self.text, "said")) if self.text else ()
+        return (*self.times, Span(" "), Span(self.title, "strong"), *text)
+
 
 @dataclass(frozen=True)
 class Chapters:
@@ -265,6 +277,15 @@ class Document:
         """Return the pictures of all blocks, each once, in their order."""
         found = (one for block in (*self.blocks, *self.appendix) for one in _pictures(block))
         return tuple({one.key: one for one in found}.values())
+
+    def for_print(self) -> Document:
+        """Return the document without a contact sheet that mostly repeats the pictures beside its text."""
+        sheet = next((one for one in self.blocks if isinstance(one, Gallery)), None)
+        rest = tuple(one for one in self.blocks if one is not sheet and getattr(one, "anchor", "") != SHEET)
+        known = {one.key for block in rest for one in _pictures(block)}
+        if not sheet or sum(one.key in known for one in sheet.pictures) < _KNOWN_SHARE * len(sheet.pictures):
+            return self
+        return replace(self, blocks=rest)
 
 
 def _pictures(block: Block) -> Iterator[PictureBlock]:

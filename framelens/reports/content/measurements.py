@@ -11,6 +11,7 @@ from framelens.i18n.formatting import attributed, measured, origin, screen_texts
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
 from framelens.reports.content.document import (
+    SHEET,
     Block,
     Heading,
     Line,
@@ -25,8 +26,6 @@ from framelens.reports.graphics.chart import chart_of
 
 MOST_TIMES = 8
 """Most segments listed per type: the longest are listed, the others counted."""
-SHEET = "sheet"
-"""Anchor of the contact sheet."""
 _MOST_IN_SHEET = 12
 """Most pictures of a contact sheet: two rows of a page."""
 

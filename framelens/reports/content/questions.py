@@ -164,9 +164,8 @@ def _at_starts(
     video, starts = result.search.video, result.starts
     known = {one.time_seconds: one for one in pictures.values() if one.video == video and not one.name}
     for one in (known[at] for at in starts if at in known):
-        (time,) = clocks([one.time_seconds], digits=1)
         drawn = _picture(one, keyframes.get(one.keyframe))
-        yield replace(drawn, caption=f"{single_line(video)} {time}".strip())
+        yield replace(drawn, caption=f"{single_line(video)} {clock(one.time_seconds)}".strip())
 
 
 def _row_of(drawn: Iterable[PictureBlock], most: int | None = None) -> Iterator[Block]:

@@ -12,9 +12,9 @@ from framelens.core.evidence import Interval, Moments
 from framelens.core.files import single_line
 from framelens.core.units import clock
 from framelens.i18n import aside, gap, labelled, t
-from framelens.i18n.formatting import exactly
+from framelens.i18n.formatting import exactly, length_text
 from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, plain
-from framelens.reports.content.labels import one_line, span_of
+from framelens.reports.content.labels import one_line
 
 MOST_SHOWN = 12
 """Most intervals in a brief result, as many as have pictures."""
@@ -61,14 +61,15 @@ def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
 
 
 def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
-    """Yield the name of the video if there are several, what was seen, and the intervals with tenths of a second."""
+    """Yield the name of the video if there are several, what was seen, and the times and lengths of the intervals."""
     first, *more = text.splitlines()
     has_name = first.endswith(":") and bool(more) and not _FIRST_ITEM.match(more[0])
     yield Span(one_line(labelled(first[:-1], more[0]) if has_name else first), "quoted")
     intervals = search.moments.intervals
     for place, one in enumerate(intervals[:MOST_SHOWN]):
         yield Span(t("facts.list") if place else gap())
-        yield Span(one.brief_times, "strong", None if search.video else one.first.time_seconds)
+        yield Span(one.times, "strong", None if search.video else one.start_seconds)
+        yield Span(aside(length_text(one.length_seconds)))
     if len(intervals) > MOST_SHOWN:
         yield Span(gap() + t("report.search_more", n=len(intervals) - MOST_SHOWN))
 
@@ -97,8 +98,8 @@ def search_table(search: ReportedSearch) -> Iterator[Block]:
 
 
 def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:
-    times = (one.first.time_seconds, one.last.time_seconds)
-    span = span_of(*times) if is_own else plain(" – ".join(map(clock, times)))
+    edges = [Span(clock(at), at_seconds=at if is_own else None) for at in (one.start_seconds, one.end_seconds)]
+    span = (edges[0], Span("–"), edges[1], Span(aside(length_text(one.length_seconds))))
     votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
     return (
         span,

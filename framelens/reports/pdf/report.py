@@ -95,7 +95,7 @@ _EXTENSION = (
 def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return the report as PDF 1.7; the same analysis gives the same bytes with the same fonts."""
     with in_language(language):
-        content = document(analysis, appendix=appendix)
+        content = document(analysis, appendix=appendix).for_print()
     values = form(content)
     faces = faces_for(json.dumps(values, ensure_ascii=False))
     try:
@@ -212,7 +212,7 @@ def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
         case PictureBlock():
             yield {"kind": "picture", **_picture(block, PICTURE_CM, facts)}
         case ThumbnailRow(pictures):
-            yield _row(pictures, min(_MOST_COLUMNS, max(2, len(pictures))), facts)
+            yield _row(pictures, min(_MOST_COLUMNS, max(3, len(pictures))), facts)
         case Gallery(pictures):
             yield _row(pictures, block.columns, facts)
         case Chapters(cards):
@@ -248,7 +248,7 @@ def _row(pictures: Sequence[PictureBlock], columns: int, facts: DocumentFacts) -
 
 def _card(card: ChapterCard, room: tuple[float, float], facts: DocumentFacts) -> Form:
     picture = _picture(card.picture, room, facts) if card.picture else None
-    return {"times": _line(card.times, facts), "title": card.title, "picture": picture}
+    return {"times": _line(card.times, facts), "title": card.title, "text": card.text, "picture": picture}
 
 
 def _finding(item: FindingItem, facts: DocumentFacts) -> Form:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from framelens.core.domain import Analysis, Language
 from framelens.core.files import cut_to_bytes, safe_stem
 from framelens.i18n import aside, in_language, t
-from framelens.reports.content import measurements
+from framelens.reports.content import document as content_blocks
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import (
     Block,
@@ -64,8 +64,8 @@ def _in_words(shown: Iterable[Block]) -> Iterator[Block]:
     for block in shown:
         match block:
             case Chapters(cards):
-                yield Listing(tuple((*one.times, Span(f" {one.title}", "strong")) for one in cards))
-            case PictureBlock() | ThumbnailRow() | Gallery() | Heading(anchor=measurements.SHEET):
+                yield Listing(tuple(one.line for one in cards))
+            case PictureBlock() | ThumbnailRow() | Gallery() | Heading(anchor=content_blocks.SHEET):
                 pass
             case _:
                 yield block
@@ -142,8 +142,7 @@ def _cells(cells: Sequence[tuple[str, str]], columns: int) -> Iterator[str]:
 
 
 def _card(card: ChapterCard, folder: str) -> tuple[str, str]:
-    title = f" **{escape(card.title)}**" if card.title else ""
-    return _image(card.picture, folder) if card.picture else "", f"{_inline(card.times)}{title}"
+    return _image(card.picture, folder) if card.picture else "", _inline(card.line)
 
 
 def _finding(item: FindingItem) -> str:
@@ -171,8 +170,8 @@ def _span(span: Span) -> str:
     if span.address:
         return f"[{text}](<{span.address}>)"
     match span.style:
-        case "strong":
-            return f"**{text}**"
+        case "strong" if words := text.strip():  # within stars, no blank may be at an end
+            return text.replace(words, f"**{words}**")
         case "doubt":
             return f"⚠️ *{text}*"
         case "quoted":

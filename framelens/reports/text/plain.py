@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from framelens.core.domain import Analysis, Language
 from framelens.i18n import aside, in_language
-from framelens.reports.content import measurements
+from framelens.reports.content import document as content_blocks
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import (
     Block,
@@ -33,7 +33,7 @@ def write(analysis: Analysis, language: Language) -> str:
 def _lines(block: Block) -> Iterator[str]:
     """Yield the lines of a block; what is only to be looked at has none."""
     match block:
-        case Heading(anchor=measurements.SHEET):  # pictures alone
+        case Heading(anchor=content_blocks.SHEET):  # pictures alone
             pass
         case Heading(line=line):
             yield _text(line)

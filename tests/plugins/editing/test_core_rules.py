@@ -43,7 +43,7 @@ def test_table_is_the_same_from_an_imported_report() -> None:
 def test_table_lists_answers_with_their_questions() -> None:
     rows = list(csv.DictReader(io.StringIO(written("csv").decode("utf-8-sig"))))
     first, moment, doubtful, second, third = [row for row in rows if row["Question"]]
-    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "2.96", "")
+    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "3.0", "")
     assert moment["What can be seen"].endswith("· 9 of 10 frames")
     assert doubtful["Verified"] == "no" and "borders" in doubtful["What could not be verified"]
     assert first["Question"] == "Who is at the door?" and first["Frames"] == "1; 2"

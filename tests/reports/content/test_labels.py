@@ -118,7 +118,10 @@ def test_report_begins_with_question_answer_and_times() -> None:
     assert section(text, "Answer").splitlines()[0] == "The man in the red jacket. (00:00, 00:06)"
     assert section(text, "Answer").count("![Frame ") == 2
     assert section(text, "Summary").endswith("A man passes and comes back. (00:00 – 00:04, 00:08)")
-    assert section(text, "Chapters").splitlines()[2] == "| 00:00 – 00:04 **He comes** | 00:04 – 00:09 **He is back** |"
+    assert (
+        section(text, "Chapters").splitlines()[2]
+        == "| 00:00 – 00:04 **He comes** He walks by. | 00:04 – 00:09 **He is back** |"
+    )
     assert not re.search(r":\d\d\.\d{3}", re.sub(r"\(.*?jpg\)", "", text))
 
 

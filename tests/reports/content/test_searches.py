@@ -12,13 +12,21 @@ from framelens.i18n import in_language
 from framelens.reports.content.document import words
 from framelens.reports.content.searches import found_by_search
 
-SAID = "“a red card” was seen 2 times:\n1. 00:02.000 to 00:02.960 …\n2. …\n11 frames were looked at …"
+SAID = "“a red card” was seen 2 times:\n1. 00:02.000–00:02.960 …\n2. …\n11 frames were looked at …"
 
 
 def search(video: str = "", **changes: object) -> ReportedSearch:
     def interval(start: int, end: int, **issues: object) -> Interval:
         return Interval(
-            *(Point(at, at / 25) for at in (start, end)), None, None, Point(start, start / 25), 9, 1, 0.9, **issues
+            *(Point(at, at / 25) for at in (start, end)),
+            None,
+            None,
+            Point(start, start / 25),
+            9,
+            1,
+            0.9,
+            gone_seconds=(end + 1) / 25,
+            **issues,
         )  # type: ignore[arg-type]
 
     samples = tuple(VoteSample(at, at / 25, (at + 1) / 25, 0.9, 1) for at in range(0, 220, 20))
@@ -43,7 +51,7 @@ def test_found_times_are_brief_and_lead_to_the_video(language: Language, looked:
         (one,), rest = found_by_search(answered(f"{SAID}\n\nIt is round.", search()))
     assert rest == "It is round." and words(one.looked) == looked
     bold = [(span.text, span.at_seconds) for span in one.found if span.at_seconds is not None]
-    assert bold == [("00:02.0 – 00:02.9", 2.0), ("00:06.0", 6.0)]
+    assert bold == [("00:02.000–00:03.000", 2.0), ("00:06.000–00:06.040", 6.0)]
     assert one.starts == [2.0, 6.0] and one.edges == {2.0, 2.96, 6.0}
 
 
@@ -51,14 +59,18 @@ def test_each_video_is_named_and_another_one_is_no_link() -> None:
     with in_language("en"):
         text = f"a.mp4:\n{SAID}\n\nb.mp4:\n{SAID}"
         (own, other), rest = found_by_search(answered(text, search(), search("b.mp4")))
-    assert rest == "" and words(own.found).startswith("a.mp4: “a red card” was seen 2 times: 00:02.0 – 00:02.9")
+    assert rest == "" and words(own.found).startswith(
+        "a.mp4: “a red card” was seen 2 times: 00:02.000–00:03.000 (1.00 s)"
+    )
     assert words(other.found).startswith("b.mp4: ") and not any(span.at_seconds for span in other.found)
 
 
 def test_punctuation_of_a_found_video_is_chinese() -> None:
     with in_language("zh"):
         (other,), _ = found_by_search(answered(f"b.mp4:\n{SAID}", search("b.mp4")))
-    assert words(other.found).startswith("b.mp4：“a red card” was seen 2 times:00:02.0 – 00:02.9、00:06.0")
+    assert words(other.found).startswith(
+        "b.mp4：“a red card” was seen 2 times:00:02.000–00:03.000（1.00 秒）、00:06.000–00:06.040（0.04 秒）"
+    )
 
 
 def test_text_that_is_no_search_stays_whole() -> None:

@@ -254,10 +254,12 @@ def _set_page(docx: DocxDocument, content: Document) -> None:
     section.page_width, section.page_height = Cm(21), Cm(29.7)
     section.left_margin = section.right_margin = Cm((21 - BODY_CM) / 2)
     section.top_margin = section.bottom_margin = Cm(2.2)
-    head, foot = section.header.paragraphs[0], section.footer.paragraphs[0]
+    section.different_first_page_header_footer = True  # the first page begins with the title itself
+    head, feet = section.header.paragraphs[0], (section.footer.paragraphs[0], section.first_page_footer.paragraphs[0])
     title = " ".join(content.title.split())
     head._p.append(run(f"{title[:80]}…" if len(title) > 80 else title))
-    foot._p.extend([run(f"{content.facts.generator} · "), field("PAGE"), run(" / "), field("NUMPAGES")])
+    for foot in feet:
+        foot._p.extend([run(f"{content.facts.generator} · "), field("PAGE"), run(" / "), field("NUMPAGES")])
 
 
 def _add_styles(docx: DocxDocument, language: Language) -> None:

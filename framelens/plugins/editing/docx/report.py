@@ -5,6 +5,7 @@ if the video is in the report's folder.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from framelens.core.domain import Analysis, Language
 from framelens.core.images import smaller
@@ -76,7 +77,8 @@ class BodyWriter:
                 yield self._heading(block)
             case Paragraph(tone=tone):
                 yield elements.paragraph(
-                    self._runs(signed(block)), style="" if tone == "plain" else elements.tone_style(tone)
+                    self._runs(_with_printed_sign(signed(block))),
+                    style="" if tone == "plain" else elements.tone_style(tone),
                 )
             case Listing(items):
                 yield from (elements.paragraph(self._runs(item), style="ListBullet") for item in items)
@@ -88,7 +90,7 @@ class BodyWriter:
             case Gallery(pictures):
                 yield from self._cells([self._thumbnail(one, block.columns) for one in pictures], block.columns)
             case ThumbnailRow(pictures):
-                columns = min(_MOST_COLUMNS, max(2, len(pictures)))
+                columns = min(_MOST_COLUMNS, max(3, len(pictures)))
                 yield from self._cells([self._thumbnail(one, columns) for one in pictures], columns)
             case Chapters(cards):
                 yield from self._cells([self._card(one, block.columns) for one in cards], block.columns)
@@ -134,7 +136,8 @@ class BodyWriter:
     def _card(self, card: ChapterCard, columns: int) -> list[elements.Element]:
         drawn = [self._small(card.picture, _room(columns))] if card.picture else []
         times = elements.paragraph(self._runs(card.times), style="Caption", keepNext="1")
-        return [*drawn, times, elements.paragraph([elements.run(card.title, style="Strong")], style=elements.CELL)]
+        said = [elements.run(card.title, style="Strong"), *([elements.run(f"\n{card.text}")] if card.text else [])]
+        return [*drawn, times, elements.paragraph(said, style=elements.CELL)]
 
     def _findings(self, items: tuple[FindingItem, ...]) -> Iterator[elements.Element]:
         """Yield a table with two findings in each row, each of them a picture and a sentence."""
@@ -217,7 +220,7 @@ def _widths(block: Table, columns: int) -> list[float]:
 def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return the report as DOCX, with its appendix about 60 KB per keyframe; the same analysis gives the same bytes."""
     with in_language(language):
-        content = document(analysis, appendix=appendix)
+        content = document(analysis, appendix=appendix).for_print()
     package = elements.DocxPackage(content)
     body = BodyWriter(package, content.facts)
     package.body.extend(body.title(content.title))
@@ -228,3 +231,11 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
     for block in content.appendix:
         package.body.extend(body.block(block))
     return package.to_bytes()
+
+
+def _with_printed_sign(line: Line) -> Line:
+    """Return a line whose sign at the beginning is one that fonts for print have."""
+    for sign in ("⚠️", "❌"):
+        if line and line[0].text.startswith(sign):
+            return (replace(line[0], text=f"⚠{line[0].text.removeprefix(sign)}"), *line[1:])
+    return line

@@ -124,7 +124,7 @@ def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
 def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Event]:
     name = shortened(found.thing, _LONGEST_NAME)
     for one in found.intervals:
-        start, end = rate.frame(one.first.time_seconds), rate.frame(one.last.time_seconds) + 1
+        start, end = rate.frame(one.start_seconds), rate.frame(one.end_seconds)
         doubts = ", ".join(interval_issues(one))
         votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
         text = " · ".join(filter(None, (one_line(answer.question), votes, doubts and f"⚠️ {doubts}")))

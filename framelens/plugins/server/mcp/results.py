@@ -77,12 +77,12 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
 
 
 def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
-    """Return the answer to the question of an analysis, with the starts of the moments that a search has found."""
+    """Return the answer to the question of an analysis, with the times of the moments that a search has found."""
     asked = analysis.question_answer
     if asked is None or not asked.is_usable:
         return []
-    starts = [one.first.time_seconds for search in asked.searches for one in search.moments.intervals]
-    return [schemas.FoundStatement(text=asked.answer, times=[clock(one) for one in starts[:MOST_FINDINGS]])]
+    times = [one.times for search in asked.searches for one in search.moments.intervals]
+    return [schemas.FoundStatement(text=asked.answer, times=times[:MOST_FINDINGS])]
 
 
 def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:

@@ -121,7 +121,7 @@ def test_bookmarks_are_unique() -> None:
 def test_what_must_be_known_first_is_first() -> None:
     first, second, third, *_, last = opened(analysis(), "zh", appendix=False).paragraphs
     assert [one.style.name for one in (first, second)] == ["Title", "Caption"]
-    assert (third.style.name, third.text[:11]) == ("NoticeWarning", "⚠️ Messages")
+    assert (third.style.name, third.text[:10]) == ("NoticeWarning", "⚠ Messages")
     assert last.style.name == "NoticeLabel"
 
 

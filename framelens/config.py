@@ -136,6 +136,7 @@ class Settings:
     sources: SourceSettings  # of videos that programs name by address
     user_limits: UserLimits
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
+    dtype_chosen: bool = False  # VLLM_CONFIG of the environment or `.env` names a dtype
 
     def __post_init__(self) -> None:
         """Replace the address of a model's page by the model's id."""
@@ -160,6 +161,12 @@ class Settings:
 def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:
     """Return every variable as set by the environment, `.env` and the choice on the page, before any check."""
     return _values(os.environ if environ is None else environ, dotenv)
+
+
+def page_choice(environ: Mapping[str, str] | None = None) -> tuple[Path, dict[str, str]]:
+    """Return the file with the choice on the page, and its variables, {} where others are set instead."""
+    given = _given(os.environ if environ is None else environ, None)
+    return _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))), _read_choice(given)
 
 
 def env_file(environ: Mapping[str, str] | None = None) -> Path | None:
@@ -213,7 +220,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     Raises:
         ConfigError: A value is wrong; the error has the key, the value and the allowed values.
     """
-    values = _values(os.environ if environ is None else environ, dotenv)
+    given = _given(os.environ if environ is None else environ, dotenv)
+    values = _with_choice(given)
     for name, value in values.items():
         if is_secret(name):
             remember_secret(value)
@@ -256,6 +264,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
             jobs=_number("FRAMELENS_USER_JOBS", values, 1, 1_000_000) or 500,
         ),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
+        dtype_chosen="dtype" in engine_arguments(given.get("VLLM_CONFIG", "")),
     )
 
 
@@ -330,15 +339,24 @@ def __getattr__(name: str) -> Any:
 
 
 def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
+    return _with_choice(_given(environ, dotenv))
+
+
+def _with_choice(given: Mapping[str, str]) -> dict[str, str]:
+    return {**_read_choice(given), **given}
+
+
+def _given(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
     path = dotenv or env_file(environ)
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
     # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.
-    given = {**from_file, **{key: value for key, value in environ.items() if value or key in _MAY_BE_EMPTY}}
-    return given if any(given.get(key, "").strip() for key in _CHOOSING) else {**_read_choice(given), **given}
+    return {**from_file, **{key: value for key, value in environ.items() if value or key in _MAY_BE_EMPTY}}
 
 
 def _read_choice(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values stored by `keep_choice`, or nothing if they can't be read."""
+    """Return the values stored by `keep_choice`, or nothing if others are set or they can't be read."""
+    if any(given.get(key, "").strip() for key in _CHOOSING):
+        return {}
     try:
         text = _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")
         kept = json.loads(text)

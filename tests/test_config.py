@@ -154,6 +154,14 @@ def test_model_path_and_config_import_as_in_guide() -> None:
     assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}
 
 
+def test_a_dtype_is_chosen_where_variables_name_it(tmp_path: Path) -> None:
+    folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
+    assert not load({**folder, "VLLM_CONFIG": '{"max_model_len": 4096}'}).dtype_chosen
+    assert load({**folder, "VLLM_CONFIG": '{"dtype": "half"}'}).dtype_chosen
+    keep_choice(load({**folder, "VLLM_MODEL_PATH": "org/chosen"}))
+    assert load(folder).vllm_config["dtype"] == "half" and not load(folder).dtype_chosen
+
+
 @pytest.mark.parametrize(("language", "words"), [("zh", "类型不对"), ("en", "has the wrong type")])
 def test_a_wrong_setting_is_explained_where_it_is_imported(
     language: str, words: str, monkeypatch: pytest.MonkeyPatch

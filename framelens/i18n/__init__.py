@@ -38,12 +38,12 @@ _ENDED = "ended"
 
 
 class _PluralFormatter(Formatter):
-    """`str.format` with two more format specs: "word|words" for the word after a number, "x10" for ten times a number.
+    """`str.format` with more format specs: "word|words" for the word after a number, "short" and "han" for billions.
 
-    "x10" is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
-    quotation marks, for texts that have their language's quotation marks. A `{reason}` before a full stop loses its
-    own full stop. Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist on
-    this machine. The address of an engine, `{base_url}`, is shown without a password.
+    "short" is "3.75B" and "1.37M", "han" the same in the units of Chinese: "37.5 亿", "137 万". The conversion "!q" is
+    "!r" without quotation marks, for texts that have their language's quotation marks. A `{reason}` before a full stop
+    loses its own full stop. Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that
+    exist on this machine. The address of an engine, `{base_url}`, is shown without a password.
     """
 
     def parse(self, format_string: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:
@@ -68,15 +68,27 @@ class _PluralFormatter(Formatter):
         return repr(value)[1:-1] if isinstance(value, str) else repr(value)
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Format a value or ten times it, or select the singular or plural."""
+        """Format a value, or select the singular or plural."""
         if format_spec == _ENDED:
             return str(value).rstrip(" .。")
         one, bar, many = format_spec.partition("|")
         if bar:
             return one if value == 1 or str(value) == "1" else many
-        if format_spec == "x10":
-            return f"{float(f'{10 * value:.3g}'):g}"
+        if format_spec in _BILLIONS:
+            return _shortened(value, _BILLIONS[format_spec])
         return str(super().format_field(value, format_spec))
+
+
+_BILLIONS = {
+    "short": ((1e3, "T"), (1, "B"), (1e-3, "M"), (1e-6, "K")),
+    "han": ((1e3, " 万亿"), (0.1, " 亿"), (1e-5, " 万")),
+}
+"""Units of a number of billions, the largest first."""
+
+
+def _shortened(billions: float, units: Sequence[tuple[float, str]]) -> str:
+    size, unit = next((one for one in units if billions >= one[0]), units[-1])
+    return f"{float(f'{billions / size:.3g}'):g}{unit}"
 
 
 def _download_command() -> str:

@@ -63,10 +63,13 @@ def run(given: argparse.Namespace) -> int:
         findings = _add_preflight(findings, checked)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
     shown = {name: redact_setting(name, value) for name, value in relevant}
+    path, choice = config.page_choice() if fault is None else (settings.data_dir, {})
+    chosen = {name: shown.pop(name) for name in choice if name in shown}
     if given.json:
-        print_json(_document(facts, findings, settings, shown))
+        print_json(_document(facts, findings, settings, shown, chosen))
     else:
-        print("\n".join(_lines(facts, findings, settings, shown)))
+        sections = {"variables": shown, "chosen": chosen} if chosen else {"variables": shown}
+        print("\n".join(_lines(facts, findings, settings, sections, path)))
     return 4 if any(finding.severity == "stops" for finding in findings) else 0
 
 
@@ -139,7 +142,7 @@ def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:
 
 def _by_variable(settings: config.Settings) -> dict[str, object]:
     """Return the settings in the units of their variables."""
-    nested = ("passed_on", "model_chosen", "access", "sources", "user_limits")
+    nested = ("passed_on", "model_chosen", "dtype_chosen", "access", "sources", "user_limits")
     fields = [field.name for field in dataclasses.fields(settings) if field.name not in nested]
     access, sources, limits = settings.access, settings.sources, settings.user_limits
     return {
@@ -165,17 +168,21 @@ def _by_variable(settings: config.Settings) -> dict[str, object]:
 
 
 def _lines(
-    facts: SystemFacts, findings: tuple[CheckFinding, ...], settings: config.Settings, shown: Mapping[str, str]
+    facts: SystemFacts,
+    findings: tuple[CheckFinding, ...],
+    settings: config.Settings,
+    given: Mapping[str, Mapping[str, str]],
+    path: Path,
 ) -> Iterator[str]:
     yield from finding_lines(findings, good="✅")
     sections = {
         "machine": _machine(facts),
         "packages": ((name, version) for name, version in facts.packages.items() if version),
         "settings": ((name, value) for name, value in _effective_settings(settings) if value),
-        "variables": shown.items(),
+        **{name: values.items() for name, values in given.items()},
     }
     for name, rows in sections.items():
-        yield from ("", t(f"cli.doctor_{name}"))
+        yield from ("", t(f"cli.doctor_{name}", path=path))
         yield from (f"  {labelled(label, value)}" for label, value in rows)
     yield from ("", t("cli.doctor_log"))
     yield from _log(facts)
@@ -220,7 +227,11 @@ def _log(facts: SystemFacts) -> Iterator[str]:
 
 
 def _document(
-    facts: SystemFacts, findings: tuple[CheckFinding, ...], settings: config.Settings, shown: Mapping[str, str]
+    facts: SystemFacts,
+    findings: tuple[CheckFinding, ...],
+    settings: config.Settings,
+    shown: Mapping[str, str],
+    chosen: Mapping[str, str],
 ) -> dict[str, object]:
     items = [{"level": one.notice.level, "key": one.key, "text": finding_text(one)} for one in findings]
     return {
@@ -228,6 +239,7 @@ def _document(
         "facts": _to_json(facts),
         "settings": dict(_effective_settings(settings)),
         "variables": dict(shown),
+        "chosen": dict(chosen),
     }
 
 

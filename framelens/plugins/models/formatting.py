@@ -52,6 +52,11 @@ def parameters_text(shape: Shape, *, named: bool = False) -> str:
     return t(f"models.parameters{'_named' if named else ''}{'_active' if shape.text.experts else ''}", **values)
 
 
+def requests_text(number: float) -> str:
+    """Format the number of requests that fit in a cache, below ten with a decimal."""
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
+
+
 def term_rows(sum_: MemoryEstimate) -> tuple[tuple[str, ...], list[list[str]]]:
     """Return names of columns and the rows of an estimate: each term with its sizes and its formula, then the sum."""
     several = sum_.plan.cards > 1

@@ -48,7 +48,8 @@ def build_local_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     except AppError as error:
         return NullEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=checks.inspect, fetch=partial(_fetch, settings, launcher.fetch))
-    return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+    engine = LocalEngine(launcher, log_dir=settings.data_dir / "engine")
+    return engine, launcher.notices if settings.dtype_chosen else ()  # they are about the dtype
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:

@@ -108,9 +108,20 @@ def test_settings_are_shown_as_they_are_set(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_json_holds_findings_facts_settings_and_variables(tmp_path: Path) -> None:
     reported = json.loads(doctor("--json", cwd=tmp_path).stdout)
-    assert set(reported) == {"findings", "facts", "settings", "variables"}
+    assert set(reported) == {"findings", "facts", "settings", "variables", "chosen"}
     assert {"level", "key", "text"} == set(reported["findings"][0])
     assert reported["facts"]["memory_bytes"] > 0
+
+
+@pytest.mark.slow
+def test_a_choice_on_the_page_is_no_variable(tmp_path: Path) -> None:
+    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "VLLM_MODEL_PATH": "org/chosen"})
+    config.keep_choice(settings)
+    reported = json.loads(doctor("--json", cwd=tmp_path, FRAMELENS_DATA_DIR=str(tmp_path)).stdout)
+    assert reported["chosen"]["VLLM_MODEL_PATH"] == "org/chosen"
+    assert not reported["variables"].keys() & {"VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_ENGINE"}
+    lines = doctor("--language", "zh", cwd=tmp_path, FRAMELENS_DATA_DIR=str(tmp_path)).stdout.splitlines()
+    assert f"在“模型”页选定的（{tmp_path / 'model.json'}）" in lines
 
 
 @pytest.mark.slow

@@ -46,4 +46,6 @@ def test_every_rule_has_its_words(language: Language) -> None:
 def test_billions_are_counted_in_chinese_units() -> None:
     assert t("models.parameters_named", "en", billions=3.754) == "3.75B"
     assert t("models.parameters_named", "zh", billions=3.754) == "37.5 亿参数（3.75B）"
+    assert t("models.parameters_named", "zh", billions=0.00137) == "137 万参数（1.37M）"
+    assert t("models.parameters_named", "zh", billions=1026.4) == "1.03 万亿参数（1.03T）"
     assert t("models.parameters_active", "zh", billions=235.1, active=22.2) == "2350 亿（235B，每个 token 用 22B）"

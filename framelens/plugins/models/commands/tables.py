@@ -15,7 +15,7 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import FORMATS, format_of
 from framelens.models.memory import MemoryEstimate, weights_bytes
 from framelens.models.placement import GpuCard, Proposal
-from framelens.plugins.models.formatting import format_cells, parameters_text, term_rows, why_not
+from framelens.plugins.models.formatting import format_cells, parameters_text, requests_text, term_rows, why_not
 from framelens.services.readiness import licence_text
 
 _MOST_ROWS = 12
@@ -158,7 +158,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
             t(f"models.format.{one.format.key}.name"),
             gib_text(one.sum.card_bytes, digits=2),
             f"{one.plan.max_model_len:,}",
-            f"{one.concurrency:.1f}",
+            requests_text(one.concurrency),
             str(one.frames or "–"),
             licence_text(one.entry),
             one.entry.about[language()],

@@ -24,7 +24,7 @@ from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
-from framelens.plugins.models.formatting import parameters_text, why_nothing_fits
+from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
 from framelens.plugins.models.panels import benchmark, code_trust
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
@@ -191,7 +191,7 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
     available, about = need.usable_bytes, need_text(need)
     if need.fits:
         tokens = sum_.cache_tokens(available)
-        values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
+        values = {"tokens": f"{tokens:,}", "requests": requests_text(tokens / plan.max_model_len)}
         about += f" · {t('models.page.free_part', **values)}"
         st.caption(plain(about))
     else:

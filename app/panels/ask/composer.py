@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from app.components import uploader
-from app.components.controls import button, removable, show_error, show_refusals
+from app.components.controls import Options, button, removable, show_error, show_refusals
 from app.context import may_change, services
 from app.formatting import plain
 from app.panels.analyse import frame_options, missing_model, video_picker
@@ -31,7 +31,7 @@ def draw(
     analysis: Analysis | None = None,
     has_subjects: bool = False,
 ) -> None:
-    """Draw the field; it is disabled while there is no model, and while an answer is being written.
+    """Draw the field, or without a model the way to one; it is disabled while an answer is being written.
 
     Args:
         conversation: The conversation, or None if the first question begins it.
@@ -44,39 +44,40 @@ def draw(
     key = f"ask_{conversation.id if conversation else 'new'}"
     now = missing_model.ready()
     is_busy = conversation is not None and services().answers.is_running(conversation.id)
+    if now.kind != "ready" and analysis and not analysis.engine:
+        return  # the report without a model has the button that leads to one
+    begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
     with st.container(key="ask_composer", gap="xsmall"):
         if error := page_state().ask_error:
             show_error(error)
         if now.kind != "ready":
-            missing_model.draw_short(now, key=f"{key}_model", primary=not analysis)  # the report has its own
-        elif analysis and conversation is None:
+            missing_model.draw_short(now, key=f"{key}_model", primary=not analysis)
+            return
+        if analysis and conversation is None:
             _draw_suggestions(analysis, key)
-        begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
-        what = key, conversation, begin
         with st.container(horizontal=True, gap="xsmall", key="ask_about"):
-            if has_subjects:
-                start.draw_subjects()
-            elif part := page_state().range:
-                words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
-                button(words, "ask_part", _clear_range, icon="close", help=t("ui.player_range_clear"))
-            for upload_id, name in page_state().asked_pictures.get(key, {}).items():
-                removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
+            _draw_about(key, has_subjects=has_subjects)
         show_refusals(page_state().refused_pictures)
+        options: Options = {"disabled": is_busy, "args": (key, conversation, begin)}
         with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="ask_row"):
-            if now.kind == "ready":
-                _draw_add(key, has_subjects=has_subjects)
+            _draw_add(key, has_subjects=has_subjects)
             settings.draw(conversation)
-            st.chat_input(
-                t("ask.page.question"),
-                key=f"{key}_question",
-                max_chars=MOST_QUESTION,
-                disabled=is_busy or now.kind != "ready",
-                on_submit=_submit,
-                args=what,
-            )
-        if now.kind == "ready" and page_state().asked_pictures.get(key):
-            about = t("ask.page.about_images")
-            button(about, f"{key}_about_images", _submit, *what, icon="send", kind="tertiary", disabled=is_busy)
+            words, field = t("ask.page.question"), f"{key}_question"
+            st.chat_input(words, key=field, max_chars=MOST_QUESTION, on_submit=_submit, **options)
+        if page_state().asked_pictures.get(key):
+            options |= {"icon": ":material/send:", "type": "tertiary"}
+            st.button(t("ask.page.about_images"), key=f"{key}_about_images", on_click=_submit, **options)
+
+
+def _draw_about(key: str, *, has_subjects: bool) -> None:
+    """Draw what the question is about beside the report: videos or a range, and pictures."""
+    if has_subjects:
+        start.draw_subjects()
+    elif part := page_state().range:
+        words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
+        button(words, "ask_part", _clear_range, icon="close", help=t("ui.player_range_clear"))
+    for upload_id, name in page_state().asked_pictures.get(key, {}).items():
+        removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
 
 
 def _draw_suggestions(analysis: Analysis, key: str) -> None:

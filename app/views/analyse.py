@@ -82,15 +82,15 @@ def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
     with st.container(key="start_view" if video_id else None):
         if not video_id:
             video_picker.draw()
-        elif len(page_state().video_ids) < 2:
+        elif len(page_state().video_ids) < 2 and not page_state().folder:
             video = _draw_video(video_id, None)
             video_picker.draw_chosen()
         else:  # beside the player, since below it they would be out of sight
             left, right = st.columns(_COLUMNS, gap="medium")
+            with right:  # first, as opening a video takes a moment
+                video_picker.draw_chosen()
             with left:
                 video = _draw_video(video_id, None)
-            with right:
-                video_picker.draw_chosen()
     if video:
         notice = notice_of(video.path)
         _draw_facts(facts, video, *([notice_text(notice)] if notice else ()))

@@ -7,6 +7,7 @@ thread as soon as the library is opened.
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BytesIO
@@ -158,17 +159,27 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
 
 
 def cover(job: JobSnapshot) -> bytes:
-    """Return a JPEG thumbnail of the sharpest frame that is neither black nor white, else of the middle frame.
+    """Return a JPEG thumbnail of a frame of the shot that fills most of the time, so that it stands for the video.
+
+    Of its frames that is the sharpest that is neither black nor white, else the middle one.
 
     Returns:
         The JPEG, empty if the job has no frames or the frame cannot be decoded.
     """
-    frames = {frame.number: frame for frame in job.progress.keyframes if frame.jpeg}
+    frames = [frame for frame in job.progress.keyframes if frame.jpeg]
+    if not frames:
+        return b""
+    times = [frame.time_seconds for frame in frames]
+    seconds_of_shots = defaultdict[int, float](float)
+    for frame, before, after in zip(frames, [times[0], *times], [*times[1:], times[-1]], strict=False):
+        seconds_of_shots[frame.shot] += after - before
+    longest = max(seconds_of_shots, key=seconds_of_shots.__getitem__)
+    shown = {frame.number: frame for frame in frames if frame.shot == longest}
     low, high = _NEITHER_BLACK_NOR_WHITE
-    lit = [one for one in job.progress.facts if one.number in frames and low <= one.brightness <= high]
+    lit = [facts for facts in job.progress.facts if facts.number in shown and low <= facts.brightness <= high]
     if lit:
-        return _small(frames[max(lit, key=lambda one: one.sharpness).number])
-    return _small(list(frames.values())[len(frames) // 2]) if frames else b""
+        return _small(shown[max(lit, key=lambda facts: facts.sharpness).number])
+    return _small(list(shown.values())[len(shown) // 2])
 
 
 def _title(analysis: Analysis) -> str:

@@ -71,8 +71,10 @@ def draw_chosen() -> None:
 
 def _draw_line(video_id: str) -> None:
     name, is_shown = name_of(video_id), video_id == page_state().video_id
-    with st.container(horizontal=True, wrap=False, vertical_alignment="center", horizontal_alignment="distribute"):
+    left, right = st.columns((2, 1), vertical_alignment="center", gap="xsmall")
+    with left:
         button(plain(name), f"show-{video_id}", _show, video_id, icon="play_circle", kind="tertiary", disabled=is_shown)
+    with right:
         words, tip = t("ui.remove_video"), plain(t("ui.remove_video_help", name=name))
         button(words, f"leave-{video_id}", _leave_out, video_id, icon="close", kind="tertiary", help=tip)
 

@@ -159,7 +159,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
 
 
 def cover(job: JobSnapshot) -> bytes:
-    """Return a JPEG thumbnail of a frame of the shot that fills most of the time, so that it stands for the video.
+    """Return a JPEG thumbnail of a frame of the shot that fills most of the time.
 
     Of its frames that is the sharpest that is neither black nor white, else the middle one.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
-from framelens.core.errors import AppError, Cancelled, StorageError
+from framelens.core.errors import AppError, Cancelled, InputError, StorageError
 from framelens.core.files import new_id, numbered, readable, safe_stem
 from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.queue import Jobs
@@ -118,13 +118,22 @@ class PageBatches:
 
         Args:
             batch: The batch.
-            accept_changes: Ask everything again in jobs that were begun with other settings; else they aren't resumed.
+            accept_changes: Ask everything again in jobs that were begun with other settings.
+
+        Raises:
+            InputError: "settings_changed" for the first job that was begun with other settings; all others continue.
         """
+        refused: InputError | None = None
         for one in status_of(batch, self._jobs):
-            if one.has_stopped and (accept_changes or not self._jobs.conflicts(one.video.job_id)):
-                self._jobs.resume(one.video.job_id, accept_changes=accept_changes)
+            try:
+                if one.has_stopped:
+                    self._jobs.resume(one.video.job_id, accept_changes=accept_changes)
+            except InputError as error:
+                refused = refused or error
         if batch.folder is None:
             self._submit(batch.id)
+        if refused:
+            raise refused
 
     @requires("analyst")
     def cancel(self, batch: Batch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from app.panels.work import rows
 from app.state import page_state
 from framelens.analysis.parsing.answer_parser import partial_text
 from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError
+from framelens.core.errors import AppError, InputError
 from framelens.core.files import single_line
 from framelens.i18n import t
 from framelens.jobs.snapshot import WORKING
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
 """Pixels, for a small picture."""
-_STATE_WIDTH = 200
+_STATE_WIDTH = 250
 """Pixels, for the percent and the stage."""
 _MOST_WORDS = 120
 """Characters of an incoming answer."""
@@ -147,10 +148,11 @@ def _draw_actions(batch: Batch, statuses: Sequence[VideoStatus]) -> Conflicts:
         with page_state().catching_errors():
             batches().cancel(batch)
 
-    if may_change() and batches().is_working(batch, statuses):
+    is_working = batches().is_working(batch, statuses)
+    if may_change() and is_working:
         button(t("batch.page.stop"), "batch_stop", cancel, icon="stop")
-    elif may_change() and batches().can_continue(batch, statuses):
-        conflicts = batches().conflicts(statuses)
+    if may_change() and batches().can_continue(batch, statuses):
+        conflicts = {} if is_working else batches().conflicts(statuses)  # it takes a while, and this is polled
         if not conflicts:
             button(t("batch.page.continue"), "batch_continue", _proceed, batch, False, icon="resume")
     if any(one.is_over for one in statuses):
@@ -163,7 +165,12 @@ def _draw_conflicts(batch: Batch, conflicts: Conflicts) -> None:
     """Draw the settings that have changed since answers were made, and the ways to continue."""
     jobs = [services().jobs.brief(job_id) for job_id in conflicts]
     changes = {name: values for found in reversed(conflicts.values()) for name, values in found.items()}
-    changed_settings.draw(jobs, changes, partial(_proceed, batch, True), partial(_proceed, batch, False))
+
+    def beside() -> None:
+        with suppress(InputError):  # the settings change as soon as running analyses have ended
+            batches().proceed(batch)
+
+    changed_settings.draw(jobs, changes, partial(_proceed, batch, True), beside)
 
 
 def _proceed(batch: Batch, accept_changes: bool) -> None:

@@ -6,6 +6,8 @@ import shutil
 import threading
 import time
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +17,13 @@ from zipfile import ZipFile
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import resources
 from app.panels.analyse import video_picker
 from app.panels.work import work
+from framelens.analysis.task import Task
 from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import InputError
+from framelens.core.errors import EngineError, InputError
+from framelens.core.events import AnalysisEvent, ChunkDone
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import in_language, t
 from framelens.plugins.batch.batch import Batch, BatchVideo
@@ -27,8 +32,9 @@ from framelens.plugins.batch.panels import batch
 from framelens.reports.files import zipped
 from framelens.services.container import Services
 from framelens.store.videos.video_repository import VideoRepository
+from tests.app import rich
 from tests.app.conftest import Open
-from tests.app.fake_services import ended, script
+from tests.app.fake_services import ended, queue, script
 from tests.app.panels.analyse.test_request_form import copies
 from tests.app.views.test_analyse import parts_shown, texts
 
@@ -69,7 +75,7 @@ def test_several_videos_become_jobs_with_one_question(page: AppTest, services: S
     first, second, third = copies(services, card_video, 3)
     page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
     page.run()
-    assert "Per video; 3 videos in all." in texts(page)
+    assert page.button(key="start").label == "Analyse 3 videos"
     page.text_area(key="question").input("Which colours?").run()
     page.button(key="start").click().run()
     record = submitted_batch(page)
@@ -178,6 +184,36 @@ def test_a_batch_is_stopped_and_continued(
     page.run()
     assert "3 videos: 3 done" in texts(page)
     assert "batch_continue" not in [one.key for one in page.button]
+
+
+@pytest.mark.slow
+def test_changed_settings_are_decided_about_once(
+    page: AppTest, open_services: Open, folder: Path, tmp_path: Path
+) -> None:
+    settings, whole = {"answer_tokens": "1024"}, open_services(rich.script())
+
+    def stopping(task: Task) -> Iterator[AnalysisEvent]:
+        for event in rich.script(parts=4)(task):
+            yield event
+            if isinstance(event, ChunkDone) and settings["answer_tokens"] == "1024":
+                raise EngineError("engine_empty_answer")
+
+    jobs = queue(whole.store, stopping, tmp_path / "other", conditions=lambda request: dict(settings))
+    services = replace(whole, jobs=jobs)
+    resources.install(resources.Installed(services=services, key="key"))
+    videos = [(name, folder / name) for name in ("a.mp4", "b.mp4")]
+    page.query_params["batch"] = batch.batches().start("", videos, AnalysisRequest(Path("x"), frames=2)).id
+    record = submitted_batch(page)
+    assert {ended(services, one.job_id).state for one in record.videos} == {"failed"}
+    settings["answer_tokens"] = "512"
+    page.run()
+    assert t("ui.changed", "en", n=2) in texts(page) and "2 videos: 2 failed" in texts(page)
+    assert "batch_continue" not in [one.key for one in page.button]
+    with pytest.raises(InputError, match="settings_changed"):
+        batch.batches().proceed(record)
+    page.button(key="continue_changed").click().run()
+    assert {ended(services, one.job_id).conditions["answer_tokens"] for one in record.videos} == {"512"}
+    jobs.close()
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -160,7 +161,11 @@ def _chosen(request: WorkerRequest) -> Iterator[VideoEvent | Known | Thumbnails 
         if request.task == "named":
             yield pipeline.fetch(reader, request.targets, request.edges, options.max_side)
         else:
-            yield from pipeline.run(reader, options, shows=not request.only_frames)
+            for event in pipeline.run(reader, options, shows=not request.only_frames):
+                if isinstance(event, KeyframesChosen) and reader.changes.outliers_seconds:
+                    # the header counts outliers as well
+                    yield Probed(replace(reader.info, duration_seconds_from_header=None))
+                yield event
 
 
 def _with_facts(

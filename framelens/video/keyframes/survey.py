@@ -273,6 +273,9 @@ class Survey:
             yield Notice("edit_speeds")
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
+        if places := reader.changes.outliers_seconds:
+            first = clock(max(0.0, min(places) - start), digits=3, form="m")
+            yield Notice("time_outliers", {"count": len(places), "time": first})
         if reader.changes.has_late_frames:
             yield Notice("late_frames", level="info")
         if reader.changes.has_continued_clock:

@@ -6,7 +6,7 @@ A reader makes one sequential pass over upright pictures with exact times. Nothi
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast
@@ -92,6 +92,7 @@ class PictureChanges:
         is_deinterlaced: Combing was found and removed.
         is_composited: Transparent parts are shown on white.
         has_continued_clock: The container's clock started again, and their times continue.
+        outliers_seconds: Corrected times of packets whose own were outliers, on the time axis of the container.
         has_late_frames: Frames can't be shown at their times, since a later frame was shown already.
         is_followed: Behind the video is another, which isn't read: files were joined byte by byte.
     """
@@ -99,6 +100,7 @@ class PictureChanges:
     is_deinterlaced: bool = False
     is_composited: bool = False
     has_continued_clock: bool = False
+    outliers_seconds: list[float] = field(default_factory=list)
     has_late_frames: bool = False
     is_followed: bool = False
 

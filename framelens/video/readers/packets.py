@@ -25,6 +25,7 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from framelens.video.readers.joined_files import FirstFile
+from framelens.video.readers.outliers import without_outliers
 
 _Stream = TypeVar("_Stream", bound=Stream)
 PACKET_SECONDS = 15.0
@@ -32,8 +33,18 @@ PACKET_SECONDS = 15.0
 zeros behind the last packet for another packet, for minutes; a sleeping disk needs up to ten seconds."""
 
 
-def demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
+def demuxed(
+    container: InputContainer, *streams: _Stream, outliers: list[float] | None = None
+) -> Iterator[Packet[_Stream]]:
     """Yield the packets of streams, or of all, and at the end the empty packets that flush decoders.
+
+    Times that are outliers are corrected, and added to `outliers` in seconds of the container.
+    """
+    return without_outliers(_demuxed(container, *streams), [] if outliers is None else outliers)
+
+
+def _demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
+    """Yield the packets of streams, or of all, of the first file.
 
     FFmpeg asks to try again where it finds no packet of a transport stream for long, as in a hole of zeros that a
     broken copy or download leaves; its command does so. In Ogg, the headers of a recording that was joined to another

@@ -185,8 +185,9 @@ class AvReader(base.FrameReader):
 
     @property
     def declared_seconds(self) -> float | None:
-        """Return the end according to the file; None if it doesn't say, or has no single clock that it could mean."""
-        return None if self._clocks.have_restarted else self._declared_until
+        """Return the end according to the file; None if it doesn't say, or by times that can't be believed."""
+        is_doubtful = self._clocks.have_restarted or self.changes.outliers_seconds
+        return None if is_doubtful else self._declared_until
 
     @property
     def is_variable_frame_rate(self) -> bool:
@@ -461,7 +462,7 @@ class AvReader(base.FrameReader):
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Yield the packets of every stream: where the sound ends shows whether a file without a length is whole."""
         try:
-            yield from demuxed(self._container)
+            yield from demuxed(self._container, outliers=self.changes.outliers_seconds)
         except IndexError:
             pass  # at the end PyAV flushes every stream, and fails for a stream that appeared meanwhile
         except av.error.FFmpegError:
@@ -757,10 +758,11 @@ def _open_container(path: Path) -> InputContainer:
 
 def _opened(path: Path, form: str | None = None) -> InputContainer:
     """Open a file as the format that FFmpeg recognises, or as `form`."""
+    options = base.OPEN_OPTIONS
+    if track_header.has_outlying_times(path):
+        options = {**options, "advanced_editlist": "0"}  # the edit list moves the times and leaves out nothing
     limit = (None, PACKET_SECONDS)
-    return av.open(
-        str(path.absolute()), format=form, options=base.OPEN_OPTIONS, metadata_errors="replace", timeout=limit
-    )
+    return av.open(str(path.absolute()), format=form, options=options, metadata_errors="replace", timeout=limit)
 
 
 def _leave_out_own_order(sound: AudioStream) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from framelens.video.files import open_input
 from framelens.video.readers.geometry import WHOLE, Crop, Orientation
@@ -24,6 +27,10 @@ _MOST_PARTS = 4096
 """Parts read of a parent; an index has fewer before its tracks."""
 _MOST_BYTES = 1 << 16
 """Bytes read of a part: more than any of the needed parts has."""
+_MOST_TABLE_BYTES = 1 << 24
+"""The same of tables with entries for frames."""
+_REORDERED = 17
+"""Usual steps from which on a frame is late; a decoder reorders 16 pictures at most."""
 _ENTRY_BYTES = 78
 """Fields of a visual sample entry before the boxes in it."""
 _COUNTED = 24
@@ -113,9 +120,35 @@ def tracks_of(path: Path, kind: bytes) -> frozenset[int]:
         return frozenset()
 
 
-def _read(file: BinaryIO, part: _Part) -> bytes:
+def has_outlying_times(path: Path) -> bool:
+    """Return whether a track of an MP4 with an edit list has frames that are shown long after they are decoded.
+
+    FFmpeg takes them for the end of the edit, and leaves out what follows.
+    """
+    way = b"mdia", b"minf", b"stbl"
+    try:
+        with open_input(path) as file:
+            tracks = _inside(file, _Part(b"", 0, os.fstat(file.fileno()).st_size), b"moov", b"trak")
+            for track in tracks:
+                if _is_video(file, track) and _inside(file, track, b"edts", b"elst"):
+                    offsets, steps = (_runs(file, _inside(file, track, *way, kind)) for kind in (b"ctts", b"stts"))
+                    if len(offsets) and len(steps):
+                        late = offsets[:, 1] - np.median(offsets[:, 1])
+                        return bool(late.max() > _REORDERED * np.average(steps[:, 1], weights=steps[:, 0]))
+    except (OSError, struct.error, ValueError, ZeroDivisionError, IndexError):
+        pass
+    return False
+
+
+def _runs(file: BinaryIO, parts: list[_Part]) -> NDArray[Any]:
+    """Return (count, value) of a table that stores runs of equal values."""
+    data = _read(file, parts[0], _MOST_TABLE_BYTES)[8:] if parts else b""
+    return np.frombuffer(data[: len(data) // 8 * 8], ">i4").reshape(-1, 2)
+
+
+def _read(file: BinaryIO, part: _Part, most_bytes: int = _MOST_BYTES) -> bytes:
     file.seek(part.start)
-    return file.read(min(part.end - part.start, _MOST_BYTES))
+    return file.read(min(part.end - part.start, most_bytes))
 
 
 def _mp4(file: BinaryIO, size: int, number: int, track_id: int | None) -> TrackHeader:

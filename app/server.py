@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 
 from framelens.core.errors import AppError, Cancelled, ConfigError
+from framelens.core.files import ensure_home
 
 _MAIN = Path(__file__).resolve().with_name("main.py")
 
 
 def serve(options: list[str]) -> int:
     """Run Streamlit with these options until the process ends, and return the exit code."""
+    ensure_home()
     try:
         import click
         from streamlit.web.cli import main

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 from framelens.core.domain import Language
 from framelens.core.engines.model_hub import model_on_page, parse_hub
 from framelens.core.errors import ConfigError
-from framelens.core.files import typed_path
+from framelens.core.files import ensure_home, typed_path
 from framelens.core.links import S3Access, SourceSettings, typed_link
 from framelens.core.redaction import is_secret, redact, remember_secret
 
@@ -347,6 +347,7 @@ def _with_choice(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _given(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
+    ensure_home()
     path = dotenv or env_file(environ)
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
     # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.

@@ -146,8 +146,9 @@ class Shot:
             raise ValueError(f"Shot {self.number} ends at {self.end_seconds} before it starts at {self.start_seconds}")
 
 
-_BEYOND = 0.125
-"""Share of its length by which a transition exceeds its reading at each end: a reading spans shares of 0.1 to 0.9."""
+_BEYOND, _BEYOND_DISSOLVE_SECONDS = 0.125, 0.07
+"""Share of its length by which a transition exceeds its reading at each end: a reading spans shares of 0.1 to 0.9. Of a
+dissolve the whole range is known, within a sample of the survey."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,8 @@ class Boundary:
     @property
     def mixed_seconds(self) -> tuple[float, float]:
         """Return start and end of the pictures that mix both shots; both are equal for a cut."""
-        beyond = _BEYOND * (self.end_seconds - self.start_seconds)
+        length = self.end_seconds - self.start_seconds
+        beyond = _BEYOND_DISSOLVE_SECONDS if self.type == "dissolve" else _BEYOND * length
         return self.start_seconds - beyond, self.end_seconds + beyond
 
 

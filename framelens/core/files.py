@@ -6,12 +6,15 @@ by itself; there the modes have no effect.
 """
 
 import errno
+import getpass
 import logging
 import os
 import re
 import secrets
 import stat
 import string
+import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
@@ -346,3 +349,34 @@ def _narrow(path: Path, *, is_top: bool = False) -> bool:
         path.chmod(mode & ~_OTHERS)
         return True
     return False
+
+
+def ensure_home() -> None:
+    """Set HOME to a temporary folder, and USER to a name, where there are none; other programs ask for them, too.
+
+    Python, platformdirs, PyTorch and the tools of the hubs fail without them, or write into a folder called "~".
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = home = _temporary_home()
+        _log.warning("no home folder for this user: %s is used; FRAMELENS_DATA_DIR names a lasting one", home)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = f"uid-{os.getuid()}"
+
+
+def _temporary_home() -> str:
+    """Return a folder that is this user's alone, the same in every process unless somebody else has taken its name."""
+    folder = Path(tempfile.gettempdir(), f"framelens-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        state = folder.lstat()
+        if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & _OTHERS:
+            return str(folder)
+    except OSError:
+        pass
+    return tempfile.mkdtemp(prefix="framelens-")

@@ -1,10 +1,16 @@
-"""Random IDs that users type, and absolute paths."""
+"""Random IDs that users type, absolute paths, and the home of a user that the system doesn't know."""
 
+import getpass
+import os
+import pwd
+import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from framelens.core.files import absolute, new_id, single_line
+from framelens import config
+from framelens.core.files import absolute, ensure_home, new_id, single_line
 
 
 def test_ids_can_be_typed_as_an_argument() -> None:
@@ -27,3 +33,45 @@ def test_absolute_path_has_no_detour_unless_a_link_is_on_it(tmp_path: Path, monk
 def test_no_control_is_left_on_a_single_line() -> None:
     assert single_line("n\x9b32mX\x85Y\x1b[m.mp4") == "n 32mX Y [m.mp4"
     assert single_line("ä é 名") == "ä é 名"
+
+
+@pytest.fixture
+def unknown_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A user without an entry in the system's list of users; return the folder for temporary files."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, "")  # undone at the end, whatever is set meanwhile
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_unknown_user_gets_a_private_home(unknown_user: Path) -> None:
+    settings = config.load({})
+    home = Path(os.environ["HOME"])
+    assert home.parent == unknown_user
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert settings.data_dir.is_relative_to(home)
+    assert getpass.getuser() == f"uid-{os.getuid()}"
+    del os.environ["HOME"]
+    ensure_home()
+    assert os.environ["HOME"] == str(home)
+
+
+def test_home_that_others_can_write_is_not_used(unknown_user: Path) -> None:
+    taken = unknown_user / f"framelens-{os.getuid()}"
+    taken.mkdir()
+    taken.chmod(0o777)
+    ensure_home()
+    assert Path(os.environ["HOME"]).parent == unknown_user
+    assert os.environ["HOME"] != str(taken)
+
+
+def test_known_user_keeps_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ensure_home()
+    assert os.environ["HOME"] == str(tmp_path)

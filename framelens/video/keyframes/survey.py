@@ -26,6 +26,7 @@ from framelens.video.keyframes.strategies import LONG_SECONDS
 from framelens.video.readers import FIRST_READER, track_header
 from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, held_end
 from framelens.video.shots.cut_detector import CutDetector, Settled
+from framelens.video.shots.dissolve_ranges import DissolveRanges
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
 
@@ -72,6 +73,7 @@ class Survey:
         self._whole: set[int] = set()  # suspects that the codec stored whole
         self._gradual_detector = GradualDetector()
         self._graduals: list[Boundary] = []
+        self._ranges = DissolveRanges()
         self._times = array("d")  # of the frames that were looked at: half a megabyte an hour
         self._num_frames = 0
         self._end_seconds = 0.0
@@ -130,16 +132,20 @@ class Survey:
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""
-        boundaries = joined(self._cuts, self._graduals)
+        boundaries = self._joined()
         return shots_between([one for one in boundaries if middle(one) < end_seconds], end_seconds, self._times)
 
     def unclear(self, candidates: Sequence[Candidate]) -> Which:
         """Return which candidates are blurred by a sweep, or within a gradual transition that is known by now."""
-        return self.collector.unclear(candidates, joined(self._cuts, self._graduals))
+        return self.collector.unclear(candidates, self._joined())
+
+    def _joined(self) -> tuple[Boundary, ...]:
+        return self._ranges.whole(joined(self._cuts, self._graduals))
 
     def summary(self) -> DecodeSummary:
         """Return the results for the whole range, with notices; call after `events`."""
-        boundaries = self._placed(joined(self._cuts, self._graduals))
+        self._ranges.finish()
+        boundaries = self._placed(self._joined())
         measures, stretches = self._meter.finish(self._end_seconds)
         return DecodeSummary(
             frames_decoded=self._num_frames,
@@ -182,6 +188,7 @@ class Survey:
         self._meter_still(picture.time_seconds)
         self._shown = picture, glance
         self.suspects.push(picture, glance)
+        self._ranges.push(picture.time_seconds, glance)
         self._record(self._gradual_detector.push(picture.time_seconds, glance))
         verdicts = self._detector.push(picture.index, picture.time_seconds, glance)
         if self._detector.is_suspect and picture.is_whole:
@@ -196,7 +203,10 @@ class Survey:
 
     def _record(self, found: Gradual | None) -> None:
         if found is not None:
-            self._graduals.append(Boundary(found.start_seconds, found.end_seconds, found.type))
+            reading = Boundary(found.start_seconds, found.end_seconds, found.type)
+            self._graduals.append(reading)
+            if found.type == "dissolve":
+                self._ranges.add(reading)
             self.collector.settle_gradual(found.end_seconds)
 
     def _settle(self, verdicts: Iterable[Settled]) -> list[Candidate]:
@@ -207,6 +217,7 @@ class Survey:
                 dark = verdict.dark_since_seconds
                 start = step.time_seconds if dark is None else dark
                 self._cuts.append(Boundary(start, step.time_seconds, "cut" if dark is None else "fade"))
+                self._ranges.cut(step.time_seconds)
                 self._record_loose_cut(verdict)
             self._whole.discard(step.index)
             fresh += self.collector.settle(step.index, verdict.is_cut)

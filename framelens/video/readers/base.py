@@ -79,6 +79,9 @@ OPEN_OPTIONS = {
     "max_streams": "256",
     "protocol_whitelist": "file",
     "format_whitelist": ",".join((*_VIDEO_FORMATS, *_SOUND_FORMATS, *_STILL_FORMATS)),
+    # Of APNG: pictures that are shown for 10 ms or less are shown for 100 ms by browsers.
+    "max_fps": "99",
+    "default_fps": "10",
 }
 """Options for opening a file. The list of formats is closed on purpose: FFmpeg also opens playlists (HLS, DASH, concat)
 and text formats as videos, and an uploaded file must not make it read other files or use the network."""

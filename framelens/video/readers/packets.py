@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from math import inf
 from statistics import median
@@ -32,6 +32,9 @@ PACKET_SECONDS = 15.0
 """Time limit for a packet; beyond it the file counts as damaged from there. FFmpeg otherwise searches gigabytes of
 zeros behind the last packet for another packet, for minutes; a sleeping disk needs up to ten seconds."""
 
+_SHORTEST_DELAY, _USUAL_DELAY = 1, 10
+"""Delays of a GIF, in its hundredths of a second: all browsers show a picture with the first or less for the second."""
+
 
 def demuxed(
     container: InputContainer, *streams: _Stream, outliers: list[float] | None = None
@@ -40,7 +43,10 @@ def demuxed(
 
     Times that are outliers are corrected, and added to `outliers` in seconds of the container.
     """
-    return without_outliers(_demuxed(container, *streams), [] if outliers is None else outliers)
+    packets = _demuxed(container, *streams)
+    if container.format.name == "gif":
+        packets = _as_browsers_show(packets)
+    return without_outliers(packets, [] if outliers is None else outliers)
 
 
 def _demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_Stream]]:
@@ -66,6 +72,26 @@ def _demuxed(container: InputContainer, *streams: _Stream) -> Iterator[Packet[_S
         except av.error.BlockingIOError:
             if time.monotonic() - latest > PACKET_SECONDS:
                 raise
+
+
+def _as_browsers_show(packets: Iterable[Packet[_Stream]]) -> Iterator[Packet[_Stream]]:
+    """Yield the packets of a GIF, those that are shown for a hundredth of a second or less for a tenth of one."""
+    shift = 0
+    for packet in packets:
+        if packet.pts is not None and packet.dts is not None:
+            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+            if (packet.duration or 0) <= _SHORTEST_DELAY:
+                shift += _USUAL_DELAY - (packet.duration or 0)
+                packet.duration = _USUAL_DELAY
+        yield packet
+
+
+def gif_length(container: InputContainer) -> tuple[int, int]:
+    """Return the number of pictures of a GIF and for how many ticks they are shown; read all, then seek back."""
+    packets = [packet for packet in demuxed(container, *container.streams.video) if packet.pts is not None]
+    ends = [(packet.pts or 0) + (packet.duration or 0) for packet in packets]
+    container.seek(0)
+    return len(ends), max(ends, default=0)
 
 
 def flush_of(stream: _Stream) -> Packet[_Stream]:

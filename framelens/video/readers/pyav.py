@@ -47,6 +47,7 @@ from framelens.video.readers.packets import (
     NalUnits,
     demuxed,
     flush_of,
+    gif_length,
 )
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
 from framelens.video.readers.restarts import ContinuousClocks
@@ -138,6 +139,10 @@ class AvReader(base.FrameReader):
             self.changes = self._presentation.changes
             self._decoder = decoder_of(self._stream)
             self._rate = frame_rate_of(self._stream)
+            self._gif_end = 0
+            if self._container.format.name == "gif":
+                num_pictures, self._gif_end = gif_length(self._container)
+                self._rate = num_pictures / (self._gif_end * self._unit) if self._gif_end else self._rate
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
             self._declared_until: float | None = None
@@ -523,6 +528,8 @@ class AvReader(base.FrameReader):
         stream, container = self._stream, self._container
         if self._has_no_times():  # FFmpeg guesses the duration by the rate of bits
             return None
+        if self._gif_end:
+            return float(self._gif_end * self._unit)
         if container.format.name == "avi" and stream.frames:
             return float(
                 stream.frames / (stream.average_rate or 25)

@@ -93,6 +93,12 @@ def plain(text: str) -> str:
     return " ".join(shown.split())[:_LONGEST_CUE]
 
 
+def spoken(name: str, text: str) -> str:
+    """Return a text with the name of who speaks before it, unless the text begins with it or there is none."""
+    name = plain(name)
+    return text if not name or not text or text.startswith(name) else f"{name}: {text}"
+
+
 class Cues:
     """Collector of timed texts in any order.
 

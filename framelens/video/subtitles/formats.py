@@ -16,7 +16,7 @@ from itertools import chain, groupby, pairwise
 from operator import itemgetter
 
 from framelens.video.subtitles.captions import read_scc
-from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
+from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain, spoken
 from framelens.video.subtitles.encodings import UnknownEncodingError, decoded
 from framelens.video.subtitles.names import language_code
 from framelens.video.subtitles.ttml import read_ttml
@@ -49,6 +49,8 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 """Marks of forms without a standard, in which other words between angle brackets are text."""
+_VOICE = re.compile(r"<v(?:\.[^<>\s]*)?(?:\s+([^<>]{0,200}))?>", re.IGNORECASE)
+"""A voice of WebVTT, with who speaks from there on: "<v.loud Esme>"."""
 _RUBY = re.compile(r"<r([tp])\b[^>]*>.*?(?:</r\1>|(?=</ruby>|<r[tp]\b)|$)", re.IGNORECASE | re.DOTALL)
 """How the characters before it are pronounced: they would be read twice."""
 _TIMESTAMP_MAP = re.compile(r"X-TIMESTAMP-MAP\s*=(?=.*MPEGTS:(\d+))(?=.*LOCAL:([\d:.]+))")
@@ -105,16 +107,33 @@ Reader = Callable[[str, float], Iterable[Found]]
 """Reads a text; the second argument is the frame rate of the video, 0 if it is unknown."""
 
 
-def from_ass(text: str) -> str:
-    """Return the text of an ASS event without its markup and drawings."""
+def from_ass(text: str, name: str = "", style: str = "") -> str:
+    """Return the text of an ASS event without its markup and drawings, after who speaks.
+
+    Args:
+        text: The field Text.
+        name: The field Name, which programs fill with "NTP" or the style where nobody is named.
+        style: The field Style.
+    """
     shown = _ASS_BRACE.sub(r"\1", _OVERRIDE.sub("", _DRAWING.sub("", text)))
-    return plain(_TAG.sub("", _ASS_BREAK.sub(" ", shown)))
+    words = plain(_TAG.sub("", _with_voices(_ASS_BREAK.sub(" ", shown))))
+    return words if name.strip() in ("NTP", style.strip()) else spoken(name, words)
 
 
 def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
     """Return the text of a SubRip or WebVTT cue without its markup."""
     spaced = _BREAK.sub(" ", _COPIED_BREAK.sub(" ", _SET.sub("", text)))
-    return plain(html.unescape(tags.sub("", _RUBY.sub("", spaced))))
+    return plain(html.unescape(tags.sub("", _RUBY.sub("", _with_voices(spaced)))))
+
+
+def _with_voices(text: str) -> str:
+    """Return a text in which who speaks is named where another voice begins."""
+    before, *voices = _VOICE.split(text)
+    parts, latest = [before], ""
+    for name, words in zip(voices[::2], voices[1::2], strict=True):
+        parts.append(spoken(name or "", words.lstrip()) if name != latest else words)
+        latest = name
+    return "".join(parts)
 
 
 # ---- SubRip, SubViewer and WebVTT ------------------------------------------------------------------------------------
@@ -309,7 +328,7 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
                 start, end = (
                     clock_seconds(_COLON_FRACTION.sub(r"\1.", event[one].strip())) for one in ("Start", "End")
                 )
-                yield start, end, from_ass(event.get("Text", ""))
+                yield start, end, from_ass(event.get("Text", ""), event.get("Name", ""), event.get("Style", ""))
             except (KeyError, ValueError):
                 yield Unread(number, line)
 

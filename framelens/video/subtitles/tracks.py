@@ -33,6 +33,8 @@ from framelens.video.subtitles.ttml import read_ttml
 
 _ASS_COMMAS = 8
 """Commas before the text of an ASS event in Matroska, and as FFmpeg writes it."""
+_ASS_SPOKEN = slice(2, 4)
+"""Its fields Style and Name."""
 _NO_END = (1 << 32) - 1
 """FFmpeg's display time of an event without an end."""
 _TIMED_TEXT = "mov_text"
@@ -129,9 +131,9 @@ def from_track(info: VideoInfo, source: Source, on_encoding: Callable[[str], obj
             if assumed := next((one.assumed for one in texts if one.assumed), ""):
                 on_encoding(assumed)
             if form == _ASS:
-                yield from (
-                    (start, end, from_ass(text.text)) for (start, end, _), text in zip(timed, texts, strict=True)
-                )
+                for (start, end, _), fields in zip(timed, texts, strict=True):
+                    style, name, text = fields.text.split(",", 2)
+                    yield start, end, from_ass(text, name, style)
                 return
             blocks = [
                 Block(start, end, tuple(line for line in text.text.splitlines() if line.strip()))
@@ -236,7 +238,8 @@ def _text_in(packet: Packet[Stream], form: str) -> tuple[float, float, bytes] | 
     if form == _TIMED_TEXT:  # a length, the text, and boxes with its style
         data = data[2 : 2 + int.from_bytes(data[:2])]
     elif form == _ASS:
-        data = data.split(b",", _ASS_COMMAS)[-1]
+        fields = data.split(b",", _ASS_COMMAS)
+        data = b",".join([*fields[_ASS_SPOKEN], fields[-1]]) if fields[-1].strip(b"\0 \t\r\n") else b""
     if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
         data = decoded(data).text.encode(errors="replace")
     if packet.pts is None or not data.strip(b"\0 \t\r\n"):

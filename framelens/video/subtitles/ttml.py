@@ -14,7 +14,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import cast
 from xml.etree import ElementTree
 
-from framelens.video.subtitles.cues import Found, Timed, Unparsed, Unread, clock_seconds, plain, timecode_seconds
+from framelens.video.subtitles.cues import (
+    Found,
+    Timed,
+    Unparsed,
+    Unread,
+    clock_seconds,
+    plain,
+    spoken,
+    timecode_seconds,
+)
 from framelens.video.subtitles.names import language_code
 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
@@ -24,6 +33,9 @@ _AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);)(\w+;
 _DROP_MINUTES = {"dropNTSC": 1, "dropPAL": 2}
 _SAME_SECONDS = 0.001
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_ID = "{http://www.w3.org/XML/1998/namespace}id"
+_SPEAKER = "speaker"
+"""Attribute in which the names of an element's agents are kept; no TTML has it."""
 _PRONUNCIATION = frozenset({"text", "textContainer", "delimiter"})
 """Values of tts:ruby: how the characters before are pronounced."""
 _TIMES = ("begin", "end", "dur")
@@ -46,6 +58,7 @@ def read_ttml(text: str, frame_rate: float = 0.0, *, languages: Collection[str] 
     if _local(root.tag) != "tt":
         raise ValueError(f"<{_local(root.tag)}>")
     given = {_local(name): value for name, value in root.attrib.items()}
+    _name_speakers(root)
     read = _reader(given, frame_rate)
     found = list(_timed(root, -_programme_start(root, given, read), None, read))
     yield from (one for one in [*found, *fault] if isinstance(one, Unread))
@@ -72,6 +85,19 @@ def parse_xml(text: str) -> tuple[ElementTree.Element, list[Unparsed]]:
     for _, root in cast(Iterable[tuple[str, ElementTree.Element]], parser.read_events()):
         return root, fault
     raise ValueError(reason)
+
+
+def _name_speakers(root: ElementTree.Element) -> None:
+    """Give elements that refer to agents (ttm:agent) the names of those, if they have any, as an attribute."""
+    names = {
+        agent.get(_ID, ""): next((name.text for name in agent if _local(name.tag) == "name" and name.text), "")
+        for agent in root.iter()
+        if _local(agent.tag) == "agent"
+    }
+    for element in root.iter() if names else ():
+        for attribute, value in list(element.attrib.items()):
+            if _local(attribute) == "agent":
+                element.set(_SPEAKER, ", ".join(filter(None, (names.get(one) for one in value.split()))))
 
 
 def _programme_start(root: ElementTree.Element, given: Mapping[str, str], read: _Read) -> float:
@@ -133,7 +159,12 @@ def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
 
 
 def _timed(
-    element: ElementTree.Element, start: float, limit: float | None, read: _Read, language: str = ""
+    element: ElementTree.Element,
+    start: float,
+    limit: float | None,
+    read: _Read,
+    language: str = "",
+    speaker: str = "",
 ) -> Iterator[_Spoken | Unread]:
     """Yield the texts of an element whose times count from `start` and that ends at `limit` at the latest."""
     given = element.get("begin", "")
@@ -143,15 +174,16 @@ def _timed(
     if _is_hidden(element):
         return
     language = language_code(element.get(_LANGUAGE, "")) or language
+    speaker = element.get(_SPEAKER, speaker)
     begin, until = _span(element, start, read)
     if limit is not None and limit > begin:  # else the times of the parts don't count from their parent's begin
         until = limit if until is None else min(until, limit)
     if _is_text(element):
         end = _end(element, start, read) if until is None else until
-        yield language, (begin, end, plain("".join(_words(element))))
+        yield language, (begin, end, spoken(speaker, plain("".join(_words(element)))))
         return
     for child, after in _starts(element, begin, read):
-        yield from _timed(child, after, until, read, language)
+        yield from _timed(child, after, until, read, language, speaker)
 
 
 def _span(element: ElementTree.Element, start: float, read: _Read) -> tuple[float, float | None]:
@@ -217,7 +249,8 @@ def _words(element: ElementTree.Element) -> Iterator[str]:
         if _local(child.tag) == "br":
             yield " "
         elif _local(child.tag) != "metadata" and not _is_hidden(child):
-            yield from _words(child)
+            words = "".join(_words(child))
+            yield spoken(child.get(_SPEAKER, ""), words.lstrip()) if _SPEAKER in child.attrib else words
         yield child.tail or ""
 
 

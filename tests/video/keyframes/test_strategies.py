@@ -223,7 +223,7 @@ def test_scenes_begin_when_the_transition_is_over() -> None:
     ends = (Boundary(7.6, 8.4, "fade"), Boundary(9.6, 10.4, "wipe"), Boundary(10.5, 10.5, "cut"))
     cuts = (Boundary(3.6, 4.4, "dissolve"), *ends)
     surveyed = SurveyFacts(0.0, 12.0, shots, (), boundaries=cuts)
-    assert asked(Selection("scenes"), surveyed, 5) == pytest.approx([0.0, 4.5, 9.0, 10.25, 10.5])
+    assert asked(Selection("scenes"), surveyed, 5) == pytest.approx([0.0, 4.47, 9.0, 10.25, 10.5])
 
 
 def test_scenes_leave_out_short_shots_first() -> None:

@@ -1,7 +1,6 @@
 """Single times of packets that leave the line of the others, in each container that can hold them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,9 +20,9 @@ _OF_FLV = 800.0
 """FFmpeg takes away a time of FLV that is a quarter of an hour off."""
 
 
-def _moved(path: Path, seconds: Callable[[int], float], *, both: bool = False, options: object = None) -> Path:
+def _moved(path: Path, seconds: Callable[[int], float], *, both: bool = False) -> Path:
     """A video of 150 frames in which the time of each packet is moved, and with `both` that of decoding."""
-    source = write_video(path.with_suffix(".source.mp4"), moving(150), options=options or _REORDERED)
+    source = write_video(path.with_suffix(".source.mp4"), moving(150), options=_REORDERED)
     with av.open(str(source)) as container, av.open(str(path), "w") as target:
         stream = target.add_stream_from_template(container.streams.video[0])
         for number, packet in enumerate(container.demux(video=0)):
@@ -60,7 +59,7 @@ def test_outliers_get_the_place_that_is_vacant(suffix: str, numbers: tuple[int, 
         assert all(frame.time_seconds == pytest.approx(frame.index / 25, abs=0.002) for frame in reader.frames())
         assert len(reader.changes.outliers_seconds) == len(numbers)
         assert reader.declared_seconds is None
-    with AccurateSeeker(replace(reader.info)) as seeker:
+    with AccurateSeeker(reader.info) as seeker:
         assert [seeker.at(time).index for time in (5.0, 2.0, 4.0)] == [125, 50, 100]
 
 

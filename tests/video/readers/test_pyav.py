@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,19 +13,21 @@ from typing import Any
 import av
 import pytest
 from av.stream import Disposition
+from PIL import Image
 
 from framelens.core.domain import AudioTrack, Selection
 from framelens.core.errors import InputError, VideoError
 from framelens.core.events import KeyframesChosen
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.readers import open_reader
 from framelens.video.readers.base import as_jpeg
 from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import pictures_at
 from framelens.video.worker import events_of
 from tests.field_pictures import write_fields
 from tests.marked import uneven_times
-from tests.media import COLOURS, cards, moving, solid, with_sound, write_video
+from tests.media import COLOURS, cards, moving, solid, textured, with_sound, write_video
 from tests.spoken import RATE, write_surround
 
 
@@ -544,3 +547,27 @@ def test_gxf_counts_frames_and_not_fields(codec: str, is_timed: bool, tmp_path: 
         assert (reader.info.frame_rate, reader.num_damaged) == (25, 0)
         assert reader.info.has_guessed_times is not is_timed
     assert [picture.time_seconds for picture in read] == pytest.approx([n / 25 for n in range(30)])
+
+
+def _animation(path: Path, delays: Sequence[int]) -> Path:
+    """A GIF or APNG whose pictures have these delays in hundredths of a second."""
+    pictures = [Image.fromarray(textured(number)) for number in range(len(delays))]
+    durations = [10 * delay for delay in delays]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, disposal=2)
+    data, place = bytearray(path.read_bytes()), 0
+    for delay in delays if path.suffix == ".gif" else ():  # Pillow writes no delay below two hundredths
+        place = data.index(b"\x21\xf9\x04", place) + 4
+        data[place : place + 2] = delay.to_bytes(2, "little")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png"])
+def test_shortest_delays_are_a_tenth_of_a_second(suffix: str, tmp_path: Path) -> None:
+    path = _animation(tmp_path / f"moving{suffix}", [1, 0, 2, 3, 1, 10])
+    with open_reader(path) as reader:
+        times = [picture.time_seconds for picture in reader.frames()]
+        assert times == pytest.approx([0.0, 0.1, 0.2, 0.22, 0.25, 0.35])
+        assert reader.reached_seconds == pytest.approx(0.45)
+        assert suffix == ".png" or reader.info.duration_seconds_from_header == pytest.approx(0.45)
+        assert [picture.index for picture in pictures_at(reader.info, "pyav", [0.05, 0.21, 0.3, 0.4])] == [0, 2, 4, 5]

@@ -604,3 +604,41 @@ def test_captions_of_youtube_are_read_in_all_forms(suffix: str, text: str) -> No
         == list(reader_of(".xml", text)(text, 0.0))
         == [(1.0, 3.0, "hello it's"), (3.0, 5.5, "there")]
     )
+
+
+def _texts(text: str, suffix: str) -> list[str]:
+    return [found[2] for found in READERS[suffix](text, 0.0) if not isinstance(found, Unread)]
+
+
+def test_voices_of_webvtt_name_who_speaks() -> None:
+    cues = (
+        "<v Roger Bingham>We are in New York</v>",
+        "<v.first.loud Esme>It's blue!\n<v Mary>No way!</v> <v Mary>Really</v>",
+        "<v Bob>Bob: hi <i>there</i></v>",
+        "- <v M&amp;M>a</v>\n- <v.x>b <video> c",
+    )
+    text = "WEBVTT\n" + "".join(f"\n00:0{n}.000 --> 00:0{n}.900\n{cue}\n" for n, cue in enumerate(cues))
+    expected = ["Roger Bingham: We are in New York", "Esme: It's blue! Mary: No way! Really", "Bob: hi there"]
+    assert _texts(text, ".vtt") == [*expected, "- M&M: a - b c"]
+
+
+def test_field_name_of_ass_names_who_speaks() -> None:
+    lines = [("Main", "Ann", r"{\an8}Hello"), ("Main", "Main", "a"), ("Main", "NTP", "b"), ("Main", "Bo", "Bo: c")]
+    events = (
+        f"Dialogue: 0,0:00:0{n}.00,0:00:0{n}.90,{','.join(line[:2])},0,0,0,,{line[2]}" for n, line in enumerate(lines)
+    )
+    assert _texts("[Events]\n" + "\n".join(events), ".ass") == ["Ann: Hello", "a", "b", "Bo: c"]
+
+
+def test_agents_of_ttml_name_who_speaks() -> None:
+    agents = "".join(
+        f'<ttm:agent xml:id="{key}"><ttm:name>{name}</ttm:name></ttm:agent>'
+        for key, name in (("a", "Ann Lee"), ("b", "Bo"))
+    )
+    text = (
+        '<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttm="http://www.w3.org/ns/ttml#metadata"><head><metadata>'
+        f'{agents}</metadata></head><body><div ttm:agent="a"><p begin="1s" end="2s">Hello</p>'
+        '<p begin="2s" end="3s" ttm:agent="b">Hi <span>you</span></p><p begin="3s" end="4s" ttm:agent="">'
+        '<span ttm:agent="a">Yes.</span><br/><span ttm:agent="b">No.</span></p></div></body></tt>'
+    )
+    assert _texts(text, ".ttml") == ["Ann Lee: Hello", "Bo: Hi you", "Ann Lee: Yes. Bo: No."]

@@ -1,4 +1,4 @@
-"""Outliers among the times of packets: a few that leave the line of the others, which goes on as if they weren't there.
+"""Outliers among the times of packets: a few that leave the line of the others, which continues behind them.
 
 Live recordings have them where advertisements begin or a connection was lost. Every reader would take such a time for a
 gap of hours. A jump that stays is a gap or another clock and isn't changed, see `framelens.video.readers.restarts`.
@@ -142,7 +142,7 @@ class _Line:
             self._release(self._held.popleft())
 
     def _is_left(self, time: int, following: Sequence[int]) -> bool:
-        """Return whether all others leave a time behind, and go on where the line was before it."""
+        """Return whether all others leave a time behind, and continue where the line was before it."""
         has_fallen = sum(before > min(following) for before in self._recent) > _NEIGHBOURS
         return not has_fallen and not min(following) <= time <= max(following)
 

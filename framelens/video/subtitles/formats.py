@@ -112,7 +112,7 @@ def from_ass(text: str, name: str = "", style: str = "") -> str:
 
     Args:
         text: The field Text.
-        name: The field Name, which programs fill with "NTP" or the style where nobody is named.
+        name: The field Name, which programs fill with "NTP" or the style where there is none.
         style: The field Style.
     """
     shown = _ASS_BRACE.sub(r"\1", _OVERRIDE.sub("", _DRAWING.sub("", text)))

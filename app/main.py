@@ -116,7 +116,9 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
         with worker_ready(in_background=True):
             yield {"services": services}
     finally:
+        farewell = start_message.farewell(services)
         await asyncio.to_thread(services.close)
+        start_message.say(farewell)
 
 
 # Streamlit's page with the server's address: a browser that opens a page below it would first look for the

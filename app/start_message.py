@@ -1,4 +1,4 @@
-"""Message at the start: where the page is, and on a desktop the page itself in the browser.
+"""Messages at the start and the end: where the page is, on a desktop the page itself, and which work is kept.
 
 Streamlit's own message comes before the page answers, is in English only and advertises Streamlit's tools for
 developers; for an `st.App` Streamlit opens no browser (1.67). So config.toml turns it off.
@@ -7,12 +7,15 @@ developers; for an `st.App` Streamlit opens no browser (1.67). So config.toml tu
 import asyncio
 import sys
 import webbrowser
+from contextlib import suppress
 
 import streamlit as st
 from streamlit import config
 
 from app import resources
-from framelens.i18n import in_language, system_language, t
+from framelens.core.roles import LOCAL_USER, as_user
+from framelens.i18n import system_language, t
+from framelens.services.container import Services
 
 _WILDCARDS = ("", "0.0.0.0", "::")
 _RETRY_SECONDS = 0.1
@@ -33,11 +36,24 @@ async def show() -> None:
     path = str(st.get_option("server.baseUrlPath")).strip("/")
     url = f"{protocol}://{f'[{host}]' if ':' in host else host}:{port}/{path}"
     services = resources.installed().services
-    with in_language((services and services.settings.language) or system_language()):
-        sys.stdout.write(f"{t('cli.app_ready', url=url)}\n")
-    sys.stdout.flush()
+    say(t("cli.app_ready", (services and services.settings.language) or system_language(), url=url))
     if not st.get_option("server.headless"):
         await asyncio.to_thread(webbrowser.open, url)
+
+
+def farewell(services: Services) -> str:
+    """Return the message about the end of the program, before its services are closed."""
+    with as_user(LOCAL_USER):  # the jobs of all users
+        count = len(services.jobs.running()) + len(services.jobs.waiting())
+    key = "app_ended_unfinished" if count else "app_ended"
+    return t(f"cli.{key}", services.settings.language or system_language(), n=count)
+
+
+def say(text: str) -> None:
+    """Print a message, unless the terminal is gone."""
+    with suppress(OSError, ValueError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 async def _wait_for(host: str, port: int) -> None:

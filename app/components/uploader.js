@@ -109,6 +109,7 @@ class Uploader {
     const words = data.words;
     this.input.accept = data.accept;
     this.find(".root").classList.toggle("compact", Boolean(data.area));
+    this.root.getRootNode().host?.closest('[class*="st-key-"]')?.setAttribute("data-drawn", ""); // in its own size
     this.listen();
     this.find(".hint").textContent = words.hint;
     const choose = this.find(".choose");

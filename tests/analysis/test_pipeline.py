@@ -341,6 +341,18 @@ def test_what_a_picture_lacks_is_an_answer(said: str) -> None:
     assert (analysis.mode, analysis.outcome) == ("messages", "done")
 
 
+@pytest.mark.parametrize("ending", ['", "mood": "calm"}]}', '"}, {"frames": [2'])
+def test_answer_with_ambiguous_or_missing_ends_is_asked_for_again(ending: str) -> None:
+    whole = '{"findings": [{"frames": [1], "text": "a 5\\" card"}], "overview": []}'
+    said = iter(['{"findings": [{"frames": [1], "text": "a 5" card' + ending])
+    with serve(
+        lambda body: iter([next(said, whole) if has_pictures(body) and body["max_tokens"] > 1 else "x"])
+    ) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert [finding.text for finding in analysis.chunks[0].findings] == ['a 5" card']
+    assert (analysis.chunks[0].attempts, analysis.chunks[0].troubles) == (2, ())
+
+
 def test_bars_around_narrow_pictures_are_named() -> None:
     def narrow(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         for event in extracting(1)(path, wanted, cancel):

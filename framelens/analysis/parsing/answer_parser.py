@@ -238,7 +238,8 @@ class _AnswerParser:
         self._troubles: dict[str, None] = {}
 
     def read(self, text: str) -> ParsedAnswer:
-        found = find(text)
+        keys = {name.lower() for field in self._fields for name in (field.key, field.name.en, field.name.zh)}
+        found = find(text, keys)
         if found is None:
             reading = self._prose(text)
         elif is_schema(found.value):
@@ -249,6 +250,7 @@ class _AnswerParser:
             reading = self._answer(self._arranged(found.value))
         is_empty = not (reading.findings or reading.overview or reading.reply or reading.chapters)
         self._note("half_json", found is not None and found.is_cut and not is_empty)
+        self._note("unclear", found is not None and found.is_unclear and not is_empty)
         self._note("empty", is_empty)
         return ParsedAnswer(**{**vars(reading), "troubles": tuple(self._troubles)})
 
@@ -279,7 +281,7 @@ class _AnswerParser:
     # ---- lists of the answer
 
     def _arranged(self, value: Any, depth: int = 0) -> dict[str, list[Any]]:
-        """Return the lists of an answer by their keys; values without a known key count as findings."""
+        """Return the lists of an answer by their keys; entries without a known key count as findings."""
         parts: dict[str, list[Any]] = {}
         if isinstance(value, list):
             self._note("odd_form")
@@ -290,18 +292,23 @@ class _AnswerParser:
             self._note("odd_form")
             _add(parts, {self._rest: [value]})
         else:
+            is_alone = not any(map(canonical, value))
             for key, one in value.items():
-                _add(parts, self._part(key, one, depth))
+                _add(parts, self._part(key, one, depth, is_alone=is_alone))
         return parts
 
-    def _part(self, key: str, value: Any, depth: int) -> dict[str, list[Any]]:
+    def _part(self, key: str, value: Any, depth: int, *, is_alone: bool) -> dict[str, list[Any]]:
+        """Return the lists under a key; a key without entries or a frame's number says nothing beside known keys."""
         if known := canonical(key):
             self._note("odd_form", known != key)
             return {self._rest if known == "findings" else known: self._listed(value, known)}
         self._note("odd_form", bool(_as_line(value)))
         if not is_entry(value) and is_answer(value) and depth < _DEEPEST:
             return self._arranged(value, depth + 1)
-        return {self._rest: self._under(key, value)} if _as_line(value) else {}
+        has_entries = is_entry(value) or (isinstance(value, list) and any(map(is_entry, value)))
+        if not _as_line(value) or not (is_alone or has_entries or _numbers_of(key)):
+            return {}
+        return {self._rest: self._under(key, value)}
 
     def _listed(self, value: Any, key: str) -> list[Any]:
         if isinstance(value, list):
@@ -317,7 +324,7 @@ class _AnswerParser:
         """Return the entries under a key of the model's own, which may be the number of a frame."""
         if isinstance(value, list) and any(map(is_entry, value)):
             return value
-        numbers = citations.cited_in(key) or (citations.numbers_in(key) if _NUMBERS.fullmatch(key) else [])
+        numbers = _numbers_of(key)
         if isinstance(value, dict):
             return [{"frames": numbers, **value} if numbers else {**value, "": key}]
         return [{"frames": numbers, "text": value} if numbers else f"{key}: {_as_line(value)}"]
@@ -389,6 +396,10 @@ class _AnswerParser:
         kept = citations.without_own_times(text, self._times)
         self._note("chapter_time", kept != text)
         return kept
+
+
+def _numbers_of(key: str) -> list[int]:
+    return citations.cited_in(key) or (citations.numbers_in(key) if _NUMBERS.fullmatch(key) else [])
 
 
 def _add(parts: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:

@@ -7,7 +7,9 @@ It only checks whether a value looks like an answer; framelens.analysis.parsing.
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Set
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from framelens.core.codec import valid_escapes
@@ -15,15 +17,20 @@ from framelens.core.codec import valid_escapes
 _CLOSING = {'"': '"', "'": "'", "“": "”"}  # Chinese quotes, colons and commas count as plain characters
 _COMMENT = r"//[^\n]{0,500}|# [^\n]{0,500}|/\*.{0,500}?\*/"
 _SPACE = re.compile(rf"(?:[\s,，]|\.\.\.|…|{_COMMENT})*", re.DOTALL)
-_GAP = rf"(?:\s|{_COMMENT})*"
+_GAP = rf"(?:\s|{_COMMENT})*+"
 _PLAIN = re.compile(r"[^\"'”\\]+")
 _BARE = re.compile(r"[^\s,，:：{}\[\]\"“][^,，:：{}\[\]\"\n]*")
-# A quote ends a string if the end, a bracket, a comma and the next value, or a key follow. A colon ends only keys.
+_CLOSED = rf"(?={_GAP}(?:$|[}}\]{{\[]|(?<=\s)[\"“]|\.\.\.|```|[,，]{_GAP}(?:$|[\"'“{{\[}}\]]|\.\.\.)))"
 _AFTER_VALUE = re.compile(
-    rf"{_GAP}(?:$|[}}\]]|[\"“]\w{{1,40}}[\"”]\s*[:：]"
-    rf"|[,，]{_GAP}(?:$|[\"'“{{\[}}\]]|\.\.\.|-?\d|true\b|false\b|null\b|\w+\s*[:：]))",
+    rf"{_GAP}(?:(?P<end>(?:[,，]?{_GAP}[\"“][\w ]{{0,40}}[\"”]?\s*)?$)|(?P<brace>\}}){_CLOSED}|(?P<bracket>\]){_CLOSED}"
+    rf"|(?:[,，]{_GAP})?[\"“](?P<key>[\w ]{{1,40}})[\"”]\s*[:：]|,{_GAP}(?P<bare>[A-Za-z_]\w{{0,40}})\s*:"
+    rf"|[,，]{_GAP}(?:(?P<next>$|[{{\[}}\]]|\.\.\.)|(?P<item>[\"'“]|-?\d|true\b|false\b|null\b)))",
     re.DOTALL,
 )
+"""What may follow the quote at the end of a string, see `_ends_value`."""
+_END = re.compile(
+    rf"{_GAP}[}}\]](?!\s*[^\w\s`<*#({{\[])", re.DOTALL
+)  # of the whole value: no sign of a sentence follows
 _AFTER_KEY = re.compile(r"\s*(?:$|[:：])")
 _CUT_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 _BAD_ESCAPE = re.compile(r"\\(?![\"\\/bfnrt]|u[0-9a-fA-F]{4})")
@@ -33,6 +40,7 @@ ANSWER_KEYS = ("findings", "title", "overview", "subjects", "chapters", "reply")
 _SYNONYMS = {"summary": "overview", "answer": "reply"}
 _SCHEMA_TYPES = ("object", "array", "string", "integer", "number")
 _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
+_KEYS = frozenset((*ANSWER_KEYS, *_SYNONYMS, *_ENTRY_KEYS, "name", "look"))
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
 _ESCAPED_OPENING = re.compile(r"[^{]*?[{\[]\s*\\[\"n]")
 _FENCE = re.compile(r"```\w*")
@@ -48,17 +56,25 @@ class TolerantJson:
         at: Position, after the value once it is parsed.
         is_cut: The text ended too early.
         is_odd: The text was not valid JSON.
+        is_unclear: A string may have ended earlier, at one of its quotes that aren't escaped.
     """
 
-    def __init__(self, text: str, start: int = 0) -> None:
+    def __init__(self, text: str, start: int = 0, keys: Collection[str] = ()) -> None:
         self.text = text
         self.at = start
         self.is_cut = False
         self.is_odd = False
+        self.is_unclear = False
         self._depth = 0
+        self._has_bare_key = False
+        self._keys = _KEYS.union(keys)
 
-    def value(self) -> Any:
-        """Parse the value at the current position; return None at the end of the text."""
+    def value(self, siblings: Set[str] | None = None) -> Any:
+        """Parse the value at the current position; return None at the end of the text.
+
+        Args:
+            siblings: Keys of its object so far, with its own; None if it isn't in an object.
+        """
         self._skip()
         if self._ended():
             return None
@@ -69,19 +85,21 @@ class TolerantJson:
             read = self._object() if opening == "{" else self._list()
             self._depth -= 1
             return read
-        return self._string(_AFTER_VALUE) if opening in _CLOSING else self._bare()
+        return self._string(partial(self._ends_value, siblings)) if opening in _CLOSING else self._bare()
 
     def _object(self) -> dict[str, Any]:
         pairs: list[tuple[str, Any]] = []
+        names = set[str]()
         while not self._closes("}"):
-            key = self._string(_AFTER_KEY) if self.text[self.at] in _CLOSING else str(self._bare(is_key=True))
+            self._has_bare_key = self.text[self.at] not in _CLOSING
+            key = self._string(self._ends_key) if self.text[self.at] in _CLOSING else str(self._bare(is_key=True))
             self._skip()
             if self.text.startswith((":", "："), self.at):
                 self.at += 1
-                pairs.append((key, self.value()))
+                names.add(key)
+                pairs.append((key, self.value(names)))
             elif not self._ended():
-                self.is_odd = True
-                pairs.append((key, ""))  # a string without a value: kept as a key
+                self.is_odd = self.is_unclear = True  # remains of a string
         return merged(pairs)
 
     def _list(self) -> list[Any]:
@@ -105,20 +123,46 @@ class TolerantJson:
             self.at += 1 if self._depth == 1 else 0
         return found in "}]"
 
-    def _string(self, after: re.Pattern[str]) -> str:
+    def _ends_key(self, at: int, is_paired: bool) -> bool:
+        return bool(_AFTER_KEY.match(self.text, at))
+
+    def _ends_value(self, siblings: Set[str] | None, at: int, is_paired: bool) -> bool | None:
+        """Return whether a quote before `at` ends a string, by what follows; None if that can't be decided.
+
+        In an object, a bracket or a known key that it lacks ends a string, in a list a bracket. Anything else that
+        could be JSON does so only after quotes in pairs: 'the signs say "Exit", "Name": "Smith"' continues.
+        """
+        after = _AFTER_VALUE.match(self.text, at)
+        if not after:
+            return self._depth == 1 and bool(_END.match(self.text, at))
+        kind = after.lastgroup
+        is_sure = kind in ("end", "next", "bracket" if siblings is None else "brace")
+        if siblings is not None and (key := after["key"] or after["bare"]):
+            is_sibling = self._depth > 1 or bool(canonical(key)) or not siblings.isdisjoint(_ENTRY_KEYS)
+            is_sure = is_sibling and key.lower() in self._keys and key not in siblings
+            if after["bare"] and not self._has_bare_key:
+                return False
+        self.is_unclear |= is_paired and not is_sure and kind in ("brace", "bracket")
+        is_possible = is_sure or kind != "item" or siblings is None
+        return True if is_sure or (is_possible and is_paired) else None if is_possible else False
+
+    def _string(self, ends: Callable[[int, bool], bool | None]) -> str:
         quote = _CLOSING[self.text[self.at]]
         start = self.at = self.at + 1
+        is_paired, was_possible = True, False
         while not self._is_at_end():
             if plain := _PLAIN.match(self.text, self.at):
                 self.at = plain.end()
                 continue
             character = self.text[self.at]
-            if character == quote and after.match(self.text, self.at + 1):
-                raw = self.text[start : self.at]
-                self.at += 1
-                self.is_odd |= quote != '"'
-                return self._unescaped(raw)
-            self.is_odd |= character == quote
+            if character == quote:
+                if is_end := ends(self.at + 1, is_paired or quote == "'"):
+                    raw = self.text[start : self.at]
+                    self.at += 1
+                    self.is_odd |= quote != '"'
+                    self.is_unclear |= was_possible and not is_paired
+                    return self._unescaped(raw)
+                self.is_odd, is_paired, was_possible = True, not is_paired, was_possible or is_end is None
             self.at += 2 if character == "\\" else 1
         self.at = len(self.text)
         self.is_cut = True
@@ -186,11 +230,13 @@ class FoundJson:
         value: A dict, a list or None.
         is_cut: The text ended too early.
         is_odd: The text was not plain JSON.
+        is_unclear: Quotes that aren't escaped leave open where strings end.
     """
 
     value: Any
     is_cut: bool = False
     is_odd: bool = False
+    is_unclear: bool = False
 
 
 def canonical(key: str) -> str:
@@ -252,30 +298,35 @@ def _holds_lists(value: Any) -> bool:
     return isinstance(value, dict) and any(canonical(key) and isinstance(one, list) for key, one in value.items())
 
 
-def find(text: str) -> FoundJson | None:
-    """Return the JSON of an answer, or None if the text contains no JSON."""
+def find(text: str, keys: Collection[str] = ()) -> FoundJson | None:
+    """Return the JSON of an answer, or None if the text contains no JSON.
+
+    Args:
+        text: The answer.
+        keys: Keys of its entries, beside the usual ones.
+    """
     try:
         value = json.loads(valid_escapes(text), strict=False, object_pairs_hook=merged)
     except (ValueError, RecursionError):
-        return _among_words(text)
+        return _among_words(text, keys)
     if isinstance(value, str) and value != text:  # JSON inside a string
-        inner = find(value.strip())
-        return inner and FoundJson(inner.value, inner.is_cut, True)
+        inner = find(value.strip(), keys)
+        return inner and replace(inner, is_odd=True)
     inner = _unwrapped(value)
     return FoundJson(inner, is_odd=inner is not value) if isinstance(value, (dict, list)) else None
 
 
-def _among_words(text: str) -> FoundJson | None:
+def _among_words(text: str, keys: Collection[str]) -> FoundJson | None:
     if _ESCAPED_OPENING.match(text):  # JSON escaped as for a string, without the string's quotes
         text = text.replace("\\n", "\n").replace('\\"', '"')
     pieces: dict[str, Any] = {}  # by their text
-    first, at, is_cut, is_odd = 0, 0, False, False
+    first, at, is_cut, is_odd, is_unclear = 0, 0, False, False, False
     schema: FoundJson | None = None
     for _ in range(_MOST_ATTEMPTS):
         opening = _OPENING.search(text, at)
         if not opening:
             break
-        reading = TolerantJson(text, opening.start())
+        reading = TolerantJson(text, opening.start(), keys)
         whole = reading.value()
         value = _unwrapped(whole)
         if is_schema(value):
@@ -290,12 +341,12 @@ def _among_words(text: str) -> FoundJson | None:
         if value in pieces.values() or any(one.startswith(piece) for one in pieces):
             continue  # the model repeats itself, perhaps up to its limit of tokens
         pieces[piece] = value
-        is_cut = reading.is_cut
+        is_cut, is_unclear = reading.is_cut, is_unclear or reading.is_unclear
     if not pieces:
         return schema or _bare_json(text)
     words = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
     value, *more = pieces.values()
-    return FoundJson(_together([value, *more]) if more else value, is_cut, is_odd or bool(words.strip()))
+    return FoundJson(_together([value, *more]) if more else value, is_cut, is_odd or bool(words.strip()), is_unclear)
 
 
 def _bare_json(text: str) -> FoundJson | None:
@@ -304,7 +355,7 @@ def _bare_json(text: str) -> FoundJson | None:
     if not bare.startswith("{"):
         return None
     reading = TolerantJson(bare)
-    return FoundJson(reading.value(), reading.is_cut, reading.is_odd)
+    return FoundJson(reading.value(), reading.is_cut, reading.is_odd, reading.is_unclear)
 
 
 def _together(pieces: list[Any]) -> Any:

@@ -34,6 +34,8 @@ from framelens.llm.text_fallback import unseen
 
 _ATTEMPTS = 3
 _SENTENCE_ENDS = tuple(".!?。！？")
+_UNREAD = frozenset(("not_json", "empty", "half_json", "unclear"))
+"""Troubles of an answer that is complete, but has another form."""
 _FUTILE_FORMS = 2
 """Number of requests without the form after all attempts, from which the form isn't requested again."""
 
@@ -277,9 +279,9 @@ class RequestExecutor:
             return "repeats"
         if "cut" in result.troubles:
             return "cut"
-        if not {"not_json", "empty"} & set(result.troubles):
+        if not _UNREAD & set(result.troubles):
             return ""
-        if self._formless >= _FUTILE_FORMS and "empty" not in result.troubles:
+        if self._formless >= _FUTILE_FORMS and "not_json" in result.troubles and "empty" not in result.troubles:
             return ""
         self._formless += attempt == _ATTEMPTS - 1
         return "form" if attempt < _ATTEMPTS - 1 else ""

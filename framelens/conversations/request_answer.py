@@ -234,7 +234,7 @@ def _ways(question: str, seconds: float, frames: int, *, whole_seconds: float) -
         return (_search(seconds, searches, is_written=searches < len(parts)),)
     (kind,) = kinds
     by_frames = _by_frames(kind or "local", seconds, frames, whole_seconds=whole_seconds)
-    if kind == "exists" or (kind is None and not is_in_known_words(question)):
+    if kind is None and not is_in_known_words(question):
         return _search(seconds), by_frames
     return (_search(seconds) if searches else by_frames,)
 

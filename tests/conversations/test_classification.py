@@ -12,6 +12,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import Kind, Sought
+from framelens.conversations.retrieval.values import SEARCHED
 from framelens.core.errors import EngineError
 from framelens.llm.chat import connect
 from framelens.llm.stream import AnswerPiece, stream_pieces
@@ -57,7 +58,10 @@ QUESTIONS: dict[str, tuple[Kind | None, str]] = {
     "Is there a blue card?": ("exists", "a blue card"),
     "Are there any dogs in the yard?": ("exists", ""),
     "Does a red car appear?": ("exists", "a red car"),
-    "Is there a sign that says OPEN?": ("read", ""),
+    "Is there a sign that says OPEN?": ("exists", ""),
+    "Does the red car ever appear?": ("exists", "a red car"),
+    "Is the dog visible?": ("exists", "a dog"),
+    "视频里是否会出现狗？": ("exists", ""),
     "Is there anything unusual?": (None, ""),
     "车是什么颜色的？": (None, "车"),
     "发生车祸了吗？": (None, "车祸"),
@@ -231,10 +235,26 @@ def test_questions_in_one_are_divided(question: str, parts: tuple[str, ...] | No
     assert classification.parts_in_words(question) == (parts or (question,))
 
 
-@pytest.mark.parametrize("said, kind", [("local", "local"), ("exists", "exists"), ("nonsense", "exists")])
-def test_model_says_whether_a_thing_can_be_seen(said: str, kind: str) -> None:
-    answer = f'{{"kind": "{said}", "look_for": ["a happy ending"]}}'
-    assert asked(answer, "Is there a happy ending?") == Sought(kind, ("a happy ending",))  # type: ignore[arg-type]
+@pytest.mark.parametrize("said", ["local", "read", "nonsense"])
+@pytest.mark.parametrize(
+    "question", ["Is there a dog?", "有没有狗？", "狗出现了几次？", "How often does a dog appear?"]
+)
+def test_model_stops_no_search_that_words_ask_for(said: str, question: str) -> None:
+    answer = f'{{"kind": "{said}", "look_for": ["a dog"]}}'
+    assert asked(answer, question).kind in SEARCHED
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("a red card", "the red cards", True),
+        ("红色卡片", "红色的卡片", True),
+        ("a red card", "a blue card", False),
+        ("a glass", "", False),
+    ],
+)
+def test_a_thing_is_known_by_its_words(one: str, other: str, is_same: bool) -> None:
+    assert classification.is_same_thing(one, other) is is_same
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_search_has_a_ceiling_of_pictures() -> None:
     assert plan.looks == (7200, 7200)
 
 
-@pytest.mark.parametrize("question", ["Is there a red card?", "有没有红色卡片？", "¿Cuándo aparece una tarjeta roja?"])
+@pytest.mark.parametrize("question", ["¿Cuándo aparece una tarjeta roja?"])
 def test_what_the_model_decides_is_planned_in_both_ways(question: str) -> None:
     search, by_frames = plan_answer(question, (0.0, 600.0), 40)
     assert search.is_search and not search.is_written

@@ -117,6 +117,16 @@ def test_cancelled_description_leaves_the_answer(video: Path, tmp_path: Path) ->
     assert (job.state, job.can_describe) == ("done", True) and job.analysis and "00:03.0" in markdown(job)
 
 
+def test_same_thing_asked_in_other_words_needs_no_new_votes(video: Path, tmp_path: Path) -> None:
+    with serve(describing()) as server, session(server, tmp_path) as one:
+        analysis = one.analyse(video, WHEN, 4)
+        votes = votes_of(server)
+        for question in ("How often are red cards visible?", "Does a red card appear?"):
+            turn = one.ask(analysis.id, question).last
+            assert turn.state == "complete" and turn.evidence and len(turn.evidence.moments[0].intervals) == 2
+    assert votes_of(server) == votes
+
+
 def slow_to_describe(body: dict[str, Any]) -> Iterator[str]:
     if "findings" in json.dumps(body.get("response_format")):
         for _ in range(200):

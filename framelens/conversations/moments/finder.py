@@ -17,6 +17,7 @@ from framelens.conversations.moments.lookalikes import lookalikes
 from framelens.conversations.moments.search import SearchLimits, search
 from framelens.conversations.moments.timeline import doubt_of
 from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.retrieval.classification import is_same_thing
 from framelens.conversations.retrieval.select import RetrievalTools, Scope
 from framelens.conversations.retrieval.values import Kind, Looking, Sought
 from framelens.conversations.votes import VoteAsker
@@ -76,7 +77,8 @@ def answer_by_search(
 ) -> Generator[AskEvent, None, None]:
     """Search each video for all moments at which something is visible, and yield the events, the answer last.
 
-    A search that was interrupted continues where it ended. An interrupted search answers with what it has found.
+    A search that was interrupted, or that an earlier question about the same thing began, continues where it ended. An
+    interrupted search answers with what it has found.
 
     Args:
         conversation: Its current turn is the question.
@@ -94,8 +96,7 @@ def answer_by_search(
     turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
     settings = turn.settings
     yield values.ContextChosen(values.ContextUse(), (), connection.endpoint.model)
-    moments = (turn.evidence or values.Evidence()).moments
-    known = {one.analysis_id: one for one in moments if one.thing == thing}
+    known = _known_votes(conversation, scope, thing, connection.endpoint.model)
     limits = SearchLimits(
         frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
     )
@@ -126,6 +127,29 @@ def answer_by_search(
         yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
     if failure:
         raise failure
+
+
+def _known_votes(conversation: Conversation, scope: Scope, thing: str, model: str) -> dict[str, Moments]:
+    """Return the findings of the latest search of this model for the same thing in the same range, by analysis.
+
+    Searched are the report of the analysis and the conversation.
+    """
+    reported = (
+        (answer.model, search.moments)
+        for analysis in scope.analyses.values()
+        for answer in (analysis.answer.answers if analysis.answer else ())
+        for search in answer.searches
+    )
+    turns = (one for one in conversation.branch() if one.evidence)
+    asked = ((turn.model, one) for turn in turns for one in (turn.evidence or values.Evidence()).moments)
+    found = {}
+    for by, one in (*reported, *asked):
+        analysis = scope.analyses.get(one.analysis_id)
+        is_same = by in ("", model) and is_same_thing(one.thing, thing)
+        is_proof = one.ended not in ("says_yes", "says_nothing")
+        if analysis and is_same and is_proof and (one.start_seconds, one.end_seconds) == scope.range_of(analysis):
+            found[one.analysis_id] = one
+    return found
 
 
 def _candidates(

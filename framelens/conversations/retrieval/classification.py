@@ -71,9 +71,9 @@ _EXISTS = re.compile(
     r"^\W*(?:is|are|was|were) there (?:ever )?(?:an?|any|some)\b"
     r"|^\W*(?:can|could) (?:you|one|we|i) see (?:an?|any|some)\b"
     r"|^\W*(?:do|does|did) (?:the|this) (?:video|film|clip) (?:show|contain|include|have) (?:an?|any|some)\b"
-    r"|^\W*(?:do|does|did) (?:an?|any|some)\b.*\b(?:appear|show up)\b"
-    r"|^\W*(?:is|are|was|were) (?:an?|any|some)\b.*\b(?:visible|shown|seen)\b"
-    r"|[\u4e00-\u9fff](?:出现|看[到见])[过了]?[吗么嘛]|有没有|是不是有|是否(?:有|出现|存在|能?看到)|(?:^|[里中])面?(?:有|出现过?|看?到过?)[^什哪几多谁]*[吗么嘛]",
+    r"|^\W*(?:do|does|did) .*\b(?:appear|show up)\b"
+    r"|^\W*(?:is|are|was|were) (?:an?|any|some|the)\b.*\b(?:visible|shown|seen)\b"
+    r"|[\u4e00-\u9fff](?:出现|看[到见])[过了]?[吗么嘛]|有没有|是不是有|是否会?(?:有|出现|存在|能?看[到见])|能[不否]?能?看[到见]|有无|(?:^|[里中])面?(?:有|出现过?|看?到过?)[^什哪几多谁]*[吗么嘛]",
     re.IGNORECASE,
 )
 _READ = re.compile(
@@ -123,7 +123,7 @@ _NO_NOUNS = re.compile(
 _ENDS_NOUNS = re.compile(
     r"[^\w\s'-]|\b(?:appears?|appeared|visible|seen|shown?|shows?|comes?|goes|leaves?|enters?|puts?|takes?|is|are|was"
     r"|were|be|been|has|have|had|do|does|did|will|can|could|at|to|into|from|for|with|onto"
-    r"|behind|before|after|until|not|never|disappear(?:s|ed)?|vanish(?:es|ed)?|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?"
+    r"|behind|before|after|until|not|never|ever|disappear(?:s|ed)?|vanish(?:es|ed)?|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?"
     r"|closes|pass(?:es)?|the|an?|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?"
     r"|moves?|becomes?|became|gets?|got|wears?|wearing|holds?|holding|read|written"
     r"|(?:in|on|off|out|by|over|under|up|down)\b(?!\W*$))\b",  # "falls over?": the last word belongs to its verb
@@ -209,11 +209,12 @@ def kind_in_words(question: str) -> Kind | None:
     if _COUNT.search(question) and is_searched:
         return "count"
     is_read, is_spoken = bool(_READ.search(question)), bool(_SPOKEN.search(question))
-    if _WHEN.search(question) and is_searched and (is_read or not is_spoken):
-        return "when"
-    if is_read or is_spoken:
-        return "read" if is_read else "spoken"
-    return "exists" if _EXISTS.search(question) else None
+    if is_read or not is_spoken:
+        if _WHEN.search(question) and is_searched:
+            return "when"
+        if _EXISTS.search(question):
+            return "exists"
+    return "read" if is_read else "spoken" if is_spoken else None
 
 
 def is_in_known_words(question: str) -> bool:
@@ -329,6 +330,17 @@ def _nouns(question: str) -> str:
     return (" or " if _OR.search(question) else " and ").join(dict.fromkeys(found[:2]))
 
 
+def is_same_thing(one: str, other: str) -> bool:
+    """Return whether two names mean the same thing: "a red card" and "the red cards"."""
+    return bool(_bare_words(one)) and _bare_words(one) == _bare_words(other)
+
+
+def _bare_words(thing: str) -> list[str]:
+    """Return the words of a name without articles and plurals, single Chinese characters without 的."""
+    words = re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+", thing.lower())
+    return [re.sub(r"(?<=..)(?<!s)s$", "", one) for one in words if one not in ("a", "an", "the", "的")]
+
+
 def with_article(noun: str, given: str = "") -> str:
     """Return an English noun with "a" or "an"; a plural or an uncountable noun gets no article.
 
@@ -392,8 +404,7 @@ def by_model(
         if isinstance(one, str) and 0 < len(one.strip()) <= _LONGEST_THING and _parts(one) & known
     ]
     look_for = tuple(dict.fromkeys(usable[:_MOST_THINGS])) or words.look_for
-    is_known = known_kind and (known_kind != "exists" or kind in SEARCHED)  # what is there may be no thing to be seen
-    if is_known or kind not in get_args(Kind):
+    if known_kind or kind not in get_args(Kind):
         return Sought(words.kind, look_for)
     # These take a search of minutes in place of an answer, and their words are known in English and Chinese.
     is_unlikely = kind in SEARCHED and is_in_known_words(question)

@@ -69,7 +69,6 @@ _STATUS = {
     "upload_quota": 507,
     "upload_too_large": 413,
     "uploads_unfinished": 429,
-    "uploads_unfinished_of_all": 503,
     "user_jobs_full": 429,
     "answers_many": 429,
     "exports_many": 429,

@@ -14,7 +14,7 @@ from framelens.core.images import smaller
 from framelens.core.roles import requires
 from framelens.i18n import language_of
 from framelens.store.conversations import ConversationRow, ConversationStore
-from framelens.store.database import Store
+from framelens.store.database import Store, reading_record
 from framelens.store.trash import Trash, TrashEntry
 
 _SIDE, _QUALITY = 1568, 90
@@ -91,7 +91,8 @@ class ConversationRepository:
             InputError: "conversation_unknown" or "conversation_ambiguous".
         """
         row = self._store.get(conversation_id)
-        turns = tuple(_current(from_json(document, Turn), row.about) for document in self._store.turns(row.id))
+        with reading_record(row.id):
+            turns = tuple(_current(from_json(document, Turn), row.about) for document in self._store.turns(row.id))
         return _of_row(row, turns)
 
     def known(self, conversation_id: str) -> Conversation | None:

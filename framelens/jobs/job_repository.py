@@ -12,7 +12,7 @@ from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError, as_app_error
 from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
-from framelens.store.database import Row, Store
+from framelens.store.database import Row, Store, reading_record
 from framelens.store.locks import ProcessLock
 
 _REMEMBERED = 3
@@ -99,14 +99,16 @@ class JobRepository:
 
     def read_row(self, row: Row) -> JobSnapshot:
         """Build the job of this row with its images and answers."""
-        results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
+        with reading_record(row.id):
+            results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
         return with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
 
     def read_brief(self, row: Row) -> JobSnapshot:
         """Build the job of this row without images and answers."""
         if unsaved := self._unsaved.get(row.id):
             return unsaved
-        return from_row(row, is_alive=row.owner != self._owner.name and self._owner.is_alive(row.owner))
+        with reading_record(row.id):
+            return from_row(row, is_alive=row.owner != self._owner.name and self._owner.is_alive(row.owner))
 
     def forget(self, job_id: str) -> None:
         """Drop a job from the cache because it changes; a thread that is reading it now won't cache it."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.task import Control, EarlierResults
@@ -392,7 +392,7 @@ class Jobs:
 
     def state_of(self, entry: LibraryEntry) -> State:
         """Return the state of a library entry; a job of a dead process is interrupted."""
-        state = cast(State, entry.state)
+        state = cast(State, entry.state) if entry.state in get_args(State) else "failed"  # its row is damaged
         if state not in AT_WORK:
             return state
         is_here = self._active.get(entry.id) is not None

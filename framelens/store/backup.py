@@ -32,7 +32,15 @@ from framelens.core.wall_clock import earliest_time
 from framelens.store import database, old_records
 from framelens.store.audit import AuditLog
 from framelens.store.database import DATABASE
-from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, sync_folder, write_json
+from framelens.store.fs_utils import (
+    KEPT_FREE_BYTES,
+    disk_errors,
+    own_secret,
+    read_json,
+    reason_of,
+    sync_folder,
+    write_json,
+)
 from framelens.store.locks import RESTORING, ProcessLock, has_live_process, opening, swap_in
 from framelens.store.migrations import MIGRATIONS
 
@@ -41,8 +49,6 @@ _FORMAT = 1
 """Version of the backup's own form; a backup with a higher number is refused."""
 _MOST_MANIFEST_BYTES = 256 << 20
 """Enough for some million files."""
-_KEPT_FREE_BYTES = 64 << 20
-"""Disk space left free, as by uploads (framelens.store.videos.video_repository)."""
 _UNFINISHED = "backup-part"
 """Part of the names of a backup's files until the backup is whole."""
 _LEFT_SECONDS = 3600.0
@@ -405,8 +411,8 @@ def _compare(source: Path, file: BackupFile, found: tuple[int, str]) -> None:
 
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
-    if needed + _KEPT_FREE_BYTES > free:
-        sizes = {"needed": human_size(needed + _KEPT_FREE_BYTES), "free": human_size(free)}
+    if needed + KEPT_FREE_BYTES > free:
+        sizes = {"needed": human_size(needed + KEPT_FREE_BYTES), "free": human_size(free)}
         raise StorageError("backup_no_room", folder=str(folder), **sizes)
 
 

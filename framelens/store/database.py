@@ -271,18 +271,31 @@ def _file_id(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+class DamagedRecord(StorageError, ValueError):
+    """A record whose document can't be read; the others can."""
+
+
+@contextmanager
+def reading_record(record_id: str) -> Iterator[None]:
+    """Turn what a damaged document of a record raises while it is read into DamagedRecord."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedRecord("record_damaged", id=record_id, reason=f"{type(error).__name__}: {error}"[:200]) from error
+
+
 @contextmanager
 def store_errors(path: Path, folder: Path) -> Iterator[None]:
     """Turn errors of a database into StorageErrors: "disk_full_now" if `folder` has no room, or "store_refused"."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last for a damaged name in SQLite's message
         if _is_full(error, folder):
             raise StorageError("disk_full_now", folder=str(folder), reason=str(error)) from error
         raise StorageError("store_refused", path=str(path), reason=str(error)) from error
 
 
-def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
+def _is_full(error: Exception, folder: Path) -> bool:
     """Return whether a full disk is the cause; SQLite calls it an I/O error where its shared memory doesn't fit."""
     if isinstance(error, OSError):
         return error.errno in DISK_FULL

@@ -27,6 +27,8 @@ _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "runni
 _log = logging.getLogger(__name__)
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk and of a full quota."""
+KEPT_FREE_BYTES = 64 << 20
+"""Space left free by uploads and backups, since a full disk breaks more than them."""
 _RESERVE = "framelens.reserve"
 _RESERVE_BYTES = 2 << 20
 """Enough for SQLite's own files and a deletion; the page of a few analyses needs a third of it."""
@@ -42,6 +44,12 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         key = "disk_full_now" if error.errno in DISK_FULL else "disk_refused"
         raise StorageError(key, folder=str(folder), reason=reason_of(error)) from error
+
+
+def check_floor(folder: Path) -> None:
+    """Raise OSError as on a full disk if no more than KEPT_FREE_BYTES are free."""
+    if shutil.disk_usage(folder).free <= KEPT_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def keep_reserve(folder: Path) -> None:

@@ -9,14 +9,15 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Literal, get_args
 
+from framelens.core.codec import from_builtins
 from framelens.core.domain import UNKNOWN_PATH, Outcome
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import readable
 from framelens.core.roles import current_user, requires
-from framelens.store.database import NOT_IN_TRASH, Store, listed
+from framelens.store.database import NOT_IN_TRASH, Store, listed, reading_record
 from framelens.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
 FORM = 3
@@ -569,7 +570,10 @@ def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passa
 def _entry(row: tuple[Any, ...]) -> LibraryEntry:
     *values, tags, has_cover = row  # in the order of the fields
     values += (tuple(sorted(tags.split("\x1f"))) if tags else (), bool(has_cover))
-    return LibraryEntry(*values)
+    with reading_record(str(row[0])):
+        return from_builtins(
+            dict(zip((field.name for field in fields(LibraryEntry)), values, strict=True)), LibraryEntry
+        )
 
 
 def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int) -> list[Passage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from framelens.core.errors import StorageError
 from framelens.core.roles import User, as_user
 from framelens.store import database
 from framelens.store import database as store_module
-from framelens.store.database import Row, Store
+from framelens.store.database import Row, Store, reading_record
 from framelens.store.locks import ProcessLock
 from framelens.store.migrations import MIGRATIONS
 
@@ -25,7 +26,7 @@ OPENING = """
 import sys
 from pathlib import Path
 from framelens.store.locks import ProcessLock
-from framelens.store.database import Row, Store
+from framelens.store.database import Row, Store, reading_record
 folder, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -224,3 +225,19 @@ def test_full_disk_differs_from_other_errors(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         store.select("SELECT * FROM nothing")
     assert caught.value.key == "store_refused"
+
+
+def test_a_damaged_name_in_the_store_is_a_storage_error(tmp_path: Path) -> None:
+    """SQLite repeats it in its message, which is no text then."""
+    Store(tmp_path / "framelens.sqlite").close()
+    data = (tmp_path / "framelens.sqlite").read_bytes()
+    assert b"CREATE TABLE jobs" in data
+    (tmp_path / "damaged.sqlite").write_bytes(data.replace(b"CREATE TABLE jobs", b"CREATE TABLE (\xff\xff)"[:17]))
+    with pytest.raises(StorageError, match="store_refused"):
+        Store(tmp_path / "damaged.sqlite")
+
+
+def test_a_damaged_record_is_a_storage_error() -> None:
+    for error in (json.JSONDecodeError("x", "{", 0), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), KeyError("id")):
+        with pytest.raises(StorageError, match="record_damaged"), reading_record("job"):
+            raise error

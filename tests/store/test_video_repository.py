@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections import namedtuple
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import safe_file_name
 from framelens.core.roles import User, as_user
+from framelens.store.fs_utils import KEPT_FREE_BYTES
 from framelens.store.videos import video_repository
 from framelens.store.videos.upload_limits import UploadLimits, UploadPurpose
 from framelens.store.videos.video_repository import VideoRepository
@@ -330,17 +331,7 @@ def test_unfinished_uploads_are_counted_per_user(tmp_path: Path, sample: Path) -
         shelf.create_upload("3.mp4", 3)
 
 
-def test_unfinished_uploads_of_all_are_counted(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framelens.store.videos.upload_limits._MOST_UNFINISHED_OF_ALL", 3)
-    shelf = limited(tmp_path, sample, most_unfinished=2)
-    for name in ("a", "b", "c"):
-        with as_user(user(name)):
-            shelf.create_upload("1.mp4", 3)
-    with as_user(user("d")):
-        refused("uploads_unfinished_of_all", shelf.create_upload, "1.mp4", 3)
-
-
-def test_announced_bytes_are_reserved(tmp_path: Path, sample: Path) -> None:
+def test_announced_bytes_count_for_their_user(tmp_path: Path, sample: Path) -> None:
     shelf = limited(tmp_path, sample, most_bytes=100)
     with as_user(user("a")):
         first = shelf.create_upload("1.mp4", 60)
@@ -356,34 +347,76 @@ def test_announced_bytes_are_reserved(tmp_path: Path, sample: Path) -> None:
         shelf.create_upload("2.mp4", 41)
 
 
-def test_disk_is_not_promised_twice(shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that sets how many bytes are free for uploads."""
     space = namedtuple("space", "total used free")
-    free = video_repository._KEPT_FREE_BYTES + 100
-    monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, free))
-    upload = shelf.create_upload("1.mp4", 60)
+
+    def set_free(size_bytes: int) -> None:
+        monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, KEPT_FREE_BYTES + size_bytes))
+
+    return set_free
+
+
+def test_nobody_keeps_room_by_announcing(shelf: VideoRepository, free: Callable[[int], None]) -> None:
+    free(100)
+    with as_user(user("a")):
+        refused("upload_quota", shelf.create_upload, "all.mp4", 100)
+        shelf.create_upload("half.mp4", 50)
+        refused("upload_quota", shelf.create_upload, "more.mp4", 1)
+    with as_user(user("b")):
+        shelf.create_upload("half.mp4", 50)
+
+
+def test_what_a_user_stores_is_of_the_same_share(shelf: VideoRepository, free: Callable[[int], None]) -> None:
+    free(100)
+    with as_user(user("a")):
+        upload = shelf.create_upload("half.mp4", 50)
+        with shelf.part(upload.id, 0) as part:
+            part.write(bytes(50))
+        path = shelf.path(shelf.finish(upload.id))
+        free(50)
+        refused("upload_quota", shelf.create_upload, "more.mp4", 1)
+        shelf.drop_upload(path)
+        free(100)
+        shelf.create_upload("half.mp4", 50)
+
+
+def test_own_disk_is_not_promised_twice(shelf: VideoRepository, free: Callable[[int], None]) -> None:
+    free(100)
+    upload = shelf.create_upload("1.mp4", 60)  # by an administrator, who may take all
     refused("disk_full", shelf.create_upload, "2.mp4", 41)
-    with shelf.part(upload.id, 0) as part:  # what has arrived is no longer free, nor reserved
+    with shelf.part(upload.id, 0) as part:  # what has arrived is no longer free, nor due
         part.write(bytes(30))
-    monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, free - 30))
+    free(70)
     refused("disk_full", shelf.create_upload, "2.mp4", 41)
     shelf.create_upload("2.mp4", 40)
 
 
-def test_an_upload_that_has_stopped_keeps_no_room(shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    space = namedtuple("space", "total used free")
-    free = video_repository._KEPT_FREE_BYTES + 100
-    monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, free))
+def test_an_upload_that_has_stopped_takes_its_bytes_alone(
+    shelf: VideoRepository, free: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free(100)
     upload = shelf.create_upload("1.mp4", 90)
     refused("disk_full", shelf.create_upload, "2.mp4", 41)
-    later = time.time() + video_repository.HELD_SECONDS + 1
+    later = time.time() + video_repository.ACTIVE_SECONDS + 1
     monkeypatch.setattr("time.time", lambda: later)  # the clock alone says so
     refused("disk_full", shelf.create_upload, "2.mp4", 41)
-    passed = time.monotonic() + video_repository.HELD_SECONDS + 1
+    passed = time.monotonic() + video_repository.ACTIVE_SECONDS + 1
     monkeypatch.setattr("time.monotonic", lambda: passed)
     shelf.create_upload("2.mp4", 41)
     with shelf.part(upload.id, 0) as part:  # it continues all the same
         part.write(bytes(90))
     assert shelf.upload(upload.id).is_complete
+
+
+def test_uploads_leave_room_on_the_disk(shelf: VideoRepository, free: Callable[[int], None]) -> None:
+    free(100)
+    upload = shelf.create_upload("1.mp4", 60)
+    free(0)
+    with shelf.part(upload.id, 0) as part:
+        refused("disk_full_now", part.write, bytes(60))
+    assert shelf.upload(upload.id).offset == 0
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from framelens.core.files import private_opener
-from framelens.store.fs_utils import read_json
+from framelens.store.fs_utils import check_floor, read_json
 
 _EXPECTED_BYTES = 64 << 20
 """Reserved at a time for a video whose size its server doesn't say."""
@@ -89,6 +89,7 @@ class ArrivingVideo:
         end = (self.offset if at is None else at) + len(piece)
         if self.size_bytes is None:
             self._make_room(end)
+        check_floor(self._part.parent)
         if at is not None:
             self._file.seek(at)
         self._file.write(piece)

@@ -1,10 +1,10 @@
-"""Limits of uploads: how many are unfinished, and how many bytes a user has uploaded or announced."""
+"""Limits of uploads: how many are unfinished, and which share of the disk a user's uploads may take."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from framelens.core.errors import InputError, StorageError
+from framelens.core.roles import current_user
 from framelens.core.units import human_size
 
 UploadPurpose = Literal["video", "report", "picture"]
@@ -14,10 +14,11 @@ become no videos: they are deleted after they are read once, or after UNREAD_SEC
 _MOST_REPORT_BYTES = 200 * 2**20
 _MOST_PICTURE_BYTES = 32 * 2**20
 """Largest sizes of a file with reports and of a picture."""
-_MOST_UNFINISHED_OF_ALL = 1000
-"""Most unfinished uploads of all users."""
-HELD_SECONDS = 600.0
-"""Time for which disk space is kept for an idle upload; later the upload continues if there is space."""
+_SHARE = 0.5
+"""Share of the space that a user's uploads may take, of what they take and what is free: what one user announces or
+sends leaves as much for the others. Administrators may take all of it."""
+ACTIVE_SECONDS = 600.0
+"""Time after its last byte for which an upload's missing bytes count for its user."""
 STALE_SECONDS = 3 * 24 * 3600.0
 """An unfinished upload to which nothing was added for three days, such as a weekend, is deleted."""
 UNREAD_SECONDS = 3600.0
@@ -30,44 +31,41 @@ class UploadLimits:
     """Limits of a user.
 
     Attributes:
-        most_bytes: Most bytes of finished uploads and of the sizes announced for unfinished uploads.
+        most_bytes: Most bytes of finished uploads, and of those that are on their way.
         most_unfinished: Largest number of unfinished uploads.
     """
 
     most_bytes: int = 1000 * 1000**3
     most_unfinished: int = 100
 
-    def check_count(self, name: str, unfinished: Collection[str], user_id: str) -> None:
-        """Check that a user may begin another upload.
+    def check_count(self, name: str, unfinished: int) -> None:
+        """Check that a user with so many unfinished uploads may begin another one. Raises StorageError."""
+        if unfinished >= self.most_unfinished:
+            days = round(STALE_SECONDS / (24 * 3600))
+            raise StorageError("uploads_unfinished", name=name, count=unfinished, days=days)
+
+    def check_bytes(self, name: str, size_bytes: int, *, stored_bytes: int, due_bytes: int, free_bytes: int) -> None:
+        """Check that a user may upload a file.
 
         Args:
             name: The file's name, for errors.
-            unfinished: The user of each unfinished upload.
-            user_id: The user.
-
-        Raises:
-            StorageError: "uploads_unfinished", or "uploads_unfinished_of_all" if other users have too many.
-        """
-        own = sum(one == user_id for one in unfinished)
-        if own >= self.most_unfinished:
-            days = round(STALE_SECONDS / (24 * 3600))
-            raise StorageError("uploads_unfinished", name=name, count=own, days=days)
-        if len(unfinished) >= max(_MOST_UNFINISHED_OF_ALL, self.most_unfinished):
-            raise StorageError("uploads_unfinished_of_all", name=name, count=len(unfinished))
-
-    def check_bytes(self, name: str, size_bytes: int, used_bytes: int) -> None:
-        """Check that a user who has used `used_bytes` may upload `size_bytes` more.
+            size_bytes: Its size.
+            stored_bytes: Bytes of the user's uploads that are on the disk.
+            due_bytes: Missing bytes of the user's active uploads.
+            free_bytes: Free space for uploads.
 
         Raises:
             InputError: "upload_too_large", if the file alone exceeds the limit.
             StorageError: "upload_quota".
         """
-        most = human_size(self.most_bytes)
         if size_bytes > self.most_bytes:
-            raise InputError("upload_too_large", name=name, size=human_size(size_bytes), most=most)
-        if used_bytes + size_bytes > self.most_bytes:
-            needed, used = human_size(size_bytes), human_size(used_bytes)
-            raise StorageError("upload_quota", name=name, needed=needed, used=used, most=most)
+            sizes = {"size": human_size(size_bytes), "most": human_size(self.most_bytes)}
+            raise InputError("upload_too_large", name=name, **sizes)
+        share = 1.0 if current_user().role == "administrator" else _SHARE
+        used, most = stored_bytes + due_bytes, min(self.most_bytes, round(share * (stored_bytes + free_bytes)))
+        if used + size_bytes > most:
+            sizes = {"needed": human_size(size_bytes), "used": human_size(used), "most": human_size(most)}
+            raise StorageError("upload_quota", name=name, **sizes)
 
 
 def check_size(name: str, size_bytes: int, purpose: UploadPurpose) -> None:

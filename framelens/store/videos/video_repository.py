@@ -40,10 +40,19 @@ from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
 from framelens.core.wall_clock import earliest_time
 from framelens.registry import address_error
-from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
+from framelens.store.fs_utils import (
+    KEPT_FREE_BYTES,
+    check_floor,
+    disk_errors,
+    own_secret,
+    read_json,
+    reason_of,
+    remove_scratch,
+    write_json,
+)
 from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.upload_limits import (
-    HELD_SECONDS,
+    ACTIVE_SECONDS,
     STALE_SECONDS,
     UNREAD_SECONDS,
     UploadLimits,
@@ -53,8 +62,6 @@ from framelens.store.videos.upload_limits import (
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_KEPT_FREE_BYTES = 64 * 2**20
-"""Space left free, since a full disk breaks more than an upload."""
 _POLL_SECONDS = 0.2
 _USUAL_LIMITS = UploadLimits()
 
@@ -96,6 +103,7 @@ class PartialUpload:
         rest = memoryview(chunk)
         while rest:
             with disk_errors(self._folder):
+                check_floor(self._folder)
                 written = self._file.write(rest) or 0
             self.offset += written
             rest = rest[written:]
@@ -106,12 +114,12 @@ _GOES_WITH = "goes_with"
 
 
 @dataclass(frozen=True)
-class _Reserved:
-    """Size that an upload has announced, and the missing bytes for which space is kept: 0 if it has stopped."""
+class _Taken:
+    """Bytes of an upload that are on the disk, and those that are missing: 0 if it has stopped."""
 
     user_id: str
-    size_bytes: int
-    missing_bytes: int
+    stored_bytes: int
+    due_bytes: int = 0
 
 
 class VideoRepository:
@@ -134,7 +142,7 @@ class VideoRepository:
         self._sample = sample
         self.input_dirs = input_dirs
         self._limits = limits
-        self._creating = threading.Lock()  # so that an upload sees the space that an earlier upload reserves
+        self._creating = threading.Lock()  # so that an upload sees what an earlier upload announces
         with disk_errors(folder):
             make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
@@ -146,12 +154,12 @@ class VideoRepository:
 
     @requires("analyst")
     def create_upload(self, name: str, size_bytes: int, purpose: UploadPurpose = "video") -> Upload:
-        """Start an upload of `size_bytes`, which are reserved from now on. Forget uploads that were abandoned.
+        """Start an upload of `size_bytes`. Forget uploads that were abandoned.
 
         Raises:
             InputError: "upload_empty", "upload_too_large", "image_too_large" or "upload_report_too_large".
-            StorageError: "disk_full" if the file doesn't fit, "uploads_unfinished", "uploads_unfinished_of_all" or
-                "upload_quota", or the disk refuses.
+            StorageError: "disk_full" if the file doesn't fit, "uploads_unfinished" or "upload_quota", or the disk
+                refuses.
         """
         shown = shown_name(name)
         if size_bytes <= 0:
@@ -160,7 +168,7 @@ class VideoRepository:
         with self._creating:
             with disk_errors(self._parts):
                 self._drop_stale_parts()
-            self._limits.check_count(shown, [one.user_id for one in self._unfinished()], current_user().id)
+            self._limits.check_count(shown, sum(one.user_id == current_user().id for one in self._unfinished()))
             self.check_room(shown, size_bytes)
             upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0, purpose)
             with disk_errors(self._parts):
@@ -356,7 +364,9 @@ class VideoRepository:
             write_json(self._record(upload_id), record | {"path": str(place)})
 
     def check_room(self, name: str, size_bytes: int, arrived_bytes: int = 0, part_id: str = "") -> None:
-        """Check that the disk and the user's limit have room for a video in addition to the unfinished uploads.
+        """Check that the disk and the user's share of it have room for a video.
+
+        What others announce isn't counted, so announcing keeps no room from them.
 
         Args:
             name: Its name, for errors.
@@ -368,15 +378,16 @@ class VideoRepository:
             InputError: "upload_too_large".
             StorageError: "disk_full" or "upload_quota".
         """
-        unfinished, user_id = self._unfinished(part_id), current_user().id
-        used = sum(one.size_bytes for one in (*unfinished, *self._uploaded()) if one.user_id == user_id)
-        self._limits.check_bytes(name, size_bytes, used)
+        everyone, user_id = (*self._unfinished(part_id), *self._uploaded()), current_user().id
+        own = [one for one in everyone if one.user_id == user_id]
+        stored, due = sum(one.stored_bytes for one in own), sum(one.due_bytes for one in own)
         with disk_errors(self._folder):
-            free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
-        free -= sum(one.missing_bytes for one in unfinished)
-        if size_bytes - arrived_bytes > free:
-            sizes = {"needed": human_size(size_bytes - arrived_bytes), "free": human_size(max(free, 0))}
+            free = max(0, shutil.disk_usage(self._folder).free - KEPT_FREE_BYTES)
+        missing, room = size_bytes - arrived_bytes, max(0, free - due)
+        if size_bytes <= self._limits.most_bytes and missing > room:
+            sizes = {"needed": human_size(missing), "free": human_size(room)}
             raise StorageError("disk_full", name=shown_name(name), folder=str(self._folder), **sizes)
+        self._limits.check_bytes(name, size_bytes, stored_bytes=stored, due_bytes=due, free_bytes=free + arrived_bytes)
 
     # ---- videos ------------------------------------------------------------------------------------------------------
 
@@ -617,8 +628,8 @@ class VideoRepository:
         finally:
             lock.release()
 
-    def _unfinished(self, without: str = "") -> list[_Reserved]:
-        """List the reservations of the unfinished uploads and of the videos that arrive from links."""
+    def _unfinished(self, without: str = "") -> list[_Taken]:
+        """List what the unfinished uploads and the videos that arrive from links take."""
         found = []
         for path in self._parts.glob("*.json"):
             if path.stem == without:
@@ -626,11 +637,10 @@ class VideoRepository:
             record, part = read_json(path), path.with_suffix(".part")
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if record:
-                    size_bytes = record["size_bytes"]
                     state = part.stat()
-                    has_stopped = state.st_mtime < earliest_time() - HELD_SECONDS
-                    missing = 0 if has_stopped else max(0, size_bytes - state.st_size)
-                    found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
+                    has_stopped = state.st_mtime < earliest_time() - ACTIVE_SECONDS
+                    due = 0 if has_stopped else max(0, record["size_bytes"] - state.st_size)
+                    found.append(_Taken(record.get("user_id", ""), state.st_size, due))
         return found
 
     def _drop_attached(self, folder: Path) -> None:
@@ -645,12 +655,12 @@ class VideoRepository:
             if record and record.get("path") in attached:
                 path.unlink(missing_ok=True)
 
-    def _uploaded(self) -> Iterator[_Reserved]:
+    def _uploaded(self) -> Iterator[_Taken]:
         """Yield the sizes of the finished uploads."""
         for path in self._folder.glob("*.json"):
             record = read_json(path)
             if record and record.get("origin") == "upload":
-                yield _Reserved(record.get("user_id", ""), record["size_bytes"], 0)
+                yield _Taken(record.get("user_id", ""), record["size_bytes"])
 
     def _drop_stale_parts(self) -> None:
         now = earliest_time()

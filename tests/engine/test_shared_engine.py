@@ -258,7 +258,11 @@ def test_an_engine_is_not_shared_where_nothing_can_be_locked(
 def test_files_of_ended_engines_are_deleted(tmp_path: Path) -> None:
     held = SharedEngine(tmp_path, "held")
     assert held.join() and held.claim()
-    (tmp_path / "ended.json").touch(mode=0o600)
+    waiting = SharedEngine(tmp_path, "waiting")
+    assert waiting.join()
+    for suffix in ("json", "users"):
+        (tmp_path / f"ended.{suffix}").touch(mode=0o600)
     SharedEngine(tmp_path, "new")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["held.json", "held.users"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["held.json", "held.users", "waiting.users"]
     held.leave()
+    waiting.leave()

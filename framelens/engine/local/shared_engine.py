@@ -123,7 +123,7 @@ class SharedEngine:
             self._child = ChildProcess.start(
                 command, environment=environment, log_path=log_path, folder=folder, locks=locks
             )
-            self._known = EngineRecord(port, api_key, self._child.pid, str(log_path))
+            self._known = EngineRecord(port, api_key, self._child.pid, str(log_path.absolute()))
             os.pwrite(self._record, json.dumps(asdict(self._known)).encode(), 0)
         finally:
             os.close(users)
@@ -236,12 +236,19 @@ class SharedEngine:
         return None
 
     def _delete_stale_files(self) -> None:
-        """Delete the files of other engines that have ended."""
-        for path in (*self._folder.glob("*.json"), *self._folder.glob("*.users")):
+        """Delete the files of other engines that neither run nor have users."""
+        for path in self._folder.glob("*.users"):
             with suppress(OSError):
-                if path.stem != self._identity and (fd := self._locked(path, fcntl.LOCK_EX)) is not None:
-                    path.unlink()
-                    os.close(fd)
+                if path.stem != self._identity and (users := self._locked(path, fcntl.LOCK_EX)) is not None:
+                    self._delete_with_record(path)
+                    os.close(users)
+
+    def _delete_with_record(self, users: Path) -> None:
+        path = users.with_suffix(".json")
+        if (record := self._locked(path, fcntl.LOCK_EX)) is not None:
+            path.unlink()
+            users.unlink()
+            os.close(record)
 
 
 def _open(path: Path) -> int:
@@ -259,7 +266,7 @@ def _open(path: Path) -> int:
 
 
 def _has_locks(folder: Path) -> bool:
-    fd = os.open(folder, os.O_RDONLY)
+    fd = _open(folder / "probe.users")
     try:
         _lock(fd, fcntl.LOCK_SH)
     except OSError:

@@ -129,6 +129,12 @@ def test_reasons_of_the_system_are_translated(tmp_path: Path) -> None:
     assert "isn't writable: Not a directory." in error_text(caught.value, "en")
 
 
+@pytest.mark.parametrize("reason", ["Name or service not known", "[Errno -2] Name or service not known"])
+def test_reasons_of_name_servers_are_translated(reason: str) -> None:
+    error = AppError("engine_unreachable", base_url="http://a", reason=reason)
+    assert "没有这个主机名" in error_text(error, "zh") and reason[-4:] in error_text(error, "en")
+
+
 @pytest.mark.parametrize("language, end", [("en", " broke. Check"), ("zh", " broke。请")])
 def test_reasons_have_one_full_stop(language: Language, end: str) -> None:
     error = AppError("engine_unreachable", base_url="http://a", reason="it broke.")

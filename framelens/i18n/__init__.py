@@ -119,6 +119,7 @@ _COMMANDS: dict[str, Callable[[], str]] = {
     "install_gpu": partial(_install_command, "gpu"),
 }
 _FORMATTER = _PluralFormatter()
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -263,17 +264,23 @@ def _said(values: Mapping[str, object], language: Language | None) -> dict[str, 
             return notice_text(value, language)
         if isinstance(value, tuple):
             return t("facts.list", language).join(str(said(name, item)) for item in value)
-        return t(system[value], language) if name == "reason" and isinstance(value, str) and value in system else value
+        if name == "reason" and isinstance(value, str) and (key := system.get(_ERRNO.sub("", value))):
+            return t(key, language)
+        return value
 
     return {name: said(name, value) for name, value in values.items()}
 
 
 @cache
 def _system_reasons() -> dict[str, str]:
-    """Return the keys of the operating system's messages by the English messages."""
-    names = (key for key in catalogue("en") if key.startswith("os_error."))
+    """Return the keys of the operating system's messages by the English messages.
+
+    Python doesn't return the messages about names of hosts (EAI_…): they are those of glibc.
+    """
+    names = [key for key in catalogue("en") if key.startswith("os_error.")]
     numbers = {key: getattr(errno, key.removeprefix("os_error."), None) for key in names}
-    return {os.strerror(number): key for key, number in numbers.items() if number is not None}
+    hosts = {text_of(key, "en"): key for key in names if key.startswith("os_error.EAI_")}
+    return {os.strerror(number): key for key, number in numbers.items() if number is not None} | hosts
 
 
 def has_notice(key: str, table: str) -> bool:

@@ -110,7 +110,8 @@ def _may_allow_any() -> bool:
 
 def _allow(address: str) -> None:
     with page_state().catching_errors():
-        allow(services().settings, address)
+        if _may_allow_any():
+            allow(services().settings, address)
         _begin()
 
 

@@ -90,3 +90,10 @@ def test_an_overview_is_analysed(run: Run, served: Served, tmp_path: Path) -> No
     assert notice["values"]["percent"] < 30 and served.sent < 0.3 * len(served.data)
     refused = run("keyframes", path, "--overview")
     assert refused.returncode == 2 and "--overview" in refused.stderr
+
+
+def test_an_address_needs_no_scheme(run: Run, tmp_path: Path, cards: Path) -> None:
+    missing = run("keyframes", "www.cards.invalid/a.mp4")
+    assert missing.returncode == 6 and "The host www.cards.invalid was not found" in missing.stderr
+    (tmp_path / "www.cards.mp4").write_bytes(cards.read_bytes())
+    assert run("keyframes", "www.cards.mp4", "--json").returncode == 0  # a file of that name

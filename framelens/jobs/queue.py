@@ -649,7 +649,8 @@ class Jobs:
     def _requeue(self, row: Row) -> None:
         """Queue a job that was taken over, or mark the job as interrupted if its user has to decide."""
         job = self._repository.read_row(replace(row, owner=self.process.name))
-        is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
+        is_answered = job.has_answers and row.state != "measuring"
+        is_same = not is_answered or dict(self._deduplicator.conditions(job.request)) == job.conditions
         job, resumes = job.interrupted(row.state, is_same=is_same)
         if resumes:
             self._enqueue_again(job, row.same)

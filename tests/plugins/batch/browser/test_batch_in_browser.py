@@ -25,7 +25,7 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     page.get_by_role("button", name="Analyse 3 videos").press("Enter")
     expect(page).to_have_url(re.compile(r"[?&]batch="))
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    expect(page.get_by_text(re.compile("3 videos: .*pending")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("3 videos: .*waiting")).first).to_be_visible()
     scripted_app.go.touch()
     expect(page.get_by_text("3 videos: 3 done").first).to_be_visible(timeout=60_000)
     table = page.get_by_test_id("stDataFrame")

@@ -82,7 +82,7 @@ class Catalogue:
             or self._ollama(text)
         )
         if found is None:
-            nearest = ", ".join(self._nearest(text))
+            nearest = ", ".join(self.nearest(text))
             key = "model_not_in_catalogue" if nearest else "model_unlike_catalogue"
             raise ModelNotFound(key, model=name, nearest=nearest)
         return found
@@ -134,7 +134,8 @@ class Catalogue:
             raise ModelNotFound("model_is_ollama", model=text)
         return None
 
-    def _nearest(self, text: str) -> list[str]:
+    def nearest(self, text: str) -> list[str]:
+        """Return the ids of the models whose names are most like `text`."""
         by_plain = {_normalise(entry.name): entry.id for entry in self.by_id.values()}
         close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, _LEAST_LIKENESS)
         return [by_plain[one] for one in close]

@@ -142,9 +142,10 @@ class Services:
     @property
     def model_switch(self) -> ModelSwitch:
         """Return the switch to another model."""
-        from framelens.services.engines.model_switch import ModelSwitch
+        from framelens.services.engines.model_switch import ModelDownload, ModelSwitch
 
-        return ModelSwitch(self.switcher, self.jobs, self.templates, self.shared)
+        download = self.part("model download", lambda _: ModelDownload())
+        return ModelSwitch(self.switcher, self.jobs, self.templates, self.shared, download)
 
     @property
     def reports(self) -> StoredReports:

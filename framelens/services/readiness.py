@@ -20,14 +20,17 @@ from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import weights_bytes
-from framelens.models.placement import USABLE, MemoryNeed, Proposal
+from framelens.models.placement import USABLE, MemoryNeed, Proposal, least_bytes
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.model_arguments import effective_arguments
 from framelens.services.engines.model_names import resolve_named_model
 
 Kind = Literal["ready", "download", "none"]
+Card = Literal["best", "quick", "small"]
 _OFFERS = 2
 """Number of models offered."""
+_QUICK = 0.6
+"""Share of the recommended model's parameters for each token that a clearly quicker model has at most."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
     if offers and not settings.model_chosen:
         return Readiness("download", offers[0], None, offers[1:], free_bytes())
-    return Readiness("download", _wanted(found.hub_id, settings), None, offers, free_bytes())
+    return Readiness("download", candidate(found.hub_id, settings), None, offers, free_bytes())
 
 
 def with_candidate(settings: Settings, one: ModelCandidate) -> Settings:
@@ -166,7 +169,8 @@ def free_bytes() -> int:
     return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.is_dir())).free
 
 
-def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
+def candidate(hub_id: str, settings: Settings) -> ModelCandidate:
+    """Return a model of a hub as it would run here with these settings."""
     entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
     if entry is None:
         return ModelCandidate(hub_id, None)
@@ -188,8 +192,26 @@ def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
     return tuple([*found[:1], *sorted(found[1:], key=lambda one: one.download_bytes != 0)][:_OFFERS])
 
 
+def model_cards(settings: Settings) -> dict[Card, ModelCandidate]:
+    """Return the recommended model, the best that is clearly quicker, and the smallest, each model once."""
+    entries = load_catalogue(settings.data_dir / "models").by_id
+    found = hardware_profile.here().recommended(tuple(entries.values()))
+    free = [one for one in found if not one.entry.is_for_research] or list(found)
+    if not free:
+        return {}
+    limit = free[0].entry.shape.active_parameters * _QUICK
+    quick = [one for one in free if one.entry.shape.active_parameters <= limit]
+    smallest = min(free, key=lambda one: weights_bytes(one.entry.shape))
+    cards: dict[Card, Proposal] = {"best": free[0], "quick": (quick or free)[0], "small": smallest}
+    known: dict[str, Card] = {}
+    for card, one in cards.items():
+        known.setdefault(one.entry.id, card)
+    return {card: _offer(cards[card]) for card in known.values()}
+
+
 def _offer(proposal: Proposal) -> ModelCandidate:
     entry, needed = proposal.entry, proposal.sum.card_bytes
     size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
-    need = MemoryNeed(needed, needed, round(proposal.budget_bytes / USABLE))
+    least = min(needed, least_bytes(entry.shape, proposal.plan.device))
+    need = MemoryNeed(needed, least, round(proposal.budget_bytes / USABLE))
     return ModelCandidate(entry.id, size, need, proposal.config, entry)

@@ -12,7 +12,7 @@ from framelens.core.domain import AnalysisRequest
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.engines.engine_session import EngineSession, conditions
-from framelens.services.engines.model_switch import ModelSwitch, with_settings_of
+from framelens.services.engines.model_switch import ModelDownload, ModelSwitch, with_settings_of
 
 REQUEST = AnalysisRequest(Path("a.mp4"))
 TINY = str(Path(__file__).parents[1] / "fixtures" / "tiny-vl")
@@ -42,7 +42,7 @@ def test_a_key_is_sent_to_its_own_address_alone(tmp_path: Path) -> None:
 def test_what_no_setting_brings_back_is_named(tmp_path: Path) -> None:
     settings = load(REMOTE, tmp_path / ".env")
     session = EngineSession(settings, Templates())
-    switch = ModelSwitch(EngineSwitcher(session), None, Templates(), None)  # type: ignore[arg-type]
+    switch = ModelSwitch(EngineSwitcher(session), None, Templates(), None, ModelDownload())  # type: ignore[arg-type]
     job = job_with(load({**REMOTE, **FORM}, tmp_path / ".env"))
     assert switch.lost_settings(job) == ()
     old = {**job.conditions, "app": "0.0.1 (0123456789abcdef)", "prompt": "01234567"}

@@ -5,24 +5,23 @@ Nothing is drawn where the model is on this machine or served elsewhere.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import streamlit as st
 
 from app.components.controls import ButtonKind, Options, button
 from app.context import services
 from app.formatting import joined, plain
+from app.panels.menu import model_change
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import AnalysisRequest, VideoInfo
-from framelens.core.engines.vllm_arguments import config_text
-from framelens.core.roles import current_user, require
+from framelens.core.roles import current_user
 from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.services.engines.model_speed import measured_run
-from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
-from framelens.store.model_records import KnownTimings, confirm_download
+from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
+from framelens.store.model_records import KnownTimings
 
 
 def ready() -> Readiness:
@@ -36,37 +35,67 @@ def draw(
     video: VideoInfo | None,
     request: AnalysisRequest | None,
     videos: int,
-    on_start: Callable[[Readiness | None, bool], None],
+    on_without: Callable[[], None],
 ) -> None:
-    """Draw the choices if no model is installed: the best model that fits, a remote engine, or no model.
+    """Draw the choices if no model is installed: the recommended model, a remote engine, or no model.
+
+    A change that runs or failed takes the place of the button that began it.
 
     Args:
         now: The readiness, which isn't "ready".
-        video: The video, or None before a video is chosen: then a model is only chosen.
+        video: The video, or None before a video is chosen.
         request: The request about it, or None if the form has a mistake.
         videos: Number of videos.
-        on_start: Called with the readiness that is to be confirmed and whether a model is asked.
+        on_without: Called to analyse without a model.
     """
-    wanted = now.model if now.model and fits(now) else None
-    offer = wanted or next(iter(now.offers), None)
-    is_administrator = current_user().may("administrator")
+    offer, is_administrator = offered(now), current_user().may("administrator")
+    is_changing = is_administrator and model_change.is_shown()
+    without = on_without if video else None
     with st.container(border=True, gap="small", key="model_missing"):
-        st.markdown(f"**{plain(_what_is_missing(now))}**")
-        if now.model and not wanted and services().settings.model_chosen:
+        if is_changing:
+            model_change.draw(without=without)
+        else:
+            st.markdown(f"**{plain(_what_is_missing(now))}**")
+        if now.model and now.model is not offer and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
-        if offer and is_administrator:
-            words = plain(_offer_words(offer, video, request))
-            use = partial(_use, now if wanted else None, offer, video, on_start)
-            is_switching = services().switcher.switch.is_running
-            button(words, "missing_use", use, icon="download", kind="primary", width="stretch", disabled=is_switching)
+        if is_administrator and not (is_changing and model_change.has_own_buttons()):
+            draw_get(now, key="missing_use", video=video, request=request, primary=not is_changing)
         with st.container(horizontal=True, gap="small"):
             if is_administrator and registry.has_page("models"):
                 words, act = t("models.missing.remote"), page_state().go_to_page
-                button(words, "missing_remote", act, "models", "remote", icon="lan")
-            words = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos)
-            kind: ButtonKind = "secondary" if offer and is_administrator else "primary"
-            options: Options = {"disabled": video is None, "help": None if video else t("ui.start_no_video")}
-            button(words, "start_without", on_start, None, False, icon="visibility_off", kind=kind, **options)
+                button(words, "missing_remote", act, "models", "remote", icon="lan", kind="tertiary")
+            words, tip = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos), None
+            if video is None:
+                tip = t("ui.start_no_video")
+            kind: ButtonKind = "tertiary" if offer and is_administrator else "primary"
+            options: Options = {"disabled": video is None, "help": tip}
+            button(words, "start_without", on_without, icon="visibility_off", kind=kind, **options)
+
+
+def draw_get(
+    now: Readiness,
+    *,
+    key: str,
+    video: VideoInfo | None = None,
+    request: AnalysisRequest | None = None,
+    primary: bool = True,
+) -> None:
+    """Draw the button that gets the offered model, in the background, if there is one."""
+    if offer := offered(now):
+        words, kind = plain(_offer_words(offer, video, request)), "primary" if primary else "secondary"
+        icon = "download" if offer.download_bytes != 0 else "play_arrow"
+        button(words, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
+
+
+def offered(now: Readiness) -> ModelCandidate | None:
+    """Return the model that one click gets: the model of the readiness if it fits, else the best that does."""
+    return now.model if now.model and fits(now) else next(iter(now.offers), None)
+
+
+def get(one: ModelCandidate) -> None:
+    """Begin to use a model, which is downloaded first if it isn't here: pressing the button is the consent."""
+    with page_state().catching_errors():
+        services().model_switch.get(with_candidate(services().settings, one))
 
 
 def _what_is_missing(now: Readiness) -> str:
@@ -85,11 +114,12 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
 
 def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: AnalysisRequest | None) -> str:
     """Return the model with what to know before it is chosen: size, licence, and the time for the video."""
-    size = human_size(one.download_bytes or 0)
-    place = t("models.missing.here") if one.download_bytes == 0 else t("models.missing.size", size=size)
+    is_here = one.download_bytes == 0
+    words = t(f"models.missing.{'use' if is_here else 'get'}", model=one.name)
+    size = human_size(one.download_bytes) if one.download_bytes else ""
     seconds = _seconds_of(one, video, request) if video and request else None
     time = t("models.missing.time", time=span(*seconds)) if seconds else ""
-    return joined(t("models.missing.use", model=one.name), place, one.licence, time)
+    return joined(words, t("models.missing.here") if is_here else size, one.licence, time)
 
 
 def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:
@@ -101,42 +131,16 @@ def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest)
     return planner(video, replace(request, use_model=True), template).whole_seconds
 
 
-def _use(
-    now: Readiness | None,
-    one: ModelCandidate,
-    video: VideoInfo | None,
-    on_start: Callable[[Readiness | None, bool], None],
-) -> None:
-    """Choose the model, unless the settings name it, and start the analysis of the chosen video with it."""
-    with page_state().catching_errors():
-        if now is None:
-            services().model_switch.choose_local(one.model, config_text(one.config or {}))
-        if video:
-            on_start(now or ready(), True)
-
-
-def draw_short(now: Readiness, *, key: str, primary: bool = True) -> None:
+def draw_short(now: Readiness, *, key: str) -> None:
     """Draw a note that the model is missing and a button to choose a model, in place of a button that asks it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(_what_is_missing(now)), width="content")
-        draw_choose(key=key, primary=primary)
+        draw_choose(key=key, primary=True)
 
 
 def fits(now: Readiness) -> bool:
     """Return whether the model that would be downloaded fits on this machine; True if its size is unknown."""
     return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
-
-
-def confirm(now: Readiness) -> None:
-    """Allow the analysis that is about to start to download the model.
-
-    Raises:
-        InputError: "role_administrator": the reader may not download models.
-        StorageError: The consent can't be stored.
-    """
-    if now.kind == "download" and now.model:
-        require("administrator")
-        confirm_download(services().settings.data_dir, now.model.model)
 
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:

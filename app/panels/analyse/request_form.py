@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ def draw(video: VideoInfo | None) -> None:
             asked = _asked(video) if video else None
             if now.kind != "ready":
                 request = asked if isinstance(asked, AnalysisRequest) else None
-                missing_model.draw(now, video=video, request=request, videos=_num_videos(), on_start=_start)
+                without = partial(_start, use_model=False)
+                missing_model.draw(now, video=video, request=request, videos=_num_videos(), on_without=without)
             if video and asked:
                 _draw_templates()
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -65,7 +67,7 @@ def _draw_start(video: VideoInfo | None) -> None:
     videos = _num_videos()
     words, tip = t("ui.start" if videos < 2 else "ui.start_all", n=videos), _KEYS if video else t("ui.start_no_video")
     options: Options = {"disabled": video is None, "help": tip, "shortcut": _KEYS}
-    button(words, "start", _start, None, True, icon="auto_awesome", kind="primary", **options)
+    button(words, "start", _start, icon="auto_awesome", kind="primary", **options)
 
 
 def draw_found(job: JobSnapshot) -> None:
@@ -166,17 +168,10 @@ def _request(path: Path) -> AnalysisRequest:
     )
 
 
-def _start(now: Readiness | None, use_model: bool) -> None:
-    """Submit a job for each video and open the first job.
-
-    Args:
-        now: Readiness as the button showed it, with a model to download; None where nothing is to be confirmed.
-        use_model: Ask a model.
-    """
+def _start(*, use_model: bool = True) -> None:
+    """Submit a job for each video and open the first job; without a model if it isn't to be asked."""
     state = page_state()
     with state.catching_errors():
-        if now:
-            missing_model.confirm(now)
         state.last_form = _form()
         if state.folder or len(state.video_ids) > 1:
             _start_several(use_model=use_model)

@@ -13,20 +13,21 @@ from app.components.controls import ButtonKind, button, show_error, show_warning
 from app.context import may_change, services
 from app.formatting import error_words, plain
 from app.panels.analyse import changed_settings, missing_model, progress
+from app.panels.menu import model_change
 from app.panels.menu.engine import short_model_name
 from app.state import page_state
 from framelens.core.domain import Notice
-from framelens.core.errors import EngineBrokeOff, EngineBusy, EngineError, EngineTimeout
-from framelens.core.units import human_size
+from framelens.core.engines.model_hub import ModelHub, chosen_hub, other_hubs
+from framelens.core.errors import EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, ModelNotFound
+from framelens.core.roles import current_user
 from framelens.i18n import notice_text, sentences, t
 from framelens.reports.content.labels import layout_parts, named
 from framelens.reports.content.measurements import frames
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
-    from framelens.services.readiness import Readiness
 
-_PASSING = (EngineBrokeOff, EngineBusy, EngineTimeout)
+_PASSING = (EngineBrokeOff, EngineBusy, EngineTimeout, ModelNotFound)
 """Errors that another attempt may not have."""
 
 
@@ -98,7 +99,7 @@ def _await_end(job_id: str) -> None:
 
 
 def _draw_ways_to_a_model(job: JobSnapshot) -> None:
-    """Draw the ways; the first is another model, else the same model if its engine may answer now."""
+    """Draw the ways; the first is another model, the same if its engine may answer now, else the offered model."""
     now = missing_model.ready()
     has_another = now.kind == "ready" and (not job.request.use_model or bool(services().jobs.changes(job.id)))
     may_pass = job.state == "measuring" or isinstance(job.error, _PASSING)
@@ -106,28 +107,48 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
     words = t("ui.try_again")
     if has_another:
         words = t("ui.analyse_with", model=short_model_name(services().engine.status().model))
-    elif now.kind == "download" and now.has_room and now.model:
-        words = t("ui.start_download", size=human_size(now.model.download_bytes or 0))
-    is_shown = has_another or job.can_resume or (job.state == "measuring" and is_first)
+    is_changing = current_user().may("administrator") and model_change.is_shown()
+    if now.kind != "ready" and is_changing:
+        model_change.draw()
+    elif now.kind != "ready" and _is_failed_download(job):
+        _draw_failed_download(job)
+        is_changing = True
     with st.container(horizontal=True):
-        if is_shown and is_first:
-            _draw_with_model(job, words, now, primary=True)
-        missing_model.draw_choose(primary=not is_first)
-        if is_shown and not is_first:
-            _draw_with_model(job, words, now, primary=False)
+        if now.kind == "ready" and (has_another or job.can_resume or (job.state == "measuring" and is_first)):
+            _draw_with_model(job, words, primary=is_first)
+        elif now.kind != "ready" and not is_changing and missing_model.offered(now):
+            missing_model.draw_get(now, key="missing_use")
+            is_first = True
+        missing_model.draw_choose(primary=not is_first and not is_changing)
 
 
-def _draw_with_model(job: JobSnapshot, words: str, now: Readiness, *, primary: bool) -> None:
+def _is_failed_download(job: JobSnapshot) -> bool:
+    return isinstance(job.error, ModelNotFound) and "endpoint" in job.error.values
+
+
+def _draw_failed_download(job: JobSnapshot) -> None:
+    """Draw why the model of the job couldn't be downloaded; what is tried again runs as on the Models page."""
+    assert job.error
+    name = str(job.error.values["endpoint"])
+    asked = next((one for one in other_hubs(ModelHub("huggingface", "")) if one.endpoint == name), chosen_hub())
+    model_change.draw_failure(job.error, asked, retry=_download_from)
+
+
+def _download_from(hub: ModelHub) -> None:
+    with page_state().catching_errors():
+        services().model_switch.get(services().settings, hub=hub)
+
+
+def _draw_with_model(job: JobSnapshot, words: str, *, primary: bool) -> None:
     kind: ButtonKind = "primary" if primary else "secondary"
-    act, is_blocked = _resume_with_model, job.state == "measuring"
-    button(plain(words), "continue", act, job, now, icon="auto_awesome", kind=kind, disabled=is_blocked)
+    is_blocked = job.state == "measuring"
+    button(plain(words), "continue", _resume_with_model, job, icon="auto_awesome", kind=kind, disabled=is_blocked)
 
 
-def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
+def _resume_with_model(job: JobSnapshot) -> None:
     """Ask about the existing frames: in this job if it can be resumed, else in a new job."""
     state = page_state()
     with state.catching_errors():
-        missing_model.confirm(now)
         if job.can_resume:
             services().jobs.resume(job.id, accept_changes=True)
         else:

@@ -51,7 +51,7 @@ def draw(
         if error := page_state().ask_error:
             show_error(error)
         if now.kind != "ready":
-            missing_model.draw_short(now, key=f"{key}_model", primary=not analysis)
+            missing_model.draw_short(now, key=f"{key}_model")
             return
         if analysis and conversation is None:
             _draw_suggestions(analysis, key)

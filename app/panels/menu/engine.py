@@ -14,6 +14,7 @@ from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import t
 from framelens.i18n.formatting import phase_text
+from framelens.services.readiness import readiness
 
 if TYPE_CHECKING:
     from framelens.engine.base import EngineStatus
@@ -36,10 +37,20 @@ def draw() -> None:
     st.fragment(_card, run_every=2.0 if is_moving else None)()
 
 
+def has_model() -> bool:
+    """Return whether there is a model: here, remote, or one that failed to start."""
+    status = services().engine.status()
+    is_known = status.state != "stopped" or (status.kind == "remote" and bool(status.model))
+    return is_known or readiness(services().settings, services().engine).kind == "ready"
+
+
 def _card() -> None:
     status = services().engine.status()
-    st.markdown(f"**{t('ui.engine')}**")
+    st.markdown(f"**{t('ui.model')}**")
     with st.container(border=True, gap="small"):
+        if not has_model():
+            st.markdown(t("models.missing.none"))
+            return
         st.badge(state_words(status), color=COLOURS[status.state])
         st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if _is_path(status.model) else None)
         for words in _sight(status):

@@ -90,10 +90,10 @@ def draw_model(place: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:
 
 
 def _open(*, shows_model: bool) -> DeltaGenerator:
-    """Draw the button with the name of the model in use and a mark of its state, or without a model its own name."""
+    """Draw the button with the name of the model in use and a mark of its state, or that there is no model yet."""
     if not shows_model or resources.installed().error:
         return st.popover(t("ui.menu"), icon=":material/menu:", type="tertiary", key="menu_open")
     status = services().engine.status()
-    model = engine.short_model_name(status.model) or t("ui.menu_no_model")
-    words = f":{engine.COLOURS[status.state]}[●] {plain(model)}"
+    model = plain(engine.short_model_name(status.model)) if engine.has_model() else t("models.missing.none")
+    words = f":{engine.COLOURS[status.state]}[●] {model}"
     return st.popover(words, type="tertiary", key="menu_open")

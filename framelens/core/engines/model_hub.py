@@ -112,6 +112,12 @@ def hub_of(kind: HubKind, environ: Mapping[str, str] | None = None) -> ModelHub:
     return ModelHub(kind, (given if "://" in given else f"https://{given}").rstrip("/"))
 
 
+def other_hubs(hub: ModelHub) -> tuple[ModelHub, ...]:
+    """Return the known hubs that may have what `hub` doesn't give, a mirror of Hugging Face first."""
+    known = (ModelHub("huggingface", MIRROR), hub_of("huggingface"), hub_of("modelscope"))
+    return tuple(one for one in dict.fromkeys(known) if one.endpoint != hub.endpoint)
+
+
 def _by_address(text: str) -> ModelHub:
     """Return the hub at an address: ModelScope, unless it is a known address of Hugging Face."""
     address = urlsplit(text)

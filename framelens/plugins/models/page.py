@@ -1,4 +1,4 @@
-"""Models page: the model in use, the choice of another model, the models that fit, memory estimates."""
+"""Models page: the model in use, the recommended models, all models, and in a fold what experts set and calculate."""
 
 from contextlib import suppress
 
@@ -14,12 +14,12 @@ from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.plugins.models.panels import (
     answers,
+    cards,
     current_model,
     memory_calculator,
     model_form,
     remote_engine,
     table,
-    vision_check,
 )
 from framelens.services.engines import hardware_profile
 
@@ -49,20 +49,21 @@ def draw() -> None:
     st.markdown(f"## {t('ui.page_models')}")
     _draw_way_back()
     catalogue, here = load_catalogue(services().settings.data_dir / "models"), hardware_profile.here()
-    st.markdown(f"##### {t('models.page.now')}")
     current_model.draw()
-    vision_check.draw()
     st.markdown(f"##### {t('models.page.choose')}")
-    model_form.draw(catalogue, here)
+    cards.draw()
     remote_engine.draw()
+    with st.expander(t("models.page.all"), icon=":material/list:", expanded=model_form.is_chosen()):
+        model_form.draw(catalogue, here)
+        table.draw(catalogue, here)
     for problem in catalogue.problems:
         st.warning(plain(error_words(problem)), icon=":material/warning:")
-    st.markdown(f"##### {t('models.page.table')}")
-    table.draw(catalogue, here)
     slots.draw("models.extra", catalogue)
     with st.expander(t("models.page.experts"), icon=":material/tune:"):
         with st.expander(t("models.page.answers")):
             answers.draw()
+        with st.expander(t("models.page.size")):
+            table.draw_sizes(catalogue, here)
         with st.expander(t("models.page.calculation")):
             memory_calculator.draw(catalogue, here)
         slots.draw("models.experts", catalogue)

@@ -1,4 +1,4 @@
-"""Changes and measurements of the engine that the Models page begins: download, switch, benchmark, checks."""
+"""Measurements of engines that the Models page begins: benchmark, checks."""
 
 from __future__ import annotations
 
@@ -12,112 +12,81 @@ from framelens import config
 from framelens.analysis.task import Control
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
-from framelens.core.errors import AppError, Cancelled
+from framelens.core.errors import AppError
 from framelens.core.events import EngineProgress, ProgressListener
+from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.roles import requires
-from framelens.engine.downloads import hub
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.benchmark import measurements
+from framelens.plugins.models.preflight.run import preflight
+from framelens.plugins.models.selection import ModelSettings
 from framelens.services.container import Services
-from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.model_arguments import check_folder
-from framelens.services.engines.model_names import resolve_named_model
-from framelens.store.model_records import Measured, confirm_download
+from framelens.services.engines.model_switch import with_local_model
+from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
-    from framelens.jobs.queue import Jobs
     from framelens.models.placement import Proposal
     from framelens.services.engines.engine_session import EngineSession
-    from framelens.services.engines.model_switch import ModelSwitch
 
+P = TypeVar("P")
 T = TypeVar("T")
+Checked = tuple[ModelSettings, tuple[CheckFinding, ...]]
 
 
 class ModelTasks:
-    """Changes and measurements of the engine, kept for as long as the services are open.
+    """Measurements of engines, kept for as long as the services are open.
 
     Attributes:
-        download: The download of a model and the start of the switch to it. A cancelled download is paused: what has
-            arrived is kept, and `restart` continues it.
         benchmark: The benchmark of a model.
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
+        preflight: The check of a model and its settings.
     """
 
-    def __init__(self, switcher: EngineSwitcher[EngineSession], jobs: Jobs, model_switch: ModelSwitch) -> None:
-        """Begin nothing.
-
-        Args:
-            switcher: Owns the engine in use.
-            jobs: Jobs that a switch may pause.
-            model_switch: Changes the model.
-        """
-        self._switcher, self._jobs, self._model_switch = switcher, jobs, model_switch
-        self.download: BackgroundTask[EngineProgress, None] = BackgroundTask("download")
+    def __init__(self, switcher: EngineSwitcher[EngineSession]) -> None:
+        """Begin nothing; `switcher` owns the engine in use."""
+        self._switcher = switcher
         self.benchmark: BackgroundTask[EngineProgress, Measured] = BackgroundTask("benchmark")
         self.vision_check: BackgroundTask[EngineProgress, Measured] = BackgroundTask("vision-check")
         self.remote_query: BackgroundTask[EngineProgress, remote_query.RemoteEngineReport] = BackgroundTask(
             "remote-query"
         )
 
+        self.preflight: BackgroundTask[None, Checked] = BackgroundTask("preflight")
+
     def close(self) -> None:
         """Stop them."""
-        for task in (self.download, self.benchmark, self.vision_check, self.remote_query):
+        for task in (self.benchmark, self.vision_check, self.remote_query, self.preflight):
             task.close()
 
     @requires("administrator")
-    def download_and_switch(self, settings: Settings, *, pausing: bool) -> None:
-        """Download the model if it is not on this machine, then `switch` to it.
-
-        The current engine keeps answering during the download; `download` of the tasks reports its progress.
-
-        Raises:
-            AppError: The model or its engine cannot be tried at all, or "download_under_way".
-        """
-        if error := build_engine(settings)[0].status().error:
-            raise error
-        found = resolve_named_model(settings.model_path, settings.data_dir)
-        if found.folder is not None:
-            check_folder(found.folder, settings)
-            self.switch(settings, pausing=pausing)
-        elif found.hub_id is not None:
-            hub_id = found.hub_id
-            confirm_download(settings.data_dir, hub_id)
-
-            def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
-                hub.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)
-                if cancel.is_set():
-                    raise Cancelled
-                self.switch(settings, pausing=pausing)
-
-            _begin(self.download, "download_under_way", hub_id, work)
-
-    @requires("administrator")
-    def switch(self, settings: Settings, *, pausing: bool) -> None:
-        """Start switching to the engine that `settings` describe.
-
-        Return at once; the switcher's `switch` reports the progress. A choice that works is saved for the next start
-        (framelens.config); otherwise the previous engine is used again and the paused jobs resume.
+    def start_preflight(self, wanted: ModelSettings, *, then: Callable[[], None] = lambda: None) -> None:
+        """Start a check of a model and its settings; a model without local data is looked up on the hub.
 
         Args:
-            settings: Settings with the new engine.
-            pausing: Pause running jobs rather than let them finish first.
+            wanted: The model and its settings.
+            then: Called at the end, in the task, unless a finding stops a start.
 
         Raises:
-            AppError: The engine cannot be tried at all, or a switch or benchmark is running.
+            AppError: A setting is invalid, or another check is running.
         """
-        running = self._jobs.running() if pausing else ()
+        checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
+        settings = with_local_model(self._settings, **checked.named)
+        given, status = None if checked is wanted else wanted.written, self._switcher.session.engine.status()
+        runs = status.kind != "remote" and status.state in ("starting", "ready")
 
-        def end(is_done: bool) -> None:
-            for job_id in () if is_done else running:
-                self._jobs.resume(job_id)
+        def work(_: Callable[[None], None], __: threading.Event) -> Checked:
+            found = preflight(settings, given, engine_runs=runs, asks_hub=True)
+            # The button already says that the model has to be downloaded.
+            found = tuple(finding for finding in found if finding.key != "doctor_model_absent")
+            if not any(finding.severity == "stops" for finding in found):
+                then()
+            return wanted, found
 
-        self._model_switch.begin(settings, on_end=end)
-        for job_id in running:
-            self._jobs.pause(job_id)
+        _begin(self.preflight, "check_under_way", wanted.model, work)
 
     @requires("administrator")
     def start_benchmark(self, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
@@ -168,16 +137,6 @@ class ModelTasks:
         settings = with_remote_engine(self._settings, base_url=base_url, api_key=api_key, model=model)
         _begin(self.remote_query, "check_under_way", settings.base_url, partial(remote_query.call, settings))
 
-    @requires("administrator")
-    def switch_to_remote_engine(self, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
-        """Switch to the remote engine at `base_url`, as `switch` does.
-
-        Raises:
-            AppError: The engine cannot be tried at all, or a switch or benchmark is running.
-        """
-        settings = with_remote_engine(self._settings, base_url=base_url, api_key=api_key, model=model)
-        self.switch(settings, pausing=pausing)
-
     @property
     def _settings(self) -> Settings:
         return self._switcher.session.settings
@@ -185,7 +144,7 @@ class ModelTasks:
 
 def tasks_of(services: Services) -> ModelTasks:
     """Return the background tasks of these services."""
-    return services.part("models", lambda of: ModelTasks(of.switcher, of.jobs, of.model_switch))
+    return services.part("models", lambda of: ModelTasks(of.switcher))
 
 
 def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
@@ -207,10 +166,10 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
 
 
 def _begin(
-    task: BackgroundTask[EngineProgress, T],
+    task: BackgroundTask[P, T],
     under_way: str,
     subject: str,
-    work: Callable[[ProgressListener, threading.Event], T],
+    work: Callable[[Callable[[P], None], threading.Event], T],
 ) -> None:
     """Start the task, or raise the AppError `under_way` if it runs."""
     if not task.start(work, subject=subject):

@@ -1,9 +1,10 @@
-"""The change to another model: its settings, the switch, and the choice for the next start."""
+"""The change to another model: its settings, its download, the switch, and the choice for the next start."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +12,23 @@ from pathlib import Path
 from framelens import config
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
+from framelens.core.background_task import BackgroundTask
+from framelens.core.engines.model_hub import ModelHub, chosen_hub
 from framelens.core.engines.vllm_arguments import arguments_with_code
-from framelens.core.errors import ConfigError, InputError
+from framelens.core.errors import AppError, Cancelled, ConfigError, InputError
+from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
 from framelens.core.roles import as_user, current_user, requires
+from framelens.engine.downloads.hub import download
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
+from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.engine_session import EngineSession, SharedParts, conditions
+from framelens.services.engines.model_arguments import check_folder
+from framelens.services.engines.model_names import resolve_named_model
 from framelens.store.fs_utils import disk_errors
+from framelens.store.model_records import confirm_download
 
 _VARIABLES = {
     "model": "VLLM_MODEL_PATH", "vllm_config": "VLLM_CONFIG", "answer_tokens": "FRAMELENS_ANSWER_TOKENS",
@@ -90,6 +99,20 @@ def with_settings_of(settings: Settings, job: JobSnapshot) -> Settings:
     )
 
 
+class ModelDownload(BackgroundTask[EngineProgress, None]):
+    """Download of a model and the start of the switch to it.
+
+    A cancelled download is paused: what has arrived is kept, and `restart` continues it.
+
+    Attributes:
+        hub: The hub of the current or last run; another hub may be set before `restart`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("download")
+        self.hub: ModelHub = chosen_hub()
+
+
 @dataclass(frozen=True)
 class ModelSwitch:
     """The switch to another model, for all analyses from then on.
@@ -99,12 +122,14 @@ class ModelSwitch:
         jobs: Jobs whose log of actions records a change.
         templates: Templates of the prompts.
         shared: Parts that the sessions of all engines share.
+        download: The download of a model, during which the current engine keeps answering.
     """
 
     switcher: EngineSwitcher[EngineSession]
     jobs: Jobs
     templates: Templates
     shared: SharedParts
+    download: ModelDownload
 
     def lost_settings(self, job: JobSnapshot) -> tuple[str, ...]:
         """List the conditions of a job that can't be had any more, such as an earlier version of FrameLens."""
@@ -138,40 +163,66 @@ class ModelSwitch:
         self.switcher.switch.wait(_CHANGE_SECONDS)
 
     @requires("administrator")
-    def choose_local(self, model: str, vllm_config: str) -> None:
-        """Use this local model from the next analysis on.
+    def get(self, settings: Settings, *, pausing: bool = False, hub: ModelHub | None = None) -> None:
+        """Download the model if it is not on this machine, then `begin` the switch to it. Return at once.
 
-        That analysis starts the model and, if the user has confirmed the download, downloads it. Wait up to two seconds
-        for the change, which running analyses delay.
+        Args:
+            settings: Settings with the new model.
+            pausing: Pause running jobs rather than let them finish first.
+            hub: Where to download from; None for the chosen hub.
 
         Raises:
-            AppError: The model cannot be used, or a switch or benchmark is running.
+            AppError: The model or its engine cannot be tried at all, or "download_under_way".
         """
-        settings = self.switcher.session.settings
-        self.begin(with_local_model(settings, model=model, vllm_config=vllm_config, engine="vllm"), starts=False)
-        self.switcher.switch.wait(_CHANGE_SECONDS)
+        if error := build_engine(settings)[0].status().error:
+            raise error
+        found = resolve_named_model(settings.model_path, settings.data_dir)
+        if found.folder is not None:
+            check_folder(found.folder, settings)
+            self.begin(settings, pausing=pausing)
+        elif found.hub_id is not None:
+            self._download(found.hub_id, settings, hub or chosen_hub(), pausing=pausing)
 
-    def begin(
-        self, settings: Settings, *, on_end: Callable[[bool], None] = lambda is_done: None, starts: bool = True
-    ) -> None:
-        """Begin the switch to the engine of `settings`; a choice that works is saved for the next start.
+    def _download(self, hub_id: str, settings: Settings, hub: ModelHub, *, pausing: bool) -> None:
+        def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
+            on_progress(first)
+            download(hub_id, on_progress, cancel, hub=self.download.hub, allow_pickle=settings.allow_pickle)
+            if cancel.is_set():
+                raise Cancelled
+            self.begin(settings, pausing=pausing)
+
+        if self.download.state == "running":
+            raise AppError("download_under_way", model=self.download.subject)
+        confirm_download(settings.data_dir, hub_id)
+        first = EngineProgress("checking", {"model": hub_id})
+        self.download.hub = hub
+        self.download.start(work, subject=hub_id, progress=first)
+
+    @requires("administrator")
+    def begin(self, settings: Settings, *, pausing: bool = False) -> None:
+        """Begin the switch to the engine of `settings` and return at once; the switcher's `switch` has the progress.
+
+        A choice that works is saved for the next start; otherwise the previous engine is used again and the paused jobs
+        resume.
 
         Args:
             settings: Settings with the new engine.
-            on_end: Called at the end with whether the new engine is used.
-            starts: Start the engine now rather than with the next analysis.
+            pausing: Pause running jobs rather than let them finish first.
 
         Raises:
             AppError: The engine cannot be tried at all, or a switch or benchmark is running.
         """
+        running = self.jobs.running() if pausing else ()
 
         def end(is_done: bool) -> None:
             if is_done:
                 self._keep(settings)
-            on_end(is_done)
+            for job_id in () if is_done else running:
+                self.jobs.resume(job_id)
 
-        session = EngineSession(settings, self.templates, shared=self.shared)
-        self.switcher.begin(session, on_end=end, starts=starts)
+        self.switcher.begin(EngineSession(settings, self.templates, shared=self.shared), on_end=end)
+        for job_id in running:
+            self.jobs.pause(job_id)
 
     def _keep(self, settings: Settings) -> None:
         self.jobs.audit.record("switch", object_name=redact(settings.base_url or settings.model_path))

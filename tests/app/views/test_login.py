@@ -98,7 +98,7 @@ ACTIONS = (
     ("analyst", "services.jobs.cancel_all()"),
     ("analyst", "services.jobs.library.tag([job], 'x')"),
     ("analyst", "services.conversations.keep_images([])"),
-    ("administrator", "services.model_switch.choose_local('a/b', '{\"trust_remote_code\": true}')"),
+    ("administrator", "services.model_switch.get(services.settings)"),
     ("administrator", "services.switcher.stop_engine()"),
 )
 

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
+from framelens import config
 from framelens.conversations.conversation import AskSettings
 from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import Cancelled, EngineError, ModelNotFound
@@ -69,8 +70,9 @@ def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
     return show_with
 
 
-def rows(page: AppTest) -> list[dict[str, Any]]:
-    return next(shown["rows"] for shown in parts_shown(page) if "folds" in shown)
+def rows(page: AppTest, place: int = 0) -> list[dict[str, Any]]:
+    """The rows of the models that run here, or of those for a size of memory."""
+    return [shown["rows"] for shown in parts_shown(page) if "folds" in shown][place]
 
 
 def name(page: AppTest, model: str) -> AppTest:
@@ -86,10 +88,12 @@ def badges(page: AppTest) -> str:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_current_model_shows_state_vision_and_device(show: Show, language: Language) -> None:
     info = EngineInfo("vllm", "m", "http://127.0.0.1:1/v1", "0.32.0", 8192, sees=True)
-    shown = badges(show(EngineStatus("ready", "vllm", "/models/Tiny-VL", info=info), language=language))
-    assert t("ui.engine_ready", language) in shown
-    assert t("models.page.sees_yes", language) in shown
-    assert "vLLM 0.32.0" in shown and t("models.context", language, n=8192) in shown
+    page = show(EngineStatus("ready", "vllm", "/models/Tiny-VL", info=info), language=language)
+    assert t("ui.engine_ready", language) in badges(page)
+    assert t("models.page.sees_yes", language) in badges(page)
+    details = next(one for one in page.expander if one.label == t("ui.details", language))
+    facts = " ".join(one.value for one in details.caption).replace("\\", "")
+    assert "vLLM 0.32.0" in facts and t("models.context", language, n=8192) in facts
 
 
 def test_failed_engine_says_why_and_offers_restart(show: Show) -> None:
@@ -113,8 +117,8 @@ def test_model_list_is_ranked_for_the_memory(show: Show, language: Language) -> 
     first = [row["id"] for row in rows(page)]
     assert all(0 < row["share"] <= 1 for row in rows(page))
     page.button_group(key="model_place").set_value("8 GB").run()
-    assert [row["id"] for row in rows(page)] != first
-    assert all(row["memory"].endswith("/ 8 GiB") for row in rows(page))
+    assert [row["id"] for row in rows(page)] == first != [row["id"] for row in rows(page, 1)]
+    assert all(row["memory"].endswith("/ 8 GiB") for row in rows(page, 1))
 
 
 @pytest.mark.slow
@@ -125,21 +129,40 @@ def test_a_cpu_is_a_place_too(show: Show) -> None:
 
 
 @pytest.mark.slow
-def test_suggestion_fills_fields_for_this_machine(show: Show) -> None:
-    page = show()
-    best = rows(page)[0]["id"]
-    page.button(key=f"model_suggested_{best}").click().run()
-    assert not page.exception
-    assert page.text_input(key="model_name").value == best
-    assert json.loads(page.text_area(key="model_config").value)["gpu_memory_utilization"] == 0.9
-    assert any(f"VLLM_MODEL_PATH={best}\n" in one.value for one in page.code)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_three_cards_have_size_licence_and_reason(show: Show, language: Language) -> None:
+    place = HardwareProfile("here", None, memory_gib=24)
+    page = show(place=place, language=language)
+    shown = [one.key for one in page.button if str(one.key).startswith("model_card_")]
+    assert shown == ["model_card_best", "model_card_quick", "model_card_small"]
+    assert all(words in texts(page) for words in ("8.9 GB · Apache-2.0", "4.3 GB · Apache-2.0", "2.5 GB · Apache-2.0"))
+    captions = [one.value for one in page.caption]
+    assert any(one.endswith(t("models.card.best", language)) for one in captions)
+    assert rows(page)[0]["id"] == "Qwen/Qwen3-VL-4B-Instruct"
 
 
-def test_models_for_research_alone_are_suggested_last(show: Show) -> None:
-    page = show(place=HardwareProfile("here", None, memory_gib=24))
-    suggested = [one.key.removeprefix("model_suggested_") for one in page.button if "model_suggested_" in str(one.key)]
-    assert suggested[0] == rows(page)[0]["id"] == "Qwen/Qwen3-VL-4B-Instruct"
-    assert "Qwen/Qwen2.5-VL-3B-Instruct" not in suggested
+@pytest.mark.slow
+def test_wrong_name_gets_the_nearest_names(show: Show) -> None:
+    page = name(show(), "Qwen2.5-VL-7")
+    assert "VLLM_MODEL_PATH" not in texts(page) and "Qwen2.5-VL-7" in page.warning[0].value.replace("\\", "")
+    near = [str(one.key) for one in page.button if "model_near_" in str(one.key)]
+    page.button(key=near[0]).click().run()
+    assert page.text_input(key="model_name").value == near[0].removeprefix("model_near_")
+    page = name(show(language="zh"), "百川")
+    assert "VLLM" not in page.warning[0].value and "百川" in page.warning[0].value and not page.error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "words"), [("en", "does not fit"), ("zh", "本机放不下")])
+def test_default_that_is_not_here_is_not_in_use(
+    show: Show, services: Services, language: Language, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    settings = replace(services.settings, model_path=config.DEFAULT_MODEL_PATH, model_chosen=False)
+    changed = with_bench(services, settings=settings)
+    page = show(place=HardwareProfile("here", None, memory_gib=20), language=language, changed=changed)
+    assert t("models.missing.none", language) in texts(page) and words in texts(page)
+    assert "model_start" not in {one.key for one in page.button} and t("ui.engine_stopped", language) not in texts(page)
 
 
 @pytest.mark.slow
@@ -189,6 +212,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def over(services: Services) -> str:
+    tasks_of(services).preflight.wait()
     services.switcher.switch.wait()
     return services.switcher.switch.state
 
@@ -200,7 +224,7 @@ def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Se
     assert not page.exception
     assert over(services) == "done"
     page.run()
-    assert t("models.page.switch_done", "en", before="Tiny-VL", after="other") in texts(page)
+    assert "**other**" in [one.value for one in page.markdown]
     kept = json.loads((services.settings.data_dir / "model.json").read_text())
     assert kept["VLLM_MODEL_PATH"] == str(served)
 
@@ -210,7 +234,8 @@ def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Ser
     page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
     page.button(key="model_check").click().run()
-    page.button(key="model_fix_0").click().run()
+    tasks_of(services).preflight.wait()
+    page.run().button(key="model_fix_0").click().run()
     assert not page.exception
     fixed = json.loads(page.text_area(key="model_config").value)
     assert fixed["dtype"] != "int8" and fixed["max_model_len"] == 64
@@ -247,7 +272,7 @@ def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, servi
     assert over(services) == "failed"
     written = texts(show())
     assert error_text(EngineError("cuda_out_of_memory", model="big"), "en") in written
-    assert t("models.page.switch_back", "en", before="Tiny-VL") in written
+    assert t("models.change.back", "en", after="Big") in written
 
 
 @pytest.mark.slow
@@ -262,7 +287,6 @@ def test_a_choice_that_cannot_be_saved_is_told_beside_it(
     page.button(key="model_use").click().run()
     assert over(services) == "done"
     page.run()
-    assert t("models.page.switch_done", "en", before="Tiny-VL", after="other") in texts(page)
     assert "No space left on device" in texts(page)
 
 
@@ -320,14 +344,14 @@ def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, servi
         cancel.wait()
         raise ModelNotFound("model_not_on_hub", model=model, endpoint="http://hub")
 
-    download = tasks_of(services).download
+    download = services.model_switch.download
     download.start(partial(fetch, "org/model"), subject="org/model")
     while not download.progress:
         time.sleep(0.01)
     page = show()
     assert [bar.proto.value for bar in page.get("progress")] == [50]
     page.button(key="model_download_pause").click().run()
-    assert t("models.page.download_paused", "en", model="org/model") in texts(page)
+    assert t("models.change.paused", "en", model="org/model") in texts(page)
     page.button(key="model_download_continue").click().run()
     page.button(key="model_download_cancel").click().run()
     assert not page.exception and download.state == "idle"

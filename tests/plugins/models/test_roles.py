@@ -15,7 +15,7 @@ from framelens.plugins.models.trust import code_trust
 from framelens.services.container import Services
 
 ACTIONS: dict[str, Callable[[Services, Path], object]] = {
-    "switch": lambda services, folder: tasks_of(services).switch(services.settings, pausing=False),
+    "switch": lambda services, folder: services.model_switch.begin(services.settings),
     "query": lambda services, folder: tasks_of(services).query_remote_engine(base_url="http://x", api_key="", model=""),
     "trust": lambda services, folder: code_trust.trust_code(folder, None, "", None),  # type: ignore[arg-type]
     "untrust": lambda services, folder: code_trust.untrust_code(folder, "a/b", None),  # type: ignore[arg-type]

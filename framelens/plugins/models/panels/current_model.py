@@ -1,19 +1,20 @@
-"""Model in use: its state with the actions for it, its log, and the download or switch in progress or its outcome."""
+"""Model in use: its state with the actions for it, details with its log, and the change in progress or its failure."""
 
 import streamlit as st
 
-from app.components.controls import button, show_error, show_warning
+from app.components.controls import button, show_error
 from app.context import services
-from app.formatting import error_words, plain
-from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, facts, short_model_name, state_words
+from app.formatting import joined, plain
+from app.panels.menu import model_change
+from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, facts, has_model, short_model_name, state_words
 from app.state import page_state
 from framelens.core.errors import AppError
-from framelens.core.units import human_size
 from framelens.engine.base import EngineStatus
 from framelens.i18n import notice_text, t
+from framelens.plugins.models.panels import vision_check
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
-from framelens.services.readiness import Readiness, readiness
+from framelens.services.readiness import Readiness, candidate, readiness
 from framelens.store.model_records import confirm_download
 
 _POLL_SECONDS = 2.0
@@ -22,48 +23,68 @@ _LOG_LINES = 200
 
 
 def draw() -> None:
-    """Draw the panel and poll it.
+    """Draw the panel and poll it, and below it the details of an engine.
 
     The whole page is redrawn when a download or switch starts or ends, because that changes what can be chosen.
     """
     st.fragment(_draw, run_every=_POLL_SECONDS)(is_changing())
+    if has_model():
+        with st.expander(t("ui.details"), icon=":material/info:"):
+            _draw_details(services().engine.status())
 
 
 def is_changing() -> bool:
-    """Check whether a switch, a download or a benchmark is running."""
-    return (
-        is_switching() or tasks_of(services()).benchmark.is_running or tasks_of(services()).download.state == "running"
-    )
+    """Check whether a switch, a download, a check or a benchmark is running."""
+    tasks = tasks_of(services())
+    return model_change.is_running() or tasks.benchmark.is_running or tasks.preflight.is_running
 
 
 def _draw(was_changing: bool) -> None:
     if is_changing() != was_changing:
         st.rerun()
-    status = services().engine.status()
     with st.container(border=True, gap="small"):
-        st.markdown(f"**{plain(short_model_name(status.model))}**", help=plain(services().settings.model_path))
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.badge(state_words(status), color=COLOURS[status.state])
-            for fact in _facts(status):
-                st.badge(plain(fact), color="gray")
-        draw_engines()
-        if status.state == "starting" and status.phase:
-            draw_phase(status.phase)
-        if error := _engine_error(status):
-            show_error(error)
-        for notice in services().engine_notices:
-            st.caption(plain(notice_text(notice)))
-        _draw_buttons(status)
-        if log := services().engine.log_tail(_LOG_LINES):
-            with st.expander(t("ui.engine_log")):
-                st.code(log, language=None, height=280, wrap_lines=True)
-    _draw_download()
-    _draw_switch()
+        if has_model():
+            _draw_model(services().engine.status())
+        else:
+            st.markdown(f"**{t('models.missing.none')}**")
+            _draw_default()
+    model_change.draw_now()
 
 
-def is_switching() -> bool:
-    """Check whether another engine is about to replace the current engine."""
-    return services().switcher.switch.is_running
+def _draw_model(status: EngineStatus) -> None:
+    st.markdown(f"**{plain(short_model_name(status.model))}**", help=plain(services().settings.model_path))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.badge(state_words(status), color=COLOURS[status.state])
+        if status.state == "ready":
+            st.badge(t(f"models.page.sees_{_sight(status)}"), color="gray")
+    draw_engines()
+    if status.state == "starting" and status.phase:
+        draw_phase(status.phase)
+    if error := _engine_error(status):
+        show_error(error)
+    _draw_buttons(status)
+
+
+def _draw_default() -> None:
+    """Say which model the settings name, and why it isn't in use."""
+    settings = services().settings
+    if error := readiness(settings, services().engine).error:
+        show_error(error)
+        return
+    named = candidate(settings.model_path, settings)
+    kind, fits = "chosen" if settings.model_chosen else "default", named.need is None or named.need.fits
+    st.caption(plain(t(f"models.page.{kind}{'' if fits else '_large'}", model=named.name)))
+
+
+def _draw_details(status: EngineStatus) -> None:
+    """Draw the facts, notices and log of the engine, and the vision check."""
+    st.caption(plain(joined(*_facts(status))))
+    for notice in services().engine_notices:
+        st.caption(plain(notice_text(notice)))
+    vision_check.draw()
+    if log := services().engine.log_tail(_LOG_LINES):
+        with st.expander(t("ui.engine_log")):
+            st.code(log, language=None, height=280, wrap_lines=True)
 
 
 def _engine_error(status: EngineStatus) -> AppError | None:
@@ -93,24 +114,16 @@ def _sight(status: EngineStatus) -> str:
 
 
 def _draw_buttons(status: EngineStatus) -> None:
-    is_remote, is_blocked = status.kind == "remote", is_switching() or tasks_of(services()).benchmark.is_running
+    is_remote, is_blocked = status.kind == "remote", is_changing()
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(services().settings, services().engine)
-            words = t("models.page.connect") if is_remote else _start_words(now)
+            words = t("models.page.connect" if is_remote else "models.page.start")
             button(words, "model_start", _on_start, now, icon="play_arrow", disabled=is_blocked or not now.has_room)
         elif not is_remote:
             is_busy = bool(services().jobs.running())
             words, tip = t("models.page.stop"), t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}")
             button(words, "model_stop", _on_stop, icon="stop", disabled=is_blocked or is_busy, help=tip)
-
-
-def _start_words(now: Readiness) -> str:
-    """Return the label of the start button, with the size of the download."""
-    if now.model is None:
-        return t("models.page.start")
-    size = human_size(now.model.download_bytes) if now.model.download_bytes else ""
-    return t("models.page.start_download" if size else "models.page.start_download_unknown", size=size)
 
 
 def _on_start(now: Readiness) -> None:
@@ -123,55 +136,3 @@ def _on_start(now: Readiness) -> None:
 def _on_stop() -> None:
     with page_state().catching_errors():
         services().switcher.stop_engine()
-
-
-# ---- download and switch ---------------------------------------------------------------------------------------------
-
-
-def _draw_download() -> None:
-    download = tasks_of(services()).download
-    state, model = download.state, download.subject
-    if state in ("idle", "done"):
-        return
-    running = state == "running"
-    with st.container(border=True, gap="small"):
-        if running:
-            now = short_model_name(services().engine.status().model)
-            st.markdown(plain(t("models.page.download", model=model, now=now)))
-        elif state == "failed" and download.error:
-            words = t("models.page.download_failed", model=model, reason=error_words(download.error))
-            st.error(plain(words), icon=":material/error:")
-        else:
-            st.markdown(plain(t("models.page.download_paused", model=model)))
-        if download.progress:
-            draw_phase(download.progress)
-        with st.container(horizontal=True, gap="small"):
-            name, act = ("pause", download.cancel) if running else ("continue", download.restart)
-            words, icon = t(f"models.page.download_{name}"), "pause" if running else "play_arrow"
-            button(words, f"model_download_{name}", act, icon=icon)
-            button(t("models.page.download_cancel"), "model_download_cancel", download.forget, icon="close")
-
-
-def _draw_switch() -> None:
-    switch = services().switcher.switch
-    state, change = switch.state, switch.progress
-    if change is None:
-        return
-    names = {"before": short_model_name(change.before), "after": short_model_name(change.after)}
-    if state == "done":
-        st.caption(plain(t("models.page.switch_done", **names)))
-        if switch.result:
-            words = t("models.page.switch_not_kept", **names, reason=error_words(switch.result))
-            show_warning(words)
-    elif state == "cancelled":
-        st.info(plain(t("models.page.switch_cancelled", **names)), icon=":material/info:")
-    elif state == "failed":
-        reason = error_words(switch.error) if switch.error else ""
-        words = t("models.page.switch_failed", **names, reason=reason)
-        st.error(plain(f"{words}\n\n{t('models.page.switch_back', **names)}"), icon=":material/error:")
-    else:
-        with st.container(border=True, gap="small"):
-            st.markdown(f"**{plain(t('models.page.switching', **names))}**")
-            words = t(f"models.page.switch_{change.phase}", **names, n=len(services().jobs.running()))
-            st.markdown(f":material/progress_activity: {plain(words)}")
-            button(t("models.page.switch_cancel"), "model_switch_cancel", switch.cancel, icon="close")

@@ -4,8 +4,8 @@ The settings are checked as they are typed. Before the switch the form shows wha
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,10 +13,10 @@ from app.components import charts
 from app.components.controls import Options, button, choose, show_error, show_warning
 from app.context import services
 from app.formatting import plain
-from app.panels.menu.engine import short_model_name
 from framelens.core.engines.model_hub import chosen_hub
-from framelens.core.errors import AppError
+from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding, Fix, Severity
+from framelens.core.files import typed_path
 from framelens.core.units import gib_text
 from framelens.i18n import language, notice_text, sentences, t
 from framelens.models.catalogue import Catalogue
@@ -29,7 +29,6 @@ from framelens.plugins.models.panels import benchmark, code_trust
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
-from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import tasks_of
 from framelens.services.engines.hardware_profile import HardwareProfile
@@ -37,14 +36,20 @@ from framelens.services.engines.model_names import match_text
 from framelens.services.engines.model_switch import with_local_model
 from framelens.services.readiness import download_text, free_bytes, hub_text, licence_text, need_text
 
-_NUM_SUGGESTED = 4
-"""Number of suggested models."""
+_NAMELESS = ("model_folder_missing", "model_not_in_catalogue", "model_unlike_catalogue", "model_owner_missing",
+             "model_owner_unknown")  # fmt: skip
+"""Errors of a name that no model has."""
 _PAUSING = "model_pausing"
 _DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
     "stops": (st.error, ":material/error:"),
     "hinders": (st.warning, ":material/warning:"),
     "tells": (st.info, ":material/info:"),
 }
+
+
+def is_chosen() -> bool:
+    """Return whether a model is named in the field."""
+    return bool((st.session_state.get(NAME) or "").strip())
 
 
 def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
@@ -57,29 +62,28 @@ def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
         persist_state="session",
         on_change=lambda: fill_form(st.session_state[NAME], catalogue, place),
     )
-    if not (name or "").strip():
-        _draw_suggestions(catalogue, place)
+    if not is_chosen():
         return
     try:
         choice = find_model(name or "", catalogue)
     except AppError as error:
-        show_error(error)
-        _draw_suggestions(catalogue, place)
+        _draw_unknown(name or "", error, catalogue, place)
         return
     with st.container(border=True):
         _draw_model(choice)
         _draw_settings(catalogue, choice, place)
 
 
-def _draw_suggestions(catalogue: Catalogue, place: HardwareProfile) -> None:
-    found = place.proposals(tuple(catalogue.by_id.values()))
-    best = sorted(found, key=lambda one: one.entry.is_for_research)[:_NUM_SUGGESTED]
+def _draw_unknown(name: str, error: AppError, catalogue: Catalogue, place: HardwareProfile) -> None:
+    """Say that no model has this name, in the words of the page, with a button for each of the nearest."""
+    nearest = () if Path(typed_path(name)).is_absolute() else catalogue.nearest(name)
+    if isinstance(error, ModelNotFound) and error.key in _NAMELESS and not Path(typed_path(name)).is_absolute():
+        show_warning(t(f"models.page.unknown_name{'' if nearest else '_unlike'}", name=name), "search_off")
+    else:
+        show_error(error)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if best:
-            st.caption(t("models.page.suggested"), width="content")
-        for one in best:
-            key = f"model_suggested_{one.entry.id}"
-            button(plain(one.entry.name), key, fill_form, one.entry.id, catalogue, place)
+        for id_ in nearest:
+            button(plain(catalogue.by_id[id_].name), f"model_near_{id_}", fill_form, id_, catalogue, place)
 
 
 # ---- model -----------------------------------------------------------------------------------------------------------
@@ -216,6 +220,9 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
         button(words, "model_use", _use, wanted, kind="primary", disabled=is_blocked)
         words, tip = t("models.page.check"), t("models.page.check_help")
         button(words, "model_check", _check, wanted, icon="rule", help=tip, disabled=wanted.written is None)
+    task = tasks_of(services()).preflight
+    if task.is_running:
+        st.markdown(f":material/progress_activity: {t('models.page.checking')}")
     findings, state = _checked_findings(wanted), form_state()
     apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
     if findings is not None:
@@ -223,13 +230,13 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
     if wanted.engine == "vllm":
         allowed = Fix({"trust_remote_code": True})
         code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
-    if state.error:
-        show_error(state.error)
+    if error := state.error or (task.error if task.state == "failed" and task.subject == wanted.model else None):
+        show_error(error)
 
 
 def _checked_findings(wanted: ModelSettings) -> tuple[CheckFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
-    checked = form_state().found
+    checked = tasks_of(services()).preflight.result
     return checked[1] if checked and checked[0] == wanted else None
 
 
@@ -242,30 +249,16 @@ def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, want
 
 
 def _check(wanted: ModelSettings) -> None:
-    """Run the preflight checks; a model without local data is looked up on the hub."""
-    state = form_state()
-    state.found = None
-    status = services().engine.status()
-    runs = status.kind != "remote" and status.state in ("starting", "ready")
-    with state.catching_errors():
-        checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
-        settings = with_local_model(services().settings, **checked.named)
-        results = preflight(settings, None if checked is wanted else wanted.written, engine_runs=runs, asks_hub=True)
-        # The button already says that the model has to be downloaded.
-        state.found = (wanted, tuple(finding for finding in results if finding.key != "doctor_model_absent"))
+    with form_state().catching_errors():
+        tasks_of(services()).start_preflight(wanted)
 
 
 def _use(wanted: ModelSettings) -> None:
-    """Switch to the model unless the check fails: the running engine would be stopped for it."""
-    _check(wanted)
-    state = form_state()
-    if state.error or any(finding.severity == "stops" for finding in _checked_findings(wanted) or ()):
-        return
-    with state.catching_errors():
+    """Check the model in the background, and get it unless the check fails: the running engine would be stopped."""
+    with form_state().catching_errors():
         settings = with_local_model(services().settings, **wanted.named)
-        before, after = map(short_model_name, (services().engine.status().model, wanted.model))
-        tasks_of(services()).download_and_switch(settings, pausing=bool(st.session_state.get(_PAUSING)))
-        st.toast(plain(t("models.page.switching", before=before, after=after)), icon=":material/progress_activity:")
+        get = partial(services().model_switch.get, settings, pausing=bool(st.session_state.get(_PAUSING)))
+        tasks_of(services()).start_preflight(wanted, then=get)
 
 
 def _draw_findings(

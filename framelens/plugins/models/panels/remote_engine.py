@@ -11,7 +11,7 @@ from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.remote_query import RemoteEngineReport
-from framelens.plugins.models.tasks import tasks_of
+from framelens.plugins.models.tasks import tasks_of, with_remote_engine
 
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 
@@ -73,6 +73,6 @@ def _use() -> None:
     """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        tasks_of(services()).switch_to_remote_engine(**_fields(), pausing=False)
+        services().model_switch.begin(with_remote_engine(services().settings, **_fields()))
     except AppError as error:
         st.session_state[_ERROR] = error

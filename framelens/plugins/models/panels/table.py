@@ -12,7 +12,8 @@ import streamlit as st
 
 from app.components.assets import component, sent
 from app.context import services
-from app.formatting import plain
+from app.formatting import joined, plain
+from app.panels.menu.engine import has_model
 from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
@@ -27,6 +28,7 @@ from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
 from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
 from framelens.services.engines.model_speed import latest_trials, speed_text
+from framelens.services.readiness import licence_text
 from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
@@ -41,8 +43,13 @@ _mount = component("models", package=__package__)
 
 
 def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
-    """Draw the choice of the memory size, and the table."""
-    st.caption(t("models.page.table_about"))
+    """Draw the table of the models that run on this machine."""
+    st.caption(plain(joined(here.words(), t("models.page.table_about"))))
+    _draw_table(catalogue, here, here, key="model_rows", has_rest=False)
+
+
+def draw_sizes(catalogue: Catalogue, here: HardwareProfile) -> None:
+    """Draw the choice of a size of memory, and the table of all models for it."""
     known = _profiles(here)
     key = st.segmented_control(
         t("models.page.size"),
@@ -56,15 +63,24 @@ def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
     st.caption(plain(place.words()))
     if place.card is None:
         st.caption(t("models.page.table_cpu"))
+    _draw_table(catalogue, here, place, key="model_rows_sizes", has_rest=True)
+
+
+def _draw_table(
+    catalogue: Catalogue, here: HardwareProfile, place: HardwareProfile, *, key: str, has_rest: bool
+) -> None:
+    """Draw the models that run at a place, with `has_rest` the others, too; a row chooses its model here."""
     entries = tuple(catalogue.by_id.values())
     found = place.proposals(entries)
     if not found:
         st.info(t("models.page.none"), icon=":material/memory:")
     fitting = {one.entry.id for one in found}
-    used = "" if services().settings.base_url else services().settings.model_path
-    measured = latest_trials(services().settings.data_dir, here.device) if place.key == "here" else {}
+    settings = services().settings
+    used = settings.model_path if has_model() and not settings.base_url else ""
+    measured = latest_trials(settings.data_dir, here.device) if place.key == "here" else {}
     rest = sorted(
-        (one for one in entries if one.id not in fitting), key=lambda one: least_bytes(one.shape, place.device)
+        (one for one in entries if has_rest and one.id not in fitting),
+        key=lambda one: least_bytes(one.shape, place.device),
     )
     rows = [_row(one, place, used, measured.get(one.entry.id)) for one in found]
     draw_rows(
@@ -78,7 +94,7 @@ def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
             "use": t("models.page.use_row"),
             "used": t("models.page.used_row"),
         },
-        key="model_rows",
+        key=key,
         on_use=lambda id_: fill_form(id_, catalogue, here),
     )
 
@@ -102,7 +118,7 @@ def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | 
             t(f"models.format.{one.format.key}.name"),
             f"{one.plan.max_model_len:,}",
             str(one.frames or "–"),
-            one.entry.licence,
+            licence_text(one.entry),
         ),
         note=speed_text(measured),
         share=needed / available,
@@ -116,7 +132,7 @@ def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> Model
         id=entry.id,
         name=entry.name,
         about=_about(entry),
-        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", entry.licence),
+        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", licence_text(entry)),
         share=least_bytes(entry.shape, place.device) / place.bytes_each,
         memory=why_not(entry, place.card),
         is_used=entry.id == used,
@@ -131,7 +147,7 @@ def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Put this model into the fields, with the settings that suit it on this machine."""
     st.session_state[NAME] = name
     state = form_state()
-    state.error = state.found = None
+    state.error = None
     try:
         choice = find_model(name, catalogue)
     except AppError:

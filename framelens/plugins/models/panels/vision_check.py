@@ -12,7 +12,6 @@ from framelens.i18n import language, t
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
 from framelens.plugins.models import vision_checks
-from framelens.plugins.models.panels.current_model import is_switching
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.tasks import tasks_of
 from framelens.store.model_records import Measured
@@ -56,7 +55,7 @@ def _draw_offer() -> None:
     if running:
         st.caption(t("models.vision_check.waits", n=running))
     words, chosen = t("models.vision_check.begin"), sizes.get(size or "", default_size)
-    is_blocked = bool(running) or is_switching() or tasks_of(services()).benchmark.is_running
+    is_blocked = bool(running) or services().switcher.switch.is_running or tasks_of(services()).benchmark.is_running
     button(words, "sight_begin", _begin, chosen, icon="visibility", disabled=is_blocked)
 
 

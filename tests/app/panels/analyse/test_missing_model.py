@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from framelens import registry
 from framelens.analysis.task import Task
 from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisRequest, Notice
-from framelens.core.errors import EngineBrokeOff, EngineError
-from framelens.core.events import AnalysisEvent
+from framelens.core.engines.model_hub import MIRROR
+from framelens.core.errors import Cancelled, EngineBrokeOff, EngineError, ModelNotFound
+from framelens.core.events import AnalysisEvent, EngineProgress, ProgressListener
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import cpu_name
 from framelens.i18n import t
@@ -59,20 +61,60 @@ def with_video(page: AppTest, services: Services) -> AppTest:
     return page.run()
 
 
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A hub that can't be reached once the event is set, and is asked until then."""
+    go = threading.Event()
+
+    def fetch(model: str, on_progress: ProgressListener, cancel: threading.Event, **_: object) -> Path:
+        on_progress(EngineProgress("checking", {"model": model}))
+        while not go.wait(0.01):
+            if cancel.is_set():
+                raise Cancelled
+        values = {"endpoint": "https://huggingface.co", "short": "model", "reason": "no route"}
+        raise ModelNotFound("model_not_local", model=model, **values)
+
+    monkeypatch.setattr("framelens.services.engines.model_switch.download", fetch)
+    yield go
+    go.set()
+
+
 @pytest.mark.slow
-def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
+def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services, hub: threading.Event) -> None:
     measured = replace(MEASURED, model=SMALL, machine=cpu_name())
     trials(absent.settings.data_dir).keep(asdict(measured))
     with_video(page, absent)
     offer = page.button(key="missing_use").label.replace("\\", "")
-    assert offer.startswith("Use Qwen3-VL-4B-Instruct · 8.9 GB to download · Apache-2.0 · about ")
+    assert offer.startswith("Download Qwen3-VL-4B-Instruct · 8.9 GB · Apache-2.0 · about ")
     reported = texts(page)
     assert "is not on this machine yet" in reported
     assert "does not fit" in reported
     assert not confirmed_downloads(absent.settings.data_dir).of(SMALL)
     page.button(key="missing_use").click().run()
     assert confirmed_downloads(absent.settings.data_dir).of(SMALL)
-    assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
+    assert t("models.change.downloading", "en", model=SMALL) in texts(page) and "job" not in page.query_params
+    absent.model_switch.download.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_video", [False, True])
+def test_first_click_downloads_and_failure_is_open(
+    page: AppTest, absent: Services, hub: threading.Event, has_video: bool
+) -> None:
+    page = with_video(page, absent) if has_video else page.run()
+    page.button(key="missing_use").click().run()
+    assert page.button(key="model_download_pause") and "missing_use" not in {one.key for one in page.button}
+    hub.set()
+    absent.model_switch.download.wait()
+    page.run()
+    (failure,) = [one.value.replace("\\", "") for one in page.error]
+    assert failure == "The download failed: huggingface.co can't be reached."
+    keys = {one.key for one in page.button}
+    assert {"download_again", "download_from_0", "download_from_1"} <= keys and "missing_use" not in keys
+    assert ("download_without" in keys) == has_video
+    page.button(key="download_from_0").click().run()
+    assert absent.model_switch.download.hub.endpoint == MIRROR
+    absent.model_switch.download.close()
 
 
 @pytest.mark.slow
@@ -80,7 +122,7 @@ def test_a_default_that_nobody_chose_is_not_named(page: AppTest, absent: Service
     unnamed = with_bench(absent, settings=replace(absent.settings, model_chosen=False))
     resources.install(resources.Installed(services=unnamed, key="key"))
     with_video(page, unnamed)
-    assert page.button(key="missing_use").label.startswith("Use Qwen3")
+    assert page.button(key="missing_use").label.startswith("Download Qwen3")
     reported = texts(page)
     assert t("models.missing.none", "en") in reported
     assert "Qwen2.5-VL-7B" not in reported and "does not fit" not in reported
@@ -107,19 +149,8 @@ def test_without_the_models_page_no_button_leads_to_it(
     monkeypatch.setattr(registry, "used", tuple)
     with_video(page, absent)
     assert "missing_remote" not in {one.key for one in page.button}
-    page.button(key="missing_use").click().run()
-    assert not page.exception and absent.settings.model_path == SMALL
+    assert page.button(key="missing_use")
     assert not {"choose_model", "another_model"} & {one.key for one in page.button}
-
-
-@pytest.mark.slow
-def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
-    with_video(page, absent)
-    page.button(key="missing_use").click().run()
-    assert not page.exception and not page.error
-    assert absent.settings.model_path == SMALL
-    assert "job" in page.query_params
-    assert (absent.settings.data_dir / "model.json").is_file()
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ from streamlit.testing.v1 import AppTest
 
 from framelens.analysis.task import Control
 from framelens.core.domain import AnalysisRequest, Language
-from framelens.core.engines.model_hub import ModelHub
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
@@ -30,9 +29,11 @@ from framelens.plugins.models.benchmark import measurements
 from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services
 from framelens.services.engines.hardware_profile import HardwareProfile
+from framelens.services.engines.launch_checks import LaunchChecks
 from framelens.store.model_records import trials as kept_trials
 from tests.app.conftest import Open
 from tests.app.fake_services import script, with_bench
+from tests.app.panels.report.test_report import parts_shown
 from tests.app.views.test_analyse import texts
 from tests.engine.fakes import fake_launcher
 from tests.engine.hub_server import Hub
@@ -40,7 +41,7 @@ from tests.engine.hub_server import serve as serve_hub
 from tests.engine.weights import model_files
 from tests.llm.scripted import saying, serve
 from tests.models.measured import MEASURED
-from tests.plugins.models.test_page import Show, badges, name, over, rows, show
+from tests.plugins.models.test_page import Show, name, over, show
 
 __all__ = ["show"]
 
@@ -87,7 +88,8 @@ def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     assert t("models.benchmark_speed", language, pace="10.0") in written
     again.number_input(key="trial_frames").set_value(100).run()
     assert "100" in texts(again)
-    row = next(one for one in rows(again) if one["id"] == VL_3B)
+    table = next(shown for shown in parts_shown(again) if "folds" in shown)
+    row = next(one for fold in table["folds"] for one in fold["rows"] if one["id"] == VL_3B)
     assert row["note"] == t("models.page.measured", language, each="2.3", pace="10.0", gib="13.0")
 
 
@@ -182,7 +184,7 @@ def test_vision_check_shows_cards_and_keeps_verdict(
     written = texts(page)
     assert t(f"vision_check.{verdict}", language) in written
     assert sum("<img" in one.proto.body for one in page.get("html")) == 8
-    assert t(f"models.vision_check.short_{verdict}", language) in badges(page)
+    assert t(f"models.vision_check.short_{verdict}", language) in written
     again = texts(show(changed=at(services, server.base_url), language=language))
     assert t(f"vision_check.{verdict}", language) in again, "it is there after a restart"
     other = texts(show(changed=at(services, "http://127.0.0.1:1/v1"), language=language))
@@ -288,19 +290,21 @@ def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engines.local_engine_builder.launch_checks", lambda _: LaunchChecks())
     monkeypatch.setattr(
-        "framelens.engine.downloads.hub.download",
-        partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub"),
+        "framelens.services.engines.model_switch.download", partial(download, cache_dir=tmp_path / "hub")
     )
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
     page = name(show(place=CPU), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")
     page.button(key="model_use").click().run()
     assert not page.exception and not page.error
-    tasks_of(services).download.wait()
-    assert tasks_of(services).download.state == "done"
+    tasks_of(services).preflight.wait()
+    services.model_switch.download.wait()
+    assert services.model_switch.download.state == "done"
     assert over(services) == "done"
     page.run()
-    assert t("models.page.switch_done", "en", before="Tiny-VL", after=hub.model) in texts(page)
+    assert f"**{hub.model}**" in texts(page).replace("\\", "")
     assert json.loads((services.settings.data_dir / "model.json").read_text())["VLLM_MODEL_PATH"] == hub.model
     assert list((tmp_path / "hub").rglob("*.safetensors"))
     services.switcher.close()

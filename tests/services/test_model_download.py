@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.engines.model_hub import MIRROR, ModelHub, other_hubs
 from framelens.core.errors import AppError, Cancelled, ModelNotFound
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Launcher
-from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services
+from framelens.services.engines.launch_checks import LaunchChecks
 from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher
 
@@ -27,11 +28,13 @@ class Hub:
     error: AppError | None = None
     is_deaf: bool = False
     starts: int = 0
+    asked: list[ModelHub] = field(default_factory=list)
 
     def __call__(
-        self, model: str, on_progress: ProgressListener, cancel: threading.Event, *, allow_pickle: bool = False
+        self, model: str, on_progress: ProgressListener, cancel: threading.Event, *, hub: ModelHub, allow_pickle: bool
     ) -> Path:
         self.starts += 1
+        self.asked.append(hub)
         on_progress(EngineProgress("downloading", {"model": model}))
         while not self.go.wait(0.01):
             if cancel.is_set() and not self.is_deaf:
@@ -47,8 +50,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
     hub = Hub()
-    monkeypatch.setattr("framelens.engine.downloads.hub.download", hub)
+    monkeypatch.setattr("framelens.services.engines.model_switch.download", hub)
     monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engines.local_engine_builder.launch_checks", lambda _: LaunchChecks())
     return hub
 
 
@@ -60,20 +64,20 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 def begin(services: Services, model: str = "org/model") -> None:
-    tasks_of(services).download_and_switch(replace(services.settings, model_path=model), pausing=False)
+    services.model_switch.get(replace(services.settings, model_path=model))
 
 
 @pytest.mark.slow
 def test_the_switch_follows_when_the_model_is_here(services: Services, hub: Hub) -> None:
     begin(services)
-    while not tasks_of(services).download.progress:
+    while not services.model_switch.download.progress:
         time.sleep(0.01)
-    assert (tasks_of(services).download.state, tasks_of(services).download.subject) == ("running", "org/model")
+    assert (services.model_switch.download.state, services.model_switch.download.subject) == ("running", "org/model")
     assert services.switcher.switch.state == "idle"
     hub.go.set()
-    tasks_of(services).download.wait()
+    services.model_switch.download.wait()
     services.switcher.switch.wait()
-    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("done", "done")
+    assert (services.model_switch.download.state, services.switcher.switch.state) == ("done", "done")
     assert services.settings.model_path == "org/model"
 
 
@@ -81,14 +85,14 @@ def test_the_switch_follows_when_the_model_is_here(services: Services, hub: Hub)
 def test_paused_download_resumes_and_switches(services: Services, hub: Hub) -> None:
     hub.is_deaf = True
     begin(services)
-    tasks_of(services).download.cancel()
-    assert tasks_of(services).download.state == "cancelling"
-    tasks_of(services).download.restart()
+    services.model_switch.download.cancel()
+    assert services.model_switch.download.state == "cancelling"
+    services.model_switch.download.restart()
     assert hub.starts <= 1  # the first download has not ended
     hub.go.set()
-    tasks_of(services).download.wait()
+    services.model_switch.download.wait()
     services.switcher.switch.wait()
-    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("done", "done")
+    assert (services.model_switch.download.state, services.switcher.switch.state) == ("done", "done")
 
 
 def test_one_that_arrives_while_it_is_paused_waits(services: Services, hub: Hub) -> None:
@@ -96,32 +100,46 @@ def test_one_that_arrives_while_it_is_paused_waits(services: Services, hub: Hub)
     begin(services)
     while not hub.starts:
         time.sleep(0.01)
-    tasks_of(services).download.cancel()
+    services.model_switch.download.cancel()
     hub.go.set()
-    tasks_of(services).download.wait()
-    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("cancelled", "idle")
+    services.model_switch.download.wait()
+    assert (services.model_switch.download.state, services.switcher.switch.state) == ("cancelled", "idle")
+
+
+def test_failed_download_is_repeated_from_a_mirror(services: Services, hub: Hub) -> None:
+    hub.error = ModelNotFound("model_not_local", model="org/model", endpoint="http://hub", reason="", short="model")
+    hub.go.set()
+    begin(services)
+    download = services.model_switch.download
+    download.wait()
+    first, others = download.hub, other_hubs(download.hub)
+    assert first.endpoint not in {one.endpoint for one in others} and others[0].endpoint == MIRROR
+    hub.error, download.hub = None, others[0]
+    download.restart()
+    download.wait()
+    assert (download.state, hub.asked) == ("done", [first, others[0]])
 
 
 def test_a_failed_one_says_why_and_can_be_tried_again(services: Services, hub: Hub) -> None:
     hub.error = ModelNotFound("model_not_on_hub", model="org/model", endpoint="http://hub")
     hub.go.set()
     begin(services)
-    tasks_of(services).download.wait()
-    assert tasks_of(services).download.state == "failed" and tasks_of(services).download.error is hub.error
+    services.model_switch.download.wait()
+    assert services.model_switch.download.state == "failed" and services.model_switch.download.error is hub.error
     assert services.switcher.switch.state == "idle"
     hub.error = None
-    tasks_of(services).download.restart()
-    tasks_of(services).download.wait()
-    assert tasks_of(services).download.state == "done"
+    services.model_switch.download.restart()
+    services.model_switch.download.wait()
+    assert services.model_switch.download.state == "done"
 
 
 def test_what_cannot_follow_is_reported_like_a_failed_download(services: Services, hub: Hub) -> None:
     hub.go.set()
     with services.switcher.exclusive(threading.Event(), ends_engine=lambda: False):
         begin(services)
-        tasks_of(services).download.wait()
-    assert tasks_of(services).download.state == "failed"
-    assert tasks_of(services).download.error and tasks_of(services).download.error.key == "benchmark_under_way"
+        services.model_switch.download.wait()
+    assert services.model_switch.download.state == "failed"
+    assert services.model_switch.download.error and services.model_switch.download.error.key == "benchmark_under_way"
 
 
 def test_only_one_runs_and_a_cancelled_one_is_forgotten(services: Services, hub: Hub) -> None:
@@ -129,7 +147,7 @@ def test_only_one_runs_and_a_cancelled_one_is_forgotten(services: Services, hub:
     with pytest.raises(AppError) as caught:
         begin(services, "org/other")
     assert (caught.value.key, caught.value.values["model"]) == ("download_under_way", "org/model")
-    tasks_of(services).download.forget()
-    tasks_of(services).download.restart()
-    tasks_of(services).download.close()
-    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("idle", "idle")
+    services.model_switch.download.forget()
+    services.model_switch.download.restart()
+    services.model_switch.download.close()
+    assert (services.model_switch.download.state, services.switcher.switch.state) == ("idle", "idle")

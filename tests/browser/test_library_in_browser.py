@@ -100,6 +100,21 @@ def test_card_that_moves_while_pressed_opens(library_app: App, visit: Visit) -> 
     expect_report(page)
 
 
+def test_list_of_work_is_one_stop_of_the_tab_key(library_app: App, visit: Visit, report: Path) -> None:
+    page = visit.page
+    choose_sample(page, library_app.url)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    expect_report(page)
+    page.get_by_role("link", name="Library").click()
+    import_files(page, report)
+    rows = page.locator(".st-key-work .go")
+    wait_until_still(page, rows.nth(1))
+    assert rows.evaluate_all("rows => rows.filter((row) => row.tabIndex === 0).length") == 1
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+
+
 def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit: Visit, report: Path) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     page.goto(f"{library_app.url}library")

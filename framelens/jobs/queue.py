@@ -319,7 +319,8 @@ class Jobs:
                 raise _settings_changed(changes)
             is_unusable = job.state == "no_usable_answer"
             broken = (one.number for one in job.progress.results if is_unusable or one.is_broken)
-            self._restart(replace(job, again=tuple(broken)), changed=bool(changes), listener=listener)
+            again = tuple(dict.fromkeys((*job.again, *broken)))
+            self._restart(replace(job, again=again), changed=bool(changes), listener=listener)
 
     @requires("analyst")
     def describe(self, job_id: str) -> None:

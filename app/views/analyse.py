@@ -176,7 +176,7 @@ def _draw_unfinished(job: JobSnapshot, video: VideoInfo | None) -> None:
         st.markdown(plain(job.request.question))
     if not job.is_readable:
         progress.poll_stage(job)
-        st.fragment(progress.draw_answers, run_every=progress.poll_seconds(job))(job.id)
+        st.fragment(progress.draw_answers, run_every=progress.poll_seconds(job))(job.id, job.state)
         return
     request_form.draw_found(job)
     if stopped_job.is_shown(job):
@@ -199,7 +199,7 @@ def _draw_report(job: JobSnapshot, analysis: Analysis, *, has_video: bool, is_co
         with st.container(key=None if page_state().chat_id else "report_text"):
             report.draw_document(job.id)
             if job.state == "describing":
-                st.fragment(progress.draw_answers, run_every=progress.POLL_SECONDS)(job.id)
+                st.fragment(progress.draw_answers, run_every=progress.POLL_SECONDS)(job.id, job.state)
         report.draw_details(job.id)
     with st.container():
         conversation = chat.draw_below(job.id)

@@ -57,12 +57,8 @@ def draw_stage(job_id: str, drawn: str) -> None:
         job_id: The job.
         drawn: The state of the job for which the page was drawn.
     """
-    job = services().jobs.snapshot(job_id)
-    state = page_state()
-    if job.state != drawn:
-        state.pausing = "" if job.is_readable else state.pausing
-        st.rerun()
-    is_pausing = state.pausing == job_id
+    job = _job_as_drawn(job_id, drawn)
+    is_pausing = page_state().pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
     parts = (stage_text(job), count_text(job.progress), remaining(job.progress.eta_seconds))
     st.set_page_config(page_title=f"{round(100 * job.share)} % · {job.name} · FrameLens")
@@ -70,8 +66,16 @@ def draw_stage(job_id: str, drawn: str) -> None:
     st.caption(plain(_detail(job, is_pausing=is_pausing)) or "&nbsp;")  # always a line: the buttons below don't move
     if may_change():
         _draw_buttons(job, is_pausing=is_pausing)
-    for notice in _other_notices(job.progress):
-        st.caption(plain(notice_text(notice)))
+
+
+def _job_as_drawn(job_id: str, drawn: str) -> JobSnapshot:
+    """Return a job; if its state isn't the one that the page was drawn for any more, redraw the whole page instead."""
+    job = services().jobs.snapshot(job_id)
+    if job.state != drawn:
+        state = page_state()
+        state.pausing = "" if job.is_readable else state.pausing
+        st.rerun()
+    return job
 
 
 def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
@@ -111,17 +115,27 @@ def _other_notices(analysis: AnalysisState) -> list[Notice]:
     return [notice for notice in analysis.notices if notice not in elsewhere]
 
 
-def draw_answers(job_id: str) -> None:
-    """Draw the answer to the question, a strip of the frames, and the description so far.
+def draw_answers(job_id: str, drawn: str) -> None:
+    """Draw the answer to the question, a strip of the frames, and the description so far, then the notices.
 
-    Below the report of an answered question, draw the description alone.
+    A notice takes several lines, so it comes last: it arrives while its reader reads what would move.
+
+    Args:
+        job_id: The job; below the report of an answered question, its description is drawn alone.
+        drawn: The state of the job for which the page was drawn.
     """
-    job = services().jobs.snapshot(job_id)
+    job = _job_as_drawn(job_id, drawn)
     if job.state == "describing":
         _draw_description(job, Renderer(job_id, job.progress.keyframes))
-        return
+    else:
+        _draw_found(job)
+    for notice in _other_notices(job.progress):
+        st.caption(plain(notice_text(notice)))
+
+
+def _draw_found(job: JobSnapshot) -> None:
     found = job.progress.keyframes or job.progress.found
-    renderer = Renderer(job_id, found)
+    renderer = Renderer(job.id, found)
     draw_question_answer(job, renderer)
     if found:
         st.caption(t("ui.keyframes" if job.progress.keyframes else "ui.found"))

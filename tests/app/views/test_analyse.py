@@ -18,9 +18,9 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from app.formatting import error_words, local_time, plain
 from framelens.analysis.task import Task
-from framelens.core.domain import AnalysisRequest, Language, ReportedAnswer, ReportedConversation
+from framelens.core.domain import AnalysisRequest, Language, Notice, ReportedAnswer, ReportedConversation
 from framelens.core.errors import ConfigError, EngineError
-from framelens.core.events import AnalysisEvent, AnswerChanged, HashProgress, StageStarted
+from framelens.core.events import AnalysisEvent, AnswerChanged, AnswerDelta, HashProgress, Noticed, StageStarted
 from framelens.engine.base import EngineStatus
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.formats import FORMATS
@@ -241,6 +241,22 @@ def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
     assert ended(services, job).state == "cancelled"
     page.run()
     assert t("ui.state_cancelled", "en") in texts(page)
+
+
+@pytest.mark.slow
+def test_notice_moves_no_answer_that_is_read(page: AppTest, open_services: Open, hold: threading.Event) -> None:
+    def noticing(task: Task) -> Iterator[AnalysisEvent]:
+        for event in script(hold=hold)(task):
+            yield from [Noticed(Notice("sight_unknown"))] if isinstance(event, AnswerDelta) else ()
+            yield event
+
+    services = open_services(noticing)
+    job = started(page, services)
+    while not services.jobs.snapshot(job).progress.answers:
+        time.sleep(0.01)
+    page.run()
+    captions = [one.value for one in page.caption]
+    assert captions.index(t("ui.keyframes", "en")) < captions.index(plain(t("notice.sight_unknown", "en")))
 
 
 @pytest.mark.slow

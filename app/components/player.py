@@ -55,7 +55,7 @@ def draw(
         find_search: Returns the open conversation's search in the video of an analysis, or None without a search.
     """
     job = services().jobs.snapshot(job_id) if job_id else None
-    search = find_search(job_id) if find_search and job_id else None
+    search = (find_search(job_id) if find_search and job_id else None) or (job and _answer_search(job))
     state = page_state()
     data = {
         "stills": resources.api_url(f"videos/{video_id}/stills/{{ms}}.jpg"),
@@ -81,6 +81,12 @@ def draw(
         on_range_change=_store_range,
         on_act_change=partial(act_on_sent, _KEY, job_id=job_id or "", video_id=video_id),
     )
+
+
+def _answer_search(job: JobSnapshot) -> Moments | None:
+    """Return the search that has answered the question of a report, or None."""
+    asked = job.progress.answer.answers[0] if job.progress.answer else None
+    return next((one.moments for one in (asked.searches if asked else ()) if not one.video), None)
 
 
 def search_strip(found: Moments) -> dict[str, object]:

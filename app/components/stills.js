@@ -123,7 +123,8 @@ class Stills {
   layFilm() {
     const { box, duration, view } = this.owner;
     const count = Math.max(3, Math.min(16, Math.round(box.clientWidth / FILM_SLOT)));
-    const key = duration && box.clientWidth ? JSON.stringify([this.owner.source, count, ...view.edges]) : "";
+    const shown = [this.owner.source, count, ...view.edges, this.foundStarts];
+    const key = duration && box.clientWidth ? JSON.stringify(shown) : "";
     this.film.hidden = !key;
     if (key === this.key) return;
     this.key = key;
@@ -131,11 +132,18 @@ class Stills {
     if (key) this.timer = setTimeout(() => this.fillFilm(count), FILM_WAIT_MS);
   }
 
+  get foundStarts() {
+    return (this.owner.data.scenery.search?.intervals ?? []).map(([start]) => start);
+  }
+
+  // Each cell shows its middle, or what was found in its part of the video.
   fillFilm(count) {
     const [first, last] = this.owner.view.edges;
+    const width = (last - first) / count;
     this.slots = Array.from({ length: count }, (_, place) => {
-      const cell = element("span");
-      return { ...this.wish(first + ((last - first) * (place + 0.5)) / count, FILM_SIDE), cell };
+      const start = first + width * place;
+      const found = this.foundStarts.find((seconds) => seconds >= start && seconds < start + width);
+      return { ...this.wish(found ?? start + width / 2, FILM_SIDE), cell: element("span") };
     });
     for (const { name, cell } of this.slots) {
       const still = this.kept.get(name);

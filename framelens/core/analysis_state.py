@@ -39,6 +39,7 @@ class AnalysisState:
         facts: Facts in the order of their frames.
         is_heard: Whether the transcript is known; it is None if there is no speech.
         answers: Text of the answers so far by the number of the chunk's first frame; 0 is the summary.
+        written: Pieces of text that have arrived in this stage, about as many as tokens.
         results: Complete answers in the order of their numbers, joins included.
         answer: The answer to the question of the request so far, with what a search has found.
         answer_step: Step of the answer, while its stage lasts.
@@ -68,6 +69,7 @@ class AnalysisState:
     layout: domain.Layout | None = None
     modes: dict[int, events.ModeChosen] = field(default_factory=dict)
     answers: dict[int, str] = field(default_factory=dict)
+    written: int = 0
     results: tuple[domain.ChunkResult, ...] = ()
     answer: domain.ReportedConversation | None = None
     answer_step: events.AnswerStep | None = None
@@ -177,7 +179,7 @@ class AnalysisState:
                 return replace(self, modes={**self.modes, chunk: event})
             case events.AnswerDelta(chunk, text, restart):
                 before = "" if restart else self.answers.get(chunk, "")
-                return replace(self, answers={**self.answers, chunk: before + text})
+                return replace(self, answers={**self.answers, chunk: before + text}, written=self.written + 1)
             case events.AnswerChanged(answer):
                 state = replace(self, answer=answer)
                 return state._answering(event) if self.stage == "answer" else state
@@ -198,6 +200,7 @@ class AnalysisState:
             stage=stage,
             total=total,
             step=self.step if is_same else 0,
+            written=self.written if is_same else 0,
             eta_seconds=None,
             stage_since=self.stage_since if is_same else time.monotonic(),
             counted_since=None,

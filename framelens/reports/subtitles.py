@@ -213,7 +213,7 @@ def _moment_cues(analysis: Analysis) -> Iterator[Cue]:
     asked = analysis.question_answer
     for moments in (one.moments for one in (asked.searches if asked else ()) if not one.video):
         for one in moments.intervals:
-            doubts = ", ".join(interval_issues(one))
+            doubts = t("facts.list").join(interval_issues(one))
             marked = f" ⚠️ {t('report.unverified', issues=doubts)}" if doubts else ""
             yield Cue(one.start_seconds, one.end_seconds, f"{one_line(moments.thing)}{marked}")
 

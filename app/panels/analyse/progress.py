@@ -6,6 +6,7 @@ blocks that they will be in the report.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,7 +15,7 @@ from app.components import report_blocks
 from app.components.controls import button
 from app.components.report_blocks import PartView, Renderer
 from app.context import may_change, services
-from app.formatting import joined, plain, remaining
+from app.formatting import joined, plain, remaining, short_clock
 from app.panels.work.rows import count_text, stage_text
 from app.state import page_state
 from framelens.analysis.parsing.answer_parser import partial_text
@@ -84,7 +85,15 @@ def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
         return t("ui.pausing_what")
     if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
         return phase_text(phase)
-    return joined(*beside_text(job.progress))
+    return joined(_written(job.progress), *beside_text(job.progress))
+
+
+def _written(analysis: AnalysisState) -> str:
+    """Return what the model has written in this stage and for how long it has been at work; "" in other stages."""
+    if analysis.stage not in ("answer", "ask", "summary"):
+        return ""
+    time = short_clock(monotonic() - analysis.stage_since)
+    return t("ui.written", n=analysis.written, time=time) if analysis.written else t("ui.at_work", time=time)
 
 
 def draw_measuring(job_id: str) -> None:

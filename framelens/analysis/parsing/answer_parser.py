@@ -181,6 +181,8 @@ def _as_line(value: Any, depth: int = 0) -> str:
 
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
 _LONGEST_TITLE = 120  # characters
+_OWN_MARKS = re.compile(r"[✅☑✔✓❌✖⚠\ufe0f]|^[^:：]*\bFrameLens\b[^:：]*[:：](?=\s*\S)")
+"""Signs by which reports say what was verified, and a beginning that speaks for the program."""
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
 _SHOWN_FRAME_KEYS = ("frames", "frame", "first_frame")
 
@@ -387,8 +389,8 @@ class _AnswerParser:
         return self._untimed(_as_line(value))
 
     def _title(self, line: str) -> str:
-        """Return the title, cut if the model repeats itself; the stored answer keeps it whole."""
-        title = self._untimed(line)
+        """Return the title without marks of ours, cut if the model repeats itself; the stored answer keeps it whole."""
+        title = self._untimed(_OWN_MARKS.sub("", line).strip())
         return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1].rstrip()}…"
 
     def _untimed(self, text: str) -> str:

@@ -104,7 +104,7 @@ def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
 
 
 def _finding_cells(finding: Finding, fields: Mapping[str, str]) -> _Row:
-    against = ", ".join(issues(finding))
+    against = t("facts.list").join(issues(finding))
     verified = t("report.no" if against else "report.yes")
     values = (escape_formula(finding.fields.get(key, "")) for key in fields)
     return *values, escape_formula(finding.text), verified, f"⚠️ {against}" if against else ""

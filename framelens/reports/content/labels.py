@@ -141,7 +141,7 @@ def title_and_details(name: str, *, title: str, question: str, part: str) -> tup
 
 def models(analysis: Analysis) -> str:
     """Return the names of the models that wrote the report and its answers, "" if no model has answered."""
-    return ", ".join(dict.fromkeys(filter(None, (analysis.answered_by, *_answering(analysis)))))
+    return t("facts.list").join(dict.fromkeys(filter(None, (analysis.answered_by, *_answering(analysis)))))
 
 
 def _answering(analysis: Analysis) -> list[str]:
@@ -287,7 +287,7 @@ def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
 def finding_text(finding: Finding) -> str:
     """Return a finding on one line, followed by its unverified claims."""
     text = one_line(finding.text)
-    doubts = ", ".join(issues(finding))
+    doubts = t("facts.list").join(issues(finding))
     return f"{text} ⚠️ {t('report.unverified', issues=doubts)}".strip() if doubts else text
 
 

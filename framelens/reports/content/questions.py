@@ -182,9 +182,9 @@ def why_incomplete(answer: ReportedAnswer) -> Iterator[str]:
 def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[str]:
     """Yield the frames and times that an answer names without the support of a picture."""
     if unknown_frames:
-        yield t("ask.unknown_frames", frames=", ".join(map(str, unknown_frames)))
+        yield t("ask.unknown_frames", frames=t("facts.list").join(map(str, unknown_frames)))
     if own_times:
-        yield t("ask.own_times", times=", ".join(map(printable, own_times)))
+        yield t("ask.own_times", times=t("facts.list").join(map(printable, own_times)))
 
 
 def cited(conversation: ReportedConversation, answer: ReportedAnswer) -> list[ReportedPicture]:
@@ -203,7 +203,9 @@ def _pictures(
     found = [pictures[number] for number in numbers if number in pictures]
     if not found:
         return
-    names = [span for place, one in enumerate(found) for span in (*([Span(", ")] if place else []), *_name(one))]
+    names = [
+        span for place, one in enumerate(found) for span in (*([Span(t("facts.list"))] if place else []), *_name(one))
+    ]
     yield Paragraph((Span(f"{t(key)} "), *names))
     yield from _row_of(_picture(one, keyframes.get(one.keyframe)) for one in found)
 

@@ -105,7 +105,7 @@ def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:
         span,
         plain(f"{one.first.frame_index} – {one.last.frame_index}"),
         plain(votes),
-        plain(", ".join(interval_issues(one)) or t("report.search_certain")),
+        plain(t("facts.list").join(interval_issues(one)) or t("report.search_certain")),
     )
 
 

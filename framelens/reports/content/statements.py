@@ -166,7 +166,7 @@ def _sentences(said: Sequence[Finding], analysis: Analysis, extent: Extent) -> I
 
 
 def _doubt(finding: Finding) -> Line:
-    doubts = ", ".join(labels.issues(finding))
+    doubts = t("facts.list").join(labels.issues(finding))
     return (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
 
 

@@ -63,12 +63,12 @@ def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece
     searches = [search for answer in answers for search in answer.searches if not search.video]
     found = [(search.moments.thing, one) for search in searches for one in search.moments.intervals]
     for number, (thing, one) in enumerate(found, start=1):
-        doubts = ", ".join(interval_issues(one))
+        doubts = t("facts.list").join(interval_issues(one))
         yield Piece("interval", number, one_line(thing), one.first.time_seconds, one.end_seconds, doubts)
     times = times_of(analysis.keyframes)
     video_seconds = max(analysis.decode.readable_seconds, analysis.video.duration_seconds_from_header or 0.0)
     for number, finding in enumerate(analysis.findings, start=1):
-        doubts = t("report.unverified", issues=", ".join(issues(finding))) if finding.issues else ""
+        doubts = t("report.unverified", issues=t("facts.list").join(issues(finding))) if finding.issues else ""
         if (seconds := seconds_of(finding, times)) and (text := one_line(finding.text)):
             start, end = max(0.0, min(seconds) - margin_seconds), max(seconds)
             yield Piece("finding", number, text, start, max(end, min(end + margin_seconds, video_seconds)), doubts)

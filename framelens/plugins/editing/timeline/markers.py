@@ -125,7 +125,7 @@ def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Ev
     name = shortened(found.thing, _LONGEST_NAME)
     for one in found.intervals:
         start, end = rate.frame(one.start_seconds), rate.frame(one.end_seconds)
-        doubts = ", ".join(interval_issues(one))
+        doubts = t("facts.list").join(interval_issues(one))
         votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
         text = " · ".join(filter(None, (one_line(answer.question), votes, doubts and f"⚠️ {doubts}")))
         yield _Event(start, "doubt" if doubts else "moment", name, text, max(1, end - start))

@@ -7,14 +7,13 @@ from typing import Any
 
 from framelens import config
 from framelens.core.errors import ConfigError
+from framelens.i18n import error_text
+from framelens.python.messages import usual_language
 
 
 def __getattr__(name: str) -> Any:
     try:
         return getattr(config, name)
     except ConfigError as error:
-        from framelens.i18n import error_text
-        from framelens.python.messages import usual_language
-
         error.text = error_text(error, usual_language())
         raise

@@ -819,7 +819,7 @@ class Analysis:
 
     @property
     def outcome(self) -> Outcome:
-        """Return what the analysis has; of several answers one that is usable is enough for a report."""
+        """Return what the analysis has; of several answers a single usable answer is enough for a report."""
         asked = self.question_answer
         if self.is_answered or any(one.is_usable for one in self.requests):
             is_whole = (asked is None or asked.state == "complete") and not self.description_break

@@ -119,7 +119,7 @@ class Outbound:
             raise InputError("url_not_allowed", url=url[:_MOST_SHOWN])
 
     def check_target(self, url: str) -> None:
-        """Check an address to which a server or a page leads: never one that is signed with the operator's key.
+        """Check an address to which a server or a page leads: never an address that is signed with the operator's key.
 
         Raises:
             InputError: "url_invalid", or an error of `check_source`.

@@ -40,7 +40,7 @@ _MOST_ATTEMPTS = 5
 _OWN = tuple(
     map(ipaddress.ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"))
 )
-"""This machine, and the networks of RFC 1918 and RFC 4193; not link-local ones, where clouds have their metadata."""
+"""This machine, and the networks of RFC 1918 and RFC 4193; not link-local networks, where clouds keep metadata."""
 _PASSWORD = re.compile(rb"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 
 

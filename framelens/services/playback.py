@@ -18,8 +18,8 @@ def video_for(videos: VideoRepository, jobs: Jobs, job: JobSnapshot) -> str | No
     """Return the id of the video that pages may play with the report of `job`, or None if they may read no video.
 
     Pages may read the file of a report from the command line or another machine if it is below an allowed folder, or if
-    a file with the same content was dropped on the page or analysed there. A file that is here goes before one that has
-    gone.
+    a file with the same content was dropped on the page or analysed there. A file that is here goes before a file
+    that has gone.
     """
     own = videos.find(job.request.path, job.user_id)
     if own and videos.is_here(own):

@@ -342,7 +342,7 @@ def test_what_a_picture_lacks_is_an_answer(said: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ['", "mood": "calm"}]}', '"}, {"frames": [2'])
-def test_answer_with_ambiguous_or_missing_ends_is_asked_for_again(ending: str) -> None:
+def test_answer_with_ambiguous_or_missing_ends_is_asked_again(ending: str) -> None:
     whole = '{"findings": [{"frames": [1], "text": "a 5\\" card"}], "overview": []}'
     said = iter(['{"findings": [{"frames": [1], "text": "a 5" card' + ending])
     with serve(

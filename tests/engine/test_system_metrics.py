@@ -115,7 +115,7 @@ def test_real_nvml_reports_what_the_machine_has() -> None:
     assert bool(found.cards) != bool(found.absence)
 
 
-def test_engines_of_other_programs_are_found_by_their_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_of_other_programs_have_another_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ["--served-model-name", "org/other", "--gpu-memory-utilization=0.4", "--tensor-parallel-size=2"]
     vllm = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *settings]
     commands = {1: [sys.executable, "-I", str(GUARD), "8.0", "3,4", *vllm], 2: vllm, 3: ["bash"]}

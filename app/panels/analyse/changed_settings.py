@@ -1,4 +1,4 @@
-"""Settings that have changed since jobs were started, and the ways to continue: with the new or with the old ones."""
+"""Settings that have changed since jobs were started, and the ways to continue: with the new settings or the old."""
 
 from __future__ import annotations
 

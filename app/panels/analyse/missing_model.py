@@ -80,7 +80,7 @@ def draw_get(
     request: AnalysisRequest | None = None,
     primary: bool = True,
 ) -> None:
-    """Draw the button that gets the offered model, in the background, if there is one."""
+    """Draw the button that gets the offered model, in the background, if a model is offered."""
     if offer := offered(now):
         words, kind = plain(_offer_words(offer, video, request)), "primary" if primary else "secondary"
         icon = "download" if offer.download_bytes != 0 else "play_arrow"

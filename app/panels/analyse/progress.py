@@ -70,7 +70,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
 
 
 def _job_as_drawn(job_id: str, drawn: str) -> JobSnapshot:
-    """Return a job; if its state isn't the one that the page was drawn for any more, redraw the whole page instead."""
+    """Return a job; if the page was drawn for another state, redraw the whole page instead."""
     job = services().jobs.snapshot(job_id)
     if job.state != drawn:
         state = page_state()

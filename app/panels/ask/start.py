@@ -20,7 +20,7 @@ _LISTED = 20
 
 
 def draw_subjects() -> None:
-    """Draw what the new conversation is about, each with a way to take it away: reports, and videos without one."""
+    """Draw what the new conversation is about, each with a way to remove it: reports, and videos without a report."""
     state = page_state()
     for entry in services().jobs.library.entries(state.asked_reports):
         removable(printable(joined(entry.name, rows.what_of(entry))), f"ask_leave_{entry.id}", _leave_out, entry.id)

@@ -38,7 +38,7 @@ def draw() -> None:
 
 
 def has_model() -> bool:
-    """Return whether there is a model: here, remote, or one that failed to start."""
+    """Return whether there is a model: here, remote, or failed to start."""
     status = services().engine.status()
     is_known = status.state != "stopped" or (status.kind == "remote" and bool(status.model))
     return is_known or readiness(services().settings, services().engine).kind == "ready"

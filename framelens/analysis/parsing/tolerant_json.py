@@ -303,7 +303,7 @@ def find(text: str, keys: Collection[str] = ()) -> FoundJson | None:
 
     Args:
         text: The answer.
-        keys: Keys of its entries, beside the usual ones.
+        keys: Keys of its entries, beside the usual keys.
     """
     try:
         value = json.loads(valid_escapes(text), strict=False, object_pairs_hook=merged)

@@ -215,7 +215,7 @@ class EngineLaunch:
 
     @staticmethod
     def _answers(record: EngineRecord) -> bool:
-        """Return whether the engine is ready, and is the one that has this key."""
+        """Return whether the engine is ready, and has this key."""
         address = f"http://127.0.0.1:{record.port}"
         try:
             get_json(f"{address}/health", timeout_seconds=1.0)

@@ -118,7 +118,7 @@ class SharedEngine:
         users = _open(self._path("users"))
         try:
             locks = (self._record, users)
-            # Not in the current folder, where libraries look for settings: numba for one that may name pickles.
+            # Not in the current folder, where libraries look for settings: numba for a file that may name pickles.
             folder = log_path.parent.absolute()
             self._child = ChildProcess.start(
                 command, environment=environment, log_path=log_path, folder=folder, locks=locks
@@ -206,7 +206,7 @@ class SharedEngine:
         is_locked, content = self._is_locked(), self._content()
         if isinstance(content, int):
             return content
-        if self._known is None or content != asdict(self._known):  # another one has been started since
+        if self._known is None or content != asdict(self._known):  # another engine has been started since
             return ENDED_ON_REQUEST
         return None if is_locked else _KILLED
 

@@ -39,7 +39,7 @@ class UploadLimits:
     most_unfinished: int = 100
 
     def check_count(self, name: str, unfinished: int) -> None:
-        """Check that a user with so many unfinished uploads may begin another one. Raises StorageError."""
+        """Check that a user with so many unfinished uploads may begin another upload. Raises StorageError."""
         if unfinished >= self.most_unfinished:
             days = round(STALE_SECONDS / (24 * 3600))
             raise StorageError("uploads_unfinished", name=name, count=unfinished, days=days)

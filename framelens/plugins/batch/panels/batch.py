@@ -24,13 +24,12 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import single_line
 from framelens.i18n import t
-from framelens.jobs.snapshot import WORKING
+from framelens.jobs.snapshot import WORKING, JobSnapshot
 from framelens.plugins.batch.job_batches import PageBatches, VideoStatus, counts_of, status_of
 from framelens.plugins.batch.summary import counts_text
 from framelens.reports.content.labels import shortened
 
 if TYPE_CHECKING:
-    from framelens.jobs.snapshot import JobSnapshot
     from framelens.plugins.batch.batch import Batch
 
 _POLL_SECONDS = 2.0

@@ -234,7 +234,7 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
 
 
 def _with_printed_sign(line: Line) -> Line:
-    """Return a line whose sign at the beginning is one that fonts for print have."""
+    """Return a line whose sign at the beginning is in fonts for print."""
     for sign in ("⚠️", "❌"):
         if line and line[0].text.startswith(sign):
             return (replace(line[0], text=f"⚠{line[0].text.removeprefix(sign)}"), *line[1:])

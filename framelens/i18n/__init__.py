@@ -29,6 +29,7 @@ from typing import Any, get_args
 
 from framelens.core.domain import Language, Notice, notice_values
 from framelens.core.errors import AppError
+from framelens.core.installation import install_line
 from framelens.core.redaction import redact
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -117,6 +118,7 @@ _COMMANDS: dict[str, Callable[[], str]] = {
     "download": _download_command,
     "install": _install_command,
     "install_gpu": partial(_install_command, "gpu"),
+    "install_speech": partial(install_line, "speech"),
 }
 _FORMATTER = _PluralFormatter()
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")

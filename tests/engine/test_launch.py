@@ -57,10 +57,10 @@ def test_half_stays_on_gpu_and_is_bfloat16_on_cpu(device: str) -> None:
     if device == "gpu":
         assert "--dtype=half" in command and launcher.notices == ()
     else:
-        assert "--dtype=bfloat16" in command
-        (notice,) = launcher.notices
+        assert "--dtype=bfloat16" in command and launcher.notices == ()  # nobody asked for the default
+        (notice,) = vllm_launcher("org/model", {**DEFAULTS, "dtype": "float16"}).notices
         for language in ("zh", "en"):
-            assert "half" in notice_text(notice, language) and "bfloat16" in notice_text(notice, language)
+            assert "float16" in notice_text(notice, language) and "bfloat16" in notice_text(notice, language)
 
 
 def test_half_becomes_float32_on_cpu_without_bfloat16(device: str) -> None:
@@ -69,7 +69,8 @@ def test_half_becomes_float32_on_cpu_without_bfloat16(device: str) -> None:
         assert "--dtype=half" in launcher.command(MODEL, 1)
     else:
         assert "--dtype=float32" in launcher.command(MODEL, 1)
-        assert "float32" in notice_text(launcher.notices[0], "zh")
+        (notice,) = vllm_launcher("org/model", {**DEFAULTS, "dtype": "float16"}, wide=True).notices
+        assert "float32" in notice_text(notice, "zh")
         for dtype in ("auto", None):
             assert fit_arguments({"dtype": dtype}, "cpu", wide=True)[0]["dtype"] == "float32"
         assert fit_arguments({"dtype": "bfloat16"}, "cpu", wide=True) == fit_arguments({"dtype": "bfloat16"}, "cpu")

@@ -182,6 +182,8 @@ def fit_arguments(
     if requested not in _HALF and not (wide and requested == "auto"):
         return fitted, ()
     used = fitted["dtype"] = "float32" if wide else "bfloat16"
+    if requested == "half":  # FrameLens's own default, so no choice was changed
+        return fitted, ()
     return fitted, (Notice("cpu_dtype", {"asked": requested, "used": used, "cpu": cpu_name()}, "info"),)
 
 

@@ -57,7 +57,7 @@ def _draw() -> None:
 
 def _draw_cards(samples: Sequence[Sample]) -> None:
     now = samples[-1].cards
-    if now.absence:
+    if now.absence and now.absence != "no_card":
         _draw_heading("cards")
         st.caption(plain(t(f"system.gpu_unavailable.{now.absence}", detail=now.detail)))
     for card in now.cards:
@@ -92,6 +92,9 @@ def _no_load_reason(status: EngineStatus, now: Sample) -> str:
 
 
 def _draw_queue(samples: Sequence[Sample]) -> None:
+    """Draw the queue, where something ran or waited in the time that is shown."""
+    if not any(any(sample.jobs) for sample in samples):
+        return
     _draw_heading("queue")
     _draw_charts("queue", samples, [queue_chart(samples)])
     running, waiting = services().jobs.all_running(), services().jobs.waiting()
@@ -99,8 +102,6 @@ def _draw_queue(samples: Sequence[Sample]) -> None:
         st.markdown(f":material/progress_activity: {plain(_line(job))}")
     for place, job in enumerate(waiting, start=1):
         st.markdown(f":material/schedule: {plain(f'{place}. {job.name}')}")
-    if not running and not waiting:
-        st.caption(t("system.queue_empty"))
 
 
 def _line(job: JobSnapshot) -> str:

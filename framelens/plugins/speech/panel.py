@@ -11,17 +11,21 @@ from app.panels.menu.engine import draw_phase
 from app.state import page_state
 from framelens.core.background_task import BackgroundTask
 from framelens.core.events import EngineProgress
+from framelens.core.installation import install_line
 from framelens.core.roles import requires
 from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.i18n.formatting import span
+from framelens.i18n.formatting import phase_text, span
 from framelens.models.catalogue import Catalogue
 from framelens.plugins.speech.hub_model import is_installed
+from framelens.plugins.speech.installation import SpeechInstallation, start_installation
 from framelens.plugins.speech.speaker_models import SpeakerReference
 from framelens.services.recognition import LocalModel, local_diariser, local_recogniser
 
 SpeechDownload = BackgroundTask[EngineProgress, object]
 _HOUR = 3600.0
+_INSTALLED_BYTES = 200_000_000
+"""Size of faster-whisper, CTranslate2 and sherpa-onnx on the disk, as installed on Linux."""
 
 
 def draw(_: Catalogue) -> None:
@@ -39,10 +43,38 @@ def draw(_: Catalogue) -> None:
             st.markdown(plain(t("speech.engine", model=settings.speech_model_path)))
         else:
             st.markdown(plain(t("speech.absent")))
-            st.code('pip install "framelens[speech]"', language="bash")
+            follow(_installation(), _draw_installation)
         if is_installed(SpeakerReference.packages) and (speakers := local_diariser(settings)):
             st.markdown(plain(t("speech.speakers", model=speakers.label)))
             follow(_download("speakers"), _draw_download, "speakers", speakers)
+
+
+def _installation() -> SpeechInstallation:
+    return services().part("speech installation", lambda _: BackgroundTask("speech installation"))
+
+
+def _draw_installation() -> None:
+    """Draw the button that installs what speech models need, its progress or outcome, and the same as a line."""
+    task = _installation()
+    if task.is_running:
+        if task.progress:
+            st.markdown(f":material/progress_activity: {plain(phase_text(task.progress))}")
+        button(t("speech.install_stop"), "speech_install_stop", task.cancel, icon="close")
+        return
+    if task.state == "failed" and task.error:
+        show_error(task.error)
+    if task.state == "done":
+        st.success(t("speech.installed"), icon=":material/check_circle:")
+        return
+    words = t("speech.install", size=human_size(_INSTALLED_BYTES))
+    button(words, "speech_install", _on_install, icon="download")
+    st.caption(t("speech.install_line"))
+    st.code(install_line("speech"), language="bash")
+
+
+def _on_install() -> None:
+    with page_state().catching_errors():
+        start_installation(_installation())
 
 
 def _download(part: str) -> SpeechDownload:

@@ -102,7 +102,7 @@ def test_machine_cards_engine_and_queue_have_their_charts(show: Show) -> None:
     status = EngineStatus("ready", "vllm", "m", info=EngineInfo("vllm", "m", "http://127.0.0.1:1/v1", "0.32.0", 8192))
     page = show(load=LOAD, status=status)
     words = ["cpu", "memory", "card_busy", "card_memory", "card_temperature", "card_power"]
-    words += ["requests", "tokens", "cache", "first_token", "jobs"]
+    words += ["requests", "tokens", "cache", "first_token"]
     assert list(charts(page)) == [t(f"system.{word}", "en") for word in words]
     tokens = charts(page)[t("system.tokens", "en")]["lines"]
     assert [(line["label"], line["values"][-1]) for line in tokens] == [("read", 300.0), ("written", 50.0)]
@@ -119,11 +119,11 @@ def test_missing_gpu_value_is_shown_as_missing(show: Show) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_without_a_card_it_says_so_and_shows_the_rest(show: Show, language: Language) -> None:
+def test_without_a_card_or_jobs_only_the_rest_is_shown(show: Show, language: Language) -> None:
     failure = pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
     page = show(FakeNvml(failure=failure), language=language)
-    assert t("system.gpu_unavailable.no_card", language) in texts(page)
-    assert list(charts(page)) == [t(f"system.{word}", language) for word in ("cpu", "memory", "jobs")]
+    assert t("system.head_cards", language) not in texts(page) and t("system.head_queue", language) not in texts(page)
+    assert list(charts(page)) == [t(f"system.{word}", language) for word in ("cpu", "memory")]
 
 
 @pytest.mark.parametrize("silence", ["no_metrics", "no_answer", "not_running"])
@@ -154,7 +154,7 @@ def test_jobs_that_run_and_wait_are_named(open_services: Open, hold: threading.E
     written = texts(page)
     assert all(f"video *{number}*.mp4" in written for number in range(3))
     assert "1. video *2*.mp4" in written
-    assert t("system.queue_empty", "en") not in written
+    assert t("system.head_queue", "en") in written
 
 
 def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, services: Services) -> None:

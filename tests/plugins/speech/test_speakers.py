@@ -15,6 +15,7 @@ from framelens.analysis.inputs.speakers import with_speakers
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.core.domain import Cue, Notice, SpeakerTurn, Transcript
 from framelens.core.errors import Cancelled
+from framelens.core.installation import install_line
 from framelens.i18n import notice_text
 from framelens.plugins.speech import hub_model
 from framelens.plugins.speech.diarisation.worker import joined
@@ -101,7 +102,7 @@ def test_what_is_missing_is_said_in_a_line(
     assert "framelens speech --speakers --download" in refusal(dialogue, replace(settings, speaker_model_path=""))
     monkeypatch.setattr(hub_model, "find_spec", lambda package: None)
     said = refusal(dialogue, settings)
-    assert "sherpa-onnx" in said and 'pip install "framelens[speech]"' in said
+    assert "sherpa-onnx" in said and install_line("speech") in said
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ def _draw_found(job: JobSnapshot) -> None:
 
 def _draw_description(job: JobSnapshot, renderer: Renderer) -> None:
     if shown := build_views(job, report_blocks.opened_parts()):
-        st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
+        single = "description" if job.state == "describing" else "answer"
+        st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else f'ui.{single}')}")
         report_blocks.draw_parts(shown, renderer)
     _draw_whole(job.progress, renderer)
 

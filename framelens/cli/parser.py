@@ -46,7 +46,7 @@ _GROUPS = {
         *("--base-url", "--device", "--engine", "--force-type", "--tools", "--vllm-config", "--hub", "--mirror"),
         *("--allow-pickle", "--tensor-parallel", "--copies", "--network", "--hosts"),
     ),
-    "run": ("--plan", "--show-prompt", "--skip-done", "--anew", "--jobs", "--ray", "--stop"),
+    "run": ("--env-file", "--plan", "--show-prompt", "--skip-done", "--anew", "--jobs", "--ray", "--stop"),
     "output": ("--appendix", "--overwrite", "--no-conversations", "--json-file"),
 }
 """The groups of options in the long help; the short help leaves them out."""

@@ -102,21 +102,10 @@ class Results:
         assert batch.folder
         self.folder = batch.folder
         self._fingerprint = batch.fingerprint
-        self._listed: tuple[int, dict[str, Path]] = (0, {})
 
-    def path(self, key: str, name: str = "") -> Path:
-        """Return the file with the result of the video with this key; a new file is named after the video."""
-        end = f"{key[-_KEY_DIGITS:]}.{self._fingerprint[:_SHORT]}.json"
-        return self._files().get(end) or self.folder / _VIDEOS / f"{safe_stem(name)}.{end}"
-
-    def _files(self) -> dict[str, Path]:
-        """Return the files of results by the ends of their names; earlier versions named files by the whole key."""
-        folder, ends = self.folder / _VIDEOS, len(f"{'0' * _KEY_DIGITS}.{'0' * _SHORT}.json")
-        with storage_errors("result_unreadable", folder):
-            changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
-            if self._listed[0] != changed:
-                self._listed = changed, {path.name[-ends:]: path for path in folder.glob("*.json")}
-        return self._listed[1]
+    def path(self, key: str) -> Path:
+        """Return the file with the result of the video with this key."""
+        return self.folder / _VIDEOS / f"{key[-_KEY_DIGITS:]}.{self._fingerprint[:_SHORT]}.json"
 
     def report_name(self, video: BatchVideo) -> str:
         """Return the stem of the video's report files, relative to the folder: its name, numbered where that is taken.
@@ -176,7 +165,7 @@ class Results:
         if analysis:
             with in_language(analysis.request.language):
                 form = to_builtins(writer.form_of(analysis, pictures=False))
-        path = self.path(result.key, result.name)
+        path = self.path(result.key)
         with storage_errors("report_not_written", path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, to_json(_StoredResult(**vars(result), report=form)).encode())

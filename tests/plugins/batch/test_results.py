@@ -35,15 +35,7 @@ def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
     assert results.get(A.key) is None
     results.save(DONE)
     assert results.get(A.key) == DONE
-    assert [path.name for path in (tmp_path / "videos").iterdir()] == [f"a.{'a' * 12}.{'f' * 8}.json"]
-
-
-def test_a_result_is_found_under_the_name_of_earlier_versions(tmp_path: Path) -> None:
-    results = results_in(tmp_path)
-    results.save(DONE)
-    earlier = tmp_path / "videos" / f"{A.key}.{'f' * 8}.json"
-    results.path(A.key).rename(earlier)
-    assert (results.get(A.key), results.path(A.key, "b.mp4")) == (DONE, earlier)
+    assert [path.name for path in (tmp_path / "videos").iterdir()] == [f"{'a' * 12}.{'f' * 8}.json"]
 
 
 def test_reports_are_named_after_their_videos(tmp_path: Path) -> None:

@@ -321,7 +321,7 @@ def test_wrong_types_are_named(given: dict[str, Any], reason: str) -> None:
     [
         ({"suffix": "txt"}, "suffix must begin"),
         ({"mime": None}, "mime must be"),
-        ({"use": "watch"}, "use must be one of read, cut, program"),
+        ({"use": "watch"}, "use must be one of read, play, program, cut"),
     ],
 )
 def test_wrong_values_of_a_format_are_named(given: dict[str, Any], reason: str) -> None:

@@ -197,7 +197,7 @@ def test_frames_are_in_the_full_report_once() -> None:
 def test_provenance_lists_layout_settings_and_requests() -> None:
     made = section(markdown(rich()), "How it was made")
     assert "| Layout | frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the" in made
-    assert "| Model | some/model |\n| Engine arguments (VLLM\\_CONFIG) | — |\n| of\\_tomorrow | x |" in made
+    assert "| Model | some/model |\n| Engine arguments | — |\n| of\\_tomorrow | x |" in made
     assert re.findall(r"^\*\*(.*)$", made, re.MULTILINE) == [
         "Part 1 · 00:00.000 – 00:02.250** (2 frames, messages, 1,000 + 50 tokens, 2.5 s)",
         "Part 3 · 00:06.500 – 00:09.000** (2 frames, messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",

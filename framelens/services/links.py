@@ -249,8 +249,13 @@ def _origin(remote: RemoteVideo, link: str) -> Link:
 
 def operator_sources(settings: Settings) -> SourceSettings:
     """Return the settings of links with the addresses that the operator has allowed. Raises StorageError."""
-    allowed = tuple(_allowed(settings.data_dir).all())
+    allowed = allowed_addresses(settings)
     return replace(settings.sources, private_networks=(*settings.sources.private_networks, *allowed))
+
+
+def allowed_addresses(settings: Settings) -> tuple[str, ...]:
+    """Return the addresses that the operator has allowed on the page, as networks. Raises StorageError."""
+    return tuple(_allowed(settings.data_dir).all())
 
 
 def may_allow(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""What `framelens doctor` says of links: whether yt-dlp is installed, and how old it is."""
+"""What `framelens doctor` says of links: which addresses were allowed, and how old yt-dlp is, if it is installed."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,13 @@ from framelens.config import Settings
 from framelens.core.failures.check_findings import CheckFinding
 from framelens.plugins.sources import ytdlp
 from framelens.services.diagnostics.checks import doctor_finding
+from framelens.services.links import allowed_addresses
 
 
 def checks(settings: Settings) -> Iterator[CheckFinding]:
-    """Yield the finding about yt-dlp; an old or missing yt-dlp limits links to files."""
+    """Yield the allowed addresses, and the finding about yt-dlp: an old or missing one limits links to files."""
+    if allowed := allowed_addresses(settings):
+        yield doctor_finding("links_allowed", "tells", addresses=", ".join(allowed))
     version = ytdlp.version()
     if not version:
         yield doctor_finding("links_missing", "tells", command=ytdlp.INSTALL)

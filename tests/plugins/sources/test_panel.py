@@ -15,7 +15,8 @@ from framelens.core import roles
 from framelens.core.links import SourceSettings
 from framelens.core.roles import Role, User
 from framelens.plugins.sources import panel
-from framelens.services import overview
+from framelens.plugins.sources.checks import checks
+from framelens.services import links, overview
 from framelens.services.container import Services
 from framelens.store.videos.video_repository import notice_of
 from tests.app.fake_services import with_bench
@@ -171,3 +172,11 @@ def test_a_viewer_has_no_box(page: AppTest, allow: Allow, log_in: Callable[[Role
     allow(urls=("https://*/",))
     page.run()
     assert not any(one.key == "link" for one in page.text_input)
+
+
+def test_doctor_names_the_addresses_that_were_allowed(services: Services) -> None:
+    assert "doctor_links_allowed" not in [one.key for one in checks(services.settings)]
+    links.allow(services.settings, "192.168.1.5")
+    links.allow(services.settings, "169.254.169.254")  # a cloud's metadata
+    (found,) = [one for one in checks(services.settings) if one.key == "doctor_links_allowed"]
+    assert found.values == {"addresses": "192.168.1.5/32"}

@@ -6,14 +6,9 @@
 from typing import Any
 
 from framelens import config
-from framelens.core.errors import ConfigError
-from framelens.i18n import error_text
-from framelens.python.messages import usual_language
+from framelens.python.messages import localised, usual_language
 
 
 def __getattr__(name: str) -> Any:
-    try:
+    with localised(usual_language()):
         return getattr(config, name)
-    except ConfigError as error:
-        error.text = error_text(error, usual_language())
-        raise

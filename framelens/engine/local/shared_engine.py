@@ -252,7 +252,7 @@ class SharedEngine:
 
 
 def _open(path: Path) -> int:
-    """Open a file of this user that no one else can read, or replace what is there by an empty one. Raises OSError."""
+    """Open a file of this user that others can't read, or replace what is there by an empty one. Raises OSError."""
     for _ in range(3):
         with suppress(OSError):  # a link, or a file of another user
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -31,8 +31,8 @@ _INSERT = 0.9  # least value of the opening of a shot of another scene
 
 def valued_by_scene(
     values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
-) -> tuple[Values, bool]:
-    """Return the values adjusted by scene, and whether the video has a long scene.
+) -> tuple[Values, bool, bool]:
+    """Return the values adjusted by scene, whether the video has a long scene, and whether any scene comes again.
 
     A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
     alike in most cells, yet each is new.
@@ -45,13 +45,13 @@ def valued_by_scene(
     is_long = (lasts > _LONG_SCENE * shots[-1].end_seconds)[scenes]
     comes_again = scenes != np.arange(len(scenes))
     if not (is_long & comes_again).any():
-        return values, bool(is_long.any())
+        return values, bool(is_long.any()), bool(comes_again.any())
     begins = np.array([shots[number - 1].start_seconds for number in numbers])
     times = np.array([item.time_seconds for item in candidates])
     is_return = (is_long & comes_again)[numbers] & (times < begins + _RETURN_SECONDS) & ~_is_other(candidates, numbers)
     is_insert = ~is_long[numbers] & np.array([item.opens is not None for item in candidates])
     valued = np.where(is_insert, np.maximum(values, _INSERT * light), values)
-    return np.where(is_return, _RETURN * values, valued), True
+    return np.where(is_return, _RETURN * values, valued), True, True
 
 
 def colours_of(candidates: Sequence[Candidate]) -> Colours:

@@ -2,8 +2,9 @@
 
 The chosen sequence of candidates shows most events in all, counting in each frame what the frame before it does not
 show, and leaves no long gap without a frame. Where the budget allows a frame for each shot, each shot longer than 0.3 s
-has a frame before any shot has a second. Frames that look like the previous frame are left out, unless nothing else can
-fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
+has a frame before any shot has a second; where it doesn't, and no scene comes again, each shot longer than an even
+share of the video has one. Frames that look like the previous frame are left out, unless nothing else can fill a gap
+and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
 events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
@@ -128,9 +129,9 @@ def links_of(
     content = novelty.sum(axis=1) * light
     details = Details.of([item.look for item in candidates], blocks)
     value = content / (content + _HALF_WORTH) * uniqueness(novelty, details)
-    has_long_scene = True
+    has_long_scene = comes_again = True
     if cell_values is not None:
-        value, has_long_scene = valued_by_scene(value, candidates, numbers, shots, light)
+        value, has_long_scene, comes_again = valued_by_scene(value, candidates, numbers, shots, light)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     stills = np.zeros((len(times), len(times)))
@@ -149,7 +150,7 @@ def links_of(
     after -= _ACROSS * is_new_shot * np.clip(1 - apart / min(even / 2, _LEAST_APART_SECONDS), 0, 1)
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
-    owed = owed_shots(numbers, shots, budget, num_fixed)
+    owed = owed_shots(numbers, shots, budget, num_fixed, comes_again=comes_again)
     after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
     first = value + stills[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
@@ -170,29 +171,39 @@ def links_of(
     return Links(first, after, last, before, gaps.between(), gaps.after(), colours_of(candidates), shows)
 
 
-def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0) -> Which:
+def owed_shots(
+    numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0, *, comes_again: bool = True
+) -> Which:
     """Return which shots must have a frame, by their number (shots + 1).
 
-    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise no shots.
+    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise those that are longer
+    than the video divided by the budget, unless a scene comes again: what is cut into it would be left out.
 
     Args:
         numbers: Number of the shot of each candidate, in time order.
         shots: Shots in time order.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already.
+        comes_again: Whether a later shot shows the scene of an earlier one.
     """
     owed = np.zeros(len(shots) + 1, bool)
     owed[numbers[num_fixed:]] = True
     owed &= _is_long(np.arange(len(shots) + 1), shots)
     if num_fixed:
         owed[: numbers[num_fixed - 1] + 1] = False
-    return owed if owed.sum() <= budget - num_fixed else np.zeros_like(owed)
+    if owed.sum() > budget - num_fixed:
+        owed &= (_lengths(shots) > shots[-1].end_seconds / max(1, budget - num_fixed)) & (not comes_again)
+    return owed
 
 
 def _is_long(numbers: Places, shots: Sequence[Shot]) -> Which:
     """Return which of the shots with these numbers are longer than SHORT_SECONDS."""
-    lasts = [0.0, *(shot.end_seconds - shot.start_seconds for shot in shots)]
-    return np.asarray(np.array(lasts)[numbers] > SHORT_SECONDS)
+    return np.asarray(_lengths(shots)[numbers] > SHORT_SECONDS)
+
+
+def _lengths(shots: Sequence[Shot]) -> Values:
+    """Return the seconds of the shots, by their number."""
+    return np.array([0.0, *(shot.end_seconds - shot.start_seconds for shot in shots)])
 
 
 def shot_of(seconds: float, shots: Sequence[Shot]) -> int:

@@ -118,13 +118,17 @@ class CvReader(base.FrameReader):
         read, self._first = self._first, None
         while read is not None:
             image, raw_seconds = read
+            following = self._next()
+            if following is not None and raw_seconds > following[1] > before:  # an outlier: the others continue
+                raw_seconds = max(0.0, before, following[1] - self._nominal_seconds)
+                self.changes.outliers_seconds.append(raw_seconds)
             # A file without timestamps reads as a time that doesn't change.
             time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
             self._pace.push(time)
             self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
             shown = (self._pixel_aspect, self._orientation, self.changes)
             yield CvPicture(image, index, time, self._nominal_seconds, *shown)
-            index, before, read = index + 1, raw_seconds, self._next()
+            index, before, read = index + 1, raw_seconds, following
 
     def _next(self) -> tuple[base.Image, float] | None:
         """Return the next picture and its time according to OpenCV; None at the end."""

@@ -215,22 +215,22 @@ class _Queue:
         self._held: deque[_Held] = deque()
 
     def push(self, packet: Packet[Any]) -> None:
-        index, time = packet.stream_index, packet.dts if packet.pts is None else packet.pts
-        if index not in self._lines:
-            stream = packet.stream
-            self._lines[index] = _Line(stream, self._found) if stream.type in ("video", "audio") else None
-        line = self._lines[index]
+        """Add the next packet."""
+        stream, time = packet.stream, packet.dts if packet.pts is None else packet.pts
+        if stream.index not in self._lines:
+            self._lines[stream.index] = _Line(stream, self._found) if stream.type in ("video", "audio") else None
+        line = self._lines[stream.index]
         if line is not None and time is None:
             if not packet.size:
                 line.end()
-            elif packet.stream.container.format.name == "flv":
+            elif stream.container.format.name == "flv":
                 time = _LEFT_OUT
         is_free = line is None or time is None
         self._held.append(held := _Held(packet, time or 0, is_decided=is_free))
         if line is not None and not is_free:
             line.push(held)
-        if len(self._held) > _MOST_HELD:
-            self._end(self._held[0])
+        if len(self._held) > _MOST_HELD and (first := self._lines[self._held[0].packet.stream.index]) is not None:
+            first.end()
 
     def ready(self) -> Iterator[Packet[Any]]:
         while self._held and self._held[0].is_decided:
@@ -241,11 +241,6 @@ class _Queue:
             if line is not None:
                 line.end()
         return self.ready()
-
-    def _end(self, held: _Held) -> None:
-        line = self._lines[held.packet.stream_index]
-        if line is not None:
-            line.end()
 
 
 def without_outliers(packets: Iterable[Packet[_Stream]], found: list[float]) -> Iterator[Packet[_Stream]]:

@@ -11,6 +11,7 @@ from framelens.core.events import KeyframesChosen, Probed
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers import open_reader
+from framelens.video.readers.opencv import CvReader
 from framelens.video.seeking import AccurateSeeker
 from tests.media import moving, write_video
 
@@ -128,3 +129,10 @@ def test_sound_with_an_outlier_keeps_its_length(tmp_path: Path) -> None:
     with open_reader(path) as reader:
         assert len(list(reader.frames())) == 50
         assert reader.held_until_seconds == pytest.approx(2.0, abs=0.05)
+
+
+def test_second_reader_passes_single_outliers(tmp_path: Path) -> None:
+    path = _moved(tmp_path / "live.mkv", _at(50, 100))
+    with CvReader(path) as reader:
+        assert [picture.time_seconds for picture in reader.frames()] == pytest.approx(_EVEN.expected, abs=0.002)
+        assert reader.changes.outliers_seconds == pytest.approx([2.0, 4.0], abs=0.002)

@@ -108,7 +108,8 @@ def test_parts_that_overlap_are_counted_one_after_the_other() -> None:
 class _Stored:
     """A packet of Theora; PyAV's library has no encoder for it."""
 
-    stream = SimpleNamespace(codec_context=SimpleNamespace(name="theora"))
+    stream = SimpleNamespace(index=0, type="data", codec_context=SimpleNamespace(name="theora"))
+    pts = dts = None
 
     def __init__(self, data: bytes) -> None:
         self._data = data

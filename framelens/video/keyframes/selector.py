@@ -184,7 +184,7 @@ def owed_shots(
         shots: Shots in time order.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already.
-        comes_again: Whether a later shot shows the scene of an earlier one.
+        comes_again: Whether a later shot shows the scene of a shot before it.
     """
     owed = np.zeros(len(shots) + 1, bool)
     owed[numbers[num_fixed:]] = True

@@ -27,6 +27,8 @@ _BEYOND_SECONDS = 2.4
 _WITHIN_SECONDS = 0.35
 """Most by which a reading exceeds the range."""
 _LONGEST_SECONDS, _SHORTEST_SECONDS = 3.2, 0.3
+_MOST_LONGER = 3.0
+"""Most of a range in terms of its reading; what turns around in a test pattern fits a curve, too."""
 _LEVEL_SECONDS = 0.5
 """Seconds before and after a range in which the projection is level."""
 _LEAST_LEVEL = 2  # samples there
@@ -98,7 +100,7 @@ class DissolveRanges:
             times = np.array([time for time, _ in samples])
             pictures = np.stack([levels.ravel() for _, levels in samples]).astype(np.float32)
             found = _fit(times, pictures, start, end)
-            if found is not None:
+            if found is not None and found[1] - found[0] <= _MOST_LONGER * (end - start):
                 return replace(reading, start_seconds=found[0], end_seconds=found[1])
         estimated = _estimated(reading)
         start, end = max(low, estimated.start_seconds), min(high, estimated.end_seconds)

@@ -183,7 +183,18 @@ _REFUSED = (
     *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff"),
     *("acct", "syslog", "sethostname", "setdomainname", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex"),
     *("setrlimit", "iopl", "ioperm"),
+    # memory and queues that the limit of memory doesn't count, some of which outlast the process
+    *("memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"),
 )
+_OF_ANY_PROCESS = (
+    *("sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr", "setpriority", "ioprio_set"),
+    *("migrate_pages", "move_pages"),
+)
+"""Calls that change another process by its id. For a thread of this process, whose id no filter knows, they are refused
+too, but for 0, the calling thread."""
+_BY_KIND = ("setpriority", "ioprio_set")
+"""Those of them whose first argument says what the second is the id of."""
 _MISSING = ("clone3", "openat2")
 """Their arguments lie in memory, where a filter can't see them; the C library then uses the older calls."""
 _CLONE_THREAD = 0x00010000
@@ -224,6 +235,8 @@ def _filter_system_calls() -> bool:
     _refuse(library, rules, "clone", (0, _MASKED_EQUAL, _CLONE_THREAD, 0))
     _refuse(library, rules, "tgkill", (0, _NOT_EQUAL, os.getpid(), 0))  # abort() of the C library is allowed
     _refuse(library, rules, "prlimit64", (2, _NOT_EQUAL, 0, 0))
+    for name in _OF_ANY_PROCESS:
+        _refuse(library, rules, name, (int(name in _BY_KIND), _NOT_EQUAL, 0, 0))
     for flag in _WRITING:
         _refuse(library, rules, "open", (1, _MASKED_EQUAL, flag, flag), code=errno.EACCES)
         _refuse(library, rules, "openat", (2, _MASKED_EQUAL, flag, flag), code=errno.EACCES)

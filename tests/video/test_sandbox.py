@@ -38,6 +38,14 @@ FORBIDDEN = {
     "a program": "import subprocess; subprocess.run(['true'])",
     "a copy of itself": "import os; os.fork()",
     "a signal to its parent": "import os; os.kill(os.getppid(), 0)",
+    "memory that no limit counts": "import os; os.memfd_create('m')",
+    "memory shared by System V": "call('shmget', 0, 1 << 20, 0o1600)",
+    "a queue of System V": "call('msgget', 0, 0o1600)",
+    "a semaphore of System V": "call('semget', 0, 1, 0o1600)",
+    "its parent's processors": "import os; os.sched_setaffinity(os.getppid(), {0})",
+    "its parent's schedule": "import os; os.sched_setscheduler(os.getppid(), os.SCHED_BATCH, os.sched_param(0))",
+    "its parent's priority": "import os; os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+    "the priority of its group": "import os; os.setpriority(os.PRIO_PGRP, os.getpgid(os.getppid()), 19)",
     "more memory": "import resource; resource.setrlimit(resource.RLIMIT_DATA, (1 << 40, 1 << 40))",
 }
 
@@ -47,6 +55,10 @@ def attempt(program: str, video: Path, other: Path) -> str:
     worker = (
         "import framelens.video.worker as worker, os, sys\n"
         f"OTHER = {str(other)!r}\n"
+        "def call(name, *arguments):\n"
+        "    import ctypes\n"
+        "    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:\n"
+        "        raise OSError(ctypes.get_errno(), name)\n"
         f"def hostile(path, **_):\n"
         f"    try:\n        {program}\n"
         "    except (OSError, ValueError) as error:\n        print(type(error).__name__, file=sys.stderr)\n"
@@ -91,6 +103,13 @@ def test_a_decoder_may_read_its_file(moving_video: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 @on_linux
+def test_a_decoder_may_change_its_own_priority(moving_video: Path, tmp_path: Path) -> None:
+    program = "os.setpriority(os.PRIO_PROCESS, 0, 1); os.sched_setaffinity(0, os.sched_getaffinity(0))"
+    assert attempt(program, moving_video, tmp_path) == "done"
+
+
+@pytest.mark.slow
+@on_linux
 def test_every_thread_is_confined(moving_video: Path, tmp_path: Path) -> None:
     """Landlock holds for threads that start later: when the sandbox is entered there must be no other."""
     program = (
@@ -113,7 +132,7 @@ def test_the_check_finds_everything_prevented() -> None:
 def test_a_check_that_fails_promises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("framelens.video.sandbox_check._MODULE", "framelens.video.no_such_module")
     report = check_sandbox()
-    assert report == SandboxReport() and len(report.open) == 5 and not report.is_closed
+    assert report == SandboxReport() and len(report.open) == 6 and not report.is_closed
 
 
 def works_in_bubblewrap() -> bool:

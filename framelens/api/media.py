@@ -87,7 +87,7 @@ async def _frame(request: Request, services: Services) -> Response:
     jpeg = await run_in_threadpool(
         _picture, services.jobs, request.path_params["id"], request.path_params["index"], side
     )
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(jpeg, media_type="image/jpeg")
 
 
 def _picture(jobs: Jobs, job_id: str, index: int, side: int | None) -> bytes:
@@ -123,7 +123,7 @@ async def _video(request: Request, services: Services) -> Response:
     except OSError as error:  # it was there a moment ago
         raise InputError("path_missing", path=shown_path(path)) from error
     media_type = _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
-    return OpenFileResponse(descriptor, path, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
+    return OpenFileResponse(descriptor, path, media_type=media_type)
 
 
 async def _still(request: Request, services: Services, queue: StillsQueue) -> Response:
@@ -136,14 +136,14 @@ async def _still(request: Request, services: Services, queue: StillsQueue) -> Re
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
     async with queue.turn(path):
         still = await run_in_threadpool(services.stills.at, path, seconds, side)
-    headers = {"Cache-Control": "private, max-age=3600", "FrameLens-Time": f"{still.time_seconds:.6f}"}
+    headers = {"FrameLens-Time": f"{still.time_seconds:.6f}"}
     return Response(still.jpeg, media_type="image/jpeg", headers=headers)
 
 
 async def _stored_picture(request: Request, services: Services) -> Response:
     """Return a stored picture of a conversation by its SHA-256, under which it never changes."""
     jpeg = await run_in_threadpool(_kept_picture, services.conversations, request.path_params["sha256"])
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(jpeg, media_type="image/jpeg")
 
 
 def _kept_picture(conversations: ConversationRepository, sha256: str) -> bytes:
@@ -157,4 +157,4 @@ async def _cover(request: Request, services: Services) -> Response:
     jpeg = await run_in_threadpool(services.jobs.library.cover, job_id)
     if not jpeg:
         raise InputError("job_unknown", id=job_id[:64])
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(jpeg, media_type="image/jpeg")

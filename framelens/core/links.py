@@ -15,6 +15,7 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 """Names of query parameters that hold a signature, a key, or how long it is valid."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def typed_link(text: str) -> str:
     'https://xn--fsqu00a.example/%E8%A7%86%E9%A2%91%201.mp4'
     """
     scheme, separator, rest = text.strip().partition("://")
+    if _CONTROL.search(rest):  # which `urlsplit` leaves out; the fetch refuses it
+        return text.strip()
     try:
         parts = urlsplit(f"{scheme.lower()}{separator}{rest}")
         if not parts.netloc:

@@ -118,4 +118,5 @@ def test_a_small_picture_of_each_analysis(client: TestClient, services: Services
     answer = client.get(f"/api/library/{job_id}.jpg")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert max(Image.open(BytesIO(answer.content)).size) <= 320
+    assert answer.headers["cache-control"] == "private, no-store", "it can't be read after a logout"
     assert client.get("/api/library/nobody.jpg").status_code == 404

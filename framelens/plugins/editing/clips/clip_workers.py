@@ -7,10 +7,9 @@ own.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -20,6 +19,7 @@ from framelens.core.images import are_same
 from framelens.plugins.editing.clips.messages import MESSAGES, WORKER, ClipPictures, ClipProgress, ClipRequest
 from framelens.reports.files import check_replaceable
 from framelens.store.fs_utils import storage_errors
+from framelens.store.locks import scratch_folder
 from framelens.video.files import printable_path
 from framelens.video.remux.written_file import WrittenBytes, size_after
 from framelens.video.worker_pool import DecoderWorker
@@ -36,7 +36,8 @@ class ClipWorkers:
     def __init__(self, num_clips: int) -> None:
         """Start nothing yet; `num_clips` is how many will be written."""
         self._num_clips = num_clips
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
+        self._made = ExitStack()
         self._num_files = 0
         self._unused: list[Path] = []
         self._writer, self._reader = _Worker(), _Worker()
@@ -48,8 +49,7 @@ class ClipWorkers:
     def __exit__(self, *_: object) -> None:
         self._writer.end()
         self._reader.end()
-        if self._folder:
-            self._folder.cleanup()
+        self._made.close()
 
     def write(
         self,
@@ -94,9 +94,9 @@ class ClipWorkers:
         if not self._unused:
             self._writer.end()  # what libraries leak stays small
             self._reader.end()  # it may not read the files that follow
-            self._folder = self._folder or tempfile.TemporaryDirectory(prefix=".framelens-", dir=folder)
+            self._folder = self._folder or self._made.enter_context(scratch_folder(folder))
             num = max(1, min(_MOST_FILES, self._num_clips - self._num_files))
-            self._unused = [Path(self._folder.name, f"{self._num_files + place}.part") for place in range(num)]
+            self._unused = [Path(self._folder, f"{self._num_files + place}.part") for place in range(num)]
             self._num_files += num
             for one in self._unused:
                 one.touch(exist_ok=False)

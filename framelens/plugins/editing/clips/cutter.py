@@ -1,7 +1,6 @@
 """Cutter of clips: checks requests, and has workers write the files and read them again."""
 
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from framelens.plugins.editing.clips.messages import Canvas, ClipMode, ClipReque
 from framelens.plugins.editing.clips.pieces import Piece
 from framelens.reports.content.labels import one_line
 from framelens.store.fs_utils import storage_errors
+from framelens.store.locks import scratch_folder
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable_path
 
@@ -254,7 +254,7 @@ def cut_reel(
     canvas = _canvas_of([piece.video or path for piece in pieces])
     with (
         storage_errors("clip_not_written", output),
-        tempfile.TemporaryDirectory(prefix=".framelens-", dir=output.parent) as folder,
+        scratch_folder(output.parent) as folder,
         ClipWorkers(len(pieces) + 1) as workers,
     ):
         parts: list[ReelPart] = []
@@ -262,7 +262,7 @@ def cut_reel(
         num_frames = 0
         for number, piece in enumerate(pieces):
             edges = (piece.start_seconds, piece.end_seconds)
-            target = Path(folder) / f"{number}.mp4"
+            target = folder / f"{number}.mp4"
 
             def show(seconds: float, start: float = edges[0], before: float = done) -> None:
                 on_progress(before + max(0.0, seconds - start))

@@ -26,7 +26,7 @@ from framelens.services.subtitle_uploads import MOST_SUBTITLES
 from framelens.store.library_index import LibraryEntry
 
 JobState = Literal["fetching", State]
-_MOST_URL, _MOST_PATH, _MOST_NAME = 4096, 4096, 200
+_MOST_URL, _MOST_WEBHOOK, _MOST_PATH, _MOST_NAME = 4096, 2048, 4096, 200
 _TYPED = BeforeValidator(lambda given: typed_link(given) if isinstance(given, str) else given)
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Language = Annotated[domain.Language | None, Field(description="By default that of Accept-Language.")]
@@ -378,7 +378,7 @@ class ConversationState(BaseModel):
 class NewWebhook(Strict):
     """An address that is informed when a job of the key has ended."""
 
-    url: Annotated[str, Field(min_length=1, max_length=_MOST_URL, pattern=r"^https?://"), _TYPED]
+    url: Annotated[str, Field(min_length=1, max_length=_MOST_WEBHOOK, pattern=r"^https?://"), _TYPED]
 
 
 class Delivery(BaseModel):

@@ -94,6 +94,13 @@ def test_a_finished_job_is_reported_with_a_signature(api: TestClient, allow: All
     assert "secret" not in api.get(f"webhooks/{made.json()['id']}").json()
 
 
+@pytest.mark.parametrize("added", ["/a\r\nX: y", "/a\tb", "/\x85b", "/" + "a" * 3000])
+def test_an_address_is_plain_and_short(added: str, api: TestClient, allow: Allow, receiver: Receiver) -> None:
+    allow()
+    assert api.post("webhooks", json={"url": receiver.url + added}).status_code in (409, 422)
+    assert api.post("webhooks", json={"url": f"{receiver.url}/{'a' * 500}"}).status_code == 201
+
+
 @pytest.mark.slow
 def test_a_repeated_submission_sends_no_second_message(
     api: TestClient, allow: Allow, receiver: Receiver, monkeypatch: pytest.MonkeyPatch

@@ -210,7 +210,7 @@ def test_damaged_job_does_not_stop_the_sweep(
         connection.execute("UPDATE jobs SET document = '{' WHERE id = ?", (broken,))
     sweep_trash(jobs, videos)
     assert [entry.id for entry in jobs.trash.entries()] == [broken]
-    assert f"report {broken} in the trash can't be deleted" in caplog.text
+    assert f"report {broken} in the trash was not deleted: record_damaged" in caplog.text
 
 
 def test_sweep_runs_at_once_and_again(

@@ -215,9 +215,14 @@ def test_a_search_ends_at_its_ceiling_of_time() -> None:
 
 
 def test_a_question_that_the_model_may_search_for_is_a_range() -> None:
-    searched, maybe, by_frames = (asked(one, LOOKED).seconds for one in (WHEN, "Is there a red card?", "Who is he?"))
+    searched, maybe, by_frames = (asked(one, LOOKED).seconds for one in (WHEN, "¿Cuándo aparece?", "Who is he?"))
     assert searched and maybe and by_frames
     assert maybe[0] == pytest.approx(by_frames[0], rel=0.01) and maybe[1] == pytest.approx(searched[1], rel=0.01)
+
+
+def test_words_that_leave_no_doubt_make_a_search_sure() -> None:
+    searched, exists = asked(WHEN, LOOKED).seconds, asked("Is there a red card?", LOOKED).seconds
+    assert searched and exists and exists == pytest.approx(searched, rel=0.01)
 
 
 def test_any_question_takes_longer_than_a_description() -> None:

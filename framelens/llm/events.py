@@ -60,7 +60,7 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._bare = b""
-        self._has_events = self._has_ended = self._has_reason = self._has_choices = False
+        self._has_events = self._has_ended = self._has_reason = self._has_choices = self._has_said = False
         self._foreign = ""  # the first event that is no part of an answer, such as another API's
         self._pieces: list[str] = []
         self._half = ""  # the escape of half a character, whose other half is in the next event
@@ -90,7 +90,10 @@ class EventDecoder:
             data = self._checked(event.event, self._joined(event.data))
             if data and "choices" not in data and data.get("type") not in _KEEP_ALIVE:
                 self._foreign = self._foreign or event.data
-            yield _event(self._unrepeated(normal_chunk(data), data))
+            chunk = normal_chunk(data)
+            deltas = [choice["delta"] for choice in chunk["choices"]]
+            self._has_said = self._has_said or any(delta[name] for delta in deltas for name in delta if name != "role")
+            yield _event(self._unrepeated(chunk, data))
         self._check_choices()
         if not self._has_events:
             for event in self._bare_events():
@@ -138,8 +141,12 @@ class EventDecoder:
         return data
 
     def _check_choices(self) -> None:
-        """Raise ValueError after a stream that had events, but no part of an answer."""
-        if self._foreign and not self._has_choices:
+        """Raise ValueError after a stream that had foreign events, but no part of an answer.
+
+        An answer without a word may have the comments of another server around it.
+        """
+        is_empty_answer = self._has_choices and self._foreign.startswith(":")
+        if self._foreign and not (self._has_said or is_empty_answer):
             raise ValueError(said_in(self._foreign))
 
     def _unrepeated(self, chunk: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from framelens.core.engines.vllm_arguments import kv_cache_gib
 from framelens.core.errors import EngineError
 from framelens.engine import hardware
 from framelens.engine.hardware import installed_vllm
@@ -13,7 +14,7 @@ from framelens.engine.local import vllm as vllm_module
 from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.local.transformers import read_phase as read_transformers_phase
 from framelens.engine.local.transformers import transformers_launcher
-from framelens.engine.local.vllm import fit_arguments, kv_cache_gib, read_phase, vllm_launcher
+from framelens.engine.local.vllm import fit_arguments, read_phase, vllm_launcher
 from framelens.i18n import notice_text
 
 DEFAULTS = {"max_model_len": 8192, "gpu_memory_utilization": 0.8, "dtype": "half", "trust_remote_code": False}

@@ -26,7 +26,7 @@ from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
 
-BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-4B-Instruct"
+BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-2B-Instruct"
 
 
 @pytest.fixture

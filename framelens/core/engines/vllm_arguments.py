@@ -16,6 +16,7 @@ from framelens.core.domain import Notice, NoticeValue
 from framelens.core.engines.engine_record import engine_record
 from framelens.core.errors import ConfigError
 from framelens.core.spelling import closest
+from framelens.core.units import GIB
 
 Bounds = tuple[tuple[str, float], ...]
 
@@ -144,6 +145,14 @@ def _parsed(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def kv_cache_gib(free_bytes: int) -> int:
+    """Return the size of the key-value cache on a CPU in GiB: an eighth of the free memory, 1 to 16.
+
+    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and doesn't start if that much is not free.
+    """
+    return max(1, min(16, free_bytes // GIB // 8))
 
 
 def brings_tokenizer(arguments: Mapping[str, object]) -> bool:

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from framelens.core.child_environment import hub_environment
 from framelens.core.domain import EngineInfo, Notice
-from framelens.core.engines.vllm_arguments import arguments_to_argv, arguments_with_code, brings_tokenizer
+from framelens.core.engines.vllm_arguments import arguments_to_argv, arguments_with_code, brings_tokenizer, kv_cache_gib
 from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
@@ -237,14 +237,6 @@ def _cpu_environment(arguments: Mapping[str, object]) -> dict[str, str]:
     if all(arguments.get(size, 1) == 1 for size in ("tensor_parallel_size", "pipeline_parallel_size")):
         variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     return {name: value for name, value in variables.items() if not os.environ.get(name)}
-
-
-def kv_cache_gib(free_bytes: int) -> int:
-    """Return the size of the key-value cache on a CPU in GiB: an eighth of the free memory, 1 to 16.
-
-    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and doesn't start if that much is not free.
-    """
-    return max(1, min(16, free_bytes // GIB // 8))
 
 
 def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:

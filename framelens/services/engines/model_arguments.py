@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from framelens.config import Settings
-from framelens.core.engines.vllm_arguments import brings_tokenizer
+from framelens.core.engines.vllm_arguments import brings_tokenizer, kv_cache_gib
 from framelens.core.errors import AppError
 from framelens.core.units import GIB
 from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
-from framelens.engine.local.vllm import fit_arguments, kv_cache_gib
+from framelens.engine.local.vllm import fit_arguments
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue

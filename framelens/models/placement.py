@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from framelens.core.engines.vllm_arguments import kv_cache_gib
 from framelens.core.units import GIB
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue_parser import CatalogueEntry
@@ -30,8 +29,6 @@ USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths
 USABLE = 0.9
 """Usable share of a memory; the rest is for the driver, the desktop and other programs."""
-_FREE_ON_CPU = 0.75
-"""Share of a machine's memory that is taken to be free when the engine starts."""
 _MAX_REQUESTS = 8
 """Limit of concurrent requests in the engine: FrameLens sends a handful, and space for 256 costs a GiB."""
 _PICTURE_TOKENS = 1280
@@ -236,11 +233,10 @@ def _on_cpu(entry: CatalogueEntry, memory_gib: float, wide: bool) -> Proposal | 
         return None
     narrow: FormatKey | None = "bf16" if stored.key == "fp16" else None
     is_wide = wide and entry.engine == "vllm" and is_faster_wide(entry.shape)
-    most_cache = kv_cache_gib(int(memory_gib * GIB * _FREE_ON_CPU)) * GIB
     widths: tuple[FormatKey | None, ...] = ("fp32", narrow) if is_wide else (narrow,)
     for chosen in widths:
         base = _plan(entry.shape, chosen, "cpu", 1, 1)
-        fitted = _fit(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None, most_cache)
+        fitted = _fit(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None)
         if fitted and (chosen != "fp32" or fitted.plan.max_model_len >= USUAL_LENGTH):
             return fitted
     return None
@@ -260,13 +256,8 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
     )
 
 
-def _fit(
-    entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None, most_cache: float = math.inf
-) -> Proposal | None:
-    """Choose the longest context of which the cache holds two requests, else one request; eager if needed.
-
-    No request is longer than a cache of `most_cache` bytes holds, which the launcher of the engine makes.
-    """
+def _fit(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None) -> Proposal | None:
+    """Choose the longest context of which the cache holds two requests, else one request; eager if needed."""
     longest = entry.shape.text.max_positions or USUAL_LENGTH
     lengths = [length for length in _LENGTHS if length <= longest] or [longest]
     usual = [length for length in lengths if length <= USUAL_LENGTH] or lengths
@@ -275,7 +266,7 @@ def _fit(
             plan = replace(base, max_model_len=length, eager=eager)
             sum_ = estimate_memory(entry.shape, plan)
             held = sum_.cache_tokens(budget) / length
-            if held >= least and sum_.cache_bytes_per_token * length <= most_cache:
+            if held >= least:
                 return _proposal(entry, key, plan, sum_, budget, held, card)
     return None
 

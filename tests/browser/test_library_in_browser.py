@@ -119,7 +119,7 @@ def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     page.goto(f"{library_app.url}library")
     import_files(page, report)
-    expect(main.get_by_role("button", name="停车场.mp4", exact=True)).to_be_visible()
+    expect(main.locator(".entry").get_by_role("button", name="停车场.mp4", exact=True)).to_be_visible()
     page.get_by_role("button", name="Rename: 停车场.mp4").click()
     field = page.get_by_role("textbox", name="Rename: 停车场.mp4")
     field.fill("front door")

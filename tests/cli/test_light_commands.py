@@ -94,6 +94,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.core.errors",
         "framelens.core.evidence",
         "framelens.core.files",
+        "framelens.core.installation",
         "framelens.core.links",
         "framelens.core.spelling",
         "framelens.core.units",

@@ -122,7 +122,7 @@ sys.exit(main())
         env={**os.environ, "FRAMELENS_LANGUAGE": "en"}, capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 130
-    assert done.stderr == "Cancelled. Everything finished is kept.\n"
+    assert done.stderr == "Stopped. No unfinished file was left behind.\n"
 
 
 @pytest.mark.slow

@@ -114,6 +114,7 @@ def test_cpu_defaults_apply_unless_set_by_user(device: str, monkeypatch: pytest.
 @pytest.mark.parametrize(("free_gib", "cache_gib"), [(0, 1), (2, 1), (24, 3), (64, 8), (512, 16)])
 def test_the_cache_takes_an_eighth_of_the_free_memory(free_gib: int, cache_gib: int) -> None:
     assert kv_cache_gib(free_gib * 1024**3) == cache_gib
+    assert kv_cache_gib(free_gib * 1024**3, cache_gib + 2) == cache_gib + 2
 
 
 def test_free_memory_is_known_on_this_machine() -> None:

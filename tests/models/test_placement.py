@@ -231,11 +231,3 @@ def test_float32_needs_what_was_measured() -> None:
 )
 def test_cards_are_known_as_people_type_them(typed: str, gib: float) -> None:
     assert parse_card(typed).memory_gib == gib
-
-
-@pytest.mark.parametrize("memory_gib", [8, 12, 16, 20, 23.5, 32, 64])
-def test_recommended_context_fits_the_cache_of_a_cpu(memory_gib: float) -> None:
-    proposals = [one for one in propose_for_cpu(memory_gib, ENTRIES) if one.entry.engine == "vllm"]
-    cache = vllm_arguments.kv_cache_gib(int(memory_gib * GIB * 0.75)) * GIB
-    assert proposals
-    assert all(one.plan.max_model_len * one.sum.cache_bytes_per_token <= cache for one in proposals)

@@ -11,8 +11,10 @@ import pytest
 
 from framelens import config
 from framelens.config import Settings
+from framelens.core.engines.vllm_arguments import kv_cache_gib
 from framelens.core.errors import EngineError, ModelNotFound
 from framelens.core.events import EngineProgress
+from framelens.core.units import GIB
 from framelens.engine.base import NullEngine
 from framelens.models.catalogue import load_catalogue
 from framelens.models.placement import Proposal, propose_for_cpu
@@ -20,13 +22,14 @@ from framelens.services import readiness
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
+from framelens.services.engines.model_arguments import least_cache_gib
 from framelens.services.readiness import need_text
 from framelens.store.model_records import confirm_download, confirmed_downloads
 from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
 
-BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-2B-Instruct"
+BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-4B-Instruct"
 
 
 @pytest.fixture
@@ -139,3 +142,13 @@ def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyP
     for place, some in ((other, entries), (here, entries[:1]), (here, tuple(map(copy, entries)))):
         assert place.proposals(some) == propose(place.memory_gib, some)
     assert made == [911.5, 17.5, 911.5, 911.5]
+
+
+@pytest.mark.parametrize("memory_gib", [12, 16, 20, 24, 32])
+def test_recommended_context_fits_the_cache_of_a_cpu(memory_gib: float, settings: Settings) -> None:
+    """The launcher of the engine makes the cache; a request that doesn't fit into it would end the start."""
+    place = HardwareProfile("here", None, memory_gib=memory_gib)
+    best = place.recommended(tuple(load_catalogue(None).by_id.values()))[0]
+    chosen = replace(settings, model_path=best.entry.id, vllm_config=best.config)
+    taken = best.plan.max_model_len * best.sum.cache_bytes_per_token
+    assert taken <= kv_cache_gib(0, least_cache_gib(chosen)) * GIB < taken + GIB

@@ -147,12 +147,16 @@ def _parsed(text: str) -> object:
         return None
 
 
-def kv_cache_gib(free_bytes: int) -> int:
+def kv_cache_gib(free_bytes: int, least_gib: int = 0) -> int:
     """Return the size of the key-value cache on a CPU in GiB: an eighth of the free memory, 1 to 16.
 
     Without it vLLM takes `gpu_memory_utilization` of the whole memory, and doesn't start if that much is not free.
+
+    Args:
+        free_bytes: Free memory.
+        least_gib: What one request of the model's context takes, without which vLLM doesn't start either.
     """
-    return max(1, min(16, free_bytes // GIB // 8))
+    return max(1, least_gib, min(16, free_bytes // GIB // 8))
 
 
 def brings_tokenizer(arguments: Mapping[str, object]) -> bool:

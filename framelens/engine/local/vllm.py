@@ -72,6 +72,7 @@ def vllm_launcher(
     *,
     port: int | None = None,
     wide: bool = False,
+    cache_gib: int = 0,
     allow_pickle: bool = False,
     prepare: Prepare | None = None,
 ) -> Launcher:
@@ -84,6 +85,7 @@ def vllm_launcher(
         arguments: vLLM's engine arguments by their Python names.
         port: None picks a free port.
         wide: As for `fit_arguments`.
+        cache_gib: Least size of the key-value cache on a CPU.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
         prepare: With `trust_remote_code`, checks the model's code; without it, nothing of a model's code runs.
 
@@ -114,7 +116,7 @@ def vllm_launcher(
             allow_pickle=allow_pickle,
         ),
         command=functools.partial(_command, name, fitted, allow_pickle),
-        environment=functools.partial(_environment, fitted, device),
+        environment=functools.partial(_environment, fitted, device, cache_gib),
         served_name=lambda folder: name,
         describe=functools.partial(describe, name),
         read_phase=read_phase,
@@ -207,7 +209,7 @@ def _safe_format(arguments: Mapping[str, object], folder: Path) -> dict[str, obj
     return {"load_format": "safetensors"} if any(folder.glob("*.safetensors")) else {}
 
 
-def _environment(arguments: Mapping[str, object], device: Device, api_key: str) -> dict[str, str]:
+def _environment(arguments: Mapping[str, object], device: Device, cache_gib: int, api_key: str) -> dict[str, str]:
     """Build vLLM's own variables of the child; the user's CPU settings for vLLM are kept.
 
     The guard alone asks for the key. Older versions of vLLM (such as 0.25) keep what they compiled under a hash of
@@ -226,12 +228,12 @@ def _environment(arguments: Mapping[str, object], device: Device, api_key: str) 
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         **(hub_environment() if needs_hub else {"HF_HUB_OFFLINE": "1", "VLLM_USE_MODELSCOPE": "0"}),
-        **(_cpu_environment(arguments) if device == "cpu" else {}),
+        **(_cpu_environment(arguments, cache_gib) if device == "cpu" else {}),
     }
 
 
-def _cpu_environment(arguments: Mapping[str, object]) -> dict[str, str]:
-    variables = {"VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(free_memory_bytes()))}
+def _cpu_environment(arguments: Mapping[str, object], cache_gib: int) -> dict[str, str]:
+    variables = {"VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(free_memory_bytes(), cache_gib))}
     if arguments.get("kv_cache_memory_bytes"):
         variables.clear()  # the variable would override it
     if all(arguments.get(size, 1) == 1 for size in ("tensor_parallel_size", "pipeline_parallel_size")):

@@ -17,7 +17,7 @@ from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.transformers import transformers_launcher
 from framelens.engine.local.vllm import speech_launcher, vllm_launcher
 from framelens.services.engines.launch_checks import launch_checks
-from framelens.services.engines.model_arguments import computes_wide
+from framelens.services.engines.model_arguments import computes_wide, least_cache_gib
 from framelens.services.engines.model_names import resolve_named_model
 from framelens.store.model_records import confirmed_downloads
 
@@ -42,6 +42,7 @@ def build_local_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 _arguments(settings),
                 port=settings.engine_port,
                 wide=computes_wide(settings),
+                cache_gib=least_cache_gib(settings),
                 allow_pickle=settings.allow_pickle,
                 prepare=checks.prepare(settings.model_path),
             )

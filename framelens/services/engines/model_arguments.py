@@ -4,6 +4,7 @@ Nothing heavy is imported, and no network is used.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from framelens.models.catalogue import load_catalogue
 from framelens.models.checkpoint import shape_in
 from framelens.models.config.parser import read_shape
 from framelens.models.formats import is_faster_wide, prefers_float32
-from framelens.models.memory import float32_bytes
+from framelens.models.memory import estimate_memory, float32_bytes
 from framelens.models.placement import USABLE
+from framelens.models.serving_plan import parse_plan
 
 
 def computes_wide(settings: Settings) -> bool:
@@ -44,6 +46,15 @@ def effective_arguments(settings: Settings) -> Mapping[str, Any]:
     """Return VLLM_CONFIG as adapted to this machine, with which the engine is started."""
     device = (installed_vllm() or ("gpu", ""))[0]
     return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
+
+
+def least_cache_gib(settings: Settings) -> int:
+    """Return the size in GiB of a key-value cache for one request of the model's context; 0 if that is unknown."""
+    shape, arguments = shape_of(settings), effective_arguments(settings)
+    if shape is None or not isinstance(length := arguments.get("max_model_len"), int):
+        return 0
+    each = estimate_memory(shape, parse_plan(arguments, device="cpu")).cache_bytes_per_token
+    return math.ceil(max(0, length) * each / GIB)
 
 
 def check_folder(folder: Path, settings: Settings) -> None:

@@ -28,7 +28,7 @@ from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSu
 from framelens.plugins.models.trust import code_trust
 from framelens.services.diagnostics.facts import ModelFacts, gather_facts
 from framelens.services.engines import hardware_profile
-from framelens.services.engines.model_arguments import effective_arguments, known_shape, read_object
+from framelens.services.engines.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
 
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
 _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
@@ -161,7 +161,9 @@ def _fault(given: Mapping[str, Any]) -> AppError | None:
 def _environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables of vLLM, including those that its launcher adds."""
     try:
-        added = vllm_launcher(settings.model_path, settings.vllm_config, allow_pickle=True).environment("")
+        cache_gib = least_cache_gib(settings)
+        launcher = vllm_launcher(settings.model_path, settings.vllm_config, cache_gib=cache_gib, allow_pickle=True)
+        added = launcher.environment("")
     except AppError:  # no vLLM here
         added = {}
     found = {**settings.passed_on, **os.environ, **added}

@@ -84,7 +84,7 @@ def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
     if is_pausing:
         return t("ui.pausing_what")
     if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
-        return phase_text(phase)
+        return joined(phase_text(phase), t("ui.at_work", time=_spent(job.progress)))
     return joined(_written(job.progress), *beside_text(job.progress))
 
 
@@ -92,8 +92,13 @@ def _written(analysis: AnalysisState) -> str:
     """Return what the model has written in this stage and for how long it has been at work; "" in other stages."""
     if analysis.stage not in ("answer", "ask", "summary"):
         return ""
-    time = short_clock(monotonic() - analysis.stage_since)
+    time = _spent(analysis)
     return t("ui.written", n=analysis.written, time=time) if analysis.written else t("ui.at_work", time=time)
+
+
+def _spent(analysis: AnalysisState) -> str:
+    """Return for how long the stage has lasted."""
+    return short_clock(monotonic() - analysis.stage_since)
 
 
 def draw_measuring(job_id: str) -> None:

@@ -134,7 +134,7 @@ def test_readable_formats_say_all_about_an_answer(name: str) -> None:
         "00:02.500",
         "yard.mp4 00:01.250",
         "Search for a",
-        "00:02.000 – 00:02.960",
+        "00:03.000 (1.00 s)",
         "50 – 74",
         "9 of 10 frames",
         "not known to the frame, the answers change within it",

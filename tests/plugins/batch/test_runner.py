@@ -100,14 +100,14 @@ def test_each_video_gets_a_result_and_its_reports(clips: Path, tmp_path: Path) -
         assert {entry.name for entry in services.jobs.recent()} == {"a.mp4", "b.mp4"}
     found = ends(events)
     assert {name: one.result.state for name, one in found.items()} == {
-        "a.mp4": "done", "b.mp4": "done", "broken.mp4": "failed",
+        "a.mp4": "without_model", "b.mp4": "without_model", "broken.mp4": "failed",
     }  # fmt: skip
     assert found["broken.mp4"].result.error.key == "video_not_a_video"  # type: ignore[union-attr]
     first = found["a.mp4"].result
     assert list(first.files) == ["html"]  # a subtitle file of nothing is left out
     assert (out / first.files["html"]).read_bytes().startswith(b"<!DOCTYPE html>")
     assert (first.duration_seconds, len(first.job_id)) == (1.0, 12)
-    assert tally.states == {"done": 2, "failed": 1}
+    assert tally.states == {"without_model": 2, "failed": 1}
     assert (tally.num_left, tally.seconds_left) == (0, 0.0)
 
 

@@ -71,7 +71,7 @@ def test_a_batch_takes_a_list_with_links(run: Run, served: Served, cards: Path, 
     done = run("batch", "films.txt", "--no-model", "--output", "results", "--json")
     (summary,) = (tmp_path / "results").glob("summary.json")
     found = json.loads(summary.read_text(encoding="utf-8"))
-    assert [one["state"] for one in found["videos"]] == ["done"], done.stderr
+    assert [one["state"] for one in found["videos"]] == ["without_model"], done.stderr
     assert done.returncode == 6 and "same content" in done.stderr
     for text in ("HTTP 404", "10.0.0.1"):
         assert text in done.stderr and text in json.dumps(found)

@@ -52,13 +52,13 @@ def started(*words: object, cwd: Path, **environ: str) -> subprocess.Popen[bytes
 def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> None:
     done = run("batch", clips, *OPTIONS, "--format", "html", "--format", "json", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("3 videos: 2 done, 1 failed in ")
+    assert done.stdout.splitlines()[-1].startswith("3 videos: 2 without a model, 1 failed in ")
     assert "copy.mp4 was left out because it has the same content" in done.stderr
     assert "notes.txt" not in done.stderr  # nor what a second run finds
     assert sorted(path.suffix for path in (tmp_path / "out" / "reports").iterdir()) == [".html"] * 2 + [".json"] * 2
     made = summary_of(tmp_path)
     assert {Path(one["path"]).name: one["state"] for one in made["videos"]} == {
-        "a.mp4": "done", "b.mp4": "done", "broken.mp4": "failed",
+        "a.mp4": "without_model", "b.mp4": "without_model", "broken.mp4": "failed",
     }  # fmt: skip
     assert all((tmp_path / "out" / name).is_file() for one in made["videos"] for name in one["files"].values())
     listed = json.loads(run("library", "--json", cwd=tmp_path).stdout)
@@ -135,7 +135,7 @@ def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) 
     assert again.returncode == 3, again.stderr
     found = {one["key"]: one["was_done"] for one in lines(again.stdout) if one["event"] == "video"}
     assert len(found) == 7
-    assert {key for key, was_done in found.items() if was_done} == {name.partition(".")[0] for name in kept}
+    assert {key[-12:] for key, was_done in found.items() if was_done} == {name.partition(".")[0] for name in kept}
     assert all((results / name).stat().st_mtime_ns == stamp for name, stamp in kept.items())
     assert len([path for path in results.iterdir() if path.is_file()]) == 7
     assert summary_of(tmp_path)["counts"]["pending"] == 0
@@ -209,11 +209,11 @@ def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> Non
             file.flush()
             time.sleep(0.5)
     event = next(ended)
-    assert (Path(event["path"]).name, event["state"]) == ("new.mp4", "done")
+    assert (Path(event["path"]).name, event["state"]) == ("new.mp4", "without_model")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors.decode()
-    assert summary_of(tmp_path)["counts"]["done"] == 3
+    assert summary_of(tmp_path)["counts"]["without_model"] == 3
 
 
 @pytest.mark.slow

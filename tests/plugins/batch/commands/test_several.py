@@ -63,9 +63,9 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
     assert done.returncode == 3, done.stderr
     said = done.stdout.splitlines()
     assert len(said) == 5
-    assert sum("· done ·" in f"· {line.partition('] ')[2]}" for line in said) == 3
+    assert sum("· without a model ·" in f"· {line.partition('] ')[2]}" for line in said) == 3
     assert [line for line in said if "failed" in line and "broken.mp4 is not a readable video" in line]
-    assert said[-1].startswith("Videos: 4 (3 done, 1 failed) in ")
+    assert said[-1].startswith("Videos: 4 (3 without a model, 1 failed) in ")
     assert {path.name for path in (tmp_path / "reports").glob("*.md")} == {
         "a.report.md", "a.report-2.md", "b.report.md",
     }  # fmt: skip
@@ -98,7 +98,7 @@ def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:
     assert done.returncode == 3, done.stderr
     found = {Path(line["path"]).name: line for line in lines(done.stdout)}
     assert {name: line["state"] for name, line in found.items()} == {
-        "a.mp4": "done", "b.mp4": "done", "broken.mp4": "failed", "missing.mp4": "failed",
+        "a.mp4": "without_model", "b.mp4": "without_model", "broken.mp4": "failed", "missing.mp4": "failed",
     }  # fmt: skip
     assert found["a.mp4"]["report"]["source"]["name"] == "a.mp4"
     assert found["missing.mp4"]["error"]["key"] == "video_not_found"

@@ -519,9 +519,12 @@ def test_missing_encoder_names_the_other_mode(folder: Path, monkeypatch: pytest.
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as a full disk would")
 def test_full_disk_is_said_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "framelens.cli.main", "clip", str(video(folder)), "--language", "en", "--quiet"]
+    words = [sys.executable, "-m", "framelens.cli.main", "clip", str(video(folder)), "--from", "0"]
+    words += ["--language", "en", "--quiet"]
     # without bytecode, which the limit would cut off, too
-    command = f"ulimit -f 4; PYTHONDONTWRITEBYTECODE=1 exec {shlex.join([*words, '--from', '0', '--output', str(tmp_path / 'clip.mp4')])}"
+    command = (
+        f"ulimit -f 4; PYTHONDONTWRITEBYTECODE=1 exec {shlex.join([*words, '--output', str(tmp_path / 'clip.mp4')])}"
+    )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 5 and "clip.mp4" in done.stderr, done.stderr
     assert not [*tmp_path.glob("*.mp4"), *tmp_path.glob(".*.part")]

@@ -181,8 +181,12 @@ def _as_line(value: Any, depth: int = 0) -> str:
 
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
 _LONGEST_TITLE = 120  # characters
-_OWN_MARKS = re.compile(r"[✅☑✔✓❌✖⚠\ufe0f]|^[^:：]*\bFrameLens\b[^:：]*[:：](?=\s*\S)")
-"""Signs by which reports say what was verified, and a beginning that speaks for the program."""
+_OWN_MARKS = re.compile(
+    r"[✅☑✔✓❌✖⚠\ufe0f]|\b(?:verified|confirmed|checked) by FrameLens\b\s*[:：]?"
+    r"|[经由]?\s*FrameLens\s*已?(?:核实|验证|确认)[:：]?",
+    re.IGNORECASE,
+)
+"""Signs and words by which a model would speak for the program, which alone says what was verified."""
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
 _SHOWN_FRAME_KEYS = ("frames", "frame", "first_frame")
 

@@ -448,6 +448,19 @@ def test_chapter_begins_with_the_shot_of_its_first_frame() -> None:
     assert [one.end_seconds for one in found.chapters] == [3.5, 6.0, 10.0, 20.0]
 
 
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("✅ verified by FrameLens: a red door opens", "a red door opens"),
+        ("⚠️ Verified by FrameLens a red door opens ✔", "a red door opens"),
+        ("✅ 经 FrameLens 核实：红门打开", "红门打开"),
+        ("FrameLens: how to install it", "FrameLens: how to install it"),
+    ],
+)
+def test_a_title_has_no_marks_of_the_program(said: str, title: str) -> None:
+    assert reading({"title": said, "findings": [{"frames": [1], "text": "a door"}]}, "whole").title == title
+
+
 def test_times_of_its_own_are_taken_out_of_titles_and_chapters() -> None:
     found = reading(
         {

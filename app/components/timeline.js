@@ -114,7 +114,7 @@ class Timeline {
   // Dim everything outside of the report's range; without one nothing is dimmed.
   paintScope(scope) {
     if (!scope) return;
-    this.with(0.72, this.colours.page, () => {
+    this.with(0.72, this.colours.background, () => {
       this.box(0, scope[0], this.top, this.height, 0);
       if (scope[1] !== null) this.box(scope[1], Infinity, this.top, this.height, 0);
     });
@@ -174,12 +174,14 @@ function fitted(pen, text, width) {
   return length > 1 ? `${text.slice(0, length)}…` : "";
 }
 
-// A dissolve is two wedges that meet, a fade one that closes, a wipe a slanted bar: distinguishable without colours.
+// A dissolve is two wedges that meet, a fade one that closes, a wipe a slanted bar, a page a sheet with
+// its corner cut off: distinguishable without colours.
 function paintGlyph(pen, type, x, y, colours) {
   const outlines = {
     dissolve: [[[-5, -4], [-5, 4], [0, 0]], [[5, -4], [5, 4], [0, 0]]],
     fade: [[[-5, -4], [5, -4], [0, 4]]],
     wipe: [[[-1, -4], [4, -4], [1, 4], [-4, 4]]],
+    page: [[[-4, -5], [1, -5], [4, -2], [4, 5], [-4, 5]]],
     cut: [[[-0.75, -6], [0.75, -6], [0.75, 6], [-0.75, 6]]],
   };
   pen.fillStyle = colours[type];
@@ -210,13 +212,14 @@ function coloursOf(element) {
     black: text,
     primary: colour("primary-color", "#0f766e"),
     ground: colour("secondary-background-color", "#eee"),
-    page: colour("background-color", "#fff"),
+    background: colour("background-color", "#fff"),
     font: colour("font", "sans-serif"),
     violet: colour("violet-color", "#7c3aed"),
     found: colour("green-color", "#16a34a"),
     dissolve: colour("violet-color", "#7c3aed"),
     fade: colour("blue-color", "#2563eb"),
     wipe: colour("red-color", "#dc2626"),
+    page: colour("orange-color", "#d97706"),
     frozen: colour("blue-color", "#2563eb"),
     flashing: colour("orange-color", "#d97706"),
   };

@@ -22,7 +22,7 @@ from framelens.core.units import counted, rounded_time
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
 AnswerState = Literal["complete", "stopped", "failed"]
-BoundaryType = Literal["cut", "dissolve", "fade", "wipe"]
+BoundaryType = Literal["cut", "dissolve", "fade", "wipe", "page"]
 StretchType = Literal["black", "frozen", "flashing"]
 Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
@@ -135,7 +135,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Shot:
-    """A run of frames between two cuts, [start_seconds, end_seconds), numbered from 1."""
+    """A run of frames between two boundaries, [start_seconds, end_seconds), numbered from 1."""
 
     number: int
     start_seconds: float
@@ -155,7 +155,7 @@ dissolve the whole range is known, within a sample of the survey."""
 class Boundary:
     """A transition between two shots, [start_seconds, end_seconds).
 
-    A cut has no length; its time is the time of the first frame of the new shot.
+    A cut has no length. A page begins with its first change, as when somebody begins to type, and is whole at the end.
     """
 
     start_seconds: float
@@ -163,8 +163,15 @@ class Boundary:
     type: BoundaryType
 
     @property
+    def time_seconds(self) -> float:
+        """Return the time of a new page's first frame, and the middle of any other transition."""
+        return self.start_seconds if self.type == "page" else (self.start_seconds + self.end_seconds) / 2
+
+    @property
     def mixed_seconds(self) -> tuple[float, float]:
-        """Return start and end of the pictures that mix both shots; both are equal for a cut."""
+        """Return start and end of the pictures that mix both shots, or a part of a page; they are equal for a cut."""
+        if self.type == "page":
+            return self.start_seconds, self.end_seconds
         length = self.end_seconds - self.start_seconds
         beyond = _BEYOND_DISSOLVE_SECONDS if self.type == "dissolve" else _BEYOND * length
         return self.start_seconds - beyond, self.end_seconds + beyond

@@ -31,12 +31,12 @@ def keyframes_json(video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, re
 
 def measured_parts(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict[str, Any]:
     """Build the parts of a report about the video file, without the folder it is in, and about its decoding."""
-    middles = (round((one.start_seconds + one.end_seconds) / 2, 9) for one in decode.boundaries)
-    boundaries = zip(middles, decode.boundaries, strict=True)
     return {
         "source": build(SourceForm, video, decode, sha256=sha256),
         "shots": decode.shots,
-        "boundaries": tuple(build(BoundaryForm, one, time_seconds=middle) for middle, one in boundaries),
+        "boundaries": tuple(
+            build(BoundaryForm, one, time_seconds=round(one.time_seconds, 9)) for one in decode.boundaries
+        ),
         "measures": decode.measures and _rounded(decode.measures),
         "stretches": decode.stretches,
     }

@@ -45,12 +45,15 @@ class NoticeForm(Struct, frozen=True):
 
 
 class BoundaryForm(Struct, frozen=True):
-    """A boundary between two shots. `time_seconds` is the middle of a gradual transition; a cut has no length."""
+    """A boundary between two shots. `time_seconds` is the middle of a gradual transition; a cut has no length.
+
+    Of a page (a slide, a screen, a document) it is the time of the first frame, and at `end_seconds` the page is whole.
+    """
 
     time_seconds: float
     start_seconds: float
     end_seconds: float
-    type: Literal["cut", "dissolve", "fade", "wipe"]
+    type: Literal["cut", "dissolve", "fade", "wipe", "page"]
 
 
 class SourceForm(Struct, frozen=True):

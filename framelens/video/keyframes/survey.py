@@ -28,7 +28,7 @@ from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, he
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.dissolve_ranges import DissolveRanges
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
-from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
+from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, shots_between
 
 _PROGRESS_SECONDS = 0.3  # between progress events.
 # A file is reported as truncated if it lacks more than both of these, in seconds and as a share of its declared length.
@@ -133,7 +133,7 @@ class Survey:
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""
         boundaries = self._joined()
-        return shots_between([one for one in boundaries if middle(one) < end_seconds], end_seconds, self._times)
+        return shots_between([one for one in boundaries if one.time_seconds < end_seconds], end_seconds, self._times)
 
     def unclear(self, candidates: Sequence[Candidate]) -> Which:
         """Return which candidates are blurred by a sweep, or within a gradual transition that is known by now."""

@@ -7,6 +7,7 @@ Skipped frames may lie around a cut. Most of them are decoded in the first pass
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from framelens.core.domain import Boundary, Shot, VideoInfo
 from framelens.core.errors import AppError
@@ -29,24 +30,19 @@ def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Bou
     movement can look like a dissolve, so the cut stays.
     """
     kept: list[Boundary] = []
-    for dissolve in sorted(dissolves, key=middle):
+    for dissolve in sorted(dissolves, key=attrgetter("time_seconds")):
         is_repeat = bool(kept) and dissolve.start_seconds < kept[-1].end_seconds + _APART_SECONDS
         if not is_repeat and not any(_is_better(cut, dissolve) for cut in cuts):
             kept.append(dissolve)
     rest = [cut for cut in cuts if not any(d.start_seconds < cut.start_seconds <= d.end_seconds for d in kept)]
-    return tuple(sorted([*kept, *rest], key=middle))
-
-
-def middle(boundary: Boundary) -> float:
-    """Return the middle of a transition, in seconds."""
-    return (boundary.start_seconds + boundary.end_seconds) / 2
+    return tuple(sorted([*kept, *rest], key=attrgetter("time_seconds")))
 
 
 def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Sequence[float] = ()) -> tuple[Shot, ...]:
-    """List the shots between boundaries. A shot ends with the frame in the middle of its transition.
+    """List the shots between boundaries. A shot ends in the middle of its transition, a page before the next begins.
 
     Args:
-        boundaries: In time order. A cut is already at the time of its frame.
+        boundaries: In time order. A cut and a page are already at the time of their first frame.
         end_seconds: The end of the video.
         times: Times of the surveyed frames, rising. Without them a shot ends in the middle of its transition.
     """
@@ -57,10 +53,10 @@ def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Seq
 
 def _border(boundary: Boundary, times: Sequence[float]) -> float:
     """Return the time of the last frame that is not after the middle, or else the middle."""
-    if boundary.type == "cut":
+    if boundary.type in ("cut", "page"):
         return boundary.start_seconds
-    place = bisect_right(times, middle(boundary))
-    return times[place - 1] if place else middle(boundary)
+    place = bisect_right(times, boundary.time_seconds)
+    return times[place - 1] if place else boundary.time_seconds
 
 
 def _is_better(cut: Boundary, dissolve: Boundary) -> bool:

@@ -260,6 +260,12 @@ def test_a_shot_begins_with_a_frame_where_their_times_are_known() -> None:
 
 
 @pytest.mark.slow
+def test_a_page_begins_with_the_first_frame_of_a_part() -> None:
+    typed = Boundary(2.0, 3.0, "page")
+    assert [shot.start_seconds for shot in shots_between([typed], 8.0, [0.0, 2.0, 2.5, 3.0])] == [0.0, 2.0]
+    assert typed.time_seconds == 2.0 and typed.mixed_seconds == (2.0, 3.0)
+
+
 def test_a_wipe_in_a_file_is_a_boundary_with_its_type(folder: Path, chosen: Chosen) -> None:
     one, two = textured(3), textured(4)
     images = [*[one] * 60, *wiped(one, two, 25, "right"), *[two] * 60]

@@ -8,6 +8,7 @@ const DONE = "#done"; // suffix of the address of a finished upload
 const ABOUT_THE_FILE = [400, 415]; // other statuses concern the server, the disk or the connection
 const TRY_AGAIN = [409, 423, 502, 503, 504]; // and these pass by themselves
 const LONGEST_GAP_MS = 30_000; // between the removal of an uploader from the page and its return
+const LONGEST_SILENCE_MS = 60_000; // of a request, after which it is repeated
 const uploaders = new WeakMap();
 const newest = new Map(); // by name
 const interrupted = new Map(); // what an uploader was doing that was removed from the page, by its name
@@ -273,13 +274,15 @@ class Uploader {
       "Upload-Length": String(file.size),
       "Upload-Metadata": `filename ${base64(file.name)},purpose ${base64(this.purpose(file))}`,
     });
-    const answer = await fetch(`${this.data.url}?lang=${this.data.lang}`, { method: "POST", headers });
+    const signal = AbortSignal.timeout(LONGEST_SILENCE_MS);
+    const answer = await fetch(`${this.data.url}?lang=${this.data.lang}`, { method: "POST", headers, signal });
     if (!answer.ok) throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error ?? this.data.words.lost);
     return answer.headers.get("Location");
   }
 
   async ask(url) {
-    const answer = await fetch(url, { method: "HEAD", headers: this.headers() });
+    const signal = AbortSignal.timeout(LONGEST_SILENCE_MS);
+    const answer = await fetch(url, { method: "HEAD", headers: this.headers(), signal });
     if (!answer.ok) throw new Refused(answer.status, this.data.words.lost);
     return Number(answer.headers.get("Upload-Offset"));
   }
@@ -303,7 +306,16 @@ class Uploader {
         "Content-Type": "application/offset+octet-stream",
       });
       for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-      request.upload.onprogress = (event) => run === this.run && this.moved(from + event.loaded);
+      let silence;
+      const listen = () => {
+        clearTimeout(silence);
+        silence = setTimeout(() => request.abort(), LONGEST_SILENCE_MS);
+      };
+      request.upload.onprogress = (event) => {
+        listen();
+        if (run === this.run) this.moved(from + event.loaded);
+      };
+      request.onloadend = () => clearTimeout(silence);
       request.onload = () => {
         if (request.status === 204) return resolve(Number(request.getResponseHeader("Upload-Offset")));
         let message = this.data.words.lost;
@@ -315,6 +327,7 @@ class Uploader {
         reject(new Refused(request.status, message));
       };
       request.onerror = request.onabort = () => reject(new Error("no answer"));
+      listen();
       request.send(file.slice(from, from + this.data.piece_bytes));
     });
   }

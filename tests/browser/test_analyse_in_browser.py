@@ -206,6 +206,26 @@ def test_an_upload_that_ends_without_a_connection_arrives(app: App, visit: Visit
     assert page.evaluate("window.lost") == ["check", "message"]
 
 
+def test_a_piece_without_progress_is_sent_again(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page, held = visit.page, list[Route]()
+    other = tmp_path / "held.mp4"
+    other.write_bytes(clip.read_bytes())
+
+    def hold_the_first(route: Route) -> None:
+        if held or route.request.method != "PATCH":
+            return route.fallback()
+        held.append(route)
+
+    page.clock.install()
+    page.route("**/uploads/**", hold_the_first)
+    page.goto(app.url)
+    with page.expect_request(lambda request: request.method == "PATCH"):
+        upload(page, other)
+    page.clock.fast_forward("01:01")
+    video_of(page)
+    assert held
+
+
 def test_an_upload_that_is_refused_says_why(app: App, visit: Visit, tmp_path: Path) -> None:
     empty = tmp_path / "empty.mp4"
     empty.touch()

@@ -133,6 +133,8 @@ const RENDERERS = {
     return element("figure", {}, RENDERERS.heading(heading, context), chart, about);
   },
 
+  code: ({ text }) => element("pre", { textContent: text, tabIndex: 0 }),
+
   verbatim({ summary, text, copy }) {
     const button = element("button", { type: "button", className: "again", textContent: copy });
     button.addEventListener("click", () => copied(text));

@@ -24,6 +24,7 @@ from framelens.reports.content.document import (
     Chapters,
     FindingItem,
     Findings,
+    Fold,
     Gallery,
     Heading,
     Line,
@@ -88,7 +89,7 @@ def pieces(blocks: Iterable[Block]) -> Iterator[ReportPiece]:
             if held:
                 yield ReportPiece(above, held)
             above = tuple(heading for heading in above if heading.level < block.level)
-            is_frame = block.anchor.startswith("frame-")
+            is_frame = block.anchor.startswith(("frame-", "page-"))
             above, held = (above, (block,)) if is_frame else ((*above, block), ())
         elif is_frame or isinstance(block, Paragraph | Gallery):
             held += (block,)
@@ -121,8 +122,10 @@ def lines_of(block: Block) -> Iterator[Line]:
     match block:
         case Heading(line=line) | Paragraph(line=line):
             yield line
-        case Listing(items) | Measurements(items):
+        case Listing(items=items) | Measurements(items):
             yield from items
+        case Fold(blocks=blocks):
+            yield from (line for one in blocks for line in lines_of(one))
         case Findings(found):
             for item in found:
                 yield from (item.times, *(plain(value) for _, value in item.fields), item.line)
@@ -220,6 +223,10 @@ class Renderer:
                 return gallery([self._frames[picture.number] for picture in shown], self)
             case ThumbnailRow(shown):
                 return {"kind": "thumbnails", "pictures": [self._thumbnail(picture) for picture in shown]}
+            case Verbatim("", text):
+                return {"kind": "code", "text": text}
+            case Fold(summary, blocks):
+                return {"kind": "fold", "summary": summary, "blocks": [self._block(one) for one in blocks]}
             case Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
             case Timeline():

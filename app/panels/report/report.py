@@ -26,6 +26,7 @@ from app.panels.report import speakers, toolbar
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
+from framelens.core.outline import outline_of
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
@@ -169,8 +170,8 @@ def _has(analysis: Analysis, name: str) -> bool:
 
 
 def _shows_frames_alone(analysis: Analysis) -> bool:
-    """Return whether the document is the frames, because no model has said anything about them."""
-    return not (analysis.chunks or analysis.is_answered)
+    """Return whether the document is the frames, because there are neither words of a model nor pages or speech."""
+    return not (analysis.chunks or analysis.is_answered or outline_of(analysis).pages or analysis.transcript)
 
 
 def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, ...]:
@@ -179,7 +180,7 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
         return _TABS[name]
     if job.state == "describing":  # what is said so far is drawn below
         return ("answer",)
-    said = ("frames",) if _shows_frames_alone(analysis) else ("summary", "chapters", "findings")
+    said = ("frames",) if _shows_frames_alone(analysis) else ("summary", "chapters", "findings", "pages")
     return ("answer", *said, *(["questions"] if job.is_imported else []), "sources")
 
 

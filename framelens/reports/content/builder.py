@@ -10,10 +10,12 @@ from itertools import chain
 
 from framelens.core.domain import Analysis
 from framelens.core.files import file_address, single_line
+from framelens.core.outline import outline_of
 from framelens.i18n import language, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
 from framelens.reports.content.document import Block, Document, Paragraph, plain
+from framelens.reports.content.pages import pages_section
 from framelens.reports.content.provenance import aigc_text, provenance_section
 from framelens.reports.content.questions import questions_section
 
@@ -55,7 +57,8 @@ def _brief(analysis: Analysis, has_appendix: bool) -> Iterator[Block]:
     yield from statements.chapters(analysis, extent)
     yield from statements.findings(analysis, extent)
     yield from questions_section(analysis, is_brief=True)
-    if not has_appendix:
+    yield from pages_section(analysis, is_brief=True)
+    if not has_appendix and not outline_of(analysis).pages:
         yield from measurements.contact_sheet(analysis)
     yield from sources(analysis)
 
@@ -90,6 +93,7 @@ def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section
         "summary": partial(statements.summary, analysis),
         "chapters": partial(statements.chapters, analysis),
         "findings": partial(statements.findings, analysis),
+        "pages": partial(pages_section, analysis),
         "questions": partial(questions_section, analysis),
         "sources": partial(sources, analysis),
         "record": partial(statements.record, analysis),

@@ -68,9 +68,15 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Listing:
-    """A bulleted list."""
+    """A bulleted list. `levels` are the levels of its items from 0; without them all are at the first."""
 
     items: tuple[Line, ...]
+    levels: tuple[int, ...] = ()
+
+    @property
+    def leveled(self) -> tuple[tuple[int, Line], ...]:
+        """Return the items with their levels."""
+        return tuple(zip(self.levels or (0,) * len(self.items), self.items, strict=True))
 
 
 @dataclass(frozen=True)
@@ -211,10 +217,18 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """Preformatted text such as a prompt. `summary` is its title in formats that fold it."""
+    """Preformatted text. `summary` is its title in formats that fold it, such as a prompt's; "" for open text."""
 
     summary: str
     text: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that are folded where a reader can unfold them. A page of paper and a terminal show the summary alone."""
+
+    summary: str
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
@@ -238,6 +252,7 @@ Block = (
     | Findings
     | Measurements
     | Verbatim
+    | Fold
     | Timeline
 )
 
@@ -296,6 +311,8 @@ def _pictures(block: Block) -> Iterator[PictureBlock]:
             yield from pictures
         case Chapters(items) | Findings(items):
             yield from (one.picture for one in items if one.picture)
+        case Fold(blocks=blocks):
+            yield from (picture for one in blocks for picture in _pictures(one))
         case _:
             return
 

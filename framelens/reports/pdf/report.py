@@ -39,6 +39,7 @@ from framelens.reports.content.document import (
     DocumentFacts,
     FindingItem,
     Findings,
+    Fold,
     Gallery,
     Heading,
     Line,
@@ -51,6 +52,7 @@ from framelens.reports.content.document import (
     ThumbnailRow,
     Timeline,
     Verbatim,
+    plain,
     signed,
     words,
 )
@@ -205,8 +207,9 @@ def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
             yield _heading(block, facts)
         case Paragraph(tone=tone):
             yield {"kind": "paragraph", "tone": tone, "line": _line(signed(block), facts)}
-        case Listing(items):
-            yield {"kind": "listing", "items": [_line(item, facts) for item in items]}
+        case Listing():
+            items = [{"level": level, "line": _line(item, facts)} for level, item in block.leveled]
+            yield {"kind": "listing", "items": items}
         case Table():
             yield _table(block, facts)
         case PictureBlock():
@@ -227,6 +230,8 @@ def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
         case Verbatim(summary, text):
             yield {"kind": "verbatim", "summary": summary, "text": text}
+        case Fold(summary):
+            yield {"kind": "paragraph", "tone": "quiet", "line": _line(plain(summary), facts)}
 
 
 def _column(columns: int) -> tuple[float, float]:
@@ -259,7 +264,7 @@ def _finding(item: FindingItem, facts: DocumentFacts) -> Form:
 
 def _heading(heading: Heading, facts: DocumentFacts) -> Form:
     """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
-    listed = not heading.anchor.startswith("frame-")
+    listed = not heading.anchor.startswith(("frame-", "page-"))
     line = [_span(Span(words(heading.line)), facts)] if listed else _line(heading.line, facts)
     return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
 

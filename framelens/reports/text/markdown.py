@@ -21,6 +21,7 @@ from framelens.reports.content.document import (
     Document,
     FindingItem,
     Findings,
+    Fold,
     Gallery,
     Heading,
     Line,
@@ -107,8 +108,8 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             yield from ("  \n".join(f"> {inert(one)}" for one in words(block.line).splitlines()), "")
         case Paragraph():  # notices are quoted, line by line
             yield from ("  \n".join(f"> {escape(one)}" for one in words(signed(block)).splitlines()), "")
-        case Listing(items):
-            yield from (*(f"- {_inline(item)}" for item in items), "")
+        case Listing():
+            yield from (*(f"{'  ' * level}- {_inline(item)}" for level, item in block.leveled), "")
         case Table(heads, rows, numbers):
             columns = len(rows[0]) if rows else len(heads)
             named = [_inline(head) for head in heads] or [""] * columns
@@ -126,6 +127,8 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             yield from (*(f"- {_finding(item)}" for item in items), "")
         case Measurements(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
+        case Fold(blocks=blocks):  # a text to be read as a whole
+            yield from (line for one in blocks for line in _lines(one, folder))
         case Timeline():  # its content is in other blocks
             pass
         case _:

@@ -12,12 +12,14 @@ from framelens.reports.content.document import (
     Chapters,
     FindingItem,
     Findings,
+    Fold,
     Heading,
     Line,
     Listing,
     Measurements,
     Paragraph,
     Table,
+    Verbatim,
     signed,
 )
 
@@ -39,8 +41,14 @@ def _lines(block: Block) -> Iterator[str]:
             yield _text(line)
         case Paragraph():
             yield _text(signed(block))
-        case Listing(items) | Measurements(items):
+        case Listing():
+            yield from (f"{'  ' * level}{_item(item)}" for level, item in block.leveled)
+        case Measurements(items):
             yield from map(_item, items)
+        case Verbatim("", text):
+            yield text
+        case Fold(summary=summary):
+            yield summary
         case Chapters(cards):
             yield from map(_chapter, cards)
         case Findings(items):

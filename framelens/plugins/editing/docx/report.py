@@ -19,6 +19,7 @@ from framelens.reports.content.document import (
     DocumentFacts,
     FindingItem,
     Findings,
+    Fold,
     Gallery,
     Heading,
     Line,
@@ -80,8 +81,8 @@ class BodyWriter:
                     self._runs(_with_printed_sign(signed(block))),
                     style="" if tone == "plain" else elements.tone_style(tone),
                 )
-            case Listing(items):
-                yield from (elements.paragraph(self._runs(item), style="ListBullet") for item in items)
+            case Listing():
+                yield from (elements.paragraph(self._runs(item), style=_bullet(level)) for level, item in block.leveled)
             case Table():
                 yield from self._table(block)
             case PictureBlock():
@@ -101,8 +102,11 @@ class BodyWriter:
                 yield elements.paragraph(runs, style="Caption")
             case Timeline():
                 yield from self._timeline(block)
+            case Fold(blocks=blocks):  # a text to be read as a whole
+                yield from (element for one in blocks for element in self.block(one))
             case Verbatim(summary, text):
-                yield elements.paragraph([elements.run(summary)], style="Caption", keepNext="1")
+                if summary:
+                    yield elements.paragraph([elements.run(summary)], style="Caption", keepNext="1")
                 yield elements.paragraph([elements.run(text)], style=elements.PROMPT)
 
     def _heading(self, heading: Heading) -> elements.Element:
@@ -200,6 +204,11 @@ class BodyWriter:
                 return elements.run(f"⚠ {span.text}", style="Doubt")
             case _:
                 return elements.run(span.text)
+
+
+def _bullet(level: int) -> str:
+    """Return the style of an item at a level from 0; Word's template has three."""
+    return f"ListBullet{min(level, 2) + 1}" if level else "ListBullet"
 
 
 def _room(columns: int) -> tuple[float, float]:

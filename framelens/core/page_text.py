@@ -1,0 +1,424 @@
+"""Text of a page in reading order: columns, title, paragraphs, lists, and code with its indentation.
+
+Positions are in heights of the picture, so that a character is as wide as it looks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import cached_property
+from itertools import pairwise
+from statistics import median, quantiles
+from typing import Literal
+from unicodedata import east_asian_width
+
+from framelens.core.domain import ScreenText
+
+BlockType = Literal["paragraph", "item", "code"]
+DOUBTFUL_BELOW = 0.9
+"""Confidence below which a line is marked: half of the lines there have a wrong character."""
+_LARGER = 1.2
+"""Height of a title, compared to the usual line of its page."""
+_MOST_TITLE = 120
+_BULLET = re.compile(r"(?:[•·‣▪■●○◦◆▶►➢✓*]|[-–—](?=\s))\s*(?=\S)")
+_NUMBER = re.compile(
+    r"(?:\(?\d{1,2}[.)、](?!\d)|[a-z]\)|[一二三四五六七八九十]{1,3}、|（[一二三四五六七八九十]{1,3}）)\s*(?=\S)"
+)
+_SYMBOLS = re.compile(
+    r"[{}();=<>\[\]]|^\s*(?:[$#%>❯]\s|>>>)|^\s*(?:def|class|import|from|return|if|for|func|let|const|var)\b|\w_\w|--\w"
+)
+_END = tuple(".!?:;。！？：；…")
+_LINE_NUMBER = re.compile(r"(\d{1,4})(?:[\s.:|│]+|(?=[^\d\s.])|$)")
+
+
+@dataclass(frozen=True)
+class PageLine:
+    """A line of text at its place: edges and height in heights of the picture."""
+
+    text: str
+    confidence: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        """Return the height."""
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        """Return the height of its middle."""
+        return (self.top + self.bottom) / 2
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Return whether it was read with little confidence."""
+        return self.confidence < DOUBTFUL_BELOW
+
+    @cached_property
+    def key(self) -> str:
+        """Return the letters and digits, by which it is recognised."""
+        return key_of(self.text)
+
+    @cached_property
+    def masked(self) -> str:
+        """Return the key with each number as "0"."""
+        return re.sub(r"\d+", "0", self.key) or self.key
+
+    @property
+    def is_numbering(self) -> bool:
+        """Return whether it has no letters, such as "2 / 40"."""
+        return not any(character.isalpha() for character in self.key)
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """A paragraph, an item of a list at a level from 0, or preformatted text.
+
+    `is_doubtful` if a line of it was read with little confidence.
+    """
+
+    type: BlockType
+    text: str
+    level: int = 0
+    is_doubtful: bool = False
+
+
+def key_of(text: str) -> str:
+    """Return the letters and digits of a text in lower case, or the text without spaces if it has none."""
+    return "".join(filter(str.isalnum, text.casefold())) or "".join(text.split())
+
+
+def is_like(line: PageLine, other: PageLine) -> bool:
+    """Return whether two lines at the same place were read almost alike."""
+    if abs(line.middle - other.middle) > 0.02 or abs(line.left - other.left) > 0.04:
+        return False
+    if line.key == other.key:
+        return True
+    longer = max(len(line.key), len(other.key))
+    if longer < 5 or abs(len(line.key) - len(other.key)) > 0.2 * longer:
+        return False
+    if re.findall(r"\d+", line.key) != re.findall(r"\d+", other.key):
+        return False
+    return SequenceMatcher(None, line.key, other.key, autojunk=False).ratio() >= 0.85
+
+
+def lines_of(texts: Iterable[ScreenText], aspect: float) -> tuple[PageLine, ...]:
+    """Return the texts of a frame as lines; parts of a line with a small gap between them are joined."""
+    read = [
+        PageLine(
+            " ".join(one.text.split()), one.confidence, one.box[0] * aspect, one.box[1], one.box[2] * aspect, one.box[3]
+        )
+        for one in texts
+        if one.text.strip() and one.box[3] > one.box[1]
+    ]
+    made: list[PageLine] = []
+    for line in sorted(read, key=lambda line: (line.left, line.top)):
+        place = next((at for at, one in enumerate(made) if _is_next(one, line)), None)
+        if place is None:
+            made.append(line)
+        else:
+            made[place] = _joined(made[place], line)
+    return tuple(sorted(made, key=lambda line: (line.top, line.left)))
+
+
+def _is_next(line: PageLine, other: PageLine) -> bool:
+    """Return whether another part continues a line on the same row: after a word's gap, or after a bullet."""
+    height = min(line.height, other.height)
+    is_row = abs(line.middle - other.middle) < 0.4 * height and 0.6 < line.height / other.height < 1.7
+    is_bullet = len(line.text) <= 2 and bool(_BULLET.match(f"{line.text} x"))
+    return is_row and -0.5 * height <= other.left - line.right < (2.5 if is_bullet else 0.8) * height
+
+
+def _joined(line: PageLine, other: PageLine) -> PageLine:
+    between = "" if _is_wide(line.text[-1]) and _is_wide(other.text[0]) else " "
+    return PageLine(
+        f"{line.text}{between}{other.text}",
+        min(line.confidence, other.confidence),
+        line.left,
+        min(line.top, other.top),
+        max(line.right, other.right),
+        max(line.bottom, other.bottom),
+    )
+
+
+def structured(lines: Sequence[PageLine], aspect: float) -> tuple[TextBlock, tuple[TextBlock, ...]]:
+    """Return the title of a page, and the rest of its text in reading order."""
+    if _is_code(lines):
+        return _code(lines)
+    heights = sorted(line.height for line in lines)
+    usual = heights[(len(heights) - 1) // 2]
+    ordered = list(_in_order(sorted(lines, key=lambda line: (line.middle, line.left)), aspect))
+    title = _title(ordered, usual)
+    rest = [line for line in ordered if line not in title]
+    joined = title[0]
+    for line in title[1:]:
+        joined = _joined(joined, line)
+    blocks = tuple(_blocks(rest))
+    return TextBlock("paragraph", _cut(joined.text), is_doubtful=any(line.is_doubtful for line in title)), (
+        (TextBlock("paragraph", joined.text, 0, joined.is_doubtful), *blocks)
+        if len(joined.text) > _MOST_TITLE
+        else blocks
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TITLE else f"{text[: _MOST_TITLE - 1].rstrip()}…"
+
+
+def _title(ordered: Sequence[PageLine], usual: float) -> list[PageLine]:
+    """Return the lines of the title: the largest at the top if they are larger than the others, or the first line."""
+    words = [line for line in ordered if not line.is_numbering] or list(ordered)
+    largest = max(line.height for line in words)
+    tall = [line for line in words if line.height >= 0.85 * largest and line.middle < 0.6]
+    if not tall or (largest < _LARGER * usual and len(words) > 2):
+        return [words[0]]
+    title = [tall[0]]
+    for line in tall[1:]:
+        last = title[-1]
+        if 0 <= line.top - last.bottom < 0.8 * last.height and len(title) < 3:
+            title.append(line)
+    return title
+
+
+# ---- reading order --------------------------------------------------------------------------------------------------
+
+
+def _in_order(lines: list[PageLine], aspect: float) -> Iterator[PageLine]:
+    """Yield lines column by column where a gutter separates columns, from top to bottom everywhere else."""
+    if len(lines) < 4 or not (found := _gutter(lines, aspect)):
+        yield from lines
+        return
+    first, last, at = found
+    yield from lines[:first]
+    within = lines[first:last]
+    for column in ([line for line in within if line.right <= at], [line for line in within if line.right > at]):
+        yield from _in_order(column, aspect)
+    yield from _in_order(lines[last:], aspect)
+
+
+def _gutter(lines: Sequence[PageLine], aspect: float) -> tuple[int, int, float] | None:
+    """Return the longest run [first, last) of lines that a vertical gutter separates, and its place."""
+    best: tuple[int, float, int, int, float] | None = None
+    for edge in sorted({line.right for line in lines}):
+        at, first = edge + 0.001, 0
+        for place in range(len(lines) + 1):
+            if place < len(lines) and not (lines[place].left < at + 0.02 * aspect and lines[place].right > at):
+                continue
+            run = lines[first:place]
+            left, right = [one for one in run if one.right <= at], [one for one in run if one.right > at]
+            if _are_columns(left, right):
+                width = min(one.left for one in right) - max(one.right for one in left)
+                if best is None or (len(run), width) > best[:2]:
+                    best = (len(run), width, first, place, at)
+            first = place + 1
+    return best and (best[2], best[3], best[4])
+
+
+def _are_columns(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
+    """Return whether both sides are text to be read by itself, beside each other, and not the cells of rows."""
+    if len(left) < 2 or len(right) < 2:
+        return False
+    overlap = min(left[-1].bottom, right[-1].bottom) - max(left[0].top, right[0].top)
+    if overlap < 0.3 * min(left[-1].bottom - left[0].top, right[-1].bottom - right[0].top):
+        return False
+    numbers = sum(any(map(str.isdigit, one.text)) and len(one.text) < 12 for one in right)
+    return numbers < 0.6 * len(right)
+
+
+# ---- paragraphs and lists -------------------------------------------------------------------------------------------
+
+
+def _blocks(lines: Sequence[PageLine]) -> Iterator[TextBlock]:
+    """Yield paragraphs and items; a wrapped line continues the line before."""
+    groups: list[list[PageLine]] = []
+    for line in _rows(lines):
+        if groups and _is_wrapped(groups[-1], line, lines):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    bulleted = [bool(_bullet(group[0].text)) for group in groups]
+    lefts = _levels([group[0] for group, is_item in zip(groups, bulleted, strict=True) if is_item])
+    for place, group in enumerate(groups):
+        text, is_doubtful = _text(group), any(line.is_doubtful for line in group)
+        if not bulleted[place]:
+            bulleted[place] = _is_unmarked_item(groups, bulleted, place)
+        if bulleted[place]:
+            level = min(range(len(lefts)), key=lambda at: abs(lefts[at] - group[0].left), default=0)
+            yield TextBlock("item", text[len(_bullet(text)) :], level, is_doubtful)
+        else:
+            yield TextBlock("paragraph", text, 0, is_doubtful)
+
+
+def _bullet(text: str) -> str:
+    """Return the bullet before a text; a number is part of the text."""
+    found = _BULLET.match(text)
+    return found[0] if found else ""
+
+
+def _rows(lines: Sequence[PageLine]) -> Iterator[PageLine]:
+    """Yield lines; the cells of a row are one line."""
+    row: PageLine | None = None
+    for line in lines:
+        if row and abs(line.middle - row.middle) < 0.4 * min(line.height, row.height) and line.left > row.right:
+            row = replace(_joined(row, line), text=f"{row.text} · {line.text}")
+            continue
+        if row:
+            yield row
+        row = line
+    if row:
+        yield row
+
+
+def _levels(lines: Sequence[PageLine]) -> list[float]:
+    """Return the left edges of the levels of a list."""
+    lefts: list[float] = []
+    for line in sorted(lines, key=lambda line: line.left):
+        if not lefts or line.left - lefts[-1] > 0.6 * line.height:
+            lefts.append(line.left)
+    return lefts
+
+
+def _is_unmarked_item(groups: Sequence[list[PageLine]], bulleted: Sequence[bool], place: int) -> bool:
+    """Return whether a line is in a list although no bullet was read: beside items, or in a row of short lines."""
+    line = groups[place][0]
+    if _NUMBER.match(line.text):
+        return True
+    near = [at for at in (place - 1, place + 1) if 0 <= at < len(groups)]
+    if any(bulleted[at] and _is_aligned(groups[at][0], line) for at in near):
+        return True
+    run = 1
+    for step in (-1, 1):
+        at = place + step
+        while 0 <= at < len(groups) and _is_short(groups[at]) and _is_aligned(groups[at][0], line):
+            run, at = run + 1, at + step
+    return run >= 3 and _is_short(groups[place])
+
+
+def _is_short(group: Sequence[PageLine]) -> bool:
+    return len(group) == 1 and not group[0].text.rstrip().endswith(_END) and len(group[0].text) < 80
+
+
+def _is_aligned(item: PageLine, line: PageLine) -> bool:
+    """Return whether a line begins where an item or its text does."""
+    is_near = min(abs(item.top - line.bottom), abs(line.top - item.bottom)) < 2.5 * line.height
+    return is_near and -0.5 * line.height < line.left - item.left < 1.5 * line.height
+
+
+def _is_wrapped(group: Sequence[PageLine], line: PageLine, lines: Sequence[PageLine]) -> bool:
+    """Return whether a line continues a paragraph or an item: close below it, and its first word had no room there."""
+    last, first = group[-1], group[0]
+    gap = line.top - last.bottom
+    if _bullet(line.text) or _NUMBER.match(line.text) or not -0.3 * line.height < gap < 0.9 * line.height:
+        return False
+    if not 0.75 < line.height / last.height < 1.34 or line.is_numbering:
+        return False
+    indent = line.left - first.left
+    most = 3.0 if _bullet(first.text) or _NUMBER.match(first.text) else 0.6
+    if not -0.6 * line.height < indent < most * line.height:
+        return False
+    column = max(one.right for one in lines if one.left < last.right and one.right > last.left)
+    word = line.text.split()[0] if not _is_wide(line.text[0]) else line.text[0]
+    width = (line.right - line.left) * _width(word) / max(1, _width(line.text))
+    if last.right + width + 0.3 * line.height < column:
+        return False
+    is_lower = line.text[0].islower() and not first.text.removeprefix(_bullet(first.text))[:1].islower()
+    if is_lower or last.text.endswith(("-", ",", "，", "、")):
+        return True
+    is_open = not last.text.endswith(_END)
+    gaps = [after.top - before.bottom for before, after in pairwise(lines) if after.top >= before.bottom]
+    is_close = gap < 0.8 * max(gaps, default=gap) or gap < 0.35 * line.height
+    return is_close and (is_open or len(lines) > 3)
+
+
+def _text(group: Sequence[PageLine]) -> str:
+    joined = group[0].text
+    for line in group[1:]:
+        is_glued = joined.endswith("-") or (_is_wide(joined[-1]) and _is_wide(line.text[0]))
+        joined = f"{joined}{'' if is_glued else ' '}{line.text}"
+    return joined
+
+
+def _is_wide(character: str) -> bool:
+    return east_asian_width(character) in "WF"
+
+
+def _width(text: str) -> int:
+    return len(text) + sum(map(_is_wide, text))
+
+
+# ---- code -----------------------------------------------------------------------------------------------------------
+
+
+def _is_code(lines: Sequence[PageLine]) -> bool:
+    """Return whether lines are code or a terminal: characters of one width, and symbols of programs."""
+    long = [line for line in lines if len(line.text) >= 8]
+    if len(long) < 3 or any(_BULLET.match(line.text) for line in lines):
+        return False
+    wide = sum(_width(line.text) - len(line.text) for line in long)
+    if wide > 0.3 * sum(len(line.text) for line in long):
+        return False
+    symbolic = sum(bool(_SYMBOLS.search(_unnumbered(line.text))) for line in long) / len(long)
+    widths = [(line.right - line.left) / len(line.text) for line in long]
+    usual = median(widths)
+    is_even = sum(abs(one - usual) < 0.06 * usual for one in widths) >= 0.7 * len(widths)
+    heights = [line.height for line in long]
+    is_one_size = max(heights) < 1.6 * median(heights)
+    return is_one_size and (symbolic >= 0.5 or (is_even and symbolic >= 0.1) or _numbered(lines) is not None)
+
+
+def _unnumbered(text: str) -> str:
+    return _LINE_NUMBER.sub("", text, count=1) if _LINE_NUMBER.match(text) else text
+
+
+def _numbered(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
+    """Map lines to their line numbers if they are numbered along the left edge, else None."""
+    found = [(line, match[1]) for line in lines if (match := _LINE_NUMBER.match(line.text))]
+    found.sort(key=lambda pair: pair[0].middle)
+    if len(found) < max(4, 0.4 * len(lines)):
+        return None
+    numbers = [int(number) for _, number in found]
+    growing = sum(after > before and after - before < 4 for before, after in pairwise(numbers))
+    return dict(found) if growing >= 0.8 * (len(numbers) - 1) else None
+
+
+def _code(lines: Sequence[PageLine]) -> tuple[TextBlock, tuple[TextBlock, ...]]:
+    """Return the first line, and all lines with the indentation that their places show."""
+    numbers = _numbered(lines) or {}
+    long = [(line.right - line.left) / len(line.text) for line in lines if len(line.text) >= 8]
+    character = quantiles(long, n=4)[0] if len(long) > 1 else long[0]
+    rows: list[list[PageLine]] = []
+    for line in sorted(lines, key=lambda line: line.middle):
+        if rows and abs(line.middle - rows[-1][0].middle) < 0.5 * line.height:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    written = [_row(sorted(row, key=lambda line: line.left), numbers, character) for row in rows]
+    edge = min((indent for indent, text in written if text), default=0.0)
+    shown = [" " * round((indent - edge) / character) + text for indent, text in written if text]
+    first = next((text.strip() for text in shown if any(map(str.isalnum, text))), "")
+    is_doubtful = any(line.is_doubtful for line in lines)
+    return TextBlock("paragraph", _cut(first), is_doubtful=is_doubtful), (
+        TextBlock("code", "\n".join(shown), 0, is_doubtful),
+    )
+
+
+def _row(row: Sequence[PageLine], numbers: dict[PageLine, str], character: float) -> tuple[float, str]:
+    """Return the left edge and the text of a row without its line number."""
+    text, edge, right = "", row[0].left, row[0].left
+    for line in row:
+        part, left = line.text, line.left
+        if line in numbers:
+            number = numbers[line]
+            part = part[len(number) :].lstrip(" .:|│")
+            left = line.right - len(part) * character  # blanks within a line are lost, but they show in its width
+        if not part:
+            continue
+        text = f"{text}{' ' * max(1, round((left - right) / character))}{part}" if text else part
+        edge, right = (left if text == part else edge), line.right
+    return edge, text

@@ -21,6 +21,7 @@ from app.state import page_state
 from framelens.analysis.planning.time_parsing import has_range
 from framelens.core.domain import DecodeSummary, Measures, VideoInfo
 from framelens.core.evidence import Moments
+from framelens.core.outline import chapters_of
 from framelens.core.units import clock
 from framelens.i18n import t
 
@@ -161,8 +162,8 @@ def _curve(measures: Measures) -> dict[str, object]:
 
 
 def _chapters(job: JobSnapshot | None) -> list[list[object]]:
-    whole = job.analysis.whole if job and job.analysis else None
-    return [[one.start_seconds, one.end_seconds, one.title] for one in whole.chapters] if whole else []
+    chapters = chapters_of(job.analysis) if job and job.analysis else ()
+    return [[one.start_seconds, one.end_seconds, one.title] for one in chapters]
 
 
 def _scope(job: JobSnapshot | None, decode: DecodeSummary | None) -> list[float | None] | None:

@@ -18,7 +18,7 @@ from typing import Literal
 from framelens.core.domain import Analysis, Chapter, Cue, Measures, ScreenText
 from framelens.core.page_text import PageLine, TextBlock, is_like, key_of, lines_of, structured
 
-Reason = Literal["", "little_text", "moving_text"]
+NoPages = Literal["", "little_text", "moving_text"]
 """Why a video has no pages: too little text, or text that comes and goes with moving pictures (subtitles, tickers)."""
 
 _STANDING_SHARE, _FEWEST_STANDING = 0.6, 3
@@ -80,7 +80,7 @@ class Outline:
     pages: tuple[OutlinePage, ...] = ()
     standing: tuple[str, ...] = ()
     chapters: tuple[Chapter, ...] = ()
-    reason: Reason = ""
+    reason: NoPages = ""
 
     @property
     def title(self) -> str:
@@ -100,6 +100,11 @@ def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
     """Return the model's chapters, or those of the outline if it gave none that can be used."""
     whole = analysis.whole
     return whole.chapters if whole and whole.chapters and whole.is_usable else outline_of(analysis).chapters
+
+
+def title_of(analysis: Analysis) -> str:
+    """Return the model's title, or that of the first page; "" without both."""
+    return analysis.title or outline_of(analysis).title
 
 
 def outline_of(analysis: Analysis) -> Outline:

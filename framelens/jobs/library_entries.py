@@ -16,6 +16,7 @@ from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Analysis, Finding, Keyframe, times_of
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import readable, single_line, storable
+from framelens.core.outline import title_of
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.i18n import in_language, sentences, t
 from framelens.i18n.formatting import attributed
@@ -185,7 +186,7 @@ def cover(job: JobSnapshot) -> bytes:
 def _title(analysis: Analysis) -> str:
     """Return the line that the library lists: the answer to the question, or the headline."""
     asked = analysis.question_answer
-    return asked.brief if asked and asked.is_usable else analysis.title
+    return asked.brief if asked and asked.is_usable else title_of(analysis)
 
 
 def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:

@@ -3,13 +3,15 @@
 Answers to questions follow, each with its question in a column that other tables don't have, and the intervals that
 were found for them.
 
-A keyframe that no finding cites has a row without text, so that the table lists every analysed frame; without a model
-there are only such rows. The format is RFC 4180 in UTF-8, with the byte order mark by which Excel detects UTF-8.
+A keyframe that no finding cites has a row with the text of its page, or without text, so that the table lists every
+analysed frame; without a model there are only such rows. The format is RFC 4180 in UTF-8, with the byte order mark by
+which Excel detects UTF-8.
 """
 
 from collections.abc import Iterator, Mapping
 
 from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, times_of
+from framelens.core.outline import outline_of
 from framelens.core.units import clock, rounded_time
 from framelens.i18n import in_language, t
 from framelens.reports.content.labels import field_names, issues, parts_of
@@ -53,6 +55,9 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
     parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
+    pages = {
+        one.frame: "\n".join((one.title, *(block.text for block in one.body))) for one in outline_of(analysis).pages
+    }
     for part in parts:
         for finding in part.result.findings if part.result else ():
             frames = [number for number in finding.frames if number in times]
@@ -66,7 +71,9 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
             yield times[frames[0]] if frames else part.start_seconds, row
     for number, seconds in times.items():
         if number not in used:
-            yield seconds, (places.get(number, ""), *_time_cells([number], [seconds]), *[""] * (len(fields) + 4))
+            text = escape_formula(pages.get(number, ""))
+            cells = (places.get(number, ""), *_time_cells([number], [seconds]))
+            yield seconds, (*cells, *[""] * len(fields), text, "", "", "")
 
 
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:

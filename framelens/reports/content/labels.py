@@ -14,7 +14,7 @@ from datetime import tzinfo
 
 from framelens.core.domain import Analysis, ChunkResult, Finding, Layout, Notice, NoticeValue, VideoInfo, times_of
 from framelens.core.files import base_name
-from framelens.core.outline import outline_of
+from framelens.core.outline import title_of
 from framelens.core.units import clock, date_of, floored
 from framelens.i18n import aside, label, notice_text, sentences, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
@@ -126,8 +126,11 @@ def _shareable(value: NoticeValue) -> NoticeValue:
 
 def headline(analysis: Analysis) -> str:
     """Return the headline of a report: question, the model's title, the first page's, or one with the video's name."""
-    title = analysis.title or one_line(outline_of(analysis).title)
-    return one_line(analysis.request.question) or title or t("report.title", name=analysis.video.name)
+    return (
+        one_line(analysis.request.question)
+        or one_line(title_of(analysis))
+        or t("report.title", name=analysis.video.name)
+    )
 
 
 def title_and_details(name: str, *, title: str, question: str, part: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from framelens.core.domain import Analysis, Measures, StretchType
+from framelens.core.outline import chapters_of
 from framelens.core.units import clock
 
 _MOST_POINTS, _TICKS = 400, 6
@@ -57,7 +58,7 @@ class TimelineChart:
 
 def chart_of(analysis: Analysis) -> TimelineChart | None:
     """Return the chart of an analysis, or None if no part of the video could be read."""
-    decode, whole = analysis.decode, analysis.whole
+    decode = analysis.decode
     seconds = decode.readable_seconds
     if seconds <= 0:
         return None
@@ -68,9 +69,7 @@ def chart_of(analysis: Analysis) -> TimelineChart | None:
     return TimelineChart(
         seconds=seconds,
         shots=tuple(band(shot.start_seconds, shot.end_seconds, str(shot.number)) for shot in decode.shots),
-        chapters=tuple(
-            band(one.start_seconds, one.end_seconds, one.title) for one in (whole.chapters if whole else ())
-        ),
+        chapters=tuple(band(one.start_seconds, one.end_seconds, one.title) for one in chapters_of(analysis)),
         stretches=tuple((one.type, band(one.start_seconds, one.end_seconds)) for one in decode.stretches),
         curve=_curve(decode.measures, seconds) if decode.measures else (),
         frames=tuple(

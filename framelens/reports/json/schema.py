@@ -29,6 +29,7 @@ from framelens.core.domain import (
     Usage,
 )
 from framelens.core.links import Link
+from framelens.core.outline import NoPages, OutlinePage
 
 FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when a field is added."""
@@ -319,6 +320,17 @@ class ConversationForm(Struct, frozen=True):
     pictures: tuple[ConversationPictureForm, ...]
 
 
+class OutlineForm(Struct, frozen=True):
+    """The pages of the video (slides, screens, documents), and the lines that are on every page.
+
+    They follow from the texts of the keyframes and are computed again from them. `reason` says why there are no pages.
+    """
+
+    pages: tuple[OutlinePage, ...]
+    standing: tuple[str, ...]
+    reason: NoPages
+
+
 class ReportForm(Struct, frozen=True, kw_only=True):
     """A whole analysis of a video. Missing values are null or empty; only `conversations` and `link` may be left out.
 
@@ -350,6 +362,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     reply: tuple[FindingForm, ...]
     overview: tuple[FindingForm, ...]
     chapters: tuple[Chapter, ...]
+    outline: OutlineForm | UnsetType = UNSET
     source: SourceForm
     request: RequestForm
     shots: tuple[Shot, ...]

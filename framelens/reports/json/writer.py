@@ -21,6 +21,7 @@ from framelens.core.domain import (
     Transcript,
     times_of,
 )
+from framelens.core.outline import chapters_of, outline_of, title_of
 from framelens.i18n import in_language, language, t
 from framelens.reports.content.labels import (
     RequestPart,
@@ -65,10 +66,11 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         aigc=aigc(analysis),
         state=analysis.outcome,
         notices=notices_of(stated_notices(analysis)),
-        title=analysis.title or None,
+        title=title_of(analysis) or None,
         reply=answers.findings(whole.reply if whole else ()),
         overview=answers.findings(analysis.overview),
-        chapters=whole.chapters if whole else (),
+        chapters=chapters_of(analysis),
+        outline=build(schema.OutlineForm, outline_of(analysis)),
         transcript=analysis.transcript and _transcript(analysis.transcript),
         keyframes=tuple(_keyframes(analysis, pictures=pictures)),
         fields=tuple(schema.FieldForm(key, name) for key, name in names.items()),

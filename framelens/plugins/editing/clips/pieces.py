@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from framelens.core.domain import Analysis, times_of
 from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import t
-from framelens.plugins.editing.timeline.markers import chapters_of, has_model_chapters
+from framelens.plugins.editing.timeline.markers import chapters_of, has_chapters
 from framelens.reports.content.labels import issues, one_line, seconds_of
 from framelens.reports.content.searches import interval_issues
 
@@ -50,13 +50,13 @@ class Piece:
 
 
 def pieces_of(analysis: Analysis, margin_seconds: float = 0.0) -> Iterator[Piece]:
-    """Yield the chapters of a model, the intervals that were found, and the findings with a time.
+    """Yield the chapters, the intervals that were found, and the findings with a time.
 
     Args:
         analysis: The report.
         margin_seconds: Time added before and after findings, within the video.
     """
-    chapters = chapters_of(analysis) if has_model_chapters(analysis) else ()
+    chapters = chapters_of(analysis) if has_chapters(analysis) else ()
     for number, chapter in enumerate(chapters, start=1):
         yield Piece("chapter", number, chapter.title, chapter.start_seconds, chapter.end_seconds)
     answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)

@@ -3,9 +3,10 @@
 In editing programs a timeline shows one marker per frame, so everything that begins at a frame shares a marker, named
 after the most important kind.
 
-Chapters come from the model. YouTube's help asks for at least three chapters in the description, the first at 0:00,
-each at least ten seconds long; a shorter chapter is merged with the previous. The FFmpeg metadata file has the shots
-where there are no chapters. It adds them to a copy of the video, so both have a player's times:
+Chapters come from the model, or else from the pages or the speech of the video. YouTube's help asks for at least three
+chapters in the description, the first at 0:00, each at least ten seconds long; a shorter chapter is merged with the
+previous. The FFmpeg metadata file has the shots where there are no chapters. It adds them to a copy of the video, so
+both have a player's times:
 
     ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from framelens.core import outline
 from framelens.core.domain import Analysis, Chapter, Language, ReportedAnswer, VideoInfo, times_of
 from framelens.core.evidence import Moments
 from framelens.core.units import clock
@@ -107,7 +109,7 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
 
 
 def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
-    for chapter in chapters_of(analysis) if has_model_chapters(analysis) else ():
+    for chapter in chapters_of(analysis) if has_chapters(analysis) else ():
         yield _Event(rate.frame(chapter.start_seconds), "chapter", chapter.title, chapter.text)
     answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)
     for answer in answers:
@@ -169,14 +171,13 @@ def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
 
     Each has a title on one line; if the model gave no title, the beginning of its text.
     """
-    given = analysis.whole.chapters if analysis.whole else ()
-    chapters = sorted(given, key=lambda chapter: chapter.start_seconds) or _shots(analysis)
+    chapters = sorted(outline.chapters_of(analysis), key=lambda chapter: chapter.start_seconds) or _shots(analysis)
     return tuple(_titled(chapter, place) for place, chapter in enumerate(chapters, start=1))
 
 
-def has_model_chapters(analysis: Analysis) -> bool:
-    """Return whether the chapters come from a model."""
-    return bool(analysis.whole and analysis.whole.chapters)
+def has_chapters(analysis: Analysis) -> bool:
+    """Return whether the chapters come from a model, or from pages or speech, and aren't only the shots."""
+    return bool(outline.chapters_of(analysis))
 
 
 def _shots(analysis: Analysis) -> list[Chapter]:
@@ -196,7 +197,7 @@ def _titled(chapter: Chapter, place: int) -> Chapter:
 def fits_youtube(analysis: Analysis) -> bool:
     """Return whether enough chapters are long enough for YouTube. Shots have no names that a viewer would want."""
     with in_language("en"):  # any: titles don't matter
-        return has_model_chapters(analysis) and len(_lines(analysis)) >= _FEWEST
+        return has_chapters(analysis) and len(_lines(analysis)) >= _FEWEST
 
 
 def write_youtube(analysis: Analysis, language: Language) -> bytes:
@@ -204,7 +205,7 @@ def write_youtube(analysis: Analysis, language: Language) -> bytes:
     analysis = analysis.without_conversations()
     with in_language(language):
         label = one_line(ai_label(analysis))
-        lines = [*_lines(analysis), *(["", label] if label else [])] if has_model_chapters(analysis) else []
+        lines = [*_lines(analysis), *(["", label] if label else [])] if has_chapters(analysis) else []
     return "".join(f"{line}\n" for line in lines).translate(_REFUSED).encode()
 
 
@@ -244,7 +245,7 @@ def _joined(titles: Sequence[str]) -> str:
 
 
 def _title(analysis: Analysis) -> str:
-    return shortened(analysis.title or analysis.video.name, _LONGEST_YOUTUBE_TITLE)
+    return shortened(outline.title_of(analysis) or analysis.video.name, _LONGEST_YOUTUBE_TITLE)
 
 
 def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:
@@ -254,7 +255,7 @@ def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:
 
 def fits_ffmetadata(analysis: Analysis) -> bool:
     """Return whether there are chapters."""
-    return has_model_chapters(analysis) or len(analysis.decode.shots) > 1
+    return has_chapters(analysis) or len(analysis.decode.shots) > 1
 
 
 def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
@@ -264,7 +265,7 @@ def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
     """
     analysis = analysis.without_conversations()
     with in_language(language):
-        notes = (*remarks(analysis), aigc_text(analysis)) if has_model_chapters(analysis) else ()
+        notes = (*remarks(analysis), aigc_text(analysis)) if has_chapters(analysis) else ()
         lines = [
             ";FFMETADATA1",
             *(f"; {note} " for note in notes if note),

@@ -85,6 +85,16 @@ class Readiness:
         size = self.model.download_bytes if self.model else None
         return size is None or size <= self.free_bytes
 
+    @property
+    def fits(self) -> bool:
+        """Return whether the model that would be downloaded fits on this machine; True if its size is unknown."""
+        return self.has_room and (self.model is None or self.model.need is None or self.model.need.fits)
+
+    @property
+    def offered(self) -> ModelCandidate | None:
+        """Return the model to propose: the model that would be downloaded if it fits, else the best that does."""
+        return self.model if self.model and self.fits else next(iter(self.offers), None)
+
 
 def readiness(settings: Settings, engine: Engine) -> Readiness:
     """Check whether an analysis with these settings and this engine has a model, or which download would be needed.

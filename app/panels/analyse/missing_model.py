@@ -48,7 +48,7 @@ def draw(
         videos: Number of videos.
         on_without: Called to analyse without a model.
     """
-    offer, is_administrator = offered(now), current_user().may("administrator")
+    offer, is_administrator = now.offered, current_user().may("administrator")
     is_changing = is_administrator and model_change.is_shown()
     without = on_without if video else None
     with st.container(border=True, gap="small", key="model_missing"):
@@ -81,15 +81,10 @@ def draw_get(
     primary: bool = True,
 ) -> None:
     """Draw the button that gets the offered model, in the background, if a model is offered."""
-    if offer := offered(now):
+    if offer := now.offered:
         words, kind = plain(_offer_words(offer, video, request)), "primary" if primary else "secondary"
         icon = "download" if offer.download_bytes != 0 else "play_arrow"
         button(words, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
-
-
-def offered(now: Readiness) -> ModelCandidate | None:
-    """Return the model that one click gets: the model of the readiness if it fits, else the best that does."""
-    return now.model if now.model and fits(now) else next(iter(now.offers), None)
 
 
 def get(one: ModelCandidate) -> None:
@@ -136,11 +131,6 @@ def draw_short(now: Readiness, *, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(_what_is_missing(now)), width="content")
         draw_choose(key=key, primary=True)
-
-
-def fits(now: Readiness) -> bool:
-    """Return whether the model that would be downloaded fits on this machine; True if its size is unknown."""
-    return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
 
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:

@@ -72,9 +72,8 @@ def why_stopped(job: JobSnapshot) -> str:
 
 
 def _draw_without_model(job: JobSnapshot) -> None:
-    """Show that no model has seen the frames, the ways to a model, and the reason in a fold."""
-    st.markdown(f"#### {t('ui.state_without_model')}")
-    st.markdown(t("ui.without_model_is"))
+    """Show that no model has seen the video, the ways to a model, and the reason in a fold."""
+    st.markdown(t("notice.no_model"))
     if not job.is_imported and may_change():
         _draw_ways_to_a_model(job)
     if why := _why_without_model(job):
@@ -116,7 +115,7 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
     with st.container(horizontal=True):
         if now.kind == "ready" and (has_another or job.can_resume or (job.state == "measuring" and is_first)):
             _draw_with_model(job, words, primary=is_first)
-        elif now.kind != "ready" and not is_changing and missing_model.offered(now):
+        elif now.kind != "ready" and not is_changing and now.offered:
             missing_model.draw_get(now, key="missing_use")
             is_first = True
         missing_model.draw_choose(primary=not is_first and not is_changing)

@@ -26,12 +26,11 @@ from app.panels.report import speakers, toolbar
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
-from framelens.core.outline import outline_of
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of
-from framelens.reports.content.labels import headline, parts_of, shareable_text, unusable
+from framelens.reports.content.labels import NO_MODEL, headline, is_measured_only, parts_of, shareable_text, unusable
 from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
         for notice in analysis.notices
         if notice.key not in hidden
         and not (job.error and notice.level == "error")
-        and not (notice.key in ("no_model", "no_model_because") and stopped_job.says_no_model(job))
+        and not (notice.key in NO_MODEL and stopped_job.says_no_model(job))
     )
 
 
@@ -164,14 +163,7 @@ def draw_details(job_id: str) -> None:
 
 
 def _has(analysis: Analysis, name: str) -> bool:
-    if name == "frames":
-        return not _shows_frames_alone(analysis)
     return name != "transcript" or bool(analysis.transcript)
-
-
-def _shows_frames_alone(analysis: Analysis) -> bool:
-    """Return whether the document is the frames, because there are neither words of a model nor pages or speech."""
-    return not (analysis.chunks or analysis.is_answered or outline_of(analysis).pages or analysis.transcript)
 
 
 def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, ...]:
@@ -180,8 +172,9 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
         return _TABS[name]
     if job.state == "describing":  # what is said so far is drawn below
         return ("answer",)
-    said = ("frames",) if _shows_frames_alone(analysis) else ("summary", "chapters", "findings", "pages")
-    return ("answer", *said, *(["questions"] if job.is_imported else []), "sources")
+    pictures = ("sheet",) if is_measured_only(analysis) else ()
+    asked = ("questions",) if job.is_imported else ()
+    return ("answer", "summary", "chapters", "findings", "pages", "footage", *pictures, *asked, "sources")
 
 
 def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:

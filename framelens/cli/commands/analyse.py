@@ -126,7 +126,8 @@ def run(given: argparse.Namespace) -> int:
     _write_report(job.analysis, request.path, output, given)
     if job.error is None:
         return 0
-    print(error_text(job.error), file=sys.stderr)
+    if job.error.key != "model_unconfirmed":  # said before the analysis, with what to do
+        print(error_text(job.error), file=sys.stderr)
     return _exit_code(settings, job.error)
 
 

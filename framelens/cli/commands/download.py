@@ -21,7 +21,7 @@ from framelens.core.files import typed_path
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
-from framelens.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, aside, t
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
@@ -90,8 +90,8 @@ def _hub(given: argparse.Namespace) -> ModelHub:
 def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     """Return the settings to analyse with, after asking the user about a model that must be downloaded.
 
-    `--yes` confirms it for scripts. Without it and without a terminal nothing is downloaded: instructions are printed,
-    and the analysis runs without the model. Sets `given.no_model` if the user wants no model.
+    `--yes` confirms it for scripts. Without it and without a terminal nothing is downloaded: three lines say so, and
+    the analysis runs without the model. Sets `given.no_model` if the user wants no model.
 
     Raises:
         Cancelled: The user chose to stop.
@@ -101,12 +101,22 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
         return settings
     if given.yes:
         return _confirmed(now.model, settings)
-    is_asked = sys.stdin.isatty() and sys.stderr.isatty()
-    print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
-    if not is_asked:
-        print(t("cli.download_unconfirmed", model=now.model.model), file=sys.stderr)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        print("\n".join(_unconfirmed(now, now.model, settings)), file=sys.stderr)
         return settings
+    print("\n".join(_lines(now, now.model, settings, is_asked=True)), file=sys.stderr)
     return _ask(now, now.model, settings, given)
+
+
+def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
+    """Yield that the report is made without a model, how to get one, and the other ways: a line each."""
+    yield t("cli.without_named" if settings.model_chosen else "cli.without_any", model=model.model)
+    if offer := now.offered:
+        option = "--yes" if offer is model else f"--model {offer.model} --yes"
+        size = human_size(offer.download_bytes) if offer.download_bytes else ""
+        about = t("facts.list").join(filter(None, (size, offer.licence)))
+        yield t("cli.without_get", model=f"{offer.model}{aside(about)}", option=option)
+    yield t("cli.without_ways")
 
 
 def print_missing(settings: Settings) -> None:

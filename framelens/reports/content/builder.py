@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.files import file_address, single_line
 from framelens.core.outline import outline_of
+from framelens.core.units import human_size
 from framelens.i18n import language, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
-from framelens.reports.content.document import Block, Document, Paragraph, plain
+from framelens.reports.content.document import Block, Chapters, Document, Paragraph, plain
 from framelens.reports.content.pages import pages_section
 from framelens.reports.content.provenance import aigc_text, provenance_section
 from framelens.reports.content.questions import questions_section
@@ -22,6 +23,8 @@ from framelens.reports.content.questions import questions_section
 Section = Callable[[], Iterator[Block]]
 _BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=200)
 """Limits so that the text fits on two pages with a contact sheet below it."""
+_ROW = 4
+"""Pictures of chapters in a row, at least."""
 _LEVELS = ("error", "warning", "info")
 
 
@@ -52,14 +55,16 @@ def _brief(analysis: Analysis, has_appendix: bool) -> Iterator[Block]:
     answered = partial(statements.answer, analysis, extent)
     warned = partial(notices, analysis, levels=_LEVELS if has_appendix else _LEVELS[:2])
     yield from head(analysis)
+    yield from measured_note(analysis)
     yield from _chained((answered, warned) if labels.unusable(analysis) else (warned, answered))
     yield from statements.summary(analysis, extent)
     yield from statements.chapters(analysis, extent)
     yield from statements.findings(analysis, extent)
-    yield from questions_section(analysis, is_brief=True)
     yield from pages_section(analysis, is_brief=True)
-    if not has_appendix and not outline_of(analysis).pages:
-        yield from measurements.contact_sheet(analysis)
+    yield from measurements.footage(analysis, most=_BRIEF.chapters)
+    yield from questions_section(analysis, is_brief=True)
+    if not has_appendix:
+        yield from sheet(analysis)
     yield from sources(analysis)
 
 
@@ -88,12 +93,15 @@ def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section
     """
     return {
         "head": partial(head, analysis),
+        "measured_note": partial(measured_note, analysis),
         "notices": partial(notices, analysis),
         "answer": partial(statements.answer, analysis),
         "summary": partial(statements.summary, analysis),
         "chapters": partial(statements.chapters, analysis),
         "findings": partial(statements.findings, analysis),
         "pages": partial(pages_section, analysis),
+        "footage": partial(measurements.footage, analysis),
+        "sheet": partial(sheet, analysis),
         "questions": partial(questions_section, analysis),
         "sources": partial(sources, analysis),
         "record": partial(statements.record, analysis),
@@ -110,12 +118,29 @@ def head(analysis: Analysis) -> Iterator[Block]:
     seconds = analysis.decode.readable_seconds
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     timecode = f"{t('report.timecode')} {analysis.video.timecode}" if analysis.video.timecode else ""
-    about = (single_line(analysis.video.name), length, timecode, labels.local_minute(analysis.created))
+    facts = _video_facts(analysis.video) if labels.is_measured_only(analysis) else ()
+    name = single_line(analysis.video.name)
+    shown_name = "" if labels.headline(analysis) == labels.one_line(name) else name
+    about = (shown_name, length, *facts, timecode, labels.local_minute(analysis.created))
     yield Paragraph(plain(" · ".join(filter(None, about))), "quiet")
     if link := analysis.link:
         source = t("report.fetched", url=link.url, when=labels.local_minute(link.retrieved))
         named = map(single_line, filter(None, (link.title, link.uploader, source)))
         yield Paragraph(plain(" · ".join(named)), "quiet")
+
+
+def _video_facts(video: VideoInfo) -> Iterator[str]:
+    """Yield the size of the file and the picture, the frame rate, and whether there is sound."""
+    yield human_size(video.size_bytes)
+    yield f"{video.width} × {video.height}"
+    yield t("ui.fps", n=f"{video.frame_rate:.4g}") if video.frame_rate else ""
+    yield t("ui.audio" if video.has_audio else "ui.no_audio")
+
+
+def measured_note(analysis: Analysis) -> Iterator[Block]:
+    """Yield that no model has seen the video, if none has."""
+    if labels.is_measured_only(analysis):
+        yield Paragraph(plain(t("notice.no_model")), "quiet")
 
 
 def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS) -> Iterator[Block]:
@@ -124,6 +149,15 @@ def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS) -> Iterator[Blo
         for notice in labels.shown_notices(analysis):
             if notice.level == level:
                 yield Paragraph(plain(labels.shareable_text(notice)), notice.level)
+
+
+def sheet(analysis: Analysis) -> Iterator[Block]:
+    """Yield a contact sheet, unless pages or a row of pictures of shots or stretches show the same."""
+    if outline_of(analysis).pages:
+        return
+    cards = (card for block in measurements.footage(analysis) if isinstance(block, Chapters) for card in block.cards)
+    if sum(card.picture is not None for card in cards) < _ROW:
+        yield from measurements.contact_sheet(analysis)
 
 
 def sources(analysis: Analysis) -> Iterator[Block]:

@@ -19,6 +19,8 @@ from framelens.core.units import clock, date_of, floored
 from framelens.i18n import aside, label, notice_text, sentences, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
+NO_MODEL = ("no_model", "no_model_because")
+"""Notices that no model has seen the video, which the document itself says."""
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""
 _IS_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}[/\\]")
@@ -125,12 +127,19 @@ def _shareable(value: NoticeValue) -> NoticeValue:
 
 
 def headline(analysis: Analysis) -> str:
-    """Return the headline of a report: question, the model's title, the first page's, or one with the video's name."""
-    return (
-        one_line(analysis.request.question)
-        or one_line(title_of(analysis))
-        or t("report.title", name=analysis.video.name)
-    )
+    """Return the headline of a report: the question, the model's title, or the title of the first page.
+
+    Otherwise it names the video. A question that nothing has answered is no headline of what was measured.
+    """
+    title = one_line(title_of(analysis))
+    if is_measured_only(analysis) and not analysis.is_answered:
+        return title or one_line(analysis.video.name)
+    return one_line(analysis.request.question) or title or t("report.title", name=analysis.video.name)
+
+
+def is_measured_only(analysis: Analysis) -> bool:
+    """Return whether no model has seen the video, so that all of the report was measured."""
+    return not models(analysis)
 
 
 def title_and_details(name: str, *, title: str, question: str, part: str) -> tuple[str, str]:
@@ -154,17 +163,18 @@ def _answering(analysis: Analysis) -> list[str]:
 
 
 def shown_notices(analysis: Analysis) -> list[Notice]:
-    """List the notices for readers, without "no model was asked" if a model has answered questions.
+    """List the notices for readers.
 
-    The notices why the question of the request has no usable answer, and why the description is incomplete, are left
-    out, too, since the document itself says it.
+    The notices that no model has seen the video, why the question of the request has no usable answer, and why the
+    description is incomplete are left out, since the document itself says it. What to do about a missing model is
+    nothing for readers.
     """
-    asked, is_answered = analysis.question_answer, any(_answering(analysis))
+    asked = analysis.question_answer
     failure = asked.why if asked and not asked.is_usable else None
     return [
         one
         for one in analysis.notices
-        if not (one.key == "no_model" and is_answered)
+        if one.key not in NO_MODEL
         and not (one.key == "incomplete" and analysis.description_break)
         and (failure is None or one.values.get("reason") != failure)
     ]

@@ -1,13 +1,14 @@
 """Sections with measurements: timeline, frames, shots and transcript."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import get_args
+from typing import TypeVar, get_args
 
-from framelens.core.domain import Analysis, FrameFacts, Keyframe, Stretch, StretchType, Transcript
+from framelens.core.domain import Analysis, Boundary, FrameFacts, Keyframe, Shot, Stretch, StretchType, Transcript
 from framelens.core.files import single_line
+from framelens.core.outline import outline_of
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.i18n.formatting import attributed, measured, origin, screen_texts, speaker_name
+from framelens.i18n.formatting import attributed, exactly, length_text, measured, origin, screen_texts, speaker_name
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
 from framelens.reports.content.document import (
@@ -22,8 +23,19 @@ from framelens.reports.content.document import (
     Table,
     plain,
 )
-from framelens.reports.graphics.chart import chart_of
+from framelens.reports.content.footage import (
+    Activity,
+    activities,
+    footage_of,
+    light_changes,
+    picture_at,
+    picture_of_shot,
+    quiet_spans,
+    transitions,
+)
+from framelens.reports.graphics.chart import busiest_minute, chart_of, cuts_chart
 
+T = TypeVar("T")
 MOST_TIMES = 8
 """Most segments listed per type: the longest are listed, the others counted."""
 _MOST_IN_SHEET = 12
@@ -113,9 +125,16 @@ def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
 def shots(analysis: Analysis) -> Iterator[Block]:
     """Yield a table of the shots, and the segments that are black, frozen or flashing."""
     yield Heading(2, plain(t("report.shots")), "shots")
-    heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end"))
+    heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end", "length", "transition"))
+    begun = transitions(analysis.decode)
     rows = tuple(
-        (plain(str(shot.number)), (labels.moment(shot.start_seconds),), (labels.moment(shot.end_seconds),))
+        (
+            plain(str(shot.number)),
+            (labels.moment(shot.start_seconds),),
+            (labels.moment(shot.end_seconds),),
+            plain(length_text(shot.end_seconds - shot.start_seconds)),
+            plain(_transition(begun.get(shot.number))),
+        )
         for shot in analysis.decode.shots
     )
     yield Table(heads, rows, numbers=True)
@@ -123,22 +142,114 @@ def shots(analysis: Analysis) -> Iterator[Block]:
         yield Listing(tuple(map(plain, lines)))
 
 
+def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
+    """Yield what a report is about that no model has seen: the shots of a film, or what moves before a camera.
+
+    A video with pages is about these, and its outline is another section.
+
+    Args:
+        analysis: The analysis.
+        most: Most shots or stretches shown with their pictures.
+    """
+    decode = analysis.decode
+    if not labels.is_measured_only(analysis) or outline_of(analysis).pages or decode.readable_seconds <= 0:
+        return
+    if decode.frames_decoded == 1:
+        yield Paragraph(plain(t("report.single_picture")))
+    elif footage_of(decode) == "film":
+        yield from _film(analysis, most)
+    else:
+        yield from _camera(analysis, most)
+
+
+def _film(analysis: Analysis, most: int | None) -> Iterator[Block]:
+    shots, begun, seconds = analysis.decode.shots, transitions(analysis.decode), analysis.decode.readable_seconds
+    yield Heading(2, plain(t("report.shots")), "film")
+    values = {"n": len(shots), "rate": f"{60 * len(begun) / seconds:.3g}", "length": exactly(seconds / len(shots))}
+    yield Paragraph(plain(t("report.film_about", **values)))
+    if chart := cuts_chart(analysis, [one.time_seconds for one in begun.values()]):
+        start, number = busiest_minute([one.time_seconds for one in begun.values()])
+        times = labels.clocks([start, min(start + 60, seconds)])
+        alt = t("report.cuts_alt", n=number, range=" – ".join(times))
+        yield blocks.Timeline(Heading(3, plain(t("report.cuts")), "cuts"), chart, alt)
+    pictures = {shot.number: picture_of_shot(analysis.keyframes, shot) for shot in shots}
+    cards = (_shot_card(shot, begun.get(shot.number), pictures[shot.number]) for shot in shots)
+    shown = set(_spread([shot.number for shot in shots if pictures[shot.number]] or [1], most))
+    if most is None or len(shots) <= most:
+        shown = set(pictures)
+    yield blocks.Chapters(tuple(card for shot, card in zip(shots, cards, strict=True) if shot.number in shown))
+    if left := len(shots) - len(shown):
+        yield Paragraph(plain(t("report.shots_more", n=left)), "quiet")
+    if lines := segment_lines(analysis.decode.stretches):
+        yield Listing(tuple(map(plain, lines)))
+
+
+def _shot_card(shot: Shot, boundary: Boundary | None, frame: Keyframe | None) -> blocks.ChapterCard:
+    length = length_text(shot.end_seconds - shot.start_seconds)
+    text = t("facts.list").join(filter(None, (length, _transition(boundary))))
+    name = t("report.shot_named", n=shot.number)
+    times = labels.span_of(shot.start_seconds, shot.end_seconds)
+    return blocks.ChapterCard(times, name, text, picture_of(frame) if frame else None)
+
+
+def _transition(boundary: Boundary | None) -> str:
+    """Return the kind of the transition that a shot begins with; "" for the first shot."""
+    return t(f"report.transition_{boundary.type}") if boundary else ""
+
+
+def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
+    decode = analysis.decode
+    start, end = decode.measures.start_seconds if decode.measures else 0.0, decode.readable_seconds
+    found = activities(decode.measures, end)
+    yield Heading(2, plain(t("report.moves")), "moves")
+    moving = sum(one.end_seconds - one.start_seconds for one in found)
+    quiet = quiet_spans(found, start, end)
+    key = "report.moves_never" if not found else "report.moves_always" if not quiet else "report.moves_about"
+    values = {"n": len(found), "time": exactly(moving), "length": exactly(end - start)}
+    yield Paragraph(plain(t(key, **values)))
+    shown = set(_spread(sorted(found, key=lambda one: one.start_seconds), most))
+    if shown:
+        yield blocks.Chapters(tuple(_activity_card(one, analysis.keyframes) for one in found if one in shown))
+    if left := len(found) - len(shown):
+        yield Paragraph(plain(t("report.moves_more", n=left)), "quiet")
+    lines = [t("report.moves_not", ranges=_ranges(quiet))] if quiet and found else []
+    for is_on, key in ((True, "light_on"), (False, "light_off")):
+        if times := [clock(one.time_seconds) for one in light_changes(decode.measures) if one.is_on == is_on]:
+            lines.append(t(f"report.{key}", times=t("facts.list").join(times)))
+    if lines := [*lines, *segment_lines(decode.stretches)]:
+        yield Listing(tuple(map(plain, lines)))
+
+
+def _activity_card(activity: Activity, frames: Sequence[Keyframe]) -> blocks.ChapterCard:
+    length, peak = exactly(activity.end_seconds - activity.start_seconds), clock(activity.peak_seconds)
+    frame = picture_at(frames, activity)
+    times = labels.span_of(activity.start_seconds, activity.end_seconds)
+    picture = picture_of(frame) if frame else None
+    return blocks.ChapterCard(times, length, t("report.moves_most", time=peak), picture)
+
+
+def _spread(values: Sequence[T], most: int | None) -> list[T]:
+    """Return all values, or as many as allowed, spread evenly."""
+    if most is None or len(values) <= most:
+        return list(values)
+    return [values[place * (len(values) - 1) // (most - 1)] for place in range(most)]
+
+
 def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
     """Return a line per type of segment that was found, with its times."""
-    by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
+    by_type = {
+        kind: [(one.start_seconds, one.end_seconds) for one in stretches if one.type == kind]
+        for kind in get_args(StretchType)
+    }
     return [t(f"report.segment_{kind}", ranges=_ranges(found)) for kind, found in by_type.items() if found]
 
 
-def _ranges(found: Sequence[Stretch]) -> str:
-    longest = sorted(found, key=_seconds_of, reverse=True)[:MOST_TIMES]
-    named = [f"{clock(one.start_seconds)} – {clock(one.end_seconds)}" for one in found if one in longest]
+def _ranges(found: Sequence[tuple[float, float]]) -> str:
+    longest = sorted(found, key=lambda one: one[1] - one[0], reverse=True)[:MOST_TIMES]
+    named = [f"{clock(start)} – {clock(end)}" for start, end in found if (start, end) in longest]
     times = t("facts.list").join(named)
     left = len(found) - len(named)
     return t("report.segments_more", ranges=times, count=left) if left else times
-
-
-def _seconds_of(stretch: Stretch) -> float:
-    return stretch.end_seconds - stretch.start_seconds
 
 
 def transcript(analysis: Analysis) -> Iterator[Block]:

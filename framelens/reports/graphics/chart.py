@@ -3,7 +3,9 @@
 Shots are alternating bands with chapters above them, the curve is the change of the picture, ticks are the keyframes.
 """
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from framelens.core.domain import Analysis, Measures, StretchType
@@ -12,6 +14,7 @@ from framelens.core.units import clock
 
 _MOST_POINTS, _TICKS = 400, 6
 """Points of the curve and labels of the scale, at most."""
+_MINUTE = 60.0
 _STEPS_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -78,6 +81,24 @@ def chart_of(analysis: Analysis) -> TimelineChart | None:
         ),
         scale=_scale(seconds),
     )
+
+
+def cuts_chart(analysis: Analysis, cuts: Sequence[float]) -> TimelineChart | None:
+    """Return the chart with the cuts a minute as its curve; None for less than a minute of video, or no cuts."""
+    chart = chart_of(analysis)
+    if chart is None or chart.seconds < _MINUTE or not cuts:
+        return None
+    steps = [place * chart.seconds / _MOST_POINTS for place in range(_MOST_POINTS + 1)]
+    counts = [bisect_left(cuts, step + _MINUTE / 2) - bisect_left(cuts, step - _MINUTE / 2) for step in steps]
+    curve = tuple((step / chart.seconds, count / max(counts)) for step, count in zip(steps, counts, strict=True))
+    return replace(chart, curve=curve)
+
+
+def busiest_minute(cuts: Sequence[float]) -> tuple[float, int]:
+    """Return the start of the minute with most of these cuts, which rise, and their number."""
+    counts = [(bisect_left(cuts, start + _MINUTE) - place, -place) for place, start in enumerate(cuts)]
+    number, place = max(counts)
+    return cuts[-place], number
 
 
 def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...]:

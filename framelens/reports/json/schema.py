@@ -331,10 +331,38 @@ class OutlineForm(Struct, frozen=True):
     reason: NoPages
 
 
+class ActivityForm(Struct, frozen=True):
+    """A stretch in which something moves, most of all at `peak_seconds`; `keyframe` is the number of its picture."""
+
+    start_seconds: float
+    end_seconds: float
+    peak_seconds: float
+    keyframe: int | None
+
+
+class LightForm(Struct, frozen=True):
+    """A moment at which a light goes on or off."""
+
+    time_seconds: float
+    is_on: bool
+
+
+class FootageForm(Struct, frozen=True):
+    """What was measured along the video: a film has shots, a camera shows one place or is a single take.
+
+    Times are exact to a step of `measures`.
+    """
+
+    type: Literal["film", "camera"]
+    activities: tuple[ActivityForm, ...]
+    lights: tuple[LightForm, ...]
+
+
 class ReportForm(Struct, frozen=True, kw_only=True):
     """A whole analysis of a video. Missing values are null or empty; only `conversations` and `link` may be left out.
 
-    A transcript whose speakers weren't separated says nothing of them. Reports of earlier versions have no `state`.
+    A transcript whose speakers weren't separated says nothing of them. Reports of earlier versions have no `state`
+    and no `footage`.
     """
 
     format: Literal["framelens-report"] = "framelens-report"
@@ -369,6 +397,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     boundaries: tuple[BoundaryForm, ...]
     measures: Measures | None
     stretches: tuple[Stretch, ...]
+    footage: FootageForm | UnsetType = UNSET
     keyframes: tuple[KeyframeForm, ...]
     transcript: TranscriptForm | None
     fields: tuple[FieldForm, ...]

@@ -23,6 +23,7 @@ from framelens.core.domain import (
 )
 from framelens.core.outline import chapters_of, outline_of, title_of
 from framelens.i18n import in_language, language, t
+from framelens.reports.content.footage import activities, footage_of, light_changes, picture_at
 from framelens.reports.content.labels import (
     RequestPart,
     ai_label,
@@ -72,6 +73,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         chapters=chapters_of(analysis),
         outline=build(schema.OutlineForm, outline_of(analysis)),
         transcript=analysis.transcript and _transcript(analysis.transcript),
+        footage=_footage(analysis),
         keyframes=tuple(_keyframes(analysis, pictures=pictures)),
         fields=tuple(schema.FieldForm(key, name) for key, name in names.items()),
         chunks=tuple(answers.answer(schema.ChunkForm, one.result, one) for one in parts if one.result),
@@ -85,6 +87,16 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
     )
     conversations = tuple(_conversation(one, pictures=pictures) for one in analysis.conversations)
     return structs.replace(form, conversations=conversations or UNSET, link=analysis.link or UNSET)
+
+
+def _footage(analysis: Analysis) -> schema.FootageForm:
+    decode = analysis.decode
+    found = []
+    for one in activities(decode.measures, decode.readable_seconds):
+        frame = picture_at(analysis.keyframes, one)
+        found.append(build(schema.ActivityForm, one, keyframe=frame and frame.number))
+    lights = tuple(build(schema.LightForm, one) for one in light_changes(decode.measures))
+    return schema.FootageForm(footage_of(decode), tuple(found), lights)
 
 
 def _conversation(conversation: ReportedConversation, *, pictures: bool) -> schema.ConversationForm:

@@ -22,7 +22,7 @@ def test_another_model_continues_with_the_same_report(page: AppTest, open_servic
     page.button(key="choose_model").click().run()
     assert page.query_params["job"] == job
     page.button(key="models_back").click().run()
-    assert t("ui.state_without_model", "en") in texts(page)
+    assert t("notice.no_model", "en") in texts(page)
 
 
 @pytest.mark.slow

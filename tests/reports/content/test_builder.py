@@ -134,7 +134,7 @@ def test_longest_segments_are_named_and_others_counted() -> None:
 
 def test_notices_are_sorted_by_their_severity() -> None:
     levels = ("info", "error", "warning", "info")
-    notices = tuple(Notice("no_model", {}, level) for level in levels)  # type: ignore[arg-type]
+    notices = tuple(Notice("facts_pending", {}, level) for level in levels)  # type: ignore[arg-type]
     blocks = sections(replace(analysis(), notices=notices))["notices"]()
     tones = [block.tone for block in blocks if isinstance(block, Paragraph) and block.tone in levels]
     assert tones == ["error", "warning", "info", "info"]

@@ -138,9 +138,9 @@ def rich_in_text_mode() -> Analysis:
 
 @pytest.mark.slow
 def test_what_warns_is_reported_without_colours_alone(bare_machine: None) -> None:
-    made = analysis(notices=(Notice("no_model"), Notice("sound_not_analysed", {}, "error")))
+    made = analysis(notices=(Notice("composited"), Notice("sound_not_analysed", {}, "error")))
     text = text_of(made, "en")
-    assert "×Thesoundwasnotanalysed" in text and "⚠Nomodelhasseen" in text
+    assert "×Thesoundwasnotanalysed" in text and "⚠Thepictureshavetransparent" in text
 
 
 def test_times_are_links_to_the_video_beside_the_report() -> None:

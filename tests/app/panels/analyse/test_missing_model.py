@@ -137,7 +137,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     assert (job.state, job.request.use_model) == ("without_model", False)
     assert not confirmed_downloads(absent.settings.data_dir).of(BIG)
     page.run()
-    assert t("ui.state_without_model", "en") in texts(page)
+    assert t("notice.no_model", "en") in texts(page)
     assert page.button(key="choose_model")
     assert "without_model" not in {one.key for one in page.button} and not page.error
 
@@ -162,7 +162,7 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     assert ended(services, job).state == "model_failed"
     page.button_group(key="language").set_value(language).run()
     reported = texts(page)
-    assert t("ui.state_without_model", language) in reported and t("ui.without_model_is", language) in reported
+    assert t("notice.no_model", language) in reported
     assert not page.error
     assert next(one.key for one in page.button if one.proto.type == "primary") == "choose_model"
     why = next(one for one in page.expander if one.label == t("ui.engine_why", language))
@@ -186,7 +186,7 @@ def test_engine_that_broke_off_is_asked_again_first(page: AppTest, open_services
     first, second = [one for one in page.button if one.key in ("continue", "choose_model")]
     assert (first.label, first.proto.type) == (t("ui.try_again", language), "primary")
     assert (second.key, second.proto.type) == ("choose_model", "secondary")
-    assert texts(page).count(t("ui.without_model_is", language)) == 1
+    assert texts(page).count(t("notice.no_model", language)) == 1
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Serv
     page.query_params["job"] = "before"
     page.run()
     assert not page.exception
-    assert t("ui.state_without_model", "en") in texts(page)
+    assert t("notice.no_model", "en") in texts(page)
     assert page.button(key="choose_model") and page.button(key="continue")
 
 

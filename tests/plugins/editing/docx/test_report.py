@@ -127,7 +127,7 @@ def test_what_must_be_known_first_is_first() -> None:
 
 @pytest.mark.slow
 def test_what_warns_is_reported_without_colours_alone() -> None:
-    made = analysis(notices=(Notice("no_model"), Notice("sound_not_analysed", {}, "error")))
+    made = analysis(notices=(Notice("composited"), Notice("sound_not_analysed", {}, "error")))
     reported = {one.style.name: one.text for one in opened(made).paragraphs if one.style.name.startswith("Notice")}
     assert reported["NoticeError"].startswith("⚠ ") and reported["NoticeWarning"].startswith("⚠ ")
 

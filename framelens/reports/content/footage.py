@@ -66,19 +66,23 @@ def footage_of(decode: DecodeSummary) -> Footage:
 
 
 def transitions(decode: DecodeSummary) -> dict[int, Boundary]:
-    """Map the numbers of the shots to the transitions that they begin with; a light that is switched is none."""
+    """Map the numbers of the shots to the transitions that they begin with.
+
+    There are none where every cut is a light that is switched: the picture before and after is the same place.
+    """
     switched = [light.time_seconds for light in light_changes(decode.measures)]
-    real = [
-        boundary
-        for boundary in decode.boundaries
-        if boundary.type != "cut" or all(abs(time - boundary.start_seconds) > _SWITCH_SECONDS for time in switched)
-    ]
+    if all(_is_at(boundary, switched) for boundary in decode.boundaries):
+        return {}
     return {
         shot.number: boundary
         for shot in decode.shots
-        for boundary in real
+        for boundary in decode.boundaries
         if boundary.start_seconds <= shot.start_seconds <= boundary.end_seconds
     }
+
+
+def _is_at(boundary: Boundary, times: Sequence[float]) -> bool:
+    return boundary.type == "cut" and any(abs(time - boundary.start_seconds) <= _SWITCH_SECONDS for time in times)
 
 
 def activities(measures: Measures | None, end_seconds: float) -> tuple[Activity, ...]:

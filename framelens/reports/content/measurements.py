@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, get_args
 
-from framelens.core.domain import Analysis, Boundary, FrameFacts, Keyframe, Shot, Stretch, StretchType, Transcript
+from framelens.core.domain import (
+    Analysis,
+    Boundary,
+    FrameFacts,
+    Keyframe,
+    Measures,
+    Shot,
+    Stretch,
+    StretchType,
+    Transcript,
+)
 from framelens.core.files import single_line
 from framelens.core.outline import outline_of
 from framelens.core.units import clock
@@ -212,20 +222,30 @@ def _camera(analysis: Analysis, most: int | None) -> Iterator[Block]:
         yield blocks.Chapters(tuple(_activity_card(one, analysis.keyframes) for one in found if one in shown))
     if left := len(found) - len(shown):
         yield Paragraph(plain(t("report.moves_more", n=left)), "quiet")
-    lines = [t("report.moves_not", ranges=_ranges(quiet))] if quiet and found else []
-    for is_on, key in ((True, "light_on"), (False, "light_off")):
-        if times := [clock(one.time_seconds) for one in light_changes(decode.measures) if one.is_on == is_on]:
-            lines.append(t(f"report.{key}", times=t("facts.list").join(times)))
-    if lines := [*lines, *segment_lines(decode.stretches)]:
-        yield Listing(tuple(map(plain, lines)))
+    lines = [*_quiet_lines(quiet if found else [], decode.measures), *map(plain, segment_lines(decode.stretches))]
+    if lines:
+        yield Listing(tuple(lines))
+
+
+def _quiet_lines(quiet: Sequence[tuple[float, float]], measures: Measures | None) -> Iterator[Line]:
+    """Yield the longest spans in which nothing moves, and changes of the light, in time order."""
+    longest = sorted(quiet, key=_length)[-MOST_TIMES:]
+    lines = [(start, (*labels.span_of(start, end), Span(f" {t('report.moves_not')}"))) for start, end in longest]
+    for one in light_changes(measures):
+        words = t("report.light_on" if one.is_on else "report.light_off")
+        lines.append((one.time_seconds, (labels.moment(one.time_seconds), Span(f" {words}"))))
+    yield from (line for _, line in sorted(lines, key=lambda entry: entry[0]))
+    if left := len(quiet) - len(longest):
+        yield plain(t("report.moves_not_more", n=left))
 
 
 def _activity_card(activity: Activity, frames: Sequence[Keyframe]) -> blocks.ChapterCard:
-    length, peak = exactly(activity.end_seconds - activity.start_seconds), clock(activity.peak_seconds)
+    length = exactly(activity.end_seconds - activity.start_seconds)
     frame = picture_at(frames, activity)
     times = labels.span_of(activity.start_seconds, activity.end_seconds)
     picture = picture_of(frame) if frame else None
-    return blocks.ChapterCard(times, length, t("report.moves_most", time=peak), picture)
+    title, text = t("report.moves_for", length=length), t("report.moves_most", time=clock(activity.peak_seconds))
+    return blocks.ChapterCard(times, title, text, picture)
 
 
 def _spread(values: Sequence[T], most: int | None) -> list[T]:
@@ -245,11 +265,15 @@ def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
 
 
 def _ranges(found: Sequence[tuple[float, float]]) -> str:
-    longest = sorted(found, key=lambda one: one[1] - one[0], reverse=True)[:MOST_TIMES]
+    longest = sorted(found, key=_length, reverse=True)[:MOST_TIMES]
     named = [f"{clock(start)} – {clock(end)}" for start, end in found if (start, end) in longest]
     times = t("facts.list").join(named)
     left = len(found) - len(named)
     return t("report.segments_more", ranges=times, count=left) if left else times
+
+
+def _length(span: tuple[float, float]) -> float:
+    return span[1] - span[0]
 
 
 def transcript(analysis: Analysis) -> Iterator[Block]:

@@ -341,7 +341,7 @@ class ActivityForm(Struct, frozen=True):
 
 
 class LightForm(Struct, frozen=True):
-    """A moment at which a light goes on or off."""
+    """A moment at which the picture gets much brighter, as when a light goes on, or darker, and stays so."""
 
     time_seconds: float
     is_on: bool

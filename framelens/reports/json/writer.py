@@ -95,8 +95,10 @@ def _footage(analysis: Analysis) -> schema.FootageForm:
     for one in activities(decode.measures, decode.readable_seconds):
         frame = picture_at(analysis.keyframes, one)
         found.append(build(schema.ActivityForm, one, keyframe=frame and frame.number))
-    lights = tuple(build(schema.LightForm, one) for one in light_changes(decode.measures))
-    return schema.FootageForm(footage_of(decode), tuple(found), lights)
+    kind = footage_of(decode)
+    changes = light_changes(decode.measures) if kind == "camera" else ()
+    lights = tuple(build(schema.LightForm, one) for one in changes)
+    return schema.FootageForm(kind, tuple(found), lights)
 
 
 def _conversation(conversation: ReportedConversation, *, pictures: bool) -> schema.ConversationForm:

@@ -327,7 +327,7 @@ def test_report_without_model_says_none_described_the_frames(page: AppTest, open
     services = open_services(script(with_model=False))
     ended(services, started(page, services))
     page.run()
-    assert "No model has described these frames" in texts(page)
+    assert t("notice.no_model", "en") in texts(page)
 
 
 @pytest.mark.slow

@@ -127,6 +127,8 @@ def test_a_light_is_no_cut() -> None:
     light = measures((0,) * 40, (0.2,) * 20 + (0.5,) * 20)
     decode = decoded(40.0, cut(20.0), measured=light)
     assert footage_of(decode) == "camera" and not transitions(decode)
+    others = decoded(40.0, cut(10.0), cut(20.0), measured=light)
+    assert footage_of(others) == "film" and len(transitions(others)) == 2
     faded = decoded(40.0, cut(19.5, "fade", 1.0), measured=light)
     assert footage_of(faded) == "film"
 

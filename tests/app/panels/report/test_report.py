@@ -412,12 +412,12 @@ def test_report_without_model_shows_facts_first(
         yield Finished(replace(made, chunks=(), summary=None, joins=(), transcript=None, engine=None))
 
     page, _, _ = page_of(run)
-    assert headings(page) == [t("report.frames_measured", "en")]
-    *_, frames, sources = (block for data in parts_shown(page) for block in data.get("blocks", ()))
-    assert frames["kind"] == "frames" and "FrameLens" not in json.dumps(frames)
+    assert headings(page)[0] == t("report.shots", "en")
+    assert t("report.frames_measured", "en") not in headings(page)
+    *_, sources = (block for data in parts_shown(page) for block in data.get("blocks", ()))
     assert sources["kind"] == "paragraph" and "FrameLens" in json.dumps(sources)
     open_details(page, "shots")
-    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("shots", "record")]
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("frames", "shots", "record")]
 
 
 def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..., Any]) -> None:

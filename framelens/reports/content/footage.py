@@ -29,13 +29,13 @@ _SMOOTH_SECONDS = 1.0
 _PAUSE_SECONDS = 2.0
 """Shortest time in which nothing moves between two stretches in which something does."""
 _NEAR_SECONDS = 5.0
-"""Longest time between a stretch and a picture that stands for it."""
+"""Longest time between a stretch and a picture in place of its own."""
 _LIGHT = 0.1
-"""Least change of the mean brightness when a light goes on or off; a car that fills a third of the picture makes as
+"""Least change of the mean brightness when a light is switched; a car that fills a third of the picture makes as
 much, and is gone within `_LIGHT_SECONDS`."""
 _LIGHT_SECONDS = 5.0
 _SWITCH_SECONDS = 1.5
-"""Longest time in which a light goes on: clouds and dusk take longer."""
+"""Longest time in which a light is switched: clouds and dusk take longer."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def footage_of(decode: DecodeSummary) -> Footage:
     """Return what a video without pages of text is.
 
     It is a "film" where cuts and other transitions make shots of a minute or less on average, else what a "camera" has
-    recorded: one look at one place, or a single take. A light that goes on or off is no cut.
+    recorded: one look at one place, or a single take. A switched light is no cut.
     """
     cuts = len(transitions(decode))
     return "film" if cuts and decode.readable_seconds <= _FILM_SHOT_SECONDS * (cuts + 1) else "camera"

@@ -341,14 +341,14 @@ class ActivityForm(Struct, frozen=True):
 
 
 class LightForm(Struct, frozen=True):
-    """A moment at which the picture gets much brighter, as when a light goes on, or darker, and stays so."""
+    """A moment at which the picture gets much brighter or darker, and stays so."""
 
     time_seconds: float
     is_on: bool
 
 
 class FootageForm(Struct, frozen=True):
-    """What was measured along the video: a film has shots, a camera shows one place or is a single take.
+    """Type of the video: a film has shots, a camera shows one place or is a single take.
 
     Times are exact to a step of `measures`.
     """

@@ -141,7 +141,7 @@ def light_changes(measures: Measures | None) -> tuple[LightChange, ...]:
 
 
 def picture_at(frames: Sequence[Keyframe], activity: Activity) -> Keyframe | None:
-    """Return the keyframe with a picture nearest to the strongest motion of a stretch, within it if there is one."""
+    """Return the keyframe with a picture nearest to the strongest motion of a stretch, within it if possible."""
     start, end = activity.start_seconds, activity.end_seconds
     stored = [one for one in frames if one.jpeg]
     within = [one for one in stored if start <= one.time_seconds < end]

@@ -22,7 +22,11 @@ DOUBTFUL_BELOW = 0.9
 """Confidence below which a line is marked: half of the lines there have a wrong character."""
 _LARGER = 1.2
 """Height of a title, compared to the usual line of its page."""
-_MOST_TITLE = 120
+_MOST_TITLE = 100
+_SHORTEST_WRAPPED = 12
+"""Characters of a line from which on the next line may continue it: a narrow column has more."""
+_CELLS = " · "
+"""What separates the cells of a row."""
 _BULLET = re.compile(r"(?:[•·‣▪■●○◦◆▶►➢✓*]|[-–—](?=\s))\s*(?=\S)")
 _NUMBER = re.compile(
     r"(?:\(?\d{1,2}[.)、](?!\d)|[a-z]\)|[一二三四五六七八九十]{1,3}、|（[一二三四五六七八九十]{1,3}）)\s*(?=\S)"
@@ -31,7 +35,10 @@ _SYMBOLS = re.compile(
     r"[{}();=<>\[\]]|^\s*(?:[$#%>❯]\s|>>>)|^\s*(?:def|class|import|from|return|if|for|func|let|const|var)\b|\w_\w|--\w"
 )
 _END = tuple(".!?:;。！？：；…")
-_LINE_NUMBER = re.compile(r"(\d{1,4})(?:[\s.:|│]+|(?=[^\d\s.])|$)")
+_LINE_NUMBER = re.compile(r"(\d{1,4})(?:[\s:|│]+|(?=[^\d\s.,):、/%])|$)")
+_MONOSPACED = 1.5
+"""Characters by which a line's width may miss its number of characters. In terminals 92 to 100 % of the lines are
+within, in slides and pages of prose 40 to 88 %."""
 
 
 @dataclass(frozen=True)
@@ -149,35 +156,45 @@ def _joined(line: PageLine, other: PageLine) -> PageLine:
 
 def structured(lines: Sequence[PageLine], aspect: float) -> tuple[TextBlock, tuple[TextBlock, ...]]:
     """Return the title of a page, and the rest of its text in reading order."""
-    if _is_code(lines):
-        return _code(lines)
-    heights = sorted(line.height for line in lines)
-    usual = heights[(len(heights) - 1) // 2]
-    ordered = list(_in_order(sorted(lines, key=lambda line: (line.middle, line.left)), aspect))
-    title = _title(ordered, usual)
-    rest = [line for line in ordered if line not in title]
-    joined = title[0]
-    for line in title[1:]:
-        joined = _joined(joined, line)
-    blocks = tuple(_blocks(rest))
-    return TextBlock("paragraph", _cut(joined.text), is_doubtful=any(line.is_doubtful for line in title)), (
-        (TextBlock("paragraph", joined.text, 0, joined.is_doubtful), *blocks)
-        if len(joined.text) > _MOST_TITLE
-        else blocks
-    )
+    segments = _segments(_in_rows(lines), aspect)
+    title = _title([line for segment in segments for line in segment])
+    blocks: list[TextBlock] = []
+    for segment in segments:
+        rest = [line for line in segment if line not in title]
+        blocks += [_code(segment)] if _is_code(segment) else _blocks(rest)
+    codes = [block.text for block in blocks if block.type == "code"]
+    if title and sum(map(len, codes)) < 0.5 * sum(len(line.text) for line in lines):
+        whole = _blocks(title)
+        return replace(whole[0], type="paragraph", text=_cut(" ".join(one.text for one in whole))), tuple(blocks)
+    shown = max(codes, key=len) if codes else blocks[0].text
+    rows = [line.strip() for line in shown.splitlines() if any(map(str.isalnum, line))] or [shown]
+    first = next(filter(_SYMBOLS.search, rows), rows[0])  # a menu above code has no symbols of programs
+    return TextBlock("paragraph", _cut(first)), tuple(blocks)
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_TITLE else f"{text[: _MOST_TITLE - 1].rstrip()}…"
+    """Return a text of at most 100 characters: whole sentences if one ends there, else words."""
+    if len(text) <= _MOST_TITLE:
+        return text
+    sentence = re.match(rf".{{10,{_MOST_TITLE}}}?[.!?。！？](?=\s|[^\x00-\x7f])", text)
+    beginning = text[: _MOST_TITLE - 1]
+    return sentence[0] if sentence else f"{(beginning.rpartition(' ')[0] or beginning).rstrip()}…"
 
 
-def _title(ordered: Sequence[PageLine], usual: float) -> list[PageLine]:
-    """Return the lines of the title: the largest at the top if they are larger than the others, or the first line."""
+def _title(ordered: Sequence[PageLine]) -> list[PageLine]:
+    """Return the lines of the title: the largest at the top if they are larger than the others, or a short first line.
+
+    Without such lines, the title is the beginning of the text, which is returned as the body.
+    """
     words = [line for line in ordered if not line.is_numbering] or list(ordered)
+    usual = sorted(line.height for line in ordered)[(len(ordered) - 1) // 2]
     largest = max(line.height for line in words)
     tall = [line for line in words if line.height >= 0.85 * largest and line.middle < 0.6]
     if not tall or (largest < _LARGER * usual and len(words) > 2):
-        return [words[0]]
+        is_single = len(words[0].text) <= _MOST_TITLE and not (
+            len(words) > 1 and _is_wrapped([words[0]], words[1], words)
+        )
+        return [words[0]] if is_single else []
     title = [tall[0]]
     for line in tall[1:]:
         last = title[-1]
@@ -189,26 +206,44 @@ def _title(ordered: Sequence[PageLine], usual: float) -> list[PageLine]:
 # ---- reading order --------------------------------------------------------------------------------------------------
 
 
-def _in_order(lines: list[PageLine], aspect: float) -> Iterator[PageLine]:
-    """Yield lines column by column where a gutter separates columns, from top to bottom everywhere else."""
+def _in_rows(lines: Iterable[PageLine]) -> list[PageLine]:
+    """Return lines row by row, and each row from left to right."""
+    rows: list[list[PageLine]] = []
+    for line in sorted(lines, key=lambda line: line.middle):
+        if rows and line.middle - rows[-1][0].middle < 0.5 * min(line.height, rows[-1][0].height):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
+
+
+def _segments(lines: list[PageLine], aspect: float) -> list[list[PageLine]]:
+    """Return lines in reading order: columns one after the other where a gutter separates them."""
     if len(lines) < 4 or not (found := _gutter(lines, aspect)):
-        yield from lines
-        return
+        return [lines] if lines else []
     first, last, at = found
-    yield from lines[:first]
     within = lines[first:last]
-    for column in ([line for line in within if line.right <= at], [line for line in within if line.right > at]):
-        yield from _in_order(column, aspect)
-    yield from _in_order(lines[last:], aspect)
+    left, right = [line for line in within if line.right <= at], [line for line in within if line.right > at]
+    return [
+        *([lines[:first]] if first else []),
+        *_segments(left, aspect),
+        *_segments(right, aspect),
+        *_segments(lines[last:], aspect),
+    ]
 
 
 def _gutter(lines: Sequence[PageLine], aspect: float) -> tuple[int, int, float] | None:
-    """Return the longest run [first, last) of lines that a vertical gutter separates, and its place."""
+    """Return the longest run [first, last) of lines that a vertical gutter separates, and its place.
+
+    A run ends at a line across the gutter, and at a wide gap, such as that above a footer.
+    """
     best: tuple[int, float, int, int, float] | None = None
+    gaps = {place for place in range(1, len(lines)) if _is_apart(lines[:place], lines[place])}
     for edge in sorted({line.right for line in lines}):
         at, first = edge + 0.001, 0
         for place in range(len(lines) + 1):
-            if place < len(lines) and not (lines[place].left < at + 0.02 * aspect and lines[place].right > at):
+            is_across = place < len(lines) and lines[place].left < at + 0.02 * aspect and lines[place].right > at
+            if place < len(lines) and not is_across and place not in gaps:
                 continue
             run = lines[first:place]
             left, right = [one for one in run if one.right <= at], [one for one in run if one.right > at]
@@ -216,8 +251,13 @@ def _gutter(lines: Sequence[PageLine], aspect: float) -> tuple[int, int, float] 
                 width = min(one.left for one in right) - max(one.right for one in left)
                 if best is None or (len(run), width) > best[:2]:
                     best = (len(run), width, first, place, at)
-            first = place + 1
+            first = place + 1 if is_across else place
     return best and (best[2], best[3], best[4])
+
+
+def _is_apart(above: Sequence[PageLine], line: PageLine) -> bool:
+    gap = line.top - max(one.bottom for one in above[-4:])
+    return gap > 0.15 and gap > 4 * line.height
 
 
 def _are_columns(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
@@ -227,15 +267,32 @@ def _are_columns(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
     overlap = min(left[-1].bottom, right[-1].bottom) - max(left[0].top, right[0].top)
     if overlap < 0.3 * min(left[-1].bottom - left[0].top, right[-1].bottom - right[0].top):
         return False
-    numbers = sum(any(map(str.isdigit, one.text)) and len(one.text) < 12 for one in right)
-    return numbers < 0.6 * len(right)
+    if sum(line.is_numbering for line in left) > 0.5 * len(left):  # numbers of the lines to the right
+        return False
+    return not _are_cells(left, right)
+
+
+def _are_cells(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
+    """Return whether lines are the cells of a table: short ones in the same rows, without bullets, or numbers."""
+    cells = [line for line in right if line not in (_numbered(right) or {})]
+    if sum(line.is_numbering for line in cells) >= 0.6 * max(1, len(cells)):
+        return True
+    if any(_bullet(line.text) for line in (*left, *right)):
+        return False
+    counts = [sum(abs(line.middle - one.middle) < 0.4 * line.height for one in (*left, *cells)) for line in left]
+    if sum(count > 2 for count in counts) >= 0.5 * len(counts):
+        return True
+    rows = sum(any(abs(line.middle - one.middle) < 0.4 * line.height for one in right) for line in left)
+    is_short = median(len(line.text) for line in (*left, *right)) < 20
+    return is_short and rows >= 0.8 * len(left) and len(right) >= len(left)
 
 
 # ---- paragraphs and lists -------------------------------------------------------------------------------------------
 
 
-def _blocks(lines: Sequence[PageLine]) -> Iterator[TextBlock]:
-    """Yield paragraphs and items; a wrapped line continues the line before."""
+def _blocks(lines: Sequence[PageLine]) -> list[TextBlock]:
+    """Return paragraphs and items; a wrapped line continues the line before."""
+    blocks: list[TextBlock] = []
     groups: list[list[PageLine]] = []
     for line in _rows(lines):
         if groups and _is_wrapped(groups[-1], line, lines):
@@ -250,9 +307,10 @@ def _blocks(lines: Sequence[PageLine]) -> Iterator[TextBlock]:
             bulleted[place] = _is_unmarked_item(groups, bulleted, place)
         if bulleted[place]:
             level = min(range(len(lefts)), key=lambda at: abs(lefts[at] - group[0].left), default=0)
-            yield TextBlock("item", text[len(_bullet(text)) :], level, is_doubtful)
+            blocks.append(TextBlock("item", text[len(_bullet(text)) :], level, is_doubtful))
         else:
-            yield TextBlock("paragraph", text, 0, is_doubtful)
+            blocks.append(TextBlock("paragraph", text, 0, is_doubtful))
+    return blocks
 
 
 def _bullet(text: str) -> str:
@@ -266,7 +324,7 @@ def _rows(lines: Sequence[PageLine]) -> Iterator[PageLine]:
     row: PageLine | None = None
     for line in lines:
         if row and abs(line.middle - row.middle) < 0.4 * min(line.height, row.height) and line.left > row.right:
-            row = replace(_joined(row, line), text=f"{row.text} · {line.text}")
+            row = replace(_joined(row, line), text=f"{row.text}{_CELLS}{line.text}")
             continue
         if row:
             yield row
@@ -314,9 +372,11 @@ def _is_wrapped(group: Sequence[PageLine], line: PageLine, lines: Sequence[PageL
     """Return whether a line continues a paragraph or an item: close below it, and its first word had no room there."""
     last, first = group[-1], group[0]
     gap = line.top - last.bottom
+    if _CELLS in last.text or _CELLS in line.text:
+        return False
     if _bullet(line.text) or _NUMBER.match(line.text) or not -0.3 * line.height < gap < 0.9 * line.height:
         return False
-    if not 0.75 < line.height / last.height < 1.34 or line.is_numbering:
+    if not 0.75 < line.height / last.height < 1.34 or line.is_numbering or _width(last.text) < _SHORTEST_WRAPPED:
         return False
     indent = line.left - first.left
     most = 3.0 if _bullet(first.text) or _NUMBER.match(first.text) else 0.6
@@ -325,7 +385,7 @@ def _is_wrapped(group: Sequence[PageLine], line: PageLine, lines: Sequence[PageL
     column = max(one.right for one in lines if one.left < last.right and one.right > last.left)
     word = line.text.split()[0] if not _is_wide(line.text[0]) else line.text[0]
     width = (line.right - line.left) * _width(word) / max(1, _width(line.text))
-    if last.right + width + 0.3 * line.height < column:
+    if last.right + width + 0.8 * line.height < column:
         return False
     is_lower = line.text[0].islower() and not first.text.removeprefix(_bullet(first.text))[:1].islower()
     if is_lower or last.text.endswith(("-", ",", "，", "、")):
@@ -363,13 +423,16 @@ def _is_code(lines: Sequence[PageLine]) -> bool:
     wide = sum(_width(line.text) - len(line.text) for line in long)
     if wide > 0.3 * sum(len(line.text) for line in long):
         return False
+    if max(line.height for line in long) > 1.6 * median(line.height for line in long):
+        return False
     symbolic = sum(bool(_SYMBOLS.search(_unnumbered(line.text))) for line in long) / len(long)
-    widths = [(line.right - line.left) / len(line.text) for line in long]
-    usual = median(widths)
-    is_even = sum(abs(one - usual) < 0.06 * usual for one in widths) >= 0.7 * len(widths)
-    heights = [line.height for line in long]
-    is_one_size = max(heights) < 1.6 * median(heights)
-    return is_one_size and (symbolic >= 0.5 or (is_even and symbolic >= 0.1) or _numbered(lines) is not None)
+    usual = median((line.right - line.left) / len(line.text) for line in long)
+    errors = sorted(abs((line.right - line.left) / usual - len(line.text)) for line in long)
+    is_even = len(long) >= 5 and errors[int(0.9 * (len(errors) - 1))] < _MONOSPACED
+    if is_even and (symbolic > 0 or errors[int(0.95 * (len(errors) - 1))] < 1):
+        return True
+    numbered = _numbered(lines)
+    return (symbolic >= 0.5 and errors[len(errors) // 2] < _MONOSPACED) or (numbered is not None and len(numbered) >= 8)
 
 
 def _unnumbered(text: str) -> str:
@@ -387,25 +450,22 @@ def _numbered(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
     return dict(found) if growing >= 0.8 * (len(numbers) - 1) else None
 
 
-def _code(lines: Sequence[PageLine]) -> tuple[TextBlock, tuple[TextBlock, ...]]:
-    """Return the first line, and all lines with the indentation that their places show."""
+def _code(lines: Sequence[PageLine]) -> TextBlock:
+    """Return lines with the indentation that their places show."""
     numbers = _numbered(lines) or {}
     long = [(line.right - line.left) / len(line.text) for line in lines if len(line.text) >= 8]
     character = quantiles(long, n=4)[0] if len(long) > 1 else long[0]
     rows: list[list[PageLine]] = []
-    for line in sorted(lines, key=lambda line: line.middle):
+    for line in _in_rows(lines):
         if rows and abs(line.middle - rows[-1][0].middle) < 0.5 * line.height:
             rows[-1].append(line)
         else:
             rows.append([line])
-    written = [_row(sorted(row, key=lambda line: line.left), numbers, character) for row in rows]
-    edge = min((indent for indent, text in written if text), default=0.0)
-    shown = [" " * round((indent - edge) / character) + text for indent, text in written if text]
-    first = next((text.strip() for text in shown if any(map(str.isalnum, text))), "")
-    is_doubtful = any(line.is_doubtful for line in lines)
-    return TextBlock("paragraph", _cut(first), is_doubtful=is_doubtful), (
-        TextBlock("code", "\n".join(shown), 0, is_doubtful),
-    )
+    written = [made for row in rows if (made := _row(row, numbers, character))[1]]
+    edge = min(indent for indent, _ in written)
+    edge = median(indent for indent, _ in written if indent < edge + 1.5 * character)
+    shown = [" " * max(0, round((indent - edge) / character)) + text for indent, text in written]
+    return TextBlock("code", "\n".join(shown), 0, any(line.is_doubtful for line in lines))
 
 
 def _row(row: Sequence[PageLine], numbers: dict[PageLine, str], character: float) -> tuple[float, str]:

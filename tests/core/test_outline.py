@@ -213,6 +213,31 @@ def test_code_keeps_its_indentation() -> None:
     assert [(block.type, block.text) for block in made.pages[0].body] == [("code", "\n".join(code))]
 
 
+def test_prose_and_numbered_lists_are_no_code() -> None:
+    steps = [row(f"{n}. Close valve {n} (slowly)", 0.1, 0.1 + 0.07 * n) for n in range(1, 10)]
+    kinds = {block.type for block in outline((row("Shutdown", 0.1, 0.02, height=0.08), *steps)).pages[0].body}
+    assert kinds == {"item"}
+
+
+def test_cells_of_a_table_are_read_row_by_row() -> None:
+    cells = (("Pipe", "Length", "Loss"), ("North", "10", "1.7"), ("South", "20", "3.4"), ("West", "30", "5.1"))
+    rows = [
+        row(text, 0.05 + 0.3 * column, 0.2 + 0.1 * n)
+        for n, line in enumerate(cells)
+        for column, text in enumerate(line)
+    ]
+    assert texts_of(outline((row("Pressure losses", 0.05, 0.05, height=0.08), *rows)))[1] == "North · 10 · 1.7"
+
+
+def test_footer_is_after_both_columns() -> None:
+    left = [
+        row(text, 0.05, 0.2 + 0.07 * n) for n, text in enumerate(("Gate valves open", "slowly and leak", "little."))
+    ]
+    right = [row(text, 0.55, 0.2 + 0.07 * n) for n, text in enumerate(("Ball valves open", "fast and wear", "soon."))]
+    footer = row("Course 3", 0.05, 0.94, height=0.03)
+    assert texts_of(outline((row("Two kinds", 0.05, 0.05, height=0.08), *left, *right, footer)))[-1] == "Course 3"
+
+
 def test_scrolled_text_is_given_once() -> None:
     lines = [f"$ make {word} --fast" for word in ("all", "clean", "docs", "lint", "tests", "wheel", "image", "push")]
 

@@ -32,7 +32,7 @@ _NUMBER = re.compile(
     r"(?:\(?\d{1,2}[.)、](?!\d)|[a-z]\)|[一二三四五六七八九十]{1,3}、|（[一二三四五六七八九十]{1,3}）)\s*(?=\S)"
 )
 _SYMBOLS = re.compile(
-    r"[{}();=<>\[\]]|^\s*(?:[$#%>❯]\s|>>>)|^\s*(?:def|class|import|from|return|if|for|func|let|const|var)\b|\w_\w|--\w"
+    r"[{};=<>]|\w[(\[]|^\s*(?:[$#%>❯]\s|>>>)|^\s*(?:def|class|import|from|return|if|for|func|let|const|var)\b|\w_\w|--\w"
 )
 _END = tuple(".!?:;。！？：；…")
 _LINE_NUMBER = re.compile(r"(\d{1,4})(?:[\s:|│]+|(?=[^\d\s.,):、/%])|$)")
@@ -273,7 +273,7 @@ def _are_columns(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
 
 
 def _are_cells(left: Sequence[PageLine], right: Sequence[PageLine]) -> bool:
-    """Return whether lines are the cells of a table: short ones in the same rows, without bullets, or numbers."""
+    """Return whether lines are the cells of a table: short lines in the same rows, without bullets, or numbers."""
     cells = [line for line in right if line not in (_numbered(right) or {})]
     if sum(line.is_numbering for line in cells) >= 0.6 * max(1, len(cells)):
         return True

@@ -22,9 +22,11 @@ SECONDS = 10.0
 """Time between keyframes."""
 
 
-def row(text: str, left: float, top: float, *, height: float = 0.05, confidence: float = 0.99) -> ScreenText:
+def row(
+    text: str, left: float, top: float, *, height: float = 0.05, confidence: float = 0.99, stretch: float = 1.0
+) -> ScreenText:
     """Return a line of text in a picture of 16:9; a character is half as wide as it is high, a wide one as wide."""
-    width = sum(2 if character > "\u2e80" else 1 for character in text) * height / 2 * 9 / 16
+    width = stretch * sum(2 if character > "\u2e80" else 1 for character in text) * height / 2 * 9 / 16
     return ScreenText(text, confidence, (left, top, min(1.0, left + width), top + height))
 
 
@@ -214,7 +216,7 @@ def test_code_keeps_its_indentation() -> None:
 
 
 def test_prose_and_numbered_lists_are_no_code() -> None:
-    steps = [row(f"{n}. Close valve {n} (slowly)", 0.1, 0.1 + 0.07 * n) for n in range(1, 10)]
+    steps = [row(f"{n}. Close valve {n} (slowly)", 0.1, 0.1 + 0.07 * n, stretch=1 + n % 3 / 8) for n in range(1, 10)]
     kinds = {block.type for block in outline((row("Shutdown", 0.1, 0.02, height=0.08), *steps)).pages[0].body}
     assert kinds == {"item"}
 

@@ -88,15 +88,19 @@ def test_finding_range_and_report_are_saved_by_keyboard(app: App, visit: Visit, 
     expect(dialog.get_by_text("is empty")).to_be_visible()
     expect(dialog.get_by_role("button", name="Save clip")).to_have_count(0)
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)  # it has the keyboard until then
-    page.locator(".strip[role=slider]").focus()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    strip = page.locator(".strip[role=slider]")
+    wait_until_still(page, strip)  # the dialog gives the keyboard back once it is gone
+    strip.focus()
     for key in ("Home", "i", "ArrowRight", "o"):
         page.keyboard.press(key)
+    wait_until_still(page, page.locator(".tools").get_by_role("button", name="Clip", exact=True))
     page.evaluate(COUNT_FIELDS)
     page.locator(".tools").get_by_role("button", name="Clip", exact=True).press("Enter")
     expect(page.get_by_role("dialog").get_by_label("Start", exact=True)).to_have_value("00:00.000")
     assert page.evaluate("window.mostFields") == 2  # none of the previous dialog's
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.locator(".st-key-report_menu button:visible").first.press("Enter")
     page.get_by_role("button", name="Clips …").press("Enter")
     with page.expect_download() as saved:

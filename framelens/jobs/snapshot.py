@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from framelens.analysis.planning.frame_budget import SURELY_ONE_PART
 from framelens.analysis.task import facts_incomplete
@@ -185,13 +185,8 @@ class JobSnapshot:
 
     @property
     def is_without_model(self) -> bool:
-        """Return whether the report contains only measurements.
-
-        Valid only for a snapshot with its results (`Jobs.snapshot`), which decide about jobs that earlier versions
-        stored as failed.
-        """
-        measured = ("without_model", "model_failed")
-        return self.state in measured or (self.state == "failed" and outcome(self, self.error)[0] in measured)
+        """Return whether the report contains only measurements."""
+        return self.state in ("without_model", "model_failed")
 
     @property
     def lacks_only_facts(self) -> bool:
@@ -327,17 +322,8 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
         ValueError: The stored document is damaged.
     """
     document = json.loads(row.document)
-    if "progress" not in document:
-        document = _from_flat_form(document)
     job = replace(from_builtins(document, JobSnapshot), user_id=row.user_id)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
-
-
-def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
-    """Convert a document of an earlier version, which had the fields of `progress` at its top level."""
-    moved = {field.name for field in fields(AnalysisState)} & document.keys()
-    progress = {name: document.pop(name) for name in moved}
-    return {**document, "progress": progress, "earlier": document.pop("analysis", None)}
 
 
 def imported_job(analysis: Analysis) -> JobSnapshot:

@@ -26,8 +26,6 @@ Action = Literal[
     "delete",
     "switch",
     "export",
-    "share",
-    "unshare",
     "import",
     "login",
     "logout",

@@ -20,7 +20,7 @@ from framelens.core.files import make_private_folder, readable
 from framelens.core.roles import current_user
 from framelens.store.fs_utils import DISK_FULL, keep_reserve, release_reserve
 from framelens.store.locks import opening
-from framelens.store.migrations import MIGRATIONS, migrate, schema_version
+from framelens.store.schema import VERSION, create_tables, version_of
 
 DATABASE = "framelens.sqlite"
 """Name of the file in a data folder."""
@@ -89,7 +89,7 @@ class Store:
             with opening(path.parent, _PATIENCE_SECONDS):
                 path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
                 try:
-                    self._connection = _connected(path)  # from now on the file isn't replaced (is_in_use)
+                    self._connection = _connected(path)
                 except sqlite3.Error:
                     if not release_reserve(path.parent):
                         raise
@@ -310,13 +310,15 @@ def _connected(path: Path) -> sqlite3.Connection:
     """Open the file with a write-ahead log, which keeps a shared lock on it until the connection is closed.
 
     Raises:
-        StorageError: "store_newer": a newer version of FrameLens wrote it.
+        StorageError: "store_newer" or "store_unreleased": another version of FrameLens wrote it.
     """
     connection = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE_SECONDS, isolation_level=None)
     try:
+        if (version := version_of(connection)) > VERSION:
+            raise StorageError("store_newer", path=str(path), version=version, known=VERSION)
+        if version < 0:
+            raise StorageError("store_unreleased", path=str(path))
         _write_ahead(connection)
-        if (version := schema_version(connection)) > len(MIGRATIONS):
-            raise StorageError("store_newer", path=str(path), version=version, known=len(MIGRATIONS))
     except BaseException:
         connection.close()
         raise
@@ -324,56 +326,36 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Migrate the database and set how it is used from then on; close the connection on an error."""
+    """Create the tables of a new database and set how it is used from then on; close the connection on an error."""
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = OFF")  # dropping a table would delete the rows that refer to it
-        migrate(connection)
+        create_tables(connection)
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
         raise
 
 
-def is_in_use(path: Path) -> bool:
-    """Return whether another connection, in this or another process, has this database open.
-
-    A connection with a write-ahead log keeps a shared lock. A file that is damaged can't be in use.
-    """
-    if not path.exists():
-        return False
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-        try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the log is used, it asks for the lock alone
-            connection.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.DatabaseError as error:
-            return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return False
-
-
-def copy_store(path: Path, copy: Path) -> int:
-    """Write a snapshot of a database that others may be using, and return its version.
+def copy_store(path: Path, copy: Path) -> None:
+    """Write a snapshot of a database that others may be using.
 
     It leaves out deleted data, sessions, the secret that signs cookies (users log in again), and confirmed downloads,
     which are valid on this machine alone. The caller removes a copy that couldn't be finished.
 
     Raises:
-        StorageError: "store_newer" or "store_changing".
+        StorageError: "store_newer", "store_unreleased" or "store_changing".
         sqlite3.Error: The database or the disk refuses.
     """
     copy.touch(mode=0o600)
     with opening(path.parent, _PATIENCE_SECONDS):
         connection = _connected(path)
     with closing(connection):
+        _prepare(connection)
         connection.execute("VACUUM INTO ?", (str(copy),))
     with closing(sqlite3.connect(copy, isolation_level=None)) as target:
         target.execute("PRAGMA secure_delete = ON")
-        tables = {name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for name in tables & {"sessions", "secrets"}:
-            target.execute(f"DELETE FROM {name}")
-        if "model_records" in tables:
-            target.execute("DELETE FROM model_records WHERE kind = 'downloads'")
-        return schema_version(target)
+        for rows in ("sessions", "secrets", "model_records WHERE kind = 'downloads'"):
+            target.execute(f"DELETE FROM {rows}")
 
 
 def used_bytes(path: Path) -> int:
@@ -387,14 +369,14 @@ def used_bytes(path: Path) -> int:
 
 
 def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
-    """Check a copied database, migrate it, and change folders in its paths.
+    """Check a copied database, and change folders in its paths.
 
     Args:
         path: The database, which no one else uses.
         moved: Beginnings of paths in the database, each with its replacement.
 
     Raises:
-        StorageError: "store_newer".
+        StorageError: "store_newer" or "store_unreleased".
         sqlite3.Error: It is damaged.
     """
     with closing(sqlite3.connect(path)) as connection:

@@ -125,7 +125,7 @@ def own_secret(path: Path) -> bytes:
 
     Processes that create them at the same moment all return the bytes of the first process.
     """
-    if path.exists() and path.stat().st_size:  # earlier versions, killed in the middle, left an empty file
+    if path.exists() and path.stat().st_size:
         return path.read_bytes()
     scratch = path.with_name(f".{secrets.token_hex(6)}.new")
     try:

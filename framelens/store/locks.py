@@ -1,10 +1,9 @@
-"""Locks of processes on a data folder, and what a killed process left there in the middle of a restore.
+"""Locks of processes on a data folder.
 
 Processes are recognised by lock files. A process id is reused after a reboot, and means nothing in another container
 on the same data folder.
 """
 
-import json
 import logging
 import secrets
 import shutil
@@ -18,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder
-from framelens.store.fs_utils import remove_scratch, sync_folder
+from framelens.store.fs_utils import remove_scratch
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 2.0
@@ -48,14 +47,13 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
-    """Keep other processes from opening or replacing the store in `folder` for a block.
+    """Keep other processes from opening or making the store in `folder` for a block.
 
-    First finish a restore that was interrupted, and remove the files of killed processes. Where the disk refuses a lock
-    file, continue without a lock, since an existing store must open on a full disk, too.
+    First remove the files of killed processes. Where the disk refuses a lock file, continue without a lock, since an
+    existing store must open on a full disk, too.
 
     Raises:
         StorageError: "store_changing": another process holds the lock for longer than `patience_seconds`.
-        OSError: An interrupted restore couldn't be finished.
     """
     lock = FileLock(folder / "framelens.lock", mode=0o600)
     try:
@@ -65,61 +63,11 @@ def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
     except (OSError, NotImplementedError):
         _log.warning("could not lock a file in %s", folder, exc_info=True)
     try:
-        swap_in(folder)
-        _remove_interrupted_restores(folder)
         remove_scratch(folder)
         yield
     finally:
         with suppress(OSError):
             lock.release()
-
-
-RESTORING = "restoring"
-"""Folder below the data folder with the files of a restore; it exists only while they are put in place."""
-
-
-def swap_in(folder: Path) -> None:
-    """Put in place the files that a restore has prepared in RESTORING, if there is such a folder.
-
-    `plan.json` there names the entries to move aside, the folder for them, and the entries to move in from `new`. Every
-    step can be repeated, so a process that is killed in between leaves the rest to the next process. Raises OSError.
-    """
-    prepared = folder / RESTORING
-    if not prepared.is_dir():
-        return
-    plan = json.loads((prepared / "plan.json").read_text(encoding="utf-8"))
-    aside = folder / plan["aside"]
-    make_private_folder(aside)
-    for name in plan["old"]:
-        if not (aside / name).exists() and (folder / name).exists():
-            (folder / name).rename(aside / name)
-    for name in plan["new"]:
-        if (prepared / "new" / name).exists():
-            (prepared / "new" / name).rename(folder / name)
-    sync_folder(folder)
-    done = folder / f"{RESTORING}-{secrets.token_hex(4)}.new"
-    prepared.rename(done)
-    shutil.rmtree(done, ignore_errors=True)
-
-
-def _remove_interrupted_restores(folder: Path) -> None:
-    """Remove the unpacked files of restores that were killed before they put them in place."""
-    for left in folder.glob(f"{RESTORING}-*.new"):
-        if not has_live_process(left):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def has_live_process(folder: Path) -> bool:
-    """Return whether a process holds a ProcessLock in `folder`."""
-    for path in folder.glob("*.lock"):
-        try:
-            with FileLock(path, mode=0o600).acquire(blocking=False):
-                continue
-        except Timeout:
-            return True
-        except (OSError, NotImplementedError):
-            continue
-    return False
 
 
 class ProcessLock:

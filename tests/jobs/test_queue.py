@@ -33,7 +33,7 @@ from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.queue import Jobs
-from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
+from framelens.jobs.snapshot import JobSnapshot, from_row, to_row
 from framelens.store.database import Row, Store
 from framelens.store.locks import ProcessLock
 from tests.app.fake_services import queue
@@ -227,20 +227,6 @@ def test_a_job_that_an_earlier_version_stored_is_kept() -> None:
     del stored["progress"]["survey_since"]
     newer = {"user_id": "", "reached": 0.0, "progress": {**stored["progress"], **later, "written": 0}}
     assert json.loads(to_row(job, "").document) == {**stored, **newer}
-
-
-def test_a_stored_job_of_the_earlier_form_is_read() -> None:
-    done = analysis()
-    job = JobSnapshot("old", "clip.mp4", "2026-01-01", REQUEST, state="done", progress=AnalysisState.of(done))
-    row = to_row(replace(job, earlier=done), "me")
-    document = json.loads(row.document)
-    flat = {**document, **document.pop("progress"), "analysis": document.pop("earlier"), "survey_from": None}
-    del flat["progress"], flat["earlier"], flat["header"], flat["is_heard"]
-    read = from_row(replace(row, document=json.dumps({**flat, "chunks": []})), is_alive=False)
-    assert with_pictures(with_results(read, done.requests), {1: b"", 2: b""}).analysis == replace(
-        done, keyframes=tuple(replace(frame, jpeg=b"") for frame in done.keyframes)
-    )
-    assert read.progress.video == done.video
 
 
 def test_job_knows_its_origin_and_is_read_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from framelens.core.errors import InputError
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Row, Store
 from framelens.store.library_index import LibraryIndex
-from framelens.store.migrations import MIGRATIONS
 from framelens.store.trash import Trash
 
 
@@ -106,40 +102,6 @@ def test_deleting_a_conversation_leaves_the_others(store: Store, conversations: 
     delete(store, "a")
     assert ids(conversations.find()) == ["b"] and len(store.select("SELECT * FROM turns")) == 1
     assert store.get("job") is not None
-
-
-def test_store_without_conversations_gets_them(tmp_path: Path) -> None:
-    path = tmp_path / "framelens.sqlite"
-    older = sqlite3.connect(path)
-    older.executescript(";".join(MIGRATIONS[:5]) + "; PRAGMA user_version = 5;")
-    older.execute("INSERT INTO jobs (id, created, name, state, document) VALUES ('job', '', 'clip', 'done', '{}')")
-    older.commit()
-    older.close()
-    store = Store(path)
-    conversations = ConversationStore(store)
-    add(conversations, "a", {1: ("Q", "", "{}")})
-    assert ids(conversations.find()) == ["a"] and [one.id for one in store.recent(9)] == ["job"]
-    store.close()
-
-
-def test_conversation_about_one_video_is_about_several_now(tmp_path: Path) -> None:
-    path = tmp_path / "framelens.sqlite"
-    older = sqlite3.connect(path)
-    older.executescript(";".join(MIGRATIONS[:6]) + "; PRAGMA user_version = 6;")
-    older.execute("INSERT INTO jobs (id, created, name, state, document) VALUES ('job', '', 'clip', 'done', '{}')")
-    for name in ("b", "a"):
-        older.execute("INSERT INTO conversations VALUES (?, 'job', '1', '2', 'N', 'zh', 1, ' n ')", (name,))
-    older.execute("INSERT INTO turns VALUES ('a', 1, ' q ', 'kept')")
-    older.commit()
-    older.close()
-    store = Store(path)
-    conversations = ConversationStore(store)
-    assert conversations.get("a") == ConversationRow("a", "1", "2", "N", "zh", 1, ("job",))
-    assert ids(conversations.find("q", job_ids=["job"])) == ["a"] and conversations.turns("a") == ["kept"]
-    assert ids(conversations.find()) == ["a", "b"]
-    LibraryIndex(store).delete("job")
-    assert conversations.find() == [] and store.select("SELECT * FROM turns") == []
-    store.close()
 
 
 def test_conversation_goes_with_its_last_analysis(store: Store, conversations: ConversationStore) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,11 +15,10 @@ import pytest
 
 from framelens.core.errors import StorageError
 from framelens.core.roles import User, as_user
-from framelens.store import database
 from framelens.store import database as store_module
 from framelens.store.database import Row, Store, reading_record
 from framelens.store.locks import ProcessLock
-from framelens.store.migrations import MIGRATIONS
+from framelens.store.schema import VERSION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
@@ -73,25 +73,6 @@ def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
         for program in programs:
             program.kill()
             program.communicate()
-
-
-def older_store(folder: Path) -> Path:
-    """Write a store of the first version with a job."""
-    path = folder / "framelens.sqlite"
-    older = sqlite3.connect(path)
-    older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
-    older.execute("INSERT INTO jobs VALUES ('old', '2026-01-01', 'clip.mp4', 'done', 1, '{}')")
-    older.commit()
-    older.close()
-    return path
-
-
-def test_a_store_of_an_older_version_is_brought_up_to_date_once(tmp_path: Path) -> None:
-    path = older_store(tmp_path)
-    for _ in range(2):
-        store = Store(path)
-        assert [row.id for row in store.recent(9)] == ["old"]
-        store.close()
 
 
 def test_only_one_takes_over_what_another_left(store: Store) -> None:
@@ -157,25 +138,22 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
         Store(tmp_path / "damaged.sqlite")
 
 
-def test_an_older_store_is_backed_up_before_it_changes(tmp_path: Path) -> None:
-    path = older_store(tmp_path)
-    Store(path).close()
-    Store(path).close()
-    (copy,) = tmp_path.glob("framelens.sqlite.v*")
-    assert copy.name == "framelens.sqlite.v1" and copy.stat().st_mode & 0o777 == 0o600
-    kept = sqlite3.connect(copy)
-    assert kept.execute("SELECT * FROM jobs").fetchall() == [("old", "2026-01-01", "clip.mp4", "done", 1, "{}")]
-    kept.close()
-
-
-def test_a_store_is_opened_where_no_backup_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("version", "application", "key"), [(16, 0, "store_unreleased"), (VERSION + 1, None, "store_newer")]
+)
+def test_a_store_of_another_version_is_unchanged(
+    version: int, application: int | None, key: str, tmp_path: Path
+) -> None:
     path = tmp_path / "framelens.sqlite"
-    older = sqlite3.connect(path)
-    older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
-    older.close()
-    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     Store(path).close()
-    assert not list(tmp_path.glob("*.v1*"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+        if application is not None:
+            connection.execute(f"PRAGMA application_id = {application}")
+    before = path.read_bytes()
+    with pytest.raises(StorageError) as caught:
+        Store(path)
+    assert caught.value.key == key and path.read_bytes() == before
 
 
 def test_what_belongs_to_nobody_is_for_administrators(store: Store) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from framelens.core.domain import UNKNOWN_PATH
@@ -13,7 +10,6 @@ from framelens.core.roles import User, as_user
 from framelens.store import library_index as library_module
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
-from framelens.store.migrations import MIGRATIONS
 from framelens.store.tokenizer import places, terms_of
 
 
@@ -229,21 +225,6 @@ def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: 
     later = LibraryIndex(store)
     assert not later.is_plain
     assert found(later, "红车") == {"job"}
-
-
-def test_old_library_is_migrated_with_its_rows(tmp_path: Path) -> None:
-    path = tmp_path / "framelens.sqlite"
-    older = sqlite3.connect(path)
-    older.executescript(f"{MIGRATIONS[0]};{MIGRATIONS[1]}; PRAGMA user_version = 2;")
-    older.execute("INSERT INTO jobs (id, created, name, state, document) VALUES ('old', '2026', 'x', 'done', '{}')")
-    older.execute("INSERT INTO frames VALUES ('old', 1, x'ff')")
-    older.commit()
-    older.close()
-    for _ in range(2):
-        store = Store(path)
-        assert LibraryIndex(store).stale() == ["old"]
-        assert store.frames("old") == {1: b"\xff"}
-        store.close()
 
 
 def test_nothing_is_half_deleted_where_the_disk_refuses(store: Store, library: LibraryIndex) -> None:

@@ -13,7 +13,6 @@ from framelens.store.audit import AuditLog
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
-from framelens.store.shares import ShareRow, ShareStore
 from framelens.store.trash import KEPT_DAYS, Trash, TrashEntry
 
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
@@ -27,7 +26,7 @@ def trash(store: Store) -> Trash:
 
 
 def add(store: Store, job_id: str, user: User = ANN) -> None:
-    """An analysis with an entry, a tag, vectors, a conversation and a link."""
+    """An analysis with an entry, a tag, vectors and a conversation."""
     library = LibraryIndex(store)
     store.save(Row(job_id, "2026-01-01", f"{job_id}.mp4", "done", "", "{}", same="same", user_id=user.id))
     about = EntrySummary("done", model="tiny", num_frames=1, sha256="abc", path="/v/one.mp4")
@@ -37,13 +36,11 @@ def add(store: Store, job_id: str, user: User = ANN) -> None:
         library.tag([job_id], "gate")
         row = ConversationRow(f"about-{job_id}", "2026", "2026", "talk", "en", 1, (job_id,))
         ConversationStore(store).save(row, {1: ("parcel?", "yes", "{}")}, are_new=True)
-    share = ShareRow(f"share-{job_id}", job_id, user.id, f"hash-{job_id}", "en", 1, "2026", LATER)
-    ShareStore(store).add(share)
 
 
 def found(store: Store, job_id: str) -> set[str]:
     """The ways to find an analysis that find this analysis."""
-    library, shares, conversations = LibraryIndex(store), ShareStore(store), ConversationStore(store)
+    library, conversations = LibraryIndex(store), ConversationStore(store)
     near = [job_id]
     ways = {
         "get": store.get(job_id),
@@ -68,8 +65,6 @@ def found(store: Store, job_id: str) -> set[str]:
         "conversation": conversations.find(),
         "its words": conversations.find("parcel"),
         "of job": conversations.find(job_ids=[job_id]),
-        "links": shares.of_job(job_id, "2026-02-01"),
-        "link": shares.get(f"hash-{job_id}", "2026-02-01"),
     }
     return {name for name, one in ways.items() if one}
 
@@ -78,7 +73,7 @@ def test_nothing_finds_what_is_in_the_trash(store: Store, trash: Trash) -> None:
     add(store, "one")
     with as_user(ANN):
         before = found(store, "one")
-        assert len(before) == 24
+        assert len(before) == 22
         assert [entry.name for entry in trash.put(["one", "one", "none"])] == ["one.mp4"]
         assert found(store, "one") == set()
         assert [entry.id for entry in trash.entries()] == ["one"]
@@ -87,7 +82,6 @@ def test_nothing_finds_what_is_in_the_trash(store: Store, trash: Trash) -> None:
         with pytest.raises(InputError, match="job_unknown"):
             row = ConversationRow("new", "2026", "2026", "talk", "en", 1, ("one",))
             ConversationStore(store).save(row, {}, are_new=True)
-        assert not ShareStore(store).delete("share-one")
         LibraryIndex(store).tag(["one"], "other")
         assert [entry.id for entry in trash.restore(["one"])] == ["one"]
         assert found(store, "one") == before
@@ -152,7 +146,7 @@ def test_conversation_comes_back_whole(store: Store, trash: Trash) -> None:
         (entry,) = trash.put(["about-one", "about-one", "one"], "conversation")
         assert (entry.id, entry.kind, entry.name, entry.path) == ("about-one", "conversation", "talk", "")
         assert conversations.find() == [] == conversations.find(job_ids=["one"])
-        assert found(store, "one") >= {"get", "entry", "link"}
+        assert found(store, "one") >= {"get", "entry"}
         for look in (conversations.get, lambda one: conversations.save(before, {3: ("q", "late", "{}")})):
             with pytest.raises(InputError, match="conversation_unknown"):
                 look("about-one")
@@ -210,7 +204,7 @@ def test_trash_of_others_is_not_there(store: Store, trash: Trash) -> None:
                 change(["one"])
     with as_user(ADA):
         assert [entry.id for entry in trash.restore(["one"])] == ["one"]
-    assert found(store, "one") >= {"get", "link"}
+    assert found(store, "one") >= {"get"}
 
 
 def test_expired_by_the_clock(store: Store, trash: Trash, monkeypatch: pytest.MonkeyPatch) -> None:

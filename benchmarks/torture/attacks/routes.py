@@ -23,7 +23,7 @@ from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.services.access.accounts import COOKIE
-from tests.reverse_proxy import CADDY, NAME, NGINX, free_port, reverse_proxy
+from tests.reverse_proxy import CADDY, NAME, NGINX
 
 _EVIL = "https://evil.example"
 _SLOW_FULL = 500
@@ -83,7 +83,7 @@ def run(scale: Scale) -> Iterator[Line]:
             page.sockets(site),
             _smuggling(site),
         )
-        yield from (page.messages(site), _logged_keys(site), _odd_requests(site))
+        yield from (page.messages(site), _odd_requests(site))
         yield from (_slow(site, scale), _guesses(site), page.lost_roles(site, scale))
         yield from (further.addresses(site), further.terminal(site), further.tools(site))
         yield from (further.two_apps(site), further.exports_at_once(site, scale))
@@ -95,7 +95,7 @@ def run(scale: Scale) -> Iterator[Line]:
 
 def _behind_caddy(scale: Scale) -> Iterator[Line]:
     """Yield a line for each kind of attack that a proxy makes a difference to."""
-    kinds = (_strangers, _traversals, _forged_headers, _smuggling, _logged_keys, page.sockets, _guesses)
+    kinds = (_strangers, _traversals, _forged_headers, _smuggling, page.sockets, _guesses)
     if CADDY is None:
         yield Line("attacks behind Caddy: not run, since it isn't installed", 0)
         return
@@ -136,7 +136,7 @@ def _foreign_ids(site: Site) -> Line:
     count = lost = 0
     with site.client("bob", **{"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}) as bob:
         for method, path in _page_routes():
-            if "{" not in path or "shared" in path:
+            if "{" not in path:
                 continue
             for kind, given in site.ids.items():
                 answers = [_said(bob.request(method, _filled(path, one)), one) for one in (given, _OTHERS[kind])]
@@ -252,8 +252,6 @@ def _foreign_sites(site: Site) -> Line:
     with site.client("ann") as ann:
         for headers in sent:
             for method, path in _page_routes():
-                if "shared" in path:
-                    continue
                 answer = ann.request(method, _filled(path, site.ids["video"]), headers=headers)
                 readable = "access-control-allow-origin" in answer.headers
                 count, lost = count + 1, lost + (answer.status_code < 400 or readable)
@@ -347,29 +345,6 @@ def _smuggling(site: Site) -> Line:
             lost += answer.text != "ok"
         lost += b"_stcore" in body
     return Line("requests inside of requests", count, lost, crashed)
-
-
-def _logged_keys(site: Site) -> Line:
-    """Addresses of shared reports, which are keys, in the logs of the proxy, and of a proxy whose app is down."""
-    keys = [f"{number:043x}" for number in range(1, 6)]
-    with site.client() as stranger:
-        for key in keys:
-            for path in (
-                f"/api/shared/{key}",
-                f"/api/shared/{key}?a=b",
-                f"/api//shared/{key}",
-                f"/x/../api/shared/{key}",
-            ):
-                stranger.get(path)
-    folder = site.logs[0].parent.with_name("proxy-alone")
-    with (
-        reverse_proxy(folder, free_port(), free_port(), is_caddy=site.is_caddy) as url,
-        replace(site, url=url).client() as stranger,
-    ):
-        unanswered = [stranger.get(f"/api/shared/{key}").status_code == 502 for key in keys]
-    logs = b"".join(one.read_bytes() for one in (*site.logs, *folder.glob("*.log")))
-    lost = sum(key.encode() in logs for key in keys)
-    return Line("keys of shared reports in the proxy's logs", 5 * len(keys), lost, unanswered.count(False))
 
 
 def _odd_requests(site: Site) -> Line:

@@ -193,6 +193,4 @@ class Results:
             except ValueError:
                 _log.warning("the result %s is damaged and is made again", path, exc_info=True)
                 return None
-        if result.state == "without_model" and result.failure:  # as earlier versions stored it
-            result = replace(result, state="model_failed")
         return result if (result.key, result.fingerprint) == (key, self._fingerprint) else None

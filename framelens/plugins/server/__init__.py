@@ -1,4 +1,4 @@
-"""Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, sharing, accounts and backups."""
+"""Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, accounts and backups."""
 
 from framelens.registry import Plugin
 
@@ -7,7 +7,6 @@ _COMMANDS = ("serve", "users", "keys", "audit", "backup", "restore", "mcp")
 PLUGIN = Plugin(
     "server",
     commands={name: f"{_HERE}.commands.{name}" for name in _COMMANDS},
-    slots={"report.files": (f"{_HERE}.sharing.panel:draw",)},
     routes=f"{_HERE}.routes:routes",
     resume=f"{_HERE}.parts:resume",
     messages=f"{_HERE}.messages",

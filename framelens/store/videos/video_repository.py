@@ -187,10 +187,9 @@ class VideoRepository:
         """
         sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
         if sidecar and _is_visible(sidecar):
-            purpose = sidecar.get("purpose", "video")  # records of earlier versions name no purpose
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 offset = self._part(upload_id).stat().st_size
-                return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], offset, purpose)
+                return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], offset, sidecar["purpose"])
         video = read_json(self._record(upload_id))
         if video and _is_visible(video) and video["origin"] == "upload":
             return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
@@ -712,7 +711,7 @@ def _modified(path: Path) -> float:
 
 
 def _is_visible(record: dict[str, Any]) -> bool:
-    return sees(record.get("user_id", ""))  # records of earlier versions name no owner
+    return sees(record.get("user_id", ""))
 
 
 def _checked(identifier: str, key: str) -> str:

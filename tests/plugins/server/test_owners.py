@@ -30,7 +30,6 @@ from framelens.core.files import new_id
 from framelens.core.roles import LOCAL_USER, User, as_user, current_user
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore, SubmissionRow, WebhookRow
-from framelens.plugins.server.sharing.shares import LIFETIMES, open_shared, revoke_share, share, shares_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.services.access.accounts import COOKIE
 from framelens.services.container import Services
@@ -121,7 +120,7 @@ def said(answer: httpx.Response, given: str) -> tuple[int, str, dict[str, str]]:
 def paths(gate: Gate) -> list[tuple[str, str]]:
     """Method and path of each route of the page that has an id."""
     found = [one for one in routes(gate) if isinstance(one, Route) and "{" in one.path]
-    return [(method, one.path) for one in found for method in sorted(one.methods or ()) if "shared" not in one.path]
+    return [(method, one.path) for one in found for method in sorted(one.methods or ())]
 
 
 def filled(path: str, given: str) -> str:
@@ -199,7 +198,6 @@ def test_library_and_queue_show_ones_own(services: Services, owned: Owned) -> No
         for attack in (
             jobs.snapshot, jobs.brief, jobs.changes, jobs.resume, jobs.remove, library.resolve_id,
             lambda one: jobs.retry(one, 1), lambda one: jobs.rename(one, "x"), lambda one: library.resolve_id(one[:6]),
-            lambda one: share(services.store, services.jobs, one, LIFETIMES["day"], "en", conversations=True),
         ):  # fmt: skip
             for given in (owned.job, "A" * 12):
                 with pytest.raises(InputError) as refused:
@@ -310,60 +308,9 @@ def test_a_running_job_of_another_is_unknown(services: Services, tmp_path: Path)
     store.close()
 
 
-def test_a_link_opens_the_report_until_it_is_revoked(services: Services, owned: Owned, gate: Gate) -> None:
-    with as_user(ANN):
-        made = share(services.store, services.jobs, owned.job, LIFETIMES["day"], "en", conversations=True)
-        assert shares_of(services.store, owned.job) == [made.row]
-    assert made.token not in str(services.store.select("SELECT * FROM shares"))
-    with TestClient(Starlette(routes=routes(gate))) as stranger:
-        opened = stranger.get(f"/api/shared/{made.token}", headers={"Sec-Fetch-Site": "cross-site"})
-        assert opened.status_code == 200 and "data:image/jpeg" in opened.text
-        assert "sandbox" in opened.headers["content-security-policy"] and "<script" not in opened.text
-        assert not re.search(r"(?:src|href)=\"(?!#|data:)", opened.text)
-        with as_user(BOB):
-            assert shares_of(services.store, owned.job) == []
-            revoke_share(services.store, services.jobs, made.row)
-        assert stranger.get(f"/api/shared/{made.token}").status_code == 200
-        with as_user(ANN):
-            revoke_share(services.store, services.jobs, made.row)
-        refused = stranger.get(f"/api/shared/{made.token}")
-        for token in ("0", "0" * 43, "0" * 5000, made.row.sha256, made.row.id, owned.job):
-            assert said(stranger.get(f"/api/shared/{token}"), token) == said(refused, made.token)
-        assert refused.status_code == 404
-    with as_user(ANN):
-        late = share(services.store, services.jobs, owned.job, -LIFETIMES["day"], "zh", conversations=False)
-        with pytest.raises(InputError, match="share_unknown"):
-            open_shared(services.store, services.reports, late.token)
-        gone = share(services.store, services.jobs, owned.job, LIFETIMES["week"], "zh", conversations=False)
-        assert open_shared(services.store, services.reports, gone.token)
-        services.jobs.remove(owned.job)
-    with pytest.raises(InputError, match="share_unknown"):
-        open_shared(services.store, services.reports, gone.token)
-
-
-def test_a_link_opens_again_when_the_report_is_back(services: Services, owned: Owned) -> None:
-    with as_user(ANN):
-        made = share(services.store, services.jobs, owned.job, LIFETIMES["day"], "en", conversations=True)
-        before = open_shared(services.store, services.reports, made.token)
-        services.jobs.discard([owned.job])
-        with pytest.raises(InputError, match="share_unknown"):
-            open_shared(services.store, services.reports, made.token)
-        assert shares_of(services.store, owned.job) == []
-    with as_user(BOB):
-        assert services.jobs.discard([owned.job])[0] == [] and services.jobs.trash.entries() == []
-    with as_user(ANN):
-        services.jobs.trash.restore([owned.job])
-    assert open_shared(services.store, services.reports, made.token) == before
-
-
 def test_the_audit_log_says_who_did_what(services: Services, owned: Owned, page: Callable[..., httpx.Response]) -> None:
     page(ANN, "GET", f"/api/library.zip?ids={owned.job}")
     with as_user(ANN):
-        revoke_share(
-            services.store,
-            services.jobs,
-            share(services.store, services.jobs, owned.job, LIFETIMES["day"], "en", conversations=True).row,
-        )
         services.conversations.discard(owned.conversation)
     with as_user(ADA):
         services.jobs.remove(owned.job)
@@ -373,8 +320,6 @@ def test_the_audit_log_says_who_did_what(services: Services, owned: Owned, page:
     assert [(one, "login", user) for one, user in (("ada", "u3"), ("ann", "u1"), ("bob", "u2"))] == done[2:5]
     assert done[5:] == [
         ("ann", "export", owned.job),
-        ("ann", "share", owned.job),
-        ("ann", "unshare", owned.job),
         ("ann", "trash", owned.conversation),
         ("ada", "delete", owned.job),
     ]

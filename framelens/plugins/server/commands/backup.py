@@ -1,7 +1,4 @@
-"""Command `framelens backup`: writes all of the user's work to one file, also while the app runs.
-
-It opens the data folder without migrating it, so an older folder can be backed up before an upgrade.
-"""
+"""Command `framelens backup`: writes all of the user's work to one file, also while the app runs."""
 
 import argparse
 import json
@@ -50,15 +47,14 @@ def run(given: argparse.Namespace) -> int:
         size = human_size(backup_bytes(settings.data_dir, videos=videos))
         print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)
     manifest = write_backup(settings.data_dir, target, videos=videos)
-    if manifest.is_current:  # opening an older store would migrate it
-        with closing(open_store(settings.data_dir)) as store:
-            AuditLog(store).record("backup", object_name=target.name)
+    with closing(open_store(settings.data_dir)) as store:
+        AuditLog(store).record("backup", object_name=target.name)
     if given.json:
-        found = {"path": str(target), "bytes": target.stat().st_size, "files": len(manifest.files), "videos": videos}
+        found = {"path": str(target), "bytes": target.stat().st_size, "files": manifest.num_files, "videos": videos}
         print(json.dumps(found, ensure_ascii=False))
         return 0
     print(t("cli.backup_done", path=readable(str(target)), size=human_size(target.stat().st_size)))
-    if any(one.name == "model.json" for one in manifest.files):
+    if (settings.data_dir / "model.json").exists():
         print(t("cli.backup_without_keys"), file=sys.stderr)
     return 0
 

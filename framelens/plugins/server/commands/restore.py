@@ -1,7 +1,4 @@
-"""Command `framelens restore`: puts a backup in place of the data folder, or only checks it.
-
-It refuses while any process has the data folder open, and keeps the replaced folder.
-"""
+"""Command `framelens restore`: fills an empty data folder from a backup, or only checks the backup."""
 
 import argparse
 import json
@@ -27,23 +24,22 @@ def run(given: argparse.Namespace) -> int:
     """Check or restore the backup and return the exit code.
 
     Raises:
-        AppError: The backup can't be used, the data folder is in use, or a disk refuses.
+        AppError: The backup can't be used, the data folder isn't empty, or a disk refuses.
     """
     settings = config.load()
     use_language(given, settings)
     if given.check:
         _report(given, check_backup(given.source), "cli.restore_sound")
         return 0
-    manifest, aside = restore_backup(given.source, settings.data_dir)
-    folder, kept = readable(str(settings.data_dir)), readable(str(aside))
-    _report(given, manifest, "cli.restore_done", folder=folder, kept=kept)
+    manifest = restore_backup(given.source, settings.data_dir)
+    _report(given, manifest, "cli.restore_done", folder=readable(str(settings.data_dir)))
     if not manifest.videos and not given.json:
         print(t("cli.restore_without_videos"), file=sys.stderr)
     return 0
 
 
 def _report(given: argparse.Namespace, manifest: BackupManifest, key: str, **values: str) -> None:
-    found = {"created": manifest.created, "framelens": manifest.framelens, "files": len(manifest.files)}
+    found = {"created": manifest.created, "framelens": manifest.framelens, "files": manifest.num_files}
     size = manifest.size_bytes
     if given.json:
         print(json.dumps({**found, "bytes": size, "videos": manifest.videos, **values}, ensure_ascii=False))

@@ -19,20 +19,12 @@ from framelens.core.roles import User, as_user
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight
-from framelens.plugins.models.trust.code_trust import (
-    CodeCheck,
-    TrustRecord,
-    find_code,
-    trust_code,
-    trusted_code,
-    untrust_code,
-)
+from framelens.plugins.models.trust.code_trust import CodeCheck, find_code, trust_code, trusted_code, untrust_code
 from framelens.services.engines.engine_builder import build_engine
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
 from tests.engine.test_local_engine import ready
 from tests.remote_checkpoint import make_checkpoint, write_code
-from tests.store.test_old_records import TRUST, write_files
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="vLLM is not installed")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -246,8 +238,3 @@ def test_vllm_runs_trusted_code_until_a_byte_changes(tmp_path: Path, audit: Audi
         ready(engine)
     assert not marker.exists()
     assert trusted_code(settings.data_dir).all().keys() == {str(folder)}
-
-
-def test_trust_of_the_version_before_is_read(tmp_path: Path) -> None:
-    write_files(tmp_path)
-    assert trusted_code(tmp_path).all() == {"/models/m": TrustRecord(**TRUST)}

@@ -1,1 +1,0 @@
-"""Links that open a report without an account."""

@@ -73,6 +73,9 @@ class Answerer(Protocol):
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen."""
 
+    def is_about_text(self, question: str) -> bool:
+        """Return whether text on the screen or speech may answer a question, without a model."""
+
     def wants_description(self, question: str) -> bool:
         """Return whether a question asks for a description of the video, too."""
 
@@ -80,12 +83,13 @@ class Answerer(Protocol):
         self,
         analysis: Analysis,
         measured: Callable[[], Analysis],
-        connection: EngineConnection,
+        connection: EngineConnection | None,
         cancel: threading.Event,
     ) -> Generator[AnswerChanged, None, None]:
         """Answer the question of an analysis, of which the frames are known, and yield the answer as it grows.
 
-        What describes frames in words takes their facts from `measured`, which waits for all of them.
+        Without a connection only text and speech answer it, and nothing is yielded where they don't. What describes
+        frames in words takes their facts from `measured`, which waits for all of them.
         """
 
 
@@ -164,7 +168,7 @@ class _Run:
         heard = start("hearing", lambda: self._hear(digest, engine))
         known = (heard, digest)
         reopening = partial(opening, was_lost=True)
-        asking = start("asking", lambda: self._ask(engine, reopening, options, known)) if engine else None
+        asking = start("asking", lambda: self._ask(engine, reopening, options, known))
         self.state.chosen()
         try:
             self._answers(engine, asking)
@@ -276,7 +280,7 @@ class _Run:
 
     def _ask(
         self,
-        opened: Future[Opened],
+        opened: Future[Opened] | None,
         reopen: Callable[[], Opened],
         options: Future[ExtractOptions],
         known: Sequence[Future[Any]],
@@ -284,8 +288,13 @@ class _Run:
         """Answer the question, then send all requests of the description, unless a search has answered it.
 
         An engine that dies is restarted, replaced or waited for, and the run continues where it ended. If the question
-        can't be answered, the description is made before the error is raised.
+        can't be answered, the description is made before the error is raised. Without an engine, text and speech answer
+        the question where they can.
         """
+        if opened is None:
+            if failure := self._answer(None, known):
+                raise failure
+            return
         connection, engine = opened.result()
         opening = options.result().opening
         opening_seconds = opening.seconds if opening else None
@@ -310,18 +319,21 @@ class _Run:
             connection, engine = reopen()
             self.state.emit(Noticed(notice))
 
-    def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]]) -> AppError | None:
+    def _answer(self, connection: EngineConnection | None, known: Sequence[Future[Any]]) -> AppError | None:
         """Answer the question of the request, if any; return why it can't be answered.
 
         Args:
-            connection: The engine.
+            connection: The engine; None without one.
             known: The transcript and the digest, which an answer rests on.
 
         Raises:
             EngineEnded: The engine has died.
             Paused: A search was paused; an answer that is being written is finished.
         """
-        if not self.request.question.strip() or (answerer := self.tools.answerer) is None:
+        question = self.request.question
+        if not question.strip() or (answerer := self.tools.answerer) is None:
+            return None
+        if connection is None and not answerer.is_about_text(question):
             return None
         emit, before = self.state.emit, self.state.now.answer
         if before and before.answers[0].state == "complete":
@@ -330,7 +342,7 @@ class _Run:
         emit(StageStarted("answer"))
         try:
             frames, _ = self.state.chosen()
-            reads = answerer.reads_screen(self.request.question) or connection.sight.needs_text
+            reads = connection is None or answerer.reads_screen(question) or connection.sight.needs_text
             self.state.facts(frames if reads else frames[:1])  # from then on, the thumbnails are cached
             for one in known:
                 wait_for(one, self.state.check)
@@ -362,9 +374,9 @@ class _Run:
         self.state.emit_made(lambda state: Answered(self._report(state, is_partial=True), "description"))
         return True
 
-    def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
+    def _without_answer(self, connection: EngineConnection | None, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
-        if isinstance(error, EngineError) and (death := connection.death(error)):
+        if connection and isinstance(error, EngineError) and (death := connection.death(error)):
             raise EngineEnded(death) from error
         return error
 
@@ -378,13 +390,13 @@ class _Run:
 
     # ---- the run itself
 
-    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> None:
-        if engine is None or asking is None:
+    def _answers(self, engine: Future[Opened] | None, asking: Future[None]) -> None:
+        if engine is None:
             self.state.emit(Noticed(Notice("no_model")))
-            return
-        if not engine.done():
-            self.state.emit(StageStarted("engine"))
-        wait_for(engine, self.state.check)
+        else:
+            if not engine.done():
+                self.state.emit(StageStarted("engine"))
+            wait_for(engine, self.state.check)
         self._finish(asking)
 
     def _rest(self, video: Future[None]) -> None:

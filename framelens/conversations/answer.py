@@ -23,10 +23,12 @@ from framelens.conversations.conversation import AnswerDraft, AnswerText, AskEve
 from framelens.conversations.frames import add_frames
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.select import RetrievalTools
+from framelens.conversations.text_answer import answer_from_text
 from framelens.core.domain import Analysis, Notice, Usage
 from framelens.core.errors import (
     AppError,
     Cancelled,
+    ConfigError,
     EngineBusy,
     EngineError,
     FormatRefused,
@@ -58,11 +60,13 @@ def converse(
     draft: AnswerDraft,
     analyses: Mapping[str, Analysis],
     measured: Measured,
-    connect: Connect,
+    connect: Connect | None,
     repository: ConversationRepository,
     queues: AnswerQueues,
     tools: RetrievalTools,
     cancel: threading.Event,
+    *,
+    has_model: bool = True,
 ) -> Generator[AskEvent, None, None]:
     """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
 
@@ -76,34 +80,29 @@ def converse(
         analyses: What it is about, by id.
         measured: Waits for their facts, where frames are described in words.
         connect: Starts the engine, or another engine if that has failed, or waits for an engine that was lost, and
-            returns the connection.
+            returns the connection. None where there is no model: text and speech alone may answer then.
         repository: Where the conversation is kept.
         queues: Questions to the engines.
         tools: What the choice of frames for the question needs.
         cancel: Stops the answer within 0.1 s once it is set.
+        has_model: Whether the model is on this machine or served elsewhere; else text and speech answer what they can.
 
     Raises:
-        AppError: The engine doesn't start or doesn't answer, or the conversation can't be stored.
+        AppError: The engine doesn't start or doesn't answer, the question needs a model and there is none, or the
+            conversation can't be stored.
         Cancelled: `cancel` was set.
     """
     draft.conversation = repository.add(draft.conversation)
     started = saved = time.monotonic()
     failure: AppError | None = None
+    reading = answer_from_text(
+        draft, analyses, measured, repository, tools, cancel, has_model=has_model and connect is not None
+    )
+    answering = _answered(draft, reading, analyses, measured, connect, repository, queues, tools, cancel)
     try:
-        with closing(connect()) as connecting:
-            connection = yield from connecting
-        with (
-            queues.before(connection.endpoint).joined(draft.conversation.id) as place,
-            closing(place.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
-            closing(_prepared(draft, analyses, measured, connection, connect, repository, tools, cancel)) as events,
-        ):
-            yield from waiting
-            connected = time.monotonic()
+        with closing(answering) as events:
             for event in events:
-                if isinstance(event, _Ended):
-                    draft.turn = _ended(draft.turn, event, connected)
-                else:
-                    yield event
+                yield event
                 if isinstance(event, values.MomentsSearched) or time.monotonic() - saved > _SAVE_SECONDS:
                     repository.save(draft.conversation, draft.turn)
                     saved = time.monotonic()
@@ -124,6 +123,42 @@ def converse(
     yield values.AnswerDone(draft.conversation)
     if failure:
         raise failure
+
+
+def _answered(
+    draft: AnswerDraft,
+    reading: Generator[AskEvent, None, bool],
+    analyses: Mapping[str, Analysis],
+    measured: Measured,
+    connect: Connect | None,
+    repository: ConversationRepository,
+    queues: AnswerQueues,
+    tools: RetrievalTools,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, None]:
+    """Answer from text and speech by `reading`, or ask the engine, and yield the events, which are in the draft."""
+    started = time.monotonic()
+    with closing(reading) as events:
+        is_answered = yield from events
+    if is_answered:
+        draft.turn = _ended(draft.turn, _Ended(Reply(draft.turn.answer, "stop", None), 0), started)
+        return
+    if connect is None:
+        raise ConfigError("ask_needs_model")
+    with closing(connect()) as connecting:
+        connection = yield from connecting
+    with (
+        queues.before(connection.endpoint).joined(draft.conversation.id) as place,
+        closing(place.wait(_most_answers(draft.turn.settings, connection), cancel)) as waiting,
+        closing(_prepared(draft, analyses, measured, connection, connect, repository, tools, cancel)) as asking,
+    ):
+        yield from waiting
+        connected = time.monotonic()
+        for event in asking:
+            if isinstance(event, _Ended):
+                draft.turn = _ended(draft.turn, event, connected)
+            else:
+                yield event
 
 
 def _most_answers(settings: values.AskSettings, connection: EngineConnection) -> int:
@@ -157,7 +192,7 @@ def _store(repository: ConversationRepository, draft: AnswerDraft, started: floa
     frames = {one.number: one for one in draft.conversation.pictures()}
     times = {one.number: one.time_seconds for one in frames.values() if one.analysis_id}
     cited = citations.cited_in(turn.answer)
-    is_measured = bool(turn.evidence and turn.evidence.moments)
+    is_measured = not turn.model or bool(turn.evidence and turn.evidence.moments)
     draft.turn = replace(
         turn,
         cited=tuple(frames[number] for number in cited if number in frames),

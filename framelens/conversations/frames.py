@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.conversation import AnswerDraft, AskEvent, FrameRef, Look
-from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
+from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search, by_votes
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
@@ -64,7 +64,8 @@ class _FrameAdder:
         self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
         whole = list(map(Scope(self.analyses).range_of, self.analyses.values()))
         self.look, self.letters = look_at(turn.question, turn.look, whole), turn.settings.letters
-        self.searched = [one.thing for one in (turn.evidence.moments if turn.evidence else ())]
+        found = turn.evidence.moments if turn.evidence else ()
+        self.searched = [one.thing for one in found if one.by == "votes"]
         self.scope = Scope(self.analyses, look=self.look, known=self.known)
 
     def events(self) -> Generator[AskEvent, None, str]:
@@ -123,9 +124,9 @@ class _FrameAdder:
         if len(here) < len(self.analyses):
             yield from self._applied([Noticed(Notice("ask_frames_no_video"))])
         videos = replace(self.scope, analyses=here)
-        search = answer_by_search(
-            self.draft.conversation, videos, sought, self.connection, self.repository, self.tools, self.cancel
-        )
+        conversation = self.draft.conversation
+        method = by_votes(sought.look_for[0], self.connection, conversation.language, self.cancel)
+        search = answer_by_search(conversation, videos, sought, method, self.repository, self.tools, self.cancel)
         try:
             yield from self._applied(search)
         except PicturesRefused:  # an engine that doesn't count tokens says so only now

@@ -48,7 +48,9 @@ from framelens.conversations.retrieval.select import (
     num_dense_frames,
     overlap,
 )
+from framelens.conversations.retrieval.text_question import is_about_text
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
+from framelens.conversations.text_answer import answers_from_text
 from framelens.core.domain import Analysis
 from framelens.core.events import AnswerChanged, AnswerStep, EngineProgress
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
@@ -75,6 +77,10 @@ class RequestAnswerer:
         """Return whether the answer rests on text on the screen, which is recognized for all keyframes first."""
         return any(kind_in_words(part) == "read" for part in parts_in_words(question))
 
+    def is_about_text(self, question: str) -> bool:
+        """Return whether text on the screen or speech may answer a question, without a model."""
+        return is_about_text(question)
+
     def wants_description(self, question: str) -> bool:
         """Return whether a part of a question asks for a description of the video."""
         return _without_description(question) != question
@@ -83,7 +89,7 @@ class RequestAnswerer:
         self,
         analysis: Analysis,
         measured: Callable[[], Analysis],
-        connection: EngineConnection,
+        connection: EngineConnection | None,
         cancel: threading.Event,
     ) -> Generator[AnswerChanged, None, None]:
         """Answer the question of an analysis, whose job is stored, and yield the answer as it grows.
@@ -94,13 +100,15 @@ class RequestAnswerer:
         Args:
             analysis: The analysis, whose facts may be incomplete.
             measured: Waits for all its facts, and returns it with them.
-            connection: The engine.
+            connection: The engine; None without a model, where text and speech alone may answer.
             cancel: Stops the answer within 0.1 s once it is set.
 
         Raises:
             AppError: What `converse` raises, after the partial answer, if any.
             Cancelled: `cancel` was set.
         """
+        if connection is None and not self._answers_from_text(measured()):
+            return
         draft = AnswerDraft(self._asked(analysis))
         progress = _Progress(draft, analysis, self.repository)
         if draft.turn.state == "complete":
@@ -110,7 +118,7 @@ class RequestAnswerer:
             draft,
             {analysis.id: analysis},
             lambda: {analysis.id: measured()},
-            partial(_connected, connection),
+            partial(_connected, connection) if connection else None,
             self.repository,
             self.queues,
             self.tools,
@@ -119,6 +127,10 @@ class RequestAnswerer:
         with closing(events):
             for event in events:
                 yield progress.after(event)
+
+    def _answers_from_text(self, analysis: Analysis) -> bool:
+        asked = started([analysis.id], analysis.request.language).asked(analysis.request.question, AskSettings())
+        return answers_from_text(asked, {analysis.id: analysis})
 
     def _asked(self, analysis: Analysis) -> Conversation:
         """Return the conversation whose current turn is the question: a new question, or an interrupted run's."""

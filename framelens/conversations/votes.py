@@ -15,7 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import openai
@@ -59,10 +59,33 @@ class Vote:
     Attributes:
         index: Index of the picture among those that were asked about, from 0.
         probability: Probability of yes; 1 or 0 from an engine without probabilities, UNDECIDED without a usable answer.
+        text: Text that was read there and says yes; "" from an engine.
     """
 
     index: int
     probability: float
+    text: str = ""
+
+
+class Voter(Protocol):
+    """Says which pictures have something: an engine that is asked, or a reader of text.
+
+    Attributes:
+        can_mislead: Whether it may say yes to anything, so that its votes have to be checked.
+    """
+
+    can_mislead: bool
+
+    def ask(
+        self,
+        thing: str,
+        jpegs: Sequence[bytes],
+        *,
+        seconds: float,
+        cancel: threading.Event | None = None,
+        absent: bool = False,
+    ) -> Generator[Vote, None, None]:
+        """Yield the votes as they arrive; see `VoteAsker.ask`."""
 
 
 class VoteAsker:
@@ -72,6 +95,8 @@ class VoteAsker:
         connection: The engine.
         language: Language of the questions.
     """
+
+    can_mislead = True
 
     def __init__(self, connection: EngineConnection, language: Language) -> None:
         self._connection = connection

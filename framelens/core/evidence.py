@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from framelens.core.units import clock
 
-Issue = Literal["borders", "flicker", "contrary", "lookalike"]
+Issue = Literal["borders", "flicker", "contrary", "lookalike", "misread", "letters"]
+SearchBy = Literal["votes", "text", "speech"]
 SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes", "says_nothing"]
 
 
@@ -61,7 +62,8 @@ class Interval:
             next to the interval don't; else None.
         issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
             answers change within it. "contrary": the model says yes to the contrary question, too. "lookalike": it is
-            no less sure of what looks alike.
+            no less sure of what looks alike. "misread": the text wasn't read on every frame within it. "letters": the
+            words were not read letter by letter.
         gone_seconds: When it is gone: the time of the next frame, or the end of what was searched; None in reports of
             earlier versions.
     """
@@ -126,6 +128,8 @@ class Moments:
         seconds: Time spent.
         ended: Why the search ended: nothing was left to look at, a ceiling was reached, or the model says yes to
             everything. "" while it runs, or if it was interrupted.
+        by: What says where it is: the votes of a model, text that was read on the frames, or cues of the transcript.
+        texts: Lines with the wanted words as they were read or said, by index of the frame.
     """
 
     analysis_id: str
@@ -144,3 +148,5 @@ class Moments:
     rounds: int = 0
     seconds: float = 0.0
     ended: SearchEnd = ""
+    by: SearchBy = "votes"
+    texts: Mapping[int, str] = field(default_factory=dict)

@@ -52,7 +52,9 @@ _STAGES_WITH_QUESTION: dict[Stage, tuple[float, float]] = {
     "survey": (0.0, 0.2), "engine": (0.2, 0.3), "answer": (0.3, 0.7), "ask": (0.7, 0.95), "summary": (0.95, 1.0),
     "facts": (1.0, 1.0),
 }  # fmt: skip
-_STAGES_WITHOUT_MODEL: dict[Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
+_STAGES_WITHOUT_MODEL: dict[Stage, tuple[float, float]] = {
+    "survey": (0.0, 0.7), "facts": (0.7, 1.0), "answer": (0.7, 1.0),
+}  # fmt: skip
 """Shares of a job's work at which its stages begin and end, until there is a report."""
 _ANSWER_STEPS: dict[AnswerStep, tuple[float, float]] = {
     "question": (0.0, 0.05), "thumbnails": (0.05, 0.1), "search": (0.1, 1.0), "embeddings": (0.1, 0.2),

@@ -116,6 +116,7 @@ class AskOptions(AnswerOptions, total=False):
     end: Time | None
     edit: int | None
     subtitles: PathLike | None
+    use_model: bool
     cancel: threading.Event | None
 
 
@@ -437,6 +438,7 @@ class Session:
         end: Time | None = None,
         edit: int | None = None,
         subtitles: PathLike | None = None,
+        use_model: bool = True,
         language: Language | None = None,
         cancel: threading.Event | None = None,
         **settings: Unpack[AnswerOptions],
@@ -459,13 +461,14 @@ class Session:
             end: End of the range; by default the video's.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
             subtitles: Subtitle file of the only video, to use before subtitles in the video and beside it.
+            use_model: Ask a model; without it, text on the screen and speech answer what they can.
             language: Language of a new conversation and of errors; by default the session's.
             cancel: Stops the answer within 0.1 seconds once it is set.
             settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
                 search_frames, search_seconds, system_prompt and letters.
 
         Raises:
-            ConfigError: The question is empty or too long, or a setting is out of its limits.
+            ConfigError: The question is empty or too long or needs a model, or a setting is out of its limits.
             InputError: A video or an image can't be read, or there is no such analysis.
             EngineError: The model can't answer; raised after AnswerDone, whose turn has the partial answer.
             StorageError: The data folder can't be written.
@@ -495,10 +498,10 @@ class Session:
                     services.reports.add(one) if isinstance(one, Analysis) else self._typed(os.fspath(one), cancel)
                     for one in _several(about)
                 ]
-                taken = FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
+                taken = FrameOptions(language, _number(frames), clip, _subtitles(subtitles), use_model)
                 conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
             conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
-            with closing(services.asking.ask(AnswerDraft(conversation), cancel)) as events:
+            with closing(services.asking.ask(AnswerDraft(conversation), cancel, use_model=use_model)) as events:
                 yield from events
 
     @property

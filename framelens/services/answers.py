@@ -102,7 +102,7 @@ class Answers:
 
     @requires("analyst")
     def start(self, conversation: Conversation) -> None:
-        """Answer the current question of a conversation, which is new.
+        """Answer the current question of a conversation, which is new; without a model, from text and speech alone.
 
         Raises:
             InputError: "answer_under_way": another answer is still being written; or "answers_many".
@@ -146,7 +146,7 @@ class Answers:
             with in_language(progress.conversation.language):
                 self._await_analyses(progress, report, cancel)
                 draft = AnswerDraft(progress.conversation)
-                with closing(self._asking.ask(draft, cancel)) as events:
+                with closing(self._asking.ask(draft, cancel, use_model=self._asking.has_model())) as events:
                     for event in events:
                         progress = AnswerProgress(draft.conversation, event, is_done=isinstance(event, AnswerDone))
                         report(progress)

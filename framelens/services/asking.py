@@ -20,6 +20,7 @@ from framelens.core.errors import Cancelled, ConfigError, InputError
 from framelens.core.events import EngineProgress, Noticed
 from framelens.core.files import given_path, readable, storable, typed_path
 from framelens.services.analyses import build_request, raise_without_report, start_run
+from framelens.services.readiness import readiness
 from framelens.services.transcripts import report_ids
 from framelens.video.files import STANDARD_STREAM, check_file
 
@@ -43,17 +44,19 @@ class FrameOptions:
         frames: Most keyframes; None takes any report, and the usual number for a new analysis.
         clip: Range of the videos.
         subtitles: Subtitle file of the only video, to use before those in it and beside it.
+        use_model: Start the engine meanwhile; without it, text and speech alone answer.
     """
 
     language: Language
     frames: int | None = None
     clip: Selection = _WHOLE
     subtitles: Path | None = None
+    use_model: bool = True
 
     @property
     def takes_any_report(self) -> bool:
         """Return whether the newest report on a video will do."""
-        return replace(self, language="en") == FrameOptions("en")
+        return replace(self, language="en", use_model=True) == FrameOptions("en")
 
 
 class Asking:
@@ -127,7 +130,7 @@ class Asking:
             cancel: Stops the analysis within a second once it is set.
 
         Raises:
-            AppError: The video can't be read, or no engine can be used.
+            AppError: The video can't be read, or the engine doesn't start.
             Cancelled: `cancel` was set.
         """
         self._jobs.indexing.catch_up(cancel)
@@ -139,19 +142,20 @@ class Asking:
         ):
             return known[0]
         request = self._frames_request(path, options)
-        if error := self._switcher.session.engine.status().error:
-            raise error
-        self._switcher.start_engine()
+        if options.use_model and self.has_model():
+            self._switcher.start_engine()
         run = start_run(self._jobs, request, name=readable(path.name), force=False)
         with closing(run.updates(cancel)) as updates:
             for update in updates:
                 if update.event != Noticed(Notice("no_model")):  # the question is about to change that
                     yield update
         raise_without_report(run.result())
-        start = self._switcher.engine_start
-        if start.state == "failed" and start.error:
-            raise start.error
         return run.job_id
+
+    def has_model(self) -> bool:
+        """Return whether a model can be asked, without starting it."""
+        session = self._switcher.session
+        return readiness(session.settings, session.engine).kind == "ready"
 
     def _frames_request(self, path: Path, options: FrameOptions) -> AnalysisRequest:
         """Return the request for an analysis that only chooses and measures keyframes, to ask about them."""
@@ -181,8 +185,12 @@ class Asking:
         """
         return self._jobs.submit(self._frames_request(path, FrameOptions(language)), name=name)
 
-    def ask(self, draft: AnswerDraft, cancel: threading.Event) -> Generator[AskEvent, None, None]:
+    def ask(
+        self, draft: AnswerDraft, cancel: threading.Event, *, use_model: bool = True
+    ) -> Generator[AskEvent, None, None]:
         """Answer the current question of a conversation; see `framelens.conversations.converse`.
+
+        Without a model, or where none is installed, text on the screen and speech may answer it.
 
         Raises:
             InputError: "job_unknown" or "no_report_yet".
@@ -196,9 +204,10 @@ class Asking:
         tools = self._switcher.session.retrieval(self._shared.stills)
         with self._switcher.admitted(Control(cancel=cancel)):
             content = next((one.video.content_key for one in analyses.values()), conversation.id)
-            connect = partial(self._connect, content, cancel)
-            shared = self._shared
-            answer = converse(draft, analyses, measured, connect, shared.conversations, shared.queues, tools, cancel)
+            connect = partial(self._connect, content, cancel) if use_model else None
+            shared, is_ready = self._shared, use_model and self.has_model()
+            kept, queues = shared.conversations, shared.queues
+            answer = converse(draft, analyses, measured, connect, kept, queues, tools, cancel, has_model=is_ready)
             with closing(answer) as events:
                 yield from events
 

@@ -15,6 +15,7 @@ from app.panels.analyse import frame_options, missing_model, video_picker
 from app.panels.ask import settings, start
 from app.state import page_state
 from framelens.conversations.conversation import MOST_QUESTION, Conversation, Look
+from framelens.conversations.retrieval.text_question import is_about_text
 from framelens.conversations.suggestions import suggested_questions
 from framelens.core.domain import Analysis
 from framelens.i18n import t
@@ -31,7 +32,9 @@ def draw(
     analysis: Analysis | None = None,
     has_subjects: bool = False,
 ) -> None:
-    """Draw the field, or without a model the way to one; it is disabled while an answer is being written.
+    """Draw the field, and without a model the way to one; it is disabled while an answer is being written.
+
+    Without a model, text and speech of a video answer questions; without a video, there is no field then.
 
     Args:
         conversation: The conversation, or None if the first question begins it.
@@ -44,17 +47,19 @@ def draw(
     key = f"ask_{conversation.id if conversation else 'new'}"
     now = missing_model.ready()
     is_busy = conversation is not None and services().answers.is_running(conversation.id)
-    if now.kind != "ready" and analysis and not analysis.engine:
-        return  # the report without a model has the button that leads to one
+    has_video = has_subjects or bool(analysis or (conversation and conversation.about))
     begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
     with st.container(key="ask_composer", gap="xsmall"):
         if error := page_state().ask_error:
             show_error(error)
         if now.kind != "ready":
-            missing_model.draw_short(now, key=f"{key}_model")
-            return
+            if analysis is None or analysis.engine:  # the report without a model has the button that leads to one
+                missing_model.draw_short(now, key=f"{key}_model")
+            if not has_video:
+                return
+            st.caption(t("ask.page.without_model"))
         if analysis and conversation is None:
-            _draw_suggestions(analysis, key)
+            _draw_suggestions(analysis, key, has_model=now.kind == "ready")
         with st.container(horizontal=True, gap="xsmall", key="ask_about"):
             _draw_about(key, has_subjects=has_subjects)
         show_refusals(page_state().refused_pictures)
@@ -80,10 +85,11 @@ def _draw_about(key: str, *, has_subjects: bool) -> None:
         removable(name, f"{key}_leave_{upload_id}", _leave_out, key, upload_id)
 
 
-def _draw_suggestions(analysis: Analysis, key: str) -> None:
+def _draw_suggestions(analysis: Analysis, key: str, *, has_model: bool) -> None:
     """Draw questions that the report suggests; pressing a question puts it into the field."""
     with st.container(horizontal=True, wrap=False, gap="small", key="ask_suggested"):
-        for place, question in enumerate(suggested_questions(analysis)):
+        questions = (one for one in suggested_questions(analysis) if has_model or is_about_text(one))
+        for place, question in enumerate(questions):
             button(plain(question), f"{key}_suggested_{place}", _fill, key, question)
 
 

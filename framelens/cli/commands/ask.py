@@ -106,6 +106,7 @@ def add_arguments(parser: Parser) -> None:
     add("--for-good", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     add_engine_options(parser)
+    add("--no-model", action="store_true")
     parser.add_argument("--yes", action="store_true", help=t("cli.ask_yes"))
     parser.add_argument("--json", action="store_true", help=t("cli.ask_json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
@@ -149,11 +150,8 @@ def run(given: argparse.Namespace) -> int:
         checked_question(question)
     asked_with, clip = ask_settings(given), _clip(given)
     files = [read_image(path) for path in given.image]
-    if given.yes or (sys.stdin.isatty() and sys.stderr.isatty()):
-        given.no_model = False
+    if given.yes or (sys.stdin.isatty() and sys.stderr.isatty() and not _is_about_text(question)):
         settings = settle_model(settings, given)
-        if given.no_model:
-            raise ConfigError("ask_needs_model")
     cancel = cancel_on_signals()
     with worker_started():
         opened = open_services(settings, adopts=False)
@@ -173,6 +171,13 @@ def run(given: argparse.Namespace) -> int:
                 return _answer(conversation, given, cancel)
         finally:
             opened.close()
+
+
+def _is_about_text(question: str) -> bool:
+    """Return whether text on the screen or speech may answer a question, so that no model has to be downloaded."""
+    from framelens.conversations.retrieval.text_question import is_about_text
+
+    return is_about_text(question)
 
 
 def _split(texts: list[str]) -> tuple[list[str], str]:
@@ -218,7 +223,7 @@ def _conversation(
     if given.conversation:
         return services().conversations.get(given.conversation)
 
-    options = FrameOptions(language(), given.frames, clip, given.subtitles)
+    options = FrameOptions(language(), given.frames, clip, given.subtitles, not given.no_model)
     about = [registry.file_of(one) for one in about]
     with open_progress(quiet=given.quiet) as progress:
         return value_of(services().asking.begin(about, options, cancel), progress.show)
@@ -233,7 +238,8 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
     try:
-        with closing(services().asking.ask(AnswerDraft(conversation), cancel)) as events:
+        asking = services().asking.ask(AnswerDraft(conversation), cancel, use_model=not given.no_model)
+        with closing(asking) as events:
             for event in events:
                 printer.show(event)
     except Cancelled as error:

@@ -1,11 +1,12 @@
 """Answer to "when" and "how often": a search in each video, and what it found in words, with frames as evidence."""
 
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
 from io import BytesIO
+from math import inf
 from pathlib import Path
 
 from PIL import Image, ImageEnhance
@@ -20,10 +21,11 @@ from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.classification import is_same_thing
 from framelens.conversations.retrieval.select import RetrievalTools, Scope
 from framelens.conversations.retrieval.values import Kind, Looking, Sought
-from framelens.conversations.votes import VoteAsker
-from framelens.core.domain import Analysis, Keyframe
+from framelens.conversations.votes import VoteAsker, Voter
+from framelens.core.domain import Analysis, Keyframe, Language
 from framelens.core.errors import AppError
-from framelens.core.evidence import Interval, Moments
+from framelens.core.evidence import Interval, Moments, SearchBy
+from framelens.core.files import single_line
 from framelens.core.images import fitted_size
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import exactly, length_text
@@ -38,6 +40,40 @@ SHOWN_SIDE = 1280
 """Longer side of the pictures that the answer cites, the same as for keyframes."""
 _SHOWN = 12
 """Intervals whose first and last frames are cited; the others have their times only."""
+
+
+@dataclass(frozen=True)
+class SearchMethod:
+    """How a search tells which frames have the wanted thing.
+
+    Attributes:
+        by: What says so.
+        voter: The engine, or a reader of text.
+        model: The engine's model; "" without one.
+        side: Longer side of the pictures that it gets; None for the usual side.
+        seconds: Ceiling of time, besides that of the settings.
+        name_lookalikes: Names things that look like the wanted thing.
+        begin: Adds what the analysis knows already to the findings of a search that begins.
+    """
+
+    by: SearchBy
+    voter: Voter
+    model: str = ""
+    side: int | None = None
+    seconds: float = inf
+    name_lookalikes: Callable[[], Sequence[str]] = tuple
+    begin: Callable[[Moments, Analysis], Moments] = lambda found, _: found
+
+
+def by_votes(thing: str, connection: EngineConnection, language: Language, cancel: threading.Event) -> SearchMethod:
+    """Return the search for something that the engine has to see."""
+    return SearchMethod(
+        "votes",
+        VoteAsker(connection, language),
+        connection.endpoint.model,
+        connection.side,
+        name_lookalikes=cache(partial(lookalikes, thing, connection, language, cancel)),  # the same for all videos
+    )
 
 
 @dataclass(frozen=True)
@@ -70,7 +106,7 @@ def answer_by_search(
     conversation: Conversation,
     scope: Scope,
     sought: Sought,
-    connection: EngineConnection,
+    method: SearchMethod,
     repository: ConversationRepository,
     tools: RetrievalTools,
     cancel: threading.Event,
@@ -84,53 +120,71 @@ def answer_by_search(
         conversation: Its current turn is the question.
         scope: The videos, all of which can be read, and the range to search.
         sought: What the question asks for; its first thing is looked for.
-        connection: The engine.
+        method: How frames are looked at.
         repository: Where pictures are stored.
         tools: Where frames come from.
         cancel: Ends the search.
 
     Raises:
-        AppError: A video can't be read, or the engine fails.
+        AppError: A video can't be read, or the engine or the reader of text fails.
         Cancelled: `cancel` was set.
     """
     turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
     settings = turn.settings
-    yield values.ContextChosen(values.ContextUse(), (), connection.endpoint.model)
-    known = _known_votes(conversation, scope, thing, connection.endpoint.model)
+    yield values.ContextChosen(values.ContextUse(), (), method.model)
+    known = _known_votes(conversation, scope, thing, method)
     limits = SearchLimits(
-        frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
+        frames=max(1, settings.search_frames // len(analyses)),
+        seconds=min(settings.search_seconds, method.seconds) / len(analyses),
     )
-    alike = cache(partial(lookalikes, thing, connection, conversation.language, cancel))  # the same for all videos
     found: dict[str, Moments] = {}
     failure: AppError | None = None
     try:
         for id_, analysis in analyses.items():
-            found[id_] = known.get(id_) or Moments(id_, thing, *scope.range_of(analysis))
+            new = Moments(id_, thing, *scope.range_of(analysis), by=method.by)
+            found[id_] = known.get(id_) or method.begin(new, analysis)
             candidates = yield from _candidates(analysis, tools, cancel)
-            voter = VoteAsker(connection, conversation.language)
             with closing(Stills()) as stills:  # the player's serve one video at a time
-                side = max(fitted_size(analysis.video.width, analysis.video.height, connection.side or SIDE))
+                side = max(fitted_size(analysis.video.width, analysis.video.height, method.side or SIDE))
                 frames = VideoFrames(stills, analysis.video.path, side)
                 for one in search(
-                    found[id_], frames, voter, candidates=candidates, lookalikes=alike, limits=limits, cancel=cancel
+                    found[id_],
+                    frames,
+                    method.voter,
+                    candidates=candidates,
+                    lookalikes=method.name_lookalikes,
+                    limits=limits,
+                    cancel=cancel,
                 ):
                     found[id_] = one
                     yield values.MomentsSearched(one)
     except AppError as error:
         failure = error
     if any(one.samples for one in found.values()):
-        refs = _stored(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
-        yield turn.with_frames(refs)
-        names = {id_: analysis.video.name for id_, analysis in analyses.items()}
-        with in_language(conversation.language):
-            said = [_words(one, refs, names[id_] if len(names) > 1 else "", sought.kind) for id_, one in found.items()]
-        yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
+        refs = stored_frames(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
+        yield from told(conversation, found, analyses, refs, sought.kind)
     if failure:
         raise failure
 
 
-def _known_votes(conversation: Conversation, scope: Scope, thing: str, model: str) -> dict[str, Moments]:
-    """Return the findings of the latest search of this model for the same thing in the same range, by analysis.
+def told(
+    conversation: Conversation,
+    found: Mapping[str, Moments],
+    analyses: Mapping[str, Analysis],
+    refs: Sequence[FrameRef],
+    kind: Kind,
+) -> Iterator[AskEvent]:
+    """Yield the frames and the text that answer a question with findings, video by video."""
+    turn = conversation.last
+    yield turn.with_frames(refs)
+    names = {id_: analysis.video.name for id_, analysis in analyses.items()}
+    with in_language(conversation.language):
+        said = [_words(one, refs, names[id_] if len(names) > 1 else "", kind) for id_, one in found.items()]
+    yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
+
+
+def _known_votes(conversation: Conversation, scope: Scope, thing: str, method: SearchMethod) -> dict[str, Moments]:
+    """Return the findings of the latest such search for the same thing in the same range, by analysis.
 
     Searched are the report of the analysis and the conversation.
     """
@@ -145,7 +199,7 @@ def _known_votes(conversation: Conversation, scope: Scope, thing: str, model: st
     found = {}
     for by, one in (*reported, *asked):
         analysis = scope.analyses.get(one.analysis_id)
-        is_same = by in ("", model) and is_same_thing(one.thing, thing)
+        is_same = one.by == method.by and by in ("", method.model) and is_same_thing(one.thing, thing)
         is_proof = one.ended not in ("says_yes", "says_nothing")
         if analysis and is_same and is_proof and (one.start_seconds, one.end_seconds) == scope.range_of(analysis):
             found[one.analysis_id] = one
@@ -174,7 +228,7 @@ def _shown(intervals: Sequence[Interval]) -> list[float]:
     return sorted({point.time_seconds for one in intervals[:_SHOWN] for point in (one.first, one.last)})
 
 
-def _stored(
+def stored_frames(
     conversation: Conversation,
     found: Mapping[str, Moments],
     analyses: Mapping[str, Analysis],
@@ -194,24 +248,31 @@ def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> s
     """Say what a search has found, in the language of the context."""
     numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
     count, frames = len(found.intervals), len(found.samples)
+    table, gap = f"ask.moments.{'' if found.by == 'votes' else f'{found.by}_'}", _gap(found)
     lines = [f"{name}:"] if name else []
     if found.ended in ("says_yes", "says_nothing"):
         return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
     key = "none" if not count else "one" if count == 1 else "several"
-    seen = t(f"ask.moments.{key}{'' if found.ended == 'complete' else '_yet'}", thing=found.thing, n=count)
-    if kind == "exists" and (count or (found.ended == "complete" and not found.doubted)):
+    end = "" if found.ended == "complete" else "_yet"
+    seen = t(f"{table}{key}{end}", thing=found.thing, n=count, frames=frames, gap=gap)
+    is_absent = found.by == "votes" and found.ended == "complete" and not found.doubted
+    if kind == "exists" and (count or is_absent):
         seen = t("ask.moments.yes" if count else "ask.moments.no", found=seen)
     lines.append(seen)
     for number, one in enumerate(found.intervals, 1):
-        lines.append(f"{number}. {_interval_words(one, numbers)}")
+        lines.append(f"{number}. {_interval_words(one, numbers, found)}")
     lines += _doubted_words(found.doubted)
-    gap = exactly(found.widest_gap_seconds, digits=2)
-    lines.append(t("ask.moments.looked_none" if not count else "ask.moments.looked", frames=frames, gap=gap))
+    if found.by == "votes" or (found.by == "text" and count):
+        lines.append(t(f"{table}looked" if count else "ask.moments.looked_none", frames=frames, gap=gap))
     if found.ended in ("rounds", "frames", "seconds"):
         lines.append(t(f"ask.moments.ended_{found.ended}"))
     elif not found.ended:
         lines.append(t("ask.moments.interrupted"))
     return "\n".join(lines)
+
+
+def _gap(found: Moments) -> str:
+    return exactly(found.widest_gap_seconds, digits=2)
 
 
 def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
@@ -225,12 +286,14 @@ def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
         yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
 
 
-def _interval_words(one: Interval, numbers: Mapping[float, int]) -> str:
+def _interval_words(one: Interval, numbers: Mapping[float, int], found: Moments) -> str:
+    table = "ask.moments.interval" if found.by == "votes" else f"ask.moments.{found.by}_interval"
     values = {
         "times": one.times,
         "first": numbers.get(one.first.time_seconds, 0),
         "last": numbers.get(one.last.time_seconds, 0),
         "seconds": length_text(one.length_seconds),
+        "text": single_line(found.texts.get(one.best.frame_index, "")),
         "votes": t(
             "ask.moments.votes" if one.no else "ask.moments.votes_all",
             yes=one.yes,
@@ -238,7 +301,7 @@ def _interval_words(one: Interval, numbers: Mapping[float, int]) -> str:
             percent=round(100 * one.probability),
         ),
     }
-    text = t("ask.moments.interval" if values["first"] and values["last"] else "ask.moments.interval_bare", **values)
+    line = t(table if values["first"] and values["last"] else f"{table}_bare", **values)
     alike = one.lookalike.thing if one.lookalike else ""
     issues = t("facts.list").join(t(f"ask.moments.issue_{issue}", alike=alike) for issue in one.issues)
-    return text + (t("ask.moments.uncertain", issues=issues) if issues else "")
+    return line + (t("ask.moments.uncertain", issues=issues) if issues else "")

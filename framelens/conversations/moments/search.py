@@ -9,7 +9,7 @@ around the best rejected frames, and the middle of the widest gaps, as long as t
 Guards against a model that says yes too often are two pictures that can't show the wanted thing, and questions about
 some frames of each interval: the contrary question, the same question about the picture slightly changed, and whether
 something is there that looks alike. A video has hours without the wanted thing, and something in them looks most like
-it: a vote alone says little.
+it: a vote alone says little. A voter that reads text needs none of them.
 """
 
 import threading
@@ -23,7 +23,7 @@ from typing import Protocol
 
 from framelens.conversations.moments import timeline
 from framelens.conversations.moments.bisection import further_times, open_times
-from framelens.conversations.votes import UNDECIDED, VoteAsker
+from framelens.conversations.votes import UNDECIDED, Vote, Voter
 from framelens.core.errors import AppError, InputError
 from framelens.core.evidence import Moments, SearchEnd, VoteSample
 from framelens.llm.vision_check import VisionCard, draw
@@ -63,7 +63,7 @@ class FrameSource(Protocol):
 def search(
     moments: Moments,
     source: FrameSource,
-    voter: VoteAsker,
+    voter: Voter,
     *,
     candidates: Sequence[float] = (),
     lookalikes: Callable[[], Sequence[str]] = tuple,
@@ -77,7 +77,7 @@ def search(
     Args:
         moments: The wanted thing, and the findings of an earlier search.
         source: The video.
-        voter: The engine.
+        voter: The engine, or a reader of text.
         candidates: Times of frames that probably differ from those around them, the best first.
         lookalikes: Names things that look like the wanted thing; called once the first interval is found.
         limits: Ceilings.
@@ -94,7 +94,7 @@ def search(
 class _Search:
     before: Moments
     source: FrameSource
-    voter: VoteAsker
+    voter: Voter
     candidates: Sequence[float]
     name_lookalikes: Callable[[], Sequence[str]]
     limits: SearchLimits
@@ -107,20 +107,21 @@ class _Search:
     def rounds(self) -> Iterator[Moments]:
         """Yield what was found after each round."""
         ended: SearchEnd = ""
+        checks = self.voter.can_mislead
         while not ended:
             found = self.found
             ended = self._ended()
             if ended:
                 pass
-            elif not found.controls and any(one.says_yes for one in found.samples):
+            elif checks and not found.controls and any(one.says_yes for one in found.samples):
                 self._check_controls()
             elif times := open_times(found):
                 yield from self._look(times)
-            elif unchecked := timeline.unchecked(found, found.contrary):
+            elif checks and (unchecked := timeline.unchecked(found, found.contrary)):
                 self._ask_contrary([one for samples in unchecked for one in samples])
-            elif unchecked := timeline.unchecked(found, found.changed):
+            elif checks and (unchecked := timeline.unchecked(found, found.changed)):
                 self._ask_changed(unchecked)
-            elif found.intervals and found.lookalikes is None:
+            elif checks and found.intervals and found.lookalikes is None:
                 self.found = replace(found, lookalikes={thing: {} for thing in self.name_lookalikes()})
             elif wanted := timeline.open_lookalikes(found):
                 self._ask_lookalikes(wanted)
@@ -193,32 +194,34 @@ class _Search:
                 new[frame.frame_index] = frame, until
         asked = list(new.values())
         number = self.found.rounds + 1
+        texts = dict(self.found.texts)
         failure: AppError | None = None
         try:
-            for index, probability in self._votes([frame.jpeg for frame, _ in asked]):
-                frame, until = asked[index]
-                again.append(VoteSample(frame.frame_index, frame.time_seconds, until, probability, number))
+            for vote in self._votes([frame.jpeg for frame, _ in asked]):
+                frame, until = asked[vote.index]
+                again.append(VoteSample(frame.frame_index, frame.time_seconds, until, vote.probability, number))
+                texts |= {frame.frame_index: vote.text} if vote.text else {}
         except AppError as error:
             failure = error
-        self.found = replace(self.found, samples=timeline.added(self.found.samples, again))
+        self.found = replace(self.found, samples=timeline.added(self.found.samples, again), texts=texts)
         if failure:
             if again:
                 yield self._settled("")
             raise failure
 
-    def _votes(self, jpegs: Sequence[bytes], *, thing: str = "", absent: bool = False) -> Iterator[tuple[int, float]]:
+    def _votes(self, jpegs: Sequence[bytes], *, thing: str = "", absent: bool = False) -> Iterator[Vote]:
         seconds, thing = max(self._left, 0.0), thing or self.found.thing
         with closing(self.voter.ask(thing, jpegs, seconds=seconds, cancel=self.cancel, absent=absent)) as votes:
             for vote in votes:
-                yield vote.index, round(vote.probability, 4)
+                yield replace(vote, probability=round(vote.probability, 4))
 
     def _check_controls(self) -> None:
-        controls = dict(self._votes(_controls()))
+        controls = {vote.index: vote.probability for vote in self._votes(_controls())}
         self.found = replace(self.found, controls=tuple(controls.values()))
 
     def _ask_contrary(self, samples: Sequence[VoteSample]) -> None:
         jpegs = [self._jpeg(one) for one in samples]
-        asked = {samples[place].frame_index: vote for place, vote in self._votes(jpegs, absent=True)}
+        asked = {samples[vote.index].frame_index: vote.probability for vote in self._votes(jpegs, absent=True)}
         self.found = replace(self.found, contrary={**self.found.contrary, **asked})
 
     def _ask_changed(self, intervals: Sequence[Sequence[VoteSample]]) -> None:
@@ -226,8 +229,8 @@ class _Search:
         asked = [(samples[change % len(samples)], change) for samples in intervals for change in range(CHANGES)]
         jpegs = [self.source.changed(self._jpeg(one), change) for one, change in asked]
         votes: dict[int, list[float]] = {}
-        for place, vote in self._votes(jpegs):
-            votes.setdefault(asked[place][0].frame_index, []).append(vote)
+        for vote in self._votes(jpegs):
+            votes.setdefault(asked[vote.index][0].frame_index, []).append(vote.probability)
         means = {index: round(fmean(some), 4) for index, some in votes.items()}
         self.found = replace(self.found, changed={**self.found.changed, **means})
 
@@ -237,7 +240,7 @@ class _Search:
         known = dict(self.found.lookalikes or {})
         for thing, samples in wanted.items():
             votes = self._votes([jpegs[one.frame_index] for one in samples], thing=thing)
-            known[thing] = {**known[thing], **{samples[place].frame_index: vote for place, vote in votes}}
+            known[thing] = {**known[thing], **{samples[vote.index].frame_index: vote.probability for vote in votes}}
         self.found = replace(self.found, lookalikes=known)
 
     def _jpeg(self, sample: VoteSample) -> bytes:

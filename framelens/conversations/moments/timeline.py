@@ -11,6 +11,7 @@ from itertools import groupby, pairwise
 from statistics import fmean
 from typing import Literal
 
+from framelens.conversations.retrieval.text_matching import is_letter_by_letter
 from framelens.core.evidence import Interval, Issue, Lookalike, Moments, Point, VoteSample
 
 Doubt = Literal["", "contrary", "changed", "lookalike"]
@@ -124,9 +125,11 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
     is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
         outside[1] is None or are_neighbours(yes[-1], outside[1])
     )
+    read = found.texts.get(run.best.frame_index, "")
     is_so: dict[Issue, bool] = {
         "borders": not is_exact,
-        "flicker": run.num_overruled > 0,
+        "misread" if found.by == "text" else "flicker": run.num_overruled > 0,
+        "letters": found.by == "text" and not is_letter_by_letter(found.thing, read),
         "contrary": absent is not None and absent > 0.5,
         "lookalike": alike is not None and alike.probability >= probability,
     }

@@ -82,9 +82,9 @@ _READ = re.compile(
     r"|写(?:着|了|的是?)?(?:什么|啥|哪些)|什么字|哪些字|文字|标语|车牌|读(?:一下|出)|念(?:一下|出)",
     re.IGNORECASE,
 )
-_SPOKEN = re.compile(
+SPOKEN = re.compile(
     r"\b(?:says?|said|saying|mention\w*|announce\w*|narrat\w+|spoken|lyrics|hears?|heard|talk\w* about)\b"
-    r"|说(?:了|过|的是?)?(?:什么|啥|些什么|到)|提到|讲(?:到|过)|谈(?:到|论)|听到|台词|解说|旁白|歌词",
+    r"|说(?:了|过|的是?)?(?:什么|啥|些什么|到)|提到|[说讲提谈]过|讲到|谈(?:到|论)|听到|台词|解说|旁白|歌词",
     re.IGNORECASE,
 )
 _KNOWN_WORDS = re.compile(
@@ -208,7 +208,7 @@ def kind_in_words(question: str) -> Kind | None:
     is_searched = not _NEGATED.search(question)  # a search finds what is there
     if _COUNT.search(question) and is_searched:
         return "count"
-    is_read, is_spoken = bool(_READ.search(question)), bool(_SPOKEN.search(question))
+    is_read, is_spoken = bool(_READ.search(question)), bool(SPOKEN.search(question))
     if is_read or not is_spoken:
         if _WHEN.search(question) and is_searched:
             return "when"

@@ -36,7 +36,7 @@ _MOMENTS_IN_TEXT = tuple(
         rf"在?\s*第\s*(?P<moment>{_SECOND_IN_HAN})\s*(?:的?时候?)?",
     )
 )
-_AROUND_SECONDS = 2.0
+AROUND_SECONDS = 2.0
 """A moment in a question is looked at from so long before it to so long after it: people round what a player shows."""
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS_IN_WORDS = dict(zip(_NUMBERS, range(1, 13), strict=True)) | {
@@ -90,7 +90,7 @@ def moment_in_text(text: str) -> tuple[float, float, str] | None:
     for wording in _MOMENTS_IN_TEXT:
         if found := wording.search(plain):
             seconds = seconds_in_text(found["moment"] + found.groupdict().get("unit", ""))
-            return max(0.0, seconds - _AROUND_SECONDS), seconds + _AROUND_SECONDS, rest_of(text, found)
+            return max(0.0, seconds - AROUND_SECONDS), seconds + AROUND_SECONDS, rest_of(text, found)
     return None
 
 

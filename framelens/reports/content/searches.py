@@ -70,12 +70,14 @@ def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
         yield Span(t("facts.list") if place else gap())
         yield Span(one.times, "strong", None if search.video else one.start_seconds)
         yield Span(aside(length_text(one.length_seconds)))
+        if read := search.moments.texts.get(one.best.frame_index):
+            yield Span(gap() + t("report.search_read", text=one_line(read)), "quoted")
     if len(intervals) > MOST_SHOWN:
         yield Span(gap() + t("report.search_more", n=len(intervals) - MOST_SHOWN))
 
 
 def _looked(found: Moments) -> str:
-    if found.ended in ("says_yes", "says_nothing"):
+    if found.ended in ("says_yes", "says_nothing") or found.by == "speech":
         return ""
     gap = exactly(found.widest_gap_seconds, digits=1 if found.widest_gap_seconds >= 0.1 else 2)
     uncertain = sum(bool(one.issues) for one in found.intervals)

@@ -70,13 +70,17 @@ class TextReading:
 
     `offer` pictures that may be wanted, then `want` those that are, then `read` each. Offered pictures that are not
     wanted are dropped unless they were sent already.
+
+    Args:
+        is_quiet: Drop what the libraries write to standard error, where that is the user's terminal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_quiet: bool = False) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "framelens.video.features.text_recognition"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if is_quiet else None,
         )
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()

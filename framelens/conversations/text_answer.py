@@ -20,7 +20,13 @@ from framelens.conversations.conversation import (
     MomentsSearched,
 )
 from framelens.conversations.frames import look_at
-from framelens.conversations.moments.finder import SHOWN_SIDE, SearchMethod, answer_by_search, stored_frames, told
+from framelens.conversations.moments.finder import (
+    SHOWN_SIDE,
+    SearchMethod,
+    answer_by_search,
+    report_findings,
+    stored_frames,
+)
 from framelens.conversations.moments.text_voter import FrameReader, Texts, TextVoter, vote_of
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.classification import kind_in_words, parts_in_words
@@ -228,7 +234,7 @@ class _TextAnswer:
             yield from map(MomentsSearched, found.values())
             here = {id_: one for id_, one in found.items() if is_here(self.analyses[id_], self.tools)}
             refs = stored_frames(self.draft.conversation, here, self.analyses, self.repository, self.tools)
-            yield from told(self.draft.conversation, found, self.analyses, refs, kind)
+            yield from report_findings(self.draft.conversation, found, self.analyses, refs, kind)
 
     def _heard_in(self, analysis_id: str, analysis: Analysis, words: str) -> Moments:
         """Return the cues of a video with these words, which may be said across two cues."""

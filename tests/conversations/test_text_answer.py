@@ -102,7 +102,7 @@ def test_words_are_found_to_the_frame(
 
 def test_absent_words_are_no_certain_no(video: Path, data: Path) -> None:
     turn = ask(video, data, "Does “carbon” appear on the screen?")
-    assert spans(turn) == [] and turn.answer.startswith("“carbon” does not stand on any of the frames read (")
+    assert spans(turn) == [] and turn.answer.startswith("“carbon” is not on any of the frames read (")
     assert turn.evidence and turn.evidence.moments[0].widest_gap_seconds < 0.5
 
 
@@ -159,7 +159,7 @@ def test_report_without_a_model_has_the_answer(video: Path, tmp_path: Path) -> N
         video, "when does *protein* stand on the screen?", 4, use_model=False, data_dir=tmp_path, language="en"
     )
     assert analysis.question_answer and analysis.outcome == "done" and analysis.engine is None
-    assert analysis.brief == "“protein” stands on the screen once: 00:02.000–00:03.300"
+    assert analysis.brief == "“protein” is on the screen once: 00:02.000–00:03.300"
     text = FORMATS["markdown"].write(analysis, "en").decode()
     assert "00:02.000–00:03.300" in text and "Protein folding" in text
     read = json_reader.read(FORMATS["json"].write(analysis, "en"), name="report.json")

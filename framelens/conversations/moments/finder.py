@@ -44,7 +44,7 @@ _SHOWN = 12
 
 @dataclass(frozen=True)
 class SearchMethod:
-    """How a search tells which frames have the wanted thing.
+    """Way in which a search decides which frames have the wanted thing.
 
     Attributes:
         by: What says so.
@@ -162,12 +162,12 @@ def answer_by_search(
         failure = error
     if any(one.samples for one in found.values()):
         refs = stored_frames(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
-        yield from told(conversation, found, analyses, refs, sought.kind)
+        yield from report_findings(conversation, found, analyses, refs, sought.kind)
     if failure:
         raise failure
 
 
-def told(
+def report_findings(
     conversation: Conversation,
     found: Mapping[str, Moments],
     analyses: Mapping[str, Analysis],

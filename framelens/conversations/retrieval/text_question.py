@@ -55,7 +55,7 @@ _ASKS_FOR = re.compile(
     r"(?:(?:do|does|did|is|are|was|were|has|have|can|could|will)\b\s*(?:(?:i|we|you|one) (?:see|read|hear)\b)?)?\s*"
     r"(?P<words>.*?)\s*"
     r"\b(?:(?:can|could|first|ever|also|actually|last|be|been|is|are|get|gets)\s+)*"
-    r"(?:stands?|stood|appear(?:s|ed)?|come(?:s)? up|came up|show(?:s)? up|shown|visible|written|displayed|printed|read"
+    r"(?:stand(?:s)?|stood|appear(?:s|ed)?|come(?:s)? up|came up|show(?:s)? up|shown|visible|written|displayed|printed|read"
     r"|occurs?|seen|disappears?|vanish(?:es)?|goes away|said|mentioned|spoken|heard|on (?:the )?screen|on (?:the|a|any)"
     r" \w+)\b",
     re.IGNORECASE,
@@ -97,7 +97,7 @@ class TextQuestion:
     """What a question asks of the text or the speech of a video.
 
     Attributes:
-        source: Where the answer stands.
+        source: Where the answer is.
         words: The words whose times are asked for; "" asks what is written or said.
         is_certain: Whether it asks when these words stand or are said; else they may name something that is seen, or a
             quotation is only a part of the answer.
@@ -146,7 +146,7 @@ def is_about_text(question: str) -> bool:
 
 
 def names_object(question: str) -> bool:
-    """Return whether a question is about the text on an object, which only a model tells from other text."""
+    """Return whether a question is about the text on an object, which only a model can distinguish from other text."""
     return bool(_OBJECT.search(question))
 
 

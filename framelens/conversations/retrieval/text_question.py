@@ -28,7 +28,7 @@ _ON_SCREEN = re.compile(
 )
 _NAMES_TEXT = re.compile(
     r"\b(?:words?|texts?|phrases?|terms?|captions?|titles?|headings?|headlines?|formulas?|letters|strings?|sentences?)\b"
-    r"|\b(?:written|reads?|printed|typed|spell(?:ed|t)?|stands? written)\b|\bsays?\b"
+    r"|\b(?:written|reads?|printed|typed|spell(?:ed|t)?|stand(?:s)? written)\b|\bsays?\b"
     r"|字样|写|文字|字眼|单词|[一这那]个?词|词语|标题|显示",
     re.IGNORECASE,
 )
@@ -55,8 +55,8 @@ _ASKS_FOR = re.compile(
     r"(?:(?:do|does|did|is|are|was|were|has|have|can|could|will)\b\s*(?:(?:i|we|you|one) (?:see|read|hear)\b)?)?\s*"
     r"(?P<words>.*?)\s*"
     r"\b(?:(?:can|could|first|ever|also|actually|last|be|been|is|are|get|gets)\s+)*"
-    r"(?:stand(?:s)?|stood|appear(?:s|ed)?|come(?:s)? up|came up|show(?:s)? up|shown|visible|written|displayed|printed|read"
-    r"|occurs?|seen|disappears?|vanish(?:es)?|goes away|said|mentioned|spoken|heard|on (?:the )?screen|on (?:the|a|any)"
+    r"(?:stand(?:s)?|stood|appear(?:s|ed)?|come(?:s)? up|came up|show(?:s)? up|shown|visible|written|displayed|printed"
+    r"|read|occurs?|seen|disappears?|vanish(?:es)?|goes away|said|mentioned|spoken|heard|on (?:the )?screen|on (?:the|a|any)"
     r" \w+)\b",
     re.IGNORECASE,
 )

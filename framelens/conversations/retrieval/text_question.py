@@ -56,8 +56,8 @@ _ASKS_FOR = re.compile(
     r"(?P<words>.*?)\s*"
     r"\b(?:(?:can|could|first|ever|also|actually|last|be|been|is|are|get|gets)\s+)*"
     r"(?:stand(?:s)?|stood|appear(?:s|ed)?|come(?:s)? up|came up|show(?:s)? up|shown|visible|written|displayed|printed"
-    r"|read|occurs?|seen|disappears?|vanish(?:es)?|goes away|said|mentioned|spoken|heard|on (?:the )?screen|on (?:the|a|any)"
-    r" \w+)\b",
+    r"|read|occurs?|seen|disappears?|vanish(?:es)?|goes away|said|mentioned|spoken|heard|on (?:the )?screen"
+    r"|on (?:the|a|any) \w+)\b",
     re.IGNORECASE,
 )
 _IS_NAMED = re.compile(

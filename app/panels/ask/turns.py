@@ -238,7 +238,9 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
     if turn.state != "complete":
         why = notice_text(turn.why) if turn.why else t("ask.page.interrupted")
         has_failed = turn.state == "failed"
-        mark = ":red[:material/error:]" if has_failed else ":material/stop_circle:"
+        needs_model = turn.why is not None and turn.why.key == "ask_needs_model"
+        failed = ":material/neurology:" if needs_model else ":red[:material/error:]"
+        mark = failed if has_failed else ":material/stop_circle:"
         kept = [t("ask.page.unfinished")] if has_failed and turn.answer.strip() else []
         st.caption(f"{mark} {plain(sentences([why, *kept]))}")
     _draw_notices(turn)

@@ -144,6 +144,8 @@ def answer_by_search(
             new = Moments(id_, thing, *scope.range_of(analysis), by=method.by)
             found[id_] = known.get(id_) or method.begin(new, analysis)
             candidates = yield from _candidates(analysis, tools, cancel)
+            if method.by == "text":
+                yield Looking("frames")
             with closing(Stills()) as stills:  # the player's serve one video at a time
                 side = max(fitted_size(analysis.video.width, analysis.video.height, method.side or SIDE))
                 frames = VideoFrames(stills, analysis.video.path, side)

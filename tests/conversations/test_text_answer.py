@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,6 +19,7 @@ from framelens.core.errors import ConfigError
 from framelens.i18n import in_language
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader as json_reader
+from tests.llm.scripted import serve
 
 pytestmark = pytest.mark.slow
 FONT = Path(framelens.__file__).parent / "fonts" / "FrameLensSans-Regular.otf"
@@ -152,6 +154,19 @@ def test_part_for_eyes_is_named(video: Path, data: Path) -> None:
     assert [one.values for one in turn.notices if one.key == "ask_part_needs_model"] == [
         {"question": "What colour is the car?"}
     ]
+
+
+def test_model_is_asked_only_about_words_that_are_not_known(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "x" if body["max_tokens"] == 1 else "No text [1]."
+
+    with serve(behave) as server, framelens.Session(base_url=server.base_url, data_dir=data, language="en") as one:
+        found = one.ask(video, "When does “protein” appear on the screen?").last
+        assert spans(found) == [(2.0, 3.3)] and not found.model and not server.requests
+        spoken = one.ask(video, "When does she say valve?").last
+        assert spans(spoken) == [(2.5, 4.25), (5.0, 6.0)] and not server.requests
+        one.ask(video, "What is written at 0:02.5?")
+        assert server.requests
 
 
 def test_report_without_a_model_has_the_answer(video: Path, tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ class _Run:
         """Answer the question of the request, if any; return why it can't be answered.
 
         Args:
-            connection: The engine; None without one.
+            connection: The engine; None without an engine.
             known: The transcript and the digest, which an answer rests on.
 
         Raises:

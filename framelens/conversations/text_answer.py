@@ -27,7 +27,7 @@ from framelens.conversations.moments.finder import (
     report_findings,
     stored_frames,
 )
-from framelens.conversations.moments.text_voter import FrameReader, Texts, TextVoter, vote_of
+from framelens.conversations.moments.text_voter import FrameTextReader, Texts, TextVoter, vote_of
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.classification import kind_in_words, parts_in_words
 from framelens.conversations.retrieval.named_times import AROUND_SECONDS, moment_in_text
@@ -194,7 +194,7 @@ class _TextAnswer:
             yield Noticed(Notice("ask_frames_no_video"))
         if here:
             with closing(TextReading(is_quiet=True)) as reading:
-                voter = TextVoter(matcher, FrameReader(reading))
+                voter = TextVoter(matcher, FrameTextReader(reading))
                 method = SearchMethod(
                     "text", voter, side=SHOWN_SIDE, seconds=_SECONDS, begin=partial(self._begun, matcher)
                 )
@@ -298,7 +298,7 @@ class _TextAnswer:
         moment = moment_in_text(part)
         read: dict[str, list[tuple[float, Texts]]] = {}
         with closing(TextReading(is_quiet=True)) as reading:
-            reader = FrameReader(reading)
+            reader = FrameTextReader(reading)
             for id_, analysis in self.analyses.items():
                 known = [] if moment else list(_known(analysis, self.scope))
                 times = [_middle(moment)] if moment else self._unread(analysis, [at for at, _ in known])
@@ -310,7 +310,7 @@ class _TextAnswer:
                 read[id_] = sorted(known, key=lambda pair: pair[0])
         yield from self._listed(self.analyses, read, is_of_object=names_object(part))
 
-    def _read_at(self, analysis: Analysis, seconds: float, reader: FrameReader) -> Iterator[tuple[float, Texts]]:
+    def _read_at(self, analysis: Analysis, seconds: float, reader: FrameTextReader) -> Iterator[tuple[float, Texts]]:
         if not is_here(analysis, self.tools):
             near = min(_known(analysis, self.scope), key=lambda pair: abs(pair[0] - seconds), default=None)
             yield from [near] if near else []

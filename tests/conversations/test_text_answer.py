@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import framelens
-from framelens.conversations.moments.text_voter import FrameReader
+from framelens.conversations.moments.text_voter import FrameTextReader
 from framelens.core.domain import Notice
 from framelens.core.errors import ConfigError
 from framelens.i18n import in_language
@@ -196,7 +196,7 @@ def test_machine_without_recognition_says_so() -> None:
     page = BytesIO()
     draw_page(["Welcome"]).save(page, "JPEG")
     with pytest.raises(framelens.InputError) as raised, in_language("en"):
-        FrameReader(Missing()).texts(page.getvalue())  # type: ignore[arg-type]
+        FrameTextReader(Missing()).texts(page.getvalue())  # type: ignore[arg-type]
     assert raised.value.key == "text_unreadable" and "gone" in str(raised.value)
 
 
@@ -217,7 +217,7 @@ def test_unchanged_picture_is_not_read_again() -> None:
         return out.getvalue()
 
     reading = Reading()
-    reader = FrameReader(reading)  # type: ignore[arg-type]
+    reader = FrameTextReader(reading)  # type: ignore[arg-type]
     for lines, quality in ((["Total 17"], 90), (["Total 17"], 95), (["Total 11"], 90), (["Total 17"], 92)):
         reader.texts(jpeg(lines, quality))
     assert reading.num_read == 2

@@ -49,7 +49,7 @@ class SearchMethod:
     Attributes:
         by: What says so.
         voter: The engine, or a reader of text.
-        model: The engine's model; "" without one.
+        model: The engine's model; "" without an engine.
         side: Longer side of the pictures that it gets; None for the usual side.
         seconds: Ceiling of time, besides that of the settings.
         name_lookalikes: Names things that look like the wanted thing.

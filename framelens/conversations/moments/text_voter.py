@@ -32,7 +32,7 @@ _SAME_CELLS = 8.0
 a still page, 120 where a digit of 40 pixels differs."""
 
 
-class FrameReader:
+class FrameTextReader:
     """Reader of the text on frames; a picture that looks like one just read isn't read again. Not thread-safe.
 
     Args:
@@ -76,7 +76,7 @@ class TextVoter:
 
     can_mislead = False
 
-    def __init__(self, matcher: TextMatcher, reader: FrameReader) -> None:
+    def __init__(self, matcher: TextMatcher, reader: FrameTextReader) -> None:
         self._matcher = matcher
         self._reader = reader
 

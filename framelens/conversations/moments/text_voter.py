@@ -9,6 +9,8 @@ from collections.abc import Generator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from framelens.conversations.retrieval.text_matching import TextMatcher
 from framelens.conversations.votes import Vote
 from framelens.core.domain import ScreenText
@@ -112,7 +114,6 @@ def vote_of(index: int, matcher: TextMatcher, texts: Texts) -> Vote:
 
 def _grey(jpeg: bytes) -> Grey:
     import numpy as np
-    from PIL import Image
 
     with Image.open(BytesIO(jpeg)) as picture:
         picture.draft("L", (_SIDE, _SIDE))

@@ -117,12 +117,6 @@ def paragraphs(text: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def num_words(paragraph: str) -> float:
-    """Count the words; the address of a link doesn't count, and two Chinese characters count as a word."""
-    shown = re.sub(r"\]\([^)]*\)", "]", paragraph)
-    return len(re.findall(r"[^\s\u3000-\u9fff，。；：、（）“”！？—]+", shown)) + len(_CHINESE.findall(shown)) / 2
-
-
 def anchors(text: str) -> set[str]:
     titles = re.findall(r"^#{1,6} (.+)$", prose(text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
@@ -224,12 +218,6 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
         linked = document.parent / path if path else document
         assert linked.exists(), target
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
-
-
-@each_document
-def test_paragraphs_are_under_120_words(document: Path) -> None:
-    found = paragraphs(document.read_text(encoding="utf-8"))
-    assert [paragraph for paragraph in found if num_words(paragraph) >= 120] == []
 
 
 @each_pair

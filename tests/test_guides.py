@@ -93,7 +93,7 @@ ELSEWHERE = {
     r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
-    r"make torture": "takes hours; tests/benchmarks/torture runs a hundredth of it",
+    r"make torture": "takes hours",
     r"ollama stop .+": "wants Ollama",
     r"py -3\.11 .+": "is for Windows",
     r"framelens restore .+": "wants a backup; tests/plugins/server/commands/test_backup.py runs it with one",

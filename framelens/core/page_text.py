@@ -440,14 +440,18 @@ def _unnumbered(text: str) -> str:
 
 
 def _numbered(lines: Sequence[PageLine]) -> dict[PageLine, str] | None:
-    """Map lines to their line numbers if they are numbered along the left edge, else None."""
+    """Map lines to their line numbers if they are numbered from top to bottom at even distances, else None."""
     found = [(line, match[1]) for line in lines if (match := _LINE_NUMBER.match(line.text))]
     found.sort(key=lambda pair: pair[0].middle)
-    if len(found) < max(4, 0.4 * len(lines)):
+    steps = [
+        (line.middle - above.middle) / max(0.1, int(number) - int(before))
+        for (above, before), (line, number) in pairwise(found)
+    ]
+    if len(steps) < 2:
         return None
-    numbers = [int(number) for _, number in found]
-    growing = sum(after > before and after - before < 4 for before, after in pairwise(numbers))
-    return dict(found) if growing >= 0.8 * (len(numbers) - 1) else None
+    usual = median(steps)
+    even = sum(abs(step - usual) < 0.15 * usual for step in steps)
+    return dict(found) if even >= 0.8 * len(steps) else None
 
 
 def _code(lines: Sequence[PageLine]) -> TextBlock:

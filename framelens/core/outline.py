@@ -7,7 +7,7 @@ that wasn't read or heard. How the text of one page is put in order is in framel
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -28,6 +28,10 @@ _SAME, _SCROLLED = 0.8, 0.25
 page was scrolled."""
 _RETURNED = 0.85
 """Share of the lines, both ways, from which on a page was shown before."""
+_ALIKE = 0.5
+"""Share of the lines of a page that returns that were read exactly alike."""
+_ROWS = 50
+"""Rows of a picture; lines at about the same place are in the same or a neighbouring row."""
 _FEWEST_LINES, _FEWEST_CHARACTERS = 3, 24
 """Text of a page; a frame with less is a page only in a video with pages."""
 _BAND = 0.72
@@ -204,9 +208,10 @@ def _standing(read: _Read) -> tuple[PageLine, ...]:
     """Return the lines that stand on most of the pages: headers, footers, page numbers, the menu of an editor."""
     with_text = [lines for _, lines in read if lines]
     often = _frequent(with_text, 0.5)
-    pages: list[tuple[PageLine, ...]] = []
+    known, pages = _Known(), []
     for state in _states(read, often):
-        if state.lines and not any(_returns(state.lines, page) for page in pages):
+        if state.lines and known.find(state.lines) is None:
+            known.add(state.lines)
             pages.append(state.whole)
     return _frequent(pages, _STANDING_SHARE)
 
@@ -270,7 +275,7 @@ def _continues(before: _State, state: _State) -> bool:
         return is_same
     forward, backward = _share(earlier, later), _share(later, earlier)
     if forward >= _SAME:
-        new = tuple(line for line in later if not _is_in(line, earlier))
+        new = _new(later, earlier)
         before.frames += state.frames
         before.own = (*before.own, *new) if before.scrolled else later
         before.lines, before.whole = later, state.whole
@@ -280,18 +285,30 @@ def _continues(before: _State, state: _State) -> bool:
         return True
     if forward >= _SCROLLED and _is_scrolled(earlier, later):
         state.scrolled = True
-        state.own = tuple(line for line in later if not _is_in(line, earlier))
+        state.own = _new(later, earlier)
     return False
 
 
 def _share(lines: Sequence[PageLine], others: Sequence[PageLine]) -> float:
     """Return the share of the characters of lines that are in others, too."""
+    missing = _new(lines, others)
     length = sum(len(line.text) for line in lines)
-    return sum(len(line.text) for line in lines if _is_in(line, others)) / length if length else 0.0
+    return 1 - sum(len(line.text) for line in missing) / length if length else 0.0
 
 
-def _is_in(line: PageLine, others: Sequence[PageLine]) -> bool:
-    return any(line.key == other.key or is_like(line, other) for other in others)
+def _new(lines: Sequence[PageLine], others: Sequence[PageLine]) -> tuple[PageLine, ...]:
+    """Return the lines that aren't in others: neither the same anywhere, nor almost the same at their place."""
+    keys = {other.key for other in others}
+    rows: defaultdict[int, list[PageLine]] = defaultdict(list)
+    for other in others:
+        rows[round(other.middle * _ROWS)].append(other)
+
+    def is_in(line: PageLine) -> bool:
+        row = round(line.middle * _ROWS)
+        near = (other for step in (-1, 0, 1) for other in rows.get(row + step, ()))
+        return line.key in keys or any(is_like(line, other) for other in near)
+
+    return tuple(line for line in lines if not is_in(line))
 
 
 def _is_scrolled(earlier: Sequence[PageLine], later: Sequence[PageLine]) -> bool:
@@ -299,6 +316,27 @@ def _is_scrolled(earlier: Sequence[PageLine], later: Sequence[PageLine]) -> bool
     heights = {line.key: line.middle for line in earlier}
     moves = [heights[line.key] - line.middle for line in later if line.key in heights]
     return len(moves) > 1 and abs(median(moves)) > 0.02 and median(abs(one - median(moves)) for one in moves) < 0.02
+
+
+class _Known:
+    """Pages that were shown, to find the one that returns without comparing all."""
+
+    def __init__(self) -> None:
+        self.pages: list[tuple[PageLine, ...]] = []
+        self._by_key: defaultdict[str, set[int]] = defaultdict(set)
+
+    def add(self, lines: tuple[PageLine, ...]) -> None:
+        """Add the lines of a page."""
+        for key in {line.key for line in lines}:
+            self._by_key[key].add(len(self.pages))
+        self.pages.append(lines)
+
+    def find(self, lines: Sequence[PageLine]) -> int | None:
+        """Return the index of the first page with these lines, None for a new page."""
+        keys = {line.key for line in lines}
+        counts = Counter(place for key in keys for place in self._by_key.get(key, ()))
+        near = sorted(place for place, count in counts.items() if count >= _ALIKE * len(keys))
+        return next((place for place in near if _returns(lines, self.pages[place])), None)
 
 
 def _returns(lines: Sequence[PageLine], page: Sequence[PageLine]) -> bool:
@@ -327,22 +365,24 @@ def _pages(
     """Yield the pages; a state without text between two states of a page belongs to it."""
     shown = [one for one in _bridged(states) if not one.lines or _is_still(one, measures)]
     starts = _starts(shown, turns, edges[0])
-    known: list[tuple[OutlinePage, tuple[PageLine, ...]]] = []
+    known, made = _Known(), list[OutlinePage]()
     for place, (state, start) in enumerate(zip(shown, starts, strict=True)):
         if not state.lines:
             continue
         end = starts[place + 1] if place + 1 < len(starts) else max(edges[1], start)
         numbers = tuple(frame.number for frame in state.frames)
-        first = next((page for page, lines in known if _returns(state.lines, lines)), None)
+        place_before = known.find(state.lines)
         aspect = state.frames[-1].aspect
         title, body = structured(state.own or state.lines, aspect)
         page = OutlinePage(
-            len(known) + 1, numbers[-1], numbers, start, end, title.text, body, is_doubtful=title.is_doubtful
+            len(made) + 1, numbers[-1], numbers, start, end, title.text, body, is_doubtful=title.is_doubtful
         )
-        if first:
+        if place_before is not None:
+            first = made[place_before]
             back = first.returns_to or first.number
             page = replace(page, title=first.title, body=(), returns_to=back, is_doubtful=first.is_doubtful)
-        known.append((page, state.lines))
+        known.add(state.lines)
+        made.append(page)
         yield page
 
 

@@ -6,6 +6,7 @@ Positions are in heights of the picture, so that a character is as wide as it lo
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -23,6 +24,8 @@ DOUBTFUL_BELOW = 0.9
 _LARGER = 1.2
 """Height of a title, compared to the usual line of its page."""
 _MOST_TITLE = 100
+_ALIKE = 0.85
+"""Share of the characters of a line that a second reading of it has, too."""
 _SHORTEST_WRAPPED = 12
 """Characters of a line from which on the next line may continue it: a narrow column has more."""
 _CELLS = " · "
@@ -110,9 +113,11 @@ def is_like(line: PageLine, other: PageLine) -> bool:
     longer = max(len(line.key), len(other.key))
     if longer < 5 or abs(len(line.key) - len(other.key)) > 0.2 * longer:
         return False
+    if sum((Counter(line.key) & Counter(other.key)).values()) < _ALIKE * longer:  # of most lines, and quickly known
+        return False
     if re.findall(r"\d+", line.key) != re.findall(r"\d+", other.key):
         return False
-    return SequenceMatcher(None, line.key, other.key, autojunk=False).ratio() >= 0.85
+    return SequenceMatcher(None, line.key, other.key, autojunk=False).ratio() >= _ALIKE
 
 
 def lines_of(texts: Iterable[ScreenText], aspect: float) -> tuple[PageLine, ...]:

@@ -22,7 +22,7 @@ from framelens.core.domain import Language
 from framelens.core.engines.model_hub import model_on_page, parse_hub
 from framelens.core.errors import ConfigError
 from framelens.core.files import ensure_home, typed_path
-from framelens.core.links import S3Access, SourceSettings, typed_link
+from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import is_secret, redact, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -459,13 +459,6 @@ def _sources(values: Mapping[str, str]) -> SourceSettings:
         private_networks=_networks("FRAMELENS_PRIVATE_NETWORKS", values),
         most_bytes=(_number("FRAMELENS_SOURCE_GB", values, 1, 10_000) or 20) * 1000**3,
         most_seconds=float(_number("FRAMELENS_SOURCE_SECONDS", values, 1, 86_400) or 3600),
-        s3=S3Access(
-            endpoint=values.get("AWS_ENDPOINT_URL_S3", "").strip().rstrip("/"),
-            region=values.get("AWS_REGION", "").strip() or "us-east-1",
-            access_key=_key("AWS_ACCESS_KEY_ID", values),
-            secret_key=_key("AWS_SECRET_ACCESS_KEY", values),
-            session_token=_key("AWS_SESSION_TOKEN", values),
-        ),
     )
 
 
@@ -474,7 +467,7 @@ def _source_urls(text: str) -> tuple[str, ...]:
     for one in urls:
         scheme, _, rest = one.partition("://")
         host = rest.partition("/")[0]
-        if scheme not in ("http", "https", "s3") or not host or "@" in host:
+        if scheme not in SCHEMES or not host or "@" in host:
             raise ConfigError("source_url_wrong", value=redact(one))
     return urls
 

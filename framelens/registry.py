@@ -467,6 +467,8 @@ def file_of(typed: str) -> str:
 def address_error(address: str) -> VideoError:
     """Return the error for an address that isn't read; it names the beginnings that plugins read."""
     known = tuple(beginning for _, beginning, _ in _sources())
+    if address.startswith("s3://"):
+        return VideoError("video_in_s3", address=address)
     if is_link(address) and not address.startswith(known):
         return VideoError("link_without_plugin", address=address)
     if not known:

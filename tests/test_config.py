@@ -123,8 +123,8 @@ def test_several_input_folders_are_read(tmp_path: Path) -> None:
 
 
 def test_listed_addresses_are_read_as_they_are_typed(tmp_path: Path) -> None:
-    listed = {"FRAMELENS_SOURCE_URLS": "HTTPS://例子.测试:8443/影片/ https://*.example.org/ s3://films/"}
-    wanted = ("https://xn--fsqu00a.xn--0zwm56d:8443/%E5%BD%B1%E7%89%87/", "https://*.example.org/", "s3://films/")
+    listed = {"FRAMELENS_SOURCE_URLS": "HTTPS://例子.测试:8443/影片/ https://*.example.org/"}
+    wanted = ("https://xn--fsqu00a.xn--0zwm56d:8443/%E5%BD%B1%E7%89%87/", "https://*.example.org/")
     assert load(listed, dotenv=tmp_path / "no.env").sources.urls == wanted
 
 

@@ -78,7 +78,7 @@ KINDS = {
     "parsed": r"python -m vllm\.entrypoints\.openai\.api_server .+",
 }
 ELSEWHERE = {
-    r"framelens \w+ (https|s3)://.+": "wants a server of videos; tests/services/test_links.py has one",
+    r"framelens \w+ https://.+": "wants a server of videos; tests/services/test_links.py has one",
     r"nvidia-smi": "wants an NVIDIA driver",
     r"framelens serve .+ --device cuda.*": "wants an NVIDIA GPU",
     r"ffmpeg -i rtsp://.+": "wants a camera",

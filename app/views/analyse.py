@@ -22,9 +22,8 @@ from app.panels.report import comparison, report
 from app.state import page_state
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
-from framelens.i18n import notice_text, t
+from framelens.i18n import t
 from framelens.services.playback import keep_video, video_for
-from framelens.store.videos.video_repository import notice_of
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -92,8 +91,7 @@ def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
             with left:
                 video = _draw_video(video_id, None)
     if video:
-        notice = notice_of(video.path)
-        _draw_facts(facts, video, *([notice_text(notice)] if notice else ()))
+        _draw_facts(facts, video)
     request_form.draw(video)
 
 

@@ -53,7 +53,7 @@ from framelens.core.events import (
 )
 from framelens.core.files import readable
 from framelens.i18n import as_notice, in_language
-from framelens.store.videos.video_repository import link_of, notice_of
+from framelens.store.videos.video_repository import link_of
 from framelens.video.keyframes.options import ExtractOptions
 
 if TYPE_CHECKING:
@@ -157,9 +157,8 @@ class _Run:
         """Run the analysis. Raises what `analyse` raises."""
         emit, start = self.state.emit, _start
         emit(StageStarted("survey"))
-        for notice in (range_notice(self.request.selection), notice_of(self.request.path)):
-            if notice:
-                emit(Noticed(notice))
+        if notice := range_notice(self.request.selection):
+            emit(Noticed(notice))
         options = start("options", self._options)
         digest = start("digest", self._digest)
         video = start("video", lambda: self._read(options))

@@ -17,7 +17,6 @@ from framelens.cli import terminal
 from framelens.core.codec import to_document
 from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
 from framelens.core.errors import ConfigError
-from framelens.core.links import is_link
 from framelens.core.redaction import redact
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
@@ -53,17 +52,6 @@ def add_range_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for a range of the video."""
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
-
-
-def add_overview_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option with which links are read in parts."""
-    parser.add_argument("--overview", action="store_true", help=t("cli.overview"))
-
-
-def check_overview(given: argparse.Namespace, words: Sequence[str]) -> None:
-    """Raise ConfigError for --overview where no word is a link."""
-    if given.overview and not any(map(is_link, words)):
-        raise ConfigError("overview_without_link", given=words[0] if words else t("cli.overview_nothing"))
 
 
 def parse_selection(given: argparse.Namespace) -> Selection:

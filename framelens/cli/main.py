@@ -121,7 +121,7 @@ def _run(argv: Sequence[str] | None) -> int:
             log_to_terminal()
         if Path(".env").exists() and not getattr(given, "quiet", False):
             _tell_unread()
-        running.begin(quiet=getattr(given, "quiet", False), overview=getattr(given, "overview", False))
+        running.begin(quiet=getattr(given, "quiet", False))
         try:
             return int(given.command(given))
         except (KeyboardInterrupt, Cancelled):

@@ -34,7 +34,7 @@ SHORT = {
 }
 """Short options: the same letter has the same meaning in every command."""
 _GROUPS = {
-    "frames": ("--strategy", "--every", "--at", "--start", "--end", "--overview"),
+    "frames": ("--strategy", "--every", "--at", "--start", "--end"),
     "speech": ("--subtitles", "--speakers", "--burn-subtitles"),
     "report": ("--all-findings", "--all-chapters", "--all-intervals", "--report", "--margin", "--chapters"),
     "answer": (

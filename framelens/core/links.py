@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
-SCHEMES = ("http", "https", "s3")
+SCHEMES = ("http", "https")
 _SIGNED = re.compile(
     r"(?:^|[-_])(?:sig|sign|signature|token|auth|authorization|credentials?|policy|key|key-pair-id|expires?|secret|"
     r"password|passwd|pwd|session|hmac|jwt)(?:$|[-_])|^x-(?:amz|goog|oss|cos|ms)-|^(?:accesskey|awsaccesskey|ossaccess)|"
@@ -36,21 +36,6 @@ class Link:
 
 
 @dataclass(frozen=True)
-class S3Access:
-    """Access to S3, in the variables of the AWS tools; without a key, buckets are read anonymously.
-
-    Attributes:
-        endpoint: Address of a server other than Amazon's, "" for Amazon's.
-    """
-
-    endpoint: str = ""
-    region: str = "us-east-1"
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
-    session_token: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
 class SourceSettings:
     """What may be fetched from addresses, or sent to them.
 
@@ -65,7 +50,6 @@ class SourceSettings:
     private_networks: tuple[str, ...] = ()
     most_bytes: int = 20 * 1000**3
     most_seconds: float = 3600.0
-    s3: S3Access = S3Access()
 
 
 _WITHOUT_SCHEME = re.compile(r"(?:\[[\da-f:.]+\]|[\w.-]*\w)(?::\d+)?/[^\s/]", re.IGNORECASE)
@@ -79,8 +63,8 @@ def with_scheme(text: str) -> str:
 
     >>> with_scheme("www.example.org"), with_scheme("example.org/a.mp4"), with_scheme("192.168.1.5:81/a.mp4")
     ('https://www.example.org', 'https://example.org/a.mp4', 'http://192.168.1.5:81/a.mp4')
-    >>> with_scheme("s3://bucket/a.mp4"), with_scheme("a.mp4")
-    ('s3://bucket/a.mp4', 'a.mp4')
+    >>> with_scheme("file:///a.mp4"), with_scheme("a.mp4")
+    ('file:///a.mp4', 'a.mp4')
     """
     typed = text.strip()
     if "://" in typed or not (typed.lower().startswith("www.") or _WITHOUT_SCHEME.match(typed)):

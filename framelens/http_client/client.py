@@ -55,8 +55,7 @@ class PooledClient(httpx.AsyncClient):
         trust_env: Use the environment's proxies.
         loop: Loop on which connections are kept; None for `request_loop`.
         resolve: resolve(host, port) returns the address to connect to, or raises. The certificate is still checked for
-            the host. No connection is kept then, except to `kept_host`: the next host may have the same address.
-        kept_host: With `resolve`, the only host to which connections are kept.
+            the host. No connection is kept then: the next host may have the same address.
     """
 
     def __init__(
@@ -65,10 +64,9 @@ class PooledClient(httpx.AsyncClient):
         trust_env: bool,
         loop: asyncio.AbstractEventLoop | None = None,
         resolve: Callable[[str, int], str] | None = None,
-        kept_host: str = "",
     ) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS)
-        self._own_loop, self._resolve, self._kept_host = loop, resolve, kept_host
+        self._own_loop, self._resolve = loop, resolve
         with _proxy_errors():
             super().__init__(
                 trust_env=trust_env,
@@ -97,10 +95,10 @@ class PooledClient(httpx.AsyncClient):
         return response
 
     async def _sent(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
-        send, is_kept = super().send, not self._resolve or request.url.host == self._kept_host
+        send = super().send
         if self._resolve:
             await _pin(request, self._resolve)
-        if not is_kept or asyncio.get_running_loop() is not (self._own_loop or request_loop()):
+        if self._resolve or asyncio.get_running_loop() is not (self._own_loop or request_loop()):
             limits = httpx.Limits(max_keepalive_connections=0)
             with _proxy_errors():
                 send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send

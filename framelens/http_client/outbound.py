@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from copy import copy
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -22,13 +21,11 @@ from framelens.core.failures.refusals import retry_after
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
-from framelens.http_client import s3
 from framelens.http_client.addresses import AddressGuard
 
 if TYPE_CHECKING:
     import httpx
 
-    from framelens.http_client.client import PooledClient
     from framelens.http_client.limits import Excess
 
 _PORTS = {"http": 80, "https": 443}
@@ -78,39 +75,14 @@ class Outbound:
         self.settings = settings
         self.guard = AddressGuard(settings.private_networks)
         self._is_open = is_open
-        self._run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
-        self._kept: PooledClient | None = None
-
-    @contextmanager
-    def kept_alive(self, url: str) -> Iterator[Outbound]:
-        """Yield a client for a thread whose requests to the host of an address share their connections.
-
-        Raises:
-            InputError: "url_invalid".
-        """
-        from framelens.http_client.client import PooledClient  # pages and commands start without it
-
-        host = _checked(self._target(url), tuple(_PORTS)).hostname or ""
-        with asyncio.Runner() as runner:
-            kept = copy(self)
-            kept._run = runner.run
-            kept._kept = PooledClient(
-                trust_env=False, loop=runner.get_loop(), resolve=self.guard.resolve, kept_host=host
-            )
-            try:
-                yield kept
-            finally:
-                runner.run(kept._kept.aclose())
 
     def check_source(self, url: str) -> None:
         """Check that videos may be fetched from this address; nothing is resolved.
 
         Raises:
-            InputError: "url_invalid", "s3_without_object", "url_none_allowed" or "url_not_allowed".
+            InputError: "url_invalid", "url_none_allowed" or "url_not_allowed".
         """
-        parts = _checked(url, SCHEMES)
-        if parts.scheme == "s3" and parts.path[-1:] in ("", "/"):
-            raise InputError("s3_without_object", url=_shown(url))
+        _checked(url)
         if self._is_open:
             return
         if not self.settings.urls:
@@ -118,22 +90,13 @@ class Outbound:
         if not any(_is_below(url, one) for one in self.settings.urls):
             raise InputError("url_not_allowed", url=url[:_MOST_SHOWN])
 
-    def check_target(self, url: str) -> None:
-        """Check an address to which a server or a page leads: never an address that is signed with the operator's key.
-
-        Raises:
-            InputError: "url_invalid", or an error of `check_source`.
-        """
-        _checked(url, tuple(_PORTS))
-        self.check_source(url)
-
     def resolve(self, url: str) -> str:
         """Return an address of this URL's host that may be reached.
 
         Raises:
             InputError: "url_invalid", "host_unknown" or "address_private".
         """
-        parts = _checked(url, tuple(_PORTS))
+        parts = _checked(url)
         return self.guard.resolve(parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
     def post(self, url: str, body: bytes, headers: dict[str, str], most_seconds: float) -> int:
@@ -155,7 +118,7 @@ class Outbound:
     def get(
         self, url: str, receive: Receive, cancel: threading.Event, *, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Get the content of an address that `check_source` accepts (http, https or s3).
+        """Get the content of an address that `check_source` accepts.
 
         Args:
             url: The address.
@@ -165,30 +128,13 @@ class Outbound:
 
         Raises:
             InputError: An error of `check_source` or `resolve`, "url_leads_inward", "url_refused",
-                "url_denied", "s3_denied", "s3_other_region", "url_busy", "url_redirects", "url_too_large",
+                "url_denied", "url_busy", "url_redirects", "url_too_large",
                 "url_too_slow", "url_insecure", "url_silent" or "url_unreachable".
             Cancelled: `cancel` was set.
             Exception: Any exception of `receive`, or of the function that it returns.
         """
         with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
-            self._run(_unless_cancelled(self._received(url, receive, cancel, headers), cancel))
-
-    def get_all(self, url: str, wanted: Sequence[tuple[Receive, Mapping[str, str]]], cancel: threading.Event) -> None:
-        """Send several requests to an address at once, each with its receiver and its headers; see `get`.
-
-        The error of a request ends the others.
-        """
-
-        async def received() -> None:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for receive, headers in wanted:
-                        group.create_task(self._received(url, receive, cancel, headers))
-            except BaseExceptionGroup as errors:
-                raise errors.exceptions[0] from None
-
-        with _faults_named(url, self.settings.most_seconds, self.settings.most_bytes):
-            self._run(_unless_cancelled(received(), cancel))
+            asyncio.run(_unless_cancelled(self._received(url, receive, cancel, headers), cancel))
 
     async def _received(
         self, url: str, receive: Receive, cancel: threading.Event, headers: Mapping[str, str] | None
@@ -211,7 +157,7 @@ class Outbound:
         for _ in range(_MOST_REDIRECTS):
             self.check_source(at)
             try:
-                response = await self._send("GET", self._target(at), headers=dict(headers or {}))
+                response = await self._send("GET", at, headers=dict(headers or {}))
             except InputError as error:
                 if at == url or error.key != "address_private":
                     raise
@@ -220,17 +166,12 @@ class Outbound:
                 if response.status_code in _ANSWERED:
                     yield at, response
                     return
-                if not (response.has_redirect_location and not at.startswith("s3://")):
-                    raise _refusal(url, response, self.settings.s3.region)
+                if not response.has_redirect_location:
+                    raise _refusal(url, response)
                 at = typed_link(urljoin(at, response.headers["location"]))
-                self.check_target(at)
             finally:
                 await response.aclose()
         raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
-
-    def _target(self, url: str) -> str:
-        """Return the address to request; the address of an object in S3 is signed."""
-        return s3.presigned_url(url, self.settings.s3) if url.startswith("s3://") else url
 
     async def _send(
         self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -238,8 +179,8 @@ class Outbound:
         """Send a request to a checked address of the host, and return its answer with an unread body."""
         from framelens.http_client.client import PooledClient, request_timeout  # pages and commands start without it
 
-        _checked(url, tuple(_PORTS))
-        client = self._kept or PooledClient(trust_env=False, resolve=self.guard.resolve)
+        _checked(url)
+        client = PooledClient(trust_env=False, resolve=self.guard.resolve)
         asked = client.build_request(method, url, content=body, headers=headers, timeout=request_timeout(_IDLE_SECONDS))
         return await client.send(asked, stream=True)
 
@@ -257,15 +198,12 @@ async def _unless_cancelled(work: Coroutine[Any, Any, None], cancel: threading.E
         await asyncio.wait({task})  # its connection is closed by then
 
 
-def _refusal(url: str, response: httpx.Response, region: str) -> InputError:
-    """Return the error for the status of a refusal; `region` is the region in the settings for S3."""
+def _refusal(url: str, response: httpx.Response) -> InputError:
+    """Return the error for the status of a refusal."""
     status, wait = response.status_code, retry_after(response.headers.get("retry-after"))
     about: dict[str, Any] = {"url": _shown(url), "status": status}
-    is_s3, other = url.startswith("s3://"), response.headers.get("x-amz-bucket-region", region)[:_MOST_SHOWN]
-    if is_s3 and other != region:
-        return InputError("s3_other_region", given=region, region=other, **about)
     if status in (401, 403, 407):
-        return InputError("s3_denied" if is_s3 else "url_denied", **about)
+        return InputError("url_denied", **about)
     if status in (429, 503):
         seconds = _USUAL_WAIT_SECONDS if wait is None else min(wait, _MOST_WAIT_SECONDS)
         return InputError("url_busy", wait=ceil(seconds), **about)
@@ -302,7 +240,7 @@ def _is_of_tls(fault: BaseException | None) -> bool:
     return fault is not None
 
 
-def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
+def _checked(url: str) -> SplitResult:
     """Split an address and check that it is plain: no password, no way out of a folder, no odd characters."""
     try:
         parts = urlsplit(url)
@@ -311,7 +249,7 @@ def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
         parts, has_port = urlsplit(""), False
     is_plain = url.isascii() and url.isprintable() and not any(one in url for one in ' \\"<>^`{|}')
     leaves = any(piece in ("..", ".") for piece in unquote(parts.path).split("/")) or not unquote(url).isprintable()
-    if not (is_plain and has_port and parts.scheme in schemes and parts.hostname) or "@" in parts.netloc or leaves:
+    if not (is_plain and has_port and parts.scheme in SCHEMES and parts.hostname) or "@" in parts.netloc or leaves:
         raise InputError("url_invalid", url=redact(url[:_MOST_SHOWN]))
     return parts
 

@@ -1,4 +1,4 @@
-"""Request for a file of a video; its result depends on the answer: a file, a part of a file, or a page."""
+"""Request for a file of a video; its result depends on the answer: a file, the rest of a file, or a page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from email.message import Message
 from typing import Literal
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from framelens.core.domain import Notice
-from framelens.core.errors import AppError, InputError
+from framelens.core.errors import InputError
 from framelens.core.files import shown_name
 from framelens.core.links import media_type, unsigned
 from framelens.http_client.content_range import ContentRange, version_of, version_validator
 from framelens.http_client.outbound import ResponseHead
-from framelens.services.overview import PROBED_BYTES, RangedFile
 from framelens.store.videos.arriving_video import ArrivingVideo
 
 _MOST_PAGE_BYTES = 1 << 20
@@ -72,16 +70,12 @@ class RemoteVideo:
 
 @dataclass(frozen=True)
 class FetchProgress:
-    """Progress of a fetch: the bytes that have arrived, and size and length of the video where they are known.
-
-    For an overview `iframes` are how many I-frames were read, and of how many.
-    """
+    """Progress of a fetch: the bytes that have arrived, and size and length of the video where they are known."""
 
     name: str
     received_bytes: int = 0
     size_bytes: int | None = None
     duration_seconds: float | None = None
-    iframes: tuple[int, int] | None = None
 
 
 OnProgress = Callable[[FetchProgress], None]
@@ -89,11 +83,10 @@ OnProgress = Callable[[FetchProgress], None]
 
 @dataclass(frozen=True)
 class ArrivedFile:
-    """A file that has arrived as a whole, with its name, its version, and a notice about how it was fetched."""
+    """A file that has arrived as a whole, with its name and its version."""
 
     name: str
     version: str = ""
-    notice: Notice | None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +107,6 @@ class Transfer:
         unchanged: The version that the server still has, of the known versions; "" if it has another version.
         is_stale: The part that has arrived can't be continued.
         page: The page in place of a file.
-        is_probe: Only the beginning was requested, and was not kept.
-        ranged: The file, if this is a probe and has found that the file can be read in parts.
-        whole_reason: Why the file can't be read in parts, or isn't worth reading in parts.
     """
 
     def __init__(
@@ -125,8 +115,6 @@ class Transfer:
         remote: RemoteVideo,
         known: Mapping[str, str],
         on_progress: OnProgress,
-        *,
-        probes: bool = False,
     ) -> None:
         self._part, self._remote, self._known, self._on_progress = part, remote, known, on_progress
         self._first = 0
@@ -137,13 +125,8 @@ class Transfer:
         self.unchanged = ""
         self.is_stale = False
         self.page: WebPage | None = None
-        self.is_probe = probes
-        self.ranged: RangedFile | None = None
-        self.whole_reason: AppError | None = None
         self.headers = dict(remote.headers)
-        if probes:
-            self.headers["Range"] = f"bytes=0-{PROBED_BYTES - 1}"
-        elif part.offset:
+        if part.offset:
             self._first = part.offset - (part.offset == part.size_bytes)  # there is no range after the last byte
             self.headers["Range"] = f"bytes={self._first}-"
             self.headers["If-Range"] = version_validator(part.version)
@@ -164,12 +147,7 @@ class Transfer:
                 self.is_stale = True
                 return None
             case 206 if "Range" in self.headers:
-                return self._probe(answer) if self.is_probe else self._continue(answer)
-        if self.is_probe:
-            self.is_probe, self.whole_reason = False, InputError("overview_no_ranges", name=self.name)
-            if self._remote.sound:  # then pictures and sound are fetched
-                self.is_probe = True
-                return None
+                return self._continue(answer)
         version = version_of(answer)
         if version in self._known:
             self.unchanged = version
@@ -186,7 +164,7 @@ class Transfer:
         if self._text:
             assert self._answer
             self.page = WebPage(self._answer.url, self._page_type == "playlist", bytes(self._text))
-        if self.page or self.unchanged or self.is_stale or self.is_probe:
+        if self.page or self.unchanged or self.is_stale:
             return
         part = self._part
         if part.size_bytes is not None and part.offset < part.size_bytes:
@@ -207,30 +185,6 @@ class Transfer:
         part.proceed(self._first)
         self._say()
         return self._write
-
-    def _probe(self, answer: ResponseHead) -> Callable[[bytes], object] | None:
-        """Note whether a file whose beginning is sent can be read in parts; a page is asked for again as a whole."""
-        found = ContentRange.of(answer)
-        self._check_type(answer)
-        if self._page_type or not (found and found.first == 0 and found.total):
-            return None
-        version = version_of(answer, found.total)
-        if version in self._known:
-            self.unchanged = version
-            return None
-        file = RangedFile(answer.url, self.name, found.total, version, dict(self._remote.headers))
-        try:
-            file.check()
-        except InputError as reason:
-            self.whole_reason = reason
-            return None
-
-        def begin(piece: bytes) -> bool:
-            if not any(head.match(piece[:4096]) for head, _ in _HEADS):
-                self.ranged = file
-            return False
-
-        return begin
 
     def _begin(self, piece: bytes) -> object:
         """Take bytes of a new file, or of a page in its place."""

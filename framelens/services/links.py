@@ -18,18 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens import registry
-from framelens.core.errors import AppError, InputError, VideoError
+from framelens.core.errors import InputError
 from framelens.core.files import single_line
 from framelens.core.links import Link, SourceSettings, unsigned
 from framelens.core.roles import current_user, requires
 from framelens.core.units import human_size
 from framelens.http_client.outbound import BROKEN, Outbound
 from framelens.services.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
-from framelens.services.overview import RangedFile, make_overview, whole_notice
 from framelens.store.model_records import ModelRecords
 from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.video_repository import VideoRepository
-from framelens.video.remux.overview import IframeCopied
 from framelens.video.remux.sound_track import joined_tracks
 
 if TYPE_CHECKING:
@@ -53,16 +51,12 @@ class _Fetch:
         on_progress: Called with the progress.
         cancel: Ends the fetch.
         known: Ids of videos that were fetched from this link before, by their versions.
-        probes: Find out first whether the file can be read in parts.
-        reason: Why the whole is fetched although an overview was wanted.
     """
 
     link: str
     on_progress: OnProgress
     cancel: threading.Event
     known: Mapping[str, str]
-    probes: bool
-    reason: AppError | None = None
 
 
 class LinkFetcher:
@@ -86,18 +80,14 @@ class LinkFetcher:
         """
         self._outbound.check_source(url)
 
-    def fetch(
-        self, url: str, on_progress: OnProgress, cancel: threading.Event, *, name: str = "", overview: bool = False
-    ) -> str:
+    def fetch(self, url: str, on_progress: OnProgress, cancel: threading.Event, *, name: str = "") -> str:
         """Fetch the video at an address and return its id; an unchanged video isn't fetched again.
 
         Args:
-            url: The address of a file (http, https or s3), or of a page with a video (http or https).
+            url: The address of a file, or of a page with a video.
             on_progress: Called before the first bytes, and with each piece.
             cancel: Ends the fetch within 0.1 s once it is set; the bytes are kept if the fetch can be continued.
             name: Name to show, "" for the file's.
-            overview: Read some of the I-frames alone, if the server sends parts of files; else the whole is fetched,
-                and a notice of the video says why (`notice_of`).
 
         Raises:
             InputError: As `Outbound.get`, or "url_cut_off", "url_broken_off", "url_changes", "url_compressed",
@@ -109,56 +99,32 @@ class LinkFetcher:
         self.check(url)
         link = unsigned(url)
         with self._videos.arriving(link, cancel) as part:
-            fetch = _Fetch(link, on_progress, cancel, self._videos.linked(link), probes=overview)
+            fetch = _Fetch(link, on_progress, cancel, self._videos.linked(link))
             remote = RemoteVideo(url, name=name)
             found = self._received(part, remote, fetch)
             if isinstance(found, WebPage):
                 remote = self._video_of(found, cancel)
                 remote = replace(remote, name=name or remote.name)
                 found = self._received(part, remote, fetch)
-            if isinstance(found, RangedFile):
-                found = self._overview(part, found, remote, fetch)
             if isinstance(found, WebPage):
                 raise InputError("url_other", url=link, type="text/html")
             if isinstance(found, ArrivedFile):
                 origin = _origin(remote, link)
-                return self._videos.keep_arrived(part, found.name, origin, found.version, found.notice)
+                return self._videos.keep_arrived(part, found.name, origin, found.version)
             return found
 
-    def _overview(
-        self, part: ArrivingVideo, file: RangedFile, remote: RemoteVideo, fetch: _Fetch
-    ) -> str | ArrivedFile | WebPage:
-        """Make an overview of a file and return the id of its video; or fetch it whole if no overview can be made."""
-
-        def progressed(read_bytes: int, now: IframeCopied) -> None:
-            iframes = (now.number, now.wanted)
-            fetch.on_progress(FetchProgress(file.name, read_bytes, file.size_bytes, remote.duration_seconds, iframes))
-
-        try:
-            origin = _origin(remote, fetch.link)
-            return make_overview(self._videos, self._outbound, file, origin, progressed, fetch.cancel)
-        except VideoError as error:
-            whole = self._received(part, remote, replace(fetch, probes=False, reason=error))
-            assert not isinstance(whole, RangedFile)
-            return whole
-
-    def _received(
-        self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch
-    ) -> str | ArrivedFile | WebPage | RangedFile:
+    def _received(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile | WebPage:
         """Receive a file in up to _MOST_ATTEMPTS attempts.
 
         Returns:
-            The file; the id of its video if it is unchanged; a page; or for an overview a file that can be read in
-            parts.
+            The file; the id of its video if it is unchanged; or a page.
         """
-        reason = fetch.reason
+        if remote.sound:
+            return self._joined(part, remote, fetch)
+        if remote.stream:
+            return self._streamed(part, remote, fetch)
         for attempt in range(1, _MOST_ATTEMPTS + 1):
-            probes = fetch.probes and attempt == 1 and not remote.stream
-            if remote.sound and not probes:
-                return self._joined(part, remote, replace(fetch, reason=reason))
-            if remote.stream:
-                return self._streamed(part, remote, fetch)
-            before, transfer = part.offset, Transfer(part, remote, fetch.known, fetch.on_progress, probes=probes)
+            before, transfer = part.offset, Transfer(part, remote, fetch.known, fetch.on_progress)
             try:
                 self._outbound.get(remote.url, transfer.receive, fetch.cancel, headers=transfer.headers)
                 transfer.check_whole(fetch.link)
@@ -171,16 +137,14 @@ class LinkFetcher:
                     key = "url_cut_off" if part.size_bytes else "url_broken_off"
                     raise InputError(key, url=fetch.link, **about) from error
                 raise
-            reason = reason or transfer.whole_reason
             if transfer.unchanged:
                 return fetch.known[transfer.unchanged]
-            if found := transfer.page or transfer.ranged:
-                return found
+            if transfer.page:
+                return transfer.page
             if transfer.is_stale:  # the bytes that have arrived are of another version
                 part.drop()
                 continue
-            if not transfer.is_probe:
-                return ArrivedFile(transfer.name, part.version, whole_notice(reason) if reason else None)
+            return ArrivedFile(transfer.name, part.version)
         raise InputError("url_changes", url=fetch.link)
 
     def _joined(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> str | ArrivedFile:
@@ -189,7 +153,7 @@ class LinkFetcher:
             return made
         assert remote.sound
         tracks = {"pictures": replace(remote, sound=None), "sound": replace(remote.sound, is_sound=True)}
-        alone = replace(fetch, known={}, probes=False)
+        alone = replace(fetch, known={})
         with ExitStack() as stack:
             parts = []
             for kind, track in tracks.items():
@@ -202,8 +166,7 @@ class LinkFetcher:
                 part.write(piece.data, at=piece.offset)
             for one in parts:
                 one.drop()
-        reason = fetch.reason or (InputError("overview_segments", name=remote.name) if fetch.probes else None)
-        return ArrivedFile(remote.name, remote.version, whole_notice(reason) if reason else None)
+        return ArrivedFile(remote.name, remote.version)
 
     def _streamed(self, part: ArrivingVideo, remote: RemoteVideo, fetch: _Fetch) -> ArrivedFile:
         """Receive a video that comes in segments; it can't be continued."""
@@ -220,8 +183,7 @@ class LinkFetcher:
         remote.stream(write, fetch.cancel)
         if not part.offset:
             raise InputError("url_empty", url=link)
-        notice = whole_notice(InputError("overview_segments", name=remote.name)) if fetch.probes else None
-        return ArrivedFile(remote.name, "", notice)
+        return ArrivedFile(remote.name)
 
     def _video_of(self, page: WebPage, cancel: threading.Event) -> RemoteVideo:
         """Return the video of a page, as a plugin finds it."""
@@ -234,7 +196,7 @@ class LinkFetcher:
             found: RemoteVideo = find(page.url, self._outbound, cancel)
             for track in filter(None, (found, found.sound)):
                 if not track.stream:
-                    self._outbound.check_target(track.url)
+                    self._outbound.check_source(track.url)
         except InputError as error:
             if error.key == "url_no_video" and _PASSWORD.search(page.text):
                 raise InputError("url_login", url=unsigned(page.url)) from error

@@ -23,27 +23,23 @@ class RunningCommand:
 
     Attributes:
         quiet: Print no progress.
-        overview: Read links in parts.
         cancel: Set by a signal, once the command handles signals.
         fetched: Files that were fetched from links, by the link as it was typed.
-        said: Notices that were printed during these fetches, which the command needn't print again.
         settings: Settings of a program's call; None for the environment's.
     """
 
     quiet: bool = False
-    overview: bool = False
     cancel: threading.Event = field(default_factory=threading.Event)
     fetched: dict[str, Path] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
     settings: Settings | None = None
 
 
 _running: ContextVar[RunningCommand | None] = ContextVar("running", default=None)
 
 
-def begin(*, quiet: bool, overview: bool) -> None:
+def begin(*, quiet: bool) -> None:
     """Note that a command begins."""
-    _running.set(RunningCommand(quiet, overview))
+    _running.set(RunningCommand(quiet))
 
 
 @contextmanager
@@ -62,6 +58,5 @@ def running() -> RunningCommand:
 
 
 def unsaid(notice: Notice) -> str:
-    """Return the text of a notice; "" if it was printed when a link was fetched, or is an error, printed at the end."""
-    words = notice_text(notice)
-    return "" if notice.level == "error" or words in running().said else words
+    """Return the text of a notice; "" for an error, which is printed at the end."""
+    return "" if notice.level == "error" else notice_text(notice)

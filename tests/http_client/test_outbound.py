@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from framelens.core.errors import AppError, Cancelled
-from framelens.core.links import S3Access, SourceSettings
+from framelens.core.links import SourceSettings
 from framelens.http_client import addresses
 from framelens.http_client.outbound import Outbound
 from tests.loopback import Handler, listening
@@ -144,23 +144,23 @@ def test_a_name_with_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatc
     [
         "https://media.example/other/a.mp4", "https://media.example/filmsx", "http://media.example/films/a.mp4",
         "https://media.example:444/films/a", "https://evil.example/films/a", "https://xmedia.example/films/a",
-        "s3://films/private/a.mp4", "https://example.org/a",
+        "https://media.example/films-private/a.mp4", "https://example.org/a",
     ],
 )  # fmt: skip
 def test_other_addresses_are_not_listed(url: str) -> None:
-    listed = ("https://media.example/films/", "s3://films/public", "https://*.example.org/")
+    listed = ("https://media.example/films/", "https://*.example.org/")
     assert refusal(lambda: Outbound(SourceSettings(listed)).check_source(url)) == "url_not_allowed"
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "https://media.example/films/a.mp4", "https://media.example:443/films/a", "s3://films/public/a",
+        "https://media.example/films/a.mp4", "https://media.example:443/films/a",
         "https://a.example.org/x", "https://MEDIA.example/films/b",
     ],
 )  # fmt: skip
 def test_listed_addresses_are_accepted(url: str) -> None:
-    listed = ("https://media.example/films/", "s3://films/public", "https://*.example.org/")
+    listed = ("https://media.example/films/", "https://*.example.org/")
     Outbound(SourceSettings(listed)).check_source(url)
 
 
@@ -211,22 +211,16 @@ def answering(status: int, **headers: str) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("answer", "key", "key_of_s3"),
+    ("answer", "key"),
     [
-        (answering(403), "url_denied", "s3_denied"),
-        (answering(503), "url_busy", "url_busy"),  # S3's SlowDown says no time
-        (answering(429, Retry_After="7"), "url_busy", "url_busy"),
-        (answering(400, X_Amz_Bucket_Region="eu-west-1"), "url_refused", "s3_other_region"),
-        (answering(403, X_Amz_Bucket_Region="us-east-1"), "url_denied", "s3_denied"),
-        (answering(404), "url_refused", "url_refused"),
+        (answering(403), "url_denied"),
+        (answering(503), "url_busy"),
+        (answering(429, Retry_After="7"), "url_busy"),
+        (answering(404), "url_refused"),
     ],
 )
-def test_refusals_of_files_and_objects_are_named(
-    server: str, answers: dict[str, Answer], answer: Answer, key: str, key_of_s3: str
-) -> None:
+def test_refusals_of_files_are_named(server: str, answers: dict[str, Answer], answer: Answer, key: str) -> None:
     answers |= {"/films/a": answer}
-    access = S3Access(endpoint=server, access_key="key", secret_key="secret")
-    assert refusal(lambda: fetched("s3://films/a", s3=access)) == key_of_s3
     assert refusal(lambda: fetched(f"{server}/films/a")) == key
 
 
@@ -241,11 +235,6 @@ def test_a_busy_server_says_when_to_try_again(
     with pytest.raises(AppError) as refused:
         fetched(f"{server}/a")
     assert refused.value.values["wait"] == seconds
-
-
-@pytest.mark.parametrize("url", ["s3://films", "s3://films/", "s3://films/2026/"])
-def test_a_bucket_without_an_object_is_refused(url: str) -> None:
-    assert refusal(lambda: Outbound(SourceSettings((url,)), is_open=True).check_source(url)) == "s3_without_object"
 
 
 def test_size_is_bounded_announced_or_not(server: str, answers: dict[str, Answer]) -> None:
@@ -285,14 +274,3 @@ def test_a_cancelled_fetch_ends(server: str, answers: dict[str, Answer]) -> None
     with pytest.raises(Cancelled):
         client.get(f"{server}/a", lambda _: lambda piece: cancel.set(), cancel)
     waiting.set()
-
-
-def test_an_object_of_s3_is_fetched_with_a_signature(
-    server: str, answers: dict[str, Answer], asked: list[tuple[str, str]]
-) -> None:
-    answers["/footage/2026/door%20a.mp4"] = body(b"a video")
-    access = S3Access(endpoint=server, access_key="key", secret_key="secret")
-    assert fetched("s3://footage/2026/door%20a.mp4", "s3://footage/2026/", s3=access) == b"a video"
-    assert "X-Amz-Signature=" in asked[0][0] and "secret" not in asked[0][0]
-    nowhere = S3Access(endpoint="http://127.0.0.1:9", access_key="key", secret_key="secret")
-    assert refusal(lambda: fetched("s3://footage/a.mp4", s3=nowhere)) == "url_unreachable"

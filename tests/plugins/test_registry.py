@@ -134,7 +134,7 @@ def test_unknown_address_names_the_known_beginnings(monkeypatch: pytest.MonkeyPa
     ("address", "beginnings", "key"),
     [
         ("https://host/clip.mp4", (), "link_without_plugin"),
-        ("s3://bucket/clip.mp4", ("dir:",), "link_without_plugin"),
+        ("s3://bucket/clip.mp4", ("dir:",), "video_in_s3"),
         ("https://host/clip.mp4", ("http://", "https://"), "video_is_address"),
         ("rtsp://camera", (), "video_is_address_alone"),
         ("rtsp://camera", ("dir:",), "video_is_address"),

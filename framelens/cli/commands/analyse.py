@@ -30,14 +30,7 @@ from framelens.cli.analysis_options import (
     load_settings,
     settle_model,
 )
-from framelens.cli.common import (
-    add_overview_option,
-    add_subtitles_option,
-    cancel_on_signals,
-    check_overview,
-    engine_notices_said,
-    worst_exit_code,
-)
+from framelens.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
 from framelens.config import Settings
@@ -64,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     add_analysis_options(parser)
-    add_overview_option(parser)
     add_subtitles_option(parser)
     parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
@@ -87,7 +79,6 @@ def run(given: argparse.Namespace) -> int:
     templates = Templates(settings.template_dir)
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
-    check_overview(given, given.videos)
     inputs = resolve(given.videos)
     if given.subtitles and not inputs.is_one_file:
         raise ConfigError("subtitles_of_several")

@@ -21,11 +21,9 @@ from framelens.cli import terminal
 from framelens.cli.analysis_options import add_engine_options, load_settings, settle_model
 from framelens.cli.common import (
     MOST_LISTED,
-    add_overview_option,
     add_range_options,
     add_subtitles_option,
     cancel_on_signals,
-    check_overview,
     confirm_deletion,
     in_services,
     print_json,
@@ -92,7 +90,6 @@ def add_arguments(parser: Parser) -> None:
     add("--edit", type=whole_number(1, MOST_LISTED), metavar="N")
     add("--frames", type=parse_frames, metavar="N")
     add_range_options(parser)
-    add_overview_option(parser)
     add_subtitles_option(parser)
     parser.add_argument("--look", choices=_LOOKS, help=t("cli.ask_look"))
     for name in _NUMBERS:
@@ -138,7 +135,6 @@ def run(given: argparse.Namespace) -> int:
             _manage(given)
         return 0
     about, question = _split(given.texts)
-    check_overview(given, about)
     question = sys.stdin.read().strip() if question == "-" else question
     if given.conversation and about:
         raise ConfigError("ask_continue_about", given=about[0])

@@ -21,10 +21,8 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.cli import terminal
 from framelens.cli.common import (
-    add_overview_option,
     add_selection_options,
     cancel_on_signals,
-    check_overview,
     parse_selection,
     use_language,
     worst_exit_code,
@@ -62,7 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.keyframes_frames"))
     add_selection_options(parser)
-    add_overview_option(parser)
     parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json"))
     parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip"))
     parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output"))
@@ -82,7 +79,6 @@ def run(given: argparse.Namespace) -> int:
     with worker_started():  # starts while settings and cached results are read
         settings = config.load()
         use_language(given, settings)
-        check_overview(given, given.videos)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
         path = absolute(Path(typed_path(given.videos[0])))

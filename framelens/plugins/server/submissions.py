@@ -40,14 +40,10 @@ _AT_A_TIME = 4
 
 @dataclass(frozen=True)
 class VideoSource:
-    """Where the video of a submission is: the id of an upload, a path in an allowed folder, or an address.
-
-    With `overview` only I-frames of the video at an address are read, if that is possible.
-    """
+    """Where the video of a submission is: the id of an upload, a path in an allowed folder, or an address."""
 
     type: Literal["upload", "path", "url"]
     value: str
-    overview: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,7 +234,7 @@ class Submissions:
             report((now.received_bytes, now.size_bytes))
 
         source = submission.source
-        video_id = self._links.fetch(source.value, progressed, cancel, name=submission.name, overview=source.overview)
+        video_id = self._links.fetch(source.value, progressed, cancel, name=submission.name)
         self._jobs.audit.record("upload", video_id, self._videos.name(video_id))
         path = self._videos.path(video_id)
         self._attach(submission, path)

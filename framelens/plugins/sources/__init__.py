@@ -5,7 +5,7 @@ from framelens.registry import Plugin
 _HERE = "framelens.plugins.sources"
 PLUGIN = Plugin(
     "sources",
-    sources={f"{scheme}://": f"{_HERE}.typed:fetched" for scheme in ("http", "https", "s3")},
+    sources={f"{scheme}://": f"{_HERE}.typed:fetched" for scheme in ("http", "https")},
     slots={
         "analyse.source": (f"{_HERE}.panel:draw",),
         "doctor.checks": (f"{_HERE}.checks:checks",),

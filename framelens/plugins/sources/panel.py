@@ -22,7 +22,6 @@ from framelens.plugins.sources.words import progress_words
 from framelens.registry import address_error
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher, allow, may_allow, may_name_any, operator_sources
-from framelens.services.overview import LEAST_BYTES
 
 if TYPE_CHECKING:
     from framelens.config import Settings
@@ -41,8 +40,8 @@ class PageFetches:
         self._settings = settings
         self._tasks = BackgroundTasks[FetchProgress, str]("fetch")
 
-    def start(self, url: str, *, is_open: bool, overview: bool = False) -> str:
-        """Begin to fetch a video, or an overview of it, unless that is done already, and return the key of the task.
+    def start(self, url: str, *, is_open: bool) -> str:
+        """Begin to fetch a video unless that is done already, and return the key of the task.
 
         Raises:
             InputError: The address may not be used.
@@ -50,15 +49,9 @@ class PageFetches:
         sources = operator_sources(self._settings) if is_open else self._settings.sources
         links = LinkFetcher(self._videos, sources, is_open=is_open)
         links.check(url)
-        key = f"{current_user().id} {'overview' if overview else 'whole'} {url}"
-        self._tasks.start(key, partial(links.fetch, url, overview=overview), progress=FetchProgress(url))
+        key = f"{current_user().id} {url}"
+        self._tasks.start(key, partial(links.fetch, url), progress=FetchProgress(url))
         return key
-
-    def to_overview(self, key: str, *, is_open: bool) -> str:
-        """Stop the fetch of a whole video, begin an overview of it in its place, and return the key of that."""
-        if task := self.get(key):
-            task.cancel()
-        return self.start(key.split(" ", 2)[2], is_open=is_open, overview=True)
 
     def get(self, key: str) -> BackgroundTask[FetchProgress, str] | None:
         """Return the task of a key, None if it was forgotten."""
@@ -135,16 +128,8 @@ def _draw_progress(task: BackgroundTask[FetchProgress, str]) -> None:
     if now := task.progress:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.caption(plain(progress_words(now)))
-            if not now.iframes and (now.size_bytes or 0) >= LEAST_BYTES:
-                button(t("sources.overview"), "link_overview", _to_overview, icon="movie_filter", kind="tertiary")
             button(t("ui.cancel"), "link_cancel", task.cancel, icon="close", kind="tertiary")
-        number, wanted = now.iframes or (now.received_bytes, now.size_bytes or 0)
-        st.progress(min(1.0, number / wanted) if wanted else 0.0)
-
-
-def _to_overview() -> None:
-    with page_state().catching_errors():
-        st.session_state[_FETCHED] = _fetches().to_overview(st.session_state[_FETCHED], is_open=_may_name_any())
+        st.progress(min(1.0, now.received_bytes / now.size_bytes) if now.size_bytes else 0.0)
 
 
 def _fetches() -> PageFetches:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from framelens import config
 from framelens.cli.progress_lines import ProgressLine
 from framelens.core.links import typed_link
-from framelens.i18n import notice_text
 from framelens.plugins.sources.words import progress_words
 from framelens.services.container import open_videos
 from framelens.services.link_transfer import FetchProgress
 from framelens.services.links import LinkFetcher, operator_sources
 from framelens.services.running import running
-from framelens.store.videos.video_repository import notice_of
 
 
 def fetched(typed: str) -> Path:
@@ -33,10 +30,7 @@ def fetched(typed: str) -> Path:
             def show(now: FetchProgress) -> None:
                 line.show(progress_words(now))
 
-            video_id = links.fetch(typed_link(typed), show, command.cancel, overview=command.overview)
-        command.fetched[typed] = path = videos.path(video_id)
-        if (notice := notice_of(path)) and command.overview and not command.quiet:
-            words = notice_text(notice)
-            command.said.add(words)
-            sys.stderr.write(f"{words}\n")
+            video_id = links.fetch(typed_link(typed), show, command.cancel)
+        command.fetched[typed] = videos.path(video_id)
+
     return command.fetched[typed]

@@ -7,12 +7,7 @@ from framelens.services.link_transfer import FetchProgress
 
 def progress_words(now: FetchProgress) -> str:
     """Return the received part of a video, its size if known, and its duration if known, in words."""
-    if now.iframes:
-        number, wanted = now.iframes
-        key = "sources.reading" if wanted else "sources.reading_index"
-        what = t(key, name=now.name, number=number, wanted=wanted)
-    else:
-        what = t("sources.fetching", name=now.name)
+    what = t("sources.fetching", name=now.name)
     received = human_size(now.received_bytes)
     size = f"{received} / {human_size(now.size_bytes)}" if now.size_bytes else received
     share = f"{100 * now.received_bytes // now.size_bytes} %" if now.size_bytes else ""

@@ -24,7 +24,6 @@ from typing import Any, BinaryIO, Literal
 from filelock import FileLock, Timeout
 
 from framelens.core.codec import from_builtins, to_builtins
-from framelens.core.domain import Notice
 from framelens.core.errors import Cancelled, InputError, StorageError
 from framelens.core.files import (
     address_in,
@@ -302,9 +301,7 @@ class VideoRepository:
             write_json(self._parts / f"{part_id}.json", record | {"user_id": current_user().id, "purpose": "video"})
 
     @requires("analyst")
-    def keep_arrived(
-        self, arriving: ArrivingVideo, name: str, link: Link, version: str, notice: Notice | None = None
-    ) -> str:
+    def keep_arrived(self, arriving: ArrivingVideo, name: str, link: Link, version: str) -> str:
         """Turn a whole file that has arrived from a link into a video and return its id.
 
         Args:
@@ -312,12 +309,10 @@ class VideoRepository:
             name: The name to show.
             link: Where it was fetched.
             version: The server's name for this content, "" without a name; see `linked`.
-            notice: Notice in reports about how the video was fetched; see `notice_of`.
         """
         video_id, user_id = secrets.token_urlsafe(24), current_user().id
         size_bytes = arriving.close()
         more = {"link": to_builtins(link), "link_id": arriving.id, "version": version}
-        more |= {"notice": to_builtins(notice)} if notice else {}
         with disk_errors(self._folder):
             self._publish(video_id, shown_name(name), size_bytes, user_id, part=self._part(arriving.id), **more)
         arriving.drop()
@@ -675,12 +670,6 @@ def link_of(video: Path) -> Link | None:
     """Return the link from which a video in this file was fetched, None for any other file."""
     record = _record_beside(video)
     return from_builtins(record["link"], Link) if "link" in record else None
-
-
-def notice_of(video: Path) -> Notice | None:
-    """Return the notice in reports about how the video in this file was fetched, or None."""
-    record = _record_beside(video)
-    return from_builtins(record["notice"], Notice) if "notice" in record else None
 
 
 def _record_beside(video: Path) -> dict[str, Any]:

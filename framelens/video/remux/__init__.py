@@ -1,1 +1,1 @@
-"""New files of a video's packets, without decoding them: an overview of I-frames, and pictures joined with sound."""
+"""New files of a video's packets, without decoding them: pictures joined with sound."""

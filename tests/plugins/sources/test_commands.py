@@ -13,7 +13,6 @@ import pytest
 from tests.cards import write_card_video
 from tests.commands import Done, run_command
 from tests.llm.scripted import Server, serve
-from tests.services.test_overview import film
 from tests.video_server import Served, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_text_reading")]
@@ -75,21 +74,6 @@ def test_a_batch_takes_a_list_with_links(run: Run, served: Served, cards: Path, 
     assert done.returncode == 6 and "same content" in done.stderr
     for text in ("HTTP 404", "10.0.0.1"):
         assert text in done.stderr and text in json.dumps(found)
-
-
-def test_an_overview_is_analysed(run: Run, served: Served, tmp_path: Path) -> None:
-    path = film(tmp_path / "film.mp4", (192, 320))
-    served.data = path.read_bytes()
-    url = f"{served.url}/good/film.mp4"
-    found = run("keyframes", url, "--overview", "--json")
-    assert found.returncode == 0 and "overview" in found.stderr and json.loads(found.stdout)["keyframes"], found.stderr
-    assert served.sent < 0.3 * len(served.data)
-    report = run("analyse", url, "--overview", "--no-model", "--json")
-    (notice,) = [one for one in json.loads(report.stdout)["notices"] if one["key"] == "overview"]
-    assert report.stderr.count(notice["text"]) == 1
-    assert notice["values"]["percent"] < 30 and served.sent < 0.3 * len(served.data)
-    refused = run("keyframes", path, "--overview")
-    assert refused.returncode == 2 and "--overview" in refused.stderr
 
 
 def test_an_address_needs_no_scheme(run: Run, tmp_path: Path, cards: Path) -> None:

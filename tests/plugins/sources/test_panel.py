@@ -14,13 +14,10 @@ from app import resources
 from framelens.core import roles
 from framelens.core.links import SourceSettings
 from framelens.core.roles import Role, User
-from framelens.plugins.sources import panel
 from framelens.plugins.sources.checks import checks
-from framelens.services import links, overview
+from framelens.services import links
 from framelens.services.container import Services
-from framelens.store.videos.video_repository import notice_of
 from tests.app.fake_services import with_bench
-from tests.services.test_overview import film
 from tests.video_server import Served, serving
 
 Allow = Callable[..., Services]
@@ -77,24 +74,6 @@ def test_a_fetch_is_stopped_on_the_page(page: AppTest, allow: Allow, served: Ser
     page.run().button("link_cancel").click().run()
     after(page, opened)
     assert "video" not in page.query_params and not page.error and not page.exception
-
-
-@pytest.mark.slow
-def test_an_overview_takes_the_place_of_a_fetch(
-    page: AppTest, allow: Allow, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (panel, overview):
-        monkeypatch.setattr(module, "LEAST_BYTES", 100_000)
-    served.data = film(tmp_path / "film.mp4").read_bytes()
-    opened = allow()
-    served.going.clear()
-    paste(page, f"{served.url}/slow/film.mp4")
-    while not any(one.key == "link_overview" for one in page.button):
-        page.run()
-    page.button("link_overview").click().run()
-    after(page, opened)
-    notice = notice_of(opened.videos.path(str(page.query_params["video"])))
-    assert notice and notice.key == "overview" and not page.error and not page.exception
 
 
 @pytest.mark.parametrize(

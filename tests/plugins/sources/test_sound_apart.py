@@ -8,7 +8,7 @@ import av
 import pytest
 
 from framelens.core.errors import AppError
-from framelens.store.videos.video_repository import link_of, notice_of
+from framelens.store.videos.video_repository import link_of
 from tests.media import moving, write_sound, write_video
 from tests.services.test_links import Fetching, fetch, served, videos
 from tests.video_server import Served
@@ -58,13 +58,6 @@ def test_pictures_and_sound_are_joined(site: Served, fetch: Fetching, manifest: 
         assert abs(starts[0] - starts[1]) < 0.1
         assert sum(bool(packet.size) for packet in container.demux(video)) == 25 * SECONDS
     assert not list(fetch.videos._parts.iterdir())
-
-
-@pytest.mark.slow
-def test_an_overview_of_tracks_apart_fetches_both(site: Served, fetch: Fetching) -> None:
-    video_id = fetch.links.fetch(f"{site.url}/files/film.mpd", fetch.seen.append, fetch.cancel, overview=True)
-    notice = notice_of(fetch.videos.path(video_id))
-    assert notice and notice.key == "overview_whole"
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import add_overview_option, cancel_on_signals, check_overview
+from framelens.cli.common import cancel_on_signals
 from framelens.cli.report_output import check_output_folder, check_typed_output
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
@@ -26,7 +26,6 @@ from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.reports.formats import FORMATS, parse_formats
 from framelens.services.container import Services, open_services, usual_workers
-from framelens.services.running import running
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
@@ -36,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("paths", nargs="+", metavar="FOLDER|LIST|GLOB", help=t("cli.batch_paths"))
     add_batch_options(parser)
-    add_overview_option(parser)
     parser.add_argument("--ray", metavar="ADDRESS", help=t("cli.batch_ray"))
     parser.add_argument("--stop", action="store_true", help=t("cli.batch_ray_stop"))
 
@@ -64,8 +62,6 @@ def run(given: argparse.Namespace) -> int:
     request = build_common_request(given, settings, Templates(settings.template_dir))
     items = resolve(_without_results(given.paths, results_folder(given)), reads_lists=True).items
     _check_any(map(_error_of, items))  # before a question about the model
-    if not any(item.error for item in items):  # a path with an error may be a link
-        check_overview(given, [*given.paths, *running().fetched])
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()

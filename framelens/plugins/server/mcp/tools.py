@@ -276,14 +276,13 @@ class McpTools:
         start: Time = 0,
         end: Time | None = None,
         use_model: bool = True,
-        overview: bool = False,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnalysisResult]:
         """Analyse a video and wait for its report; cancelling the call stops the analysis."""
         jobs, settings, templates = self.services.jobs, self.services.settings, self.services.templates
 
         def begin() -> str:
-            path = self._file(video, overview=overview)
+            path = self._file(video)
             if path is None:
                 job_id = self._report_id(video)
                 self._end_cancelled(job_id)
@@ -335,14 +334,13 @@ class McpTools:
         frames: Frames | None = None,
         start: Time = 0,
         end: Time | None = None,
-        overview: bool = False,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnswerResult]:
         """Ask about videos, or ask a further question of a conversation; cancelling the call stops the answer."""
         checked_question(question)
         if bool(videos) == bool(conversation):
             raise ConfigError("mcp_ask_about")
-        about = tuple(str(self._file(one, overview=overview) or self._report_id(one)) for one in videos)
+        about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
         continued = self._conversation_id(conversation) if conversation else ""
         asked = _Question(question, about, continued, frames, _range(start, end))
         if (answer := self._answers.get(asked)) is None:
@@ -361,7 +359,7 @@ class McpTools:
 
     # ---- internals ---------------------------------------------------------------------------------------------------
 
-    def _file(self, video: str, *, overview: bool = False) -> Path | None:
+    def _file(self, video: str) -> Path | None:
         """Return the file that the caller names, None if the text can only be the id of a report.
 
         Raises:
@@ -370,7 +368,7 @@ class McpTools:
         if is_link(video):
             videos = self.services.videos
             url = typed_link(video)
-            return videos.path(self._links().fetch(url, lambda now: None, self._closing, overview=overview))
+            return videos.path(self._links().fetch(url, lambda now: None, self._closing))
         if not self._roots:
             video = registry.file_of(video)
         is_path = Path(video).name != video or bool(Path(video).suffix)

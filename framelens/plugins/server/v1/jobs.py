@@ -79,7 +79,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
         case PathSource(path=path):
             source = VideoSource("path", path)
         case other:
-            source = VideoSource("url", other.url, other.overview)
+            source = VideoSource("url", other.url)
     submission = Submission(source, request, single_line(given.name), given.force, tuple(given.subtitles))
     job_id = submissions_of(services).submit(key, submission)
     webhooks_of(services).begin()

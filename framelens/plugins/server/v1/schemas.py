@@ -118,18 +118,11 @@ class UrlSource(Strict):
         Field(
             min_length=1,
             max_length=_MOST_URL,
-            pattern=r"^(https?|s3)://",
-            examples=["https://media.example.com/videos/door.mp4", "s3://footage/2026/door.mp4"],
+            pattern=r"^https?://",
+            examples=["https://media.example.com/videos/door.mp4"],
         ),
         _TYPED,
     ]
-    overview: Annotated[
-        bool,
-        Field(
-            description="Read only some of the I-frames, where the server of the video sends parts of it. "
-            "A notice of the report says how much was read, or why the whole was."
-        ),
-    ] = False
 
 
 class NewJob(Strict):

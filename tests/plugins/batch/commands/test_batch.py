@@ -65,16 +65,6 @@ def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> No
     assert {one["id"] for one in listed["analyses"]} == {one["job_id"] for one in made["videos"] if one["job_id"]}
 
 
-@pytest.mark.parametrize("word", ["a.mp4", "list.txt"])
-def test_overview_of_files_on_this_machine_is_refused(
-    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(write_clips(tmp_path, {"a.mp4": "red"}))
-    Path("list.txt").write_text("a.mp4\n")
-    assert main(["batch", word, "--overview", "--no-model"]) == 2
-    assert f"--overview reads parts of a video at a link, and {word} is none" in capsys.readouterr().err
-
-
 @pytest.mark.thorough
 @pytest.mark.slow
 def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_unknown_parameter_is_refused_with_the_nearest(api: TestClient, path: st
     ("path", "body", "said"),
     [
         ("jobs", {"source": {}, "frame": 3}, 'body.frame: There is no such field; did you mean "frames"?'),
-        ("jobs", {"source": {"type": "url", "url": "http://a", "overveiw": True}}, 'did you mean "overview"?'),
+        ("jobs", {"source": {"type": "url", "ulr": "http://a"}}, 'did you mean "url"?'),
         ("jobs", {"source": {"type": "upload", "ID": "x"}}, "body.source.upload.ID: There is no such field; did you"),
         ("uploads", {"name": "", "size_bytes": 5}, "body.name: It must have at least 1 character. Compare"),
         ("jobs", {"source": {}, "every_seconds": 0}, "body.every_seconds: It must be greater than 0. "),

@@ -133,7 +133,7 @@ def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
 
 
 def shots(analysis: Analysis) -> Iterator[Block]:
-    """Yield a table of the shots, and the segments that are black, frozen or flashing."""
+    """Yield a table of the shots, the segments that are black, frozen or flashing, and what moves before a camera."""
     yield Heading(2, plain(t("report.shots")), "shots")
     heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end", "length", "transition"))
     begun = transitions(analysis.decode)
@@ -150,6 +150,10 @@ def shots(analysis: Analysis) -> Iterator[Block]:
     yield Table(heads, rows, numbers=True)
     if lines := segment_lines(analysis.decode.stretches):
         yield Listing(tuple(map(plain, lines)))
+    found = activities(analysis.decode.measures, analysis.decode.readable_seconds)
+    if found and footage_of(analysis.decode) == "camera":
+        yield Heading(3, plain(t("report.moves")), "record-moves")
+        yield Listing(tuple(_activity_card(one, ()).line for one in found))
 
 
 def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:

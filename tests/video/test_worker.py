@@ -117,7 +117,7 @@ def test_nothing_in_the_working_directory_is_run(
 def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from framelens.video.extractor import probe; probe(Path(sys.argv[1]));"
-        "print([name for name in ('av', 'cv2', 'rapidocr', 'numpy') if name in sys.modules])"
+        "print([name for name in ('av', 'cv2', 'onnxruntime', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(moving_video)], capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"

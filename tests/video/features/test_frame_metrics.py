@@ -14,7 +14,8 @@ from framelens.core.events import FactsMeasured
 from framelens.i18n import LANGUAGES, notice_text, t
 from framelens.video.extractor import extract
 from framelens.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
-from framelens.video.features.text_recognition import is_certain, load_text_reader
+from framelens.video.features.text_reader import is_certain
+from framelens.video.features.text_recognition import load_text_reader
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import COLOURS, Image, solid, textured
 

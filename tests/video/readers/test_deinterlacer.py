@@ -15,7 +15,7 @@ import pytest
 
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import DecodeError
-from framelens.video.features.text_recognition import TextReader, load_text_reader
+from framelens.video.features.text_recognition import ReadText, load_text_reader
 from framelens.video.keyframes.survey import Survey
 from framelens.video.readers import READERS
 from framelens.video.readers.base import FrameReader
@@ -86,7 +86,7 @@ def combing_of(image: Image) -> float:
 
 
 @cache
-def reader_of_text() -> TextReader:
+def reader_of_text() -> ReadText:
     reader, _ = load_text_reader()
     assert reader is not None
     return reader

@@ -133,6 +133,16 @@ const RENDERERS = {
     return element("figure", {}, RENDERERS.heading(heading, context), chart, about);
   },
 
+  // A list of a page, at its levels.
+  items({ items }, { marks }) {
+    const made = items.map(({ level, line }) => {
+      const item = element("li", {}, ...spansOf(line, marks));
+      item.style.marginInlineStart = `${1.2 * level}rem`;
+      return item;
+    });
+    return element("ul", { className: "items" }, ...made);
+  },
+
   code: ({ text }) => element("pre", { textContent: text, tabIndex: 0 }),
 
   verbatim({ summary, text, copy }) {

@@ -209,6 +209,8 @@ class Renderer:
             case Measurements(items):
                 lines = [words_of(item) for item in items]
                 return {"kind": "folded", "summary": t("ui.measurements"), "lines": lines}
+            case Listing(levels=levels) if levels:
+                return {"kind": "items", "items": [{"level": n, "line": spans(line)} for n, line in block.leveled]}
             case Listing(items):
                 return {"kind": "rows", "rows": [self._item(item) for item in items]}
             case Findings(found):

@@ -290,10 +290,15 @@ def _continues(before: _State, state: _State) -> bool:
 
 
 def _share(lines: Sequence[PageLine], others: Sequence[PageLine]) -> float:
-    """Return the share of the characters of lines that are in others, too."""
-    missing = _new(lines, others)
+    """Return the share of the characters of lines that are in others, too.
+
+    Lines that are almost the same count where others are exactly the same: a page of which each line differs is new.
+    """
+    keys = {other.key for other in others}
     length = sum(len(line.text) for line in lines)
-    return 1 - sum(len(line.text) for line in missing) / length if length else 0.0
+    exact = sum(len(line.text) for line in lines if line.key in keys)
+    found = length - sum(len(line.text) for line in _new(lines, others))
+    return (found if exact >= _ALIKE * found else exact) / length if length else 0.0
 
 
 def _new(lines: Sequence[PageLine], others: Sequence[PageLine]) -> tuple[PageLine, ...]:

@@ -1,5 +1,7 @@
 """Subtitle files in SubRip (.srt), WebVTT (.vtt) and SubStation Alpha (.ass): findings or transcript as cues.
 
+Without findings, the title of each page is shown when the page begins.
+
 A finding is shown for as long as it lasts and takes to read, at most until the next finding begins. A finding that
 starts too soon after another finding to be read joins its cue. Findings that cite no frame have no time and are left
 out. A moment that a search has found for an answer has a cue of its own until it is gone. Cues hold text that a viewer
@@ -16,6 +18,7 @@ from itertools import pairwise
 from unicodedata import east_asian_width
 
 from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoInfo, times_of
+from framelens.core.outline import outline_of
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import attributed, speaker_name
@@ -206,6 +209,8 @@ def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
         seconds = seconds_of(finding, times)
         if seconds and one_line(finding.text):
             yield min(seconds), max(seconds), finding_text(finding)
+    for page in outline_of(analysis).pages if not analysis.findings else ():
+        yield page.start_seconds, page.start_seconds, one_line(page.title)
 
 
 def _moment_cues(analysis: Analysis) -> Iterator[Cue]:

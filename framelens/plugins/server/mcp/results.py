@@ -10,6 +10,7 @@ from framelens.conversations.conversation import Turn
 from framelens.core.codec import build, to_document
 from framelens.core.domain import Analysis, Finding
 from framelens.core.errors import AppError, Cancelled
+from framelens.core.outline import title_of
 from framelens.core.units import clock
 from framelens.i18n import error_text, notice_text, t
 from framelens.i18n.formatting import stage_text
@@ -101,7 +102,7 @@ def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
     return schemas.AnalysisQuoted(
         name=name,
         notices=[notice_text(notice) for notice in stated_notices(analysis)],
-        title=analysis.title,
+        title=title_of(analysis),
         answer=_answer(analysis) or statements(analysis.reply),
         overview=statements(analysis.overview),
         findings=statements(analysis.findings),

@@ -1,10 +1,11 @@
-"""Write the reports of docs/gallery: every format, in both languages, of the sample video that the app carries.
+"""Write the reports of docs/gallery in both languages: the sample video's in every format, and three without a model.
 
     python scripts/make_gallery.py
 
 The video is read, frames are chosen and measured, and the report is made by the app itself. The stand-in for the model
 is a server on this machine that gives the answers below, which people wrote; the reports say so by its name. One
-answer names a time of its own, to show how such a time is marked.
+answer names a time of its own, to show how such a time is marked. The reports without a model are of footage that
+`gallery_footage.py` draws.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 import av
 import numpy as np
+from gallery_footage import FOOTAGE
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -85,6 +87,12 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         ],
     },
 }
+_ASKED_WITHOUT_MODEL: Mapping[tuple[str, str], str] = {
+    ("en", "lecture"): "When does “I-frame” stand on the screen?",
+    ("zh", "lecture"): "什么时候出现“I 帧”？",
+}
+"""Questions about the footage without a model, by language and video."""
+_FORMATS_WITHOUT_MODEL = ("html", "pdf", "markdown")
 _SCENES_SECONDS, _SIGN = (1.0, 6.0, 10.0, 14.0, 18.0), 3
 """A time in each scene of the sample, and the index of the scene with the sign."""
 
@@ -166,6 +174,20 @@ def write(language: str, folder: Path) -> None:
         _framelens("export", "latest", "--format", "all", "--output", folder, environment=environment)
 
 
+def write_without_model(language: str, folder: Path) -> None:
+    """Write the reports of a lecture, a film and a camera into `folder`."""
+    for name, draw in FOOTAGE.items():
+        with tempfile.TemporaryDirectory() as data:
+            video = draw(Path(data) / f"{name}.mp4", language)
+            environment = {**os.environ, "FRAMELENS_DATA_DIR": data, "FRAMELENS_LANGUAGE": language}
+            report = Path(data) / "report.json"
+            _framelens("analyse", video, "--no-model", "--quiet", "--output", report, environment=environment)
+            if question := _ASKED_WITHOUT_MODEL.get((language, name)):
+                _framelens("ask", "latest", question, "--no-model", "--quiet", environment=environment)
+            formats = (part for form in _FORMATS_WITHOUT_MODEL for part in ("--format", form))
+            _framelens("export", "latest", *formats, "--output", folder, environment=environment)
+
+
 def _framelens(*arguments: object, environment: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", "framelens.cli.main", *map(str, arguments)]
     subprocess.run(command, check=True, cwd=ROOT, env=dict(environment))
@@ -175,3 +197,4 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     for one in _ANSWERS:
         write(one, TARGET / one)
+        write_without_model(one, TARGET / one)

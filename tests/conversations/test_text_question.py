@@ -27,6 +27,10 @@ from framelens.conversations.retrieval.text_question import TextQuestion, text_q
         ("屏幕上什么时候写着ABC？", "ABC"),
         ("什么时候出现单词protein?", "protein"),
         ("在哪里写着禁止吸烟？", "禁止吸烟"),
+        ("When does the title change to “Chapter 2”?", "Chapter 2"),
+        ("where is the word protein", "protein"),
+        ("show me when protein is on the slide", "protein"),
+        ("牌子上什么时候说“开放”？", "开放"),
     ],
 )
 def test_times_of_words_on_the_screen(question: str, words: str) -> None:
@@ -48,6 +52,8 @@ def test_times_of_words_on_the_screen(question: str, words: str) -> None:
         ("阀门什么时候第一次被提到？", "阀门"),
         ("她说过阀门吗？", "阀门"),
         ("字幕里什么时候出现阀门？", "阀门"),
+        ("他什么时候说了阀门", "阀门"),
+        ("几点几分说“开始”？", "开始"),
     ],
 )
 def test_times_of_words_that_are_said(question: str, words: str) -> None:
@@ -65,6 +71,9 @@ def test_times_of_words_that_are_said(question: str, words: str) -> None:
         ("画面上写了什么？", "screen"),
         ("牌子上写的是什么字？", "screen"),
         ("第80秒屏幕上有什么文字？", "screen"),
+        ("What does the sign behind the man say?", "screen"),
+        ("Is there any text in the video?", "screen"),
+        ("what does it say at 0:15", "screen"),
         ("What does she say at 0:20?", "speech"),
         ("她在0:20说了什么？", "speech"),
     ],
@@ -81,6 +90,7 @@ def test_what_is_written_or_said(question: str, source: str) -> None:
         "When does a dog appear on the screen?",
         'When is the sign "STOP" visible?',
         "What does she say about valves?",
+        "When does the presenter open “Settings”?",
         "红色的汽车什么时候出现？",
     ],
 )
@@ -90,7 +100,19 @@ def test_words_that_may_be_seen_or_explained(question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["what colour is the car?", "Summarise the video", "when does she leave?", "视频里讲了什么？"]
+    "question",
+    [
+        "what colour is the car?",
+        "what colour is the sign that says STOP?",
+        "Summarise the video",
+        "when does she leave?",
+        "why does it say STOP",
+        "who says valve?",
+        "What does “CPU” mean?",
+        "What does the narrator say when the chart appears?",
+        "视频里讲了什么？",
+        "“CPU”是什么意思？",
+    ],
 )
 def test_other_questions_are_about_what_is_seen(question: str) -> None:
     assert text_question(question) is None

@@ -32,7 +32,13 @@ _NAMES_TEXT = re.compile(
     r"|字样|写|文字|字眼|单词|[一这那]个?词|词语|标题|显示",
     re.IGNORECASE,
 )
-_SUBJECT_READS = re.compile(rf"\b(?:{_PLACES}|it|this|that)\s+(?:ever |first |also )*says?\b", re.IGNORECASE)
+_SUBJECT_READS = re.compile(
+    rf"\b(?:{_PLACES}|it|this|that)\s+(?:ever |first |also )*says?\b"
+    rf"|\b(?:do|does|did)\s+(?:the|this|that|his|her)\s+(?:\w+\s+)?{_PLACES}\b.*\bsays?\b",
+    re.IGNORECASE,
+)
+_SAYS_HAN = re.compile(r"[说讲念喊叫]\s*[“\"「『‘']|[说讲提念谈]了(?![什啥哪])")
+_AFTER_NAME = re.compile(r"\bthe (?:word|phrase|term|text)s?\s+(?P<words>\S.*)$|(?P<han>(?!))", re.IGNORECASE)
 _OBJECT = re.compile(
     r"\b(?:sign|label|poster|banner|plate|shirt|board|note|book|box|bottle|door|building|car|truck|bus)s?\b|牌|海报|横幅|标语|衣|瓶|盒|门",
     re.IGNORECASE,
@@ -89,6 +95,19 @@ _MOST_WORDS, _MOST_SIGNS = 6, 60
 _WHAT = re.compile(
     r"\b(?:what|which)\b(?! (?:time|moment|second|minute|point)s?\b)|(?:什么|啥)(?!时)|哪些|内容", re.IGNORECASE
 )
+_EXPLAINS = re.compile(
+    r"^\W*(?:why|how(?! (?:often|many|long))|who|whose|whom|explain|describe|summari[sz]e|translate)\b"
+    r"|\bwhat (?:colou?r|kind|sort|type|shape|size|happens|is happening|language)\b|\bwhat\b.*\b(?:look like|mean)s?\b"
+    r"|什么(?:颜色|样|形状|东西|人|意思|语言)|为什么|为何|怎么|怎样|如何|解释|翻译|谁",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"(?<!^)(?<!since )(?<!until )\b(?:when|while|after|before|once|as soon as)\b|当|的时候|[之以][后前]", re.IGNORECASE
+)
+"""Begins a part that has to be seen before the other part of the question can be answered."""
+_ANY_TEXT = re.compile(
+    r"\b(?:any|some) (?:text|writing|words|letters)\b|有(?:没有)?(?:任何|什么)?(?:文字|字)", re.IGNORECASE
+)
 _READ_OUT = re.compile(r"^\W*(?:please )?(?:read|transcribe|quote)\b|读(?:一下|出)|念(?:一下|出)", re.IGNORECASE)
 
 
@@ -118,14 +137,20 @@ def text_question(question: str, earlier: Sequence[str] = ()) -> TextQuestion | 
     question = " ".join(without_times(question).split())
     kind = kind_in_words(question)
     quoted = _QUOTED.search(question)
+    rest = _QUOTED.sub(" ", question) if quoted else question
     is_speech = _is_about_speech(question)
     source: Source = "speech" if is_speech else "screen"
+    asks_what = kind not in SEARCHED and bool(_WHAT.search(rest) or _READ_OUT.search(rest))
+    if _EXPLAINS.search(rest) or (asks_what and (_CONDITION.search(rest) or (quoted and not is_speech))):
+        return None
     if quoted:
         words = next(filter(None, quoted.groups())).strip(" ,.，。")
-        asks_when = kind in SEARCHED or not _WHAT.search(_QUOTED.sub("", question))
-        return TextQuestion(source, words, asks_when and (is_speech or _is_text(question, quoted))) if words else None
+        is_certain = not asks_what and (is_speech or _is_text(question, quoted))
+        return TextQuestion(source, words, is_certain) if words else None
+    if _ANY_TEXT.search(question):
+        return TextQuestion("screen", "", is_certain=False)
     is_named = is_speech or bool(_NAMES_TEXT.search(question) or _ON_SCREEN.search(question))
-    if kind not in SEARCHED and is_named and (_WHAT.search(question) or _READ_OUT.search(question)):
+    if asks_what and is_named:
         is_written = kind in ("read", "spoken") or bool(_NAMES_TEXT.search(question))
         words = _IS_NAMED.sub("", _said(question)) if is_speech else ""
         return TextQuestion(source, words, is_certain=False) if is_written else None
@@ -153,7 +178,8 @@ def names_object(question: str) -> bool:
 def _is_about_speech(question: str) -> bool:
     if _SUBTITLES.search(question):
         return True
-    return bool(SPOKEN.search(question)) and not (_SUBJECT_READS.search(question) or _ON_SCREEN.search(question))
+    is_said = SPOKEN.search(question) or _SAYS_HAN.search(question)
+    return bool(is_said) and not (_SUBJECT_READS.search(question) or _ON_SCREEN.search(question))
 
 
 def _is_text(question: str, quoted: re.Match[str]) -> bool:
@@ -175,7 +201,7 @@ def _words(question: str, source: Source, earlier: Sequence[str]) -> str:
     words = _said(question) if source == "speech" else _match(_SCREEN_SAYS, question)
     if not words and (asked := _ASKS_FOR.match(question)):
         words = _bare(_ON_SCREEN.sub("", asked["words"]))
-    return words
+    return words or _match(_AFTER_NAME, question)
 
 
 def _said(question: str) -> str:

@@ -46,7 +46,7 @@ _LECTURE: Mapping[str, tuple[Sequence[Page], Sequence[str], str]] = {
         (
             "Welcome to the third lecture. Today we compress a video.",
             "Without compression, two hours of film would need more than twenty discs.",
-            "Only the I-frame stands alone. The others need their neighbours.",
+            "Only the I-frame needs no other. The rest need their neighbours.",
             "A player that seeks starts at the beginning of the group.",
             "A ball that rolls costs a vector, and little else.",
             "Back to the three kinds: which of them needs most bytes?",

@@ -118,7 +118,7 @@ def test_a_user_behind_a_proxy_gets_from_login_to_logout(url: str, visit: Visit,
     video = video_of(page)
     assert set(statuses) == {206}
     page.get_by_role("button", name="Analyse without a model").click()
-    expect(page.get_by_text("Report without a model")).to_be_visible()
+    expect(page.get_by_text("No model has seen this")).to_be_visible()
     page.get_by_role("button", name="Save report").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="HTML", exact=True).click()

@@ -1,6 +1,8 @@
 """Options of the commands that analyse videos, and the settings and the request that they describe."""
 
 import argparse
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from framelens import config
@@ -8,8 +10,8 @@ from framelens.analysis.planning.frame_budget import FIT, parse_frames
 from framelens.analysis.prompts.templates import Templates, built_in
 from framelens.cli.common import add_selection_options, add_speakers_option, parse_selection, split_list, use_language
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
-from framelens.core.errors import ConfigError
-from framelens.i18n import LANGUAGES, language, t
+from framelens.core.errors import AppError, ConfigError
+from framelens.i18n import LANGUAGES, error_text, language, t
 from framelens.services.analyses import build_request, with_named
 from framelens.services.recognition import local_diariser, local_recogniser
 
@@ -76,6 +78,12 @@ def settle_model(settings: config.Settings, given: argparse.Namespace) -> config
     from framelens.cli.commands.download import settle  # which knows all models
 
     return settle(settings, given)
+
+
+def print_failures(errors: Iterable[AppError]) -> None:
+    """Print why no model has answered, each reason once, unless `settle_model` has said it before the analysis."""
+    for reason in dict.fromkeys(error_text(error) for error in errors if error.key != "model_unconfirmed"):
+        print(reason, file=sys.stderr)
 
 
 def _confirm_listening(settings: config.Settings, given: argparse.Namespace) -> None:

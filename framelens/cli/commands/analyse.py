@@ -28,6 +28,7 @@ from framelens.cli.analysis_options import (
     build_common_request,
     build_given_request,
     load_settings,
+    print_failures,
     settle_model,
 )
 from framelens.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
@@ -117,8 +118,7 @@ def run(given: argparse.Namespace) -> int:
     _write_report(job.analysis, request.path, output, given)
     if job.error is None:
         return 0
-    if job.error.key != "model_unconfirmed":  # said before the analysis, with what to do
-        print(error_text(job.error), file=sys.stderr)
+    print_failures([job.error])
     return _exit_code(settings, job.error)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
-from framelens.cli.analysis_options import build_common_request
+from framelens.cli.analysis_options import build_common_request, print_failures
 from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.config import Settings
@@ -261,10 +261,7 @@ def _json_line(outcome: Outcome) -> str:
 
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: SeveralVideos) -> None:
-    for reason in dict.fromkeys(
-        error_text(one.error) for one in outcomes if one.error and one.state not in ("failed", "cancelled")
-    ):
-        print(reason, file=sys.stderr)
+    print_failures(one.error for one in outcomes if one.error and one.state not in ("failed", "cancelled"))
     counts = Counter(outcome.state for outcome in outcomes)
     parts = [t(f"cli.batch_{state}_count", n=n) for state in _STATES if (n := counts[state])]
     if left := total - len(outcomes):

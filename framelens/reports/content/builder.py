@@ -12,7 +12,7 @@ from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.files import file_address, single_line
 from framelens.core.outline import outline_of
 from framelens.core.units import human_size
-from framelens.i18n import language, t
+from framelens.i18n import language, notice_text, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
 from framelens.reports.content.document import Block, Chapters, Document, Paragraph, plain
@@ -89,12 +89,12 @@ def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section
 
     Args:
         analysis: The analysis.
-        is_shared: Leave out private values of this machine, such as the folder of a model.
+        is_shared: Leave out private values of this machine, such as the folder of a model, and what to do on it.
     """
     return {
         "head": partial(head, analysis),
         "measured_note": partial(measured_note, analysis),
-        "notices": partial(notices, analysis),
+        "notices": partial(notices, analysis, is_shared=is_shared),
         "answer": partial(statements.answer, analysis),
         "summary": partial(statements.summary, analysis),
         "chapters": partial(statements.chapters, analysis),
@@ -143,12 +143,13 @@ def measured_note(analysis: Analysis) -> Iterator[Block]:
         yield Paragraph(plain(t("notice.no_model")), "quiet")
 
 
-def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS) -> Iterator[Block]:
-    """Yield the notices of these levels, the most serious first."""
+def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS, *, is_shared: bool = True) -> Iterator[Block]:
+    """Yield the notices of these levels, the most serious first; shared ones don't say what to do on this machine."""
+    text = labels.shareable_text if is_shared else (lambda notice: notice_text(labels.shareable_notice(notice)))
     for level in levels:
         for notice in labels.shown_notices(analysis):
             if notice.level == level:
-                yield Paragraph(plain(labels.shareable_text(notice)), notice.level)
+                yield Paragraph(plain(text(notice)), notice.level)
 
 
 def sheet(analysis: Analysis) -> Iterator[Block]:

@@ -111,8 +111,9 @@ def shareable_notice(notice: Notice) -> Notice:
 
 
 def shareable_text(notice: Notice) -> str:
-    """Return the text of `shareable_notice`."""
-    return notice_text(shareable_notice(notice))
+    """Return the text of a notice in a document: without private values, and without what only an operator can do."""
+    text = notice_text(shareable_notice(notice))
+    return label(f"reader.{notice.key}", text) if notice.table == "notice" else text
 
 
 def shareable_value(text: str) -> str:

@@ -210,7 +210,7 @@ def test_provenance_lists_layout_settings_and_requests() -> None:
 
 def test_what_is_said_and_what_was_not_heard_is_reported() -> None:
     text = markdown(rich())
-    assert "> The sound was not analysed: " in text
+    assert "> The sound was not analysed." in text
     assert "The sound was not analysed" not in markdown(rich(), appendix=False)
     assert section(text, "Transcript").splitlines() == [
         "Transcribed by whisper; may contain errors · 1 passage",

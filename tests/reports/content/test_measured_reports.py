@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.domain import Analysis, Boundary, DecodeSummary, Measures, Notice, Shot
 from framelens.i18n import in_language, t
-from framelens.reports.content.builder import document
+from framelens.reports.content.builder import document, sections
 from framelens.reports.content.document import Block, Chapters, Heading, Listing, Paragraph, Timeline, words
 from framelens.reports.content.labels import one_line
 from framelens.reports.formats import FORMATS
@@ -71,6 +71,15 @@ def test_first_lines_are_facts_and_that_all_was_measured() -> None:
 def test_documents_have_no_words_for_the_operator(name: str, appendix: bool) -> None:
     made = FORMATS[name].write(measured(question="When?"), "en", appendix=appendix).decode()
     assert "--yes" not in made and "some/model" not in made and "Cause" not in made
+
+
+def test_documents_name_what_is_missing_without_settings() -> None:
+    made = replace(measured(), notices=(Notice("sound_not_analysed", {"install_speech": "pip install x"}),))
+    for language in ("en", "zh"):
+        with in_language(language):
+            assert t("reader.sound_not_analysed") in text(made)
+            (on_page,) = sections(made, is_shared=False)["notices"]()
+            assert isinstance(on_page, Paragraph) and "FRAMELENS_SPEECH_MODEL_PATH" in words(on_page.line)
 
 
 def test_a_film_leads_with_its_shots() -> None:

@@ -22,6 +22,7 @@ from framelens.video.keyframes.clarity import ClarityTracker, Which
 from framelens.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
 from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 from framelens.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
+from framelens.video.shots.page_detector import PageDetector
 
 SAMPLE_SECONDS = 0.115
 """Seconds between samples, eight to nine a second: content that lasts 0.3 s is sampled twice or more. Half and twice
@@ -147,14 +148,16 @@ _LEAST_SCORE = 0.1
 class Candidate:
     """A frame that may become a keyframe.
 
-    `opens` is the index of the frame where its shot begins if it is the opening of a shot. `arrival` is the new content
-    of the picture and `score` its value when it was read.
+    `opens` is the index of the frame where its shot begins if it is the opening of a shot, and `is_page` says that it
+    is the first in which a page is whole. `arrival` is the new content of the picture and `score` its value when it was
+    read.
     """
 
     index: int
     time_seconds: float
     look: DetailedGlance
     opens: int | None = None
+    is_page: bool = False
     arrival: NewContent | None = field(default=None, repr=False)
     score: float = 0.0
     num_raw_bytes: int = 0
@@ -306,6 +309,8 @@ class CandidateCollector:
         self._clarity = ClarityTracker()
         self._opening_pool: Pool[Candidate] = Pool(frames + _SPARE_OPENINGS)
         self._segment_pool: Pool[Candidate] = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
+        self._page_pool: Pool[Candidate] = Pool(frames + _SPARE_OPENINGS)
+        self.pages = PageDetector()
         self._thumbnails: Pool[Thumbnail] = Pool(MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
         self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
@@ -365,12 +370,14 @@ class CandidateCollector:
         fresh = [*self._close(None), *self._kept(self._segments.finish())]
         if self._last is not None:
             picture, glance = self._last
+            self.pages.finish(picture.time_seconds)
             self._segment_pool.add(Candidate.of(picture, look_at(glance, picture.luma())))
         return fresh
 
     def candidates(self) -> list[Candidate]:
         """Return all kept candidates in time order, each frame once."""
-        by_index = {item.index: item for item in (*self._segment_pool.items, *self._opening_pool.items)}
+        pools = (*self._segment_pool.items, *self._opening_pool.items, *self._page_pool.items)
+        by_index = {item.index: item for item in pools}
         return [by_index[index] for index in sorted(by_index)]
 
     def thumbnails(self) -> list[Thumbnail]:
@@ -387,14 +394,20 @@ class CandidateCollector:
 
     def unclear(self, candidates: Sequence[Candidate], boundaries: Sequence[Boundary]) -> Which:
         """Return which candidates show no picture of their own, being blurred by a sweep or within a transition."""
-        return self._clarity.unclear([item.time_seconds for item in candidates], boundaries)
+        mixed = [*(one for one in boundaries if one.type != "page"), *self.pages.mixed()]
+        return self._clarity.unclear([item.time_seconds for item in candidates], mixed)
 
     def _sampled(self, picture: Picture, look: DetailedGlance, may_open: bool) -> list[Candidate]:
         self._sampled_seconds = picture.time_seconds
         self._clarity.push(picture.time_seconds, look)
         ended = self._segments.take(picture, look, opens=may_open)
         self.sample = look, self._segments.latest.burst
-        return self._kept(ended)
+        fresh = self._kept(ended)
+        if self.pages.push(picture.time_seconds, look.luma):
+            candidate = self._segments.candidate(picture, look)
+            candidate.is_page = True
+            fresh.append(self._keep(candidate, self._page_pool))
+        return fresh
 
     def _kept(self, candidate: Candidate | None) -> list[Candidate]:
         return [] if candidate is None else [self._keep(candidate, self._segment_pool)]
@@ -422,7 +435,7 @@ class CandidateCollector:
             self._pictured_seconds = max(self._pictured_seconds, candidate.time_seconds)
         pool.add(candidate)
         self._keep_after_graduals()
-        keep_within([self._opening_pool, self._segment_pool], _RAW_BYTES, self._max_side)
+        keep_within([self._opening_pool, self._segment_pool, self._page_pool], _RAW_BYTES, self._max_side)
         return candidate
 
 

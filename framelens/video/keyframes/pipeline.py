@@ -14,7 +14,7 @@ from math import inf
 
 import cv2
 
-from framelens.core.domain import DecodeSummary, Keyframe, Selection
+from framelens.core.domain import DecodeSummary, Keyframe, Notice, Selection
 from framelens.core.errors import VideoError
 from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from framelens.video.corruption import CheckedReader, damaged_spans, with_parts
@@ -230,6 +230,9 @@ def _chosen(
         frames = max(len(begins), adapted_frames(summary.readable_seconds, len(summary.shots), frames))
     unclear = survey.unclear(candidates)
     choices = choose(candidates, summary.shots, frames, cell_values=values, unclear=unclear, num_fixed=len(begins))
+    if len(choices) < frames and any(boundary.type == "page" for boundary in summary.boundaries):
+        shown = Notice("all_pages_shown", {"kept": len(choices), "asked": frames}, "info")
+        summary = replace(summary, notices=(*summary.notices, shown))
     return _keyframes(choices, max_side), summary
 
 

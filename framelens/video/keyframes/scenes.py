@@ -30,7 +30,7 @@ _INSERT = 0.9  # least value of the opening of a shot of another scene
 
 
 def valued_by_scene(
-    values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
+    values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values, pages: Which
 ) -> tuple[Values, bool, bool]:
     """Return the values adjusted by scene, whether the video has a long scene, and whether any scene comes again.
 
@@ -38,6 +38,7 @@ def valued_by_scene(
     alike in most cells, yet each is new.
     """
     scenes = scenes_of(candidates, numbers)
+    scenes[numbers[pages]] = numbers[pages]  # slides of one template are alike, and each is new
     lasts = np.zeros(len(shots) + 1)
     for number in np.unique(numbers):
         shot = shots[number - 1]

@@ -62,6 +62,10 @@ _OPENING = 0.15
 fades in begins half dark."""
 _SHOT_COST = 1e6
 """Cost of leaving a shot of `owed_shots` without a frame: more than all gaps together."""
+_NEW_PAGE = 0.2
+"""Gain of a page where it is first whole."""
+_PAGE_AGAIN = 1e4
+"""Cost of a second frame of a page while pages are left: more than any gaps."""
 _UNEVEN = 0.002
 """Cost of a gap of an even distance, rising with its square: frames are spread evenly where nothing else decides. 0 to
 0.01."""
@@ -114,7 +118,9 @@ def links_of(
     times = np.array([item.time_seconds for item in candidates])
     end = max(shots[-1].end_seconds, float(times[-1])) or 1e-6
     numbers = np.array([shot_of(item.time_seconds, shots) for item in candidates])
-    light = np.array([_light(place, candidates) for place in range(len(candidates))])
+    is_page = np.array([item.is_page for item in candidates])
+    in_page = np.isin(numbers, numbers[is_page]) & (np.unique(numbers[is_page]).size > 1)
+    light = np.where(is_page, 1.0, [_light(place, candidates) for place in range(len(candidates))])
     if unclear is not None:
         light[unclear] = np.minimum(light[unclear], _BLACK)
     blocks = np.stack([item.look.blocks for item in candidates])
@@ -122,7 +128,8 @@ def links_of(
     if cell_values is not None:
         novelty = _novelty_of(candidates, cell_values, shots)
     longest = min(_FEWEST_GAP, _LONGEST_GAP * budget / max(1, budget - 1)) * end / budget
-    repeats = _repeats(candidates, times, longest)
+    turns = in_page[:, None] & in_page & (numbers[:, None] != numbers)
+    repeats = _repeats(candidates, times, longest) & ~turns
     still = _still_runs(repeats)
     gaps = TemporalGaps(times, end, longest, still, light > _BLACK)
 
@@ -131,7 +138,7 @@ def links_of(
     value = content / (content + _HALF_WORTH) * uniqueness(novelty, details)
     has_long_scene = comes_again = True
     if cell_values is not None:
-        value, has_long_scene, comes_again = valued_by_scene(value, candidates, numbers, shots, light)
+        value, has_long_scene, comes_again = valued_by_scene(value, candidates, numbers, shots, light, in_page)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     stills = np.zeros((len(times), len(times)))
@@ -150,7 +157,9 @@ def links_of(
     after -= _ACROSS * is_new_shot * np.clip(1 - apart / min(even / 2, _LEAST_APART_SECONDS), 0, 1)
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
-    owed = owed_shots(numbers, shots, budget, num_fixed, comes_again=comes_again)
+    owed = owed_shots(numbers, shots, budget, num_fixed, comes_again=comes_again, pages=numbers[in_page])
+    after += _NEW_PAGE * (is_new_shot & in_page & is_page)
+    after -= _PAGE_AGAIN * (in_page & ~is_new_shot & (budget <= np.unique(numbers).size))
     after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
     first = value + stills[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
@@ -172,12 +181,19 @@ def links_of(
 
 
 def owed_shots(
-    numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0, *, comes_again: bool = True
+    numbers: Places,
+    shots: Sequence[Shot],
+    budget: int,
+    num_fixed: int = 0,
+    *,
+    comes_again: bool = True,
+    pages: Places | None = None,
 ) -> Which:
     """Return which shots must have a frame, by their number (shots + 1).
 
     These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise those that are longer
-    than the video divided by the budget, unless a scene comes again: what is cut into it would be left out.
+    than the video divided by the budget, unless a scene comes again: what is cut into it would be left out. The first
+    and the last page are among them.
 
     Args:
         numbers: Number of the shot of each candidate, in time order.
@@ -185,6 +201,7 @@ def owed_shots(
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already.
         comes_again: Whether a later shot shows the scene of a shot before it.
+        pages: Numbers of the shots that are pages.
     """
     owed = np.zeros(len(shots) + 1, bool)
     owed[numbers[num_fixed:]] = True
@@ -192,7 +209,10 @@ def owed_shots(
     if num_fixed:
         owed[: numbers[num_fixed - 1] + 1] = False
     if owed.sum() > budget - num_fixed:
-        owed &= (_lengths(shots) > shots[-1].end_seconds / max(1, budget - num_fixed)) & (not comes_again)
+        is_border = np.zeros(len(owed), bool)
+        if pages is not None and pages.size and budget - num_fixed > 1:
+            is_border[[pages.min(), pages.max()]] = True
+        owed &= is_border | (_lengths(shots) > shots[-1].end_seconds / max(1, budget - num_fixed)) & (not comes_again)
     return owed
 
 

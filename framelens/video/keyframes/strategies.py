@@ -103,7 +103,7 @@ def _unclear(boundary: Boundary) -> Span:
 
 def _clear_start(shot: Shot, spans: Iterable[Span]) -> float:
     """Return the end of the unclear pictures at the start of a shot, its middle at most."""
-    clear = max((end for start, end in spans if start < shot.start_seconds < end), default=shot.start_seconds)
+    clear = max((end for start, end in spans if start <= shot.start_seconds < end), default=shot.start_seconds)
     return min(clear, (shot.start_seconds + shot.end_seconds) / 2)
 
 

@@ -28,7 +28,7 @@ from framelens.video.readers.base import FrameReader, Picture, ends_in_zeros, he
 from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.dissolve_ranges import DissolveRanges
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
-from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, shots_between
+from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, shots_between, with_pages
 
 _PROGRESS_SECONDS = 0.3  # between progress events.
 # A file is reported as truncated if it lacks more than both of these, in seconds and as a share of its declared length.
@@ -140,7 +140,7 @@ class Survey:
         return self.collector.unclear(candidates, self._joined())
 
     def _joined(self) -> tuple[Boundary, ...]:
-        return self._ranges.whole(joined(self._cuts, self._graduals))
+        return with_pages(self._ranges.whole(joined(self._cuts, self._graduals)), self.collector.pages.boundaries())
 
     def summary(self) -> DecodeSummary:
         """Return the results for the whole range, with notices; call after `events`."""

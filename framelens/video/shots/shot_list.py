@@ -17,6 +17,8 @@ from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _APART_SECONDS = 0.5
 """Two readings of the same transition are at most this far apart; a viewer couldn't follow a shot between them."""
+_LONGEST_TURN_SECONDS = 3.0
+"""Longest time, with the above on either side, in which one page becomes another by a cut or a dissolve."""
 _MOST_FRAMES = 300
 _MOST_SHARE = 0.05
 """Frames that may be decoded to place the cuts: this number or share, whichever is more. It takes seconds at most, or a
@@ -36,6 +38,21 @@ def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Bou
             kept.append(dissolve)
     rest = [cut for cut in cuts if not any(d.start_seconds < cut.start_seconds <= d.end_seconds for d in kept)]
     return tuple(sorted([*kept, *rest], key=attrgetter("time_seconds")))
+
+
+def with_pages(boundaries: Sequence[Boundary], pages: Sequence[Boundary]) -> tuple[Boundary, ...]:
+    """Merge changes of page into the boundaries. Between two pages a cut or a dissolve is a change of page.
+
+    If other footage was shown between them, its boundaries stay.
+    """
+    found, rest = list[Boundary](), list(boundaries)
+    for page in pages:
+        start, end = page.start_seconds - _APART_SECONDS, page.end_seconds + _APART_SECONDS
+        inside = [other for other in rest if start <= other.time_seconds <= end]
+        if not inside or end - start < _LONGEST_TURN_SECONDS:
+            found.append(page)
+            rest = [other for other in rest if other not in inside]
+    return tuple(sorted([*found, *rest], key=attrgetter("time_seconds")))
 
 
 def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Sequence[float] = ()) -> tuple[Shot, ...]:

@@ -6,12 +6,13 @@ instruction.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from framelens.analysis.prompts.prompts import speech_near
 from framelens.conversations.conversation import FrameRef, Turn
 from framelens.core.domain import Analysis, Keyframe
 from framelens.core.images import image_size
+from framelens.core.outline import prompt_texts
 from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import attributed
@@ -121,8 +122,7 @@ class ContextMaterial:
         described = line
         if keyframe and analysis:
             facts = next((one for one in analysis.facts if one.number == keyframe.number), None)
-            # Without the writing on the screen, which is part of the quoted material.
-            described = describe(line, keyframe, facts and replace(facts, texts=()))
+            described = describe(line, keyframe, facts)  # the writing on the screen is part of the quoted material
         return ContextPicture(ref, place, age, line, described, width, height, jpeg)
 
     def _mark(self, ref: FrameRef) -> str:
@@ -163,7 +163,7 @@ class ContextMaterial:
 
     def _texts(self) -> Iterator[str]:
         for analysis in self.analyses:
-            read = {one.number: [line.text for line in one.texts] for one in analysis.facts if one.texts}
+            read = prompt_texts(analysis.keyframes, {one.number: one for one in analysis.facts})
             for frame in analysis.keyframes:
                 if frame.number in read:
                     yield f"{self._moment(analysis, frame)} {_quoted(' | '.join(read[frame.number]))}"

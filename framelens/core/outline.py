@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from framelens.core.domain import Analysis, Chapter, Cue, Measures, ScreenText
-from framelens.core.page_text import PageLine, TextBlock, is_like, key_of, lines_of, structured
+from framelens.core.domain import Analysis, Chapter, Cue, FrameFacts, Keyframe, Measures, ScreenText
+from framelens.core.page_text import PageLine, TextBlock, is_like, key_of, lines_of, rows_of, structured
 
 NoPages = Literal["", "little_text", "moving_text"]
 """Why a video has no pages: too little text, or text that comes and goes with moving pictures (subtitles, tickers)."""
@@ -114,15 +114,32 @@ def title_of(analysis: Analysis) -> str:
 def outline_of(analysis: Analysis) -> Outline:
     """Return the outline of a video; without texts and speech it is empty."""
     texts = {one.number: one.texts for one in analysis.facts}
-    frames = tuple(
-        _Frame(one.number, one.time_seconds, one.width / max(1, one.height), texts.get(one.number, ()))
-        for one in analysis.keyframes
-    )
+    frames = tuple(_frame(one, texts.get(one.number, ())) for one in analysis.keyframes)
     decode, selection = analysis.decode, analysis.request.selection
     turns = {one.start_seconds for one in decode.shots} | {one.end_seconds for one in decode.boundaries}
     cues = analysis.transcript.cues if analysis.transcript else ()
     edges = (selection.start_seconds, decode.readable_seconds)
     return _outline(frames, tuple(sorted(turns)), cues, decode.measures, edges)
+
+
+def prompt_texts(keyframes: Iterable[Keyframe], facts: Mapping[int, FrameFacts]) -> dict[int, tuple[str, ...]]:
+    """Return the texts of frames for a prompt, by the frames' numbers.
+
+    They are paragraphs, items and rows of code in reading order; lines on every page are at the first frame alone.
+    """
+    frames = [_frame(one, facts[one.number].texts) for one in keyframes if one.number in facts]
+    read = [(frame, lines_of(frame.texts, frame.aspect)) for frame in frames]
+    standing = _standing(read)
+    texts: dict[int, tuple[str, ...]] = {}
+    for frame, lines in read:
+        if own := _own(lines, standing) if texts else lines:
+            title, body = structured(own, frame.aspect)
+            texts[frame.number] = rows_of(title.text, body)
+    return texts
+
+
+def _frame(keyframe: Keyframe, texts: tuple[ScreenText, ...]) -> _Frame:
+    return _Frame(keyframe.number, keyframe.time_seconds, keyframe.width / max(1, keyframe.height), texts)
 
 
 @dataclass(frozen=True)

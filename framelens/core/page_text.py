@@ -177,6 +177,13 @@ def structured(lines: Sequence[PageLine], aspect: float) -> tuple[TextBlock, tup
     return TextBlock("paragraph", _cut(first)), tuple(blocks)
 
 
+def rows_of(title: str, body: Iterable[TextBlock]) -> tuple[str, ...]:
+    """Return the rows of a page; a title that is in the body isn't repeated."""
+    texts = [block.text for block in body]
+    own = [] if any(title.rstrip("…") in text for text in texts) else [title]
+    return tuple(row.strip() for text in (*own, *texts) for row in text.splitlines())
+
+
 def _cut(text: str) -> str:
     """Return a text of at most 100 characters: whole sentences if one ends there, else words."""
     if len(text) <= _MOST_TITLE:

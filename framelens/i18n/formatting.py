@@ -109,11 +109,9 @@ def screen_texts(facts: FrameFacts) -> str:
     return t("facts.texts", texts=" | ".join(line.text for line in facts.texts))
 
 
-def measured(facts: FrameFacts, *, has_texts: bool = True) -> list[str]:
-    """List the measured facts as phrases: text on screen unless it is left out, colours, brightness, motion."""
+def measured(facts: FrameFacts) -> list[str]:
+    """List the measured facts but the text on the screen as phrases: colours, brightness, motion."""
     phrases = []
-    if facts.texts and has_texts:
-        phrases.append(screen_texts(facts))
     if facts.colours:
         phrases.append(t("facts.colours", colours=colours(facts)))
     phrases.append(t(f"facts.light_{_step(_LIGHT, facts.brightness)}"))

@@ -22,6 +22,7 @@ from PIL import Image
 
 from framelens.core.domain import FrameFacts, Keyframe, Notice
 from framelens.core.errors import PicturesRefused, TooManyPictures
+from framelens.core.outline import prompt_texts
 from framelens.i18n import t
 from framelens.i18n.formatting import mark, measured, origin
 from framelens.llm.stream import ask
@@ -152,9 +153,10 @@ class TextFallback:
 # ---- how
 
 
-def describe(line: str, frame: Keyframe, facts: FrameFacts | None) -> str:
-    """Describe a frame in one line: `line`, which names the frame, its shot and all its measured facts."""
-    return f"{line} " + t("facts.joint").join([origin(frame), *(measured(facts) if facts else [])])
+def describe(line: str, frame: Keyframe, facts: FrameFacts | None, texts: Sequence[str] = ()) -> str:
+    """Describe a frame in one line: `line`, which names the frame, its shot, its texts and its measured facts."""
+    read = [t("facts.texts", texts=" | ".join(texts))] if texts else []
+    return f"{line} " + t("facts.joint").join([origin(frame), *read, *(measured(facts) if facts else [])])
 
 
 def descriptions(lines: Sequence[str]) -> str:
@@ -164,7 +166,8 @@ def descriptions(lines: Sequence[str]) -> str:
 
 def text_prompt(frames: Sequence[Keyframe], facts: Mapping[int, FrameFacts], question: str) -> str:
     """Build the prompt of a request without images: the descriptions of its frames, then the question."""
-    lines = [describe(mark(frame), frame, facts.get(frame.number)) for frame in frames]
+    texts = prompt_texts(frames, facts)
+    lines = [describe(mark(frame), frame, facts.get(frame.number), texts.get(frame.number, ())) for frame in frames]
     return f"{descriptions(lines)}\n\n{question}"
 
 

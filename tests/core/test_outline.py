@@ -1,11 +1,14 @@
 """Pages, titles, text in reading order, and chapters, from texts and times alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from framelens.core.domain import (
     Analysis,
     AnalysisRequest,
+    Chapter,
+    ChunkResult,
     Cue,
     DecodeSummary,
     FrameFacts,
@@ -14,9 +17,10 @@ from framelens.core.domain import (
     ScreenText,
     Shot,
     Transcript,
+    Usage,
     VideoInfo,
 )
-from framelens.core.outline import Outline, outline_of
+from framelens.core.outline import Outline, chapters_of, outline_of, prompt_texts
 
 SECONDS = 10.0
 """Time between keyframes."""
@@ -335,3 +339,29 @@ def test_each_cue_is_in_the_page_where_it_begins() -> None:
     cues = [Cue(1.0, 2.0, "one"), Cue(14.0, 16.0, "two"), Cue(16.0, 17.0, "three")]
     before, first, second = outline(VALVES, PUMPS, cues=cues).speech_of(cues)
     assert before == () and [cue.text for cue in first] == ["one", "two"] and [cue.text for cue in second] == ["three"]
+
+
+def test_prompt_has_lines_on_every_page_once() -> None:
+    pages = [
+        slide(title, *items, footer="Institute of Hydraulics")
+        for title, *items in (
+            ["Valves", "Gate", "Ball", "Check"],
+            ["Pumps", "Suction", "Shaft"],
+            ["Seals", "Rubber", "Lips"],
+        )
+    ]
+    made = video_of(*pages)
+    texts = prompt_texts(made.keyframes, {one.number: one for one in made.facts})
+    assert texts[1] == ("Valves", "Gate", "Ball", "Check", "Institute of Hydraulics")
+    assert texts[2] == ("Pumps", "Suction", "Shaft")
+
+
+def test_pages_are_the_chapters_of_an_answer_without_chapters() -> None:
+    chapter = Chapter("By the model", "", 1, 0.0, 20.0)
+    answer = ChunkResult(1, (1, 2), "messages", "", (), (), "", "stop", Usage(), 1.0, title="T", chapters=(chapter,))
+    made = video_of(VALVES, PUMPS)
+    titles = [
+        [one.title for one in chapters_of(replace(made, chunks=(given,)))]
+        for given in (answer, replace(answer, chapters=()), replace(answer, troubles=("repeats",)))
+    ]
+    assert titles == [["By the model"], *[["Kinds of valves", "How pumps work"]] * 2]

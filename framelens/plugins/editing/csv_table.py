@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, times_of
 from framelens.core.outline import outline_of
+from framelens.core.page_text import rows_of
 from framelens.core.units import clock, rounded_time
 from framelens.i18n import in_language, t
 from framelens.reports.content.labels import field_names, issues, parts_of
@@ -55,9 +56,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
     parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
-    pages = {
-        one.frame: "\n".join((one.title, *(block.text for block in one.body))) for one in outline_of(analysis).pages
-    }
+    pages = {one.frame: "\n".join(rows_of(one.title, one.body)) for one in outline_of(analysis).pages}
     for part in parts:
         for finding in part.result.findings if part.result else ():
             frames = [number for number in finding.frames if number in times]

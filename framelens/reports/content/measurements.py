@@ -125,7 +125,7 @@ def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
     yield plain(t("report.measured", origin=origin(frame)))
     if facts is None:
         return
-    yield from map(plain, measured(facts, has_texts=False))
+    yield from map(plain, measured(facts))
     brightness = f"{100 * facts.brightness:.0f}"
     numbers = t("report.numbers", brightness=brightness, sharpness=f"{facts.sharpness:.0f}")
     moved = "" if facts.motion is None else t("report.motion", motion=f"{100 * facts.motion:.1f}")

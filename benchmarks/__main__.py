@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import decoding, findings, job, library, memory, page
+from benchmarks import decoding, findings, job, library, memory, page, reading
 from benchmarks.row import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "library": library.run,
     "memory": memory.run,
     "page": page.run,
+    "reading": reading.run,
 }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from framelens.core.domain import Analysis, Boundary, DecodeSummary, Measures, Notice, Shot
+from framelens.core.domain import Analysis, Boundary, BoundaryType, DecodeSummary, Measures, Notice, Shot
 from framelens.i18n import in_language, t
 from framelens.reports.content.builder import document, sections
 from framelens.reports.content.document import Block, Chapters, Heading, Listing, Paragraph, Timeline, words
@@ -124,3 +125,14 @@ def test_a_single_picture_is_called_so() -> None:
 def test_a_report_of_a_model_has_no_measured_lead() -> None:
     anchors = {block.anchor for block in blocks(analysis()) if isinstance(block, Heading)}
     assert not anchors & {"film", "moves"}
+
+
+@pytest.mark.parametrize("kind", get_args(BoundaryType))
+def test_each_transition_has_its_word(kind: BoundaryType) -> None:
+    decode = film(2, 4.0)
+    first, second = next(
+        block.cards
+        for block in blocks(measured(replace(decode, boundaries=(Boundary(4.0, 4.0, kind),))))
+        if isinstance(block, Chapters)
+    )
+    assert first.text == "4.00 s" and second.text == f"4.00 s, {t(f'report.transition_{kind}')}"

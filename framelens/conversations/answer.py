@@ -196,7 +196,7 @@ def _store(repository: ConversationRepository, draft: AnswerDraft, started: floa
     draft.turn = replace(
         turn,
         cited=tuple(frames[number] for number in cited if number in frames),
-        unknown_frames=tuple(number for number in cited if number not in frames),
+        unknown_frames=() if is_measured else tuple(number for number in cited if number not in frames),
         own_times=() if is_measured else tuple(citations.own_times(turn.answer, times)),
         seconds=turn.seconds or round(time.monotonic() - started, 3),
     )

@@ -92,7 +92,7 @@ class ConversationRepository:
         """
         row = self._store.get(conversation_id)
         with reading_record(row.id):
-            turns = tuple(_current(from_json(document, Turn), row.about) for document in self._store.turns(row.id))
+            turns = tuple(from_json(document, Turn) for document in self._store.turns(row.id))
         return _of_row(row, turns)
 
     def known(self, conversation_id: str) -> Conversation | None:
@@ -124,23 +124,6 @@ class ConversationRepository:
     def discard(self, conversation_id: str) -> list[TrashEntry]:
         """Move a conversation with all its branches to the trash, and return it if it was there."""
         return self._trash.put([conversation_id], "conversation")
-
-
-def _current(turn: Turn, about: Sequence[str]) -> Turn:
-    """Return a turn whose frames name their analysis; the first version left out the only analysis.
-
-    There, the frames that were sent with the first question were the frames of the conversation.
-    """
-
-    def named(frames: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
-        return tuple(one if one.analysis_id or one.picture else replace(one, analysis_id=about[0]) for one in frames)
-
-    is_older = any(not (one.analysis_id or one.picture) for one in (*turn.attached, *turn.cited))
-    if not (about and is_older):
-        return turn
-    attached = named(turn.attached)
-    frames = turn.frames if turn.parent else attached
-    return replace(turn, frames=frames, attached=attached, cited=named(turn.cited))
 
 
 def _row(conversation: Conversation) -> ConversationRow:

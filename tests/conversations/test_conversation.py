@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from framelens.conversations import answer
 from framelens.conversations.conversation import (
     LIMITS,
     MOST_QUESTION,
+    AnswerDraft,
     AnswerText,
     AskSettings,
     Conversation,
     FrameRef,
     FramesAdded,
-    Look,
     ReasoningText,
     checked_question,
     started,
@@ -24,7 +25,6 @@ from framelens.conversations.conversation import (
 from framelens.conversations.repository import ConversationRepository
 from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import error_text
-from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Row, Store
 
 SETTINGS = AskSettings()
@@ -135,15 +135,11 @@ def test_frames_get_numbers_once_and_keep_them() -> None:
     assert later.pictures() == frames and asked("A").pictures() == ()
 
 
-def test_turns_of_the_first_version_are_read(tmp_path: Path) -> None:
+def test_counts_in_a_measured_answer_cite_no_frame(tmp_path: Path) -> None:
     store = Store(tmp_path / "framelens.sqlite")
     store.save(Row("job", "2026-01-01", "clip.mp4", "done", "me", "{}"))
-    turn = {"number": 1, "parent": 0, "question": "Q", "created": "2026", "answer": "Red [1].", "state": "complete",
-            "attached": [{"number": 1, "time_seconds": 0.5}], "cited": [{"number": 1, "time_seconds": 0.5}],
-            "why": {"key": "ask_stopped", "values": {"n": 1}, "level": "info", "table": "notice"}}  # fmt: skip
-    row = ConversationRow("a", "2026", "", "N", "en", 1, ("job",))
-    ConversationStore(store).save(row, {1: ("Q", "Red [1].", json.dumps(turn))}, are_new=True)
-    read = ConversationRepository(store).get("a").last
+    draft = AnswerDraft(asked("When is it red?"))
+    draft.turn = replace(draft.turn, answer="139 frames were read.", state="complete")
+    answer._store(ConversationRepository(store), draft, 0.0)
     store.close()
-    assert read.attached == read.cited == read.frames == (FrameRef(1, 0.5, "job"),)
-    assert read.images == () and read.look == Look() and read.evidence is None
+    assert draft.turn.cited == draft.turn.unknown_frames == ()

@@ -21,6 +21,10 @@ from framelens.core.domain import ScreenText
         ("café", "CAFE"),
         ("don't", "Don’t stop"),
         ("E=mc²", "E = mc2"),
+        ("I 帧", "每组以Ⅰ帧开头"),
+        ("P 帧", "\u03a1帧：发生的变化"),
+        ("Python", "使用Python编程"),
+        ("Привет", "привет, мир"),
     ],
 )
 def test_words_are_found_letter_by_letter(words: str, text: str) -> None:

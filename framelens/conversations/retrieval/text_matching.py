@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from framelens.core.domain import ScreenText
 
 _ALIKE = {sign: f"[{re.escape(signs)}]" for signs in ("l1i|", "o0") for sign in signs}
+_HOMOGLYPHS = str.maketrans("αβεζηικμνορτυχавекмнорстухіјѕ", "abezhikmnoptyxabekmhopctyxijs")
+"""Small Greek and Cyrillic letters whose capitals look like Latin letters, which recognition takes them for."""
 _KEPT = frozenset("%#&@/*")
 """Punctuation that changes what a text says; the rest separates words."""
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_NO_SPACES = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_UNSPACED = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_NO_SPACES = re.compile(f"[{_UNSPACED}]")
 """Scripts without blanks between words, in which a word has no borders."""
 _LETTERS_AN_EDIT = 8
 """Letters of a Latin word for each that may be wrong: shorter words differ from other words ("valve", "value")."""
@@ -97,7 +100,7 @@ def is_letter_by_letter(words: str, text: str) -> bool:
 def plain(text: str) -> str:
     """Return a text in lower case and usual width, without accents and punctuation, its words apart by a blank."""
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
-    folded = unicodedata.normalize("NFKC", bare).casefold()
+    folded = unicodedata.normalize("NFKC", bare).casefold().translate(_HOMOGLYPHS)
     signs = (
         sign if sign in _KEPT or unicodedata.category(sign)[0] in "LNMS" or _is_in_number(folded, at) else " "
         for at, sign in enumerate(folded)
@@ -115,9 +118,10 @@ def _pattern(signs: str) -> re.Pattern[str]:
     alike = _ALIKE if len(signs) > 1 else {}
     body = " ?".join(alike.get(sign, re.escape(sign)) for sign in signs)
     first, last = signs[:1], signs[-1:]
-    start = r"(?<![^\W_])" if _has_borders(first) else ""
+    letter = rf"[^\W_{_UNSPACED}]"
+    start = f"(?<!{letter})" if _has_borders(first) else ""
     plural = "(?:e?s)?" if last.isalpha() and len(signs) > 2 else ""
-    return re.compile(start + body + (rf"{plural}(?![^\W_])" if _has_borders(last) else ""))
+    return re.compile(start + body + (f"{plural}(?!{letter})" if _has_borders(last) else ""))
 
 
 def _has_borders(sign: str) -> bool:

@@ -92,7 +92,7 @@ _ASKED_WITHOUT_MODEL: Mapping[tuple[str, str], str] = {
     ("zh", "lecture"): "什么时候出现“I 帧”？",
 }
 """Questions about the footage without a model, by language and video."""
-_FORMATS_WITHOUT_MODEL = ("html", "pdf", "markdown")
+_FORMATS_WITHOUT_MODEL = "html,pdf,markdown"
 _SCENES_SECONDS, _SIGN = (1.0, 6.0, 10.0, 14.0, 18.0), 3
 """A time in each scene of the sample, and the index of the scene with the sign."""
 
@@ -184,8 +184,9 @@ def write_without_model(language: str, folder: Path) -> None:
             _framelens("analyse", video, "--no-model", "--quiet", "--output", report, environment=environment)
             if question := _ASKED_WITHOUT_MODEL.get((language, name)):
                 _framelens("ask", "latest", question, "--no-model", "--quiet", environment=environment)
-            formats = (part for form in _FORMATS_WITHOUT_MODEL for part in ("--format", form))
-            _framelens("export", "latest", *formats, "--output", folder, environment=environment)
+            _framelens(
+                "export", "latest", "--format", _FORMATS_WITHOUT_MODEL, "--output", folder, environment=environment
+            )
 
 
 def _framelens(*arguments: object, environment: Mapping[str, str]) -> None:

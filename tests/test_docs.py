@@ -238,11 +238,13 @@ def test_readme_is_short_and_shows_its_pictures(name: str) -> None:
     assert all(0 < (ROOT / picture).stat().st_size <= 3 * 2**20 for picture in pictures)
 
 
+@pytest.mark.parametrize("report, first", [("sample", "# "), ("lecture", "## ")])
 @pytest.mark.parametrize("name, language", [("README.md", "en"), ("README.zh.md", "zh")])
-def test_lines_in_the_readme_are_those_of_the_gallery(name: str, language: str) -> None:
-    (shown,) = re.findall(r"^```\n(# .*?)^```$", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    report = (ROOT / "docs" / "gallery" / language / "sample.md").read_text(encoding="utf-8")
-    said = {re.sub(r"^> |[\\*]", "", line).strip() for line in report.splitlines()}
+def test_lines_in_the_readme_are_those_of_the_gallery(name: str, language: str, report: str, first: str) -> None:
+    blocks = re.compile(rf"^```\n({first}.*?)^```$", re.DOTALL | re.MULTILINE)
+    (shown,) = blocks.findall((ROOT / name).read_text(encoding="utf-8"))
+    text = (ROOT / "docs" / "gallery" / language / f"{report}.md").read_text(encoding="utf-8")
+    said = {re.sub(r"^> |[\\*]", "", line).strip() for line in text.splitlines()}
     assert [line for line in shown.splitlines() if line.replace("*", "").strip() not in said] == []
 
 
@@ -291,6 +293,8 @@ def test_gallery_has_every_format_that_fits_the_sample() -> None:
         assert {f"sample{suffix}" for suffix in fitting} <= {path.name for path in folder.iterdir()}
         linked = (ROOT / "docs" / "gallery" / "README.md").read_text(encoding="utf-8")
         assert all(f"]({language}/sample{suffix})" in linked for suffix in fitting)
+        unseen = [f"{name}.{suffix}" for name in ("lecture", "film", "camera") for suffix in ("html", "pdf", "md")]
+        assert all(f"]({language}/{name})" in linked and (folder / name).stat().st_size for name in unseen)
 
 
 def test_layers_in_the_architecture_are_those_of_the_contract() -> None:

@@ -139,6 +139,7 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     page.run()
     assert t("notice.no_model", "en") in texts(page)
     assert page.button(key="choose_model")
+    assert len(page.chat_input) == 1 and t("ask.page.without_model", "en") in texts(page)
     assert "without_model" not in {one.key for one in page.button} and not page.error
 
 

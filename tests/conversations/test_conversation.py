@@ -138,8 +138,9 @@ def test_frames_get_numbers_once_and_keep_them() -> None:
 def test_counts_in_a_measured_answer_cite_no_frame(tmp_path: Path) -> None:
     store = Store(tmp_path / "framelens.sqlite")
     store.save(Row("job", "2026-01-01", "clip.mp4", "done", "me", "{}"))
-    draft = AnswerDraft(asked("When is it red?"))
+    repository = ConversationRepository(store)
+    draft = AnswerDraft(repository.add(asked("When is it red?")))
     draft.turn = replace(draft.turn, answer="139 frames were read.", state="complete")
-    answer._store(ConversationRepository(store), draft, 0.0)
+    answer._store(repository, draft, 0.0)
     store.close()
     assert draft.turn.cited == draft.turn.unknown_frames == ()

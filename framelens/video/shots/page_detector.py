@@ -39,8 +39,9 @@ _LONGEST_BUSY_SECONDS = 5.0
 """For so long a few cells that still change may be those of a hand that types or draws, and then a pointer's."""
 _AT_ONCE_SHARE = 0.1  # share of them with which such a change begins; a pointer passed there before it
 _LIVE, _LIVE_MEMORY, _LIVE_LEARNING, _MOST_LIVE = 0.2, 0.995, 50, 0.5
-"""Share of the last seconds in which a cell that moves hasn't rested; its weight from sample to sample; the samples
-that count as resting before the first; the share of the picture from which on such cells are a page that scrolls."""
+"""Share of the last seconds in which a cell moves again and again; its weight from sample to sample; the samples that
+count as resting before the first; the share of the picture from which on such cells are a page that scrolls."""
+_AGAIN_SECONDS = 1.2  # from one of its changes to the next: a clock ticks each second, a cursor blinks faster
 _RESTS = 0.5  # share of the picture that rests on a page
 _POINTER_CELLS = 4  # a pointer covers no more
 _TEXTURED_LEVELS = 3  # mean difference of pixels side by side: letters and strokes have it, bars don't
@@ -80,10 +81,11 @@ class PageDetector:
         self._before: Image | None = None  # the page before, for a return to it
         self._page: Image | None = None
         self._anchor = np.zeros(LUMA_SIZE[::-1], np.uint8)  # each cell as it was when it last changed
-        self._since: Times = np.zeros(NUM_CELLS)
+        self._since: Times = np.full(NUM_CELLS, -np.inf)
         self._stay = self._anchor.copy()  # each cell as it last rested, so that what passes before it changes nothing
         self._came: Times = np.zeros(NUM_CELLS)  # when that content came
         self._is_known = np.zeros(NUM_CELLS, bool)  # the cells that rest with it
+        self._is_restless = np.zeros(NUM_CELLS, bool)  # the cells that changed again before they rested
         self._apart = np.zeros(NUM_CELLS, bool)  # the cells that don't show the page
         self._left: Times = np.full(NUM_CELLS, np.inf)  # when each cell last showed the page
         self._rested_seconds = 0.0
@@ -107,13 +109,15 @@ class PageDetector:
             self._unrest *= np.float32(1 - newest)
             return False
         if moved.any():
+            self._is_restless |= moved & (time_seconds - self._since < _AGAIN_SECONDS)
             _copy(luma, self._anchor, moved)
             self._since[moved] = time_seconds
             self._is_known[moved] = False
         held = time_seconds - self._since >= _HOLD_SECONDS
         self._know(held & ~self._is_known)
         self._is_at_rest = False
-        self._unrest += np.float32(newest) * (~held - self._unrest)
+        self._is_restless &= time_seconds - self._since < _AGAIN_SECONDS
+        self._unrest += np.float32(newest) * (self._is_restless - self._unrest)
         if self._page is None:
             self._rested_seconds = time_seconds - _HOLD_SECONDS
             return self._begin(held)

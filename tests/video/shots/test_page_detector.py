@@ -59,6 +59,10 @@ def test_each_slide_of_a_template_is_a_page(ground: int) -> None:
     assert boundaries(slides) == [(3.0, 3.0), (6.0, 6.0), (9.0, 9.0)]
 
 
+def test_many_short_slides_are_pages() -> None:
+    assert len(boundaries(image for seed in range(60) for image in held(page(seed), 2))) == 59
+
+
 def test_a_page_that_returns_is_a_page() -> None:
     assert len(boundaries([*held(page(1), 3), *held(page(2), 3), *held(page(1), 3)])) == 2
 

@@ -13,22 +13,19 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from framelens import registry
 from framelens.analysis.task import Task
-from framelens.core.codec import Failure
-from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.engines.model_hub import MIRROR
 from framelens.core.errors import Cancelled, EngineBrokeOff, EngineError, ModelNotFound
 from framelens.core.events import AnalysisEvent, EngineProgress, ProgressListener
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import cpu_name
 from framelens.i18n import t
-from framelens.jobs.snapshot import to_row
 from framelens.services.container import Services
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.hardware_profile import build_profile
 from framelens.store.library_index import LibraryQuery
 from framelens.store.model_records import confirmed_downloads, trials
 from tests.app.conftest import Open
-from tests.app.fake_services import ScriptedEngine, analysis, ended, script, with_bench
+from tests.app.fake_services import ScriptedEngine, ended, script, with_bench
 from tests.app.views.test_analyse import started, texts
 from tests.models.measured import MEASURED
 
@@ -188,25 +185,6 @@ def test_engine_that_broke_off_is_asked_again_first(page: AppTest, open_services
     assert (first.label, first.proto.type) == (t("ui.try_again", language), "primary")
     assert (second.key, second.proto.type) == ("choose_model", "secondary")
     assert texts(page).count(t("notice.no_model", language)) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("models_page")
-def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Services) -> None:
-    request = AnalysisRequest(services.videos.path(services.videos.sample()))
-    job = started(page, services)
-    done = ended(services, job)
-    made = replace(
-        analysis(request, "before", chunks=()), notices=(Notice("no_model_because", {"reason": "x"}, "error"),)
-    )
-    done = replace(done, progress=replace(done.progress, results=(), header=None))
-    before = replace(done, id="before", state="failed", failure=Failure.of(NO_VLLM), earlier=made)
-    services.store.save(to_row(before, "gone"))
-    page.query_params["job"] = "before"
-    page.run()
-    assert not page.exception
-    assert t("notice.no_model", "en") in texts(page)
-    assert page.button(key="choose_model") and page.button(key="continue")
 
 
 @pytest.mark.slow

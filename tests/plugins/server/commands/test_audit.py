@@ -34,9 +34,9 @@ def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monke
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("(local)  deleted  b.mp4 (id2)")
     assert "  ann  " in second and second.endswith("  two lines.mp4 (id1)")
-    assert main(["audit", "--json", "--user", "ann", "--action", "share", "--action", "login"]) == 0
+    assert main(["audit", "--json", "--user", "ann", "--action", "export", "--action", "login"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [(one["action"], one["user_id"]) for one in found] == [("login", "u1"), ("share", "u1")]
+    assert [(one["action"], one["user_id"]) for one in found] == [("login", "u1"), ("export", "u1")]
     assert main(["audit", "--json", "--limit", "999"]) == 0
     assert "lost" not in capsys.readouterr().out
 

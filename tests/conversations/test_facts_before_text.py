@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from framelens.analysis.prompts.templates import Templates
+from framelens.config import load
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.conversations.conversation import AnswerDraft, AskSettings, started
 from framelens.conversations.repository import ConversationRepository
@@ -93,6 +94,9 @@ def test_question_of_an_analysis(sees: bool, tmp_path: Path) -> None:
 
 class AskedSession(ScriptedSession):
     """An engine session whose engine is asked about videos, too."""
+
+    settings = load({"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"})
+    engine = None
 
     @property
     def connector(self) -> Any:

@@ -268,7 +268,7 @@ def test_question_without_a_model_is_kept(video: Path, tmp_path: Path) -> None:
     analysis = framelens.analyse(video, WHEN, 4, use_model=False, data_dir=tmp_path, language="en")
     assert analysis.answer is None and analysis.outcome == "without_model"
     text = FORMATS["markdown"].write(analysis, "en").decode()
-    assert text.startswith("# When does a red card appear?") and "No model has seen" in text
+    assert "Question** When does a red card appear?" in text and "No model has seen" in text
 
 
 def test_video_of_one_frame(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
             (1, "Title", "The name of the sample in English and Chinese."),
             (2, "Sunrise", "The sun rises over the hills, and the sky turns from violet to yellow."),
             (5, "The ball", "A red ball over a chequered floor."),
-            (7, "The sign", "Opening hours on a green board."),
+            (6, "The sign", "Opening hours on a green board."),
             (8, "The number", "A white disc with a 1."),
         ],
         "findings": [
@@ -74,7 +74,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
             (1, "标题", "中英文的示例名称。"),
             (2, "日出", "太阳从山丘后升起，天空由紫变黄。"),
             (5, "小球", "方格地面上方有一个红球。"),
-            (7, "牌子", "绿色牌子上的开放时间。"),
+            (6, "牌子", "绿色牌子上的开放时间。"),
             (8, "数字", "白色圆盘里的数字 1。"),
         ],
         "findings": [

@@ -304,6 +304,7 @@ def test_every_command_has_three_short_examples() -> None:
     assert max(map(len, examples())) <= 78
 
 
+@pytest.mark.every_plugin
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_example_is_right(language: Language) -> None:
     with in_language(language):

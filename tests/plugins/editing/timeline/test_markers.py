@@ -14,8 +14,10 @@ import av
 import pytest
 
 from framelens.core.domain import Analysis, Chapter, Shot
+from framelens.i18n import in_language
 from framelens.plugins.editing.timeline import markers
 from framelens.plugins.editing.timeline.markers import chapters_of
+from tests.core.test_outline import PUMPS, SEALS, VALVES, video_of
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY, analysis
@@ -150,3 +152,10 @@ def test_ffmpeg_puts_the_chapters_into_a_video(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mp4")) as container:
         reported = [(one["metadata"]["title"], float(one["start"] * one["time_base"])) for one in container.chapters()]
     assert reported == [("One = 1; #1", 0.0), ("二", 4.0)]
+
+
+def test_chapters_come_from_pages_without_a_model() -> None:
+    made = video_of(*[VALVES] * 2, *[PUMPS] * 2, *[SEALS] * 2)
+    assert lines(made) == ["0:00 Kinds of valves", "0:25 How pumps work", "0:45 Seals"]
+    with in_language("en"):
+        assert [one.title for one in chapters_of(made)] == ["Kinds of valves", "How pumps work", "Seals"]

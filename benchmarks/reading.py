@@ -212,7 +212,7 @@ def _report(folder: Path, chance: random.Random) -> Row:
         shutil.rmtree(folder / "data", ignore_errors=True)  # nothing is known from the last round
 
     mine, other, ratio = paired(
-        lambda: framelens("analyse", str(video), "--no-model", "--output", str(folder / "report.html")),
+        lambda: framelens("analyse", str(video), "--no-model", "--overwrite", "--output", str(folder / "report.html")),
         lambda: framelens("keyframes", str(video)),
         rounds=ROUNDS,
     )

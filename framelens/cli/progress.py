@@ -17,9 +17,8 @@ from framelens.core.analysis_state import AnalysisState, AnalysisUpdate
 from framelens.core.domain import Analysis, Finding
 from framelens.core.events import AnswerChanged, Answered, ChunkDone, Finished, KeyframesChosen, Noticed, StageStarted
 from framelens.core.units import clock
-from framelens.i18n import t
+from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import doing_text
-from framelens.services.running import unsaid
 
 
 class Progress:
@@ -59,8 +58,8 @@ class Progress:
             case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
                 self._print_whole(analysis, state)
-            case Noticed(notice) if words := unsaid(notice):
-                self.say(words)
+            case Noticed(notice) if notice.level != "error":  # an error is printed at the end
+                self.say(notice_text(notice))
             case _:
                 pass
 

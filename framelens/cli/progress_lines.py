@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 from framelens.cli import terminal
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.events import EngineProgress, Noticed
+from framelens.i18n import notice_text
 from framelens.i18n.formatting import doing_text, phase_text
-from framelens.services.running import unsaid
 
 if TYPE_CHECKING:
     from framelens.cli.progress import Progress
@@ -54,8 +54,8 @@ class ProgressLines:
     def show(self, update: AnalysisUpdate) -> None:
         """Print the notice of an event, and the current activity if a line is due."""
         event, state = update.event, update.state
-        if self._is_alone and isinstance(event, Noticed) and (words := unsaid(event.notice)):
-            self.say(words)
+        if self._is_alone and isinstance(event, Noticed) and event.notice.level != "error":  # printed at the end
+            self.say(notice_text(event.notice))
         shown = state.stage, state.engine_phase.phase if state.stage == "engine" and state.engine_phase else ""
         is_new, self._shown = shown != self._shown, shown
         if not self._quiet and state.stage and self._throttle.is_due(at_once=is_new and self._is_alone):

@@ -168,8 +168,9 @@ class _TextAnswer:
     tools: RetrievalTools
     cancel: threading.Event
 
-    def __post_init__(self) -> None:
-        self.analyses = self.scope.analyses
+    @property
+    def analyses(self) -> Mapping[str, Analysis]:
+        return self.scope.analyses
 
     def events(self, part: str, asked: TextQuestion) -> Iterator[AskEvent]:
         """Yield the answer to a part of the question."""
@@ -226,7 +227,7 @@ class _TextAnswer:
     def _heard(self, kind: Kind, asked: TextQuestion) -> Iterator[AskEvent]:
         """Yield when words are said, or what is said."""
         if not any(one.transcript for one in self.analyses.values()):
-            yield self._said("ask.text.no_speech")
+            yield self._sentence("ask.text.no_speech")
         elif not asked.words:
             yield from self._spoken()
         else:
@@ -274,7 +275,7 @@ class _TextAnswer:
     def _spoken(self) -> Iterator[AskEvent]:
         cues = [(id_, cue) for id_, one in self.analyses.items() for cue in _cues(one, self.scope)]
         if not cues:
-            yield self._said("ask.text.nothing_said")
+            yield self._sentence("ask.text.nothing_said")
             return
         here = {id_ for id_, one in self.analyses.items() if is_here(one, self.tools)}
         shown = [self._ref(id_, cue.start_seconds) for id_, cue in cues[:_LISTED] if id_ in here]
@@ -347,7 +348,7 @@ class _TextAnswer:
         new = [(id_, at, texts) for id_ in analyses for at, texts in _changing(read[id_])]
         frames = sum(map(len, read.values()))
         if not new:
-            yield self._said("ask.text.nothing_written", frames=frames)
+            yield self._sentence("ask.text.nothing_written", frames=frames)
             return
         refs = self._numbered(self._ref(id_, at) for id_, at, _ in new[:_LISTED])
         yield self.draft.turn.with_frames(refs)
@@ -381,7 +382,7 @@ class _TextAnswer:
     def _more(self, number: int) -> list[str]:
         return [self._t("ask.text.more", n=number - _LISTED)] if number > _LISTED else []
 
-    def _said(self, key: str, **values: str | int) -> AnswerText:
+    def _sentence(self, key: str, **values: str | int) -> AnswerText:
         return self._text([self._t(key, **values)])
 
     def _text(self, lines: Sequence[str]) -> AnswerText:

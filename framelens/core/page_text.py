@@ -219,14 +219,19 @@ def _title(ordered: Sequence[PageLine]) -> list[PageLine]:
 
 
 def _in_rows(lines: Iterable[PageLine]) -> list[PageLine]:
-    """Return lines row by row, and each row from left to right."""
+    """Return lines row by row."""
+    return [line for row in _grid(lines) for line in row]
+
+
+def _grid(lines: Iterable[PageLine]) -> list[list[PageLine]]:
+    """Return the rows of lines from top to bottom, each from left to right."""
     rows: list[list[PageLine]] = []
     for line in sorted(lines, key=lambda line: line.middle):
         if rows and line.middle - rows[-1][0].middle < 0.5 * min(line.height, rows[-1][0].height):
             rows[-1].append(line)
         else:
             rows.append([line])
-    return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
+    return [sorted(row, key=lambda line: line.left) for row in rows]
 
 
 def _segments(lines: list[PageLine], aspect: float) -> list[list[PageLine]]:
@@ -471,13 +476,7 @@ def _code(lines: Sequence[PageLine]) -> TextBlock:
     numbers = _numbered(lines) or {}
     long = [(line.right - line.left) / len(line.text) for line in lines if len(line.text) >= 8]
     character = quantiles(long, n=4)[0] if len(long) > 1 else long[0]
-    rows: list[list[PageLine]] = []
-    for line in _in_rows(lines):
-        if rows and abs(line.middle - rows[-1][0].middle) < 0.5 * line.height:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    written = [made for row in rows if (made := _row(row, numbers, character))[1]]
+    written = [made for row in _grid(lines) if (made := _row(row, numbers, character))[1]]
     edge = min(indent for indent, _ in written)
     edge = median(indent for indent, _ in written if indent < edge + 1.5 * character)
     shown = [" " * max(0, round((indent - edge) / character)) + text for indent, text in written]

@@ -124,9 +124,6 @@ def _without_failures(
 
 FORMATS |= dict(_of_plugins())
 
-write_alone: Callable[[Analysis, Language], bytes] = lazy("framelens.reports.text.html:write_alone")
-"""Returns the HTML report for readers who don't have the video: no time is a link to it."""
-
 
 def format_of(file_name: str) -> str | None:
     """Return the format that matches the suffix of a file name, or None."""

@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.core.domain import Notice
-from framelens.i18n import notice_text
-
 if TYPE_CHECKING:
     from framelens.config import Settings
 
@@ -55,8 +52,3 @@ def in_call(settings: Settings, cancel: threading.Event | None) -> Iterator[None
 def running() -> RunningCommand:
     """Return the state of the running command or call; a new state if no command or call is running."""
     return _running.get() or RunningCommand()
-
-
-def unsaid(notice: Notice) -> str:
-    """Return the text of a notice; "" for an error, which is printed at the end."""
-    return "" if notice.level == "error" else notice_text(notice)

@@ -152,7 +152,7 @@ def text_question(question: str, earlier: Sequence[str] = ()) -> TextQuestion | 
     is_named = is_speech or bool(_NAMES_TEXT.search(question) or _ON_SCREEN.search(question))
     if asks_what and is_named:
         is_written = kind in ("read", "spoken") or bool(_NAMES_TEXT.search(question))
-        words = _IS_NAMED.sub("", _said(question)) if is_speech else ""
+        words = _IS_NAMED.sub("", _spoken_words(question)) if is_speech else ""
         return TextQuestion(source, words, is_certain=False) if is_written else None
     if kind not in (*SEARCHED, "read", "spoken") and not is_named:
         return None
@@ -193,18 +193,18 @@ def _is_text(question: str, quoted: re.Match[str]) -> bool:
 def _words(question: str, source: Source, earlier: Sequence[str]) -> str:
     """Return the words whose times are asked for, without quotation marks around them; "" if none are recognised."""
     if re.search(r"[\u4e00-\u9fff]", question) and not re.search(r"\b(?:when|does|is|the)\b", question, re.I):
-        words = "" if source == "screen" or _PASSIVE_HAN.search(question) else _said(question)
+        words = "" if source == "screen" or _PASSIVE_HAN.search(question) else _spoken_words(question)
         if not words:
             question = _PASSIVE_HAN.sub("", question)
             words = next(iter(things_in_words(_ON_SCREEN.sub("", question), earlier)), "")
         return _bare(words)
-    words = _said(question) if source == "speech" else _match(_SCREEN_SAYS, question)
+    words = _spoken_words(question) if source == "speech" else _match(_SCREEN_SAYS, question)
     if not words and (asked := _ASKS_FOR.match(question)):
         words = _bare(_ON_SCREEN.sub("", asked["words"]))
     return words or _match(_AFTER_NAME, question)
 
 
-def _said(question: str) -> str:
+def _spoken_words(question: str) -> str:
     """Return what somebody says by a question; "" if that is what it asks for."""
     return _match(_SAYS, question)
 

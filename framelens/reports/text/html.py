@@ -44,12 +44,6 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
         return render(content, partial(moment_address, content.facts))
 
 
-def write_alone(analysis: Analysis, language: Language) -> bytes:
-    """Return the report as `write` does, for readers who don't have the video: no time is a link to it."""
-    with in_language(language):
-        return render(document(analysis), lambda _: "")
-
-
 def render(content: Document, moment: Callable[[float], str]) -> bytes:
     """Return a document as HTML in UTF-8, with the fixed texts in the language of the context.
 

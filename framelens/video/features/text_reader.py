@@ -5,7 +5,7 @@ where one is small or isn't read with certainty. A line that stood on one of the
 isn't read again.
 
 RapidOCR itself isn't imported: it takes a second to start, and reads each picture at its full size, each short line as
-a long one.
+a long one. Text upside down, and scripts other than Latin, Chinese and Japanese, aren't read.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 A picture is paper if few levels of light fill most of it, as on slides and screens but not in footage. There a page
 begins where content changes in place and stays, whatever its share of the picture. What a pointer covers, a cursor that
 blinks, a bar that fills, a clock, a presenter in a corner and subtitles over slides are no content of pages.
+
+It doesn't find slides that a photo fills, which stay cuts, or changes of fewer than five cells. A page that returns is
+a new page here; the outline of a report recognises it.
 """
 
 from dataclasses import dataclass, replace

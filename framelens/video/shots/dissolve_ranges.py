@@ -1,6 +1,7 @@
 """Whole ranges of dissolves, whose readings may span a part of them: of a long one, or of one between moving shots.
 
-The pictures are projected on the difference between one before and one after the dissolve. What is projected stays
+The pictures are projected on the difference between one before and one after the dissolve, of which cells that move
+before or after it count for less (Fisher's linear discriminant with a diagonal covariance). What is projected stays
 nearly level outside the dissolve and rises within it, by a curve where a shot moves on. The range is that of the curve
 that fits best; samples around it count as well, since a part of a dissolve fits a curve, too, but isn't level outside.
 """
@@ -38,6 +39,10 @@ _ROUNDS = 3
 """How often the pictures before and after are taken from the range found last."""
 _CLEAR_SECONDS = 0.1
 """Distance of these pictures from the range."""
+_NOISE_SECONDS = 1.0
+"""Seconds before and after a range of which the movement is measured."""
+_LEAST_NOISE = 8.0
+"""Squared levels that a still cell varies by, at least."""
 _MOST_CURVED = 0.7
 """Largest curvature in terms of the rise: four times the distance from a straight line halfway."""
 _LEAST_RISE = 0.2
@@ -131,11 +136,14 @@ def _fit(times: _Numbers, pictures: NDArray[np.float32], start: float, end: floa
 
 
 def _projected(times: _Numbers, pictures: NDArray[np.float32], start: float, end: float) -> _Numbers:
-    """Return the share of the second picture in each."""
-    first = pictures[max(0, bisect_left(times, start - _CLEAR_SECONDS) - 1)]
-    last = pictures[min(len(times) - 1, bisect_left(times, end + _CLEAR_SECONDS))]
-    whole = last - first
-    return np.asarray((pictures - first) @ whole / max(float(whole @ whole), 1.0), np.float64)
+    """Return the share of the second picture in each. What moves in a cell before or after the range is its noise."""
+    begin, done = bisect_left(times, start - _CLEAR_SECONDS), bisect_left(times, end + _CLEAR_SECONDS)
+    begin, done = max(1, begin), min(len(times) - 1, done)
+    before = pictures[bisect_left(times, times[begin - 1] - _NOISE_SECONDS) : begin]
+    after = pictures[done : bisect_left(times, times[done] + _NOISE_SECONDS) + 1]
+    whole = after[0] - before[-1]
+    weights = whole / (before.var(axis=0) + after.var(axis=0) + _LEAST_NOISE)
+    return np.asarray((pictures - before[-1]) @ weights / max(float(whole @ weights), 1e-6), np.float64)
 
 
 def _best(times: _Numbers, values: _Numbers, starts: _Numbers, ends: _Numbers) -> tuple[tuple[float, float], float]:

@@ -12,7 +12,7 @@ SimPy runs the events.
 Tokens of a frame are the model's own formula (`framelens.models`), cache and slots the memory estimate; cores and bytes
 come from `--measure`. What a card computes a second is an input. Without it, it is computed from the card's data sheet:
 prefill takes two operations for each active parameter and token, a step of answers reads all weights once; the shares
-of the peak rates were measured as `benchmarks.plugins.models.engine_load` does it. Replace it by what that command, or
+of the peak rates were measured as `benchmarks.engine_load` does it. Replace it by what that command, or
 your engine's metrics (System page), show on your card before you buy anything.
 """
 

@@ -104,7 +104,6 @@ ELSEWHERE = {
     r"framelens clip (?!.* --from ).+": "wants a model's report; tests/plugins/editing/commands/test_clip.py has one",
     r"framelens speech .*--download": "wants a speech model; tests/plugins/speech/test_commands.py downloads one",
     r"framelens speakers .+": "wants two voices; tests/plugins/speech/test_naming.py has them",
-    r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/commands/test_checks.py takes less",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"

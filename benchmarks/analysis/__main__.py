@@ -24,6 +24,7 @@ from benchmarks.analysis.throughput import Place
 from benchmarks.footage import make
 from benchmarks.keyframes.files import repeated
 from benchmarks.row import Row
+from benchmarks.shapes import shape_folder
 
 IN_FLIGHT = (4, 8, 16)
 QUICK = Delays(first_seconds=0.2, token_seconds=0.02, frame_tokens=1500, context=8192)
@@ -113,13 +114,13 @@ def of_large(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
     if psutil.virtual_memory().available < large.NEEDED_BYTES:
         print(f"large: skipped, it needs {large.NEEDED_BYTES >> 30} GiB of free memory", file=sys.stderr)
         return
-    with started(large.folder(work / "large"), large.ARGUMENTS, work / "logs") as caches:
+    with started(shape_folder(large.MODEL), large.ARGUMENTS, work / "logs") as caches:
         yield from large.rows(caches, (videos.short, videos.small), work / "data")
 
 
 def of_frames_as(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
     """Measure frames as a video with the shape of Qwen3-VL-2B."""
-    folder = large.folder(work / "qwen3-vl", "Qwen/Qwen3-VL-2B-Instruct")
+    folder = shape_folder("Qwen/Qwen3-VL-2B-Instruct")
     arguments = {**large.ARGUMENTS, "trust_request_mm_kwargs": True}
     with started(folder, arguments, work / "logs") as caches:
         yield from frames_as.rows("shape of Qwen3-VL-2B", caches, videos.short, rounds=rounds)

@@ -1,35 +1,27 @@
-"""The shape of Qwen2.5-VL-3B as a model folder without weights.
-
-vLLM makes the weights up (`load_format` dummy), so that times are real and answers are not. Tokenizer and chat template
-come from the test model: a text costs about as many tokens as with the real model, where the tokenizer of
-framelens.plugins.models.benchmark.dummy_model has a token for every byte.
-"""
+"""The shape of Qwen2.5-VL-3B, with weights that vLLM makes up: times are real and answers are not."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.ending import answers_that_end
-from benchmarks.analysis.engine import TINY, Caches
+from benchmarks.analysis.engine import Caches
 from benchmarks.analysis.raw import first_text_seconds, raw_seconds
 from benchmarks.analysis.recorded import Sent
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
+from benchmarks.shapes import DUMMY
 from framelens.engine.hardware import cpu_flags
-from framelens.models.catalogue import built_in
 from framelens.models.formats import has_bfloat16
 
 NAME = "shape of Qwen2.5-VL-3B"
 
-_MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
+MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
 _WIDE = not has_bfloat16(cpu_flags())
 ARGUMENTS = {
-    "load_format": "dummy",
+    **DUMMY,
     "dtype": "float32" if _WIDE else "bfloat16",
     "kv_cache_memory_bytes": 1 << 30,
     "max_model_len": 4096,
@@ -44,26 +36,6 @@ _WHOLE_ANSWER = 512
 """More than it takes."""
 _FRAMES = 14
 """In seven parts, two at a time after the first part has named the people."""
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
-_MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
-
-
-def folder(at: Path, model: str = _MODEL) -> Path:
-    """Return the folder of a model without weights; make it if it is missing."""
-    from framelens.plugins.models.benchmark.dummy_model import write_folder  # the other parts run without the plugin
-
-    write_folder(built_in().by_id[model].config, at)
-    for name in _TOKENIZER:
-        shutil.copy(TINY / name, at / name)
-    config, tiny = (json.loads((one / "config.json").read_text(encoding="utf-8")) for one in (at, TINY))
-    (at / "config.json").write_text(json.dumps(with_marks_of(tiny, config)), encoding="utf-8")
-    return at
-
-
-def with_marks_of(tiny: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """Return `config` with the ids of the test model's special tokens."""
-    ends = {name: tiny["text_config"][name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    return {**config, **ends, **{name: tiny[name] for name in _MARKS}}
 
 
 def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]:

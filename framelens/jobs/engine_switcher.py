@@ -73,7 +73,6 @@ class EngineSwitcher(Generic[SessionT]):
         self._session = session
         self._changed = threading.Condition()
         self._inside = 0
-        self._is_held = False
         self.switch: BackgroundTask[EngineSwitch, AppError | None] = BackgroundTask("switch")
         self.engine_start: BackgroundTask[EngineProgress, Endpoint] = BackgroundTask("engine-start")
         self.engine_stop: BackgroundTask[None, None] = BackgroundTask("engine-stop")
@@ -92,7 +91,7 @@ class EngineSwitcher(Generic[SessionT]):
             Paused: The job was paused while it waited.
         """
         with self._changed:
-            while self._is_switching():
+            while self.switch.is_running:
                 if control.cancel.is_set():
                     raise Cancelled
                 if control.pause.is_set():
@@ -106,35 +105,6 @@ class EngineSwitcher(Generic[SessionT]):
                 self._inside -= 1
                 self._changed.notify_all()
 
-    @contextmanager
-    def exclusive(self, cancel: threading.Event, *, ends_engine: Callable[[], bool]) -> Iterator[None]:
-        """Run and admit no job inside this context.
-
-        Wait until all jobs have left, then stop the engine if `ends_engine()` returns true; an engine that ran is
-        started again afterwards.
-
-        Raises:
-            Cancelled: `cancel` was set while this waited.
-            AppError: "switch_under_way".
-        """
-        with self._changed:
-            if self._is_switching():
-                raise AppError("switch_under_way")
-            self._is_held = True
-        restarts = False
-        try:
-            self._wait_until_empty(cancel)
-            if ends_engine():
-                restarts = self._session.engine.status().state in ("ready", "starting")
-                self._session.close()
-            yield
-        finally:
-            with self._changed:
-                self._is_held = False
-                self._changed.notify_all()
-            if restarts:
-                self._restart_engine()
-
     def begin(self, session: SessionT, *, on_end: Callable[[bool], None] = lambda _: None, starts: bool = True) -> None:
         """Start switching to `session` in a background thread; `switch` reports the progress.
 
@@ -144,14 +114,12 @@ class EngineSwitcher(Generic[SessionT]):
             starts: Start the new engine now rather than with the first job.
 
         Raises:
-            AppError: The engine cannot be used at all, "switch_under_way" or "benchmark_under_way"; nothing changes.
+            AppError: The engine cannot be used at all, or "switch_under_way"; nothing changes.
         """
         if error := session.engine.status().error:
             raise error
         with self._changed:
-            if self._is_held:
-                raise AppError("benchmark_under_way")
-            if self._is_switching():
+            if self.switch.is_running:
                 raise AppError("switch_under_way")
             change = EngineSwitch(self._session.engine.status().model, session.engine.status().model, "waiting")
             self.switch.start(partial(self._run_switch, session, change, on_end, starts), progress=change)
@@ -173,9 +141,6 @@ class EngineSwitcher(Generic[SessionT]):
         for task in (self.engine_start, self.switch, self.engine_stop):
             task.close()
         self._session.close()
-
-    def _is_switching(self) -> bool:
-        return self._is_held or self.switch.is_running
 
     def _run_switch(
         self,

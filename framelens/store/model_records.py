@@ -1,4 +1,4 @@
-"""Records about models on this machine: timings, benchmarks, vision checks, confirmed downloads and trusted code."""
+"""Records about models on this machine: timings, vision checks, confirmed downloads and trusted code."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ _MOST_RUNS = 20
 _MOST_ENGINES = 20
 """Engines kept."""
 _MOST = 200
-"""Benchmarks and vision checks kept."""
+"""Vision checks kept."""
 _ALL = ""
 """Name of the record with the surveys."""
 T = TypeVar("T")
@@ -204,51 +204,42 @@ class TimingStats:
             self._records.change(engine, lambda known: change(known or KnownTimings()))
 
 
-class BenchmarkStore:
-    """Measurements of a kind in a data folder. Equal values under all names in `same` mean the same model.
+class VisionChecks:
+    """Vision checks in a data folder: each has a model, its engine, number format, the size of the frames, and a score.
 
-    If the database can't be used, the measurement is lost and the error is logged.
+    If the database can't be used, the check is lost and the error is logged.
     """
 
-    def __init__(self, data_dir: Path, kind: str, same: tuple[str, ...]) -> None:
-        self._records = ModelRecords(data_dir, kind, dict[str, Any], _MOST)
-        self._same = same
+    _SAME = ("model", "engine", "format", "width", "height")
+
+    def __init__(self, data_dir: Path) -> None:
+        self._records = ModelRecords(data_dir, "sights", dict[str, Any], _MOST)
 
     def all(self) -> tuple[Measured, ...]:
-        """List all measurements, the latest last."""
+        """List all checks, the latest last."""
         with _harmless():
             return tuple(self._records.all().values())
         return ()
 
     def matching(self, **values: object) -> tuple[Measured, ...]:
-        """List the measurements that have these values, the latest last."""
+        """List the checks that have these values, the latest last."""
         return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
 
     def save(self, measured: Measured) -> None:
-        """Save a measurement in place of an earlier measurement of the same model."""
+        """Save a check in place of an earlier check of the same model."""
 
         def is_same(other: Measured) -> bool:
-            return all(other.get(name) == measured[name] for name in self._same)
+            return all(other.get(name) == measured[name] for name in self._SAME)
 
         with _harmless():
             names = (name for name, other in self._records.all().items() if is_same(other))
             self._records.save(next(names, new_id()), dict(measured))
 
     def keep(self, document: Mapping[str, Any]) -> Measured:
-        """Save a measurement with the present time, and return it in the form in which it is read."""
+        """Save a check with the present time, and return it in the form in which it is read."""
         whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
         self.save(whole)
         return whole
-
-
-def trials(data_dir: Path) -> BenchmarkStore:
-    """Open the benchmarks of models: each has a model, a machine, vLLM's arguments, and its figures."""
-    return BenchmarkStore(data_dir, "trials", ("model", "machine", "arguments"))
-
-
-def checks(data_dir: Path) -> BenchmarkStore:
-    """Open the vision checks: each has a model, its engine, number format, the size of the frames, and a score."""
-    return BenchmarkStore(data_dir, "sights", ("model", "engine", "format", "width", "height"))
 
 
 def confirmed_downloads(data_dir: Path) -> ModelRecords[bool]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from framelens.analysis.task import Control
 from framelens.core.engines.model_hub import MIRROR, ModelHub, other_hubs
 from framelens.core.errors import AppError, Cancelled, ModelNotFound
 from framelens.core.events import EngineProgress, ProgressListener
@@ -135,11 +136,12 @@ def test_a_failed_one_says_why_and_can_be_tried_again(services: Services, hub: H
 
 def test_what_cannot_follow_is_reported_like_a_failed_download(services: Services, hub: Hub) -> None:
     hub.go.set()
-    with services.switcher.exclusive(threading.Event(), ends_engine=lambda: False):
+    with services.switcher.admitted(Control()):
+        services.switcher.begin(services.switcher.session)  # waits until the job has left
         begin(services)
         services.model_switch.download.wait()
     assert services.model_switch.download.state == "failed"
-    assert services.model_switch.download.error and services.model_switch.download.error.key == "benchmark_under_way"
+    assert services.model_switch.download.error and services.model_switch.download.error.key == "switch_under_way"
 
 
 def test_only_one_runs_and_a_cancelled_one_is_forgotten(services: Services, hub: Hub) -> None:

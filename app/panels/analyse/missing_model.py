@@ -4,7 +4,6 @@ Nothing is drawn where the model is on this machine or served elsewhere.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import streamlit as st
 
@@ -14,14 +13,10 @@ from app.formatting import joined, plain
 from app.panels.menu import model_change
 from app.state import page_state
 from framelens import registry
-from framelens.core.domain import AnalysisRequest, VideoInfo
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.i18n.formatting import span
-from framelens.services.engines.model_speed import measured_run
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
-from framelens.store.model_records import KnownTimings
 
 
 def ready() -> Readiness:
@@ -32,8 +27,7 @@ def ready() -> Readiness:
 def draw(
     now: Readiness,
     *,
-    video: VideoInfo | None,
-    request: AnalysisRequest | None,
+    has_video: bool,
     videos: int,
     on_without: Callable[[], None],
 ) -> None:
@@ -43,14 +37,13 @@ def draw(
 
     Args:
         now: The readiness, which isn't "ready".
-        video: The video, or None before a video is chosen.
-        request: The request about it, or None if the form has a mistake.
+        has_video: Whether a video is chosen.
         videos: Number of videos.
         on_without: Called to analyse without a model.
     """
     offer, is_administrator = now.offered, current_user().may("administrator")
     is_changing = is_administrator and model_change.is_shown()
-    without = on_without if video else None
+    without = on_without if has_video else None
     with st.container(border=True, gap="small", key="model_missing"):
         if is_changing:
             model_change.draw(without=without)
@@ -59,30 +52,23 @@ def draw(
         if now.model and now.model is not offer and services().settings.model_chosen:
             st.caption(plain(_why_not(now, now.model)))
         if is_administrator and not (is_changing and model_change.has_own_buttons()):
-            draw_get(now, key="missing_use", video=video, request=request, primary=not is_changing)
+            draw_get(now, key="missing_use", primary=not is_changing)
         with st.container(horizontal=True, gap="small"):
             if is_administrator and registry.has_page("models"):
                 words, act = t("models.missing.remote"), page_state().go_to_page
                 button(words, "missing_remote", act, "models", "remote", icon="lan", kind="tertiary")
             words, tip = t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos), None
-            if video is None:
+            if not has_video:
                 tip = t("ui.start_no_video")
             kind: ButtonKind = "tertiary" if offer and is_administrator else "primary"
-            options: Options = {"disabled": video is None, "help": tip}
+            options: Options = {"disabled": not has_video, "help": tip}
             button(words, "start_without", on_without, icon="visibility_off", kind=kind, **options)
 
 
-def draw_get(
-    now: Readiness,
-    *,
-    key: str,
-    video: VideoInfo | None = None,
-    request: AnalysisRequest | None = None,
-    primary: bool = True,
-) -> None:
+def draw_get(now: Readiness, *, key: str, primary: bool = True) -> None:
     """Draw the button that gets the offered model, in the background, if a model is offered."""
     if offer := now.offered:
-        words, kind = plain(_offer_words(offer, video, request)), "primary" if primary else "secondary"
+        words, kind = plain(_offer_words(offer)), "primary" if primary else "secondary"
         icon = "download" if offer.download_bytes != 0 else "play_arrow"
         button(words, key, get, offer, icon=icon, kind=kind, width="stretch")  # type: ignore[arg-type]
 
@@ -107,23 +93,12 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
     return need_text(model.need) if model.need else ""
 
 
-def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: AnalysisRequest | None) -> str:
-    """Return the model with what to know before it is chosen: size, licence, and the time for the video."""
+def _offer_words(one: ModelCandidate) -> str:
+    """Return the model with what to know before it is chosen: its size and licence."""
     is_here = one.download_bytes == 0
     words = t(f"models.missing.{'use' if is_here else 'get'}", model=one.name)
     size = human_size(one.download_bytes) if one.download_bytes else ""
-    seconds = _seconds_of(one, video, request) if video and request else None
-    time = t("models.missing.time", time=span(*seconds)) if seconds else ""
-    return joined(words, t("models.missing.here") if is_here else size, one.licence, time)
-
-
-def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:
-    """Return the shortest and longest time of the request with this model, by the planner; None if unknown."""
-    run, template = measured_run(services().settings, one.model), services().templates.find(request.template)
-    if not run:
-        return None
-    planner = replace(services().planner, measure=lambda *_: None, known=KnownTimings, guess=lambda: run)
-    return planner(video, replace(request, use_model=True), template).whole_seconds
+    return joined(words, t("models.missing.here") if is_here else size, one.licence)
 
 
 def draw_short(now: Readiness, *, key: str) -> None:

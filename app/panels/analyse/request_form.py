@@ -48,9 +48,8 @@ def draw(video: VideoInfo | None) -> None:
         with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn again
             asked = _asked(video) if video else None
             if now.kind != "ready":
-                request = asked if isinstance(asked, AnalysisRequest) else None
                 without = partial(_start, use_model=False)
-                missing_model.draw(now, video=video, request=request, videos=_num_videos(), on_without=without)
+                missing_model.draw(now, has_video=video is not None, videos=_num_videos(), on_without=without)
             if video and asked:
                 _draw_templates()
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -18,7 +18,7 @@ from framelens.analysis.prompts.templates import Template
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import span, two_figures
-from framelens.store.model_records import KnownTimings, RequestTiming
+from framelens.store.model_records import KnownTimings
 from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
@@ -42,7 +42,6 @@ class Estimate:
         prompt_tokens: Prompt tokens of all requests together.
         answer_tokens: Tokens of all answers together.
         seconds: Shortest and longest time of the requests; None if this engine's speed is unknown.
-        is_measured: Whether the time follows from what this engine has answered, not from the speed of the processor.
         looks: Fewest and most pictures that the model is asked about one by one, to answer the question.
         is_searched: Whether these pictures belong to a search through the video.
         is_exact: The engine itself counted the tokens of a frame.
@@ -60,7 +59,6 @@ class Estimate:
     prompt_tokens: int
     answer_tokens: int
     seconds: tuple[float, float] | None
-    is_measured: bool
     looks: tuple[int, int]
     is_searched: bool
     is_exact: bool
@@ -90,8 +88,6 @@ class Planner:
         known: Returns what was observed of this engine before.
         num_cached: num_cached(path, options) returns how many frames are cached, None if no frames are cached.
         policy: How questions are answered; None where they aren't.
-        guess: Returns the timings of a run that the processor's speed suggests, empty if that speed says nothing about
-            the engine.
     """
 
     measure: Measure
@@ -101,13 +97,12 @@ class Planner:
     known: Callable[[], KnownTimings]
     num_cached: Callable[[Path, ExtractOptions], int | None]
     policy: Policy | None = None
-    guess: Callable[[], tuple[RequestTiming, ...]] = tuple
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
-        throughput = rates.fit_throughput(known.runs or [self.guess()])
+        throughput = rates.fit_throughput(known.runs)
         options = plan.extract_options(lambda: video, request, self.capacity, self.side)
         request = sized(request, video, self.capacity, self.side)
         cached = self.num_cached(video.path, options)
@@ -138,7 +133,6 @@ class Planner:
             prompt_tokens=sum(one.number * one.prompt_tokens for one in coming) + asked.prompt_tokens,
             answer_tokens=sum(one.number * one.completion_tokens for one in coming) + asked.answer_tokens,
             seconds=_added(throughput.seconds(coming), asked.seconds) if throughput and request.use_model else None,
-            is_measured=bool(known.runs),
             looks=asked.looks,
             is_searched=asked.is_search,
             is_exact=layout.is_exact,
@@ -277,8 +271,6 @@ def details(estimate: Estimate) -> list[str]:
             lines.append(t("plan.searched" if estimate.is_searched else "plan.looked", least=least, most=most))
         if estimate.seconds is None:
             lines.append(t("plan.time_unknown_why"))
-        elif not estimate.is_measured:
-            lines.append(t("plan.time_guessed"))
     if survey := estimate.survey_seconds:
         lines.append(t("plan.survey", time=span(survey, survey)))
     elif survey == 0:

@@ -1,4 +1,4 @@
-"""Forecast of time: rates of an engine, fitted to earlier requests or a benchmark, and the seconds of further requests.
+"""Forecast of time: rates of an engine, fitted to earlier requests, and the seconds of further requests.
 
 The model of a request's time is `prefill * at_once * prompt tokens + decode * at_once ** 0.25 * completion tokens`:
 prompts of simultaneous requests queue for the processor, while their answers are generated in parallel at nearly the
@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
-from typing import TYPE_CHECKING
 
 from framelens.analysis.task import Task
 from framelens.core.domain import (
@@ -39,11 +38,6 @@ from framelens.core.events import (
 from framelens.core.evidence import Moments
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
-if TYPE_CHECKING:
-    from framelens.analysis.planning.benchmark_result import BenchmarkResult
-
-ANSWER_TOKENS = 1024
-"""Tokens kept free for an answer in the estimate from a benchmark."""
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous answers
 _USUAL_PROPORTION = 8.0  # time of an answer's token divided by the time of a prompt's token
 _PROPORTION_WEIGHT = 0.05  # weight of the usual proportion in the fit
@@ -132,19 +126,6 @@ def fit_throughput(runs: Sequence[Sequence[RequestTiming]]) -> EngineThroughput 
     usual = sum(_usual(one) for _, one in weighed)
     talk = sum(one.completion_tokens for _, one in weighed) / usual
     return EngineThroughput(prefill, decode, talk, max(_least_spread(len(runs)), min(2.0, error)))
-
-
-def benchmark_run(result: BenchmarkResult) -> tuple[RequestTiming, ...]:
-    """Return the timing of a chunk and of a join that a benchmark suggests; nothing for a model without images."""
-    if not result.frames:
-        return ()
-    cost = result.frames[0]
-    answer, join = (usual_answer_tokens(number, None, ANSWER_TOKENS) for number in (cost.together, 0))
-    prompt, reading = max(1, round(cost.together * cost.tokens)), cost.together * cost.each_seconds
-    return (
-        RequestTiming(1, cost.together, prompt, answer, 1, reading + answer / result.tokens_per_second),
-        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / result.tokens_per_second),
-    )
 
 
 def look_seconds(searches: Sequence[LookTiming]) -> tuple[float, float] | None:

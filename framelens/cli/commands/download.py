@@ -22,10 +22,8 @@ from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import LANGUAGES, aside, t
-from framelens.services.engines import hardware_profile
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
-from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.readiness import (
     ModelCandidate,
     Readiness,
@@ -104,7 +102,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         print("\n".join(_unconfirmed(now, now.model, settings)), file=sys.stderr)
         return settings
-    print("\n".join(_lines(now, now.model, settings, is_asked=True)), file=sys.stderr)
+    print("\n".join(_lines(now, now.model, is_asked=True)), file=sys.stderr)
     return _ask(now, now.model, settings, given)
 
 
@@ -123,34 +121,28 @@ def print_missing(settings: Settings) -> None:
     """Print the cost of the download, if it is needed."""
     now = _readiness(settings)
     if now.model:
-        print("\n".join(_lines(now, now.model, settings, is_asked=False)))
+        print("\n".join(_lines(now, now.model, is_asked=False)))
 
 
 def _readiness(settings: Settings) -> Readiness:
     return readiness(settings, build_engine(settings)[0])
 
 
-def _lines(now: Readiness, model: ModelCandidate, settings: Settings, *, is_asked: bool) -> Iterator[str]:
+def _lines(now: Readiness, model: ModelCandidate, *, is_asked: bool) -> Iterator[str]:
     yield t("models.missing.absent", model=model.model)
     yield download_text(model.download_bytes, now.free_bytes)
     if model.need:
         yield need_text(model.need)
-    yield _speed(model, settings) or t("models.page.not_measured", model=model.model)
     if now.offers:
         yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
     for number, one in enumerate(now.offers, start=1):
-        yield f"  {number if is_asked else '-'}  {_about(one, settings)}"
+        yield f"  {number if is_asked else '-'}  {_about(one)}"
 
 
-def _about(one: ModelCandidate, settings: Settings) -> str:
+def _about(one: ModelCandidate) -> str:
     size = human_size(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
-    return " · ".join(filter(None, (one.model, one.licence, place, _speed(one, settings))))
-
-
-def _speed(one: ModelCandidate, settings: Settings) -> str:
-    measured = latest_trials(settings.data_dir, hardware_profile.here().device).get(one.model)
-    return speed_text(measured)
+    return " · ".join(filter(None, (one.model, one.licence, place)))
 
 
 def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace) -> Settings:

@@ -1,12 +1,12 @@
-"""Measurements of engines that the Models page begins: benchmark, checks."""
+"""Checks of models and engines that the Models page begins."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from framelens import config
 from framelens.analysis.task import Control
@@ -19,7 +19,6 @@ from framelens.core.roles import requires
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
 from framelens.plugins.models import remote_query, vision_checks
-from framelens.plugins.models.benchmark import measurements
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings
 from framelens.services.container import Services
@@ -28,7 +27,6 @@ from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
-    from framelens.models.placement import Proposal
     from framelens.services.engines.engine_session import EngineSession
 
 P = TypeVar("P")
@@ -37,10 +35,9 @@ Checked = tuple[ModelSettings, tuple[CheckFinding, ...]]
 
 
 class ModelTasks:
-    """Measurements of engines, kept for as long as the services are open.
+    """Checks of models and engines, kept for as long as the services are open.
 
     Attributes:
-        benchmark: The benchmark of a model.
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
         preflight: The check of a model and its settings.
@@ -49,7 +46,6 @@ class ModelTasks:
     def __init__(self, switcher: EngineSwitcher[EngineSession]) -> None:
         """Begin nothing; `switcher` owns the engine in use."""
         self._switcher = switcher
-        self.benchmark: BackgroundTask[EngineProgress, Measured] = BackgroundTask("benchmark")
         self.vision_check: BackgroundTask[EngineProgress, Measured] = BackgroundTask("vision-check")
         self.remote_query: BackgroundTask[EngineProgress, remote_query.RemoteEngineReport] = BackgroundTask(
             "remote-query"
@@ -59,7 +55,7 @@ class ModelTasks:
 
     def close(self) -> None:
         """Stop them."""
-        for task in (self.benchmark, self.vision_check, self.remote_query, self.preflight):
+        for task in (self.vision_check, self.remote_query, self.preflight):
             task.close()
 
     @requires("administrator")
@@ -87,26 +83,6 @@ class ModelTasks:
             return wanted, found
 
         _begin(self.preflight, "check_under_way", wanted.model, work)
-
-    @requires("administrator")
-    def start_benchmark(self, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
-        """Start a benchmark of the proposed model once no analysis runs; no analysis is admitted until it is over.
-
-        The current engine is stopped if the two don't fit together, and restarted afterwards. `benchmark` of the tasks
-        reports the progress.
-
-        Raises:
-            AppError: The model cannot be benchmarked here, or another benchmark is running.
-        """
-        measurements.check_proposal(proposal)
-        settings, needed = self._settings, measurements.needed_bytes(proposal, arguments)
-
-        def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
-            on_progress(EngineProgress("benchmark_waiting"))
-            with self._switcher.exclusive(cancel, ends_engine=lambda: needed > measurements.free_bytes()):
-                return measurements.try_model(proposal, arguments, settings, on_progress, cancel)
-
-        _begin(self.benchmark, "check_under_way", proposal.entry.id, work)
 
     @requires("administrator")
     def start_vision_check(self, size: tuple[int, int]) -> None:

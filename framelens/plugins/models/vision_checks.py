@@ -12,7 +12,7 @@ from framelens.models.formats import format_of
 from framelens.models.serving_plan import parse_plan
 from framelens.services.engines.engine_session import usual_side
 from framelens.services.engines.model_arguments import effective_arguments, shape_of
-from framelens.store.model_records import Measured, checks
+from framelens.store.model_records import Measured, VisionChecks
 
 _FRAME_SHAPE = 9 / 16
 
@@ -56,12 +56,12 @@ def check_sight(
     engine.note_sight(seen.verdict != "blind")
     reason = seen.reason and {one: notice_text(seen.reason, one) for one in LANGUAGES}
     figures = asdict(replace(seen, reason=None)) | {"verdict": seen.verdict, "reason": reason}
-    return checks(settings.data_dir).keep({**engine_of(settings), **figures})
+    return VisionChecks(settings.data_dir).keep({**engine_of(settings), **figures})
 
 
 def last_check(settings: Settings) -> Measured | None:
     """Get the latest vision check of the engine that these settings describe, or None."""
-    found = checks(settings.data_dir).matching(**engine_of(settings))
+    found = VisionChecks(settings.data_dir).matching(**engine_of(settings))
     return found[-1] if found else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ from framelens.core.domain import AnalysisRequest, Notice
 from framelens.core.errors import AppError
 from framelens.services.recognition import build_recogniser, local_diariser, local_recogniser
 from framelens.store.extraction_cache import open_extractions
-from framelens.store.model_records import RequestTiming, TimingStats
+from framelens.store.model_records import TimingStats
 from framelens.video import files
 from framelens.video.stills import Stills
 from framelens.video.subtitles.discovery import digest_beside
@@ -245,7 +245,6 @@ def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure)
         in_flight=settings.in_flight,
         known=partial(_stats(settings).of, _engine_name(settings)),
         policy=_answer_policy,
-        guess=cache(partial(_measured_run, settings)),
     )
 
 
@@ -253,12 +252,6 @@ def _answer_policy(question: str, whole: tuple[float, float], frames: int) -> Se
     from framelens.conversations.request_answer import plan_answer  # only requests with a question need it
 
     return plan_answer(question, whole, frames)
-
-
-def _measured_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.services.engines.model_speed import measured_run  # inspects this machine
-
-    return measured_run(settings)
 
 
 def _stats(settings: Settings) -> TimingStats:

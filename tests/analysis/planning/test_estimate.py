@@ -10,9 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from framelens.analysis.planning.benchmark_result import FrameCost
 from framelens.analysis.planning.estimate import Estimate, Planner, details, headline
-from framelens.analysis.planning.forecast import benchmark_run
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.plan import TokenCostMeter, base_layout, group_parts, lay_out
 from framelens.analysis.prompts.prompts import usual_words
@@ -25,7 +23,6 @@ from framelens.i18n.formatting import span
 from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount
 from framelens.store.model_records import KnownTimings, LookTiming, RequestTiming, SurveyTiming
-from tests.models.measured import MEASURED
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -247,16 +244,6 @@ def test_question_is_not_answered_without_a_model_or_a_policy() -> None:
     alone = planner(policy=plan_answer)(video(), request(question=WHEN, use_model=False), TEMPLATE)
     assert alone.looks == (0, 0) and alone.seconds is None
     assert reported(question=WHEN).looks == (0, 0)
-
-
-def test_a_benchmark_counts_before_an_answer() -> None:
-    tried = replace(MEASURED, frames=(FrameCost(448, 252, 150, 20.0, 8, 20.0),), tokens_per_second=2.0)
-    guessed = planner(KnownTimings(), guess=lambda: benchmark_run(tried))(video(), request(256), TEMPLATE)
-    assert guessed.seconds and not guessed.is_measured
-    each = 256 * (20 + 45 / 2)
-    assert guessed.seconds[0] < each < guessed.seconds[1] and "2.1–5.4 h on this engine" in headline(guessed)
-    assert "benchmark of the model" in " ".join(details(guessed))
-    assert reported().is_measured and "benchmark of the model" not in " ".join(details(reported()))
 
 
 # ---- with an engine that is ready

@@ -1,12 +1,11 @@
 """Command `framelens models`: lists the catalogue, estimates memory, proposes models that fit, and explains formats.
 
-It downloads nothing; only `try` and `sight` start an engine. Tables go to standard output; the meaning of a name, and
+It downloads nothing; only `sight` starts an engine. Tables go to standard output; the meaning of a name, and
 errors in the user's own files, to standard error.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from framelens import config
 from framelens.cli.common import add_output_options, print_json, use_language, whole_number
 from framelens.config import export_environment
-from framelens.core.errors import AppError, ConfigError, EngineError
+from framelens.core.errors import ConfigError, EngineError
 from framelens.core.files import typed_path
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
@@ -24,7 +23,6 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
-from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.plugins.models.commands import checks, tables, trust
 from framelens.plugins.models.formatting import why_nothing_fits
 from framelens.services.engines.hardware_profile import (
@@ -36,9 +34,7 @@ from framelens.services.engines.hardware_profile import (
 )
 from framelens.services.engines.model_arguments import effective_arguments
 from framelens.services.engines.model_names import match_text, meant_text
-from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.readiness import need_text
-from framelens.store.model_records import Measured
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
 """Limits of --requests and --cards."""
@@ -65,14 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fit.add_argument("--cards", type=whole_number(1, _MOST_CARDS), default=1, metavar="N", help=t("cli.models_cards"))
     fit.add_argument("--model", help=t("cli.models_model"))
 
-    trial = asks.add_parser("try", help=t("cli.models_try"))
-    trial.set_defaults(ask=_try)
-    checks.add_benchmark_arguments(trial)
-
     formats = asks.add_parser("formats", help=t("cli.models_formats"))
     formats.set_defaults(ask=_formats)
     others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks), *trust.add_parsers(asks))
-    for one in (show, fit, trial, formats, *others):
+    for one in (show, fit, formats, *others):
         add_output_options(one, argparse.SUPPRESS)
 
 
@@ -80,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
     """Run the chosen subcommand and return the exit code.
 
     Raises:
-        AppError: A name, a setting or a file is wrong, nothing fits, or a measurement failed.
+        AppError: A name, a setting or a file is wrong, or nothing fits.
     """
     settings = config.load()
     use_language(given, settings)
@@ -119,30 +111,16 @@ def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Sett
     shape = entry.shape
     plan = parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=given.requests)
     sum_ = estimate_memory(shape, plan)
-    measured, place = _latest_benchmarks(settings), here()
-    named = match.entry.id if match else given.model
-    latest = measured.get(entry.id) or measured.get(named)
+    place, named = here(), match.entry.id if match else given.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
     if given.json:
-        document = {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
-        return {**document, "measured": latest}
+        return {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
     if match is not None and match.why != "exact":
         print(match_text(match), file=sys.stderr)
     tables.print_sum(match.entry if match else None, given.model, shape, sum_)
     print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
-    if speed := speed_text(latest) or _how_to_measure(entry, named):
-        print(speed)
     return None
-
-
-def _how_to_measure(entry: CatalogueEntry, named: str) -> str:
-    """Return how the speed of a model is measured, "" for a model that can't be benchmarked."""
-    try:
-        check_entry(entry)
-    except AppError:
-        return ""
-    return t("models.page.not_measured", model=named)
 
 
 def _need_document(need: MemoryNeed) -> dict[str, Any]:
@@ -178,10 +156,8 @@ def _fit(given: argparse.Namespace, catalogue: Catalogue, settings: config.Setti
     if given.model and not found:
         raise _nothing_fits(entries[0], place)
     if given.json:
-        kept = _latest_benchmarks(settings)
-        return [{**tables.proposal_document(one), "measured": kept.get(one.entry.id)} for one in found]
+        return [tables.proposal_document(proposal) for proposal in found]
     tables.print_proposals(found, place.words())
-    _print_measured([one.entry.id for one in found], _latest_benchmarks(settings))
     return None
 
 
@@ -190,36 +166,11 @@ def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile) -> EngineError:
     return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
 
 
-def _try(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
-    entry = _find_entry(given.model, catalogue)
-    check_entry(entry)
-    place = here()
-    found = place.proposals((entry,))
-    if not found:
-        raise _nothing_fits(entry, place)
-    return checks.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings)
-
-
 def _formats(given: argparse.Namespace, *_: object) -> Any:
     if given.json:
         return tables.format_documents()
     tables.print_formats()
     return None
-
-
-# ---- what was measured -----------------------------------------------------------------------------------------------
-
-
-def _latest_benchmarks(settings: config.Settings) -> dict[str, Measured]:
-    """Return the latest benchmark of each model on this machine."""
-    place = here()
-    return latest_trials(settings.data_dir, place.device)
-
-
-def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> None:
-    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := speed_text(measured[id_]))]
-    if lines:
-        print("\n".join(["", *lines]))
 
 
 # ---- places ----------------------------------------------------------------------------------------------------------

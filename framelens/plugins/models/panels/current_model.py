@@ -34,9 +34,8 @@ def draw() -> None:
 
 
 def is_changing() -> bool:
-    """Check whether a switch, a download, a check or a benchmark is running."""
-    tasks = tasks_of(services())
-    return model_change.is_running() or tasks.benchmark.is_running or tasks.preflight.is_running
+    """Check whether a switch, a download or a check is running."""
+    return model_change.is_running() or tasks_of(services()).preflight.is_running
 
 
 def _draw(was_changing: bool) -> None:

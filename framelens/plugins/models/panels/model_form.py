@@ -25,7 +25,7 @@ from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
-from framelens.plugins.models.panels import benchmark, code_trust
+from framelens.plugins.models.panels import code_trust
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
@@ -147,8 +147,6 @@ def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwarePro
     engine = choose(t("models.page.engine"), engines, ENGINE, st.segmented_control, default=default, **options)
     wanted = _draw_config(choice, proposal, place, engine or "vllm")
     _draw_apply(catalogue, choice, place, wanted)
-    if wanted.engine == "vllm":
-        benchmark.draw(choice, proposal, place, wanted)
     if wanted.config is not None:
         with st.expander(t("models.page.env"), icon=":material/content_copy:"):
             st.caption(plain(t("models.page.env_why")))

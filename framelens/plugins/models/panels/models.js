@@ -13,7 +13,6 @@ function barOf({ share, memory }, label) {
 function rowOf(row, { heads, words }, report) {
   const name = element("div", { className: "name" }, element("span", { className: "id", textContent: row.name }));
   if (row.about) name.append(element("span", { className: "about", textContent: row.about }));
-  if (row.note) name.append(element("span", { className: "about", textContent: row.note }));
   const facts = row.facts.map((text, place) => {
     const cell = element("div", { className: "cell fact", textContent: text });
     cell.dataset.head = heads[place + 2];

@@ -27,9 +27,7 @@ from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
 from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
-from framelens.services.engines.model_speed import latest_trials, speed_text
 from framelens.services.readiness import licence_text
-from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
@@ -77,12 +75,11 @@ def _draw_table(
     fitting = {one.entry.id for one in found}
     settings = services().settings
     used = settings.model_path if has_model() and not settings.base_url else ""
-    measured = latest_trials(settings.data_dir, here.device) if place.key == "here" else {}
     rest = sorted(
         (one for one in entries if has_rest and one.id not in fitting),
         key=lambda one: least_bytes(one.shape, place.device),
     )
-    rows = [_row(one, place, used, measured.get(one.entry.id)) for one in found]
+    rows = [_row(one, place, used) for one in found]
     draw_rows(
         rows[:_NUM_UNFOLDED],
         {
@@ -107,7 +104,7 @@ def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     return {place.key: place for place in places}
 
 
-def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None) -> ModelRow:
+def _row(one: Proposal, place: HardwareProfile, used: str) -> ModelRow:
     needed, available = one.sum.card_bytes, place.bytes_each
     amounts = {"needs": gib_number(needed), "there": f"{available / GIB:.4g}"}
     return ModelRow(
@@ -120,7 +117,6 @@ def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | 
             str(one.frames or "–"),
             licence_text(one.entry),
         ),
-        note=speed_text(measured),
         share=needed / available,
         memory=t("models.page.memory_of", **amounts),
         is_used=one.entry.id == used,
@@ -169,7 +165,6 @@ class ModelRow:
         share: Share of the available memory that it takes.
         memory: The memory in words.
         is_used: Whether it is the model in use.
-        note: Its speed in words; "" where that is unknown.
     """
 
     id: str
@@ -179,7 +174,6 @@ class ModelRow:
     share: float
     memory: str
     is_used: bool = False
-    note: str = ""
 
 
 def draw_rows(

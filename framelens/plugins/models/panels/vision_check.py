@@ -55,7 +55,7 @@ def _draw_offer() -> None:
     if running:
         st.caption(t("models.vision_check.waits", n=running))
     words, chosen = t("models.vision_check.begin"), sizes.get(size or "", default_size)
-    is_blocked = bool(running) or services().switcher.switch.is_running or tasks_of(services()).benchmark.is_running
+    is_blocked = bool(running) or services().switcher.switch.is_running
     button(words, "sight_begin", _begin, chosen, icon="visibility", disabled=is_blocked)
 
 

@@ -1,29 +1,20 @@
-"""`framelens models try` and `framelens models sight`: what is refused before anything starts, and what the exit code
-says of a model's sight.
-"""
+"""`framelens models check` and `framelens models sight`: findings, and what the exit code says of a model's sight."""
 
 from __future__ import annotations
 
 import json
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from framelens import config
-from framelens.analysis.planning.benchmark_result import BenchmarkResult
 from framelens.cli import main
-from framelens.engine.hardware import cpu_name, installed_vllm
+from framelens.engine.hardware import installed_vllm
 from framelens.llm.vision_check import cards
-from framelens.plugins.models.benchmark import model_benchmark
 from framelens.plugins.models.commands import checks
-from framelens.services.engines.model_speed import measured_run
-from framelens.store.model_records import trials
 from tests.llm.scripted import saying, serve
-from tests.models.measured import MEASURED
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="asks the installed vLLM for its arguments")
 
@@ -34,65 +25,6 @@ def signals_as_before() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-@pytest.mark.parametrize(
-    ("model", "word"),
-    [("llava-1.5-7b", "llava"), ("MiniCPM-V-4_5", "Python code"), ("deepseek-vl-7b-chat", "transformers")],
-)
-def test_what_cannot_be_tried_is_a_sentence(model: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["models", "try", model, "--language", "en"]) == 4
-    assert word in capsys.readouterr().err
-
-
-def test_a_model_that_never_fits_here_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["models", "try", "Qwen3-VL-235B-A22B", "--language", "zh"]) == 4
-    assert "放不下" in capsys.readouterr().err
-
-
-def test_unknown_folder_is_benchmarked_by_its_config(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> BenchmarkResult:
-        asked.append((model, config))
-        return replace(MEASURED, model=model, machine=cpu_name())
-
-    monkeypatch.setattr(model_benchmark, "run_benchmark", tried)
-    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
-    folder = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
-    assert main.main(["models", "try", str(folder)]) == 0
-    assert asked == [("tiny-vl", json.loads((folder / "config.json").read_text()))]
-    capsys.readouterr()
-    assert main.main(["models", "show", str(folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["measured"]["model"] == "tiny-vl"
-    settings = config.load({"FRAMELENS_DATA_DIR": str(tmp_path), "VLLM_MODEL_PATH": str(folder)})
-    assert measured_run(settings) == measured_run(settings, "tiny-vl") != (), "the forecast begins with it"
-
-
-def test_a_trial_is_reported_for_people_and_programs_and_kept(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    asked: list[dict[str, Any]] = []
-
-    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> BenchmarkResult:
-        asked.append(arguments)
-        return replace(MEASURED, model=model)
-
-    monkeypatch.setattr(model_benchmark, "run_benchmark", tried)
-    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
-    words = ["models", "try", "Qwen3-0.6B", "--vllm-config", '{"max_model_len": 4096}', "--frames", "24"]
-    assert main.main([*words, "--language", "zh"]) == 0
-    reported = capsys.readouterr().out
-    assert "每秒生成 10.0 个 token" in reported and "448 × 252" in reported and "24 帧" in reported
-    assert asked[0]["max_model_len"] == 4096
-    assert asked[0]["dtype"] == "bfloat16", "what is proposed for this machine stays where nothing else is given"
-    assert main.main([*words, "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["analysis"]["frames"] == 24 and document["frames"][1]["alone_seconds"] == 9.0
-    (kept,) = trials(tmp_path).all()
-    assert kept["model"] == "Qwen/Qwen3-0.6B" and kept["at"]
 
 
 @pytest.mark.slow

@@ -156,7 +156,7 @@ def test_a_file_of_the_users_own_is_used_and_a_wrong_one_named(
 
 @pytest.mark.parametrize(
     "words",
-    [["show", "x", "--requests"], ["fit", "24", "--cards"], ["try", "x", "--frames"]],
+    [["show", "x", "--requests"], ["fit", "24", "--cards"]],
     ids=lambda words: words[0],
 )
 @pytest.mark.parametrize("number", ["-1", "1.5", "many", "9" * 30, "nan"])

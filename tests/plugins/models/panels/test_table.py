@@ -1,4 +1,4 @@
-"""What the Models page measures and reaches: a trial of a shape, the vision check, a remote engine, a download."""
+"""What the Models page checks and reaches: the vision check, a remote engine, a download."""
 
 from __future__ import annotations
 
@@ -6,163 +6,42 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from framelens.analysis.task import Control
 from framelens.core.domain import AnalysisRequest, Language
-from framelens.core.errors import Cancelled, EngineError
-from framelens.core.events import EngineProgress
-from framelens.core.units import GIB
-from framelens.engine.base import EngineStatus, Launcher
+from framelens.engine.base import Launcher
 from framelens.engine.downloads.hub import download
-from framelens.engine.hardware import cpu_name
 from framelens.engine.remote_engine import RemoteEngine
-from framelens.i18n import LANGUAGES, error_text, t
+from framelens.i18n import LANGUAGES, t
 from framelens.llm.vision_check import cards
-from framelens.plugins.models.benchmark import measurements
 from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services
 from framelens.services.engines.hardware_profile import HardwareProfile
 from framelens.services.engines.launch_checks import LaunchChecks
-from framelens.store.model_records import trials as kept_trials
 from tests.app.conftest import Open
 from tests.app.fake_services import script, with_bench
-from tests.app.panels.report.test_report import parts_shown
 from tests.app.views.test_analyse import texts
 from tests.engine.fakes import fake_launcher
 from tests.engine.hub_server import Hub
 from tests.engine.hub_server import serve as serve_hub
 from tests.engine.weights import model_files
 from tests.llm.scripted import saying, serve
-from tests.models.measured import MEASURED
 from tests.plugins.models.test_page import Show, name, over, show
 
 __all__ = ["show"]
 
 CPU = HardwareProfile("here", None, memory_gib=24)
-VL_3B = MEASURED.model
 RIGHT = "\n".join(f"{place}: {one.colour} {one.form} {one.digit}" for place, one in enumerate(cards(8), 1))
-DOCUMENT = {**asdict(MEASURED), "machine": cpu_name(), "at": "2026-01-02 03:04"}
-Work = Callable[..., dict[str, Any]]
-
-
-def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
-    monkeypatch.setattr(measurements, "try_model", work)
-    monkeypatch.setattr(measurements, "free_bytes", lambda: int(free_gib * GIB))
-    monkeypatch.setattr("framelens.services.engines.hardware_profile.installed_vllm", lambda: ("cpu", "0.32.0"))
-
-
-def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:
-    """A trial that has measured at once."""
-    kept_trials(settings.data_dir).save(DOCUMENT)
-    return DOCUMENT
 
 
 def until(ready: Callable[[], object]) -> None:
     while not ready():
         time.sleep(0.01)
-
-
-# ---- a trial ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
-    show: Show, services: Services, monkeypatch: pytest.MonkeyPatch, language: Language
-) -> None:
-    measure_with(monkeypatch, keeping)
-    page = name(show(place=CPU, language=language), VL_3B)
-    assert "11.2 GiB" in texts(page).replace("\\", "") and "20.0 GiB" in texts(page).replace("\\", "")
-    page.button(key="trial_begin").click().run()
-    until(lambda: not tasks_of(services).benchmark.is_running)
-    again = name(show(place=CPU, language=language), VL_3B)
-    written = texts(again)
-    assert t("models.benchmark.measured", language, at=DOCUMENT["at"]) in written
-    assert t("models.benchmark_speed", language, pace="10.0") in written
-    again.number_input(key="trial_frames").set_value(100).run()
-    assert "100" in texts(again)
-    table = next(shown for shown in parts_shown(again) if "folds" in shown)
-    row = next(one for fold in table["folds"] for one in fold["rows"] if one["id"] == VL_3B)
-    assert row["note"] == t("models.page.measured", language, each="2.3", pace="10.0", gib="13.0")
-
-
-@pytest.mark.slow
-def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
-    show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def wait(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: threading.Event) -> Any:
-        on_progress(EngineProgress("benchmarking_frames", {"width": 448, "height": 252, "n": 8}))
-        cancel.wait()
-        raise Cancelled
-
-    measure_with(monkeypatch, wait)
-    name(show(place=CPU), VL_3B).button(key="trial_begin").click().run()
-    until(lambda: tasks_of(services).benchmark.progress)
-    page = name(show(place=CPU), VL_3B)
-    shown = t("engine.phase.benchmarking_frames", "en", width=448, height=252, n=8)
-    until(lambda: shown in texts(page.run()))
-    assert page.button(key="model_use").disabled and page.button(key="model_start").disabled
-    page.button(key="trial_cancel").click().run()
-    until(lambda: not tasks_of(services).benchmark.is_running)
-    page.run()
-    assert t("models.benchmark.cancelled", "en") in texts(page)
-    assert not page.button(key="model_use").disabled
-
-
-@pytest.mark.slow
-def test_what_serves_the_way_of_a_trial_is_said_before(
-    show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measure_with(monkeypatch, keeping, free_gib=4)
-    page = name(show(place=CPU), VL_3B)
-    assert page.button(key="trial_begin").disabled, "nothing of ours could be ended for it"
-    assert any("4.0 GiB" in one.value.replace("\\", "") for one in page.warning)
-    runs = name(show(EngineStatus("ready", "vllm", "/models/Tiny-VL"), place=CPU), VL_3B)
-    assert t("models.benchmark.ends", "en", model="Tiny-VL") in texts(runs)
-    assert not runs.button(key="trial_begin").disabled
-
-
-@pytest.mark.slow
-def test_a_running_analysis_is_finished_before_a_trial_begins(
-    show: Show, open_services: Open, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    services = open_services(script(hold=hold))
-    services.jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="video.mp4")
-    until(lambda: services.jobs.running())
-    measured = threading.Event()
-    measure_with(monkeypatch, lambda *_: measured.set() or DOCUMENT)  # type: ignore[func-returns-value]
-    page = name(show(place=CPU, changed=services), VL_3B)
-    assert t("models.benchmark.waits", "en", n=1) in texts(page)
-    with services.switcher.admitted(Control()):  # as the queue lets a job in
-        page.button(key="trial_begin").click().run()
-        assert not measured.wait(0.5)
-    assert measured.wait(20)
-
-
-@pytest.mark.slow
-def test_unbenchmarkable_model_has_no_button(show: Show) -> None:
-    page = name(show(place=HardwareProfile("here", None, memory_gib=64)), "llava-hf/llava-1.5-7b-hf")
-    assert not [one for one in page.button if one.key == "trial_begin"]
-
-
-@pytest.mark.slow
-def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> Any:
-        raise EngineError("cuda_out_of_memory", model="m")
-
-    measure_with(monkeypatch, fail)
-    page = name(show(place=CPU), VL_3B)
-    page.button(key="trial_begin").click().run()
-    until(lambda: not tasks_of(services).benchmark.is_running)
-    page.run()
-    assert error_text(EngineError("cuda_out_of_memory", model="m"), "en") in texts(page)
 
 
 # ---- the vision check ------------------------------------------------------------------------------------------------

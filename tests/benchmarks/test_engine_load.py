@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.plugins.models import engine_load
+from benchmarks import engine_load
 from framelens.engine.base import Endpoint
 from tests.llm.scripted import serve
 

@@ -1,12 +1,12 @@
 """Tokens that an engine reads a second under load, and the time of a step of its answers, on this machine's card.
 
-    python -m benchmarks.plugins.models.engine_load    # Qwen2.5-VL-7B with its usual settings
-    python -m benchmarks.plugins.models.engine_load --model Qwen3-VL-8B --at-once 1 4 16
+    python -m benchmarks.engine_load    # Qwen2.5-VL-7B with its usual settings
+    python -m benchmarks.engine_load --model Qwen3-VL-8B --at-once 1 4 16
 
-vLLM runs the model's true shape with made-up weights, as `framelens models try` does, so nothing is downloaded. Each
-request has 16 new pictures of 896 × 504, no two alike, or the engine would find them in its cache. The time to read is
-taken by requests with an answer of one token; decoding the pictures is part of it, as it is in an analysis. A step is
-the difference between long and short answers to a text, by the tokens between them.
+vLLM makes the weights up, so only the small files of the model are downloaded. Each request has 16 new pictures of
+896 × 504, no two alike, or the engine would find them in its cache. The time to read is taken by requests with an
+answer of one token; decoding the pictures is part of it, as it is in an analysis. A step is the difference between long
+and short answers to a text, by the tokens between them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import base64
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +27,10 @@ import cv2
 import httpx
 import numpy as np
 
+from benchmarks.analysis.engine import started
+from benchmarks.shapes import DUMMY, shape_folder
 from framelens.engine.base import Endpoint
 from framelens.models.catalogue import built_in, find_entry
-from framelens.plugins.models.benchmark.dummy_model import check_entry
-from framelens.plugins.models.benchmark.model_benchmark import dummy_engine
 
 _FRAMES = 16
 _WIDTH, _HEIGHT = 896, 504
@@ -44,16 +43,15 @@ def serving(model: str, arguments: dict[str, Any]) -> Iterator[Endpoint]:
     """Serve the shape of a model of the catalogue with dummy weights until the block ends.
 
     Raises:
-        ModelNotFound: There is no such model, or it can't run with dummy weights.
+        ModelNotFound: There is no such model.
         EngineError: vLLM is missing, or doesn't start.
     """
     entry, _ = find_entry(model, built_in())
-    check_entry(entry)
     with (
         tempfile.TemporaryDirectory(prefix="engine-load-") as logs,
-        dummy_engine(entry.id, entry.config, arguments, log_dir=Path(logs)) as engine,
+        started(shape_folder(entry.id), {**arguments, **DUMMY}, Path(logs)) as caches,
     ):
-        yield engine.ensure_ready(lambda _: None, threading.Event())
+        yield caches.endpoint
 
 
 def picture(numbers: np.random.Generator) -> str:
@@ -90,7 +88,7 @@ def seconds_for(endpoint: Endpoint, bodies: Sequence[str], at_once: int) -> tupl
 
 def main(words: list[str]) -> int:
     """Print a line for each number of requests at once, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plugins.models.engine_load")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine_load")
     parser.add_argument("--model", default="Qwen2.5-VL-7B-Instruct")
     parser.add_argument("--config", type=json.loads, default={"max_model_len": 32768}, metavar="JSON")
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4, 16, 32])

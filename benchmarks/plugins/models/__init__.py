@@ -1,1 +1,0 @@
-"""Load on an engine with dummy weights."""

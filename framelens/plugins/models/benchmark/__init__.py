@@ -1,1 +1,0 @@
-"""Benchmarks of models on this machine, with dummy weights, before they are downloaded."""

@@ -152,6 +152,7 @@ class KnownTimings:
         runs: Runs of the engine, the latest last.
         surveys: Surveys of any video, the latest last.
         looks: Searches by the engine, the latest last.
+        starts: Seconds that the last starts of the engine took, the latest last.
         in_flight: Number of requests that the engine last took at the same time, None if unknown.
         max_model_len: Context length of the engine in its last run, None if unknown.
     """
@@ -161,6 +162,7 @@ class KnownTimings:
     in_flight: Count | None = None
     max_model_len: Count | None = None
     looks: tuple[LookTiming, ...] = ()
+    starts: tuple[Figure, ...] = ()
 
 
 class TimingStats:
@@ -194,6 +196,10 @@ class TimingStats:
     def note_looked(self, engine: str, search: LookTiming) -> None:
         """Add a search by this engine."""
         self._change(engine, lambda known: replace(known, looks=(*known.looks, search)[-_MOST_RUNS:]))
+
+    def note_started(self, engine: str, seconds: float) -> None:
+        """Add a start of this engine."""
+        self._change(engine, lambda known: replace(known, starts=(*known.starts, seconds)[-_MOST_RUNS:]))
 
     def note_survey(self, survey: SurveyTiming) -> None:
         """Add a survey."""

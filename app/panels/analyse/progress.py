@@ -6,6 +6,7 @@ blocks that they will be in the report.
 
 from __future__ import annotations
 
+from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,14 @@ def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
     if is_pausing:
         return t("ui.pausing_what")
     if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
-        return joined(phase_text(phase), t("ui.at_work", time=_spent(job.progress)))
+        return joined(phase_text(phase), t("ui.at_work", time=_spent(job.progress)), _usual_start())
     return joined(_written(job.progress), *beside_text(job.progress))
+
+
+def _usual_start() -> str:
+    """Say how long the last starts of this engine took; "" before the first."""
+    starts = services().planner.known().starts
+    return t("ui.usual_start", time=short_clock(median(starts))) if starts else ""
 
 
 def _written(analysis: AnalysisState) -> str:

@@ -30,6 +30,7 @@ from framelens.core.events import (
     AnalysisEvent,
     AnswerChanged,
     Answered,
+    EngineProgress,
     FactsMeasured,
     Finished,
     KeyframesChosen,
@@ -250,12 +251,17 @@ class StatsRecorder:
         self._noted = {result.key for result in self._before.results}
         self._is_read = False  # only a run that decodes reports progress
         self._chosen_at = self._measured_at = 0.0
+        self._launched_at: float | None = None
 
     def note(self, event: AnalysisEvent) -> None:
         """Record what the event adds."""
         match event:
             case AnswerChanged(answer, is_over=True) if answer != self._before.answer and (search := looked(answer)):
                 self._stats.note_looked(self._engine, search)
+            case EngineProgress("launching"):
+                self._launched_at = time.monotonic()
+            case EngineProgress("ready") if self._launched_at is not None:
+                self._stats.note_started(self._engine, round(time.monotonic() - self._launched_at, 1))
             case SurveyProgress():
                 self._is_read = True
             case KeyframesChosen():

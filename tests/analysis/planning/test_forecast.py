@@ -35,6 +35,7 @@ from framelens.core.events import (
     AnalysisEvent,
     AnswerChanged,
     ChunkDone,
+    EngineProgress,
     FactsMeasured,
     Finished,
     KeyframesChosen,
@@ -195,6 +196,14 @@ def test_what_was_answered_before_a_resume_is_not_counted_again(paces: TimingSta
     task = replace(TASK, done=EarlierResults(AnalysisState(layout=LAYOUT, results=(first,))))
     record(run(first, second, summary), task, paces)
     assert sum(one.requests for one in paces.of("e").runs[0]) == 2
+
+
+def test_start_of_an_engine_is_timed_without_its_download(paces: TimingStats) -> None:
+    phases = (EngineProgress(name) for name in ("downloading", "launching", "loading", "ready"))
+    record(phases, TASK, paces)
+    record([EngineProgress("joining"), EngineProgress("ready")], TASK, paces)
+    (seconds,) = paces.of("e").starts
+    assert 0 <= seconds < 60
 
 
 def searched() -> ReportedConversation:

@@ -39,7 +39,9 @@ from framelens.video.keyframes.scenes import colours_of, valued_by_scene
 from framelens.video.keyframes.sequence import Links, TemporalGaps, best_sequence, with_unseen_places
 from framelens.video.keyframes.stills import new_stills
 from framelens.video.keyframes.strategies import SHORT_SECONDS
+from framelens.video.readers.base import Image
 from framelens.video.shots.cut_detector import is_light
+from framelens.video.shots.page_detector import is_same_page
 
 _LONGEST_GAP, _FEWEST_GAP = 1.8, 2.3
 """Longest gap without a frame: the first times the distance of frames spread evenly from the start to the end of the
@@ -94,6 +96,7 @@ _STILL = 0.5
 Values = NDArray[np.float64]
 Places = NDArray[np.intp]
 Which = NDArray[np.bool_]
+_NONE: Places = np.array([], np.intp)
 
 
 def links_of(
@@ -157,9 +160,13 @@ def links_of(
     after -= _ACROSS * is_new_shot * np.clip(1 - apart / min(even / 2, _LEAST_APART_SECONDS), 0, 1)
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
-    owed = owed_shots(numbers, shots, budget, num_fixed, comes_again=comes_again, pages=numbers[in_page])
-    after += _NEW_PAGE * (is_new_shot & in_page & is_page)
+    returns = returning_pages(candidates, numbers)
+    is_return = np.isin(numbers, returns)
+    pages = np.setdiff1d(numbers[in_page], returns)
+    owed = owed_shots(numbers, shots, budget, num_fixed, comes_again=comes_again, pages=pages, returns=returns)
+    after += _NEW_PAGE * (is_new_shot & in_page & is_page & ~is_return)
     after -= _PAGE_AGAIN * (in_page & ~is_new_shot & (budget <= np.unique(numbers).size))
+    after -= _PAGE_AGAIN * (is_return & (budget <= np.unique(numbers[~is_return]).size))
     after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
     first = value + stills[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
@@ -187,13 +194,14 @@ def owed_shots(
     num_fixed: int = 0,
     *,
     comes_again: bool = True,
-    pages: Places | None = None,
+    pages: Places = _NONE,
+    returns: Places = _NONE,
 ) -> Which:
     """Return which shots must have a frame, by their number (shots + 1).
 
-    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise those that are longer
-    than the video divided by the budget, unless a scene comes again: what is cut into it would be left out. The first
-    and the last page are among them.
+    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each, or all but pages that return;
+    otherwise those that are longer than the video divided by the budget, unless a scene comes again: what is cut into
+    it would be left out. The first and the last page are among them.
 
     Args:
         numbers: Number of the shot of each candidate, in time order.
@@ -201,7 +209,8 @@ def owed_shots(
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already.
         comes_again: Whether a later shot shows the scene of a shot before it.
-        pages: Numbers of the shots that are pages.
+        pages: Numbers of the shots that are pages, without returns.
+        returns: Numbers of the shots that show a page again.
     """
     owed = np.zeros(len(shots) + 1, bool)
     owed[numbers[num_fixed:]] = True
@@ -209,11 +218,25 @@ def owed_shots(
     if num_fixed:
         owed[: numbers[num_fixed - 1] + 1] = False
     if owed.sum() > budget - num_fixed:
+        owed[returns] = False
+    if owed.sum() > budget - num_fixed:
         is_border = np.zeros(len(owed), bool)
-        if pages is not None and pages.size and budget - num_fixed > 1:
+        if pages.size and budget - num_fixed > 1:
             is_border[[pages.min(), pages.max()]] = True
         owed &= is_border | (_lengths(shots) > shots[-1].end_seconds / max(1, budget - num_fixed)) & (not comes_again)
     return owed
+
+
+def returning_pages(candidates: Sequence[Candidate], numbers: Places) -> Places:
+    """Return the numbers of the shots that show a page which an earlier shot shows, in rising order."""
+    whole = {int(number): item.look.luma for number, item in zip(numbers, candidates, strict=True) if item.is_page}
+    shown, returns = list[Image](), list[int]()
+    for number, luma in whole.items():
+        if any(is_same_page(luma, other) for other in shown):
+            returns.append(number)
+        else:
+            shown.append(luma)
+    return np.array(returns, np.intp)
 
 
 def _is_long(numbers: Places, shots: Sequence[Shot]) -> Which:

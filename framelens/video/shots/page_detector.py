@@ -2,10 +2,10 @@
 
 A picture is paper if few levels of light fill most of it, as on slides and screens but not in footage. There a page
 begins where content changes in place and stays, whatever its share of the picture. What a pointer covers, a cursor that
-blinks, a bar that fills, a clock, a presenter in a corner and subtitles over slides are no content of pages.
+blinks, a bar that fills, a clock, a presenter in a corner and subtitles over slides are no content of pages. A page
+that returns is a boundary as well; `is_same_page` recognises it, unless something else moves there.
 
-It doesn't find slides that a photo fills, which stay cuts, or changes of fewer than five cells. A page that returns is
-a new page here; the outline of a report recognises it.
+It doesn't find slides that a photo fills, which stay cuts, or changes of fewer than five cells.
 """
 
 from dataclasses import dataclass, replace
@@ -222,14 +222,9 @@ class PageDetector:
         """Return the cells of those that aren't a pointer's, a cursor's or a bar's."""
         if np.count_nonzero(cells) <= _POINTER_CELLS:
             return np.zeros(NUM_CELLS, bool)
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(
-            cells.reshape(CELL_SIZE[::-1]).astype(np.uint8), connectivity=8
-        )
-        labels = labels.reshape(-1)
-        textured = self._textured()
-        areas = stats[:, cv2.CC_STAT_AREA]
+        labels, areas = _areas(cells)
         is_content = areas > _POINTER_CELLS
-        shares = np.bincount(labels, weights=textured, minlength=len(stats)) / areas
+        shares = np.bincount(labels, weights=self._textured(), minlength=len(areas)) / areas
         is_content &= (shares >= _LEAST_TEXTURED) | (areas >= _LARGE_SHARE * NUM_CELLS)
         is_content[0] = False  # the ground
         return np.asarray(is_content[labels], bool)
@@ -255,6 +250,18 @@ class PageDetector:
             2 * np.count_nonzero(other.cells & page.cells) > num for other in near if other.share < _HABIT_SHARE
         )
         return bool(alike > _HABIT_TIMES)
+
+
+def is_same_page(one: Image, other: Image) -> bool:
+    """Return whether no area of two pictures differs that is larger than a pointer."""
+    return bool(_areas(_differs(one, other))[1][1:].max(initial=0) <= _POINTER_CELLS)
+
+
+def _areas(cells: Which) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the number of its area for each cell, 0 for the ground, and the cells of each area."""
+    grid = cells.reshape(CELL_SIZE[::-1]).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(grid, connectivity=8)
+    return labels.reshape(-1).astype(np.int32), stats[:, cv2.CC_STAT_AREA].astype(np.int32)
 
 
 def _paper_level(luma: Image) -> int | None:

@@ -12,7 +12,7 @@ import pytest
 from framelens.core.domain import Boundary, Shot
 from framelens.video.keyframes.strategies import SurveyFacts, scenes
 from framelens.video.readers.base import LUMA_SIZE
-from framelens.video.shots.page_detector import PageDetector
+from framelens.video.shots.page_detector import PageDetector, is_same_page
 from framelens.video.shots.shot_list import with_pages
 from tests.media import Image, textured, write_video
 from tests.video.conftest import Chosen
@@ -163,3 +163,22 @@ def test_every_page_is_chosen_before_any_twice(slide_video: Path, chosen: Chosen
     assert {1, 12} <= set(shots)
     notices = {notice.key for notice in choice.decode.notices}
     assert ("all_pages_shown" in notices) == (frames > 12)
+
+
+VISITS = (0, 1, 0, 2, 0, 3, 1, 0, 4, 0, 5, 2, 0)
+
+
+@pytest.mark.parametrize("frames", [3, 4, 6, 9, 13])
+def test_a_page_that_returns_waits_for_all_others(tmp_path: Path, chosen: Chosen, frames: int) -> None:
+    """Windows between which somebody goes to and fro."""
+    images = [large(page(seed)) for number, seed in enumerate(VISITS) for _ in range(20 + 10 * (number % 3))]
+    choice = chosen(write_video(tmp_path / "windows.mp4", images, rate=10), frames)
+    pages = [VISITS[frame.shot - 1] for frame in choice.keyframes]
+    assert len(choice.decode.boundaries) == len(VISITS) - 1
+    assert len(pages) == frames
+    assert len(set(pages)) == min(frames, 6)
+
+
+def test_a_pointer_leaves_a_page_the_same() -> None:
+    assert is_same_page(page(1), changed(page(1), 30, 60, 4, 4, 0))
+    assert not is_same_page(page(1, range(5)), page(1, range(6)))

@@ -1,8 +1,8 @@
 """Video player with its timeline.
 
-The timeline shows shots and their boundaries, the change along the video, black and frozen segments, frames, chapters,
-the range that the report is about, and what a search of the open conversation has looked at. Frames and times anywhere
-on the page move the player without a request to the server. A range drawn on the timeline is sent to the page.
+The timeline shows shots and their boundaries, the change along the video, black, frozen and silent segments, frames,
+chapters, the range that the report is about, and what a search of the open conversation has looked at. Frames and times
+anywhere on the page move the player without a request to the server. A range drawn on the timeline is sent to the page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEY = "player"
 _WORDS = (
     *("strip", "sorry", "keys", "keys_help", "range", "range_help", "range_clear", "range_is"),
     *("zoom_in", "zoom_out", "still", "no_still", "change"),
-    *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "page", "black", "frozen", "flashing"),
+    *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "page", "black", "frozen", "flashing", "silent"),
 )
 _PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
 _DEFAULT_FRAME_RATE = 25.0

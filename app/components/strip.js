@@ -109,7 +109,7 @@ class Strip {
   describe(seconds, near) {
     const { scenery, marks, words } = this.owner;
     if (!this.owner.duration) return;
-    const { mark, boundary, stretch, shot, chapter } = placeOf(seconds, near, scenery, marks);
+    const { mark, boundary, stretches, shot, chapter } = placeOf(seconds, near, scenery, marks);
     const lines = [];
     if (mark) {
       if (mark.src) lines.push(element("img", { src: mark.src, alt: "" }));
@@ -122,7 +122,7 @@ class Strip {
     if (chapter) also.push(chapter[2]);
     if (shot) also.push(`${words.shot} ${shot}`);
     if (boundary) also.push(`${words[boundary[2]]}${lasting(boundary)}`);
-    if (stretch) also.push(`${words[stretch[2]]} ${clock(stretch[0])}–${clock(stretch[1])}`);
+    for (const [start, end, type] of stretches) also.push(`${words[type]} ${clock(start)}–${clock(end)}`);
     if (also.length) lines.push(element("div", { className: "quiet", textContent: also.join(" · ") }));
     this.showTip(lines, mark ? mark.seconds : seconds);
   }

@@ -1,6 +1,6 @@
 // Paints the player's timeline on a canvas, and finds the contents of a position. From the top: the heads of the
 // frames' marks, the shots as bands with the change curve and their boundaries, what a search has looked at and found,
-// black and frozen segments as a thin line, the chapters by their titles.
+// black and frozen segments as a thin line and silent ones below it, the chapters by their titles.
 
 const HEADS = 13; // pixels above the bands
 const LINES = 11; // pixels below them
@@ -81,7 +81,8 @@ class Timeline {
   paintStretches(stretches) {
     const top = this.bottom + 3;
     for (const [start, end, type] of stretches) {
-      if (this.isSeen(start, end)) paintStretch(this.pen, type, this.x(start), this.x(end), top, this.colours);
+      const below = type === "silent" ? 4 : 0; // a picture can be frozen meanwhile
+      if (this.isSeen(start, end)) paintStretch(this.pen, type, this.x(start), this.x(end), top + below, this.colours);
     }
   }
 
@@ -193,12 +194,17 @@ function paintGlyph(pen, type, x, y, colours) {
   }
 }
 
-// Black is a full line, frozen a dashed one, flashing a dotted one.
+// Black is a full line, frozen a dashed one, flashing a dotted one, silent a thin one.
 function paintStretch(pen, type, start, end, top, colours) {
-  const [dash, gap] = { black: [Infinity, 0], frozen: [6, 3], flashing: [2, 2] }[type];
+  const [dash, gap, thickness] = {
+    black: [Infinity, 0, 4],
+    frozen: [6, 3, 4],
+    flashing: [2, 2, 4],
+    silent: [Infinity, 0, 2],
+  }[type];
   pen.fillStyle = colours[type];
   for (let x = start; x < Math.max(end, start + 2); x += dash + gap) {
-    pen.fillRect(x, top, Math.min(dash, Math.max(end, start + 2) - x), 4);
+    pen.fillRect(x, top, Math.min(dash, Math.max(end, start + 2) - x), thickness);
   }
 }
 
@@ -222,10 +228,11 @@ function coloursOf(element) {
     page: colour("orange-color", "#d97706"),
     frozen: colour("blue-color", "#2563eb"),
     flashing: colour("orange-color", "#d97706"),
+    silent: colour("red-color", "#dc2626"),
   };
 }
 
-// Return what is at `seconds`, plus or minus `near` seconds: the mark, the boundary, the segment, the chapter and the
+// Return what is at `seconds`, plus or minus `near` seconds: the mark, the boundary, the segments, the chapter and the
 // number of the shot.
 function placeOf(seconds, near, { shots, boundaries, stretches, chapters }, marks) {
   const closest = marks
@@ -234,7 +241,7 @@ function placeOf(seconds, near, { shots, boundaries, stretches, chapters }, mark
   return {
     mark: closest[0] ?? null,
     boundary: boundaries.find(([start, end]) => start - near <= seconds && seconds <= end + near) ?? null,
-    stretch: stretches.find(([start, end]) => start <= seconds && seconds < end) ?? null,
+    stretches: stretches.filter(([start, end]) => start <= seconds && seconds < end),
     chapter: chapters.find(([start, end]) => start <= seconds && seconds < end) ?? null,
     shot: 1 + shots.findIndex(([start, end]) => start <= seconds && seconds < end),
   };

@@ -48,6 +48,7 @@ from framelens.core.events import (
     HearingProgress,
     KeyframesChosen,
     Noticed,
+    SilenceMeasured,
     StageStarted,
     value_of,
 )
@@ -230,7 +231,7 @@ class _Run:
             for event in self.tools.extractions.extract(self.request.path, options.result(), self.state.stop):
                 if report and isinstance(event, KeyframesChosen):
                     self._check_same(report, event.keyframes)
-                if report is None or isinstance(event, FactsMeasured):
+                if report is None or isinstance(event, FactsMeasured | SilenceMeasured):
                     self.state.emit(event)
             if not (report or self.state.has_chosen):
                 raise VideoError("no_frames", name=readable(self.request.path.name))

@@ -165,6 +165,8 @@ class AnalysisState:
                 by_number = {**{one.number: one for one in self.facts}, facts.number: facts}
                 known = tuple(by_number[number] for number in sorted(by_number))
                 return replace(self, facts=known)._stepped("facts", len(known))
+            case events.SilenceMeasured(stretches):
+                return replace(self, decode=self.decode and self.decode.with_silence(stretches))
             case events.Heard(transcript):
                 return replace(self, transcript=transcript, is_heard=True, hearing=None)
             case events.HearingProgress():

@@ -23,7 +23,7 @@ Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
 AnswerState = Literal["complete", "stopped", "failed"]
 BoundaryType = Literal["cut", "dissolve", "fade", "wipe", "page"]
-StretchType = Literal["black", "frozen", "flashing"]
+StretchType = Literal["black", "frozen", "flashing", "silent"]
 Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
@@ -322,7 +322,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A segment [start_seconds, end_seconds) in which the picture is black, frozen or flashing."""
+    """A segment [start_seconds, end_seconds) in which the picture is black, frozen or flashing, or the sound silent."""
 
     start_seconds: float
     end_seconds: float
@@ -350,6 +350,11 @@ class DecodeSummary:
     held_seconds: float = 0.0
     is_deinterlaced: bool = False
     is_composited: bool = False
+
+    def with_silence(self, silent: Sequence[Stretch]) -> DecodeSummary:
+        """Return the summary with these silent segments instead of its own."""
+        others = (one for one in self.stretches if one.type != "silent")
+        return replace(self, stretches=tuple(sorted((*others, *silent), key=lambda one: one.start_seconds)))
 
     def __repr__(self) -> str:
         counts = f"{counted(self.frames_decoded, 'frame')}, {counted(len(self.shots), 'shot')}"

@@ -20,6 +20,7 @@ from framelens.core.domain import (
     Layout,
     Notice,
     ReportedConversation,
+    Stretch,
     Transcript,
     VideoInfo,
 )
@@ -91,6 +92,13 @@ class FactsMeasured:
 
 
 @dataclass(frozen=True)
+class SilenceMeasured:
+    """The sound has been measured; `stretches` are its silent segments."""
+
+    stretches: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True)
 class Noticed:
     """A message for the reader has come up."""
 
@@ -111,7 +119,15 @@ class HashProgress:
 
 
 VideoEvent = (
-    Probed | SurveyProgress | KeyframeFound | OpeningChosen | KeyframesChosen | FactsMeasured | Noticed | HashProgress
+    Probed
+    | SurveyProgress
+    | KeyframeFound
+    | OpeningChosen
+    | KeyframesChosen
+    | FactsMeasured
+    | SilenceMeasured
+    | Noticed
+    | HashProgress
 )
 
 # ---- events of the analysis (analysis.pipeline.analyse yields these and the events above) ----------------------------

@@ -83,13 +83,14 @@ def extract(
     """Survey the video once and yield its events; closing the iterator ends the work.
 
     Yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen, then FactsMeasured for each of its
-    keyframes in order (after a Noticed if text can't be read).
+    keyframes in order (after a Noticed if text can't be read), and SilenceMeasured if there is sound.
 
     Args:
         path: The video file.
         options: What to extract.
         texts: Texts read before, by `picture_key`; they are not read again.
-        only_frames: Yield neither KeyframeFound nor FactsMeasured, which take a tenth of the processor's time.
+        only_frames: Yield neither KeyframeFound, FactsMeasured nor SilenceMeasured, which take a tenth of the
+            processor's time or more.
         on_known: Called with the results of the survey of a whole video, right before KeyframesChosen; see
             `extract_named`.
         on_thumbnails: Called with small pictures of what was surveyed, before KeyframesChosen.
@@ -141,7 +142,15 @@ def extract_named(
     """
     check_file(path)
     targets, decode = targets_of(known, options, readable(path.name))
-    request = WorkerRequest("named", path, options, have_text=tuple(texts), targets=tuple(targets), edges=known.edges)
+    request = WorkerRequest(
+        "named",
+        path,
+        options,
+        have_text=tuple(texts),
+        targets=tuple(targets),
+        edges=known.edges,
+        end_seconds=decode.readable_seconds,
+    )
     return _decoded(request, lambda message: _placed(message, decode, known), texts, cancel)
 
 
@@ -152,9 +161,10 @@ def remaining_facts(
     options: ExtractOptions,
     *,
     texts: Texts = _NO_TEXTS,
+    sound_until: float | None = None,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
-    """Yield the facts that an interrupted `extract` had not measured, as it would; the file isn't read.
+    """Yield the facts that an interrupted `extract` had not measured, as it would; of the file only sound is read.
 
     Args:
         path: The video file.
@@ -162,13 +172,14 @@ def remaining_facts(
         known: The facts of the first of them.
         options: See `extract`.
         texts: See `extract`.
+        sound_until: End of the sound in seconds whose silence is measured, None if that is known.
         cancel: See `extract`.
 
     Raises:
         DecodeError: The decoder failed.
         Cancelled: `cancel` was set.
     """
-    if len(known) == len(keyframes):
+    if len(known) == len(keyframes) and sound_until is None:
         return iter(())
     wanted = tuple(keyframes[max(0, len(known) - 1) :])  # motion is measured against the previous frame
     done = wanted[:1] if known else ()
@@ -178,7 +189,8 @@ def remaining_facts(
     def received(message: VideoEvent) -> VideoEvent | None:
         return None if isinstance(message, FactsMeasured) and message.facts.number in measured else message
 
-    return _decoded(WorkerRequest("facts", path, options, wanted, have_text), received, texts, cancel, wanted)
+    request = WorkerRequest("facts", path, options, wanted, have_text, end_seconds=sound_until)
+    return _decoded(request, received, texts, cancel, wanted)
 
 
 def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:

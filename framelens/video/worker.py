@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -28,12 +29,14 @@ from typing import NoReturn, TypeVar
 import av.error
 import numpy as np
 
+from framelens.core.background_task import in_thread
 from framelens.core.codec import Failure, from_json, send
-from framelens.core.domain import Keyframe, SoundPiece, Transcript, VideoInfo
+from framelens.core.domain import Keyframe, SoundPiece, Stretch, Transcript, VideoInfo
 from framelens.core.errors import AppError, DecodeError
-from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, Probed, VideoEvent
+from framelens.core.events import KeyframeFound, KeyframesChosen, OpeningChosen, Probed, SilenceMeasured, VideoEvent
 from framelens.video import limits, sandbox
 from framelens.video.audio import decoder
+from framelens.video.audio.silence import silent_stretches
 from framelens.video.features.frame_metrics import facts_of
 from framelens.video.features.text_recognition import TextReading
 from framelens.video.files import confine, picture_key, printable_path
@@ -173,11 +176,11 @@ def _with_facts(
     request: WorkerRequest,
     reading: TextReading | None,
 ) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
-    """Forward the events, then yield the measured facts of the chosen keyframes.
+    """Forward the events, then yield the measured facts of the chosen keyframes and the silence of the sound.
 
-    Text is read meanwhile, starting with the first picture that will probably be chosen.
+    Text is read meanwhile, starting with the first picture that will probably be chosen, and the sound is measured.
     """
-    keyframes = request.keyframes
+    keyframes, sound_until, video = request.keyframes, request.end_seconds, None
     have_text = frozenset(request.have_text)
     try:
         if reading is not None and keyframes:
@@ -185,15 +188,46 @@ def _with_facts(
         for event in events:
             if reading is not None:
                 _note_pictures(event, reading, have_text)
-            if isinstance(event, KeyframesChosen | Fetched):
-                keyframes = event.keyframes
+            match event:
+                case Probed():
+                    video = event.video
+                case KeyframesChosen():
+                    keyframes, sound_until = event.keyframes, event.decode.readable_seconds
+                case Fetched():
+                    keyframes = event.keyframes
             yield event
         if request.only_frames:
             return
+        silence = _measure_silence(request, video, sound_until)
         yield from facts_of(keyframes, reading, have_text)
+        if silence and (stretches := silence.result()) is not None:
+            yield SilenceMeasured(stretches)
     finally:
         if reading is not None:
             reading.close()
+
+
+def _measure_silence(
+    request: WorkerRequest, video: VideoInfo | None, end_seconds: float | None
+) -> Future[tuple[Stretch, ...] | None] | None:
+    """Measure the silence up to `end_seconds` in a thread; nothing is silent in sound that can't be decoded."""
+    if end_seconds is None or (video and not video.has_audio):
+        return None
+    start_seconds = request.options.selection.start_seconds if request.options else 0.0
+
+    def measure() -> tuple[Stretch, ...] | None:
+        try:
+            info = video or _probe(request.path)
+            return silent_stretches(info, start_seconds, end_seconds) if info.has_audio else None
+        except AppError:
+            return ()
+
+    return in_thread("silence", measure)
+
+
+def _probe(path: Path) -> VideoInfo:
+    with open_reader(path, every_frame=True) as reader:
+        return reader.info
 
 
 def _note_pictures(event: object, reading: TextReading, have_text: Collection[str]) -> None:

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -29,6 +29,7 @@ from framelens.core.events import (
     Noticed,
     OpeningChosen,
     Probed,
+    SilenceMeasured,
     SurveyProgress,
     VideoEvent,
     value_of,
@@ -49,7 +50,8 @@ _QUICKLY_READ_BYTES = 64 << 20
 size, start and end was recorded."""
 _PIECE_SECONDS = 1.0
 """Time between two writes of facts, all that a kill can lose."""
-_REPLAYED = (Probed, OpeningChosen, KeyframesChosen, FactsMeasured)
+_FACTS_EVENTS = (FactsMeasured, SilenceMeasured)
+_REPLAYED = (Probed, OpeningChosen, KeyframesChosen, *_FACTS_EVENTS)
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
 """Most pictures of a video: each request to a decoder worker names all their keys."""
@@ -60,12 +62,15 @@ class _Made:
 
     Attributes:
         events: The events that are cached and replayed: video, frames and facts.
+        sound_until: End of the sound whose silence isn't measured yet; None without such sound.
     """
 
     def __init__(self, events: Iterable[VideoEvent] = ()) -> None:
         self.events: list[VideoEvent] = []
         self.keyframes: tuple[Keyframe, ...] = ()
         self.facts: list[FrameFacts] = []
+        self.sound_until: float | None = None
+        self._has_sound = False
         self._has_chosen = self._is_partial = False
         for event in events:
             self.add(event)
@@ -77,20 +82,39 @@ class _Made:
 
     @property
     def lacks_facts(self) -> bool:
-        """Return whether the frames are chosen, but not all of them are measured."""
-        return self._has_chosen and len(self.facts) < len(self.keyframes)
+        """Return whether the frames are chosen, but not all of them and the sound are measured."""
+        return self._has_chosen and (len(self.facts) < len(self.keyframes) or self.sound_until is not None)
 
     def add(self, event: VideoEvent) -> None:
         """Add the next event."""
         match event:
             case Noticed():
                 self._is_partial = True
-            case KeyframesChosen(keyframes):
+            case Probed(video):
+                self._has_sound = video.has_audio
+            case KeyframesChosen(keyframes, decode):
                 self.keyframes, self._has_chosen = keyframes, True
+                self.sound_until = decode.readable_seconds if self._has_sound else None
             case FactsMeasured(facts):
                 self.facts.append(facts)
+            case SilenceMeasured():
+                self.sound_until = None
         if isinstance(event, _REPLAYED):
             self.events.append(event)
+
+    def rest(
+        self,
+        path: Path,
+        options: ExtractOptions,
+        *,
+        texts: Mapping[str, tuple[ScreenText, ...]] | None = None,
+        cancel: threading.Event | None,
+    ) -> Iterator[VideoEvent]:
+        """Return the events of measuring what is missing."""
+        until = self.sound_until
+        return remaining_facts(
+            path, self.keyframes, self.facts, options, texts=texts or {}, sound_until=until, cancel=cancel
+        )
 
 
 class ExtractionCache:
@@ -135,7 +159,7 @@ class ExtractionCache:
                 if is_second_try or not (options.read_text and made.lacks_facts):
                     raise
                 _log.warning("the decoder ended while facts were measured: %s", error)
-                events = remaining_facts(path, made.keyframes, made.facts, options, cancel=cancel)
+                events = made.rest(path, options, cancel=cancel)
                 is_second_try = True
                 continue
             if event is None:
@@ -161,8 +185,7 @@ class ExtractionCache:
         texts = before.texts() if before and options.read_text else {}
         if before and options.read_text and (interrupted := before.interrupted(options)):
             made = _Made(_replayed(interrupted, path))
-            rest = remaining_facts(path, made.keyframes, made.facts, options, texts=texts, cancel=cancel)
-            return chain(made.events, rest)
+            return chain(made.events, made.rest(path, options, texts=texts, cancel=cancel))
         known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
         if known:
             return extract_named(path, known, options, texts=texts, cancel=cancel)
@@ -283,7 +306,7 @@ def _replayed(events: Iterable[VideoEvent], path: Path) -> list[VideoEvent]:
 
 
 def _without_facts(events: Iterable[VideoEvent]) -> list[VideoEvent]:
-    return [one for one in events if not isinstance(one, FactsMeasured)]
+    return [one for one in events if not isinstance(one, _FACTS_EVENTS)]
 
 
 _SURVEY, _TEXTS, _FACTS = "known", "texts", "facts"

@@ -133,7 +133,7 @@ def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
 
 
 def shots(analysis: Analysis) -> Iterator[Block]:
-    """Yield a table of the shots, the segments that are black, frozen or flashing, and what moves before a camera."""
+    """Yield a table of the shots, the segments of black picture and the like, and what moves before a camera."""
     yield Heading(2, plain(t("report.shots")), "shots")
     heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end", "length", "transition"))
     begun = transitions(analysis.decode)

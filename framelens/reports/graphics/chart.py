@@ -44,7 +44,7 @@ class TimelineChart:
         seconds: The length of the video.
         shots: The shots, labelled with their numbers.
         chapters: The chapters, labelled with their titles.
-        stretches: Black, frozen and flashing segments.
+        stretches: Black, frozen, flashing and silent segments.
         curve: Points (share of the length, share of the highest value).
         frames: The keyframes.
         scale: Labels of the time axis (share of the length, text).

@@ -11,8 +11,9 @@ from framelens.reports.graphics.chart import Band, TimelineChart
 from framelens.reports.graphics.fonts import FAMILY, FOLDER, Faces
 
 WIDTH, HEIGHT = 960, 148
-_CHAPTERS, _SHOTS, _CURVE = (0, 24), (28, 20), (52, 64)
-"""Top and height of each row, in units of the view box."""
+_CHAPTERS, _SHOTS, _CURVE, _SILENCE = (0, 24), (28, 20), (52, 64), (110, 6)
+"""Top and height of each row, in units of the view box. Silence lies at the foot of the curve: a picture can be black
+or frozen meanwhile."""
 _SCALE_Y = 140
 _LETTERS = 12
 _TEMPLATE = b"""
@@ -36,6 +37,7 @@ class Palette:
         ("black", "#111827"),
         ("frozen", "#6b7280"),
         ("flashing", "#b91c1c"),
+        ("silent", "#2f5d8a"),
     )
 
 
@@ -69,7 +71,8 @@ def _shapes(chart: TimelineChart, palette: Palette, *, links: bool) -> Iterator[
     yield _curve(chart, palette.curve)
     colours = dict(palette.stretches)
     for kind, band in chart.stretches:
-        yield _rect(band, *_CURVE, colours[kind], opacity=0.35)
+        row, opacity = (_SILENCE, 1.0) if kind == "silent" else (_CURVE, 0.35)
+        yield _rect(band, *row, colours[kind], opacity=opacity)
     for tick in chart.frames:
         line = _tick(_x(tick.at), palette.tick)
         yield f'<a href="#frame-{tick.number}">{line}</a>' if links else line

@@ -33,7 +33,12 @@ _PALETTE = Palette(
     curve="var(--curve)",
     tick="var(--tick)",
     text="var(--quiet)",
-    stretches=(("black", "var(--ink)"), ("frozen", "var(--quiet)"), ("flashing", "var(--error)")),
+    stretches=(
+        ("black", "var(--ink)"),
+        ("frozen", "var(--quiet)"),
+        ("flashing", "var(--error)"),
+        ("silent", "var(--chapter)"),
+    ),
 )
 
 

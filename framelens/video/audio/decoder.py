@@ -45,7 +45,7 @@ _NO_SOUND = 4
 """Inaudible peak, of 32768; lossy codecs produce such values for silence."""
 _SAME_SECONDS = 0.002
 """A block whose time differs by more doesn't continue the previous block."""
-_GAP_SECONDS = 0.1
+GAP_SECONDS = 0.1
 """Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
 EARLY_SECONDS = 2.0
 """Decoding starts this long before a range: more than a codec needs to produce correct samples."""
@@ -96,7 +96,12 @@ def _within(blocks: Iterator[Block], start_seconds: float, end_seconds: float | 
             yield time + skipped / RATE, wanted
 
 
-def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Block]:
+def sound_frames(info: VideoInfo, start_seconds: float, language: str = "") -> Iterator[AudioFrame]:
+    """Yield the frames of the sound track, those of a range with some before its start.
+
+    Raises:
+        DecodeError: No sound can be decoded.
+    """
     container, video = open_video(info.path)
     with container:
         stream = _stream(sound_streams(container, video), language)
@@ -106,13 +111,21 @@ def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Bl
             other.discard = Discard.default if other is stream else Discard.all
         if start_seconds > EARLY_SECONDS:
             seek(container, start_seconds - EARLY_SECONDS + info.start_seconds)
-        track = _Track(info.start_seconds)
+        is_decoded = bool(start_seconds)
         for frame in decoded_frames(container, stream):
-            yield from track.resampled(frame)
-        yield from track.rest()
-        if not track.num_frames and not start_seconds:
+            if frame.samples and frame.sample_rate:
+                is_decoded = True
+                yield frame
+        if not is_decoded:
             name, codec = printable_path(info.name), stream.codec_context.name
             raise DecodeError("sound_undecodable", name=name, codec=codec)
+
+
+def _blocks(info: VideoInfo, start_seconds: float, language: str) -> Iterator[Block]:
+    track = _Track(info.start_seconds)
+    for frame in sound_frames(info, start_seconds, language):
+        yield from track.resampled(frame)
+    yield from track.rest()
 
 
 def _stream(tracks: Sequence[AudioStream], language: str) -> AudioStream | None:
@@ -167,36 +180,60 @@ class ChannelOrder:
         return placed
 
 
+class TrackClock:
+    """Times of the frames of a sound track on the axis of the pictures; a clock that falls back was restarted."""
+
+    def __init__(self, origin_seconds: float) -> None:
+        self._origin = origin_seconds
+        self._kind: tuple[object, ...] = ()
+        self._start = 0.0  # of the frames that continue each other
+        self._num_samples = 0
+        self._shift = 0.0
+
+    def place(self, frame: AudioFrame) -> tuple[float, bool]:
+        """Return when the next frame begins, and whether it continues the previous frame."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        time = self._time(frame)
+        continues = kind == self._kind and abs(time - self._expected()) <= GAP_SECONDS
+        if not continues:
+            self._kind, self._start, self._num_samples = kind, time, 0
+        self._num_samples += frame.samples
+        return time, continues
+
+    def _expected(self) -> float:
+        return self._start + self._num_samples / float(str(self._kind[2])) if self._kind else 0.0
+
+    def _time(self, frame: AudioFrame) -> float:
+        expected = self._expected()
+        if frame.pts is None or frame.time_base is None:
+            return expected
+        raw = frame.pts * frame.time_base.numerator / frame.time_base.denominator - self._origin
+        if self._kind and raw + self._shift < expected - GAP_SECONDS:
+            self._shift = expected - raw
+        return raw + self._shift
+
+
 class _Track:
     """Converter of decoded frames to blocks at RATE, each with its time on the axis of the pictures."""
 
     def __init__(self, origin_seconds: float) -> None:
-        self.num_frames = 0
-        self._origin = origin_seconds
+        self._clock = TrackClock(origin_seconds)
         self._resampler: AudioResampler | None = None
-        self._kind: tuple[object, ...] = ()
         self._start = 0.0  # of the samples that went through the current resampler
-        self._num_pushed = self._num_returned = 0
-        self._shift = 0.0
+        self._num_returned = 0
 
     def resampled(self, frame: AudioFrame) -> Iterator[Block]:
         """Yield the blocks that a frame completes."""
-        if not frame.samples or not frame.sample_rate:
-            return
-        self.num_frames += 1
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        time = self._time(frame)
-        if kind != self._kind or abs(time - self._expected()) > _GAP_SECONDS:
+        time, continues = self._clock.place(frame)
+        if not continues:
             yield from self.rest()
-            self._resampler, self._kind = AudioResampler("s16", "mono", RATE), kind
-            self._start, self._num_pushed, self._num_returned = time, 0, 0
-        self._num_pushed += frame.samples
+            self._resampler, self._start, self._num_returned = AudioResampler("s16", "mono", RATE), time, 0
         frame.pts = None  # from here on samples are counted; the file's time was read above
         yield from self._through(frame)
 
     def rest(self) -> Iterator[Block]:
         """Yield what the resampler still holds."""
-        if self._resampler is not None and self._num_pushed:
+        if self._resampler is not None:
             yield from self._through(None)
         self._resampler = None
 
@@ -210,19 +247,6 @@ class _Track:
             samples = result.to_ndarray().reshape(-1).astype(np.int16, copy=False)
             yield self._start + self._num_returned / RATE, samples
             self._num_returned += len(samples)
-
-    def _expected(self) -> float:
-        return self._start + self._num_pushed / float(str(self._kind[2])) if self._kind else 0.0
-
-    def _time(self, frame: AudioFrame) -> float:
-        """Return the seconds since the first picture; a clock that falls back was restarted and is shifted."""
-        expected = self._expected()
-        if frame.pts is None or frame.time_base is None:
-            return expected
-        raw = frame.pts * frame.time_base.numerator / frame.time_base.denominator - self._origin
-        if self._kind and raw + self._shift < expected - _GAP_SECONDS:
-            self._shift = expected - raw
-        return raw + self._shift
 
 
 class AudioSegmenter:

@@ -167,7 +167,7 @@ class WorkerRequest:
 
     Attributes:
         options: For "extract", "named" and "facts".
-        keyframes: For "facts", in time order; the file isn't read.
+        keyframes: For "facts", in time order.
         have_text: For these three, keys of the pictures whose text is known (`picture_key`).
         targets: Frames for "named".
         edges: (index, seconds) of frames that a seek for "named" must find before its results are trusted.
@@ -176,7 +176,7 @@ class WorkerRequest:
         language: For "subtitles".
         subtitles: For "subtitles", the file to use first.
         start_seconds: Start of the sound.
-        end_seconds: End of the sound, None for the end of the video.
+        end_seconds: End of the sound, None for the end of the video; for "facts", None if its silence is known.
         spoken: Language (ISO 639-1) of the sound track that is preferred, "" for any.
         only_frames: For "extract", yield no pictures before the frames are chosen, and no facts of them.
         confined: Folders below which no link is followed; see framelens.video.files.

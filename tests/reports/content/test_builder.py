@@ -108,13 +108,22 @@ def test_number_lists_are_on_one_line_and_words_unchanged() -> None:
             [
                 "- Black picture: 00:03.080 – 00:03.640, 00:06.400 – 00:06.960",
                 "- ⚠️ More than three flashes a second: 00:05.000 – 00:07.500",
+                "- No sound: 00:02.000 – 00:09.000",
             ],
         ),
-        ("zh", ["- 黑屏：00:03.080 – 00:03.640、00:06.400 – 00:06.960", "- ⚠️ 每秒闪烁超过三次：00:05.000 – 00:07.500"]),
+        (
+            "zh",
+            [
+                "- 黑屏：00:03.080 – 00:03.640、00:06.400 – 00:06.960",
+                "- ⚠️ 每秒闪烁超过三次：00:05.000 – 00:07.500",
+                "- 无声：00:02.000 – 00:09.000",
+            ],
+        ),
     ],
 )
 def test_markdown_reports_stretches_by_type_with_their_times(language: str, lines: list[str]) -> None:
-    text = FORMATS["markdown"].to_bytes(done(), language, appendix=True).decode().splitlines()  # type: ignore[arg-type]
+    heard = replace(done(), decode=DECODE.with_silence((Stretch(2.0, 9.0, "silent"),)))
+    text = FORMATS["markdown"].to_bytes(heard, language, appendix=True).decode().splitlines()  # type: ignore[arg-type]
     assert all(line in text for line in lines)
 
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from framelens.core.domain import Analysis, Chapter, Cue, FrameFacts, Keyframe, Measures, ScreenText
+from framelens.core.domain import Analysis, Chapter, Cue, DecodeSummary, FrameFacts, Keyframe, Measures, ScreenText
 from framelens.core.page_text import PageLine, TextBlock, is_like, key_of, lines_of, rows_of, structured
 
 NoPages = Literal["", "little_text", "moving_text"]
@@ -136,6 +136,12 @@ def prompt_texts(keyframes: Iterable[Keyframe], facts: Mapping[int, FrameFacts])
             title, body = structured(own, frame.aspect)
             texts[frame.number] = rows_of(title.text, body)
     return texts
+
+
+def has_pages(decode: DecodeSummary) -> bool:
+    """Return whether the survey has seen pages change, at least as often as shots: a film has few signs that do."""
+    pages = sum(boundary.type == "page" for boundary in decode.boundaries)
+    return 0 < len(decode.boundaries) <= 2 * pages
 
 
 def _frame(keyframe: Keyframe, texts: tuple[ScreenText, ...]) -> _Frame:

@@ -7,7 +7,7 @@ texts are in framelens.i18n and in the templates; the form of the answer is in f
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from framelens.analysis.planning.time_parsing import has_range
 from framelens.analysis.prompts.schema import Scope, own_words, shared_words
@@ -22,6 +22,7 @@ MOST_KNOWN = 12
 MOST_KNOWN_CHARACTERS = 160
 MOST_EARLIER_CHARACTERS = 800
 MOST_CUE_CHARACTERS = 3000
+MOST_READ_CHARACTERS = 4000
 # Usual amount of that context: subjects, and characters of a name, a look and the story.
 _USUAL_KNOWN, _USUAL_NAME, _USUAL_LOOK, _USUAL_STORY = 4, 24, 60, 250
 _SENT_TEXTS = ("prompt.", "facts.", "reason.", "colour.", "place.")
@@ -57,6 +58,7 @@ def chunk_question(
     known: Sequence[Subject] = (),
     earlier: Sequence[str] = (),
     cues: Sequence[Cue] = (),
+    texts: Mapping[int, Sequence[str]] | None = None,
 ) -> str:
     """Return the text after the frames of one of `num_chunks` chunks.
 
@@ -68,11 +70,12 @@ def chunk_question(
         known: Subjects of earlier chunks; cut to the limits above.
         earlier: Sentences on the previous chunk; cut to the limits above.
         cues: Speech during this chunk; cut to the limits above.
+        texts: What was read on frames, by their numbers; cut to the limits above.
     """
     with in_language(request.language):
         scope = scope_of(num_chunks)
         parts = [template.ask.text, *_question(request), *_place(request, frames, num_chunks)]
-        parts += [*_known(known), *_earlier(earlier), *_cues(cues, frames)]
+        parts += [*_known(known), *_earlier(earlier), *_read(texts or {}, frames), *_cues(cues, frames)]
         if not frames:
             parts.append(t("prompt.answer"))
         return "\n".join([*parts, _form(template, scope, [frame.number for frame in frames])])
@@ -203,6 +206,17 @@ def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[str]:
     most = _level([len(text) for _, text in texts], MOST_CUE_CHARACTERS)
     lines = [t("prompt.cue", mark=mark(frame), text=_short(text, most)) for frame, text in texts if text]
     return [t("prompt.cues"), *lines] if lines else []
+
+
+def _read(texts: Mapping[int, Sequence[str]], frames: Sequence[Keyframe]) -> list[str]:
+    """Return what was read, a line for each frame with text of its own; the longest lines are cut first."""
+    rows: dict[str, Keyframe] = {}
+    for frame in frames:
+        rows.setdefault(" / ".join(texts.get(frame.number, ())), frame)
+    rows.pop("", None)
+    most = _level(list(map(len, rows)), MOST_READ_CHARACTERS)
+    lines = [t("prompt.read_one", mark=mark(frame), text=_short(text, most)) for text, frame in rows.items()]
+    return [t("prompt.read"), *lines] if lines else []
 
 
 def _level(lengths: Sequence[int], room: int) -> int:

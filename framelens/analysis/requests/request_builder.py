@@ -27,6 +27,7 @@ from framelens.analysis.result_keys import join_key, part_key
 from framelens.core.domain import ChunkResult, Cue, Keyframe, Layout, Notice, Subject
 from framelens.core.errors import ContextExceeded
 from framelens.core.events import AnalysisEvent, AnswerDelta, ModeChosen, Noticed
+from framelens.core.outline import has_pages, prompt_texts
 from framelens.i18n import in_language, notice_text
 from framelens.llm import messages
 from framelens.llm.messages import data_url
@@ -194,7 +195,7 @@ class RequestBuilder:
             return prompts.account(part, self._run.template)
 
     def _in_pictures(self, part: RequestChunk) -> EngineRequest:
-        prompt = self._ask(part)
+        prompt = self._ask(part, self._texts(part))
         url = partial(self._pictures.take, side=part.layout.side)
         system = prompts.system_prompt(self._scope(part))
         sent = self._run.connection.messages(part.frames, prompt, system=system, url=url)
@@ -221,7 +222,13 @@ class RequestBuilder:
         self._check_length(sent)
         return EngineRequest(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)
 
-    def _ask(self, part: RequestChunk) -> str:
+    def _texts(self, part: RequestChunk) -> Mapping[int, Sequence[str]]:
+        """Return the text of the frames of a video of pages, once it is read; without pages, pictures don't wait."""
+        state = self._run.state
+        decode = state.now.decode if state.has_chosen else None
+        return prompt_texts(part.frames, state.facts(part.frames)) if decode and has_pages(decode) else {}
+
+    def _ask(self, part: RequestChunk, texts: Mapping[int, Sequence[str]] | None = None) -> str:
         return prompts.chunk_question(
             self._request,
             self._run.template,
@@ -230,6 +237,7 @@ class RequestBuilder:
             known=part.context.subjects,
             earlier=part.context.story,
             cues=part.cues,
+            texts=texts,
         )
 
     def _scope(self, part: RequestChunk) -> Scope:

@@ -99,7 +99,6 @@ ELSEWHERE = {
     r"framelens restore .+": "wants a backup; tests/plugins/server/commands/test_backup.py runs it with one",
     r"framelens users .+": "asks for a password; tests/plugins/server/commands/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/plugins/server/commands/test_users.py runs it",
-    r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/commands/test_trust.py has one",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
     r"framelens clip (?!.* --from ).+": "wants a model's report; tests/plugins/editing/commands/test_clip.py has one",
     r"framelens speech .*--download": "wants a speech model; tests/plugins/speech/test_commands.py downloads one",

@@ -7,7 +7,7 @@ in `framelens.services.container`; no caller of this interface needs to know.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -125,16 +125,11 @@ class Engine(Protocol):
         return
 
 
-Prepare = Callable[[Path], Mapping[str, str]]
 """Checks the model's folder right before a start, and returns variables that the engine is started with."""
 
 
 def _no_notices(_: Path) -> tuple[Notice, ...]:
     return ()
-
-
-def _no_variables(_: Path) -> Mapping[str, str]:
-    return {}
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,6 @@ class Launcher:
         port: None picks a free port.
         notices: Changes that were made to the user's settings.
         inspect: Returns notices about a start with the model's folder; raises EngineError if it would fail.
-        prepare: Called after `inspect`, right before the child is started; raises EngineError if it must not be.
     """
 
     kind: Literal["vllm", "transformers"]
@@ -166,7 +160,6 @@ class Launcher:
     port: int | None = None
     notices: tuple[Notice, ...] = ()
     inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
-    prepare: Prepare = _no_variables
 
 
 class NullEngine(Engine):

@@ -84,6 +84,11 @@ class Proposal:
         return self.entry.sees and self.entry.engine == "vllm" and not self.entry.needs_code
 
     @property
+    def config_without_code(self) -> dict[str, Any]:
+        """Return the settings that a page may set, without the leave for code that comes with the model."""
+        return {name: value for name, value in self.config.items() if name != "trust_remote_code"}
+
+    @property
     def is_slow(self) -> bool:
         """Return whether the model runs on a CPU and has too many parameters for a CPU."""
         return self.plan.device == "cpu" and self.entry.shape.active_parameters > _MAX_CPU_PARAMETERS

@@ -224,4 +224,4 @@ def _offer(proposal: Proposal) -> ModelCandidate:
     size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
     least = min(needed, least_bytes(entry.shape, proposal.plan.device))
     need = MemoryNeed(needed, least, round(proposal.budget_bytes / USABLE))
-    return ModelCandidate(entry.id, size, need, proposal.config, entry)
+    return ModelCandidate(entry.id, size, need, proposal.config_without_code, entry)

@@ -37,8 +37,6 @@ Action = Literal[
     "key_revoked",
     "backup",
     "restore",
-    "code_trusted",
-    "code_untrusted",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

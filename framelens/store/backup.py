@@ -1,8 +1,8 @@
 """Backups of a data folder: a ZIP file with a copy of the database and the files that belong to it.
 
 A backup has the user's work: analyses, conversations, accounts, batches, templates, the chosen model, measurements,
-which code of models is trusted, and videos. It has no caches (surveys, stored answers), logs, unfinished uploads,
-sessions or keys of engines. It isn't compressed, as videos and pictures don't get smaller.
+and videos. It has no caches (surveys, stored answers), logs, unfinished uploads, sessions or keys of engines. It isn't
+compressed, as videos and pictures don't get smaller.
 
 A restore fills an empty data folder. It replaces or merges nothing: to go back, move the present folder away first.
 """

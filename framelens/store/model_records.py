@@ -1,4 +1,4 @@
-"""Records about models on this machine: timings, vision checks, confirmed downloads and trusted code."""
+"""Records about models on this machine: timings, vision checks and confirmed downloads."""
 
 import json
 import logging

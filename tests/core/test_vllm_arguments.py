@@ -221,6 +221,7 @@ def test_vllm_parser_knows_and_reads_back_our_arguments() -> None:
         {"distributed_executor_backend": "evil.Executor"},
         {"logits_processors": ["evil:Processor"]},
         {"allowed_local_media_path": "/"},
+        {"trust_remote_code": True},
     ],
 )
 def test_arguments_that_load_code_are_found(arguments: dict[str, Any]) -> None:
@@ -239,5 +240,5 @@ def test_the_installed_vllm_has_no_other_name_for_code() -> None:
     assert sorted(known) == [
         *("allowed_local_media_path", "allowed_media_domains", "io_processor_plugin", "log_config_file"),
         *("logits_processors", "model_class_overrides", "reasoning_parser_plugin", "scheduler_cls"),
-        *("tool_parser_plugin", "worker_cls", "worker_extension_cls"),
+        *("tool_parser_plugin", "trust_remote_code", "worker_cls", "worker_extension_cls"),
     ]

@@ -52,6 +52,12 @@ def test_local_model_needs_no_download_or_progress(device: str) -> None:
     assert "HF_HUB_OFFLINE" not in vllm_launcher("m", {"tokenizer": "org/other"}).environment("key")
 
 
+def test_code_of_a_model_is_named_in_the_log(device: str, caplog: pytest.LogCaptureFixture) -> None:
+    for allowed in (False, True):
+        command = vllm_launcher("org/model", {"trust_remote_code": allowed}).command(MODEL, 1)
+        assert ("--trust-remote-code" in command) == ("trust_remote_code" in caplog.text) == allowed
+
+
 def test_half_stays_on_gpu_and_is_bfloat16_on_cpu(device: str) -> None:
     launcher = vllm_launcher("org/model", DEFAULTS)
     command = launcher.command(MODEL, 1)

@@ -80,5 +80,6 @@ def test_a_choice_on_the_page_loads_no_code(tmp_path: Path) -> None:
     settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, tmp_path / ".env")
     chosen = with_local_model(settings, model="org/m", vllm_config='{"max_num_seqs": 4}', engine="vllm")
     assert chosen.vllm_config["max_num_seqs"] == 4
-    with pytest.raises(ConfigError, match="vllm_argument_loads_code"):
-        with_local_model(settings, model="org/m", vllm_config='{"worker_cls": "evil.Worker"}', engine="vllm")
+    for code in ('{"worker_cls": "evil.Worker"}', '{"trust_remote_code": true}'):
+        with pytest.raises(ConfigError, match="vllm_argument_loads_code"):
+            with_local_model(settings, model="org/m", vllm_config=code, engine="vllm")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from framelens import config, registry
-from framelens.core.errors import EngineError
 from framelens.core.failures.check_findings import CheckFinding
-from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.launch_checks import LaunchChecks, launch_checks
 
 HINDRANCE = CheckFinding("preflight_memory_busy", {}, "hinders", table="notice")
@@ -30,15 +27,6 @@ def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_plugin_nothing_is_checked(tiny_vl: Path) -> None:
     checks = launch_checks(config.load({}))
     assert checks.find(None) == checks.inspect(tiny_vl) == ()
-    assert checks.prepare("any/model") is None
-
-
-@pytest.mark.usefixtures("no_plugins")
-def test_without_a_plugin_no_code_of_a_model_runs(tiny_vl: Path) -> None:
-    trusting = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"trust_remote_code": True})
-    engine, _ = build_engine(trusting)
-    with pytest.raises(EngineError, match="remote_code_untrusted"):
-        engine._launcher.prepare(tiny_vl)  # type: ignore[attr-defined]
 
 
 def test_the_first_plugin_with_checks_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

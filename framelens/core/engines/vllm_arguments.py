@@ -109,7 +109,7 @@ def check(arguments: Mapping[str, object]) -> None:
 
 
 def arguments_with_code(arguments: Mapping[str, object]) -> list[str]:
-    """List the arguments that run code of a file or package, or open files and addresses to requests.
+    """List the arguments that run code of a file, package or model, or open files and addresses to requests.
 
     They count only from who starts the process: in the environment, `.env` or an option of a command.
 
@@ -123,7 +123,7 @@ def arguments_with_code(arguments: Mapping[str, object]) -> list[str]:
 
 def _has_code(name: str, value: object, *, is_nested: bool) -> bool:
     parts = name.replace("-", "_").replace("=", ".").split(".")
-    if value is not None and any(map(_LOADS_CODE.fullmatch, parts)):
+    if (value is not None and any(map(_LOADS_CODE.fullmatch, parts))) or (value and "trust_remote_code" in parts):
         return True
     match value:
         case dict():

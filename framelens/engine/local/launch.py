@@ -183,10 +183,9 @@ class EngineLaunch:
         self._check_cancel()
         self._add_progress(EngineProgress("launching", {"model": self._launcher.model}))
         self.log_path = self._new_log()
-        variables = self._launcher.prepare(folder)
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
-        environment = {**engine_environment(), **self._launcher.environment(api_key), **variables}
+        environment = {**engine_environment(), **self._launcher.environment(api_key)}
         return engine.start(command, environment=environment, port=port, api_key=api_key, log_path=self.log_path)
 
     def _watch(self, engine: SharedEngine, record: EngineRecord, folder: Path) -> Running | None:

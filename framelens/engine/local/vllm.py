@@ -11,12 +11,10 @@ import functools
 import logging
 import os
 import re
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from framelens.core.child_environment import hub_environment
 from framelens.core.domain import EngineInfo, Notice
@@ -24,7 +22,7 @@ from framelens.core.engines.vllm_arguments import arguments_to_argv, arguments_w
 from framelens.core.errors import EngineError
 from framelens.core.events import EngineProgress
 from framelens.core.units import GIB
-from framelens.engine.base import Endpoint, Launcher, Prepare
+from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.downloads.hub import fetch_model
 from framelens.engine.endpoints import served_models
 from framelens.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
@@ -35,8 +33,6 @@ from framelens.http_client.short import NoAnswer, get_json
 log = logging.getLogger(__name__)
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
-_OTHER_CODE = (*_NEEDS_HUB, "lora_modules", "revision", "code_revision", "tokenizer_revision")
-"""Settings that may lead to code of other models or revisions, which `trust_remote_code` would run unseen."""
 _PICKLE_FORMATS = ("pt", "npcache")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
 _TRACED = {"mode": 2, "backend": "eager"}
@@ -74,7 +70,6 @@ def vllm_launcher(
     wide: bool = False,
     cache_gib: int = 0,
     allow_pickle: bool = False,
-    prepare: Prepare | None = None,
 ) -> Launcher:
     """Build the launcher of a vLLM server.
 
@@ -87,14 +82,10 @@ def vllm_launcher(
         wide: As for `fit_arguments`.
         cache_gib: Least size of the key-value cache on a CPU.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
-        prepare: With `trust_remote_code`, checks the model's code; without it, nothing of a model's code runs.
 
     Raises:
-        EngineError: vLLM is not installed, the system is not Linux, `load_format` is for pickles, or settings would run
-            code that `prepare` doesn't check.
+        EngineError: vLLM is not installed, the system is not Linux, or `load_format` is for pickles.
     """
-    if others := other_code(arguments):
-        raise EngineError("remote_code_settings", model=model, names=", ".join(others))
     if not allow_pickle and arguments.get("load_format") in _PICKLE_FORMATS:
         raise EngineError("load_format_pickled", value=str(arguments["load_format"]))
     if not sys.platform.startswith("linux"):
@@ -102,11 +93,10 @@ def vllm_launcher(
     if (installed := installed_vllm()) is None:
         raise EngineError("vllm_not_installed", model=model)
     device, _ = installed
-    has_code = runs_code(arguments)
     fitted, notices = fit_arguments(arguments, device, wide=wide)
     served = fitted.pop("served_model_name", None)
     name = str(served[0] if isinstance(served, list) and served else served or model_name(model))
-    launcher = Launcher(
+    return Launcher(
         kind="vllm",
         model=name,
         fetch=functools.partial(
@@ -123,25 +113,6 @@ def vllm_launcher(
         port=port,
         notices=notices,
     )
-    return replace(launcher, prepare=prepare or functools.partial(_refuse_code, model)) if has_code else launcher
-
-
-def runs_code(arguments: Mapping[str, object]) -> bool:
-    """Return whether these arguments let a model's own code run."""
-    return any(value and name.replace("-", "_") == "trust_remote_code" for name, value in arguments.items())
-
-
-def other_code(arguments: Mapping[str, object]) -> list[str]:
-    """List the settings that could run code of another model or revision than the checked code."""
-    if not runs_code(arguments):
-        return []
-    overrides = arguments.get("hf_overrides")
-    mapped = ["hf_overrides"] if isinstance(overrides, Mapping) and "auto_map" in overrides else []
-    return [name for name in _OTHER_CODE if arguments.get(name)] + mapped
-
-
-def _refuse_code(model: str, _: Path) -> NoReturn:
-    raise EngineError("remote_code_untrusted", model=model, name=shlex.quote(model))
 
 
 def fit_arguments(
@@ -265,22 +236,19 @@ def read_phase(line: str) -> EngineProgress | None:
     return next((EngineProgress(phase) for mark, phase in _MARKS if mark in line), None)
 
 
-def speech_launcher(
-    model: str, arguments: Mapping[str, object], *, allow_pickle: bool = False, prepare: Prepare | None = None
-) -> Launcher:
+def speech_launcher(model: str, arguments: Mapping[str, object], *, allow_pickle: bool = False) -> Launcher:
     """Build the launcher of a vLLM server for a speech model.
 
     Args:
         model: A reference as for `resolve_model`.
         arguments: vLLM's engine arguments, which override SPEECH_ARGUMENTS.
         allow_pickle: As for `vllm_launcher`.
-        prepare: As for `vllm_launcher`.
 
     Raises:
         EngineError: As for `vllm_launcher`.
     """
     merged = {**SPEECH_ARGUMENTS, **arguments}
-    launcher = vllm_launcher(model, merged, allow_pickle=allow_pickle, prepare=prepare)
+    launcher = vllm_launcher(model, merged, allow_pickle=allow_pickle)
     environment = launcher.environment
     cache_bytes = merged["kv_cache_memory_bytes"]
     # The variable in the environment is meant for the first engine, and on a CPU it would override the argument.

@@ -1,4 +1,4 @@
-"""Plugin about models: which models fit, what they need, checks before a start, and trust in their code."""
+"""Plugin about models: which models fit, what they need, and checks before a start."""
 
 from framelens.registry import Page, Plugin
 

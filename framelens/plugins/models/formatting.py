@@ -1,7 +1,5 @@
 """Text about models shared by the command line and the web page: size, memory, formats, why it doesn't run."""
 
-from collections.abc import Iterator
-
 from framelens.core.units import gib_number, gib_text
 from framelens.i18n import t
 from framelens.models.architecture import Shape
@@ -10,19 +8,9 @@ from framelens.models.formats import NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate
 from framelens.models.placement import GpuCard, MemoryNeed, least_bytes
 from framelens.models.serving_plan import Device
-from framelens.plugins.models.trust.remote_code import RemoteCode
-from framelens.reports.content.labels import one_line
 from framelens.services.readiness import need_text
 
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
-
-
-def code_lines(code: RemoteCode) -> Iterator[str]:
-    """Yield the revision of a model's code, and each name of a JSON file that leads to code."""
-    yield t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
-    for one in code.references:
-        values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
-        yield t("models.code_reference", **values)
 
 
 def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNeed) -> str:

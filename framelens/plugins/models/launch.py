@@ -1,7 +1,4 @@
-"""Checks of a local engine right before it starts: the preflight, and the trust in the code that a model brings.
-
-What needs the catalogue is imported when a check runs.
-"""
+"""Preflight of a local engine right before it starts; what needs the catalogue is imported then."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,22 +6,15 @@ from pathlib import Path
 
 from framelens.config import Settings
 from framelens.core.failures.check_findings import CheckFinding
-from framelens.engine.base import Prepare
 from framelens.services.engines.launch_checks import LaunchChecks
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:
     """Return the checks of a local engine with these settings."""
-    return LaunchChecks(find=partial(_find, settings), prepare=partial(_prepare, settings))
+    return LaunchChecks(find=partial(_find, settings))
 
 
 def _find(settings: Settings, folder: Path | None) -> tuple[CheckFinding, ...]:
     from framelens.plugins.models.preflight.run import preflight
 
     return preflight(replace(settings, model_path=str(folder)), starts=True) if folder else preflight(settings)
-
-
-def _prepare(settings: Settings, model: str) -> Prepare:
-    from framelens.plugins.models.trust.code_trust import CodeCheck
-
-    return CodeCheck(settings.data_dir, model).prepare

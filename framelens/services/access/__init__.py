@@ -1,1 +1,1 @@
-"""Access to an installation, and trust in code: accounts, logins, sessions, shared links, code of models."""
+"""Access to an installation: accounts, logins, sessions, shared links."""

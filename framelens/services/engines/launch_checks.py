@@ -1,7 +1,4 @@
-"""Checks that a plugin makes before a local engine starts. Without such a plugin an engine just starts, or fails.
-
-Program code that a model brings never runs unchecked: without a check of it, `engine.local.vllm` refuses the engine.
-"""
+"""Checks that a plugin makes before a local engine starts. Without such a plugin an engine just starts, or fails."""
 
 from __future__ import annotations
 
@@ -17,7 +14,6 @@ from framelens.core.failures.check_findings import CheckFinding
 
 if TYPE_CHECKING:
     from framelens.config import Settings
-    from framelens.engine.base import Prepare
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +28,9 @@ class LaunchChecks:
 
     Attributes:
         find: Returns findings about the model in a folder, or about the settings' model, the worst first.
-        prepare: Returns, for the model of this name, a function that checks its code before it runs
-            (`vllm_launcher`); None lets no code run.
     """
 
     find: Callable[[Path | None], tuple[CheckFinding, ...]] = _nothing
-    prepare: Callable[[str], Prepare | None] = lambda _: None
 
     def inspect(self, folder: Path) -> tuple[Notice, ...]:
         """Check the settings right before an engine starts with the model in a folder, and return warnings.

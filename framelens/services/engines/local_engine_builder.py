@@ -44,7 +44,6 @@ def build_local_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 wide=computes_wide(settings),
                 cache_gib=least_cache_gib(settings),
                 allow_pickle=settings.allow_pickle,
-                prepare=checks.prepare(settings.model_path),
             )
     except AppError as error:
         return NullEngine(settings.model_path, error), ()
@@ -86,7 +85,6 @@ def build_local_speech_engine(settings: Settings) -> Engine:
             settings.speech_model_path,
             settings.speech_config,
             allow_pickle=settings.allow_pickle,
-            prepare=launch_checks(settings).prepare(settings.speech_model_path),
         )
     except AppError as error:
         return NullEngine(settings.speech_model_path, error)

@@ -190,6 +190,16 @@ def test_settings_are_checked_as_they_are_written(show: Show) -> None:
 
 
 @pytest.mark.slow
+def test_only_the_operator_lets_code_of_a_model_run(show: Show) -> None:
+    page = name(show(), "openbmb/MiniCPM-V-2_6")
+    assert "trust_remote_code" not in page.text_area(key="model_config").value
+    assert '"trust_remote_code": true' in "".join(block.value for block in page.code)
+    page.text_area(key="model_config").set_value('{"trust_remote_code": true}').run()
+    (error,) = [one.value for one in page.error]
+    assert "trust" in error and ".env" in error and page.button(key="model_use").disabled
+
+
+@pytest.mark.slow
 def test_settings_that_take_too_much_say_how_much(show: Show) -> None:
     page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
     page.text_area(key="model_config").set_value('{"max_model_len": 128000, "dtype": "float32"}').run()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from framelens.core.errors import ConfigError, EngineError, ModelNotFound
+from framelens.core.errors import ConfigError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB
 from framelens.engine.system_metrics import RunningEngine
@@ -392,26 +392,13 @@ def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
     assert set(was.arguments) - set(fixed) == set(found.fix.remove) & set(was.arguments)
 
 
-def test_code_of_a_model_that_is_not_here_is_confirmed_later() -> None:
-    needing = subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}})
-    found = only(replace(needing, model=replace(needing.model, folder="", files=frozenset())))
-    assert (found.key, found.severity, found.fix) == ("preflight_code_later", "hinders", None)
-
-
 @pytest.mark.parametrize(
     "id_", [one.id for one in built_in().by_id.values() if one.needs_code and one.engine == "vllm"]
 )
 def test_code_of_a_model_in_the_catalogue_is_known_about(id_: str) -> None:
     config = raw_built_in()[id_]["config"]
     absent = replace(subject(config), model=CheckedModel(id_, config=config, match=built_in().find(id_)))
-    assert reported(absent) == ["preflight_code_later"]
-
-
-def test_fault_of_code_counts_only_where_it_may_run() -> None:
-    fault = EngineError("remote_code_changed", model="m", name="m", files="a.py")
-    for allowed, expected in ((True, ["remote_code_changed"]), (False, [])):
-        usual = subject(trust_remote_code=allowed)
-        assert reported(replace(usual, model=replace(usual.model, code_fault=fault))) == expected
+    assert reported(absent) == ["remote_code_needed"]
 
 
 def test_fix_may_be_another_model_or_engine() -> None:

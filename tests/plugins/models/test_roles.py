@@ -11,14 +11,11 @@ from framelens.core.errors import InputError
 from framelens.core.roles import User, as_user
 from framelens.plugins.models import page
 from framelens.plugins.models.tasks import tasks_of
-from framelens.plugins.models.trust import code_trust
 from framelens.services.container import Services
 
 ACTIONS: dict[str, Callable[[Services, Path], object]] = {
     "switch": lambda services, folder: services.model_switch.begin(services.settings),
     "query": lambda services, folder: tasks_of(services).query_remote_engine(base_url="http://x", api_key="", model=""),
-    "trust": lambda services, folder: code_trust.trust_code(folder, None, "", None),  # type: ignore[arg-type]
-    "untrust": lambda services, folder: code_trust.untrust_code(folder, "a/b", None),  # type: ignore[arg-type]
     "page": lambda services, folder: page.draw(),
 }
 

@@ -23,7 +23,7 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
-from framelens.plugins.models.commands import checks, tables, trust
+from framelens.plugins.models.commands import checks, tables
 from framelens.plugins.models.formatting import why_nothing_fits
 from framelens.services.engines.hardware_profile import (
     HardwareProfile,
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     formats = asks.add_parser("formats", help=t("cli.models_formats"))
     formats.set_defaults(ask=_formats)
-    others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks), *trust.add_parsers(asks))
+    others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks))
     for one in (show, fit, formats, *others):
         add_output_options(one, argparse.SUPPRESS)
 
@@ -97,8 +97,6 @@ def _catalogue(given: argparse.Namespace, catalogue: Catalogue, settings: config
     if given.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
     tables.print_catalogue(ordered, fitting, place.words(), place.card)
-    if confirmed := list(trust.trusted_lines(settings)):
-        print("\n".join(["", t("models.code_list"), *confirmed]))
     return None
 
 

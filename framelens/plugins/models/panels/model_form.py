@@ -4,6 +4,7 @@ The settings are checked as they are typed. Before the switch the form shows wha
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from app.context import services
 from app.formatting import plain
 from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.failures.check_findings import CheckFinding, Fix, Severity
+from framelens.core.failures.check_findings import CheckFinding, Severity
 from framelens.core.files import typed_path
 from framelens.core.units import gib_text
 from framelens.i18n import language, notice_text, sentences, t
@@ -25,7 +26,6 @@ from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.formatting import parameters_text, requests_text, why_nothing_fits
-from framelens.plugins.models.panels import code_trust
 from framelens.plugins.models.panels.current_model import is_changing
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
@@ -151,7 +151,8 @@ def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwarePro
         with st.expander(t("models.page.env"), icon=":material/content_copy:"):
             st.caption(plain(t("models.page.env_why")))
             environment = proposal.environment if proposal else {}
-            st.code(env_lines(wanted, environment), language="bash")
+            leave = {"trust_remote_code": True} if choice.entry and choice.entry.needs_code else {}
+            st.code(env_lines(replace(wanted, config={**wanted.config, **leave}), environment), language="bash")
 
 
 def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str) -> ModelSettings:
@@ -225,9 +226,6 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
     apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
     if findings is not None:
         _draw_findings(findings, wanted, apply_fix)
-    if wanted.engine == "vllm":
-        allowed = Fix({"trust_remote_code": True})
-        code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
     if error := state.error or (task.error if task.state == "failed" and task.subject == wanted.model else None):
         show_error(error)
 

@@ -149,7 +149,7 @@ def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:
     except AppError:
         return
     proposal = proposal_for(choice, here)
-    st.session_state[CONFIG] = config_text(proposal.config if proposal else {})
+    st.session_state[CONFIG] = config_text(proposal.config_without_code if proposal else {})
     st.session_state[ENGINE] = choice.entry.engine if choice.entry else "vllm"
 
 

@@ -13,7 +13,6 @@ from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import gib_text
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
-from framelens.plugins.models.trust.remote_code import SHORT
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating architecture.
 _ENDINGS = (
@@ -22,8 +21,6 @@ _ENDINGS = (
 )
 # From transformers' own documentation of the two classes.
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
-_NUM_SHOWN = 5
-"""Files that a finding names."""
 _BY_ITSELF = tuple(f"vllm_argument_{one}" for one in ("misspelt", "unknown", "type", "choice", "range"))
 
 
@@ -98,27 +95,10 @@ def _lacks_processor(subject: PreflightSubject) -> bool:
 # ---- architecture and code -------------------------------------------------------------------------------------------
 
 
-def _code(subject: PreflightSubject) -> Iterator[CheckFinding]:
-    """Find code that comes with the model: whether it is needed, may run, and is the trusted code.
-
-    The setting is offered as a fix only for code that was trusted, so that no single click lets code run.
-    """
-    model = subject.model
+def _needs_code(subject: PreflightSubject) -> bool:
+    """Return whether the model runs only with code that comes with it, which the settings don't allow."""
     is_needed = not _knows_type(subject) and _brings(subject, "AutoConfig")
-    is_allowed = bool(subject.arguments.get("trust_remote_code"))
-    if is_allowed and model.code_fault is not None:
-        yield CheckFinding.of(model.code_fault)
-    elif is_needed and not model.folder:
-        yield CheckFinding("preflight_code_later", {"model": model.name}, "hinders", table="notice")
-    elif is_needed and not is_allowed:
-        fix = Fix({"trust_remote_code": True}) if model.code and not model.code_fault else None
-        yield CheckFinding("remote_code_needed", {"model": model.name}, fix=fix)
-    elif model.code is not None and model.code.files:
-        names = [file.name for file in model.code.files]
-        listed = ", ".join(names[:_NUM_SHOWN]) + (" …" if len(names) > _NUM_SHOWN else "")
-        values = {"model": model.name, "files": listed, "hash": model.code.digest[:SHORT]}
-        key = "preflight_code_trusted" if is_allowed and model.code.runs else "preflight_code_present"
-        yield CheckFinding(key, values, "tells", table="notice")
+    return is_needed and not subject.arguments.get("trust_remote_code")
 
 
 def _is_unknown(subject: PreflightSubject) -> Values | None:
@@ -210,7 +190,7 @@ RULES: tuple[Check, ...] = (
     Rule("preflight_no_processor", _lacks_processor, severity="hinders", engine=""),
     Rule("doctor_model_absent", _is_absent, severity="tells", engine=""),
     Rule("model_disk_full", _full_disk, severity="hinders", engine=""),
-    _code,
+    Rule("remote_code_needed", _needs_code),
     Rule("architecture_unsupported", _is_unknown, _transformers_instead),
     Rule("preflight_through_transformers", _through_transformers, Fix(engine="transformers"), "hinders"),
     Rule("transformers_lacks_type", _unread, _vllm_instead, engine="transformers"),

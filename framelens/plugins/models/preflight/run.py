@@ -13,19 +13,18 @@ from typing import Any, Literal
 
 from framelens.config import Settings
 from framelens.core.engines import vllm_arguments
-from framelens.core.errors import AppError, EngineError, ModelNotFound
+from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding
 from framelens.engine import supported_architectures as known
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.engine_probe import ensure_record
-from framelens.engine.local.vllm import other_code, vllm_launcher
+from framelens.engine.local.vllm import vllm_launcher
 from framelens.engine.system_metrics import running_engines
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
-from framelens.plugins.models.trust import code_trust
 from framelens.services.diagnostics.facts import ModelFacts, gather_facts
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
@@ -68,7 +67,7 @@ def subject_of(
     given = settings.vllm_config
     ensure_record()
     facts, catalogue = gather_facts(settings), load_catalogue(settings.data_dir / "models")
-    model = _with_code(_model(settings, facts.model, catalogue, asks_hub=asks_hub), settings, given)
+    model = _model(settings, facts.model, catalogue, asks_hub=asks_hub)
     fault = _fault(given) if settings.engine == "vllm" else None
     is_fitted = settings.engine == "vllm" and fault is None
     environment = _environment(settings) if is_fitted else {}
@@ -85,7 +84,7 @@ def subject_of(
         environment=environment,
         settings_fault=fault,
         alternative=best[0].entry.id if best else "",
-        fitting=next((one.config for one in place.proposals((entry,))), {}) if entry else {},
+        fitting=next((one.config_without_code for one in place.proposals((entry,))), {}) if entry else {},
         sets_cache=bool(os.environ.get(_CPU_CACHE) or settings.passed_on.get(_CPU_CACHE)),
     )
 
@@ -129,22 +128,6 @@ def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
     has_template = bool(tokenizer.get("chat_template")) or not files.isdisjoint(_TEMPLATES)
     shape, least = known_shape(config, folder), loaded_bytes(folder)
     return replace(model, files=files, config=config, shape=shape, has_template=has_template, weights_bytes=least)
-
-
-def _with_code(model: CheckedModel, settings: Settings, given: Mapping[str, Any]) -> CheckedModel:
-    """Add the code in the model's folder, and why it must not run."""
-    if others := other_code(given):
-        values = {"model": model.name, "names": ", ".join(others)}
-        return replace(model, code_fault=EngineError("remote_code_settings", **values))
-    if not model.folder:
-        return model
-    found, fault = None, None
-    try:
-        found = code_trust.find_code(settings.data_dir, settings.model_path, Path(model.folder))
-        found.check()
-    except AppError as error:
-        fault = error
-    return replace(model, code=found.code if found else None, code_fault=fault)
 
 
 # ---- the settings and the engine -------------------------------------------------------------------------------------

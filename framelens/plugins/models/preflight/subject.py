@@ -13,7 +13,6 @@ from framelens.engine.system_metrics import RunningEngine
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.serving_plan import Device, Plan, parse_plan
-from framelens.plugins.models.trust.remote_code import RemoteCode
 from framelens.services.diagnostics.facts import ModelFacts, SystemFacts
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
@@ -28,8 +27,6 @@ class CheckedModel(ModelFacts):
         match: Catalogue match of a name that is neither a folder nor an id in the hub's cache.
         absent_bytes: Approximate size of the pending download.
         weights_bytes: Fewest bytes of the weights in its folder that are loaded, 0 if unknown.
-        code: Program code in its folder, if it can be read.
-        code_fault: Why that code, or code that other settings lead to, must not run.
     """
 
     files: frozenset[str] = frozenset()
@@ -39,8 +36,6 @@ class CheckedModel(ModelFacts):
     match: Match | None = None
     absent_bytes: int = 0
     weights_bytes: int = 0
-    code: RemoteCode | None = None
-    code_fault: AppError | None = None
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""Trust in the program code of models: what would run, and what an administrator has confirmed."""

@@ -65,6 +65,12 @@ class _Page:
     cells: Which
     share: float
 
+    def whole_change(self) -> Boundary:
+        """Return the change of page, begun just before its first frame if it lasts."""
+        if self.boundary.end_seconds - self.boundary.start_seconds <= _SUDDEN_SECONDS:
+            return self.mixed
+        return replace(self.mixed, start_seconds=float(np.nextafter(self.mixed.start_seconds, -np.inf)))
+
     def is_overlay(self, end_seconds: float) -> bool:
         """Return whether this is a window over the page before it, if that is there again at this time."""
         is_short = end_seconds - self.boundary.start_seconds < _OVERLAY_SECONDS
@@ -138,8 +144,11 @@ class PageDetector:
         return [page.boundary for page in self._pages if not self._is_habit(page)]
 
     def mixed(self) -> list[Boundary]:
-        """Return the changes of page from their very first cell, which may be a pointer's, until the page rests."""
-        return [self._opening, *(page.mixed for page in self._pages)]
+        """Return the changes of page from their very first cell, which may be a pointer's, until the page rests.
+
+        A frame at the beginning of a change that lasts belongs to it.
+        """
+        return [self._opening, *(page.whole_change() for page in self._pages)]
 
     def _know(self, cells: Which) -> None:
         """Note since when these cells, which rest, have shown what they show."""
@@ -189,7 +198,8 @@ class PageDetector:
         is_busy = time_seconds - came.max() < _PAUSE_SECONDS or (self._content(apart) & ~held).any()
         if not is_sudden and is_busy and time_seconds - end < _LONGEST_BUSY_SECONDS:
             return False
-        has_rested = is_sudden or _earliest(self._left[fresh]) - self._rested_seconds > _LEAST_REST_SECONDS
+        seconds = _earliest(self._left[fresh]) - self._rested_seconds
+        has_rested = is_sudden or (seconds > _LEAST_REST_SECONDS and not self._is_opening(fresh, seconds))
         self._rested_seconds = end
         if has_rested:
             mixed = Boundary(min(start, float(self._left[fresh].min())), time_seconds, "page")
@@ -197,6 +207,12 @@ class PageDetector:
         else:
             self._resume(end, time_seconds)
         return True
+
+    def _is_opening(self, fresh: Which, rested_seconds: float) -> bool:
+        """Return whether the first page is still being drawn or typed: more is added soon than was there."""
+        assert self._page is not None
+        is_soon = not self._pages and rested_seconds < _LONGEST_BUSY_SECONDS
+        return is_soon and bool(fresh.sum() > _textured(self._page).sum())
 
     def _add(self, page: _Page) -> None:
         """Record a page, or forget the last if this is the return from a window over the page before it."""

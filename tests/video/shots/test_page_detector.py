@@ -182,3 +182,22 @@ def test_a_page_that_returns_waits_for_all_others(tmp_path: Path, chosen: Chosen
 def test_a_pointer_leaves_a_page_the_same() -> None:
     assert is_same_page(page(1), changed(page(1), 30, 60, 4, 4, 0))
     assert not is_same_page(page(1, range(5)), page(1, range(6)))
+
+
+def drawn(image: Image, left: int = 20) -> list[Image]:
+    """A picture that is drawn on an empty board, from this column on and eight columns in a second."""
+    return [np.where(np.arange(160) < stop, image, 235).astype(np.uint8) for stop in range(left, 122)]
+
+
+def test_first_page_counts_when_it_is_drawn() -> None:
+    image = page(1, range(4))
+    assert boundaries([*held(drawn(image, 32)[0], 2.5), *drawn(image, 32), *held(image, 5)]) == []
+    assert len(boundaries([*held(image, 3), *drawn(page(2)), *held(page(2), 5)])) == 1
+
+
+def test_first_frame_of_a_page_that_is_drawn_belongs_to_the_change() -> None:
+    detector = detector_of([*held(page(2), 4), *drawn(page(1)), *held(page(1), 5)])
+    _, change = detector.mixed()
+    (boundary,) = detector.boundaries()
+    assert boundary.start_seconds == 4.0
+    assert change.start_seconds < 4.0 < change.end_seconds

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import Literal
 
 import streamlit as st
@@ -62,11 +63,12 @@ class ReportPiece:
     """The smallest part of a report that is searched and paged, with the headings above it.
 
     `blocks` are a frame with all about it, or a row of a table, rows of numbers, an item of a list or any other block
-    with the paragraphs before it.
+    with the paragraphs before it. `fold` is the summary of the fold that it is in, "" for none.
     """
 
     headings: tuple[Heading, ...]
     blocks: tuple[Block, ...]
+    fold: str = ""
 
     @property
     def text(self) -> str:
@@ -91,6 +93,11 @@ def pieces(blocks: Iterable[Block]) -> Iterator[ReportPiece]:
             above = tuple(heading for heading in above if heading.level < block.level)
             is_frame = block.anchor.startswith(("frame-", "page-"))
             above, held = (above, (block,)) if is_frame else ((*above, block), ())
+        elif isinstance(block, Fold) and any(isinstance(one, Heading) for one in block.blocks):
+            if held:
+                yield ReportPiece(above, held)
+            held = ()
+            yield from (replace(piece, headings=above, fold=block.summary) for piece in pieces(block.blocks))
         elif is_frame or isinstance(block, Paragraph | Gallery):
             held += (block,)
         else:
@@ -107,7 +114,7 @@ def _split(block: Block) -> Iterator[Block]:
             yield from (replace(block, rows=rows[at : at + _NUM_ROWS]) for at in range(0, len(rows), _NUM_ROWS))
         case Table(rows=rows):
             yield from (replace(block, rows=(row,)) for row in rows)
-        case Listing(items):
+        case Listing(items, ()):
             yield from (Listing((item,)) for item in items)
         case Findings(found):
             yield from (Findings((item,)) for item in found)
@@ -189,16 +196,23 @@ class Renderer:
         """Convert pieces, with a heading above the first piece under it, and rows in one list or table."""
         made: list[Value] = []
         above: tuple[Heading, ...] = ()
-        for piece in shown:
-            made += (self._heading(heading) for heading in piece.headings if heading not in above)
-            above = piece.headings
-            is_frame = isinstance(piece.blocks[0], Heading)
-            for value in [self._frame(piece.blocks)] if is_frame else map(self._block, piece.blocks):
-                if value and "rows" in value and made and made[-1]["kind"] == value["kind"]:
-                    made[-1]["rows"] += value["rows"]  # type: ignore[operator]
-                elif value:
-                    made.append(value)
+        for fold, group in groupby(shown, key=lambda piece: piece.fold):
+            inside: list[Value] = [] if fold else made
+            for piece in group:
+                made += (self._heading(heading) for heading in piece.headings if heading not in above)
+                above = piece.headings
+                self._append(piece, inside)
+            if fold:
+                made.append({"kind": "fold", "summary": fold, "blocks": inside})
         return made
+
+    def _append(self, piece: ReportPiece, made: list[Value]) -> None:
+        is_frame = isinstance(piece.blocks[0], Heading)
+        for value in [self._frame(piece.blocks)] if is_frame else map(self._block, piece.blocks):
+            if value and "rows" in value and made and made[-1]["kind"] == value["kind"]:
+                made[-1]["rows"] += value["rows"]  # type: ignore[operator]
+            elif value:
+                made.append(value)
 
     def _block(self, block: Block) -> Value | None:
         match block:

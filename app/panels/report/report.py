@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -190,9 +190,10 @@ def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
         intervals=_intervals(reported),
     )
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
-    first = _draw_pages(name, len(found))
-    retry = partial(_retry, job.id)
-    report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
+    units = [tuple(group) for _, group in groupby(found, key=lambda piece: piece.fold or id(piece))]  # a fold is one
+    first = _draw_pages(name, len(units))
+    shown = chain.from_iterable(units[first : first + PAGE])
+    report_blocks.draw(shown, renderer, key=f"blocks_{name}", on_action=partial(_retry, job.id))
 
 
 def _pieces(
@@ -271,7 +272,9 @@ def _draw_search(name: str, pieces: Sequence[report_blocks.ReportPiece]) -> list
         text = st.text_input(label, key=f"search_{name}", icon=icon, max_chars=200, width=320).strip().casefold()
         doubtful = [piece for piece in pieces if piece.is_doubtful]
         only = bool(doubtful) and st.toggle(t("ui.findings_doubtful"), key=f"doubtful_{name}")
-    return [piece for piece in (doubtful if only else pieces) if not text or text in piece.text]
+    if not (text or only):
+        return list(pieces)
+    return [replace(piece, fold="") for piece in (doubtful if only else pieces) if text in piece.text]
 
 
 def _draw_pages(name: str, found: int) -> int:

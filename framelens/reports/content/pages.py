@@ -16,7 +16,7 @@ from framelens.reports.content.document import Block, Fold, Heading, Line, Listi
 from framelens.reports.content.measurements import picture_of
 
 MOST_OPEN = 40
-"""Pages that a short report shows with their pictures; of more it lists the titles, and folds the pages."""
+"""Pages that are shown open with their pictures; of more the titles are listed, and the pages are folded."""
 _MOST_CHARACTERS, _MOST_SPOKEN = 1500, 600
 """Characters of a page, and of the speech there, that a short report shows open."""
 _PARAGRAPH_SECONDS, _PARAGRAPH_CHARACTERS = 2.5, 500
@@ -31,7 +31,7 @@ def pages_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Blo
 
     Args:
         analysis: The analysis.
-        is_brief: Fold long texts, and the pages if there are many.
+        is_brief: Fold long texts.
     """
     outline = outline_of(analysis)
     before, *spoken = outline.speech_of(analysis.transcript.cues if analysis.transcript else ())
@@ -42,17 +42,15 @@ def pages_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Blo
     if outline.standing:
         lines = " · ".join(outline.standing)
         yield Paragraph(plain(t("report.on_every_page", lines=labels.shortened(lines, _MOST_SPOKEN))), "quiet")
-    is_folded = is_brief and len(outline.pages) > MOST_OPEN
     entries = list(_entries(analysis, outline, spoken, is_brief=is_brief))
     yield from _speech(analysis.transcript, before, is_brief=is_brief)
-    if is_folded:
-        yield Listing(
-            tuple(
-                (*labels.span_of(one.start_seconds, one.end_seconds, is_exact=False), Span(f" {one.title}"))
-                for one in outline.pages
-                if not one.returns_to
-            )
-        )
+    if len(outline.pages) > MOST_OPEN:
+        titles = [
+            (*labels.span_of(one.start_seconds, one.end_seconds, is_exact=False), Span(f" {one.title}"))
+            for one in outline.pages
+            if not one.returns_to
+        ]
+        yield Listing(tuple(titles), (0,) * len(titles))
         yield Fold(t("report.pages_folded", n=len(outline.pages)), tuple(entries))
     else:
         yield from entries

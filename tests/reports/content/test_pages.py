@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from framelens.core.domain import Analysis, Cue
-from framelens.reports.content.document import Block, Fold, Heading, words
+from framelens.reports.content.document import Block, Fold, Heading, Listing, words
 from framelens.reports.content.pages import MOST_OPEN, pages_section
 from framelens.reports.json import reader, writer
 from framelens.reports.subtitles import write_srt
@@ -68,9 +68,10 @@ def test_many_pages_are_folded_after_their_titles() -> None:
     pages = [
         slide(f"About {word}", f"{word} opens", f"{word} closes", f"{word} wears") for word in _words(MOST_OPEN + 5)
     ]
-    brief = section(video_of(*pages), is_brief=True)
-    assert len(headings(brief)) == 1 and isinstance(brief[-1], Fold)
-    assert len(headings(section(video_of(*pages)))) == 1 + len(pages)
+    for is_brief in (True, False):
+        _, titles, fold = section(video_of(*pages), is_brief=is_brief)
+        assert isinstance(titles, Listing) and len(titles.items) == len(pages)
+        assert isinstance(fold, Fold) and len(headings(fold.blocks)) == len(pages)
     assert "<details>" in html.write(video_of(*pages), "en").decode()
 
 

@@ -210,7 +210,7 @@ def frame_tokens(entry: CatalogueEntry, size: tuple[int, int], frames: int) -> i
     """Return the tokens of a frame of this size with its mark."""
     if entry.shape.vision is None:
         raise ValueError(f"{entry.id} does not see")
-    return image_tokens(entry.shape.vision, *size, together=frames) + _MARK_TOKENS
+    return image_tokens(entry.shape.vision, *size) + _MARK_TOKENS
 
 
 @dataclass(frozen=True)

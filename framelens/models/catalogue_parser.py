@@ -16,7 +16,7 @@ from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.toml_lines import TomlEntry, TomlLines
 from framelens.models.architecture import Shape
-from framelens.models.config.parser import read_shape
+from framelens.models.config import read_shape
 
 Engine = Literal["vllm", "transformers"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from framelens.core.errors import ModelNotFound
 from framelens.core.units import gib_text
 from framelens.models.architecture import Shape
-from framelens.models.config.parser import read_shape
+from framelens.models.config import read_shape
 from framelens.models.serving_plan import Plan, number_bytes
 
 _MOST_BYTES = 64 * 1024**2

@@ -20,7 +20,7 @@ allocator does not return.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from framelens.core.units import GIB
@@ -100,13 +100,10 @@ def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
 
 
 def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
-    """Return the bytes that the cache keeps of a token on the fullest card.
-
-    With sliding windows this is the mean over a request of full length, of which such layers keep only the last tokens.
-    """
-    if not shape.text.cache.window_layers:
-        return _cache_bytes(shape, plan, shape.text.cache.layers)
-    return math.ceil(_cache(shape, replace(plan, sequences=1)).card_bytes / plan.max_model_len)
+    """Return the bytes that the cache keeps of a token on the fullest card."""
+    cache = shape.text.cache
+    on_stage = math.ceil(cache.layers / plan.pipeline_parallel)
+    return on_stage * cache.heads_per_card(plan.tensor_parallel) * cache.numbers_per_head * number_bytes(shape, plan)
 
 
 def weights_bytes(shape: Shape) -> int:
@@ -163,29 +160,15 @@ def _weight_term(key: TermKey, numbers: int, whole: float, plan: Plan, card: flo
 # ---- cache -----------------------------------------------------------------------------------------------------------
 
 
-def _cache_bytes(shape: Shape, plan: Plan, layers: int) -> int:
-    cache = shape.text.cache
-    on_stage = math.ceil(layers / plan.pipeline_parallel)
-    return on_stage * cache.heads_per_card(plan.tensor_parallel) * cache.numbers_per_head * number_bytes(shape, plan)
-
-
 def _cache(shape: Shape, plan: Plan) -> MemoryTerm:
-    """Calculate the cache.
-
-    All layers keep every token, except those with a sliding window, which keep the window and the batch.
-    """
+    """Calculate the cache: all layers keep every token, in whole blocks."""
     cache, block = shape.text.cache, _BLOCK_TOKENS[plan.device]
-    tokens = math.ceil(plan.max_model_len / block) * block * plan.sequences
-    card = _cache_bytes(shape, plan, cache.layers - cache.window_layers) * tokens
-    kept = min(plan.max_model_len, cache.window + plan.batched_tokens) if cache.window_layers else 0
-    card += _cache_bytes(shape, plan, cache.window_layers) * kept * plan.sequences
+    card = cache_bytes_per_token(shape, plan) * math.ceil(plan.max_model_len / block) * block * plan.sequences
     values = {
-        "layers": cache.layers - cache.window_layers, "window_layers": cache.window_layers, "kept": kept,
-        "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
+        "layers": cache.layers, "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
         "tokens": plan.max_model_len, "sequences": plan.sequences, "cards": plan.cards,
     }  # fmt: skip
-    formula = "cache_latent" if cache.latent else "cache_windows" if cache.window_layers else "cache"
-    return MemoryTerm("cache", card, card * plan.cards, formula, values)
+    return MemoryTerm("cache", card, card * plan.cards, "cache_latent" if cache.latent else "cache", values)
 
 
 # ---- estimates -------------------------------------------------------------------------------------------------------

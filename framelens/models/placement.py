@@ -288,7 +288,7 @@ def _proposal(
     vision, frames = entry.shape.vision, 0
     if vision is not None:
         each = min(
-            image_tokens(vision, *FRAME, together=_MAX_FRAMES),
+            image_tokens(vision, *FRAME),
             _PICTURE_TOKENS if vision.pictures == "patches" else 10**6,
         )
         frames = max(1, min(_MAX_FRAMES, (plan.max_model_len - _REST_TOKENS) // (each + 16)))

@@ -146,7 +146,6 @@ def test_own_catalogue_file_overrides_and_extends_models(tmp_path: Path) -> None
         ('id = "me/Tiny-1B"', 'idd = "me/Tiny-1B"', 5, "idd"),
         ("vocab_size = 512", "vocab_size = -1", 17, "vocab_size"),
         ("vocab_size = 512", "", 11, "config"),
-        ('model_type = "llama"', 'model_type = "mamba"', 11, "config"),
         ('about.zh = "试试"', "about.zh = 3", 9, "about"),
         ('family = "Mine"', "family = 1", 2, "family"),
         ('licence = "MIT"', 'licence = "MIT"\nneeds_code = "no"', 8, "needs_code"),

@@ -12,7 +12,7 @@ import pytest
 from framelens.core.units import GIB
 from framelens.engine.local.child_process import GUARD
 from framelens.engine.local.local_engine import LocalEngine
-from framelens.models.config.parser import read_shape
+from framelens.models.config import read_shape
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.serving_plan import Plan
 from tests.conftest import ENGINE_ARGUMENTS, ready

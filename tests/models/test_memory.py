@@ -7,7 +7,6 @@ import pytest
 from framelens.core.units import GIB
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import built_in
-from framelens.models.config.parser import read_shape
 from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.serving_plan import Plan, parse_plan
 
@@ -131,18 +130,6 @@ def test_smaller_images_and_fewer_requests_need_less() -> None:
     usual, small = sum_of(VL_7B), sum_of(VL_7B, largest_picture_px=1003520, max_num_seqs=8)
     assert small.bytes_of("working") < usual.bytes_of("working") / 4
     assert usual.bytes_of("engine") > sum_of(VL_7B, eager=True).bytes_of("engine")
-
-
-def test_layers_with_a_sliding_window_keep_the_window_alone() -> None:
-    config = {
-        "model_type": "mistral", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 4,
-        "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 512, "sliding_window": 1024,
-    }  # fmt: skip
-    all_tokens, window = (
-        estimate_memory(read_shape(given), Plan(max_model_len=32768)).bytes_of("cache")
-        for given in ({**config, "sliding_window": None}, config)
-    )
-    assert all_tokens == window * 32768 / (1024 + 2048)
 
 
 def test_vllm_config_says_how_a_model_is_served() -> None:

@@ -69,11 +69,11 @@ class ModelHub:
         """Return the user's token for this hub from the environment, "" if it isn't set."""
         return os.environ.get("HF_TOKEN" if self.kind == "huggingface" else "MODELSCOPE_API_TOKEN", "")
 
-    def config_url(self, model: str) -> str:
-        """Return the address of the config.json of `model`."""
+    def file_url(self, model: str, name: str) -> str:
+        """Return the address of a file of `model`."""
         if self.kind == "huggingface":
-            return f"{self.endpoint}/{model}/resolve/main/config.json"
-        return f"{self.endpoint}/api/v1/models/{quote(model)}/repo?Revision=master&FilePath=config.json"
+            return f"{self.endpoint}/{model}/resolve/main/{name}"
+        return f"{self.endpoint}/api/v1/models/{quote(model)}/repo?Revision=master&FilePath={name}"
 
 
 def chosen_hub() -> ModelHub:

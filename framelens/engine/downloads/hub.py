@@ -21,7 +21,7 @@ from framelens.core.engines.model_hub import HubKind, ModelHub, chosen_hub
 from framelens.core.errors import Cancelled, ModelNotFound, StorageError
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
-from framelens.core.units import clock, human_size
+from framelens.core.units import clock, foreign_number, human_size
 from framelens.engine import hub_cache, model_resolution
 from framelens.engine.local.child_process import ChildProcess, LogReader
 from framelens.http_client.short import NoAnswer, get_json
@@ -31,8 +31,8 @@ LOOK_SECONDS = 0.2
 _RATE_SECONDS = 10.0
 """Window of the download rate."""
 WORKER = (sys.executable, "-P", "-m", "framelens.engine.downloads.worker")
-_MAX_CONFIG_BYTES = 1_000_000
-"""Longest config.json that is read."""
+_MAX_JSON_BYTES = 16_000_000
+"""Longest config.json or index of weights that is read."""
 
 
 def fetch_model(
@@ -204,17 +204,22 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
 
 def hub_config(model_id: str, *, hub: ModelHub | None = None) -> Mapping[str, Any] | None:
     """Get a model's config.json from the hub; None if it is unreachable, missing or gated."""
-    hub = hub or chosen_hub()
+    return _hub_object(model_id, "config.json", hub)
+
+
+def hub_weights_bytes(model_id: str, *, hub: ModelHub | None = None) -> int:
+    """Get the size of a model's weights from the index of its safetensors on the hub; 0 without an index."""
+    metadata = (_hub_object(model_id, "model.safetensors.index.json", hub) or {}).get("metadata")
+    return round(foreign_number(metadata.get("total_size"), most=1e15) or 0) if isinstance(metadata, Mapping) else 0
+
+
+def _hub_object(model_id: str, name: str, hub: ModelHub | None) -> Mapping[str, Any] | None:
+    hub, options = hub or chosen_hub(), {"timeout_seconds": 1.5, "max_bytes": _MAX_JSON_BYTES}
     try:
-        config = get_json(
-            hub.config_url(model_id),
-            api_key=hub.token,
-            timeout_seconds=1.5,
-            max_bytes=_MAX_CONFIG_BYTES,
-        )
+        value = get_json(hub.file_url(model_id, name), api_key=hub.token, **options)  # type: ignore[arg-type]
     except NoAnswer:
         return None
-    return config if isinstance(config, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def failure(outcome: Mapping[str, object], model: str, hub: ModelHub, folder: Path) -> ModelNotFound | StorageError:

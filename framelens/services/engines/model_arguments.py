@@ -19,7 +19,7 @@ from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import load_catalogue
 from framelens.models.checkpoint import shape_in
-from framelens.models.config.parser import read_shape
+from framelens.models.config import read_shape
 from framelens.models.formats import is_faster_wide, prefers_float32
 from framelens.models.memory import estimate_memory, float32_bytes
 from framelens.models.placement import USABLE

@@ -14,7 +14,7 @@ from framelens.core.units import GIB
 from framelens.engine.system_metrics import RunningEngine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
-from framelens.models.config.parser import read_shape
+from framelens.models.config import read_shape
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
 from framelens.services.diagnostics.facts import DiskFacts, GpuFacts, SystemFacts

@@ -222,11 +222,14 @@ def test_it_answers_without_torch_and_without_the_network(tiny_vl: Path, tmp_pat
 
 class _Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        is_there = self.path == "/org/new/resolve/main/config.json"
-        body = json.dumps({**QWEN2, "architectures": ["FooForCausalLM"]}).encode() if is_there else b"no"
-        self.send_response(200 if is_there else 404)
+        document = {
+            "/org/new/resolve/main/config.json": {**QWEN2, "architectures": ["FooForCausalLM"]},
+            "/org/large/resolve/main/config.json": {"model_type": "mamba", "d_model": 64},
+            "/org/large/resolve/main/model.safetensors.index.json": {"metadata": {"total_size": 10**15}},
+        }.get(self.path)
+        self.send_response(200 if document else 404)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(json.dumps(document).encode())
 
     def log_message(self, *_: object) -> None:
         pass
@@ -251,6 +254,15 @@ def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: py
     assert all(
         hub_config("org/absent", hub=ModelHub("huggingface", url)) is None for url in (hub, "http://127.0.0.1:1")
     )
+
+
+@pytest.mark.slow
+def test_size_of_absent_weights_is_that_of_the_hub(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub)
+    found = {
+        one.key: one for one in preflight.preflight(replace(config.load({}), model_path="org/large"), asks_hub=True)
+    }
+    assert found["model_disk_full"].values["needed"] == found["preflight_weights_large"].values["weights"]
 
 
 # ---- before a start --------------------------------------------------------------------------------------------------

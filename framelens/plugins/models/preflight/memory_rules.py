@@ -152,7 +152,7 @@ def _is_counted(subject: PreflightSubject) -> bool:
         return False
     text, kept = shape.text, shape.text.cache
     has_own = text.model_type.startswith(_OWN_HEAD_DIM) or text.heads * kept.head_dim == text.hidden
-    return has_own and not kept.window_layers and not kept.latent
+    return has_own and kept.is_whole and not kept.latent
 
 
 def _cache_bytes(subject: PreflightSubject) -> int | None:
@@ -285,7 +285,7 @@ def _many_pictures(subject: PreflightSubject) -> Values | None:
     if shape is None or shape.vision is None or wanted is None or not limit:
         return None
     most = subject.plan.largest_picture_px
-    each = image_tokens(shape.vision, *FRAME, together=max(1, limit))
+    each = image_tokens(shape.vision, *FRAME)
     if most is not None and shape.vision.pictures == "patches":
         each = min(each, math.ceil(most / shape.vision.unit_px**2))
     possible = max(0, wanted - _REST_TOKENS) // each

@@ -16,7 +16,7 @@ from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding
 from framelens.engine import supported_architectures as known
-from framelens.engine.downloads.hub import hub_config
+from framelens.engine.downloads.hub import hub_config, hub_weights_bytes
 from framelens.engine.engine_probe import ensure_record
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.engine.system_metrics import running_engines
@@ -102,12 +102,21 @@ def _model(settings: Settings, found: ModelFacts, catalogue: Catalogue, *, asks_
     if found.folder:
         return replace(model, match=match)
     entry = match.entry if match is not None and match.why == "exact" else None
-    config: Mapping[str, Any] | None = raw_built_in().get(entry.id, {}).get("config") if entry else None
     if asks_hub and match is None and found.error is None and found.may_be_fetched:
-        config = hub_config(name)
-    shape = entry.shape if entry else known_shape(config)
-    absent_bytes = weights_bytes(shape) if shape else 0
-    return replace(model, config=config, shape=shape, match=match, absent_bytes=absent_bytes)
+        return _on_hub(model, name)
+    config: Mapping[str, Any] | None = raw_built_in().get(entry.id, {}).get("config") if entry else None
+    shape = entry.shape if entry else None
+    return replace(model, config=config, shape=shape, match=match, absent_bytes=weights_bytes(shape) if shape else 0)
+
+
+def _on_hub(model: CheckedModel, name: str) -> CheckedModel:
+    """Add what the hub says of a model that is neither here nor in the catalogue."""
+    config = hub_config(name)
+    stored = hub_weights_bytes(name) if config else 0
+    shape = known_shape(config)
+    shape = replace(shape, stored_bytes=stored) if shape else None
+    needed = weights_bytes(shape) if shape else stored
+    return replace(model, config=config, shape=shape, absent_bytes=needed, weights_bytes=stored)
 
 
 def _match(name: str, catalogue: Catalogue) -> Match | None:

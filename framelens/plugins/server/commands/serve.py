@@ -25,7 +25,7 @@ from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.config.parser import read_shape
+from framelens.models.config import read_shape
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 from framelens.services.engines.engine_builder import build_engine

@@ -1,1 +1,0 @@
-"""Parser of a model's config.json."""

@@ -67,7 +67,7 @@ class _Page:
 
     def whole_change(self) -> Boundary:
         """Return the change of page, begun just before its first frame if it lasts."""
-        if self.boundary.end_seconds - self.boundary.start_seconds <= _SUDDEN_SECONDS:
+        if self.boundary.end_seconds == self.boundary.start_seconds:
             return self.mixed
         return replace(self.mixed, start_seconds=float(np.nextafter(self.mixed.start_seconds, -np.inf)))
 

@@ -1,27 +1,18 @@
 """Entry point of the command `framelens` and of `python -m framelens`.
 
 It imports only what Python has imported already, so that Ctrl-C ends the command with a sentence while its modules are
-still being imported. A command that decodes starts its worker before that. A command that was stopped ends without
-waiting for threads, which may be in the middle of an import or a request.
+still being imported.
 """
 
 import os
 import sys
 
-_STOPPED = 130
 _AGAIN_SECONDS = 0.05
-_DECODE = frozenset({"keyframes", "analyse", "analyze"})
 
 
 def main() -> int:
-    """Run the command line and return its exit code, or end the process if the user has stopped the command."""
-    if (code := _run()) == _STOPPED:  # the command has closed everything
-        from contextlib import suppress
-
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
+    """Run the command line and return its exit code."""
+    code = _run()
     import gc
 
     gc.freeze()  # as it ends, Python searches the remaining objects for cycles: 25 ms for all these modules
@@ -61,13 +52,6 @@ def _run() -> int:
     sys.unraisablehook = _raise_later
     _open_closed_streams()
     try:
-        if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
-            from contextlib import suppress
-
-            from framelens.video.worker_process import start_early
-
-            with suppress(OSError):  # the start for the file reports it
-                start_early()
         from framelens.cli.main import main as run
 
         return run()

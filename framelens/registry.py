@@ -33,8 +33,17 @@ GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
 SLOTS = (
-    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "library.actions"),
-    *("link.page", "mcp.tools", "models.experts", "models.extra", "range.action", "report.actions", "report.files"),
+    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "download.speech"),
+    *(
+        "library.actions",
+        "link.page",
+        "mcp.tools",
+        "models.experts",
+        "models.extra",
+        "range.action",
+        "report.actions",
+        "report.files",
+    ),
     *("sidebar", "work.groups"),
 )
 """Places in which pages, commands and services call functions of plugins.
@@ -47,6 +56,8 @@ SLOTS = (
   returns the exit code.
 - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
   (`framelens.core.failures.check_findings`).
+- download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the models
+  that separate speakers, for `framelens download`, and returns the exit code.
 - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
 - link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has no video.
@@ -100,8 +111,7 @@ class Plugin:
 
     Attributes:
         name: Letters, digits and "_"; unique.
-        commands: Modules with `add_arguments(parser)` and `run(given)` by the command's name, whose help is the text
-            `cli.NAME_command`.
+        commands: Commands of click by their names; the list of commands has the text `cli.NAME_command`.
         formats: Mapping from names to `ReportFormat`, or "".
         pages: Pages of the application.
         slots: Functions for places of SLOTS.
@@ -381,7 +391,6 @@ def guarded(
     gives: type | UnionType = object,
     *,
     each: type | None = None,
-    may_exit: bool = False,
 ) -> Callable[..., Any]:
     """Return a function of a plugin whose unexpected errors name the plugin; built-in functions are unchanged.
 
@@ -393,7 +402,6 @@ def guarded(
         function: A function of the plugin.
         gives: Type that the function must return.
         each: Type of the items, if the function returns several.
-        may_exit: Whether the function may end the program.
     """
     if plugin.name in BUILT_IN:
         return function
@@ -406,8 +414,6 @@ def guarded(
         except AppError:
             raise
         except FAULTS as error:
-            if may_exit and isinstance(error, SystemExit):
-                raise
             log.exception("plugin %s failed", plugin.name)
             raise InputError("plugin_failed", **failure_values(plugin, error)) from error
 

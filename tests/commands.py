@@ -29,10 +29,7 @@ def run_command(*words: object, environ: Mapping[str, str], cwd: Path | None = N
         for name, value in {"LANG": "C.UTF-8", **environ}.items():
             patch.setenv(name, value)
         patch.chdir(cwd or Path.cwd())
-        try:
-            code = main.main([*map(str, words)])
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+        code = main.main([*map(str, words)])
     for stream in (output, errors):
         stream.seek(0)
     return Done(code, output.read(), errors.read())

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from framelens import config
-from framelens.cli.main import build_parser
+from tests.cli.walk import parsed
 from tests.reverse_proxy import NAME, ReverseProxy, documented
 from tests.test_docs import ENGINE_VARIABLES, variables_of_ours
 
@@ -191,8 +191,8 @@ def test_every_copied_path_exists_and_is_sent_to_the_build() -> None:
 def test_commands_in_deploy_are_read_by_our_parser() -> None:
     unit = text(DEPLOY / "framelens.service")
     (command,) = re.findall(r"^ExecStart=\S*/framelens (.+)$", unit, re.MULTILINE)
-    given, unknown = build_parser(only="app").parse_known_args(command.split())
-    assert given.name == "app" and "--server.address" in unknown
+    options = parsed(command.split())
+    assert options.name == "app" and "--server.address" in options.unknown
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed on this system")

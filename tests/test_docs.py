@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 import tomllib
@@ -13,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from framelens import i18n
-from framelens.cli.main import build_parser
-from framelens.cli.parser import Parser
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
+from tests.cli.walk import contexts, parsed
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -84,19 +81,10 @@ def commands(document: Path) -> list[list[str]]:
     return found
 
 
-def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """This parser, and the parsers of its commands and their subcommands."""
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for below in action.choices.values():
-                yield from parsers(below)
-
-
 def all_options() -> set[str]:
     """The long options of all commands."""
-    found = (option for parser in parsers(build_parser()) for a in parser._actions for option in a.option_strings)
-    return {option for option in found if option.startswith("--")}
+    names = (name for ctx in contexts() for one in ctx.command.params for name in one.opts)
+    return {name for name in names if name.startswith("--")}
 
 
 def headings(text: str) -> list[int]:
@@ -122,22 +110,15 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.fixture(scope="module")
-def parser() -> Parser:
-    """The parser of all commands."""
-    with i18n.in_language("en"):
-        return build_parser()
-
-
 @pytest.mark.every_plugin
 @each_document
-def test_documented_commands_parse(document: Path, parser: Parser) -> None:
+def test_documented_commands_parse(document: Path) -> None:
     for words in commands(document):
         if words[0] != "framelens":
             continue
         given = words[1 : words.index(">")] if ">" in words else words[1:]
         if "…" not in given:
-            parser.parse_args(given)
+            parsed(given)
 
 
 @pytest.mark.every_plugin

@@ -57,19 +57,19 @@ KINDS = {
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About stored reports: a report is there, made without a model.
-    "stored": r"framelens (library|export|backup|audit|ask --)\b.*",
+    "stored": r"framelens (library|export|admin (backup|audit)|ask --)\b.*",
     # Asks a model: the tiny model, in an engine that the tests share.
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
-    r"((analyse|batch) (?!\w+://|.*(--no-model|--ray))|ask (?!--|\w+://)|models sight).*",
+    r"((analyse|batch) (?!\w+://|.*(--no-model|--ray|--watch))|ask (?!--|\w+://)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
-    "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
+    "fetching": r"(\./download_model\.sh|framelens download(?!.*--spe)|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
     "lasting": r"framelens (serve (?!.*--device cuda)|serve$|app\b).*"
     r"|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
     # Speaks to a client until its input ends, or is interrupted.
     "speaking": r"framelens mcp( .+)?",
     # Analyses what arrives in a folder until it is interrupted.
-    "watching": r"framelens watch .+",
+    "watching": r"framelens batch .+ --watch.*",
     # Installs some gigabytes: here it finds that all is there.
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
@@ -90,19 +90,18 @@ ELSEWHERE = {
     r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/plugins/batch/ray_jobs/test_cluster.py runs it with one",
-    r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",
+    r"_FRAMELENS_COMPLETE=.+": "writes to the home folder; tests/cli/test_main.py completes",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
     r"make torture": "takes hours",
     r"ollama stop .+": "wants Ollama",
     r"py -3\.11 .+": "is for Windows",
-    r"framelens restore .+": "wants a backup; tests/plugins/server/commands/test_backup.py runs it with one",
-    r"framelens users .+": "asks for a password; tests/plugins/server/commands/test_users.py runs it",
-    r"framelens keys .+ --user .+": "wants an account; tests/plugins/server/commands/test_users.py runs it",
+    r"framelens admin restore .+": "wants a backup; tests/plugins/server/commands/test_backup.py runs it with one",
+    r"framelens admin users .+": "asks for a password; tests/plugins/server/commands/test_users.py runs it",
+    r"framelens admin keys .+ --user .+": "wants an account; tests/plugins/server/commands/test_users.py runs it",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
     r"framelens clip (?!.* --from ).+": "wants a model's report; tests/plugins/editing/commands/test_clip.py has one",
-    r"framelens speech .*--download": "wants a speech model; tests/plugins/speech/test_commands.py downloads one",
-    r"framelens speakers .+": "wants two voices; tests/plugins/speech/test_naming.py has them",
+    r"framelens download .*--(speech|speakers)": "wants a model; tests/plugins/speech/test_commands.py downloads one",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"
@@ -143,7 +142,7 @@ ALL = list(dict.fromkeys(command for text in TEXTS for command in commands(text)
 
 _ADDRESS = r" --(server\.|browser\.server)?(port|address|Address) \S+"
 ALIKE = {
-    "alone": r"(?<=fit )(cpu:)?\d+$",
+    "alone": r"(?<=--fit )(cpu:)?\d+$",
     "stored": r"(?<=backup )\S+$",
     "asking": r" (--model )?Qwen/[\w.-]+| --base-url \S+|(?<=video\.mp4 )\"[^\"]*\"$",
     "fetching": r" (--model )?Qwen/[\w.-]+",

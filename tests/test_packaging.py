@@ -215,7 +215,7 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.slow
 def test_the_core_needs_no_package_of_the_extra_app(tmp_path: Path) -> None:
-    hidden = ("click", "docx", "fastapi_standalone_docs", "streamlit", "watchfiles")
+    hidden = ("docx", "fastapi_standalone_docs", "streamlit", "watchfiles")
     hiding = f"import sys; sys.modules.update(dict.fromkeys({hidden}))"
     code = f"{hiding}; from framelens.cli.main import main; sys.exit(main())"
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data"), "LANG": "C.UTF-8"}
@@ -225,7 +225,8 @@ def test_the_core_needs_no_package_of_the_extra_app(tmp_path: Path) -> None:
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     sample = str(ROOT / "framelens" / "samples" / "sample.mp4")
-    for words in (("analyse", sample, "--no-model", "-o", "r.pdf"), ("keyframes", sample), ("plugins",), ("--help",)):
+    analyse = ("analyse", sample, "--no-model", "-o", "r.pdf")
+    for words in (analyse, ("keyframes", sample), ("doctor", "--plugins"), ("--help",)):
         done = run(*words)
         assert done.returncode == 0, (words, done.stderr)
     for words, extra in ((("app",), "app"), (("analyse", sample, "--no-model", "-o", "r.docx"), "editing")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import sys
@@ -10,15 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens.cli import terminal
+from framelens.cli.grammar import Choice, Options, flag, option, parse_path, together
 from framelens.core.codec import to_document
 from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.redaction import redact
-from framelens.i18n import LANGUAGES, notice_text, set_language, t
+from framelens.i18n import notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 from framelens.services.running import running
 
@@ -40,32 +39,35 @@ _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells":
 _FROM_WORST = (130, 1, 5, 4, 3, 6, 2, 0)  # exit codes, most severe first
 
 
-def add_selection_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for choosing frames and a range; each command adds `--frames` with its own help text."""
-    parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy"))
-    parser.add_argument("--every", type=parse_interval, metavar="SECONDS", help=t("cli.every"))
-    parser.add_argument("--at", type=parse_times, metavar="T,T,…", help=t("cli.at"))
-    add_range_options(parser)
+range_options = together(
+    option("--start", type=parse_seconds, default=0.0, metavar="T", help="cli.start"),
+    option("--end", type=parse_seconds, metavar="T", help="cli.end"),
+)
+"""Options for a range of the video."""
+selection_options = together(
+    option("--strategy", type=Choice(get_args(Strategy)), help="cli.strategy"),
+    option("--every", type=parse_interval, metavar="SECONDS", help="cli.every"),
+    option("--at", type=parse_times, is_list=True, metavar="T,T,…", help="cli.at"),
+    range_options,
+)
+"""Options for choosing frames and a range; each command has `--frames` with its own text."""
+json_option = flag("--json", help="cli.models_json")
+quiet_option = flag("--quiet", help="cli.quiet")
+subtitles_option = option("--subtitles", type=parse_path, metavar="FILE", help="cli.subtitles")
 
 
-def add_range_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for a range of the video."""
-    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
-    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
-
-
-def parse_selection(given: argparse.Namespace) -> Selection:
+def parse_selection(options: Options) -> Selection:
     """Build the selection from the options; --every or --at imply their strategy.
 
     Raises:
         ConfigError: Options contradict each other, or an option is missing.
     """
     return build_selection(
-        strategy=given.strategy,
-        every=given.every,
-        at=given.at or (),
-        start=given.start,
-        end=given.end,
+        strategy=options.strategy,
+        every=options.every,
+        at=options.at,
+        start=options.start,
+        end=options.end,
         spelling=_spelled,
     )
 
@@ -92,28 +94,12 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def add_subtitles_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names the subtitles of a video."""
-    parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))
-
-
-def add_speakers_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option with the number of people who speak; "auto" is 0."""
-    parser.add_argument("--speakers", type=_parse_speakers, metavar="N", help=t("cli.speakers"))
-
-
-def _parse_speakers(text: str) -> int:
+def parse_speakers(text: str) -> int:
+    """Parse the number of people who speak; "auto" is 0."""
     return 0 if text == "auto" else whole_number(1, MOST_SPEAKERS)(text)
 
 
-def add_output_options(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """Add the options of commands that print tables or documents.
-
-    `default` is argparse.SUPPRESS for a subcommand, so that options given before its name still apply.
-    """
-    no = False if default is None else default
-    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json"))
-    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language"))
+speakers_option = option("--speakers", type=parse_speakers, metavar="N", help="cli.speakers")
 
 
 def wide_console() -> Console:
@@ -150,9 +136,9 @@ def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterato
                 say(notice_text(notice))
 
 
-def use_language(given: argparse.Namespace, settings: Settings) -> None:
+def use_language(options: Options, settings: Settings) -> None:
     """Use the language of `--language`, else of the settings, for the rest of the command."""
-    if wanted := given.language or settings.language:
+    if wanted := options.language or settings.language:
         set_language(wanted)
 
 

@@ -1,33 +1,32 @@
 """Entry point of the command line; each command is a module of framelens.cli.commands.
 
-The exit codes are in the text cli.exit_codes, which the help and the manual page print.
+The exit codes are in the text cli.exit_codes, which the help prints.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
 from io import TextIOWrapper
 from itertools import chain, pairwise, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+import click
+from click.exceptions import Exit, NoArgsIsHelpError
 
 from framelens import i18n
 from framelens.cli import terminal
-from framelens.cli.parser import SHORT, Parser
+from framelens.cli.grammar import LazyGroup, Options, common_options, group, import_command, usage_text, version_option
 from framelens.core import own_version
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
+from framelens.core.errors import AppError, Cancelled, ConfigError, InputError, StorageError, as_app_error
 from framelens.core.files import typed_path
-from framelens.i18n import error_text, in_language, label, t
-from framelens.services import running
+from framelens.i18n import error_text, in_language, t
 
 if TYPE_CHECKING:
     from framelens.registry import Plugin
@@ -35,50 +34,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-_COMMANDS = {
-    "app": "cli.app_command",
-    "analyse": "cli.analyse",
-    "ask": "cli.ask",
-    "keyframes": "cli.keyframes_command",
-    "transcript": "cli.transcript_command",
-    "library": "cli.library",
-    "export": "cli.export",
-    "download": "cli.download_command",
-    "doctor": "cli.doctor_command",
-    "plugins": "cli.plugins_command",
-    "completion": "cli.completion_command",
-    "man": "cli.man_command",
-}
-"""Help keys of the commands. The module framelens.cli.commands.NAME has `add_arguments` and `run`."""
-_GROUPS = {
-    "watch": ("analyse", "ask", "keyframes", "clip", "transcript"),
-    "reports": ("library", "export", "speakers"),
-    "many": ("batch", "watch", "cluster"),
-    "models": ("models", "download", "serve", "speech"),
-    "doors": ("app", "mcp", "users", "keys", "audit", "backup", "restore"),
-    "system": ("doctor", "plugins", "completion", "man"),
-}
-"""The groups of commands in the help, those of the built-in plugins among them."""
-_FORWARDS_ARGUMENTS = "app"
-"""The command that forwards unknown arguments to another program."""
-_ALIASES = {"analyse": ("analyze",)}
-_WITHOUT_PLUGINS = ("--version",)
+_COMMANDS = ("app", "analyse", "ask", "keyframes", "transcript", "library", "export", "download", "doctor")
+"""The command NAME is `run` in the module framelens.cli.commands.NAME."""
+_ALIASES = {"analyze": "analyse"}
 _OTHER_WORDS = ("help", "version")
 """Words that are read like options of the same name; a plugin's command can't have these names."""
+_COMPLETION = "_FRAMELENS_COMPLETE"
+"""The variable with which shells ask for completions."""
 _LOSING = ("strict", "surrogateescape")
 """Python's default error handlers of streams, which raise an exception for characters that the encoding lacks."""
-_LANGUAGE = re.compile(rf"(?:--language(?:=|$)|{SHORT['--language']}=?)(.*)", re.DOTALL)
-"""The option of the language; its value may follow in the same word."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
             if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in _LOSING:
                 sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the encoding lacks
             with terminal.clean_streams():
-                return _run(argv)
+                return _run(words)
         except KeyboardInterrupt:  # before the command handles it itself
             return interrupted()
         finally:
@@ -88,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE_EXIT_CODE
     except OSError as error:
         terminal.discard(sys.stdout)
-        with in_language(_wanted_language(sys.argv[1:] if argv is None else argv)):
+        with in_language(_wanted_language(words)):
             return _fail(StorageError("output_refused", reason=error.strerror or str(error)))
 
 
@@ -101,43 +76,50 @@ def interrupted() -> int:
         return _fail(Cancelled("stopped"))
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    logging.getLogger("framelens").addHandler(
-        logging.NullHandler()
-    )  # before there is a log file, the terminal must not show the log
-    typed = _take_env_file(sys.argv[1:] if argv is None else argv)
-    with in_language(_wanted_language(typed)):
-        try:
-            given = _parse(_command_first(typed))
-        except AppError as error:
-            return _fail(error)
-        if given is None:
-            return 0
-        if getattr(given, "language", None):  # a plugin's command may have no such option
-            i18n.set_language(given.language)
-        if getattr(given, "verbose", False):
-            from framelens.store.fs_utils import log_to_terminal  # rarely needed
+def _run(words: list[str]) -> int:
+    # before there is a log file, the terminal must not show the log
+    logging.getLogger("framelens").addHandler(logging.NullHandler())
+    for path in _values_of("--env-file", words):  # the commands of plugins depend on the settings
+        os.environ["FRAMELENS_ENV_FILE"] = str(Path(typed_path(path)).absolute())
+    if instruction := os.environ.get(_COMPLETION):
+        from click.shell_completion import shell_complete
 
-            log_to_terminal()
-        if Path(".env").exists() and not getattr(given, "quiet", False):
-            _tell_unread()
-        running.begin(quiet=getattr(given, "quiet", False))
+        return shell_complete(framelens, {}, "framelens", _COMPLETION, instruction)
+    with in_language(_wanted_language(words)):
         try:
-            return int(given.command(given))
-        except (KeyboardInterrupt, Cancelled):
-            return _fail(Cancelled(given.stopped))
-        except AppError as error:
-            log.warning("%s failed: %s", given.name, error)
+            with framelens.make_context("framelens", words) as ctx:
+                return int(framelens.invoke(ctx) or 0)
+        except Exit as ended:
+            return ended.exit_code
+        except NoArgsIsHelpError as error:
+            print(error.message, file=sys.stderr)
+            return error.exit_code
+        except click.UsageError as error:
+            return _refuse(error)
+        except Cancelled as error:
             return _fail(error)
-        except BrokenPipeError:
+        except AppError as error:
+            log.warning("framelens %s failed: %s", words[0] if words else "", error)
+            return _fail(error)
+        except (BrokenPipeError, click.exceptions.ClickException):
             raise
         except Exception as error:
             if _is_of_output(error):
                 raise
-            log.exception("%s failed", given.name)
-            failure = as_app_error(error)
-            failure.__cause__ = error
-            return _fail(failure)
+            return _fail(_failure(error, ctx))
+
+
+def _failure(error: Exception, ctx: click.Context) -> AppError:
+    """Return the error for the user about an unexpected exception, which the log gets."""
+    name = ctx.invoked_subcommand or ""
+    log.exception("framelens %s failed", name)
+    failure = as_app_error(error)
+    if plugin := _foreign_owner(name):
+        from framelens.registry import failure_values
+
+        failure = InputError("plugin_failed", **failure_values(plugin, error))
+    failure.__cause__ = error
+    return failure
 
 
 def _is_of_output(error: Exception) -> bool:
@@ -145,137 +127,115 @@ def _is_of_output(error: Exception) -> bool:
     return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
 
 
-def _parse(words: list[str]) -> argparse.Namespace | None:
-    """Parse the words; without words, print the help and return None."""
-    if words[:1] == ["help"]:
-        words = [*_command_first(words[1:]), "--help"]
-    words = ["--version", *words[1:]] if words[:1] == ["version"] else words
-    named = next((word for word in words if not word.startswith("-") or word in _WITHOUT_PLUGINS), "")
-    parser = build_parser(only=named)
-    if not words:
-        parser.print_help()
-        return None
-    given = argparse.Namespace()
-    _, given.unknown = parser.parse_known_args(words, given)
-    return given
+class _Commands(LazyGroup):
+    """The commands of FrameLens and its plugins. Plugins are looked for when a command isn't FrameLens's own."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return [*self.places, *_of_plugins()]
 
-def build_parser(*, only: str | None = None) -> Parser:
-    """Build the argument parser of all commands.
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names; "help" and "version" are read like options."""
+        if args == ["version"]:
+            _print_version()
+            ctx.exit()
+        if args == ["help"]:
+            print(ctx.get_help())
+            ctx.exit()
+        return super().resolve_command(ctx, [*args[1:], "--help"] if args[0] == "help" else args)
 
-    Args:
-        only: Name of the command that will run. The other commands get their names only, and their modules, which
-            import much, are not imported. None builds the arguments of every command.
-    """
-    parser = Parser("framelens", description=t("cli.description"), epilog=f"{t('cli.codes')}\n{t('cli.exit_codes')}")
-    parser.passes_unknown = only == _FORWARDS_ARGUMENTS
-    parser.set_defaults(stopped="stopped")
-    parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
-    parser.add_argument("--language", choices=i18n.LANGUAGES, default=argparse.SUPPRESS, help=t("cli.language"))
-    parser.command_groups, parser.examples = _GROUPS, t("cli.examples.framelens")
-    commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
-    known = {name: f"framelens.cli.commands.{name}" for name in _COMMANDS}
-    of_core = (*known, *chain(*_ALIASES.values()))
-    owners: dict[str, Plugin] = {}
-    if only not in (*of_core, *_WITHOUT_PLUGINS):
-        from framelens import registry  # reads settings and finds the plugins
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; a faulty one of a plugin is left out.
 
-        for plugin, name, place in registry.commands((*of_core, *_OTHER_WORDS)):
-            known[name], owners[name] = place, plugin
-    for name, place in known.items():
-        aliases = _ALIASES.get(name, ())
-        purpose = label(_COMMANDS.get(name, f"cli.{name}_command"), name)
-        command = commands.add_parser(name, aliases=aliases, help=purpose, description=purpose)
-        command.examples = label(f"cli.examples.{name}", "")
-        will_run = only in (name, *aliases)
-        if only is None or will_run:
-            if name in owners:
-                _add_of_plugin(command, place, owners[name], will_run=will_run)
-            else:
-                _add(command, place)
-            command.passes_unknown = parser.passes_unknown
-    return parser
+        Raises:
+            ConfigError: "plugin_failed", if the command is a plugin's that can't be imported.
+        """
+        name = _ALIASES.get(cmd_name, cmd_name)
+        if name in self.places:
+            return super().get_command(ctx, name)
+        if name not in _of_plugins():
+            return None
+        from framelens import registry
 
-
-def _add(command: Parser, place: str) -> None:
-    """Give a command the arguments and the `run` function of its module."""
-    module = import_module(place)
-    command.set_defaults(command=module.run)
-    module.add_arguments(command)
-    if not (command.knows("--language") or command.passes_unknown):
-        command.add_argument("--language", choices=i18n.LANGUAGES, default=argparse.SUPPRESS, help=t("cli.language"))
-
-
-def _add_of_plugin(command: Parser, place: str, plugin: Plugin, *, will_run: bool) -> None:
-    """Give a command of a plugin its arguments and its function; a faulty command gets nothing.
-
-    Raises:
-        ConfigError: "plugin_failed", if a faulty command will run.
-    """
-    from framelens import registry
-
-    try:
-        _add(command, place)
-    except registry.FAULTS as error:
-        registry.leave_out(plugin, place, error)
-        if will_run:
+        plugin, place = _of_plugins()[name]
+        try:
+            return _with_common_options(import_command(place), name)
+        except registry.FAULTS as error:
+            registry.leave_out(plugin, place, error)
             raise ConfigError("plugin_failed", **registry.failure_values(plugin, error)) from error
-    else:
-        command.set_defaults(command=registry.guarded(plugin, command.get_default("command"), int, may_exit=True))
 
 
-class _Version(argparse.Action):
-    """Option that prints the installed version and exits; argparse's own action would look it up on every start."""
+def _of_plugins() -> Mapping[str, tuple[Plugin, str]]:
+    """Return the commands of plugins: the plugin and the command's place, by the command's name."""
+    from framelens import registry  # reads settings and finds the plugins
 
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        print(f"framelens {own_version()}")
-        parser.exit()
+    taken = (*_COMMANDS, *_ALIASES, *_OTHER_WORDS)
+    return {name: (plugin, place) for plugin, name, place in registry.commands(taken)}
 
 
-def _command_first(words: Sequence[str]) -> list[str]:
-    """Return the words with `--language` behind the command; argparse doesn't take it before the command's name."""
-    given = list(words)
-    leading = 0
-    while given[leading:] and _LANGUAGE.match(given[leading]):
-        leading += 2 if given[leading] in ("--language", SHORT["--language"]) else 1
-    is_command = bool(given[leading:]) and not given[leading].startswith("-")
-    return [given[leading], *given[:leading], *given[leading + 1 :]] if leading and is_command else given[leading:]
+def _foreign_owner(name: str) -> Plugin | None:
+    """Return the plugin that a command is of, unless the plugin is built in."""
+    if name in _COMMANDS or name not in _of_plugins():
+        return None
+    from framelens.registry import BUILT_IN
+
+    plugin, _ = _of_plugins()[name]
+    return None if plugin.name in BUILT_IN else plugin
 
 
-def _take_env_file(words: Sequence[str]) -> list[str]:
-    """Put the file that `--env-file` names into the environment, and return the other words.
-
-    That is done before the words are parsed, since a plugin's commands depend on the settings; processes that a command
-    starts inherit it.
-    """
-    own = list(takewhile(lambda word: word != "--", words))
-    rest = list(words[len(own) :])
-    for place, word in enumerate(own):
-        option, is_joined, value = word.partition("=")
-        if option == "--env-file" and (is_joined or place + 1 < len(own)):
-            os.environ["FRAMELENS_ENV_FILE"] = str(Path(typed_path(value if is_joined else own[place + 1])).absolute())
-            return _take_env_file([*own[:place], *own[place + (1 if is_joined else 2) :], *rest])
-    return [*own, *rest]
+def _print_version() -> None:
+    print(f"framelens {own_version()}")
 
 
-def _tell_unread() -> None:
-    """Print that the settings of the current folder aren't read, if there are any."""
-    from framelens import config
+def _with_common_options(made: click.Command, name: str) -> click.Command:
+    """Give a command that a plugin made with click alone the name and the options that all commands have."""
+    made.name = name
+    known = {name for parameter in made.params for name in parameter.opts}
+    if not known & {"--env-file"}:
+        common = (one for one in common_options(exposes=False) if not known & {*one.opts})
+        made.params += common
+        made.add_help_option = False
+    return made
 
-    if unread := config.unread_env_file():
-        own = config.REPOSITORY / unread.name
-        print(t("cli.env_unread", path=unread, name=unread.name, own=own), file=sys.stderr)
+
+@group(
+    "framelens",
+    help="cli.description",
+    cls=_Commands,
+    places={name: f"framelens.cli.commands.{name}:run" for name in _COMMANDS},
+)
+@version_option(_print_version)
+def framelens(_: Options) -> int:
+    """Print the help if no command is named."""
+    print(click.get_current_context().get_help())
+    return 0
+
+
+def _values_of(option: str, words: Sequence[str], short: str = "") -> Iterator[str]:
+    """Yield the values that words give an option before the words are parsed."""
+    own = takewhile(lambda word: word != "--", words)
+    for word, following in pairwise(chain(own, [""])):
+        name, _, value = word.partition("=")
+        if short and word.startswith(short):
+            name, value = option, word.removeprefix(short)
+        if name == option and (value or following):
+            yield value or following
 
 
 def _wanted_language(words: Sequence[str]) -> Language:
     """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
-    for word, following in pairwise((*words, "")):
-        if (found := _LANGUAGE.match(word)) and (named := i18n.named_language(found[1] or following)):
-            return named
-    return i18n.system_language()
+    named = map(i18n.named_language, _values_of("--language", words, "-l"))
+    return next(filter(None, named), i18n.system_language())
+
+
+def _refuse(error: click.UsageError) -> int:
+    """Print what is wrong with the words, and the command whose help explains them; return the exit code."""
+    path = error.ctx.command_path if error.ctx else "framelens"
+    print(t("cli.usage.error", command=path, message=usage_text(error)), file=sys.stderr)
+    print(t("cli.see_help", command=path), file=sys.stderr)
+    return 2
 
 
 def _fail(error: AppError) -> int:

@@ -3,7 +3,6 @@
 The formats are imported where they are needed: they look for plugins, which takes 26 ms.
 """
 
-import argparse
 import errno
 import os
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from framelens.cli.grammar import Options, flag
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError
 from framelens.core.files import (
@@ -25,7 +25,7 @@ from framelens.core.files import (
     shown_path,
     typed_path,
 )
-from framelens.i18n import language, t
+from framelens.i18n import language
 from framelens.reports.files import written
 from framelens.store.fs_utils import storage_errors
 from framelens.video.subtitles.discovery import files_beside
@@ -95,48 +95,48 @@ class Output:
                 pass
 
 
-def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that allows to replace existing files."""
-    parser.add_argument("--overwrite", action="store_true", help=t("cli.overwrite"))
+overwrite_option = flag("--overwrite", help="cli.overwrite")
+appendix_option = flag("--appendix", help="cli.appendix")
 
 
-def add_appendix_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that adds the full record to documents."""
-    parser.add_argument("--appendix", action="store_true", help=t("cli.appendix"))
-
-
-def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: bool) -> Output:
+def parse_outputs(options: Options, videos: Iterable[Path], *, is_one: bool) -> tuple[Output, ...]:
     """Read --output, --format, --appendix, --json and --overwrite; several videos need a folder.
 
     Args:
-        given: The options.
+        options: The options.
         videos: The inputs, which no output may replace.
-        is_one: There can be only a single report.
+        is_one: There can be only a single report, which is written to each output.
 
     Raises:
         ConfigError: --output names a file for several videos, an input, an existing file, or a file with the ending of
             another format.
     """
-    named = given.output or ""
-    check_typed_output("--output", named)
-    asked = given.format or ("json" if given.json else None)
-    path = absolute(Path(typed_path(named))) if named else Path.cwd()
-    inputs = (*videos, *((given.subtitles,) if given.subtitles else ()))
-    is_folder = not named or names_folder(named)
+    names = options.output or ("",)
+    if len(names) > 1 and not is_one:
+        raise ConfigError("outputs_of_several", given=", ".join(names))
+    inputs = (*videos, *((options.subtitles,) if options.subtitles else ()))
+    return tuple(_parse_output(options, name, inputs, is_one=is_one) for name in names)
+
+
+def _parse_output(options: Options, name: str, inputs: tuple[Path, ...], *, is_one: bool) -> Output:
+    check_typed_output("--output", name)
+    asked = options.format or ("json" if options.json else None)
+    path = absolute(Path(typed_path(name))) if name else Path.cwd()
+    is_folder = not name or names_folder(name)
     if is_one and not is_folder:
-        return file_output(given, path, asked, inputs)
+        return file_output(options, path, asked, inputs)
     check_output_folder(path)
-    return Output(asked or "markdown", path, None, given.overwrite, inputs, given.appendix)
+    return Output(asked or "markdown", path, None, options.overwrite, inputs, options.appendix)
 
 
-def file_output(given: argparse.Namespace, path: Path, asked: str | None, inputs: tuple[Path, ...]) -> Output:
+def file_output(options: Options, path: Path, asked: str | None, inputs: tuple[Path, ...]) -> Output:
     """Return the output of a single report as a file, in the requested format or the format of its ending.
 
     Raises:
         ConfigError: The file is an input, exists, or has the ending of another format, or the format can't be written.
     """
-    check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
-    return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
+    check_output_file("--output", path, inputs=inputs, overwrites=options.overwrite)
+    return Output(_format_for(path.name, asked), path.parent, path, options.overwrite, inputs, options.appendix)
 
 
 def names_folder(named: str) -> bool:

@@ -20,7 +20,7 @@ from framelens.core.events import VideoEvent
 from framelens.video import limits
 from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails
-from framelens.video.worker_process import DECODER, WorkerProcess, start_worker, take_early
+from framelens.video.worker_process import DECODER, WorkerProcess, start_worker
 
 _log = logging.getLogger(__name__)
 MESSAGES: tuple[type[Any], ...] = (
@@ -84,11 +84,11 @@ class _IdleWorker:
     def take(self) -> WorkerProcess | None:
         """Return the idle worker, if any; the caller owns it then."""
         with self._lock:
-            taken, self._waiting = self._waiting or take_early(), None
+            taken, self._waiting = self._waiting, None
             return taken
 
     def _start(self) -> None:
-        self._waiting = self._waiting or take_early() or _start_worker("--ready")
+        self._waiting = self._waiting or _start_worker("--ready")
 
     def _end_unneeded(self) -> None:
         with self._lock:

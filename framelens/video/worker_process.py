@@ -1,8 +1,4 @@
-"""Start of decoder worker processes.
-
-It imports little, so that a command can start its worker before anything else: the worker loads its libraries while
-the command's own modules are imported.
-"""
+"""Start of decoder worker processes."""
 
 import subprocess
 import sys
@@ -13,7 +9,6 @@ WorkerProcess = subprocess.Popen[bytes]
 DECODER = "framelens.video.worker"
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """NumPy's matrix products are small here; waiting threads would take time from the decoder."""
-_early: list[WorkerProcess] = []
 
 
 def start_worker(*options: str, module: str = DECODER) -> WorkerProcess:
@@ -27,13 +22,3 @@ def start_worker(*options: str, module: str = DECODER) -> WorkerProcess:
         env={**_ONE_THREAD, **reader_environment()},
         process_group=0,  # Ctrl-C in the terminal is handled by this process alone
     )
-
-
-def start_early() -> None:
-    """Start a worker for `take_early`. A worker that is never taken ends with this process."""
-    _early.append(start_worker("--ready"))
-
-
-def take_early() -> WorkerProcess | None:
-    """Return the worker that was started early, once; the caller owns it then."""
-    return _early.pop() if _early else None

@@ -452,7 +452,7 @@ def test_websocket_is_read_while_a_message_waits(gate: Gate, size: int, num_read
 def test_without_accounts_only_this_machine_is_let_in(open_app: Open, services: Services) -> None:
     assert open_app().get("/").status_code == 200
     refused = open_app(REMOTE).get("/")
-    assert refused.status_code == 403 and "framelens users add" in refused.text
+    assert refused.status_code == 403 and "framelens admin users add" in refused.text
     with pytest.raises(WebSocketDisconnect), open_app().websocket_connect(STREAM.replace("127.0.0.1", "192.168.3.4")):
         pass
     services.accounts.add(NAME, PASSWORD, "analyst")

@@ -40,10 +40,7 @@ SERVICES = {
 LISTED = """
 import json, sys
 from framelens.cli.main import main
-try:
-    code = main(sys.argv[1:])
-except SystemExit as ended:
-    code = ended.code
+code = main(sys.argv[1:])
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 
@@ -86,7 +83,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     assert ours - plugins - (of_registry if word == "--help" else set()) == {
         "framelens.cli",
         "framelens.cli.main",
-        "framelens.cli.parser",
+        "framelens.cli.grammar",
         "framelens.cli.terminal",
         "framelens.core.redaction",
         "framelens.core",

@@ -109,7 +109,7 @@ import sys
 
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "argparse":
+        if name == "click":
             sys.meta_path.remove(self)
             raise KeyboardInterrupt
 
@@ -151,7 +151,7 @@ def run():
     print("a line", end="")  # a pipe gets it when the program ends
     raise KeyboardInterrupt
 framelens.cli.main.main = run
-framelens.__main__.main()
+raise SystemExit(framelens.__main__.main())
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "a line"), done.stderr

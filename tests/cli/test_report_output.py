@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -10,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from framelens.cli.grammar import Options
 from framelens.cli.main import main
-from framelens.cli.report_output import check_ending, check_output_file, check_output_folder, parse_output
+from framelens.cli.report_output import Output, check_ending, check_output_file, check_output_folder, parse_outputs
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import name_limit
 from framelens.reports.files import atomic_write
@@ -23,9 +23,14 @@ from tests.reports.test_reports import analysis
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
-def options(output: str = "", **more: object) -> argparse.Namespace:
-    usual = {"output": output, "format": None, "json": False, "overwrite": False, "appendix": False, "subtitles": None}
-    return argparse.Namespace(**{**usual, **more})
+def options(*outputs: str, **more: object) -> Options:
+    usual = {"output": outputs, "format": None, "json": False, "overwrite": False, "appendix": False, "subtitles": None}
+    return Options(**{**usual, **more})
+
+
+def parse_output(given: Options, videos: list[Path], *, is_one: bool) -> Output:
+    (output,) = parse_outputs(given, videos, is_one=is_one)
+    return output
 
 
 @pytest.fixture
@@ -248,3 +253,24 @@ def test_commands_leave_the_video_and_files_as_they_are(tmp_path: Path) -> None:
         done = run("analyse", video, "--no-model", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert len([one for one in tmp_path.iterdir() if one.name.endswith(".md")]) == place
+
+
+def test_one_report_is_written_to_each_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("report.json").write_bytes(FORMATS["json"].write(analysis(), "en"))
+    assert main(["export", "report.json", "-o", "a.md", "-o", "b.html"]) == 0
+    assert Path("a.md").read_text(encoding="utf-8").startswith("# ") and Path("b.html").stat().st_size
+
+
+@pytest.mark.slow
+def test_an_analysis_is_written_to_each_output(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
+    done = run("analyse", video, "--no-model", "-o", "a.md", "-o", "b.pdf", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.md").exists() and (tmp_path / "b.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_several_outputs_of_several_videos_are_refused(video: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_outputs(options("a/", "b/"), [video, video], is_one=False)
+    assert caught.value.key == "outputs_of_several"

@@ -89,7 +89,7 @@ def test_a_hostile_report_cannot_control_the_terminal(
     path.write_bytes(FORMATS["json"].write(replace(given, video=replace(given.video, name=HOSTILE)), "en"))
     commands = (
         ["library", "import", str(path)], ["library", "tag", "latest", HOSTILE], ["library", "list"],
-        ["library", "list", "--json"], ["library", "search", HOSTILE], ["audit"], ["audit", "--json"],
+        ["library", "list", "--json"], ["library", "search", HOSTILE], ["admin", "audit"], ["admin", "audit", "--json"],
         ["export", "latest", "--output", str(tmp_path / f"{HOSTILE[:3]}.html")], ["library", "show", HOSTILE],
         ["library", "show", "latest"], ["library", "show", "latest", "--json"],
     )  # fmt: skip

@@ -17,7 +17,6 @@ from framelens.core.events import KeyframesChosen
 from framelens.video.extractor import extract, probe
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.worker_pool import worker_ready, worker_started
-from framelens.video.worker_process import start_early
 from tests.video.conftest import Chosen, decoding_children
 
 
@@ -112,23 +111,3 @@ def test_a_child_that_was_begun_and_not_used_ends() -> None:
     with worker_started():
         started = idle_worker()
     assert not started.is_running()
-
-
-def test_worker_started_early_is_the_one_kept_ready() -> None:
-    start_early()
-    started = idle_worker()
-    with worker_ready():
-        assert idle_worker() == started and decoding_children() == [started]
-    assert decoding_children() == []
-
-
-@pytest.mark.slow
-def test_worker_started_early_is_the_one_that_is_used(moving_video: Path) -> None:
-    start_early()
-    started = idle_worker()
-    with worker_started():
-        events = extract(moving_video, ExtractOptions(4, read_text=False))
-        next(events)
-        assert {*decoding_children()} <= {started}  # it may have ended already
-        assert any(isinstance(event, KeyframesChosen) for event in list(events))
-        assert decoding_children() == []

@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _new_key(data: Path, per_minute: int) -> str:
-    command = [sys.executable, "-m", "framelens", "keys", "create", "bench", "--jobs", "1000"]
+    command = [sys.executable, "-m", "framelens", "admin", "keys", "create", "bench", "--jobs", "1000"]
     environ = {**os.environ, "FRAMELENS_DATA_DIR": str(data)}
     limit = f"{min(per_minute, 100_000)}/min"
     done = subprocess.run([*command, "--limit", limit], env=environ, capture_output=True, text=True, check=True)

@@ -29,7 +29,7 @@ _INTERNAL = (
 )
 _NAMES = ("\x1b]0;taken\x07.mp4", "\x9b31mred.mp4", "\x1b[2Jgone.mp4", "a\u202egnp.mp4", "\x1bPq\x1b\\.mp4")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_COMMANDS = (("library",), ("library", "show", "latest"), ("audit",), ("library", "search", "mp4"))
+_COMMANDS = (("library",), ("library", "show", "latest"), ("admin", "audit"), ("library", "search", "mp4"))
 _ROOT = Path(__file__).parents[3]
 _EXPORTS = 24
 _AT_A_TIME = 2

@@ -164,7 +164,7 @@ def _entries(site: Site, folder: Path, names: list[str]) -> Line:
     for number, name in enumerate(names):
         path, place = folder / f"{number}.zip", folder / f"to-{number}" / "data"
         _with_entry(sound, path, manifest, name)
-        done = _command(site, "restore", str(path), FRAMELENS_DATA_DIR=str(place))
+        done = _command(site, "admin", "restore", str(path), FRAMELENS_DATA_DIR=str(place))
         crashed += "Traceback" in done.stderr or done.returncode not in (0, 6)
         lost += done.returncode == 0 or any(folder.glob(f"to-{number}/**/*evil*"))
     return Line("odd entries of backups", len(names), lost, crashed)

@@ -4,7 +4,7 @@ from framelens.registry import Page, Plugin
 
 PLUGIN = Plugin(
     "headlines",
-    commands={"headlines": "framelens_headlines.command"},
+    commands={"headlines": "framelens_headlines.command:headlines"},
     formats="framelens_headlines.format:FORMATS",
     pages=(Page("headlines", ":material/newspaper:", "framelens_headlines.page:draw"),),
     sources={"newest:": "framelens_headlines.source:newest"},

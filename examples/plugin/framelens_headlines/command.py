@@ -1,19 +1,12 @@
 """Command `framelens headlines REPORT.json`: prints the headlines of a JSON report."""
 
-import argparse
+import click
 
 import framelens
-from framelens.i18n import t
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.description = t("cli.headlines_command")
-    parser.add_argument("report", metavar="REPORT.json", help=t("cli.headlines_report"))
-    parser.set_defaults(language=None)
-
-
-def run(given: argparse.Namespace) -> int:
-    """Print the headlines and return the exit code."""
-    print(framelens.report(given.report, "headlines").decode(), end="")
-    return 0
+@click.command(help="print the headlines of a report")
+@click.argument("report", metavar="REPORT.json")
+def headlines(report: str) -> None:
+    """Print the headlines."""
+    print(framelens.report(report, "headlines").decode(), end="")

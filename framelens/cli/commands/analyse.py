@@ -7,11 +7,10 @@ default model isn't available.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -24,16 +23,17 @@ from framelens.analysis.prompts.prompts import exact_prompt
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli import terminal
 from framelens.cli.analysis_options import (
-    add_analysis_options,
+    analysis_options,
     build_common_request,
     build_given_request,
     load_settings,
     print_failures,
     settle_model,
 )
-from framelens.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
+from framelens.cli.common import cancel_on_signals, engine_notices_said, quiet_option, subtitles_option, worst_exit_code
+from framelens.cli.grammar import Choice, Options, argument, command, flag, option
 from framelens.cli.progress_lines import open_progress
-from framelens.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
+from framelens.cli.report_output import Output, appendix_option, overwrite_option, parse_outputs
 from framelens.config import Settings
 from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, AnalysisRequest
@@ -54,82 +54,82 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
-    add_analysis_options(parser)
-    add_subtitles_option(parser)
-    parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
-    parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
-    parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
-    parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output"))
-    parser.add_argument("--format", type=usable_format, choices=sorted(FORMATS), metavar="FORMAT", help=t("cli.format"))
-    add_appendix_option(parser)
-    add_overwrite_option(parser)
-    parser.add_argument("--json", action="store_true", help=t("cli.json"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
-
-
-def run(given: argparse.Namespace) -> int:
+@command("analyse", help="cli.analyse_command", stopped="cancelled")  # finished parts are kept
+@argument("videos", nargs=-1, required=True, metavar="VIDEO", help="cli.videos")
+@analysis_options
+@subtitles_option
+@flag("--plan", help="cli.plan")
+@flag("--show-prompt", help="cli.show_prompt")
+@flag("--skip-done", help="cli.skip_done")
+@option("--output", is_list=True, metavar="FILE|DIR/", help="cli.output")
+@option(
+    "--format",
+    type=Choice(sorted(FORMATS), usable_format),
+    metavar="FORMAT",
+    help=lambda: t("cli.format", choices=", ".join(sorted(FORMATS))),
+)
+@appendix_option
+@overwrite_option
+@flag("--json", help="cli.json")
+@quiet_option
+def run(options: Options) -> int:
     """Analyse the videos, write the reports and return the exit code.
 
     Raises:
         AppError: A setting, the only video or the disk failed; of several videos, each failed video is reported.
     """
-    settings = load_settings(given)
+    settings = load_settings(options)
     templates = Templates(settings.template_dir)
-    if given.anew and given.skip_done:
+    if options.anew and options.skip_done:
         raise ConfigError("anew_or_skip")
-    inputs = resolve(given.videos)
-    if given.subtitles and not inputs.is_one_file:
+    inputs = resolve(options.videos)
+    if options.subtitles and not inputs.is_one_file:
         raise ConfigError("subtitles_of_several")
     if len(inputs.items) == 1 and (error := inputs.items[0].error):
         raise error
     paths = [item.path for item in inputs.items]
-    output = parse_output(given, paths, is_one=inputs.is_one_file)
-    is_several = not inputs.is_one_file or given.skip_done
+    is_several = not inputs.is_one_file or options.skip_done
+    outputs = parse_outputs(options, paths, is_one=not is_several)
     analyse_several = next(registry.in_slot("cli.several", int), None) if is_several else None
-    if not (given.show_prompt or given.plan):
+    if not (options.show_prompt or options.plan):
         if is_several and analyse_several is None:
             raise ConfigError("several_without_plugin")
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
-        build_common_request(given, settings, templates)  # wrong options are reported before a download
-        settings = settle_model(settings, given)
-    make = partial(build_given_request, given, settings, templates)
-    if given.show_prompt:
+        build_common_request(options, settings, templates)  # wrong options are reported before a download
+        settings = settle_model(settings, options)
+    make = partial(build_given_request, options, settings, templates)
+    if options.show_prompt:
         return _show_prompt(make(inputs.items[0].path), templates)
-    if given.plan:
-        return _show_plans(inputs, make, settings, templates, given)
+    if options.plan:
+        return _show_plans(inputs, make, settings, templates, options)
     if analyse_several:
-        return int(analyse_several(inputs.items, make, partial(_exit_code, settings), settings, given, output))
+        return int(analyse_several(inputs.items, make, partial(_exit_code, settings), settings, options, outputs[0]))
     request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
     with worker_started():
         services = open_services(settings, adopts=False)
         try:
-            job = _run_job(services, request, given, cancel)
+            job = _run_job(services, request, options, cancel)
             if job.analysis:  # its report is written below
                 services.jobs.audit.record("export", job.id, job.name)
         finally:
             services.close()
     raise_without_report(job)
     assert job.analysis
-    _write_report(job.analysis, request.path, output, given)
+    _write_reports(job.analysis, request.path, outputs, options)
     if job.error is None:
         return 0
     print_failures([job.error])
     return _exit_code(settings, job.error)
 
 
-def _run_job(
-    services: Services, request: AnalysisRequest, given: argparse.Namespace, cancel: threading.Event
-) -> JobSnapshot:
+def _run_job(services: Services, request: AnalysisRequest, options: Options, cancel: threading.Event) -> JobSnapshot:
     """Run the job to its end and return it: a new job, a resumed job, or a job that was finished before."""
-    with open_progress(quiet=given.quiet) as progress:
+    with open_progress(quiet=options.quiet) as progress:
         name = readable(request.path.name)
         with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
-            run = start_run(services.jobs, request, name=name, force=given.anew)
+            run = start_run(services.jobs, request, name=name, force=options.anew)
             if run.answered:
                 progress.say(t("cli.continuing", answered=run.answered))
             if run.was_finished:
@@ -150,7 +150,7 @@ def _show_plans(
     make: Callable[[Path], AnalysisRequest],
     settings: Settings,
     templates: Templates,
-    given: argparse.Namespace,
+    options: Options,
 ) -> int:
     """Print the plan of each video, with its path if there are several, and errors as sentences."""
     codes = [0]
@@ -169,27 +169,28 @@ def _show_plans(
             codes.append(error.exit_code)
             continue
         named = {} if inputs.is_one_file else {"path": str(item.path)}
-        if given.json:
+        if options.json:
             print(json.dumps(to_document({**named, **asdict(forecast)})))
             continue
         for line in (*map(printable_path, named.values()), headline(forecast), *details(forecast)):
             print(line)
-    if not (given.no_model or given.json):
+    if not (options.no_model or options.json):
         from framelens.cli.commands.download import print_missing
 
         print_missing(settings)
     return worst_exit_code(codes)
 
 
-def _write_report(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace) -> None:
-    if given.json and not given.output:
+def _write_reports(analysis: Analysis, video: Path, outputs: Iterable[Output], options: Options) -> None:
+    if options.json and not options.output:
         from framelens.reports.json import writer
 
         terminal.write_document(writer.without_pictures(analysis, language()))
         return
-    path = output.path_for(video)
-    output.write(analysis, path)
-    print(t("cli.written", path=path), file=sys.stderr if given.json else sys.stdout)
+    for output in outputs:
+        path = output.path_for(video)
+        output.write(analysis, path)
+        print(t("cli.written", path=path), file=sys.stderr if options.json else sys.stdout)
 
 
 def _exit_code(settings: Settings, failure: AppError) -> int:

@@ -6,32 +6,32 @@ error. A question whose answer fails or is stopped is kept with the partial answ
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from framelens import registry
 from framelens.analysis.planning.frame_budget import parse_frames
 from framelens.cli import terminal
-from framelens.cli.analysis_options import add_engine_options, load_settings, settle_model
+from framelens.cli.analysis_options import engine_options, load_settings, settle_model
 from framelens.cli.common import (
     MOST_LISTED,
-    add_range_options,
-    add_subtitles_option,
     cancel_on_signals,
     confirm_deletion,
     in_services,
     print_json,
     print_trashed,
+    quiet_option,
+    range_options,
     services,
+    subtitles_option,
     whole_number,
     wide_console,
 )
+from framelens.cli.grammar import Choice, Options, argument, command, flag, option, parse_path, together
 from framelens.cli.progress_lines import open_progress
 from framelens.conversations.conversation import (
     LIMITS,
@@ -54,16 +54,13 @@ from framelens.core.events import EngineProgress, Noticed, value_of
 from framelens.core.evidence import Moments
 from framelens.core.files import typed_path
 from framelens.core.links import is_link
-from framelens.i18n import LANGUAGES, language, notice_text, t
+from framelens.i18n import language, notice_text, t
 from framelens.i18n.formatting import exactly, phase_text
 from framelens.reports.content.labels import local_minute, one_line
 from framelens.services.asking import FrameOptions
 from framelens.services.container import open_library, open_services
 from framelens.services.keyframes import build_selection
 from framelens.video.worker_pool import worker_started
-
-if TYPE_CHECKING:
-    from framelens.cli.parser import Parser
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",
@@ -73,40 +70,6 @@ _LOOKS = ("auto", "global", "local", "when", "count", "read", "spoken")
 _VIDEO = re.compile(r"^\S+\.\w{2,4}$")
 _MOST_LISTED = 50
 """Conversations in a list."""
-
-
-def add_arguments(parser: Parser) -> None:
-    """Add the arguments of this command."""
-    parser.is_intermixed = True
-    parser.set_defaults(stopped="cancelled")  # the beginning of the answer is kept
-
-    def add(name: str, **options: object) -> None:
-        key = f"cli.ask_{name.lstrip('-').replace('-', '_')}"
-        parser.add_argument(name, help=t(key), **options)
-
-    add("texts", nargs="*", metavar="VIDEO|ID … QUESTION")
-    add("--image", action="append", default=[], type=Path, metavar="FILE")
-    add("--continue", dest="conversation", metavar="ID")
-    add("--edit", type=whole_number(1, MOST_LISTED), metavar="N")
-    add("--frames", type=parse_frames, metavar="N")
-    add_range_options(parser)
-    add_subtitles_option(parser)
-    parser.add_argument("--look", choices=_LOOKS, help=t("cli.ask_look"))
-    for name in _NUMBERS:
-        add(f"--{name.replace('_', '-')}", type=_number(name), metavar="N")
-    add("--system-prompt", metavar="TEXT")
-    add("--list", action="store_true")
-    add("--search", metavar="WORDS")
-    add("--export", metavar="ID")
-    add("--rename", nargs=2, metavar=("ID", "NAME"))
-    add("--delete", metavar="ID")
-    add("--for-good", action="store_true")
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    add_engine_options(parser)
-    add("--no-model", action="store_true")
-    parser.add_argument("--yes", action="store_true", help=t("cli.ask_yes"))
-    parser.add_argument("--json", action="store_true", help=t("cli.ask_json"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
 
 def _number(name: str) -> Callable[[str], int | float]:
@@ -123,48 +86,78 @@ def _number(name: str) -> Callable[[str], int | float]:
     return parse
 
 
-def run(given: argparse.Namespace) -> int:
+_numbers = together(
+    *(
+        option(f"--{name.replace('_', '-')}", type=_number(name), metavar="N", help=f"cli.ask_{name}")
+        for name in _NUMBERS
+    )
+)
+
+
+@command("ask", help="cli.ask_command", stopped="cancelled")  # the beginning of the answer is kept
+@argument("texts", nargs=-1, metavar="VIDEO|ID … QUESTION", help="cli.ask_texts")
+@option("--image", is_list=True, type=parse_path, metavar="FILE", help="cli.ask_image")
+@option("--continue", "conversation", metavar="ID", help="cli.ask_continue")
+@option("--edit", type=whole_number(1, MOST_LISTED), metavar="N", help="cli.ask_edit")
+@option("--frames", type=parse_frames, metavar="N", help="cli.ask_frames")
+@range_options
+@subtitles_option
+@option("--look", type=Choice(_LOOKS), help="cli.ask_look")
+@_numbers
+@option("--system-prompt", metavar="TEXT", help="cli.ask_system_prompt")
+@flag("--list", help="cli.ask_list")
+@option("--search", metavar="WORDS", help="cli.ask_search")
+@option("--export", metavar="ID", help="cli.ask_export")
+@option("--rename", nargs=2, metavar="ID NAME", help="cli.ask_rename")
+@option("--delete", metavar="ID", help="cli.ask_delete")
+@flag("--for-good", help="cli.ask_for_good")
+@engine_options
+@flag("--no-model", help="cli.ask_no_model")
+@flag("--yes", help="cli.ask_yes")
+@flag("--json", help="cli.ask_json")
+@quiet_option
+def run(options: Options) -> int:
     """Answer the question, or list, export, rename or delete conversations, and return the exit code.
 
     Raises:
         AppError: A value, the video, the engine or the disk failed, or the user stopped the answer.
     """
-    settings = load_settings(given)
-    if _asks_for_stored(given):
+    settings = load_settings(options)
+    if _asks_for_stored(options):
         with open_library(settings) as opened, in_services(opened):
-            _manage(given)
+            _manage(options)
         return 0
-    about, question = _split(given.texts)
+    about, question = _split(options.texts)
     question = sys.stdin.read().strip() if question == "-" else question
-    if given.conversation and about:
+    if options.conversation and about:
         raise ConfigError("ask_continue_about", given=about[0])
-    if given.conversation and given.subtitles:
+    if options.conversation and options.subtitles:
         raise ConfigError("subtitles_alone")
-    if given.edit is not None and not given.conversation:
+    if options.edit is not None and not options.conversation:
         raise ConfigError("ask_edit_alone")
-    if question or not given.conversation:
+    if question or not options.conversation:
         checked_question(question)
-    asked_with, clip = ask_settings(given), _clip(given)
-    files = [read_image(path) for path in given.image]
-    if given.yes or (sys.stdin.isatty() and sys.stderr.isatty() and not _is_about_text(question)):
-        settings = settle_model(settings, given)
+    asked_with, clip = ask_settings(options), _clip(options)
+    files = [read_image(path) for path in options.image]
+    if options.yes or (sys.stdin.isatty() and sys.stderr.isatty() and not _is_about_text(question)):
+        settings = settle_model(settings, options)
     cancel = cancel_on_signals()
     with worker_started():
         opened = open_services(settings, adopts=False)
         try:
             with in_services(opened):
                 images = services().conversations.keep_images(files)
-                conversation = _conversation(about, clip, given, cancel)
+                conversation = _conversation(about, clip, options, cancel)
                 if not question and conversation.last.can_continue:
-                    question, given.edit = conversation.last.question, conversation.last.number
+                    question, options.edit = conversation.last.question, conversation.last.number
                 conversation = conversation.asked(
                     question,
                     asked_with,
-                    edit=given.edit,
+                    edit=options.edit,
                     images=images or None,
-                    look=_look(given, clip),
+                    look=_look(options, clip),
                 )
-                return _answer(conversation, given, cancel)
+                return _answer(conversation, options, cancel)
         finally:
             opened.close()
 
@@ -176,65 +169,63 @@ def _is_about_text(question: str) -> bool:
     return is_about_text(question)
 
 
-def _split(texts: list[str]) -> tuple[list[str], str]:
+def _split(texts: Sequence[str]) -> tuple[Sequence[str], str]:
     """Return the subjects of the question, and the question: the last text, unless it is a video and the only text."""
     if not texts or (len(texts) == 1 and (_VIDEO.search(texts[0]) or is_link(texts[0]))):
         return texts, ""
     return texts[:-1], texts[-1]
 
 
-def _clip(given: argparse.Namespace) -> Selection:
+def _clip(options: Options) -> Selection:
     """Return the range of the videos.
 
     Raises:
         ConfigError: The range ends before it starts.
     """
     return build_selection(
-        strategy=None, every=None, at=(), start=given.start, end=given.end, spelling=lambda name, _: f"--{name}"
+        strategy=None, every=None, at=(), start=options.start, end=options.end, spelling=lambda name, _: f"--{name}"
     )
 
 
-def _look(given: argparse.Namespace, clip: Selection) -> Look | None:
+def _look(options: Options, clip: Selection) -> Look | None:
     """Return the options for where to look, or None without such options."""
     if clip == Selection():
-        return Look(given.look) if given.look else None
-    return Look(given.look or "auto", clip.start_seconds, clip.end_seconds)
+        return Look(options.look) if options.look else None
+    return Look(options.look or "auto", clip.start_seconds, clip.end_seconds)
 
 
-def ask_settings(given: argparse.Namespace) -> AskSettings:
+def ask_settings(options: Options) -> AskSettings:
     """Return the settings of the options given; the others have their defaults.
 
     Raises:
         ConfigError: A value is out of its limits.
     """
     return AskSettings(
-        **{name: value for name in (*_NUMBERS, "system_prompt") if (value := getattr(given, name)) is not None}
+        **{name: value for name in (*_NUMBERS, "system_prompt") if (value := getattr(options, name)) is not None}
     )
 
 
-def _conversation(
-    about: list[str], clip: Selection, given: argparse.Namespace, cancel: threading.Event
-) -> Conversation:
+def _conversation(about: Sequence[str], clip: Selection, options: Options, cancel: threading.Event) -> Conversation:
     """Return the conversation to continue, or a new conversation about these videos and analyses."""
-    if given.conversation:
-        return services().conversations.get(given.conversation)
+    if options.conversation:
+        return services().conversations.get(options.conversation)
 
-    options = FrameOptions(language(), given.frames, clip, given.subtitles, not given.no_model)
+    frame_options = FrameOptions(language(), options.frames, clip, options.subtitles, not options.no_model)
     about = [registry.file_of(one) for one in about]
-    with open_progress(quiet=given.quiet) as progress:
-        return value_of(services().asking.begin(about, options, cancel), progress.show)
+    with open_progress(quiet=options.quiet) as progress:
+        return value_of(services().asking.begin(about, frame_options, cancel), progress.show)
 
 
-def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threading.Event) -> int:
+def _answer(conversation: Conversation, options: Options, cancel: threading.Event) -> int:
     """Print the answer while it is written, then its evidence; with --json a document at the end.
 
     Return the exit code: a stop's if the user has stopped the answer.
     """
     from framelens.conversations.export import answer_document
 
-    printer = _Printer(streams=not given.json, quiet=given.quiet)
+    printer = _Printer(streams=not options.json, quiet=options.quiet)
     try:
-        asking = services().asking.ask(AnswerDraft(conversation), cancel, use_model=not given.no_model)
+        asking = services().asking.ask(AnswerDraft(conversation), cancel, use_model=not options.no_model)
         with closing(asking) as events:
             for event in events:
                 printer.show(event)
@@ -243,7 +234,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
             raise
         return error.exit_code  # the printer has shown the error
     finally:
-        if (done := printer.done) and given.json:
+        if (done := printer.done) and options.json:
             print_json(answer_document(done, services().reports.video_names(done)))
     return 0
 
@@ -314,54 +305,54 @@ class _Printer:
         print(text, file=sys.stderr, flush=True)
 
 
-def _asks_for_stored(given: argparse.Namespace) -> bool:
+def _asks_for_stored(options: Options) -> bool:
     """Return whether conversations are listed, exported, renamed or deleted; a command does only one of these.
 
     Raises:
         ConfigError: Two of these are requested, or one of them together with a question or options for a question.
     """
     acts = {
-        "--list": given.list or given.search,
-        "--export": given.export,
-        "--rename": given.rename,
-        "--delete": given.delete,
+        "--list": options.list or options.search,
+        "--export": options.export,
+        "--rename": options.rename,
+        "--delete": options.delete,
     }
     asked = [option for option, value in acts.items() if value]
-    more = [f"“{one}”" for one in given.texts[("--list" in asked) :]]
-    more += [f"--{name}" for name in ("image", "edit") if getattr(given, name)]
-    more += ["--continue"] if given.conversation else []
+    more = [f"“{one}”" for one in options.texts[("--list" in asked) :]]
+    more += [f"--{name}" for name in ("image", "edit") if getattr(options, name)]
+    more += ["--continue"] if options.conversation else []
     if asked and (others := [*asked[1:], *more]):
         raise ConfigError("ask_two_requests", option=asked[0], other=others[0])
     return bool(asked)
 
 
-def _manage(given: argparse.Namespace) -> None:
+def _manage(options: Options) -> None:
     """List, export, rename or delete conversations."""
     kept = services().conversations
-    if given.export:
+    if options.export:
         from framelens.conversations.export import as_markdown, document
 
-        one = kept.get(given.export)
+        one = kept.get(options.export)
         names = services().reports.video_names(one)
-        if given.json:
+        if options.json:
             print_json(document(one, names))
         else:
             print(as_markdown(one, names), end="")
         services().jobs.audit.record("export", one.id)
-    elif given.rename:
-        kept.rename(kept.get(given.rename[0]).id, given.rename[1])
-    elif given.delete:
-        _delete(kept.get(given.delete), given)
+    elif options.rename:
+        kept.rename(kept.get(options.rename[0]).id, options.rename[1])
+    elif options.delete:
+        _delete(kept.get(options.delete), options)
     else:
-        _list(given)
+        _list(options)
 
 
-def _delete(one: Conversation, given: argparse.Namespace) -> None:
+def _delete(one: Conversation, options: Options) -> None:
     name = one_line(one.name)
-    if given.for_good and not (given.yes or confirm_deletion(name)):
+    if options.for_good and not (options.yes or confirm_deletion(name)):
         return
     moved = services().conversations.discard(one.id)
-    if not given.for_good:
+    if not options.for_good:
         print_trashed(moved)
         return
     for entry in moved:
@@ -369,20 +360,20 @@ def _delete(one: Conversation, given: argparse.Namespace) -> None:
         print(t("cli.library_deleted", name=name), file=sys.stderr)
 
 
-def _list(given: argparse.Namespace) -> None:
+def _list(options: Options) -> None:
     from rich.table import Table
     from rich.text import Text
 
     library = services().jobs.library
     about: list[str] | None = None
-    if given.texts and (path := Path(typed_path(registry.file_of(given.texts[0]))).absolute()).is_file():
+    if options.texts and (path := Path(typed_path(registry.file_of(options.texts[0]))).absolute()).is_file():
         about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
-    elif given.texts:
-        about = [library.resolve_id(given.texts[0])]
-    found = services().conversations.find(given.search or "", analysis_ids=about, limit=_MOST_LISTED)
+    elif options.texts:
+        about = [library.resolve_id(options.texts[0])]
+    found = services().conversations.find(options.search or "", analysis_ids=about, limit=_MOST_LISTED)
     ids = {analysis_id for one in found for analysis_id in one.about}
     names = {one: entry.name if (entry := library.entry(one)) else "" for one in ids}
-    if given.json:
+    if options.json:
         rows = [
             {"id": one.id, "created": one.created, "name": one.name,
              "about": [{"analysis": analysis_id, "video": names[analysis_id]} for analysis_id in one.about]}

@@ -4,7 +4,6 @@ It works even with wrong settings, without an engine or a writable folder. It ch
 of the decoder's sandbox; keys and passwords are masked. The exit code is 4 if a finding keeps FrameLens from working.
 """
 
-import argparse
 import dataclasses
 import json
 import os
@@ -13,12 +12,14 @@ from pathlib import Path
 
 from framelens import config, registry
 from framelens.cli.common import finding_lines, finding_text, print_json, use_language
+from framelens.cli.grammar import Options, command, flag
+from framelens.cli.plugin_list import list_plugins
 from framelens.config import export_environment
 from framelens.core.errors import AppError
 from framelens.core.failures.check_findings import CheckFinding, worst_first
 from framelens.core.redaction import redact, redact_setting
 from framelens.core.units import gib_text, human_size
-from framelens.i18n import LANGUAGES, labelled, t
+from framelens.i18n import labelled, t
 from framelens.services.diagnostics.checks import doctor_finding, run_checks
 from framelens.services.diagnostics.facts import SystemFacts, gather_facts
 from framelens.services.engines.launch_checks import launch_checks
@@ -42,16 +43,15 @@ _RELEVANT = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("--json", action="store_true", help=t("cli.doctor_json"))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-
-
-def run(given: argparse.Namespace) -> int:
-    """Examine this machine, print the findings and return the exit code."""
+@command("doctor", help="cli.doctor_command")
+@flag("--plugins", help="cli.doctor_plugins")
+@flag("--json", help="cli.doctor_json")
+def run(options: Options) -> int:
+    """Examine this machine, or list the plugins, print what was found and return the exit code."""
+    if options.plugins:
+        return list_plugins(is_json=options.json)
     settings, values, fault = _settings()
-    use_language(given, settings)
+    use_language(options, settings)
     export_environment(settings)
     checked = with_recommended(settings) if fault is None else settings
     facts = gather_facts(checked, fault)
@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
     shown = {name: redact_setting(name, value) for name, value in relevant}
     path, choice = config.page_choice() if fault is None else (settings.data_dir, {})
     chosen = {name: shown.pop(name) for name in choice if name in shown}
-    if given.json:
+    if options.json:
         print_json(_document(facts, findings, settings, shown, chosen))
     else:
         sections = {"variables": shown, "chosen": chosen} if chosen else {"variables": shown}

@@ -4,24 +4,24 @@ Run again after an interruption, it resumes. Progress goes to standard error; th
 standard output, where a script can read it. `settle` asks before an analysis whether to download a missing model.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from framelens import config
-from framelens.cli.common import cancel_on_signals, use_language
+from framelens import config, registry
+from framelens.cli.common import cancel_on_signals, quiet_option, use_language
+from framelens.cli.grammar import Choice, Options, argument, command, flag, option, parse_path
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import Settings, export_environment
 from framelens.core.engines.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
-from framelens.core.errors import Cancelled
+from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.files import typed_path
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
-from framelens.i18n import LANGUAGES, aside, t
+from framelens.i18n import aside, t
 from framelens.services.engines.engine_builder import build_engine
 from framelens.services.engines.model_names import resolve_named_model
 from framelens.services.readiness import (
@@ -36,39 +36,37 @@ from framelens.services.readiness import (
 from framelens.store.model_records import confirm_download
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.set_defaults(stopped="cancelled")  # what has arrived is kept
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.download_model"))
-    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder"))
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--mirror", action="store_true", help=t("cli.mirror", mirror=MIRROR))
-    where.add_argument("--hub", choices=get_args(HubKind), help=t("cli.hub"))
-    parser.add_argument("--allow-pickle", action="store_true", help=t("cli.allow_pickle"))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
-
-
-def run(given: argparse.Namespace) -> int:
+@command("download", help="cli.download_command", stopped="cancelled")  # what has arrived is kept
+@argument("model", required=False, metavar="MODEL", help="cli.download_model")
+@argument("folder", required=False, type=parse_path, metavar="FOLDER", help="cli.download_folder")
+@flag("--speech", help="cli.download_speech")
+@flag("--speakers", help="cli.download_speakers")
+@flag("--mirror", help=lambda: t("cli.mirror", mirror=MIRROR))
+@option("--hub", type=Choice(get_args(HubKind)), help="cli.hub")
+@flag("--allow-pickle", help="cli.allow_pickle")
+@quiet_option
+def run(options: Options) -> int:
     """Download the model, print its folder and return the exit code.
 
     Raises:
         AppError: The model can't be found, downloaded or used, or the user stopped it.
     """
     settings = config.load()
-    use_language(given, settings)
+    use_language(options, settings)
     export_environment(settings)
-    hub = _hub(given)
-    allow_pickle = given.allow_pickle or settings.allow_pickle
-    found = resolve_named_model(given.model or with_recommended(settings).model_path, settings.data_dir)
+    if options.speech or options.speakers:
+        return _download_speech(options, settings)
+    hub = _hub(options)
+    allow_pickle = options.allow_pickle or settings.allow_pickle
+    found = resolve_named_model(options.model or with_recommended(settings).model_path, settings.data_dir)
     if found.hub_id is None:  # it names a local folder
         assert found.folder is not None
         folder = found.folder.absolute()
     else:
-        named = given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]
+        named = options.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]
         folder = Path(typed_path(str(named))).absolute()
         cancel = cancel_on_signals()
-        with ProgressLine(quiet=given.quiet) as line:
+        with ProgressLine(quiet=options.quiet) as line:
             download(found.hub_id, line.show_phase, cancel, hub=hub, folder=folder, allow_pickle=allow_pickle)
     check_model_folder(folder, allow_pickle=allow_pickle)
     print(t("cli.downloaded", folder=folder))
@@ -76,16 +74,26 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _hub(given: argparse.Namespace) -> ModelHub:
+def _download_speech(options: Options, settings: Settings) -> int:
+    """Have a plugin download the model that transcribes, or the models that separate speakers."""
+    fetch = next(registry.in_slot("download.speech", int), None)
+    if fetch is None:
+        raise ConfigError("speech_without_plugin")
+    return int(fetch(options, settings))
+
+
+def _hub(options: Options) -> ModelHub:
     """Return the hub that the options name, else the settings' hub."""
-    if given.mirror:
+    if options.mirror and options.hub:
+        raise ConfigError("options_exclude", option="--mirror", other="--hub")
+    if options.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
         return hub_of("huggingface")
     chosen = chosen_hub()
-    return chosen if given.hub in (None, chosen.kind) else hub_of(given.hub)
+    return chosen if options.hub in (None, chosen.kind) else hub_of(options.hub)
 
 
-def settle(settings: Settings, given: argparse.Namespace) -> Settings:
+def settle(settings: Settings, options: Options) -> Settings:
     """Return the settings to analyse with, after asking the user about a model that must be downloaded.
 
     `--yes` confirms it for scripts. Without it and without a terminal nothing is downloaded: three lines say so, and
@@ -97,13 +105,13 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     now = _readiness(settings)
     if now.kind != "download" or now.model is None:
         return settings
-    if given.yes:
+    if options.yes:
         return _confirmed(now.model, settings)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         print("\n".join(_unconfirmed(now, now.model, settings)), file=sys.stderr)
         return settings
     print("\n".join(_lines(now, now.model, is_asked=True)), file=sys.stderr)
-    return _ask(now, now.model, settings, given)
+    return _ask(now, now.model, settings, options)
 
 
 def _unconfirmed(now: Readiness, model: ModelCandidate, settings: Settings) -> Iterator[str]:
@@ -145,7 +153,7 @@ def _about(one: ModelCandidate) -> str:
     return " · ".join(filter(None, (one.model, one.licence, place)))
 
 
-def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace) -> Settings:
+def _ask(now: Readiness, model: ModelCandidate, settings: Settings, options: Options) -> Settings:
     """Ask until the answer is one of the offers, and return the settings."""
     size = human_size(model.download_bytes) if model.download_bytes else "?"
     if now.has_room:
@@ -160,7 +168,7 @@ def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argpa
         if not word or answer == "q":
             raise Cancelled
         if answer == "n":
-            given.no_model = True
+            options.no_model = True
             return settings
         if answer == "y" and now.has_room:
             return _confirmed(model, settings)

@@ -6,7 +6,6 @@ bars, tables and files is imported on first use, so that the decoder worker does
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -21,20 +20,22 @@ from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.cli import terminal
 from framelens.cli.common import (
-    add_selection_options,
     cancel_on_signals,
     parse_selection,
+    quiet_option,
+    selection_options,
     use_language,
     worst_exit_code,
 )
+from framelens.cli.grammar import Options, argument, command, flag, option, parse_path
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import (
     ROOM_FOR_NUMBER,
-    add_overwrite_option,
     check_ending,
     check_output_file,
     check_output_folder,
     check_typed_output,
+    overwrite_option,
 )
 from framelens.config import Settings
 from framelens.core.domain import Keyframe, Notice, VideoInfo
@@ -42,7 +43,7 @@ from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.events import KeyframesChosen
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
-from framelens.i18n import LANGUAGES, error_text, notice_text, t
+from framelens.i18n import error_text, notice_text, t
 from framelens.reports import files
 from framelens.reports.files import TABLE_NAME, atomic_write
 from framelens.services.keyframes import consume, frames_that_fit, open_updates
@@ -55,22 +56,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
-    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.keyframes_frames"))
-    add_selection_options(parser)
-    parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json"))
-    parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip"))
-    parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output"))
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help=t("cli.sheet"))
-    add_overwrite_option(parser)
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
-    parser.set_defaults(is_listed=False)  # the video of several
-
-
-def run(given: argparse.Namespace) -> int:
+@command("keyframes", help="cli.keyframes_command")
+@argument("videos", nargs=-1, required=True, metavar="VIDEO", help="cli.videos")
+@option("--frames", type=parse_frames, metavar="N", help="cli.keyframes_frames")
+@selection_options
+@flag("--json", help="cli.keyframes_json")
+@option("--zip", type=parse_path, metavar="FILE", help="cli.zip")
+@option("--output", type=parse_path, metavar="DIR", help="cli.frames_output")
+@option("--sheet", type=parse_path, metavar="FILE", help="cli.sheet")
+@overwrite_option
+@quiet_option
+def run(options: Options) -> int:
     """Choose the keyframes of each video, write them out and return the exit code.
 
     Raises:
@@ -78,42 +74,42 @@ def run(given: argparse.Namespace) -> int:
     """
     with worker_started():  # starts while settings and cached results are read
         settings = config.load()
-        use_language(given, settings)
+        use_language(options, settings)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
-        path = absolute(Path(typed_path(given.videos[0])))
-        if len(given.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
-            _check_outputs(given, [path])
-            return _run(path, given, settings, cancel)
-        return _run_several(given, settings, cancel)
+        path = absolute(Path(typed_path(options.videos[0])))
+        if len(options.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
+            _check_outputs(options, [path])
+            return _run(path, options, settings, cancel)
+        return _run_several(options, settings, cancel)
 
 
-def _run_several(given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
+def _run_several(options: Options, settings: Settings, cancel: threading.Event) -> int:
     """Print the keyframes of each video below its path; save the pictures of each video in a subfolder of --output."""
     from framelens.video.inputs import resolve
 
-    found = resolve(given.videos)
+    found = resolve(options.videos)
     if found.is_one_file:
         (item,) = found.items
         if item.error:
             raise item.error
         check_file(item.path)
-        _check_outputs(given, [item.path])
-        return _run(item.path, given, settings, cancel)
-    if option := next((name for name in ("zip", "sheet") if getattr(given, name)), None):
+        _check_outputs(options, [item.path])
+        return _run(item.path, options, settings, cancel)
+    if option := next((name for name in ("zip", "sheet") if getattr(options, name)), None):
         raise ConfigError("file_of_several", option=f"--{option}")
     paths, folders, codes = [item.path for item in found.items], dict[Path, Path](), [0]
-    for path in paths if given.output else ():
-        folders[path] = _own_folder(given.output, path, folders.values())
-    _check_outputs(given, paths, folders.values())
+    for path in paths if options.output else ():
+        folders[path] = _own_folder(options.output, path, folders.values())
+    _check_outputs(options, paths, folders.values())
     for item in found.items:
         try:
             if item.error:
                 raise item.error
             output = folders.get(item.path)
-            if not given.json:
+            if not options.json:
                 print(shown_path(item.path))
-            own = argparse.Namespace(**{**vars(given), "output": output, "is_listed": True})
+            own = Options(**{**vars(options), "output": output, "is_listed": True})
             codes.append(_run(item.path, own, settings, cancel))
         except (VideoError, StorageError) as error:
             print(error_text(error), file=sys.stderr)
@@ -128,43 +124,43 @@ def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
     return output / next(name for name in numbered(stem) if name_key(name) not in names)
 
 
-def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
-    selection = parse_selection(given)
-    frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
+def _run(path: Path, options: Options, settings: Settings, cancel: threading.Event) -> int:
+    selection = parse_selection(options)
+    frames = frame_limit(options.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
     updates, reused = open_updates(settings, path, frames, selection, cancel)
-    if not reused and not given.json:  # the worker needs longer than this to load its libraries
+    if not reused and not options.json:  # the worker needs longer than this to load its libraries
         threading.Thread(target=import_module, args=("rich.console",), daemon=True).start()
-    with open_progress(quiet=given.quiet) as progress:
+    with open_progress(quiet=options.quiet) as progress:
         video, chosen = consume(updates, progress.show)
-    sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if given.json else ""
-    deliver(path, video, chosen, given, sha256, reused=reused, cancel=cancel)
+    sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if options.json else ""
+    deliver(path, video, chosen, options, sha256, reused=reused, cancel=cancel)
     return 0
 
 
-def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Iterable[Path] = ()) -> None:
+def _check_outputs(options: Options, videos: list[Path], folders: Iterable[Path] = ()) -> None:
     """Check the paths of all outputs before a video is read. Pictures of an earlier run are replaced if allowed.
 
     Raises:
         ConfigError: A file must not be written to its path.
     """
-    files = (("--zip", given.zip, (".zip",)), ("--sheet", given.sheet, (".jpg", ".jpeg")))
-    for option, path, endings in ((option, path, endings) for option, path, endings in files if path):
-        check_typed_output(option, path)
-        check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
-        check_ending(option, path, endings)
-    if given.output:
-        check_typed_output("--output", given.output)
-        check_output_folder(given.output)
-        for folder in (given.output, *folders):
+    files = (("--zip", options.zip, (".zip",)), ("--sheet", options.sheet, (".jpg", ".jpeg")))
+    for name, path, endings in ((name, path, endings) for name, path, endings in files if path):
+        check_typed_output(name, path)
+        check_output_file(name, path, inputs=videos, overwrites=options.overwrite)
+        check_ending(name, path, endings)
+    if options.output:
+        check_typed_output("--output", options.output)
+        check_output_folder(options.output)
+        for folder in (options.output, *folders):
             if (earlier := folder / TABLE_NAME).exists():
-                check_output_file("--output", earlier, inputs=videos, overwrites=given.overwrite)
+                check_output_file("--output", earlier, inputs=videos, overwrites=options.overwrite)
 
 
 def deliver(
     path: Path,
     video: VideoInfo,
     chosen: KeyframesChosen,
-    given: argparse.Namespace,
+    options: Options,
     sha256: str,
     *,
     reused: bool,
@@ -179,43 +175,43 @@ def deliver(
     for notice in chosen.decode.notices:
         print(notice_text(notice), file=sys.stderr)
     document = b""
-    if given.json:
+    if options.json:
         from framelens.reports.json.encoding import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
-        if given.is_listed:  # an object a line
+        if getattr(options, "is_listed", False):  # an object a line
             document = json.dumps({"path": str(path), **json.loads(document)}, ensure_ascii=False).encode() + b"\n"
-    if given.zip or given.output:
-        _save(path, chosen, given, cancel)
-    if given.sheet:
+    if options.zip or options.output:
+        _save(path, chosen, options, cancel)
+    if options.sheet:
         from framelens.reports.graphics import contact_sheet
 
-        with storage_errors("sheet_not_written", given.sheet), atomic_write(given.sheet) as target:
+        with storage_errors("sheet_not_written", options.sheet), atomic_write(options.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen))
-    if given.json:  # last, so that its reader knows that the files exist
+    if options.json:  # last, so that its reader knows that the files exist
         terminal.write_document(document)
     else:
         terminal.console().print(_table(chosen))
-    saved = (("frames_written", given.zip), ("frames_written", given.output), ("sheet_written", given.sheet))
+    saved = (("frames_written", options.zip), ("frames_written", options.output), ("sheet_written", options.sheet))
     for key, place in saved:
         if place:
-            print(t(f"cli.{key}", path=place), file=sys.stderr if given.json else sys.stdout)
+            print(t(f"cli.{key}", path=place), file=sys.stderr if options.json else sys.stdout)
 
 
-def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
+def _save(path: Path, chosen: KeyframesChosen, options: Options, cancel: threading.Event) -> None:
     def say(other: Keyframe) -> None:
         notice = Notice("full_size_differs", {"number": other.number})
         print(notice_text(notice), file=sys.stderr)
 
     pictures = files.frame_entries(full_pictures(path, chosen.keyframes, on_other=say, cancel=cancel))
-    with storage_errors("frames_not_written", given.zip or given.output):
-        if given.output:
-            pictures = files.written_frames(pictures, given.output)
-        if given.zip is None:
+    with storage_errors("frames_not_written", options.zip or options.output):
+        if options.output:
+            pictures = files.written_frames(pictures, options.output)
+        if options.zip is None:
             for _ in pictures:
                 pass
             return
-        with files.atomic_write(given.zip) as target:
+        with files.atomic_write(options.zip) as target:
             files.write_zip(target, pictures)
 
 

@@ -5,12 +5,11 @@ Tables and documents go to standard output, confirmations to standard error.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import wraps
 from typing import Any, get_args
 
 from rich.table import Table
@@ -20,9 +19,9 @@ from framelens import config
 from framelens.cli import terminal
 from framelens.cli.common import (
     MOST_LISTED,
-    add_output_options,
     confirm_deletion,
     in_services,
+    json_option,
     print_json,
     print_trashed,
     services,
@@ -30,6 +29,7 @@ from framelens.cli.common import (
     whole_number,
     wide_console,
 )
+from framelens.cli.grammar import Choice, Options, argument, flag, group, option, parse_path, together
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import base_name
 from framelens.core.units import clock
@@ -43,63 +43,6 @@ from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 from framelens.store.trash import TrashEntry
 
-Ask = Callable[[argparse.Namespace], int]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command, which lists analyses by default, and its subcommands."""
-    parser.set_defaults(ask=_list)
-    _filters(parser)
-    add_output_options(parser, None)
-    asks = parser.add_subparsers(dest="question", metavar=t("cli.command"))
-
-    def add(name: str, ask: Ask) -> argparse.ArgumentParser:
-        one = asks.add_parser(name, help=t(f"cli.library_{name}"))
-        one.set_defaults(ask=ask)
-        add_output_options(one, argparse.SUPPRESS)
-        return one
-
-    _filters(add("list", _list), again=True)
-    add("show", _show).add_argument("id", metavar="ID", help=t("cli.library_id"))
-    search = add("search", _list)
-    search.add_argument("words", nargs="+", metavar="WORDS", help=t("cli.library_words"))
-    _filters(search, again=True)
-    rename = add("rename", _rename)
-    rename.add_argument("id", metavar="ID", help=t("cli.library_id"))
-    rename.add_argument("to", metavar="NAME", help=t("cli.library_new_name"))
-    tag = add("tag", _tag)
-    tag.add_argument("id", metavar="ID", help=t("cli.library_id"))
-    tag.add_argument("tags", nargs="+", metavar="TAG", help=t("cli.library_tags"))
-    tag.add_argument("--remove", action="store_true", help=t("cli.library_untag"))
-    delete = add("delete", _delete)
-    delete.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_id"))
-    delete.add_argument("--for-good", action="store_true", help=t("cli.library_for_good"))
-    delete.add_argument("--yes", action="store_true", help=t("cli.library_yes"))
-    trash = add("trash", _trash)
-    trash.add_argument("--empty", action="store_true", help=t("cli.library_empty"))
-    trash.add_argument("--yes", action="store_true", help=t("cli.library_yes"))
-    restore = add("restore", _restore)
-    restore.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_trash_id"))
-    import_ = add("import", _import)
-    import_.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files"))
-
-
-def _filters(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
-    """Add the filter options.
-
-    With `again`, options that are missing here keep the values given before the subcommand.
-    """
-
-    def add(name: str, default: object, **more: Any) -> None:
-        parser.add_argument(f"--{name}", default=argparse.SUPPRESS if again else default, **more)
-
-    add("state", "", choices=get_args(State), help=t("cli.library_state"))
-    for name in ("model", "template", "tag"):
-        add(name, "", help=t(f"cli.library_by_{name}"))
-    add("since", "", type=_day, metavar="DATE", help=t("cli.library_since"))
-    add("sort", "best", choices=get_args(Order), help=t("cli.library_sort"))
-    add("limit", 50, type=whole_number(1, MOST_LISTED), metavar="N", help=t("cli.library_limit"))
-
 
 def _day(text: str) -> str:
     """Parse a day or a time and return it in UTC, comparable with times of analyses."""
@@ -111,18 +54,33 @@ def _day(text: str) -> str:
         raise ConfigError("date_unreadable", given=text) from error
 
 
-def run(given: argparse.Namespace) -> int:
-    """Run the chosen subcommand and return the exit code.
+filters = together(
+    option("--state", type=Choice(get_args(State)), default="", help="cli.library_state"),
+    option("--model", default="", metavar="NAME", help="cli.library_by_model"),
+    option("--template", default="", metavar="NAME", help="cli.library_by_template"),
+    option("--tag", default="", metavar="TAG", help="cli.library_by_tag"),
+    option("--since", type=_day, default="", metavar="DATE", help="cli.library_since"),
+    option("--sort", type=Choice(get_args(Order)), default="best", help="cli.library_sort"),
+    option("--limit", type=whole_number(1, MOST_LISTED), default=50, metavar="N", help="cli.library_limit"),
+)
+"""Options that choose and order analyses."""
+id_argument = argument("id", metavar="ID", help="cli.library_id")
+yes_option = flag("--yes", help="cli.library_yes")
 
-    Raises:
-        AppError: An id or a value is wrong, or the store or a file can't be used.
-    """
-    settings = config.load()
-    use_language(given, settings)
-    with open_library(settings) as opened, in_services(opened):
-        opened.jobs.indexing.catch_up()
-        _sweep_trash()
-        return int(given.ask(given))
+
+def opened(function: Callable[[Options], int]) -> Callable[[Options], int]:
+    """Return the function that runs with the library open, whose trash loses what has expired."""
+
+    @wraps(function)
+    def act(options: Options) -> int:
+        settings = config.load()
+        use_language(options, settings)
+        with open_library(settings) as services_opened, in_services(services_opened):
+            services_opened.jobs.indexing.catch_up()
+            _sweep_trash()
+            return function(options)
+
+    return act
 
 
 def _sweep_trash() -> None:
@@ -134,16 +92,46 @@ def _sweep_trash() -> None:
 # ---- contents ---------------------------------------------------------------------------------------------------
 
 
-def _list(given: argparse.Namespace) -> int:
+@group("library", help="cli.library_command")
+@filters
+@json_option
+def run(options: Options) -> int:
+    """List the analyses and return the exit code.
+
+    Raises:
+        AppError: A value is wrong, or the store can't be used.
+    """
+    return _list(options)
+
+
+@run.action("list", help="cli.library_list")
+@filters
+@json_option
+def _list_named(options: Options) -> int:
+    return _list(options)
+
+
+@run.action("search", help="cli.library_search")
+@argument("words", nargs=-1, required=True, metavar="WORDS", help="cli.library_words")
+@filters
+@json_option
+def _search(options: Options) -> int:
+    return _list(options)
+
+
+@opened
+def _list(options: Options) -> int:
     library = services().jobs.library
-    typed = " ".join(getattr(given, "words", ()))
-    states = (given.state,) if given.state else ()
-    wanted = LibraryQuery(typed, states, model=given.model, template=given.template, tag=given.tag, since=given.since)
+    typed = " ".join(getattr(options, "words", ()))
+    states = (options.state,) if options.state else ()
+    wanted = LibraryQuery(
+        typed, states, model=options.model, template=options.template, tag=options.tag, since=options.since
+    )
     near = _near(typed)
-    limit = given.limit
-    found = library.find(wanted, order=given.sort, offset=0, limit=limit, near=list(near))
+    limit = options.limit
+    found = library.find(wanted, order=options.sort, offset=0, limit=limit, near=list(near))
     hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
-    if given.json:
+    if options.json:
         documents = [{**_document(entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
         print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
         return 0
@@ -215,13 +203,17 @@ def _line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-def _show(given: argparse.Namespace) -> int:
-    job_id = services().jobs.library.resolve_id(given.id)
+@run.action("show", help="cli.library_show")
+@id_argument
+@json_option
+@opened
+def _show(options: Options) -> int:
+    job_id = services().jobs.library.resolve_id(options.id)
     analysis, entry = services().reports.get(job_id), services().jobs.library.entry(job_id)
     if analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
-    language = given.language or analysis.request.language
-    if given.json:
+    language = options.language or analysis.request.language
+    if options.json:
         terminal.write_document(writer.without_pictures(analysis, language))
     else:
         print(plain.write(analysis, language), end="")
@@ -231,38 +223,55 @@ def _show(given: argparse.Namespace) -> int:
 # ---- actions ---------------------------------------------------------------------------------------------------------
 
 
-def _rename(given: argparse.Namespace) -> int:
-    job_id = services().jobs.library.resolve_id(given.id)
-    services().jobs.rename(job_id, given.to)
-    return _print_entries([job_id], given)
+@run.action("rename", help="cli.library_rename")
+@id_argument
+@argument("to", metavar="NAME", help="cli.library_new_name")
+@json_option
+@opened
+def _rename(options: Options) -> int:
+    job_id = services().jobs.library.resolve_id(options.id)
+    services().jobs.rename(job_id, options.to)
+    return _print_entries([job_id], options)
 
 
-def _tag(given: argparse.Namespace) -> int:
-    job_id, library = services().jobs.library.resolve_id(given.id), services().jobs.library
-    for tag in filter(None, (one.strip() for one in given.tags)):
-        (library.untag if given.remove else library.tag)([job_id], tag)
-    return _print_entries([job_id], given)
+@run.action("tag", help="cli.library_tag")
+@id_argument
+@argument("tags", nargs=-1, required=True, metavar="TAG", help="cli.library_tags")
+@flag("--remove", help="cli.library_untag")
+@json_option
+@opened
+def _tag(options: Options) -> int:
+    job_id, library = services().jobs.library.resolve_id(options.id), services().jobs.library
+    for tag in filter(None, (one.strip() for one in options.tags)):
+        (library.untag if options.remove else library.tag)([job_id], tag)
+    return _print_entries([job_id], options)
 
 
-def _delete(given: argparse.Namespace) -> int:
-    if given.for_good:
-        return _delete_for_good(given)
-    moved, errors = services().jobs.discard([services().jobs.library.resolve_id(one) for one in given.ids])
+@run.action("delete", help="cli.library_delete")
+@argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_id")
+@flag("--for-good", help="cli.library_for_good")
+@yes_option
+@json_option
+@opened
+def _delete(options: Options) -> int:
+    if options.for_good:
+        return _delete_for_good(options)
+    moved, errors = services().jobs.discard([services().jobs.library.resolve_id(one) for one in options.ids])
     print_trashed(moved)
     return _print_errors(errors)
 
 
-def _delete_for_good(given: argparse.Namespace) -> int:
+def _delete_for_good(options: Options) -> int:
     """Delete analyses, and conversations in the trash, permanently."""
     listed: dict[str, str] = {}  # name by id
     trashed: dict[str, TrashEntry] = {}
-    for one in given.ids:
+    for one in options.ids:
         match _resolved(one):
             case TrashEntry() as entry:
                 trashed[entry.id] = entry
             case LibraryEntry() as found:
                 listed[found.id] = found.name
-    if not _is_confirmed([*listed.values(), *(entry.name for entry in trashed.values())], given):
+    if not _is_confirmed([*listed.values(), *(entry.name for entry in trashed.values())], options):
         return 0
     jobs, videos = services().jobs, services().videos
     return _print_removed([*remove(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
@@ -280,8 +289,8 @@ def _resolved(given: str) -> LibraryEntry | TrashEntry:
     return entry or services().jobs.trash.resolve(given)
 
 
-def _is_confirmed(names: Iterable[str], given: argparse.Namespace) -> bool:
-    return given.yes or confirm_deletion(", ".join(map(_line, names)))
+def _is_confirmed(names: Iterable[str], options: Options) -> bool:
+    return options.yes or confirm_deletion(", ".join(map(_line, names)))
 
 
 def _print_removed(done: Iterable[Removed]) -> int:
@@ -305,13 +314,18 @@ def _print_errors(errors: Iterable[AppError]) -> int:
     return failed
 
 
-def _trash(given: argparse.Namespace) -> int:
+@run.action("trash", help="cli.library_trash")
+@flag("--empty", help="cli.library_empty")
+@yes_option
+@json_option
+@opened
+def _trash(options: Options) -> int:
     entries = services().jobs.trash.entries()
-    if given.empty and entries:
-        is_confirmed = _is_confirmed((entry.name for entry in entries), given)
+    if options.empty and entries:
+        is_confirmed = _is_confirmed((entry.name for entry in entries), options)
         return _print_removed(purge(services().jobs, services().videos, entries)) if is_confirmed else 0
     names = ("id", "kind", "name", "deleted", "days_left")
-    if given.json:
+    if options.json:
         documents = [{name: getattr(entry, name) for name in names} for entry in entries]
         print_json({"total": len(entries), "analyses": documents})
         return 0
@@ -328,26 +342,34 @@ def _trash(given: argparse.Namespace) -> int:
     return 0
 
 
-def _restore(given: argparse.Namespace) -> int:
-    ids = list(dict.fromkeys(services().jobs.trash.resolve(one).id for one in given.ids))
+@run.action("restore", help="cli.library_restore")
+@argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_trash_id")
+@json_option
+@opened
+def _restore(options: Options) -> int:
+    ids = list(dict.fromkeys(services().jobs.trash.resolve(one).id for one in options.ids))
     restored = services().jobs.trash.restore(ids)
     for entry in restored:
         if entry.kind == "conversation":
             print(t("cli.library_restored", name=_line(entry.name)), file=sys.stderr)
-    return _print_entries([entry.id for entry in restored if entry.kind == "report"], given)
+    return _print_entries([entry.id for entry in restored if entry.kind == "report"], options)
 
 
-def _import(given: argparse.Namespace) -> int:
+@run.action("import", help="cli.library_import")
+@argument("files", nargs=-1, required=True, type=parse_path, metavar="FILE", help="cli.library_files")
+@json_option
+@opened
+def _import(options: Options) -> int:
     from framelens.library.report_import import reports_in
 
-    ids = [services().reports.add(analysis) for analysis in reports_in(given.files)]
-    return _print_entries(list(dict.fromkeys(ids)), given)
+    ids = [services().reports.add(analysis) for analysis in reports_in(options.files)]
+    return _print_entries(list(dict.fromkeys(ids)), options)
 
 
-def _print_entries(ids: list[str], given: argparse.Namespace) -> int:
+def _print_entries(ids: list[str], options: Options) -> int:
     """Print the analyses after the change."""
     entries = services().jobs.library.entries(ids)
-    if given.json:
+    if options.json:
         print_json([_document(entry) for entry in entries])
         return 0
     for entry in entries:

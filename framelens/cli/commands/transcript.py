@@ -6,7 +6,6 @@ transcribed, if there is a speech model. No vision-language model is asked.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,62 +15,75 @@ from pathlib import Path
 from framelens import config, i18n, registry
 from framelens.analysis.inputs.transcription import Found, cues_between
 from framelens.cli.common import (
-    add_output_options,
-    add_range_options,
-    add_speakers_option,
-    add_subtitles_option,
     cancel_on_signals,
+    json_option,
     print_json,
+    range_options,
+    speakers_option,
+    subtitles_option,
     use_language,
 )
+from framelens.cli.grammar import Options, argument, command, flag, option
 from framelens.cli.listening import ListeningProgress, settle_speech
 from framelens.cli.progress_lines import ProgressLine
-from framelens.config import export_environment
+from framelens.config import Settings, export_environment
 from framelens.core.domain import Analysis, Cue, Notice, Transcript
+from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
 from framelens.services.container import Services, open_library
 from framelens.services.recognition import local_diariser, local_recogniser
+from framelens.services.speakers import name_speakers, speakers_of
 from framelens.services.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("video", metavar="VIDEO", help=t("cli.transcript_video"))
-    add_range_options(parser)
-    add_subtitles_option(parser)
-    add_speakers_option(parser)
-    parser.add_argument("--yes", action="store_true", help=t("cli.transcript_yes"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.transcript_quiet"))
-    add_output_options(parser, None)
+def _parse_name(text: str) -> tuple[tuple[str, str]]:
+    """Parse the name of a speaker, the only one of a list."""
+    letter, equals, name = text.partition("=")
+    if not equals:
+        raise ConfigError("speaker_name_wrong", given=text)
+    return ((letter, name),)
 
 
-def run(given: argparse.Namespace) -> int:
-    """Print a line for each passage, or a JSON object, and return the exit code.
+@command("transcript", help="cli.transcript_command")
+@argument("video", metavar="VIDEO", help="cli.transcript_video")
+@range_options
+@subtitles_option
+@speakers_option
+@flag("--list-speakers", help="cli.transcript_list_speakers")
+@option("--name", type=_parse_name, is_list=True, metavar="A=NAME", help="cli.transcript_name")
+@flag("--yes", help="cli.transcript_yes")
+@flag("--quiet", help="cli.transcript_quiet")
+@json_option
+def run(options: Options) -> int:
+    """Print a line for each passage or speaker, or JSON, and return the exit code.
 
     Raises:
-        InputError: The video can't be read, or there is nothing to print: no subtitles, and no speech model or sound.
+        InputError: The video can't be read, or there is nothing to print: no subtitles, and no speech model or sound;
+            there is no such report or speaker, or no speakers were separated in it.
         AppError: The speech model can't be used.
         Cancelled: The user stopped the transcription; the next run continues there.
     """
     settings = config.load()
-    use_language(given, settings)
+    use_language(options, settings)
+    if options.name or options.list_speakers:
+        return _list_speakers(options, settings)
     cancel = cancel_on_signals()
     with open_library(settings) as services:
-        path, analysis = named_source(given.video, services)
+        path, analysis = named_source(options.video, services)
         transcript, notices = transcript_of(
-            path, analysis, i18n.language(), given.subtitles, lambda file: _hear(file, services, given, cancel)
+            path, analysis, i18n.language(), options.subtitles, lambda file: _hear(file, services, options, cancel)
         )
-        if given.speakers is not None and path:
-            transcript, more = _separate_speakers(path, transcript, services, given, cancel)
+        if options.speakers is not None and path:
+            transcript, more = _separate_speakers(path, transcript, services, options, cancel)
             notices = (*notices, *more)
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
-    cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
-    if given.json:
+    cues = cues_between(transcript, options.start, float("inf") if options.end is None else options.end)
+    if options.json:
         print_json(_document(transcript, cues))
     else:
         print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
@@ -81,6 +93,24 @@ def run(given: argparse.Namespace) -> int:
             print(t("cli.speakers_guessed", n=len(transcript.speakers)), file=sys.stderr)
         for cue in attributed(replace(transcript, cues=cues)):
             print(f"{clock(cue.start_seconds)}  {' '.join(cue.text.split())}")
+    return 0
+
+
+def _list_speakers(options: Options, settings: Settings) -> int:
+    """Print the speakers of a report, each on a line, after storing the given names."""
+    with open_library(settings) as services:
+        _, analysis = named_source(options.video, services)
+        if analysis is None:
+            raise InputError("speakers_absent", id=options.video)
+        speakers = speakers_of(analysis.transcript)
+        if options.name or not speakers:
+            speakers = name_speakers(services.jobs, settings.data_dir, analysis.id, dict(options.name))
+    if options.json:
+        print_json([asdict(speaker) for speaker in speakers])
+        return 0
+    for speaker in speakers:
+        times = {"time": clock(speaker.seconds), "first": clock(speaker.first_seconds)}
+        print(f"{speaker.letter}  {speaker.name or '–'}  {t('cli.speakers_line', n=speaker.num_cues, **times)}")
     return 0
 
 
@@ -94,7 +124,7 @@ def _document(transcript: Transcript, cues: Sequence[Cue]) -> dict[str, object]:
     return {**document, "cues": [{key: one[key] for key in one if key not in left_out} for one in named]}
 
 
-def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: threading.Event) -> Found:
+def _hear(path: Path, services: Services, options: Options, cancel: threading.Event) -> Found:
     """Transcribe the video with the speech model of the settings."""
     export_environment(services.settings)
     session = services.switcher.session
@@ -102,15 +132,15 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
 
     def prepare() -> None:
         if local:
-            settle_speech(local, cancel, confirmed=given.yes, quiet=given.quiet)
+            settle_speech(local, cancel, confirmed=options.yes, quiet=options.quiet)
 
-    with ProgressLine(quiet=given.quiet) as line:
+    with ProgressLine(quiet=options.quiet) as line:
         progress = ListeningProgress(local.name if local else services.settings.speech_model_path, line)
         return hear_video(
             path,
             session.transcription,
             session.extractions,
-            span=(given.start, given.end),
+            span=(options.start, options.end),
             prepare=prepare,
             on_start=progress.begin,
             on_progress=progress.note,
@@ -119,21 +149,21 @@ def _hear(path: Path, services: Services, given: argparse.Namespace, cancel: thr
 
 
 def _separate_speakers(
-    path: Path, transcript: Transcript, services: Services, given: argparse.Namespace, cancel: threading.Event
+    path: Path, transcript: Transcript, services: Services, options: Options, cancel: threading.Event
 ) -> tuple[Transcript, tuple[Notice, ...]]:
     """Return the transcript with its speakers, after asking about models that must be downloaded."""
     export_environment(services.settings)
     if local := local_diariser(services.settings):
-        settle_speech(local, cancel, confirmed=given.yes, quiet=given.quiet)
+        settle_speech(local, cancel, confirmed=options.yes, quiet=options.quiet)
     session = services.switcher.session
-    with ProgressLine(quiet=given.quiet) as line:
+    with ProgressLine(quiet=options.quiet) as line:
         return separate_speakers(
             path,
             transcript,
-            given.speakers,
+            options.speakers,
             session.transcription,
             session.extractions,
-            span=(given.start, given.end),
+            span=(options.start, options.end),
             on_share=lambda share: line.show(t("cli.speakers_share", percent=round(100 * share)), "speakers"),
             cancel=cancel,
         )

@@ -5,7 +5,7 @@ from framelens.registry import Plugin
 _HERE = "framelens.plugins.batch"
 PLUGIN = Plugin(
     "batch",
-    commands={name: f"{_HERE}.commands.{name}" for name in ("batch", "watch", "cluster")},
+    commands={name: f"{_HERE}.commands.{name}:run" for name in ("batch", "cluster")},
     slots={
         "analyse.page": (f"{_HERE}.panels.batch:draw_page",),
         "analyse.several": (f"{_HERE}.panels.batch:start",),

@@ -5,7 +5,7 @@ from framelens.registry import Plugin
 _HERE = "framelens.plugins.editing"
 PLUGIN = Plugin(
     "editing",
-    commands={"clip": f"{_HERE}.commands.clip"},
+    commands={"clip": f"{_HERE}.commands.clip:run"},
     formats=f"{_HERE}.formats:FORMATS",
     slots={
         "library.actions": (f"{_HERE}.panels.clips:draw_library_entry",),

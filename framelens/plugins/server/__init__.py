@@ -3,10 +3,10 @@
 from framelens.registry import Plugin
 
 _HERE = "framelens.plugins.server"
-_COMMANDS = ("serve", "users", "keys", "audit", "backup", "restore", "mcp")
+_COMMANDS = ("serve", "mcp", "admin")
 PLUGIN = Plugin(
     "server",
-    commands={name: f"{_HERE}.commands.{name}" for name in _COMMANDS},
+    commands={name: f"{_HERE}.commands.{name}:run" for name in _COMMANDS},
     routes=f"{_HERE}.routes:routes",
     resume=f"{_HERE}.parts:resume",
     messages=f"{_HERE}.messages",

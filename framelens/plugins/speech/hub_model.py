@@ -57,7 +57,7 @@ class Reference(Protocol):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Return the options of `framelens speech` that mean it."""
+        """Return the options of `framelens download` that mean it."""
 
     @property
     def folder(self) -> Path | None:
@@ -181,7 +181,7 @@ def _absent(model: Reference) -> ModelNotFound:
         model=model.name,
         id=model.hub_id,
         size=human_size(size) if size else "?",
-        command=" ".join(["framelens speech", *model.options, "--download"]),
+        command=" ".join(["framelens download", *model.options]),
     )
 
 

@@ -57,7 +57,7 @@ class WhisperReference:
     family: ModelFamily = "whisper"
     engine = "faster-whisper"
     packages = PACKAGES
-    options = ()
+    options = ("--speech",)
     devices: tuple[Device, ...] = ("cpu", "cuda")
 
     @property

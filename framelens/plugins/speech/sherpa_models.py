@@ -48,7 +48,7 @@ class SherpaReference:
     folder: Path | None
     engine = "sherpa-onnx"
     packages = ("sherpa_onnx", "faster_whisper")  # the latter has the detector of speech
-    options = ()
+    options = ("--speech",)
     devices: tuple[Device, ...] = ("cpu",)
 
     @property

@@ -134,6 +134,6 @@ def test_several_videos_without_a_plugin_are_refused(words: tuple[str, ...], vid
     (tmp_path / "b.mp4").touch()
     done = run_command("analyse", video, *words, "--no-model", cwd=tmp_path, FRAMELENS_PLUGINS="")
     assert done.returncode == 2 and "need the plugin batch" in done.stderr
-    for command in ("batch", "watch", "cluster"):
+    for command in ("batch", "admin", "cluster"):
         done = run_command(command, cwd=tmp_path, FRAMELENS_PLUGINS="")
         assert done.returncode == 2 and f'"{command}" is a command of a plugin' in done.stderr

@@ -59,7 +59,7 @@ def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert "framelens users add NAME" in done.stderr and "Traceback" not in done.stderr
+    assert "framelens admin users add NAME" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The settings by card in the tuning guide: those that `framelens models fit` proposes."""
+"""The settings by card in the tuning guide: those that `framelens models --fit` proposes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16)
     monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
-    blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
+    blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models --fit")]
     assert len(blocks) > 5
     for block in blocks:
         asked, *output = block.splitlines()

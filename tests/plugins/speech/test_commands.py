@@ -49,7 +49,7 @@ def test_a_model_is_downloaded_once_and_only_with_consent(
     spoken_film: Path, environment: dict[str, str], hub: Hub
 ) -> None:
     refused = framelens(environment, "transcript", spoken_film)
-    assert refused.returncode == 4 and "framelens speech --download" in refused.stderr
+    assert refused.returncode == 4 and "framelens download --speech" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1 and hub.requests == []
     done = framelens(environment, "transcript", spoken_film, "--yes", "--json")
     assert done.returncode == 0, done.stderr
@@ -73,8 +73,6 @@ def test_speakers_are_separated_and_their_models_downloaded(
             "another.onnx": b"-",
         },
     }
-    refused = framelens(environment, "speech", "--speakers")
-    assert refused.returncode == 0 and "framelens speech --speakers --download" in refused.stdout
     done = framelens(environment, "transcript", dialogue, "--yes", "--speakers", "2")
     assert done.returncode == 0, done.stderr
     said = [line.split("  ")[1].split(": ")[0] for line in done.stdout.splitlines()]
@@ -89,11 +87,9 @@ def test_speakers_are_separated_and_their_models_downloaded(
 
 
 def test_the_command_downloads_and_says_what_it_has(environment: dict[str, str]) -> None:
-    before = framelens(environment, "speech")
-    assert before.returncode == 0 and "--download" in before.stdout and "faster-whisper" in before.stdout
-    after = framelens(environment, "speech", "--download", "--quiet")
-    assert after.returncode == 0 and "is on this machine" in after.stdout
-    other = framelens(environment, "speech", "gpt2", "--download")
+    done = framelens(environment, "download", "--speech", "--quiet")
+    assert done.returncode == 0 and "is on this machine" in done.stdout and "faster-whisper" in done.stdout
+    other = framelens(environment, "download", "gpt2", "--speech")
     assert other.returncode == 2 and "large-v3-turbo" in other.stderr and other.stdout == ""
 
 
@@ -102,12 +98,12 @@ def test_each_absent_package_is_named_in_a_line(environment: dict[str, str], tmp
     environment["FRAMELENS_SPEECH_MODEL_PATH"] = ""
     site = tmp_path / "sitecustomize.py"
     site.write_text(HIDING.format(("faster_whisper", "sherpa_onnx")))
-    for options, said in (((), "faster-whisper, which the speech model "), (("--speakers",), "sherpa-onnx, which")):
-        done = framelens(environment, "speech", *options)
+    for option, said in (("--speech", "faster-whisper, which the speech model "), ("--speakers", "sherpa-onnx, which")):
+        done = framelens(environment, "download", option)
         assert done.returncode != 0 and said in done.stderr and '[speech]"' in done.stderr
         assert len(done.stderr.splitlines()) == 1 and "  " not in done.stderr and done.stdout == ""
     site.write_text(HIDING.format(("sherpa_onnx",)))
-    done = framelens(environment, "speech", "sensevoice")
+    done = framelens(environment, "download", "sensevoice", "--speech")
     assert done.returncode != 0 and done.stderr.startswith("sherpa-onnx, which the speech model sensevoice needs")
 
 
@@ -120,5 +116,5 @@ def test_a_video_without_sound_says_so(tmp_path: Path, environment: dict[str, st
 
 def test_a_hub_without_the_model_is_an_error_about_speech(environment: dict[str, str], hub: Hub) -> None:
     hub.model = "Someone/else"
-    done = framelens(environment, "speech", "--download", "--quiet")
+    done = framelens(environment, "download", "--speech", "--quiet")
     assert done.returncode == 4 and "FRAMELENS_SPEECH_MODEL_PATH" in done.stderr and hub.url in done.stderr

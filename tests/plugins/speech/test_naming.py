@@ -125,12 +125,12 @@ def test_names_are_kept_for_another_analysis(opened: Services, tmp_path: Path) -
 def test_the_command_lists_and_names_speakers(opened: Services, tmp_path: Path) -> None:
     job_id = opened.jobs.import_report(spoken())
     environment = {"FRAMELENS_DATA_DIR": str(tmp_path), "LANG": "C.UTF-8"}
-    done = framelens(environment, "speakers", job_id, "--name", "A=Anna", "--name", "B=Anna")
+    done = framelens(environment, "transcript", job_id, "--name", "A=Anna", "--name", "B=Anna")
     assert done.returncode == 0, done.stderr
     assert [line.split("  ")[:2] for line in done.stdout.splitlines()] == [["A", "Anna"], ["B", "Anna"], ["C", "–"]]
-    listed = json.loads(framelens(environment, "speakers", job_id, "--json").stdout)
+    listed = json.loads(framelens(environment, "transcript", job_id, "--list-speakers", "--json").stdout)
     assert [one["name"] for one in listed] == ["Anna", "Anna", ""]
-    wrong = framelens(environment, "speakers", job_id, "--name", "Anna")
+    wrong = framelens(environment, "transcript", job_id, "--name", "Anna")
     assert wrong.returncode == 2 and "A=Anna" in wrong.stderr
 
 

@@ -99,7 +99,7 @@ def test_what_is_missing_is_said_in_a_line(
     assert "segmentation" in refusal(dialogue, replace(settings, speaker_model_path=str(tmp_path)))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "hub"))
-    assert "framelens speech --speakers --download" in refusal(dialogue, replace(settings, speaker_model_path=""))
+    assert "framelens download --speakers" in refusal(dialogue, replace(settings, speaker_model_path=""))
     monkeypatch.setattr(hub_model, "find_spec", lambda package: None)
     said = refusal(dialogue, settings)
     assert "sherpa-onnx" in said and install_line("speech") in said

@@ -1,11 +1,11 @@
 """Command `framelens batch PATH…`: analyses all videos of folders, patterns and lists, and summarises them.
 
-The same command again does only what is missing in the folder of results.
+The same command again does only what is missing in the folder of results. With `--watch` it continues with the videos
+that arrive.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing, nullcontext
@@ -15,8 +15,9 @@ from pathlib import Path
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
-from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import cancel_on_signals
+from framelens.cli.analysis_options import analysis_options, build_common_request, load_settings, settle_model
+from framelens.cli.common import cancel_on_signals, quiet_option
+from framelens.cli.grammar import Options, argument, command, flag, option
 from framelens.cli.report_output import check_output_folder, check_typed_output
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
@@ -31,66 +32,67 @@ from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("paths", nargs="+", metavar="FOLDER|LIST|GLOB", help=t("cli.batch_paths"))
-    add_batch_options(parser)
-    parser.add_argument("--ray", metavar="ADDRESS", help=t("cli.batch_ray"))
-    parser.add_argument("--stop", action="store_true", help=t("cli.batch_ray_stop"))
-
-
-def add_batch_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `framelens watch` has, too."""
-    add_analysis_options(parser)
-    parser.add_argument("--output", metavar="DIR", help=t("cli.batch_output"))
-    parser.add_argument(
-        "--format", type=parse_formats, metavar="F,F…", help=t("cli.batch_format", names=", ".join(FORMATS))
-    )
-    parser.add_argument("--json", action="store_true", help=t("cli.batch_json"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
-
-
-def run(given: argparse.Namespace) -> int:
+@command("batch", help="cli.batch_command", stopped="cancelled")  # finished parts are kept
+@argument("paths", nargs=-1, required=True, metavar="FOLDER|LIST|GLOB", help="cli.batch_paths")
+@analysis_options
+@flag("--watch", help="cli.batch_watch")
+@option("--output", metavar="DIR", help="cli.batch_output")
+@option(
+    "--format",
+    type=parse_formats,
+    is_list=True,
+    metavar="F,F…",
+    help=lambda: t("cli.batch_format", names=", ".join(FORMATS)),
+)
+@option("--ray", metavar="ADDRESS", help="cli.batch_ray")
+@flag("--stop", help="cli.batch_ray_stop")
+@flag("--json", help="cli.batch_json")
+@quiet_option
+def run(options: Options) -> int:
     """Analyse the videos, write reports and summary, and return the exit code.
 
     Raises:
         AppError: A setting or the disk failed, or there is no video at all.
     """
-    if given.stop and not given.ray:
+    if options.stop and not options.ray:
         raise ConfigError("stop_without_ray")
-    settings = load_settings(given)
-    request = build_common_request(given, settings, Templates(settings.template_dir))
-    items = resolve(_without_results(given.paths, results_folder(given)), reads_lists=True).items
+    if options.watch:
+        from framelens.plugins.batch.commands.watch import watch
+
+        return watch(options)
+    settings = load_settings(options)
+    request = build_common_request(options, settings, Templates(settings.template_dir))
+    items = resolve(_without_results(options.paths, results_folder(options)), reads_lists=True).items
     _check_any(map(_error_of, items))  # before a question about the model
-    settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
-    request = replace(request, use_model=not given.no_model)
+    settings = settings if options.ray else settle_model(settings, options)  # nodes check their model themselves
+    request = replace(request, use_model=not options.no_model)
     cancel = cancel_on_signals()
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
     from framelens.plugins.batch.runner import BatchRunner, recorded
 
-    workers = given.jobs or usual_workers(settings)
+    workers = options.jobs or usual_workers(settings)
     with (
-        worker_ready() if not given.ray else nullcontext(),
+        worker_ready() if not options.ray else nullcontext(),
         closing(open_services(settings, adopts=False, workers=workers)) as services,
     ):
-        if given.ray:
+        if options.ray:
             from framelens.plugins.batch.commands.on_ray import BatchOnRay
 
-            on_ray = BatchOnRay(given, settings)
-            if given.stop:
-                return on_ray.stop(given_batch(Collected(), request, services, given))
+            on_ray = BatchOnRay(options, settings)
+            if options.stop:
+                return on_ray.stop(given_batch(Collected(), request, services, options))
         collected = collect(items, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
         _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
         batches = BatchRepository(services.store)
-        batch = batches.add(given_batch(collected, request, services, given))
+        batch = batches.add(given_batch(collected, request, services, options))
         with (
-            BatchProgress(len(batch.videos), quiet=given.quiet) as progress,
-            progress.notices(services, is_asked=request.use_model and not given.ray),
+            BatchProgress(len(batch.videos), quiet=options.quiet) as progress,
+            progress.notices(services, is_asked=request.use_model and not options.ray),
         ):
-            output = BatchOutput(given, batch, progress)
+            output = BatchOutput(options, batch, progress)
             output.begin()
-            if given.ray:
+            if options.ray:
                 events = on_ray.events(batch, cancel, progress)
             else:
                 runner = BatchRunner(services.jobs, services.switcher, services.templates)
@@ -130,20 +132,20 @@ def _error_of(item: Input) -> AppError | None:
     return None
 
 
-def given_batch(collected: Collected, request: AnalysisRequest, services: Services, given: argparse.Namespace) -> Batch:
+def given_batch(collected: Collected, request: AnalysisRequest, services: Services, options: Options) -> Batch:
     """Build the batch of these videos with the command's options."""
     return make_batch(
         collected,
         request,
         services.switcher.session.conditions(request),
-        fits_request=given.frames == FIT,
-        formats=tuple(dict.fromkeys(given.format or ("html",))),
-        repeats=given.anew,
-        folder=results_folder(given),
+        fits_request=options.frames == FIT,
+        formats=tuple(dict.fromkeys(options.format or ("html",))),
+        repeats=options.anew,
+        folder=results_folder(options),
     )
 
 
-def results_folder(given: argparse.Namespace) -> Path:
+def results_folder(options: Options) -> Path:
     """Return the folder of results that --output names, or the default folder in the working directory.
 
     Raises:
@@ -151,8 +153,8 @@ def results_folder(given: argparse.Namespace) -> Path:
     """
     from framelens.plugins.batch.summary import foreign_file
 
-    check_typed_output("--output", given.output or "")
-    folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
+    check_typed_output("--output", options.output or "")
+    folder = (Path(typed_path(options.output)) if options.output else Path("framelens-batch")).absolute()
     check_output_folder(folder)
     if taken := foreign_file(folder):
         raise ConfigError("batch_folder_taken", file=shown_path(taken))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,15 +15,16 @@ from rich.table import Table
 from framelens import config
 from framelens.cli.common import (
     PORT,
-    add_output_options,
     cancel_on_signals,
     finding_lines,
+    json_option,
     print_json,
     split_list,
     use_language,
     whole_number,
     wide_console,
 )
+from framelens.cli.grammar import Group, Options, option
 from framelens.config import export_environment
 from framelens.core.codec import to_json
 from framelens.core.failures.check_findings import CheckFinding
@@ -53,65 +53,49 @@ _MOST_CARDS = 64_000
 _GPU_MEMORY = "80"  # GB; cards of machines with eight usually have it
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command and its subcommands."""
-    add_output_options(parser, None)
-    asks = parser.add_subparsers(dest="question", metavar=t("cli.command"), required=True)
-    plan = asks.add_parser("plan", help=t("cli.cluster_plan"))
-    plan.set_defaults(ask=_plan)
-    plan.add_argument("--gpus", required=True, metavar="NODESxCARDS", help=t("cli.cluster_gpus"))
-    plan.add_argument("--model", required=True, help=t("cli.cluster_model"))
-    plan.add_argument(
-        "--gpu-memory", default=_GPU_MEMORY, metavar="GB|CARD", help=t("cli.cluster_memory", default=_GPU_MEMORY)
-    )
-    plan.add_argument("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help=t("cli.cluster_tensor"))
-    plan.add_argument("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help=t("cli.cluster_copies"))
-    plan.add_argument("--network", default="eth0", metavar="INTERFACE", help=t("cli.cluster_network"))
-    plan.add_argument("--hosts", type=split_list, default=(), metavar="IP,IP,…", help=t("cli.cluster_hosts"))
-    plan.add_argument(
-        "--port",
-        type=whole_number(1, PORT),
-        default=ENGINE_PORT,
-        help=t("cli.cluster_port", default=ENGINE_PORT),
-    )
-    check = asks.add_parser("check", help=t("cli.cluster_check"))
-    check.set_defaults(ask=_check)
-    check.add_argument("--address", default=LOCAL_DASHBOARD, metavar="URL", help=t("cli.cluster_address"))
-    check.add_argument("--model", default="", metavar="FOLDER", help=t("cli.cluster_check_model"))
-    check.add_argument(
-        "--port",
-        type=whole_number(1, PORT),
-        default=ENGINE_PORT,
-        help=t("cli.cluster_port", default=ENGINE_PORT),
-    )
-    for one in (plan, check):
-        add_output_options(one, argparse.SUPPRESS)
-
-
-def run(given: argparse.Namespace) -> int:
-    """Run the chosen subcommand and return the exit code.
-
-    Raises:
-        AppError: A name or an option is wrong, or the model doesn't fit the machines.
-    """
-    settings = config.load()
-    use_language(given, settings)
-    return int(given.ask(given, settings))
+run = Group("cluster", help="cli.cluster_command")
 
 
 # ---- plan ------------------------------------------------------------------------------------------------------------
 
 
-def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
+port_option = option(
+    "--port",
+    type=whole_number(1, PORT),
+    default=ENGINE_PORT,
+    metavar="PORT",
+    help=lambda: t("cli.cluster_port", default=ENGINE_PORT),
+)
+
+
+@run.action("plan", help="cli.cluster_plan")
+@option("--gpus", required=True, metavar="NODESxCARDS", help="cli.cluster_gpus")
+@option("--model", required=True, metavar="MODEL", help="cli.cluster_model")
+@option(
+    "--gpu-memory",
+    default=_GPU_MEMORY,
+    metavar="GB|CARD",
+    help=lambda: t("cli.cluster_memory", default=_GPU_MEMORY),
+)
+@option("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_tensor")
+@option("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help="cli.cluster_copies")
+@option("--network", default="eth0", metavar="INTERFACE", help="cli.cluster_network")
+@option("--hosts", type=split_list, is_list=True, metavar="IP,IP,…", help="cli.cluster_hosts")
+@port_option
+@json_option
+def _plan(options: Options) -> int:
+    settings = _settings(options)
     catalogue = load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
-    hardware = parse_gpus(given.gpus, parse_card(given.gpu_memory))
-    if meant := meant_text(*find_entry(given.model, catalogue)):
+    hardware = parse_gpus(options.gpus, parse_card(options.gpu_memory))
+    if meant := meant_text(*find_entry(options.model, catalogue)):
         print(meant, file=sys.stderr)
-    plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
-    blocks = cluster_commands(plan, ClusterNetwork(given.network, given.hosts, given.port))
-    if given.json:
+    plan = plan_cluster(
+        hardware, options.model, catalogue, tensor_parallel=options.tensor_parallel, copies=options.copies
+    )
+    blocks = cluster_commands(plan, ClusterNetwork(options.network, options.hosts, options.port))
+    if options.json:
         print_json(_plan_document(plan, blocks))
         return 0
     head = {"nodes": hardware.nodes, "cards": hardware.cards, "gib": f"{hardware.card.memory_gib:.4g}"}
@@ -121,6 +105,12 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     for block in blocks:
         print(f"\n# {notice_text(block.place)}\n{block.text}")
     return 0
+
+
+def _settings(options: Options) -> config.Settings:
+    settings = config.load()
+    use_language(options, settings)
+    return settings
 
 
 def _sizes(plan: ClusterPlan) -> dict[str, Any]:
@@ -152,13 +142,19 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
 # ---- check -----------------------------------------------------------------------------------------------------------
 
 
-def _check(given: argparse.Namespace, settings: config.Settings) -> int:
+@run.action("check", help="cli.cluster_check")
+@option("--address", default=LOCAL_DASHBOARD, metavar="URL", help="cli.cluster_address")
+@option("--model", default="", metavar="FOLDER", help="cli.cluster_check_model")
+@port_option
+@json_option
+def _check(options: Options) -> int:
     """Check the cluster and print the result; the exit code is 4 if something would keep a model from running."""
+    settings = _settings(options)
     export_environment(settings)  # RAY_AUTH_MODE and the token may be in .env
-    cluster = RayCluster(given.address)
-    facts = check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
-    problems = find_problems(facts, model=given.model, port=given.port)
-    if given.json:
+    cluster = RayCluster(options.address)
+    facts = check_cluster(cluster, model=options.model, port=options.port, cancel=cancel_on_signals())
+    problems = find_problems(facts, model=options.model, port=options.port)
+    if options.json:
         print_json(_check_document(facts, problems))
     else:
         _print_check(facts, problems)

@@ -1,11 +1,11 @@
 """Batch of `framelens batch --ray`: the options of the command, and its output about the job on the cluster."""
 
-import argparse
 import sys
 import threading
 from collections.abc import Iterator
 
 from framelens import config
+from framelens.cli.grammar import Options
 from framelens.config import export_environment
 from framelens.i18n import t
 from framelens.plugins.batch.batch import Batch, BatchVideo
@@ -24,7 +24,7 @@ class BatchOnRay:
         AppError: Ray isn't installed, or the cluster can't be used.
     """
 
-    def __init__(self, given: argparse.Namespace, settings: config.Settings) -> None:
+    def __init__(self, given: Options, settings: config.Settings) -> None:
         self._given = given
         export_environment(settings)  # Ray's token may be in .env
         self._cluster = RayCluster(given.ray)

@@ -1,6 +1,5 @@
-"""Output of `framelens batch` and `framelens watch`: lines or JSON events, progress, and the summary at the end."""
+"""Output of `framelens batch`, also with `--watch`: lines or JSON events, progress, and the summary at the end."""
 
-import argparse
 import json
 import sys
 import time
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from framelens.cli.common import worst_exit_code
+from framelens.cli.grammar import Options
 from framelens.core.codec import Failure, to_document
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
@@ -32,7 +32,7 @@ class BatchOutput:
         tally: What has happened so far.
     """
 
-    def __init__(self, given: argparse.Namespace, batch: Batch, progress: BatchProgress) -> None:
+    def __init__(self, given: Options, batch: Batch, progress: BatchProgress) -> None:
         self._given = given
         self._batch = batch
         self._folder = Results(batch).folder

@@ -3,7 +3,6 @@
 The queue holds only as many jobs as run at a time, so that a stop leaves no jobs that never started.
 """
 
-import argparse
 import json
 import sys
 import threading
@@ -20,6 +19,7 @@ from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import build_common_request, print_failures
 from framelens.cli.common import cancel_on_signals, worst_exit_code
+from framelens.cli.grammar import Options
 from framelens.cli.report_output import Output
 from framelens.config import Settings
 from framelens.core.codec import Failure, to_document
@@ -83,7 +83,7 @@ class SeveralVideos:
     request: Callable[[Path], AnalysisRequest]
     code_of: Callable[[AppError], int]
     settings: Settings
-    given: argparse.Namespace
+    given: Options
     output: Output
 
 
@@ -92,7 +92,7 @@ def run(
     make_request: Callable[[Path], AnalysisRequest],
     code_of: Callable[[AppError], int],
     settings: Settings,
-    given: argparse.Namespace,
+    given: Options,
     output: Output,
 ) -> int:
     """Analyse all videos, print a line for each and a summary, and return the exit code.

@@ -1,58 +1,53 @@
-"""Command `framelens watch FOLDER`: analyses the videos of a folder and those that arrive, until it is stopped.
+"""Command `framelens batch FOLDER --watch`: analyses the videos of a folder and those that arrive, until it is stopped.
 
-It writes the same results, reports and summary as `framelens batch`, which can continue in the same folder of results.
+It writes the same results, reports and summary as without `--watch`, which can continue in the same folder of results.
 """
 
-import argparse
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals
-from framelens.core.errors import InputError
-from framelens.i18n import t
+from framelens.cli.grammar import Options, parse_path
+from framelens.core.errors import ConfigError, InputError
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
+from framelens.plugins.batch.commands.batch import given_batch
 from framelens.plugins.batch.watch import WatchedFolder
 from framelens.services.container import open_services, usual_workers
 from framelens.video.files import printable_path
 from framelens.video.worker_pool import worker_ready
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help=t("cli.watch_folder"))
-    add_batch_options(parser)
-
-
-def run(given: argparse.Namespace) -> int:
+def watch(options: Options) -> int:
     """Analyse what arrives until SIGINT or SIGTERM, and return the exit code: 0 if everything else went well.
 
     Raises:
         AppError: A setting or the disk failed, or the folder no longer exists.
     """
-    settings = load_settings(given)
-    request = build_common_request(given, settings, Templates(settings.template_dir))
-    if not given.folder.is_dir():
-        raise InputError("watch_no_folder", path=printable_path(given.folder))
-    settings = settle_model(settings, given)
-    request = replace(request, use_model=not given.no_model)
+    settings = load_settings(options)
+    request = build_common_request(options, settings, Templates(settings.template_dir))
+    if options.ray or len(options.paths) > 1:
+        raise ConfigError("watch_one_folder")
+    watched = parse_path(options.paths[0])
+    if not watched.is_dir():
+        raise InputError("watch_no_folder", path=printable_path(watched))
+    settings = settle_model(settings, options)
+    request = replace(request, use_model=not options.no_model)
     cancel = cancel_on_signals()
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
     from framelens.plugins.batch.runner import BatchRunner, recorded
 
-    workers = given.jobs or usual_workers(settings)
+    workers = options.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []
     with worker_ready(), closing(open_services(settings, adopts=False, workers=workers)) as services:
         batches = BatchRepository(services.store)
-        batch = batches.add(given_batch(Collected(), request, services, given))
-        folder = WatchedFolder(given.folder.absolute())
+        batch = batches.add(given_batch(Collected(), request, services, options))
+        folder = WatchedFolder(watched.absolute())
 
         def videos() -> Iterator[BatchVideo]:
             sha256 = open_extraction_cache(settings.data_dir).sha256
@@ -60,9 +55,9 @@ def run(given: argparse.Namespace) -> int:
                 arrived.append(video)
                 yield video
 
-        with BatchProgress(None, quiet=given.quiet) as progress:
-            output = BatchOutput(given, batch, progress)
-            output.begin_watching(given.folder)
+        with BatchProgress(None, quiet=options.quiet) as progress:
+            output = BatchOutput(options, batch, progress)
+            output.begin_watching(watched)
             with progress.notices(services, is_asked=request.use_model):
                 runner = BatchRunner(services.jobs, services.switcher, services.templates)
                 events = runner.run(batch, videos(), workers=workers, cancel=cancel)

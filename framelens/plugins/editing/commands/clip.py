@@ -5,7 +5,6 @@ It prints where each clip really begins and ends, and how many frames it has.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import threading
@@ -16,20 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from framelens import config, registry
-from framelens.cli.common import add_subtitles_option, cancel_on_signals, print_json, use_language, worst_exit_code
+from framelens.cli.common import cancel_on_signals, print_json, subtitles_option, use_language, worst_exit_code
+from framelens.cli.grammar import Choice, Options, argument, command, flag, option, parse_path, together
 from framelens.cli.progress_lines import ProgressLine
 from framelens.cli.report_output import (
     ROOM_FOR_NUMBER,
-    add_overwrite_option,
     check_output_file,
     check_output_folder,
     check_typed_output,
     names_folder,
+    overwrite_option,
 )
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
-from framelens.i18n import LANGUAGES, error_text, language, notice_text, t
+from framelens.i18n import error_text, language, notice_text, t
 from framelens.i18n.formatting import attributed
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (
@@ -55,31 +55,41 @@ if TYPE_CHECKING:
 _KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("video", metavar="VIDEO", help=t("cli.clip_video"))
-    parser.add_argument("--from", "--start", dest="start", type=parse_seconds, metavar="T", help=t("cli.clip_from"))
-    parser.add_argument("--to", "--end", dest="end", type=parse_seconds, metavar="T", help=t("cli.clip_to"))
-    for kind in _KINDS:
-        parser.add_argument(f"--{kind}", type=parse_numbers, metavar="N,N…", help=t(f"cli.clip_{kind}"))
-        parser.add_argument(f"--all-{kind}s", action="store_true", help=t(f"cli.clip_all_{kind}s"))
-    parser.add_argument("--report", type=Path, metavar="FILE", help=t("cli.clip_report"))
-    parser.add_argument("--list", type=Path, metavar="FILE", help=t("cli.clip_list"))
-    parser.add_argument("--reel", nargs="?", const="", metavar="LIST", help=t("cli.clip_reel"))
-    parser.add_argument("--chapters", action="store_true", help=t("cli.clip_chapters"))
-    parser.add_argument("--burn-subtitles", action="store_true", help=t("cli.clip_burn_subtitles"))
-    add_subtitles_option(parser)
-    margin = t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}")
-    parser.add_argument("--margin", type=parse_seconds, metavar="S", help=margin)
-    parser.add_argument("--mode", choices=get_args(ClipMode), default="exact", help=t("cli.clip_mode"))
-    parser.add_argument("--output", metavar="FILE|DIR", help=t("cli.clip_output"))
-    parser.add_argument("--json", action="store_true", help=t("cli.clip_json"))
-    add_overwrite_option(parser)
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.clip_quiet"))
+_kind_options = together(
+    *(
+        decorator
+        for kind in _KINDS
+        for decorator in (
+            option(f"--{kind}", type=parse_numbers, is_list=True, metavar="N,N…", help=f"cli.clip_{kind}"),
+            flag(f"--all-{kind}s", help=f"cli.clip_all_{kind}s"),
+        )
+    )
+)
 
 
-def run(given: argparse.Namespace) -> int:
+@command("clip", help="cli.clip_command")
+@argument("video", metavar="VIDEO", help="cli.clip_video")
+@option("--from", "--start", "start", type=parse_seconds, metavar="T", help="cli.clip_from")
+@option("--to", "--end", "end", type=parse_seconds, metavar="T", help="cli.clip_to")
+@_kind_options
+@option("--report", type=parse_path, metavar="FILE", help="cli.clip_report")
+@option("--list", type=parse_path, metavar="FILE", help="cli.clip_list")
+@option("--reel", is_flag=False, flag_value="", metavar="LIST", help="cli.clip_reel")
+@flag("--chapters", help="cli.clip_chapters")
+@flag("--burn-subtitles", help="cli.clip_burn_subtitles")
+@subtitles_option
+@option(
+    "--margin",
+    type=parse_seconds,
+    metavar="S",
+    help=lambda: t("cli.clip_margin", seconds=f"{MARGIN_SECONDS:g}"),
+)
+@option("--mode", type=Choice(get_args(ClipMode)), default="exact", help="cli.clip_mode")
+@option("--output", metavar="FILE|DIR", help="cli.clip_output")
+@flag("--json", help="cli.clip_json")
+@overwrite_option
+@flag("--quiet", help="cli.clip_quiet")
+def run(given: Options) -> int:
     """Cut the clips, print what they hold and return the exit code.
 
     Raises:
@@ -120,11 +130,11 @@ class _CutLine(ProgressLine):
         self.show(t("cli.clip_progress", time=clock(seconds, digits=0)))
 
 
-def _is_asked(given: argparse.Namespace, kind: PieceKind) -> bool:
+def _is_asked(given: Options, kind: PieceKind) -> bool:
     return bool(getattr(given, kind) or getattr(given, f"all_{kind}s"))
 
 
-def _check_options(given: argparse.Namespace) -> None:
+def _check_options(given: Options) -> None:
     """Raise ConfigError if options contradict each other."""
     from_report = [
         f"--all-{kind}s" if getattr(given, f"all_{kind}s") else f"--{kind}" for kind in _KINDS if _is_asked(given, kind)
@@ -150,14 +160,14 @@ def _check_options(given: argparse.Namespace) -> None:
         raise ConfigError("clip_subtitles_alone")
 
 
-def _typed_of_ranges(given: argparse.Namespace) -> list[str]:
+def _typed_of_ranges(given: Options) -> list[str]:
     """Return the options given that say what is cut out, without those that choose from a report."""
     edges = {"--from": given.start, "--to": given.end}
     report = given.report if not given.burn_subtitles else None  # its subtitles are drawn
     return [name for name, value in {**edges, "--report": report}.items() if value is not None]
 
 
-def _typed_of_clips(given: argparse.Namespace) -> list[str]:
+def _typed_of_clips(given: Options) -> list[str]:
     """Return the options given that say how clips are written."""
     is_given = {
         "--output": given.output is not None,
@@ -167,12 +177,12 @@ def _typed_of_clips(given: argparse.Namespace) -> list[str]:
     return [name for name, one in is_given.items() if one]
 
 
-def _read_files(given: argparse.Namespace) -> list[Path]:
+def _read_files(given: Options) -> list[Path]:
     """Return the files that the command reads in addition to the video."""
     return [one for one in (given.report, given.subtitles) if one]
 
 
-def _output(given: argparse.Namespace, path: Path) -> Path:
+def _output(given: Options, path: Path) -> Path:
     """Return the path of the clip, by default in the working directory and named after its video and range.
 
     Raises:
@@ -198,7 +208,7 @@ def _unused(output: Path, video: Path, *, overwrites: bool) -> Path:
 # ---- what a report is about
 
 
-def _pieces(given: argparse.Namespace, path: Path, cancel: threading.Event) -> list[Piece]:
+def _pieces(given: Options, path: Path, cancel: threading.Event) -> list[Piece]:
     """Return the pieces that are asked for, findings with their margin.
 
     Raises:
@@ -214,9 +224,7 @@ def _pieces(given: argparse.Namespace, path: Path, cancel: threading.Event) -> l
     ]
 
 
-def _analysis(
-    given: argparse.Namespace, path: Path, cancel: threading.Event, *, has_same_words: bool = False
-) -> Analysis:
+def _analysis(given: Options, path: Path, cancel: threading.Event, *, has_same_words: bool = False) -> Analysis:
     """Return the report in the file given, which must be on this video, or the video's newest in the data folder.
 
     With `has_same_words`, a report made with other subtitles doesn't count.
@@ -240,7 +248,7 @@ def _analysis(
     return found
 
 
-def _cut_pieces(pieces: list[Piece], path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
+def _cut_pieces(pieces: list[Piece], path: Path, given: Options, cancel: threading.Event) -> int:
     folder, line = _folder(given, pieces), _CutLine(quiet=given.quiet)
     cuts = (
         cut_pieces(
@@ -273,7 +281,7 @@ def _cut_pieces(pieces: list[Piece], path: Path, given: argparse.Namespace, canc
     return worst_exit_code(codes)
 
 
-def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
+def _folder(given: Options, pieces: list[Piece]) -> Path | None:
     """Return the folder for the clips, or None if --output names a file for a single clip.
 
     Raises:
@@ -290,9 +298,7 @@ def _folder(given: argparse.Namespace, pieces: list[Piece]) -> Path | None:
     return path
 
 
-def _cut_one(
-    piece: Piece, path: Path, given: argparse.Namespace, line: _CutLine, cancel: threading.Event
-) -> Iterator[CutPiece]:
+def _cut_one(piece: Piece, path: Path, given: Options, line: _CutLine, cancel: threading.Event) -> Iterator[CutPiece]:
     edges = (piece.start_seconds, piece.end_seconds)
     yield CutPiece(
         piece,
@@ -311,7 +317,7 @@ def _cut_one(
 # ---- lists and reels
 
 
-def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> int:
+def _write_list(pieces: list[Piece], path: Path, given: Options) -> int:
     check_typed_output("--list", given.list)
     target = absolute(given.list)
     check_output_file("--list", target, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
@@ -322,7 +328,7 @@ def _write_list(pieces: list[Piece], path: Path, given: argparse.Namespace) -> i
     return 0
 
 
-def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) -> int:
+def _cut_reel(path: Path, given: Options, cancel: threading.Event) -> int:
     named = given.output or os.curdir
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(named)))
@@ -354,7 +360,7 @@ def _cut_reel(path: Path, given: argparse.Namespace, cancel: threading.Event) ->
     return 0
 
 
-def _cues(given: argparse.Namespace, path: Path) -> tuple[Cue, ...]:
+def _cues(given: Options, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw, if asked for: from the given file, else from the report or the video."""
     if not given.burn_subtitles:
         return ()

@@ -7,14 +7,14 @@ video is unreliable. Progress goes to standard error.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from framelens import config
-from framelens.cli.common import cancel_on_signals, finding_lines, finding_text, print_json, use_language
+from framelens.cli.common import cancel_on_signals, finding_lines, finding_text, json_option, print_json, use_language
+from framelens.cli.grammar import Options, argument, command, option
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import export_environment
 from framelens.core.errors import ConfigError
@@ -29,32 +29,27 @@ from framelens.store.model_records import Measured
 _UNRELIABLE = ("poor", "blind")
 
 
-def add_preflight_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Add this subcommand and its arguments."""
-    parser = asks.add_parser("check", help=t("cli.models_check"))
-    parser.set_defaults(command=run_preflight)
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.models_check_name"))
-    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_config"))
-    return parser
-
-
-def run_preflight(given: argparse.Namespace) -> int:
+@command("check", help="cli.models_check")
+@argument("model", required=False, metavar="MODEL", help="cli.models_check_name")
+@option("--vllm-config", metavar="JSON", help="cli.models_config")
+@json_option
+def check(options: Options) -> int:
     """Run the preflight checks, print the findings and return the exit code.
 
     Raises:
         ConfigError: A setting is wrong.
     """
     settings = config.load()
-    use_language(given, settings)
+    use_language(options, settings)
     export_environment(settings)
-    if given.model:
-        settings = replace(settings, model_path=given.model, model_chosen=True, base_url="")
-    arguments = {**settings.vllm_config, **_read(given.vllm_config)} if given.vllm_config else None
+    if options.model:
+        settings = replace(settings, model_path=options.model, model_chosen=True, base_url="")
+    arguments = {**settings.vllm_config, **_read(options.vllm_config)} if options.vllm_config else None
     with ProgressLine() as line:
         if not settings.base_url and is_pending():
             line.show(t("cli.asking_engine"))
         found = preflight(settings, arguments, asks_hub=True)
-    if given.json:
+    if options.json:
         print_json([document(finding) for finding in found])
     else:
         print("\n".join(finding_lines(found)) or t("models.check_well", model=settings.model_path))
@@ -84,35 +79,37 @@ def _read(text: str) -> dict[str, Any]:
         return dict(json.loads(text))
 
 
-def add_vision_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Add this subcommand and its arguments."""
-    parser = asks.add_parser("sight", help=t("cli.models_sight"))
-    parser.set_defaults(command=run_vision_check)
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=t("cli.model"))
-    parser.add_argument("--base-url", metavar="URL", help=t("cli.models_sight_url"))
-    parser.add_argument("--size", type=_size, metavar="WxH", help=t("cli.models_sight_size"))
-    return parser
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().replace("×", "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 28 <= min(int(width), int(height)) <= 4096):
+        raise ConfigError("size_unreadable", given=text)
+    return int(width), int(height)
 
 
-def run_vision_check(given: argparse.Namespace) -> int:
+@command("sight", help="cli.models_sight")
+@argument("model", required=False, metavar="MODEL", help="cli.model")
+@option("--base-url", metavar="URL", help="cli.models_sight_url")
+@option("--size", type=_size, metavar="WxH", help="cli.models_sight_size")
+@json_option
+def sight(options: Options) -> int:
     """Start the engine if needed, show the test cards, print the score and return the exit code.
 
     Raises:
         AppError: The engine can't answer, or the user stopped it.
     """
     settings = config.load()
-    use_language(given, settings)
-    if given.model:
-        settings = replace(settings, model_path=given.model, model_chosen=True)
-    if given.base_url:
-        settings = replace(settings, base_url=given.base_url)
+    use_language(options, settings)
+    if options.model:
+        settings = replace(settings, model_path=options.model, model_chosen=True)
+    if options.base_url:
+        settings = replace(settings, base_url=options.base_url)
     cancel, (engine, _) = cancel_on_signals(), build_engine(settings)
     try:
         with ProgressLine() as line:
-            seen = check_sight(settings, engine, given.size, line.show_phase, cancel)
+            seen = check_sight(settings, engine, options.size, line.show_phase, cancel)
     finally:
         engine.stop()
-    if given.json:
+    if options.json:
         reason = seen["reason"] and seen["reason"][language()]
         print_json({**seen, "reason": reason})
     else:
@@ -125,10 +122,3 @@ def _vision_lines(seen: Measured) -> list[str]:
         return [t("vision_check.blind", reason=seen["reason"][language()])]
     lines = [t(f"vision_check.{seen['verdict']}"), result_text(seen)]
     return lines if seen["verdict"] == "well" else [*lines, t("vision_check.answer", answer=seen["answer"])]
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().replace("×", "x").partition("x")
-    if not (width.isdecimal() and height.isdecimal() and 28 <= min(int(width), int(height)) <= 4096):
-        raise ConfigError("size_unreadable", given=text)
-    return int(width), int(height)

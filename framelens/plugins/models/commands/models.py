@@ -4,14 +4,15 @@ It downloads nothing; only `sight` starts an engine. Tables go to standard outpu
 errors in the user's own files, to standard error.
 """
 
-import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from framelens import config
-from framelens.cli.common import add_output_options, print_json, use_language, whole_number
+from framelens.cli.common import json_option, print_json, use_language, whole_number
+from framelens.cli.grammar import Options, argument, flag, group, option
 from framelens.config import export_environment
 from framelens.core.errors import ConfigError, EngineError
 from framelens.core.files import typed_path
@@ -40,47 +41,32 @@ _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
 """Limits of --requests and --cards."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command, which lists the catalogue by default, and its subcommands."""
-    parser.set_defaults(ask=_catalogue)
-    add_output_options(parser, None)
-    asks = parser.add_subparsers(dest="question", metavar=t("cli.command"))
-
-    show = asks.add_parser("show", help=t("cli.models_show"))
-    show.set_defaults(ask=_show)
-    show.add_argument("model", metavar="MODEL", help=t("cli.models_name"))
-    show.add_argument("--config", metavar="JSON", help=t("cli.models_config"))
-    show.add_argument(
-        "--requests", type=whole_number(1, _MOST_REQUESTS), default=1, metavar="N", help=t("cli.models_requests")
-    )
-    show.add_argument("--cpu", action="store_true", help=t("cli.models_cpu"))
-
-    fit = asks.add_parser("fit", help=t("cli.models_fit"))
-    fit.set_defaults(ask=_fit)
-    fit.add_argument("where", metavar="GB|CARD|cpu", help=t("cli.models_where"))
-    fit.add_argument("--cards", type=whole_number(1, _MOST_CARDS), default=1, metavar="N", help=t("cli.models_cards"))
-    fit.add_argument("--model", help=t("cli.models_model"))
-
-    formats = asks.add_parser("formats", help=t("cli.models_formats"))
-    formats.set_defaults(ask=_formats)
-    others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks))
-    for one in (show, fit, formats, *others):
-        add_output_options(one, argparse.SUPPRESS)
-
-
-def run(given: argparse.Namespace) -> int:
-    """Run the chosen subcommand and return the exit code.
+@group("models", help="cli.models_command")
+@flag("--formats", help="cli.models_formats")
+@option("--fit", metavar="GB|CARD|cpu", help="cli.models_fit")
+@option("--cards", type=whole_number(1, _MOST_CARDS), default=1, metavar="N", help="cli.models_cards")
+@option("--model", metavar="MODEL", help="cli.models_model")
+@json_option
+def run(options: Options) -> int:
+    """List the catalogue, the models that fit a machine, or the formats, and return the exit code.
 
     Raises:
         AppError: A name, a setting or a file is wrong, or nothing fits.
     """
+    if options.fit is None and (options.model or options.cards != 1):
+        raise ConfigError("models_without_fit")
+    return _in_catalogue(_formats if options.formats else _fit if options.fit is not None else _catalogue, options)
+
+
+def _in_catalogue(ask: Callable[[Options, Catalogue, config.Settings], Any], options: Options) -> int:
+    """Answer a question about the catalogue, and print the document of `--json`."""
     settings = config.load()
-    use_language(given, settings)
+    use_language(options, settings)
     export_environment(settings)
     catalogue = load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
-    document = given.ask(given, catalogue, settings)
+    document = ask(options, catalogue, settings)
     if document is not None:
         print_json(document)
     return 0
@@ -89,12 +75,12 @@ def run(given: argparse.Namespace) -> int:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
+def _catalogue(options: Options, catalogue: Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     place = here()
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
-    if given.json:
+    if options.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
     tables.print_catalogue(ordered, fitting, place.words(), place.card)
     return None
@@ -103,20 +89,30 @@ def _catalogue(given: argparse.Namespace, catalogue: Catalogue, settings: config
 # ---- what one model needs --------------------------------------------------------------------------------------------
 
 
-def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
-    arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
-    entry, match = find_entry(given.model, catalogue)
+@run.action("show", help="cli.models_show")
+@argument("model", metavar="MODEL", help="cli.models_name")
+@option("--config", metavar="JSON", help="cli.models_config")
+@option("--requests", type=whole_number(1, _MOST_REQUESTS), default=1, metavar="N", help="cli.models_requests")
+@flag("--cpu", help="cli.models_cpu")
+@json_option
+def _show_named(options: Options) -> int:
+    return _in_catalogue(_show, options)
+
+
+def _show(options: Options, catalogue: Catalogue, settings: config.Settings) -> Any:
+    arguments = {**settings.vllm_config, **config.engine_arguments(options.config or "")}
+    entry, match = find_entry(options.model, catalogue)
     shape = entry.shape
-    plan = parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=given.requests)
+    plan = parse_plan(arguments, device="cpu" if options.cpu else "gpu", sequences=options.requests)
     sum_ = estimate_memory(shape, plan)
-    place, named = here(), match.entry.id if match else given.model
+    place, named = here(), match.entry.id if match else options.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
-    if given.json:
+    if options.json:
         return {**tables.sum_document(match, shape, sum_), "here": _need_document(need)}
     if match is not None and match.why != "exact":
         print(match_text(match), file=sys.stderr)
-    tables.print_sum(match.entry if match else None, given.model, shape, sum_)
+    tables.print_sum(match.entry if match else None, options.model, shape, sum_)
     print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
     return None
 
@@ -145,15 +141,15 @@ def _placed(entry: CatalogueEntry, name: str) -> CatalogueEntry:
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
+def _fit(options: Options, catalogue: Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    if given.model:
-        entries = (_placed(_find_entry(given.model, catalogue), given.model),)
-    place = _parse_hardware(given.where, given.cards)
+    if options.model:
+        entries = (_placed(_find_entry(options.model, catalogue), options.model),)
+    place = _parse_hardware(options.fit, options.cards)
     found = place.proposals(entries)
-    if given.model and not found:
+    if options.model and not found:
         raise _nothing_fits(entries[0], place)
-    if given.json:
+    if options.json:
         return [tables.proposal_document(proposal) for proposal in found]
     tables.print_proposals(found, place.words())
     return None
@@ -164,8 +160,8 @@ def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile) -> EngineError:
     return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
 
 
-def _formats(given: argparse.Namespace, *_: object) -> Any:
-    if given.json:
+def _formats(options: Options, *_: object) -> Any:
+    if options.json:
         return tables.format_documents()
     tables.print_formats()
     return None
@@ -184,3 +180,7 @@ def _parse_hardware(text: str, cards: int) -> HardwareProfile:
     if number is None:
         raise ConfigError("card_unknown", given=text)
     return replace(build_profile((), "cpu", number), key=text)
+
+
+for _command in (checks.check, checks.sight):
+    run.add_command(_command)

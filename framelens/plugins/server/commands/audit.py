@@ -1,11 +1,11 @@
-"""Command `framelens audit`: lists who did what, the newest first."""
+"""Command `framelens admin audit`: lists who did what, the newest first."""
 
-import argparse
 import sys
 from dataclasses import asdict
 
 from framelens import config
-from framelens.cli.common import MOST_LISTED, add_output_options, print_json, use_language, whole_number
+from framelens.cli.common import MOST_LISTED, json_option, print_json, use_language, whole_number
+from framelens.cli.grammar import Choice, Options, command, option
 from framelens.i18n import t
 from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
 from framelens.store.database import open_store
@@ -13,30 +13,25 @@ from framelens.store.database import open_store
 _USUAL_ENTRIES = 100
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument(
-        "--limit", type=whole_number(1, MOST_LISTED), default=_USUAL_ENTRIES, metavar="N", help=t("cli.audit_limit")
-    )
-    parser.add_argument("--user", default="", metavar="NAME", help=t("cli.audit_user"))
-    parser.add_argument("--action", action="append", default=[], choices=ACTIONS, help=t("cli.audit_action"))
-    add_output_options(parser, None)
-
-
-def run(given: argparse.Namespace) -> int:
+@command("audit", help="cli.audit_command")
+@option("--limit", type=whole_number(1, MOST_LISTED), default=_USUAL_ENTRIES, metavar="N", help="cli.audit_limit")
+@option("--user", default="", metavar="NAME", help="cli.audit_user")
+@option("--action", is_list=True, type=Choice(ACTIONS), help="cli.audit_action")
+@json_option
+def run(options: Options) -> int:
     """Print the entries and return the exit code.
 
     Raises:
         AppError: A setting is wrong, or the store refuses.
     """
     settings = config.load()
-    use_language(given, settings)
+    use_language(options, settings)
     store = open_store(settings.data_dir)
     try:
-        entries = AuditLog(store).entries(limit=given.limit, actions=given.action, user=given.user)
+        entries = AuditLog(store).entries(limit=options.limit, actions=options.action, user=options.user)
     finally:
         store.close()
-    if given.json:
+    if options.json:
         print_json([asdict(one) for one in entries])
         return 0
     if not entries:

@@ -1,6 +1,5 @@
-"""Command `framelens backup`: writes all of the user's work to one file, also while the app runs."""
+"""Command `framelens admin backup`: writes all of the user's work to one file, also while the app runs."""
 
-import argparse
 import json
 import sys
 from contextlib import closing
@@ -8,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from framelens import config
-from framelens.cli.common import add_output_options, use_language
+from framelens.cli.common import json_option, use_language
+from framelens.cli.grammar import Options, argument, command, flag
 from framelens.cli.report_output import (
-    add_overwrite_option,
     check_ending,
     check_output_file,
     check_typed_output,
     names_folder,
+    overwrite_option,
 )
 from framelens.core.files import is_free, numbered, readable, typed_path
 from framelens.core.units import human_size
@@ -24,32 +24,29 @@ from framelens.store.backup import backup_bytes, write_backup
 from framelens.store.database import DATABASE, open_store
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("target", metavar="TARGET", help=t("cli.backup_target"))
-    parser.add_argument("--no-videos", action="store_true", help=t("cli.backup_no_videos"))
-    add_overwrite_option(parser)
-    add_output_options(parser, None)
-
-
-def run(given: argparse.Namespace) -> int:
+@command("backup", help="cli.backup_command")
+@argument("target", metavar="TARGET", help="cli.backup_target")
+@flag("--no-videos", help="cli.backup_no_videos")
+@overwrite_option
+@json_option
+def run(options: Options) -> int:
     """Write the backup and return the exit code.
 
     Raises:
         AppError: The target is there already, or a disk refuses.
     """
     settings = config.load()
-    use_language(given, settings)
-    check_typed_output("backup", given.target)
-    target, videos = _file(given.target), not given.no_videos
-    check_output_file("backup", target, inputs=(), overwrites=given.overwrite)
+    use_language(options, settings)
+    check_typed_output("backup", options.target)
+    target, videos = _file(options.target), not options.no_videos
+    check_output_file("backup", target, inputs=(), overwrites=options.overwrite)
     if (settings.data_dir / DATABASE).exists():
         size = human_size(backup_bytes(settings.data_dir, videos=videos))
         print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)
     manifest = write_backup(settings.data_dir, target, videos=videos)
     with closing(open_store(settings.data_dir)) as store:
         AuditLog(store).record("backup", object_name=target.name)
-    if given.json:
+    if options.json:
         found = {"path": str(target), "bytes": target.stat().st_size, "files": manifest.num_files, "videos": videos}
         print(json.dumps(found, ensure_ascii=False))
         return 0

@@ -1,16 +1,18 @@
-"""Command `framelens keys`: creates, lists and revokes the keys with which programs use the HTTP API.
+"""Command `framelens admin keys`: creates, lists and revokes the keys with which programs use the HTTP API.
 
 A new key is the only line of standard output; everything else goes to standard error.
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict
+from functools import wraps
 
 from framelens import config
-from framelens.cli.common import add_output_options, print_json, use_language, whole_number
+from framelens.cli.common import json_option, print_json, use_language, whole_number
+from framelens.cli.grammar import Options, argument, group, option
 from framelens.config import Settings
 from framelens.core.errors import InputError
 from framelens.i18n import t
@@ -21,66 +23,80 @@ from framelens.services.access.accounts import Accounts
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands of this command, which lists the keys by default."""
-    parser.set_defaults(act=_list)
-    add_output_options(parser, None)
-    actions = parser.add_subparsers(dest="action", metavar=t("cli.command"))
-    create = actions.add_parser("create", help=t("cli.keys_create"))
-    create.add_argument("key_name", metavar="NAME", help=t("cli.keys_name"))
-    limit = t("cli.keys_limit", limit=PER_MINUTE)
-    create.add_argument("--limit", type=parse_limit, default=PER_MINUTE, metavar="N/min", help=limit)
-    jobs = t("cli.keys_jobs", jobs=api_keys.JOBS)
-    create.add_argument(
-        "--jobs", type=whole_number(1, api_keys.MOST_JOBS), default=api_keys.JOBS, metavar="N", help=jobs
-    )
-    create.add_argument("--user", metavar="ACCOUNT", help=t("cli.keys_user"))
-    create.set_defaults(act=_create)
-    listed = actions.add_parser("list", help=t("cli.keys_list"))
-    listed.set_defaults(act=_list)
-    revoke = actions.add_parser("revoke", help=t("cli.keys_revoke"))
-    revoke.add_argument("key_name", metavar="NAME", help=t("cli.keys_name"))
-    revoke.set_defaults(act=_revoke)
-    for one in (create, listed, revoke):
-        add_output_options(one, argparse.SUPPRESS)
+Act = Callable[[Options, Store, Settings], None]
 
 
-def run(given: argparse.Namespace) -> int:
-    """Run the chosen action and return the exit code.
+def in_store(act: Act) -> Callable[[Options], int]:
+    """Return the function that acts with the store open, and returns the exit code."""
+
+    @wraps(act)
+    def run_action(options: Options) -> int:
+        settings = config.load()
+        use_language(options, settings)
+        with closing(open_store(settings.data_dir)) as store:
+            act(options, store, settings)
+        return 0
+
+    return run_action
+
+
+@group("keys", help="cli.keys_command")
+@json_option
+@in_store
+def run(options: Options, store: Store, settings: Settings) -> None:
+    """List the keys.
 
     Raises:
-        AppError: A name or a limit is wrong, or the store refuses.
+        AppError: The store refuses.
     """
-    settings = config.load()
-    use_language(given, settings)
-    store = open_store(settings.data_dir)
-    try:
-        given.act(given, store, settings)
-    finally:
-        store.close()
-    return 0
+    _list(options, store, settings)
 
 
-def _create(given: argparse.Namespace, store: Store, settings: Settings) -> None:
+@run.action("create", help="cli.keys_create")
+@argument("key_name", metavar="NAME", help="cli.keys_name")
+@option(
+    "--limit",
+    type=parse_limit,
+    default=PER_MINUTE,
+    metavar="N/min",
+    help=lambda: t("cli.keys_limit", limit=PER_MINUTE),
+)
+@option(
+    "--jobs",
+    type=whole_number(1, api_keys.MOST_JOBS),
+    default=api_keys.JOBS,
+    metavar="N",
+    help=lambda: t("cli.keys_jobs", jobs=api_keys.JOBS),
+)
+@option("--user", metavar="ACCOUNT", help="cli.keys_user")
+@json_option
+@in_store
+def _create(options: Options, store: Store, settings: Settings) -> None:
     accounts = Accounts(store, settings.access)
-    if given.user is None and accounts.exist():
-        raise InputError("key_user_needed", name=given.key_name)
-    account_id = accounts.named(given.user).id if given.user else ""
-    limits = {"per_minute": given.limit, "jobs": given.jobs}
-    key = api_keys.create(ApiStore(store), given.key_name, account_id=account_id, **limits)
-    AuditLog(store).record("key_created", object_name=given.key_name)
-    if given.json:
-        print(json.dumps({"name": given.key_name, "key": key, "per_minute": given.limit, "jobs": given.jobs}))
+    if options.user is None and accounts.exist():
+        raise InputError("key_user_needed", name=options.key_name)
+    account_id = accounts.named(options.user).id if options.user else ""
+    limits = {"per_minute": options.limit, "jobs": options.jobs}
+    key = api_keys.create(ApiStore(store), options.key_name, account_id=account_id, **limits)
+    AuditLog(store).record("key_created", object_name=options.key_name)
+    if options.json:
+        print(json.dumps({"name": options.key_name, "key": key, "per_minute": options.limit, "jobs": options.jobs}))
         return
-    print(t("cli.keys_created", name=given.key_name), file=sys.stderr)
+    print(t("cli.keys_created", name=options.key_name), file=sys.stderr)
     print(key)
 
 
-def _list(given: argparse.Namespace, store: Store, settings: Settings) -> None:
+@run.action("list", help="cli.keys_list")
+@json_option
+@in_store
+def _list_named(options: Options, store: Store, settings: Settings) -> None:
+    _list(options, store, settings)
+
+
+def _list(options: Options, store: Store, settings: Settings) -> None:
     keys = ApiStore(store).keys()
     users = {one.id: one.name for one in Accounts(store, settings.access).all()}
-    if given.json:
+    if options.json:
         print_json([_document(one, users) for one in keys])
         return
     if not keys:
@@ -90,13 +106,17 @@ def _list(given: argparse.Namespace, store: Store, settings: Settings) -> None:
         print(" · ".join(filter(None, (line, users.get(one.account_id)))))
 
 
-def _revoke(given: argparse.Namespace, store: Store, _: Settings) -> None:
-    api_keys.revoke(ApiStore(store), given.key_name)
-    AuditLog(store).record("key_revoked", object_name=given.key_name)
-    if given.json:
-        print(json.dumps({"revoked": given.key_name}))
+@run.action("revoke", help="cli.keys_revoke")
+@argument("key_name", metavar="NAME", help="cli.keys_name")
+@json_option
+@in_store
+def _revoke(options: Options, store: Store, _: Settings) -> None:
+    api_keys.revoke(ApiStore(store), options.key_name)
+    AuditLog(store).record("key_revoked", object_name=options.key_name)
+    if options.json:
+        print(json.dumps({"revoked": options.key_name}))
         return
-    print(t("cli.keys_revoked", name=given.key_name), file=sys.stderr)
+    print(t("cli.keys_revoked", name=options.key_name), file=sys.stderr)
 
 
 def _document(key: ApiKeyRow, users: Mapping[str, str]) -> dict[str, object]:

@@ -3,7 +3,6 @@
 It speaks over standard input and output, where nothing but the protocol is written, or over HTTP on loopback.
 """
 
-import argparse
 import json
 import secrets
 import signal
@@ -12,27 +11,24 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
-from framelens.cli.analysis_options import add_engine_options, load_settings
+from framelens.cli.analysis_options import engine_options, load_settings
 from framelens.cli.common import PORT, whole_number
+from framelens.cli.grammar import Options, command, option, parse_path
 from framelens.core import own_version
 from framelens.core.errors import ConfigError
 from framelens.core.files import shown_path, typed_path
-from framelens.i18n import LANGUAGES, t
+from framelens.i18n import t
 from framelens.plugins.server.listening import open_socket
 from framelens.services.container import open_services
 
 _HOST = "127.0.0.1"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.add_argument("--root", action="append", type=Path, default=[], metavar="DIR", help=t("cli.mcp_root"))
-    parser.add_argument("--http", type=whole_number(0, PORT), metavar="PORT", help=t("cli.mcp_http"))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    add_engine_options(parser)
-
-
-def run(given: argparse.Namespace) -> int:
+@command("mcp", help="cli.mcp_command")
+@option("--root", is_list=True, type=parse_path, metavar="DIR", help="cli.mcp_root")
+@option("--http", type=whole_number(0, PORT), metavar="PORT", help="cli.mcp_http")
+@engine_options
+def run(options: Options) -> int:
     """Serve until standard input ends or the process is stopped, and return the exit code.
 
     Raises:
@@ -40,9 +36,9 @@ def run(given: argparse.Namespace) -> int:
     """
     if find_spec("mcp") is None:
         raise ConfigError("mcp_missing", python=sys.executable)
-    settings = load_settings(given)
-    roots = [_root(folder) for folder in given.root]
-    listening = None if given.http is None else open_socket(_HOST, given.http)
+    settings = load_settings(options)
+    roots = [_root(folder) for folder in options.root]
+    listening = None if options.http is None else open_socket(_HOST, options.http)
     if listening:
         listening.listen()  # so that a client may connect as soon as it reads the address
 

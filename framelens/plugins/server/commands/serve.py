@@ -1,6 +1,5 @@
 """Command `framelens serve`: serves a model at an OpenAI-compatible address with a key, on the engine that fits it."""
 
-import argparse
 import ipaddress
 import json
 import os
@@ -13,7 +12,7 @@ from typing import Any, NoReturn, get_args
 
 from framelens import config
 from framelens.cli.common import PORT, cancel_on_signals, use_language, whole_number
-from framelens.cli.parser import Parser
+from framelens.cli.grammar import Choice, Options, argument, command, option
 from framelens.config import Settings
 from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
@@ -22,7 +21,7 @@ from framelens.engine.base import Engine
 from framelens.engine.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.engine.hardware import cpu_features, installed_vllm
 from framelens.engine.model_resolution import resolve_model
-from framelens.i18n import LANGUAGES, language, notice_text, t
+from framelens.i18n import language, notice_text, t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
@@ -39,54 +38,56 @@ _SHUTDOWN_SECONDS = 5
 """For requests in progress once the server is stopped."""
 
 
-def add_arguments(parser: Parser) -> None:
-    """Add the arguments of this command."""
-    parser.option_of_words = "--model-path"
-    parser.set_defaults(stopped="serve_stopped")
-    parser.add_argument("--model-path", "--model", metavar="MODEL", dest="model_path", help=t("cli.serve_model"))
-    parser.add_argument("--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device"))
-    parser.add_argument("--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine"))
-    parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host"))
-    parser.add_argument("--port", type=whole_number(0, PORT), default=_PORT, help=t("cli.serve_port", default=_PORT))
-    parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key"))
-    parser.add_argument("--force-type", choices=("text", "vision"), help=t("cli.serve_type"))
-    parser.add_argument("--tools", nargs="?", const="auto", metavar="PARSER", help=t("cli.serve_tools"))
-    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.serve_config"))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-
-
-def run(given: argparse.Namespace) -> NoReturn:
+@command("serve", help="cli.serve_command", stopped="serve_stopped")
+@argument("model", required=False, metavar="MODEL", help="cli.serve_model")
+@option("--model-path", "--model", "model_path", metavar="MODEL", help="cli.serve_model")
+@option("--device", type=Choice(get_args(RequestedDevice)), default="auto", help="cli.serve_device")
+@option("--engine", type=Choice(("auto", *get_args(Kind))), default="auto", help="cli.serve_engine")
+@option("--host", default="127.0.0.1", metavar="HOST", help="cli.serve_host")
+@option(
+    "--port",
+    type=whole_number(0, PORT),
+    default=_PORT,
+    metavar="PORT",
+    help=lambda: t("cli.serve_port", default=_PORT),
+)
+@option("--api-key", metavar="KEY", help="cli.serve_key")
+@option("--force-type", type=Choice(("text", "vision")), help="cli.serve_type")
+@option("--tools", is_flag=False, flag_value="auto", metavar="PARSER", help="cli.serve_tools")
+@option("--vllm-config", metavar="JSON", help="cli.serve_config")
+def run(options: Options) -> NoReturn:
     """Serve until the process is stopped.
 
     Raises:
         AppError: A setting is wrong, the engine can't be started, or the address is in use.
         Cancelled: SIGINT or SIGTERM ended it.
     """
-    settings = _settings(given)
-    use_language(given, settings)
+    options.model_path = options.model_path or options.model
+    settings = _settings(options)
+    use_language(options, settings)
     log_to(settings.data_dir)
-    listening = open_socket(given.host, given.port)
+    listening = open_socket(options.host, options.port)
     known = _find_config(settings)
-    settings = replace(settings, engine=_engine(given, known))
+    settings = replace(settings, engine=_engine(options, known))
     sees = _has_vision(known)
-    if given.force_type == "vision" and sees is False:
+    if options.force_type == "vision" and sees is False:
         raise EngineError("serve_not_vision", model=settings.model_path)
-    if given.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
+    if options.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
         blind = {"limit_mm_per_prompt": {"image": 0, "video": 0}}
         settings = replace(settings, vllm_config={**settings.vllm_config, **blind})
-    if given.tools and settings.engine == "vllm":  # transformers serve reads calls of tools without settings
-        settings = replace(settings, vllm_config={**settings.vllm_config, **_tool_settings(given, known, settings)})
-    if given.device == "cpu":
+    if options.tools and settings.engine == "vllm":  # transformers serve reads calls of tools without settings
+        settings = replace(settings, vllm_config={**settings.vllm_config, **_tool_settings(options, known, settings)})
+    if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    key, is_made = _key(given, settings)
+    key, is_made = _key(options, settings)
     engine, notices = build_engine(settings)
-    _check_model(settings, engine, named=bool(given.model_path))
+    _check_model(settings, engine, named=bool(options.model_path))
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
     stop, failures = cancel_on_signals(), list[AppError]()
-    address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
-    _print_usage(address, names, key, settings, given.force_type, is_made=is_made)
+    address = f"http://{_address_host(options.host)}:{listening.getsockname()[1]}/v1"
+    _print_usage(address, names, key, settings, options.force_type, is_made=is_made)
 
     from framelens.plugins.server.openai_server import ServeOptions, serve_app
 
@@ -94,7 +95,7 @@ def run(given: argparse.Namespace) -> NoReturn:
         failures.append(error)
         stop.set()
 
-    sees_pictures = given.force_type != "text"
+    sees_pictures = options.force_type != "text"
     domains = settings.vllm_config.get("allowed_media_domains")
     media = tuple(map(str, domains)) if isinstance(domains, list) else ()
     takes_tools = settings.engine == "transformers" or bool(settings.vllm_config.get("enable_auto_tool_choice"))
@@ -105,16 +106,16 @@ def run(given: argparse.Namespace) -> NoReturn:
     raise failures[0] if failures else Cancelled("serve_stopped")
 
 
-def _settings(given: argparse.Namespace) -> Settings:
+def _settings(options: Options) -> Settings:
     """Return the application's settings with those of the command line."""
     settings = config.load()
     return replace(
         settings,
         base_url="",
         engine_port=None,
-        model_path=given.model_path or settings.model_path,
-        model_chosen=bool(given.model_path) or settings.model_chosen,
-        vllm_config={**settings.vllm_config, **config.engine_arguments(given.vllm_config or "")},
+        model_path=options.model_path or settings.model_path,
+        model_chosen=bool(options.model_path) or settings.model_chosen,
+        vllm_config={**settings.vllm_config, **config.engine_arguments(options.vllm_config or "")},
     )
 
 
@@ -157,14 +158,14 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
         return None
 
 
-def _engine(given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry | None) -> Kind:
-    if given.engine != "auto":
-        chosen: Kind = given.engine
+def _engine(options: Options, known: Mapping[str, Any] | CatalogueEntry | None) -> Kind:
+    if options.engine != "auto":
+        chosen: Kind = options.engine
         return chosen
     names = known.get("architectures") if isinstance(known, Mapping) else None
     return choose_engine(
         str(names[0]) if isinstance(names, list) and names else None,
-        given.device,
+        options.device,
         installed=(installed_vllm() or (None,))[0],
         known=supported_architectures.architectures(),
         prefers=known.engine if isinstance(known, CatalogueEntry) else None,
@@ -173,14 +174,14 @@ def _engine(given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry
 
 
 def _tool_settings(
-    given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings
+    options: Options, known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings
 ) -> dict[str, Any]:
     """Return the two settings with which vLLM reads the calls of tools that the model writes.
 
     Raises:
         ConfigError: No parser was named, and no parser is known for the model.
     """
-    parser = given.tools
+    parser = options.tools
     if parser == "auto":
         parser = tool_call_parser(known if isinstance(known, Mapping) else {}, settings.model_path)
     if parser is None:
@@ -199,9 +200,9 @@ def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None) -> bool | None
         return None
 
 
-def _key(given: argparse.Namespace, settings: Settings) -> tuple[str, bool]:
+def _key(options: Options, settings: Settings) -> tuple[str, bool]:
     """Return the key that requests must carry, and whether it was generated here."""
-    key = config.checked_key("--api-key", given.api_key or "") or settings.serve_api_key
+    key = config.checked_key("--api-key", options.api_key or "") or settings.serve_api_key
     return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
 
 

@@ -1,17 +1,20 @@
-"""Command `framelens users`: adds, lists, changes and removes the accounts of those who may use the page.
+"""Command `framelens admin users`: adds, lists, changes and removes the accounts of those who may use the page.
 
 A password is typed, or read from the first line of standard input where that is no terminal; it is never an argument,
 which other users of the machine could see.
 """
 
-import argparse
 import json
 import sys
+from collections.abc import Callable
+from contextlib import closing
+from functools import wraps
 from getpass import getpass
 from typing import get_args
 
 from framelens import config
-from framelens.cli.common import add_output_options, print_json, use_language
+from framelens.cli.common import json_option, print_json, use_language
+from framelens.cli.grammar import Choice, Options, argument, flag, group, option
 from framelens.core.errors import ConfigError
 from framelens.core.roles import Role
 from framelens.i18n import t
@@ -19,53 +22,58 @@ from framelens.services.access.accounts import Accounts
 from framelens.store.accounts import AccountRow
 from framelens.store.database import open_store
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands of this command, which lists the accounts by default."""
-    parser.set_defaults(act=_list)
-    add_output_options(parser, None)
-    actions = parser.add_subparsers(dest="action", metavar=t("cli.command"))
-    add = actions.add_parser("add", help=t("cli.users_add"))
-    add.add_argument("--role", choices=get_args(Role), default="analyst", help=t("cli.users_role_name"))
-    add.add_argument("--no-password", action="store_true", help=t("cli.users_no_password"))
-    listed = actions.add_parser("list", help=t("cli.users_list"))
-    remove = actions.add_parser("remove", help=t("cli.users_remove"))
-    password = actions.add_parser("password", help=t("cli.users_password"))
-    role = actions.add_parser("role", help=t("cli.users_role"))
-    for one, act in ((add, _add), (remove, _remove), (password, _password), (role, _role)):
-        one.add_argument("account_name", metavar="NAME", help=t("cli.users_name"))
-        one.set_defaults(act=act)
-    role.add_argument("role", choices=get_args(Role), help=t("cli.users_role_name"))
-    listed.set_defaults(act=_list)
-    for one in (add, listed, remove, password, role):
-        add_output_options(one, argparse.SUPPRESS)
+Act = Callable[[Options, Accounts], None]
+name_argument = argument("account_name", metavar="NAME", help="cli.users_name")
 
 
-def run(given: argparse.Namespace) -> int:
-    """Run the chosen action and return the exit code.
+def with_accounts(act: Act) -> Callable[[Options], int]:
+    """Return the function that acts on the accounts, and returns the exit code."""
+
+    @wraps(act)
+    def run_action(options: Options) -> int:
+        settings = config.load()
+        use_language(options, settings)
+        with closing(open_store(settings.data_dir)) as store:
+            act(options, Accounts(store, settings.access))
+        return 0
+
+    return run_action
+
+
+@group("users", help="cli.users_command")
+@json_option
+@with_accounts
+def run(options: Options, accounts: Accounts) -> None:
+    """List the accounts.
 
     Raises:
-        AppError: A name or a password can't be used, or the store refuses.
+        AppError: The store refuses.
     """
-    settings = config.load()
-    use_language(given, settings)
-    store = open_store(settings.data_dir)
-    try:
-        given.act(given, Accounts(store, settings.access))
-    finally:
-        store.close()
-    return 0
+    _list(options, accounts)
 
 
-def _add(given: argparse.Namespace, accounts: Accounts) -> None:
-    password = None if given.no_password else _typed(given.account_name)
-    account = accounts.add(given.account_name, password, given.role)
-    _report(given, _document(account), t("cli.users_added", name=account.name, role=_shown(account.role)))
+@run.action("add", help="cli.users_add")
+@name_argument
+@option("--role", type=Choice(get_args(Role)), default="analyst", help="cli.users_role_name")
+@flag("--no-password", help="cli.users_no_password")
+@json_option
+@with_accounts
+def _add(options: Options, accounts: Accounts) -> None:
+    password = None if options.no_password else _typed(options.account_name)
+    account = accounts.add(options.account_name, password, options.role)
+    _report(options, _document(account), t("cli.users_added", name=account.name, role=_shown(account.role)))
 
 
-def _list(given: argparse.Namespace, accounts: Accounts) -> None:
+@run.action("list", help="cli.users_list")
+@json_option
+@with_accounts
+def _list_named(options: Options, accounts: Accounts) -> None:
+    _list(options, accounts)
+
+
+def _list(options: Options, accounts: Accounts) -> None:
     found = accounts.all()
-    if given.json:
+    if options.json:
         print_json([_document(one) for one in found])
         return
     if not found:
@@ -75,21 +83,34 @@ def _list(given: argparse.Namespace, accounts: Accounts) -> None:
         print(t("cli.users_line", name=one.name, role=_shown(one.role), created=one.created, login=login))
 
 
-def _remove(given: argparse.Namespace, accounts: Accounts) -> None:
-    accounts.remove(given.account_name)
-    _report(given, {"removed": given.account_name}, t("cli.users_removed", name=given.account_name))
+@run.action("remove", help="cli.users_remove")
+@name_argument
+@json_option
+@with_accounts
+def _remove(options: Options, accounts: Accounts) -> None:
+    accounts.remove(options.account_name)
+    _report(options, {"removed": options.account_name}, t("cli.users_removed", name=options.account_name))
 
 
-def _password(given: argparse.Namespace, accounts: Accounts) -> None:
-    account = accounts.named(given.account_name)
+@run.action("password", help="cli.users_password")
+@name_argument
+@json_option
+@with_accounts
+def _password(options: Options, accounts: Accounts) -> None:
+    account = accounts.named(options.account_name)
     accounts.set_password(account.name, _typed(account.name))
-    _report(given, {"changed": account.name}, t("cli.users_changed_password", name=account.name))
+    _report(options, {"changed": account.name}, t("cli.users_changed_password", name=account.name))
 
 
-def _role(given: argparse.Namespace, accounts: Accounts) -> None:
-    accounts.set_role(given.account_name, given.role)
-    account = accounts.named(given.account_name)
-    _report(given, _document(account), t("cli.users_changed_role", name=account.name, role=_shown(account.role)))
+@run.action("role", help="cli.users_role")
+@name_argument
+@argument("role", type=Choice(get_args(Role)), metavar="ROLE", help="cli.users_role_name")
+@json_option
+@with_accounts
+def _role(options: Options, accounts: Accounts) -> None:
+    accounts.set_role(options.account_name, options.role)
+    account = accounts.named(options.account_name)
+    _report(options, _document(account), t("cli.users_changed_role", name=account.name, role=_shown(account.role)))
 
 
 def _typed(name: str) -> str:
@@ -102,8 +123,8 @@ def _typed(name: str) -> str:
     return password
 
 
-def _report(given: argparse.Namespace, document: dict[str, str], words: str) -> None:
-    print(json.dumps(document, ensure_ascii=False) if given.json else words)
+def _report(options: Options, document: dict[str, str], words: str) -> None:
+    print(json.dumps(document, ensure_ascii=False) if options.json else words)
 
 
 def _shown(role: str) -> str:

@@ -145,7 +145,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
     )
     found["components"]["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "A key of `framelens keys create NAME`."}
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of `framelens admin keys create NAME`."}
     }
     found["security"] = [{"key": []}]
     for operations in found["paths"].values():

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from framelens.cli import main
-from framelens.cli.main import build_parser
 from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError
 from framelens.i18n import error_text, in_language, notice_text
@@ -20,7 +19,8 @@ from framelens.models.placement import GpuCard, find_card
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.batch.cluster.commands import ENGINE_IMAGE, RAY_IMAGE, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
-from tests.cli.test_parser import refused
+from tests.cli.test_grammar import refused
+from tests.cli.walk import parsed
 from tests.core.test_vllm_arguments import needs_vllm
 from tests.test_deploy import ROOT, images, text
 
@@ -218,7 +218,7 @@ def test_commands_of_ours_are_read_by_our_parser(english: None) -> None:
     for block in cluster_commands(plan("2x8", "Qwen2.5-VL-72B-Instruct", 11)):
         for line in block.lines:
             if line.startswith("framelens "):
-                build_parser().parse_args(shlex.split(line)[1:])
+                parsed(shlex.split(line)[1:])
 
 
 def test_a_path_with_blanks_stays_one_word(tmp_path: Path) -> None:

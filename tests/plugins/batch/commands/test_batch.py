@@ -1,4 +1,4 @@
-"""`framelens batch` and `framelens watch`, as a script meets them."""
+"""`framelens batch`, also with `--watch`, as a script meets it."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_missing_paths_are_named_before_the_model(tmp_path: Path) -> None:
 def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> None:
     (clips / "broken.mp4").unlink()  # after a minute, which a busy machine may take, it is an error
     whole = write_card_video(tmp_path / "new.mp4", ["green", "blue"]).read_bytes()
-    process = started("watch", clips, *OPTIONS, "--json", cwd=tmp_path)
+    process = started("batch", clips, "--watch", *OPTIONS, "--json", cwd=tmp_path)
     assert process.stdout
 
     def arrived() -> Iterator[dict[str, Any]]:
@@ -208,7 +208,7 @@ def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
-    done = run("watch", tmp_path / "gone", *OPTIONS, cwd=tmp_path)
+    done = run("batch", tmp_path / "gone", "--watch", *OPTIONS, cwd=tmp_path)
     assert done.returncode == 6
     assert "is not a folder" in done.stderr
 
@@ -223,17 +223,17 @@ def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
     assert [event["was_done"] for event in lines(run(*words, cwd=tmp_path).stdout) if "was_done" in event] == [False]
 
 
-@pytest.mark.parametrize("command", ["batch", "watch"])
+@pytest.mark.parametrize("watches", [False, True])
 @pytest.mark.parametrize(
     ("output", "said"), [("-", "standard output"), ("x" * 300, "too long a name")], ids=["dash", "long"]
 )
 def test_output_that_is_no_folder_is_refused(
-    command: str, output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    watches: bool, output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clip.mp4").write_bytes(b"video")
-    words = ["." if command == "watch" else "clip.mp4", "--output", output, "--language", "en"]
-    assert main([command, *words]) == 2
+    words = [".", "--watch"] if watches else ["clip.mp4"]
+    assert main(["batch", *words, "--output", output, "--language", "en"]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "-").exists()
 
 

@@ -6,36 +6,40 @@ from pathlib import Path
 
 import pytest
 
-from framelens.cli.main import build_parser, main
+from framelens.cli.main import main
+from tests.cli.test_grammar import refused
 from tests.cli.test_light_commands import test_the_help_of_a_command_imports_no_other as check_help
-from tests.cli.test_parser import refused
+from tests.cli.walk import parsed
 
 
 def test_a_misspelt_action_gets_the_right_word(capsys: pytest.CaptureFixture[str]) -> None:
-    line, hint = refused(capsys, "users", "remvoe", "x")
-    assert line.startswith("framelens users: error: ") and 'maybe you meant "remove"?' in line
-    assert hint == "See framelens users --help."
-
-
-@pytest.mark.parametrize("model", ["Qwen/Qwen2.5-VL-7B-Instruct", "./models/mine"])
-def test_serve_names_the_option_of_a_bare_model(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"maybe you meant --model-path {model}?" in refused(capsys, "serve", model)[0]
+    line, hint = refused(capsys, "admin", "users", "remvoe", "x")
+    assert line.startswith("framelens admin users: error: ") and 'maybe you meant "remove"?' in line
+    assert hint == "See framelens admin users --help."
 
 
 @pytest.mark.parametrize("option", ["-m", "--model", "--model-path"])
 def test_serve_takes_the_model_as_other_commands_do(option: str) -> None:
-    assert build_parser(only="serve").parse_args(["serve", option, "Qwen/Qwen3-8B"]).model_path == "Qwen/Qwen3-8B"
+    assert parsed(["serve", option, "Qwen/Qwen3-8B"]).model_path == "Qwen/Qwen3-8B"
+    assert parsed(["serve", "Qwen/Qwen3-8B"]).model == "Qwen/Qwen3-8B"
+
+
+def test_serve_takes_a_parser_or_finds_it() -> None:
+    assert parsed(["serve", "--tools", "hermes"]).tools == "hermes"
+    assert parsed(["serve", "--tools", "--port", "1"]).tools == "auto"
+    assert parsed(["serve"]).tools is None
 
 
 @pytest.mark.parametrize(
-    "words", [["audit", "--limit"], ["serve", "--port"], ["mcp", "--http"], ["keys", "create", "x", "--jobs"]]
+    "words",
+    [["admin", "audit", "--limit"], ["serve", "--port"], ["mcp", "--http"], ["admin", "keys", "create", "x", "--jobs"]],
 )
 @pytest.mark.parametrize("number", ["-1", "1.5", "many", "9" * 30, "nan"])
 def test_numbers_out_of_range_are_refused(words: list[str], number: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"“{number}” is not a whole number from " in refused(capsys, *words, number)[0]
 
 
-@pytest.mark.parametrize("words", [["backup", ""], ["restore", ""], ["keys", "create", ""]])
+@pytest.mark.parametrize("words", [["admin", "backup", ""], ["admin", "restore", ""], ["admin", "keys", "create", ""]])
 def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "it is blank" in refused(capsys, *words)[0]
 
@@ -61,11 +65,11 @@ def test_a_backup_needs_a_file_that_can_be_written(
     place: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["backup", place, "--language", "en"]) == 2
+    assert main(["admin", "backup", place, "--language", "en"]) == 2
     assert reason in capsys.readouterr().err and not Path(place[:1]).exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["serve", "keys", "users", "audit", "mcp"])
+@pytest.mark.parametrize("command", ["serve", "admin", "mcp"])
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
     check_help(command, tmp_path)

@@ -19,7 +19,7 @@ from framelens.store.database import Store
 
 @pytest.mark.slow
 def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main(["audit", "--language", "zh"]) == 0
+    assert main(["admin", "audit", "--language", "zh"]) == 0
     assert "没有这样的记录" in capsys.readouterr().err
     monkeypatch.setattr(audit, "MOST_ENTRIES", len(ACTIONS))
     store = Store(config.load().data_dir / "framelens.sqlite")
@@ -30,14 +30,14 @@ def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monke
             log.record(action, "id1", "two\nlines.mp4")
     log.record("delete", "id2", "b.mp4")
     store.close()
-    assert main(["audit", "--language", "en", "--limit", "2"]) == 0
+    assert main(["admin", "audit", "--language", "en", "--limit", "2"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("(local)  deleted  b.mp4 (id2)")
     assert "  ann  " in second and second.endswith("  two lines.mp4 (id1)")
-    assert main(["audit", "--json", "--user", "ann", "--action", "export", "--action", "login"]) == 0
+    assert main(["admin", "audit", "--json", "--user", "ann", "--action", "export", "--action", "login"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(one["action"], one["user_id"]) for one in found] == [("login", "u1"), ("export", "u1")]
-    assert main(["audit", "--json", "--limit", "999"]) == 0
+    assert main(["admin", "audit", "--json", "--limit", "999"]) == 0
     assert "lost" not in capsys.readouterr().out
 
 
@@ -54,9 +54,11 @@ def recorded() -> list[tuple[str, str]]:
 def test_accounts_and_keys_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in ("add ann", "add ben --role viewer", "role ben analyst", "password ben", "remove ben"):
         monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
-        assert main(["users", *words.split()]) == 0
-    assert main(["users", "remove", "nobody"]) == 6
-    assert main(["keys", "create", "script", "--user", "ann"]) == main(["keys", "revoke", "script"]) == 0
+        assert main(["admin", "users", *words.split()]) == 0
+    assert main(["admin", "users", "remove", "nobody"]) == 6
+    assert (
+        main(["admin", "keys", "create", "script", "--user", "ann"]) == main(["admin", "keys", "revoke", "script"]) == 0
+    )
     assert recorded() == [
         ("account_added", "ann: administrator"),
         ("account_added", "ben: viewer"),

@@ -84,7 +84,7 @@ def test_backup_of_a_running_app_opens_elsewhere(
     with serve(behave) as server:
         monkeypatch.setenv("FRAMELENS_BASE_URL", server.base_url)
         monkeypatch.setenv("FRAMELENS_DATA_DIR", str(first / "data"))
-        assert main(["keys", "create", "tests", "--limit", "10000/min"]) == 0
+        assert main(["admin", "keys", "create", "tests", "--limit", "10000/min"]) == 0
         key = capsys.readouterr().out.strip()
         with running("app/main.py", first, model=server.model) as app, client(app.url, key) as api:
             done = begin(api, app.url, video)
@@ -93,20 +93,20 @@ def test_backup_of_a_running_app_opens_elsewhere(
             asked.clear(), go.clear()
             going = begin(api, app.url, video, question="What else?")
             assert asked.wait(30)
-            assert main(["backup", str(tmp_path / "b.zip"), "--language", "en"]) == 0
+            assert main(["admin", "backup", str(tmp_path / "b.zip"), "--language", "en"]) == 0
             assert "about" in capsys.readouterr().err
-            assert main(["restore", str(tmp_path / "b.zip"), "--language", "en"]) == 6
+            assert main(["admin", "restore", str(tmp_path / "b.zip"), "--language", "en"]) == 6
             assert "empty data folder" in capsys.readouterr().err
             go.set()
             assert ended(api, going)["state"] == "done", "neither command may disturb the app"
             later = reports(api, going)
             assert reports(api, done) == before
-        assert main(["restore", str(tmp_path / "b.zip"), "--check", "--json"]) == 0
+        assert main(["admin", "restore", str(tmp_path / "b.zip"), "--check", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["videos"] and found["files"] == len(zipfile.ZipFile(tmp_path / "b.zip").namelist()) - 1
 
         monkeypatch.setenv("FRAMELENS_DATA_DIR", str(second / "data"))
-        assert main(["restore", str(tmp_path / "b.zip"), "--language", "en"]) == 0
+        assert main(["admin", "restore", str(tmp_path / "b.zip"), "--language", "en"]) == 0
         assert "Restored" in capsys.readouterr().out
         with running("app/main.py", second, model=server.model) as app, client(app.url, key) as api:
             assert reports(api, done) == before, "byte for byte"
@@ -127,27 +127,30 @@ def test_backup_in_a_folder_is_named_by_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
-    assert main(["backup", str(tmp_path), "--language", "en"]) == 2
+    assert main(["admin", "backup", str(tmp_path), "--language", "en"]) == 2
     assert "nothing to back up" in capsys.readouterr().err
     Store(tmp_path / "data" / "framelens.sqlite").close()
-    assert main(["backup", str(tmp_path), "--json", "--no-videos"]) == 0
+    assert main(["admin", "backup", str(tmp_path), "--json", "--no-videos"]) == 0
     found = json.loads(capsys.readouterr().out)
     (written,) = tmp_path.glob("framelens-*.backup.zip")
     assert (found["path"], found["files"], found["videos"]) == (str(written), 1, False)
-    assert main(["backup", f"{tmp_path}/new/", "--no-videos"]) == 0
-    assert main(["backup", f"{tmp_path}/new/", "--no-videos"]) == 0  # in the same second
+    assert main(["admin", "backup", f"{tmp_path}/new/", "--no-videos"]) == 0
+    assert main(["admin", "backup", f"{tmp_path}/new/", "--no-videos"]) == 0  # in the same second
     assert len(list((tmp_path / "new").glob("framelens-*.backup*.zip"))) == 2
-    assert main(["backup", str(tmp_path / "all.tar.gz"), "--no-videos"]) == 2 and not (tmp_path / "all.tar.gz").exists()
+    assert (
+        main(["admin", "backup", str(tmp_path / "all.tar.gz"), "--no-videos"]) == 2
+        and not (tmp_path / "all.tar.gz").exists()
+    )
     (tmp_path / "mine.zip").write_text("mine")
-    assert main(["backup", str(tmp_path / "mine.zip"), "--no-videos"]) == 2
+    assert main(["admin", "backup", str(tmp_path / "mine.zip"), "--no-videos"]) == 2
     assert (tmp_path / "mine.zip").read_text() == "mine"
-    assert main(["backup", str(tmp_path / "mine.zip"), "--no-videos", "--overwrite"]) == 0
+    assert main(["admin", "backup", str(tmp_path / "mine.zip"), "--no-videos", "--overwrite"]) == 0
     assert check_backup(tmp_path / "mine.zip").num_files
     capsys.readouterr()
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "other"))
-    assert main(["restore", str(written), "--language", "en"]) == 0
+    assert main(["admin", "restore", str(written), "--language", "en"]) == 0
     printed = capsys.readouterr()
     assert "Restored 1 files" in printed.out.replace("1 file ", "1 files ") and "has no videos" in printed.err
-    assert main(["restore", str(tmp_path / "none.zip"), "--language", "en"]) == 6
+    assert main(["admin", "restore", str(tmp_path / "none.zip"), "--language", "en"]) == 6
     assert "can't be read" in capsys.readouterr().err
-    assert main(["restore", str(tmp_path), "--check", "--language", "en"]) == 6
+    assert main(["admin", "restore", str(tmp_path), "--check", "--language", "en"]) == 6

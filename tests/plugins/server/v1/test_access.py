@@ -26,7 +26,7 @@ def test_without_any_key_the_command_is_named(gate: Gate) -> None:
     with client_of(gate, "fl_guess") as api:
         answer = api.get(f"{HOST}/api/v1")
         assert (answer.status_code, answer.headers["content-type"]) == (401, PROBLEM)
-        assert "framelens keys create" in answer.json()["detail"]
+        assert "framelens admin keys create" in answer.json()["detail"]
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 

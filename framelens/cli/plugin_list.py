@@ -1,33 +1,33 @@
-"""Command `framelens plugins`: lists the plugins with their versions, their parts, and why any is left out."""
+"""The list of `framelens doctor --plugins`: the plugins with their versions, their parts, and why any is left out."""
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+import click
+
 from framelens import registry
-from framelens.cli.main import build_parser
+from framelens.cli.grammar import Group
 from framelens.core import own_version
+from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, plugin_catalogue, t
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    parser.description = t("cli.plugins_how")
-    parser.add_argument("--json", action="store_true", help=t("cli.plugins_json"))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-
-
-def run(given: argparse.Namespace) -> int:
+def list_plugins(*, is_json: bool) -> int:
     """Print the plugins and return the exit code."""
-    build_parser()  # loads all commands
+    root = click.get_current_context().find_root()
+    commands = root.command if isinstance(root.command, Group) else Group("framelens", help="cli.description")
+    for name in commands.list_commands(root):
+        with suppress(ConfigError):  # of a faulty command, which is left out
+            commands.get_command(root, name)
     registry.load_all()
     for language in LANGUAGES:
         plugin_catalogue(language)
     unknown = registry.unknown_names()
     found = [_described(state) for state in registry.states()]
-    if given.json:
+    if is_json:
         json.dump({"plugins": found, "unknown": unknown}, sys.stdout, ensure_ascii=False, indent=2)
         print()
         return 0

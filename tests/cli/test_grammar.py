@@ -1,8 +1,7 @@
-"""Parsing of the command line: typing errors, short options, and where errors point to."""
+"""The grammar of commands: typing errors, short and repeated options, help, and where errors point to."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shlex
@@ -11,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from framelens.cli.main import build_parser, main
-from framelens.cli.parser import SHORT, Parser
+from framelens.cli.grammar import SHORT, Argument, Option
+from framelens.cli.help import example_lines, help_lines
+from framelens.cli.main import main
 from framelens.core.domain import Language
 from framelens.core.errors import ConfigError
 from framelens.i18n import in_language
 from framelens.reports.formats import FORMATS, parse_formats
+from tests.cli.walk import contexts, parsed
 from tests.core.test_vllm_arguments import needs_vllm
 
 pytestmark = pytest.mark.usefixtures("english")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["--language", "en", *words])
-    assert ended.value.code == 2
+    assert main(["--language", "en", *words]) == 2
     return capsys.readouterr().err.splitlines()
 
 
@@ -33,21 +32,18 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     ("words", "meant", "command"),
     [
         (["anaylse", "x"], '"analyse"', "framelens"),
-        (["LIBRARY"], '"library"', "framelens"),
         (["library", "serch", "x"], '"search"', "framelens library"),
         (["analyse", "x", "--fraems", "3"], "--frames", "framelens analyse"),
         (["keyframes", "x", "--sheets=y"], "--sheet", "framelens keyframes"),
         (["ask", "--temprature", "1", "q"], "--temperature", "framelens ask"),
         (["analyse", "x", "--format", "pfd"], "'pdf'", "framelens analyse"),
         (["keyframes", "x", "--strategy", "Scene"], "'scenes'", "framelens keyframes"),
-        pytest.param(["clip", "x", "--range", "1-2"], "--from, --to", "framelens clip", marks=pytest.mark.every_plugin),
-        (["keyframes", "x", "--range", "1-2"], "--start, --end", "framelens keyframes"),
         (["keyframes", "x", "–frames", "8"], "--frames", "framelens keyframes"),
         (["keyframes", "x", "—json"], "--json", "framelens keyframes"),
         (["keyframes", "x", "-json"], "--json", "framelens keyframes"),
         (["keyframes", "x", "-output", "y"], "--output", "framelens keyframes"),
         (["analyse", "x", "-no-model"], "--no-model", "framelens analyse"),
-        (["analyse", "x", "--strat", "auto"], "--strategy", "framelens analyse"),
+        (["analyse", "x", "--strateg", "auto"], "--strategy", "framelens analyse"),
     ],
 )
 def test_a_typing_error_is_answered_with_the_right_word(
@@ -66,12 +62,11 @@ def test_a_typing_error_is_answered_with_the_right_word(
         (["-q", "keyframes", "x"], "framelens COMMAND -q"),
         pytest.param(["cluster", "--gpus", "2x8"], "framelens cluster COMMAND --gpus", marks=pytest.mark.every_plugin),
         (["--nosuch"], "unrecognized arguments: --nosuch"),
-        (["-n", "3", "keyframes", "x"], "unrecognized arguments: -n"),
+        (["-n", "3", "keyframes", "x"], "framelens COMMAND -n"),
     ],
 )
 def test_option_before_the_command_is_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(words)
+    assert main(words) == 2
     assert said in capsys.readouterr().err.splitlines()[0]
 
 
@@ -100,8 +95,7 @@ def test_argument_of_vllm_belongs_in_its_setting(option: str, key: str, capsys: 
     ],
 )  # fmt: skip
 def test_language_may_be_spelled_like_a_locale(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(words)
+    assert main(words) == 2
     assert "缺少必需的参数：VIDEO" in capsys.readouterr().err
 
 
@@ -152,8 +146,8 @@ def test_files_are_found_as_they_are_typed(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "report.json").touch()
-    given = getattr(build_parser(only=words[0]).parse_args([*words, spelling.format(tmp_path)]), name)
-    assert given in (tmp_path / "report.json", [tmp_path / "report.json"])
+    value = getattr(parsed([*words, spelling.format(tmp_path)]), name)
+    assert value in (tmp_path / "report.json", (tmp_path / "report.json",))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +156,7 @@ def test_files_are_found_as_they_are_typed(
         ["library", "import"],
         ["library", "show"],
         ["export"],
-        *(pytest.param([name], marks=pytest.mark.every_plugin) for name in ("restore", "watch")),
+        pytest.param(["admin", "restore"], marks=pytest.mark.every_plugin),
     ],
 )
 def test_a_dash_is_no_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,22 +169,29 @@ def test_a_slip_before_the_command_gets_the_option(capsys: pytest.CaptureFixture
 
 def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
-    assert "maybe" not in refused(capsys, "watch", "x", "--once")[0]
 
 
-def parsers(parser: Parser) -> list[Parser]:
-    return [parser, *(below for one in parser.commands.values() for below in parsers(one))]
+def options() -> list[tuple[str, Option]]:
+    """All options of all commands, with the words of their commands."""
+    return [(ctx.command_path, one) for ctx in contexts() for one in ctx.command.params if isinstance(one, Option)]
 
 
 def test_short_options_mean_the_same_in_every_command() -> None:
-    options = {
-        (one.option_strings[-1], short)
-        for parser in parsers(build_parser())
-        for one in parser._actions
-        for short in one.option_strings
-        if not short.startswith("--")
-    }
-    assert options == {*SHORT.items(), ("--help", "-h")}
+    shorts = {(one.opts[-1], short) for _, one in options() for short in one.opts if not short.startswith("--")}
+    assert shorts == {*SHORT.items(), ("-h", "-h")}
+
+
+@pytest.mark.every_plugin
+def test_an_option_given_twice_is_a_list_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    lists = set()
+    for path, option in options():
+        if option.is_flag or option.name == "env_file":
+            continue
+        words = [*path.split()[1:], *[option.opts[-1], *["1"] * option.nargs] * 2]
+        code = main(["--language", "en", *words]) if not option.is_list else 0
+        assert option.is_list or (code == 2 and "more than once" in capsys.readouterr().err), words
+        lists |= {option.opts[-1]} if option.is_list else set()
+    assert {"--output", "--at", "--base-url", "--image", "--format"} <= lists
 
 
 def test_dash_of_a_word_processor_begins_no_file_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,14 +210,20 @@ def test_file_in_place_of_an_option_or_a_command_is_named(
 
 
 def test_short_options_may_be_written_together() -> None:
-    given = build_parser(only="analyse").parse_args(["analyse", "a.mp4", "-qyn8", "-fpdf", "-o", "r.pdf"])
-    assert (given.quiet, given.yes, given.frames, given.format, given.output) == (True, True, 8, "pdf", "r.pdf")
+    given = parsed(["analyse", "a.mp4", "-qyn8", "-fpdf", "-o", "r.pdf"])
+    assert (given.quiet, given.yes, given.frames, given.format, given.output) == (True, True, 8, "pdf", ("r.pdf",))
 
 
 def test_verbose_may_be_before_and_after_the_command() -> None:
-    parser = build_parser(only="analyse")
-    assert parser.parse_args(["-v", "analyse", "a.mp4"]).verbose
-    assert parser.parse_args(["analyse", "a.mp4", "-v"]).verbose
+    assert parsed(["-v", "analyse", "a.mp4"]).verbose
+    assert parsed(["analyse", "a.mp4", "-v"]).verbose
+    assert not parsed(["analyse", "a.mp4"]).verbose
+
+
+def test_option_before_a_subcommand_counts_for_it() -> None:
+    given = parsed(["library", "--json", "--tag", "car", "list"])
+    assert (given.name, given.json, given.tag) == ("list", True, "car")
+    assert parsed(["library", "--tag", "car", "list", "--tag", "van"]).tag == "van"
 
 
 def test_help_of_a_command_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,9 +233,7 @@ def test_help_of_a_command_is_a_command(capsys: pytest.CaptureFixture[str]) -> N
         ["library", "search", "--help"],
         ["-l", "en", "help", "library", "search"],
     ):
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        assert ended.value.code == 0
+        assert main(words) == 0
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1] == texts[2] and "framelens library search" in texts[0]
 
@@ -240,32 +245,21 @@ def test_the_help_says_what_exit_codes_mean(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_unknown_options_of_app_are_for_the_page() -> None:
-    given, unknown = build_parser(only="app").parse_known_args(["app", "--server.port", "8600"])
-    assert (given.name, unknown) == ("app", ["--server.port", "8600"])
-
-
-def test_a_choice_of_numbers_is_checked() -> None:
-    parser = Parser("x")
-    parser.add_argument("--number", type=int, choices=(1, 20))
-    assert parser.parse_args(["--number", "20"]) == argparse.Namespace(number=20)
+    given = parsed(["app", "--server.port", "8600", "--port", "8601"])
+    assert (given.name, given.port, given.unknown) == ("app", 8601, ["--server.port", "8600"])
 
 
 @pytest.mark.parametrize(("typed", "name"), [("PDF", "pdf"), ("md", "markdown"), (".json", "json"), (" srt ", "srt")])
 def test_format_is_known_by_its_suffix_and_in_capitals(typed: str, name: str) -> None:
-    given = build_parser(only="analyse").parse_args(["analyse", "x", "--format", typed])
-    assert given.format == name
+    assert parsed(["analyse", "x", "--format", typed]).format == name
     assert parse_formats(f"{typed},html") == (name, "html")
 
 
 def test_a_list_continues_where_its_option_is_repeated() -> None:
-    keyframes = build_parser(only="keyframes").parse_args(["keyframes", "x", "--at", "1,2", "--at", "5", "--at", "2"])
-    assert keyframes.at == (1.0, 2.0, 5.0)
-    analyse = build_parser(only="analyse").parse_args(
-        ["analyse", "x", "--base-url", "http://a/v1,http://b/v1", "--base-url", "http://c/v1", "-n", "4", "-n", "8"]
-    )
-    assert analyse.base_url == ("http://a/v1", "http://b/v1", "http://c/v1") and analyse.frames == 8
-    export = build_parser(only="export").parse_args(["export", "latest", "-f", "html", "-f", "srt,json"])
-    assert export.format == ("html", "srt", "json")
+    assert parsed(["keyframes", "x", "--at", "1,2", "--at", "5", "--at", "2"]).at == (1.0, 2.0, 5.0)
+    urls = ["--base-url", "http://a/v1,http://b/v1", "--base-url", "http://c/v1"]
+    assert parsed(["analyse", "x", *urls]).base_url == ("http://a/v1", "http://b/v1", "http://c/v1")
+    assert parsed(["export", "latest", "-f", "html", "-f", "srt,json"]).format == ("html", "srt", "json")
 
 
 @pytest.mark.parametrize(
@@ -280,46 +274,47 @@ def test_format_that_cannot_be_written_stops_first(
     monkeypatch.setitem(FORMATS, "html", replace(FORMATS["html"], check=check))
     monkeypatch.setattr("framelens.services.container.open_services", lambda *_, **__: pytest.fail("work begins"))
     monkeypatch.setattr("framelens.services.container.open_library", lambda *_, **__: pytest.fail("work begins"))
-    try:
-        code: object = main(["--language", "en", *words])
-    except SystemExit as ended:
-        code = ended.code
-    assert code == 2 and "no such package" in capsys.readouterr().err
+    assert main(["--language", "en", *words]) == 2
+    assert "no such package" in capsys.readouterr().err
     assert "html" not in parse_formats("all")
 
 
-def commands() -> dict[str, Parser]:
-    return build_parser().commands
-
-
-def examples() -> list[str]:
-    parser = build_parser()
-    return [line for one in (parser, *parser.commands.values()) for line in one.examples.strip().splitlines()]
-
-
 def test_every_command_has_three_short_examples() -> None:
-    for name, command in commands().items():
-        lines = command.examples.strip().splitlines()
-        assert len(lines) == 3 and (all(f"framelens {name}" in line for line in lines) or name == "analyze"), name
-    assert max(map(len, examples())) <= 78
+    for ctx in contexts():
+        path = ctx.command_path
+        if path.count(" ") == 1 or (path.startswith("framelens admin") and path.count(" ") == 2):
+            lines = example_lines(ctx)
+            assert len(lines) == 3 and all(path in line for line in lines), path
+            assert max(map(len, lines)) <= 78
+
+
+def test_there_are_at_most_sixteen_commands() -> None:
+    assert sum(ctx.command_path.count(" ") == 1 for ctx in contexts()) <= 16
 
 
 @pytest.mark.every_plugin
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_example_is_right(language: Language) -> None:
     with in_language(language):
-        parser = build_parser()
-        parser.passes_unknown = parser.commands["app"].passes_unknown = True  # options of Streamlit
-        for line in examples():
+        for line in [line for ctx in contexts() for line in example_lines(ctx)]:
             words = shlex.split(line.partition(">")[0].partition("|")[0])
-            parser.parse_known_args(words[words.index("framelens") + 1 :])
+            parsed(words[words.index("framelens") + 1 :])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_argument_and_option_has_a_text(language: Language) -> None:
+    with in_language(language):
+        for ctx in contexts():
+            assert list(help_lines(ctx, is_short=False))
+            for one in ctx.command.params:
+                if isinstance(one, Option | Argument) and (record := one.get_help_record(ctx)):
+                    assert record[1].strip(), (ctx.command_path, one.name)
 
 
 def test_short_help_leaves_out_what_long_help_groups(capsys: pytest.CaptureFixture[str]) -> None:
     printed = {}
     for option in ("-h", "--help"):
-        with pytest.raises(SystemExit):
-            main(["--language", "en", "analyse", option])
+        assert main(["--language", "en", "analyse", option]) == 0
         printed[option] = capsys.readouterr().out
     assert "--strategy" not in printed["-h"] and "--question" in printed["-h"]
     assert "which frames:" in printed["--help"] and "--strategy" in printed["--help"]
@@ -330,7 +325,7 @@ def test_short_help_leaves_out_what_long_help_groups(capsys: pytest.CaptureFixtu
 def test_commands_are_listed_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--language", "en"])
     lines = capsys.readouterr().out.splitlines()
-    named = [line.split()[0] for line in lines if re.match(r"  [a-z]+ ", line)]
-    assert sorted({*named} - {"framelens"}) == sorted({*commands()} - {"analyze"})
-    assert lines.index("look at videos:") < lines.index("this installation:")
+    named = {line.split()[0] for line in lines if re.match(r"  [a-z]+ ", line)}
+    assert named - {"framelens"} == {ctx.info_name for ctx in contexts() if ctx.command_path.count(" ") == 1}
+    assert lines.index("look at videos:") < lines.index("page, programs and this installation:")
     assert "others:" not in lines

@@ -51,10 +51,10 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes (?!\w+://).+|clip .+ --from .+|doctor|plugins|speech|keys (?!.* --user ).+)"
+    "alone": r"framelens (keyframes (?!\w+://).+|clip .+ --from .+|doctor( --plugins)?|admin keys (?!.* --user ).+)"
     r"|framelens cluster plan .+"
-    r"|framelens models( (show|fit|formats|check)\b.*)?"
-    r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
+    r"|framelens models( (show|check|--fit|--formats)\b.*)?"
+    r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+|python scripts/write_man_page\.py"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About stored reports: a report is there, made without a model.
     "stored": r"framelens (library|export|admin (backup|audit)|ask --)\b.*",

@@ -90,7 +90,7 @@ ELSEWHERE = {
     r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/plugins/batch/ray_jobs/test_cluster.py runs it with one",
-    r"_FRAMELENS_COMPLETE=.+": "writes to the home folder; tests/cli/test_main.py completes",
+    r"_FRAMELENS_COMPLETE=.+": "writes to the home folder; tests/cli/test_completion.py completes",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
     r"make torture": "takes hours",

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import takewhile
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeVar
 
@@ -371,9 +372,7 @@ def import_command(place: str) -> click.Command:
     Raises:
         TypeError: The object is no command.
     """
-    from framelens.registry import load  # reads settings
-
-    found = load(place)
+    found = resolve_name(place)
     if not isinstance(found, click.Command):
         raise TypeError(f"{place} is {type(found).__name__}, not a command of click")
     return found

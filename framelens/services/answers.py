@@ -101,8 +101,12 @@ class Answers:
         return task is not None and task.is_running
 
     @requires("analyst")
-    def start(self, conversation: Conversation) -> None:
+    def start(self, conversation: Conversation, *, use_model: bool = True) -> None:
         """Answer the current question of a conversation, which is new; without a model, from text and speech alone.
+
+        Args:
+            conversation: The conversation.
+            use_model: Ask the model, if there is one.
 
         Raises:
             InputError: "answer_under_way": another answer is still being written; or "answers_many".
@@ -112,7 +116,7 @@ class Answers:
         with self._start_lock:
             if user_id and sum(one.user_id == user_id for one in self._tasks.running()) >= MOST_OF_USER:
                 raise InputError("answers_many", count=MOST_OF_USER)
-            if not self._tasks.start(conversation.id, partial(self._write, progress), progress=progress):
+            if not self._tasks.start(conversation.id, partial(self._write, progress, use_model), progress=progress):
                 raise InputError("answer_under_way")
 
     @requires("analyst")
@@ -132,7 +136,11 @@ class Answers:
         return found if found and sees(found.user_id) else None
 
     def _write(
-        self, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
+        self,
+        progress: AnswerProgress,
+        use_model: bool,
+        report: Callable[[AnswerProgress], None],
+        cancel: threading.Event,
     ) -> Conversation:
         """Answer the current question; return the conversation with the answer or the reason for its absence.
 
@@ -146,7 +154,8 @@ class Answers:
             with in_language(progress.conversation.language):
                 self._await_analyses(progress, report, cancel)
                 draft = AnswerDraft(progress.conversation)
-                with closing(self._asking.ask(draft, cancel, use_model=self._asking.has_model())) as events:
+                is_asked = use_model and self._asking.has_model()
+                with closing(self._asking.ask(draft, cancel, use_model=is_asked)) as events:
                     for event in events:
                         progress = AnswerProgress(draft.conversation, event, is_done=isinstance(event, AnswerDone))
                         report(progress)

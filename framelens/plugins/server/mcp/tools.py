@@ -334,6 +334,7 @@ class McpTools:
         frames: Frames | None = None,
         start: Time = 0,
         end: Time | None = None,
+        use_model: bool = True,
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnswerResult]:
         """Ask about videos, or ask a further question of a conversation; cancelling the call stops the answer."""
@@ -342,7 +343,7 @@ class McpTools:
             raise ConfigError("mcp_ask_about")
         about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
         continued = self._conversation_id(conversation) if conversation else ""
-        asked = _Question(question, about, continued, frames, _range(start, end))
+        asked = _Question(question, about, continued, frames, _range(start, end), use_model)
         if (answer := self._answers.get(asked)) is None:
             answer = self._answers[asked] = _Answer(self.services.asking, self.services.conversations, asked)
 
@@ -512,6 +513,7 @@ class _Question:
     conversation: str
     frames: int | None
     clip: Selection
+    use_model: bool
 
 
 class _Answer:
@@ -533,12 +535,12 @@ class _Answer:
         if question.conversation:
             asked = conversations.get(question.conversation)
         else:
-            options = FrameOptions(language(), question.frames, clip)
+            options = FrameOptions(language(), question.frames, clip, use_model=question.use_model)
             asked = value_of(asking.begin(question.about, options, self.cancel), self._note)
         look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
         asked = asked.asked(question.text, AskSettings(), look=look)
         self.doing = t("mcp.answering")
-        with closing(asking.ask(AnswerDraft(asked), self.cancel)) as answer:
+        with closing(asking.ask(AnswerDraft(asked), self.cancel, use_model=question.use_model)) as answer:
             for event in answer:
                 match event:
                     case AnswerDone(done):

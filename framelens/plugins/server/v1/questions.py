@@ -104,5 +104,5 @@ def _started(job_id: str, given: NewQuestion, services: Services) -> Conversatio
     else:
         conversation = started([job_id], given.language or language())
     conversation = conversation.asked(given.question, AskSettings())
-    services.answers.start(conversation)
+    services.answers.start(conversation, use_model=given.use_model)
     return find_conversation(conversation.id, services)

@@ -304,6 +304,9 @@ class NewQuestion(Strict):
         str, Field(max_length=64, description="Conversation to continue; by default a new conversation.")
     ] = ""
     language: Language = None
+    use_model: Annotated[
+        bool, Field(description="Ask a model; without it, text on the screen and speech answer what they can.")
+    ] = True
     wait_seconds: Annotated[
         float,
         Field(

@@ -237,6 +237,19 @@ async def test_subtitles_are_read_without_an_analysis(tmp_path: Path, video: Pat
         assert "id" not in again and again["cues"] == 2, "a report without these subtitles isn't this video's"
 
 
+@pytest.mark.slow
+async def test_speech_answers_without_a_model(tmp_path: Path, video: Path, engine: Server) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(video.read_bytes())
+    (tmp_path / "film.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nOpen the valve.\n")
+    async with connected(tmp_path, engine=engine) as client:
+        asked = {"videos": [str(film)], "question": "When does she say valve?", "use_model": False}
+        answer = await called(client, "ask", **asked)
+        assert answer["state"] == "complete" and "00:00.500" in answer["quoted"]["answer"]
+        assert "needs a model" in await refused(client, "ask", **asked | {"question": "Which is first?"})
+    assert engine.requests == []
+
+
 @pytest.mark.thorough
 @pytest.mark.slow
 async def test_conversation_continues_and_answers_are_quoted(tmp_path: Path, video: Path, engine: Server) -> None:

@@ -53,6 +53,14 @@ def test_a_question_is_answered_with_citations(api: TestClient, job: str) -> Non
     assert len(api.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
 
 
+@pytest.mark.slow
+def test_question_that_asks_no_model_is_not_answered_by_it(api: TestClient, job: str) -> None:
+    asked = {"question": "Which colours?", "use_model": False, "wait_seconds": 60}
+    (answer,) = api.post(f"jobs/{job}/questions", json=asked).json()["answers"]
+    assert (answer["state"], answer["text"]) == ("failed", "")
+    assert any("needs a model" in notice for notice in answer["notices"])
+
+
 def test_notices_have_the_language_of_their_conversation() -> None:
     turn = Turn(1, 0, "什么颜色？", "2026-01-01", notices=(Notice("sound_not_analysed"),))
     with in_language("en"):

@@ -195,7 +195,10 @@ class _TextAnswer:
             yield Noticed(Notice("ask_frames_no_video"))
         if here:
             with closing(TextReading(is_quiet=True)) as reading:
-                voter = TextVoter(matcher, FrameTextReader(reading))
+                reader = FrameTextReader(reading)
+                for analysis in here.values():
+                    reader.learn(analysis)
+                voter = TextVoter(matcher, reader)
                 method = SearchMethod(
                     "text", voter, side=SHOWN_SIDE, seconds=_SECONDS, begin=partial(self._begun, matcher)
                 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 import framelens
 from framelens.conversations.moments.text_voter import FrameTextReader
-from framelens.core.domain import Notice
+from framelens.core.domain import FrameFacts, Notice, ScreenText
 from framelens.core.errors import ConfigError
 from framelens.i18n import in_language
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader as json_reader
 from tests.llm.scripted import serve
+from tests.reports.test_reports import analysis
 
 pytestmark = pytest.mark.slow
 FONT = Path(framelens.__file__).parent / "fonts" / "FrameLensSans-Regular.otf"
@@ -53,18 +55,22 @@ def draw_page(lines: Sequence[str]) -> Image.Image:
     return page
 
 
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("text") / "pages.mp4"
+def write_pages(path: Path, pages: Iterable[tuple[Sequence[str], int]], rate: int = RATE) -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
+        stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
-        for lines, count in PAGES:
+        for lines, count in pages:
             frame = av.VideoFrame.from_ndarray(np.asarray(draw_page(lines)), format="rgb24")
             for _ in range(count):
                 frame.pts = None
                 container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_pages(tmp_path_factory.mktemp("text") / "pages.mp4", PAGES)
     path.with_suffix(".srt").write_text(SUBTITLES, encoding="utf-8")
     return path
 
@@ -105,7 +111,15 @@ def test_words_are_found_to_the_frame(
 def test_absent_words_are_no_certain_no(video: Path, data: Path) -> None:
     turn = ask(video, data, "Does “carbon” appear on the screen?")
     assert spans(turn) == [] and turn.answer.startswith("“carbon” is not on any of the frames read (")
-    assert turn.evidence and turn.evidence.moments[0].widest_gap_seconds < 0.5
+    assert turn.evidence and turn.evidence.moments[0].widest_gap_seconds <= 0.11
+
+
+def test_words_on_a_single_frame_are_found(tmp_path: Path) -> None:
+    pages = [((f"Counter {number}", "of thirty"), 1) for number in range(30)]
+    path = write_pages(tmp_path / "counter.mp4", pages, rate=30)
+    turn = ask(path, tmp_path, "When does “Counter 17” stand on the screen?")
+    assert spans(turn) == [pytest.approx((17 / 30, 18 / 30), abs=0.001)]
+    assert turn.evidence and len(turn.evidence.moments[0].samples) == 30
 
 
 def test_text_at_a_moment_is_read_there(video: Path, data: Path) -> None:
@@ -170,17 +184,17 @@ def test_model_is_asked_only_about_words_that_are_not_known(video: Path, data: P
 
 
 def test_report_without_a_model_has_the_answer(video: Path, tmp_path: Path) -> None:
-    analysis = framelens.analyse(
+    made = framelens.analyse(
         video, "when does *protein* stand on the screen?", 4, use_model=False, data_dir=tmp_path, language="en"
     )
-    assert analysis.question_answer and analysis.outcome == "done" and analysis.engine is None
-    assert analysis.brief == "“protein” is on the screen once: 00:02.000–00:03.300"
-    text = FORMATS["markdown"].write(analysis, "en").decode()
+    assert made.question_answer and made.outcome == "done" and made.engine is None
+    assert made.brief == "“protein” is on the screen once: 00:02.000–00:03.300"
+    text = FORMATS["markdown"].write(made, "en").decode()
     assert "00:02.000–00:03.300" in text and "Protein folding" in text
-    read = json_reader.read(FORMATS["json"].write(analysis, "en"), name="report.json")
-    assert read.answer == analysis.answer
+    read = json_reader.read(FORMATS["json"].write(made, "en"), name="report.json")
+    assert read.answer == made.answer
     for name in ("html", "docx", "pdf"):
-        assert FORMATS[name].write(analysis, "zh")
+        assert FORMATS[name].write(made, "zh")
 
 
 def test_machine_without_recognition_says_so() -> None:
@@ -198,6 +212,27 @@ def test_machine_without_recognition_says_so() -> None:
     with pytest.raises(framelens.InputError) as raised, in_language("en"):
         FrameTextReader(Missing()).texts(page.getvalue())  # type: ignore[arg-type]
     assert raised.value.key == "text_unreadable" and "gone" in str(raised.value)
+
+
+def test_text_of_keyframes_is_not_read_again() -> None:
+    keyframe = analysis().keyframes[0]
+    page = BytesIO()
+    draw_page(["Welcome"]).save(page, "JPEG", quality=85)
+    known = replace(
+        analysis(),
+        keyframes=(replace(keyframe, jpeg=page.getvalue()),),
+        facts=(FrameFacts(keyframe.number, (ScreenText("Welcome", 0.9, (0, 0, 1, 1)),), (), 0.5, 10.0, None),),
+    )
+    page = BytesIO()
+    draw_page(["Welcome"]).save(page, "JPEG", quality=90)
+    reader = FrameTextReader(Unused())  # type: ignore[arg-type]
+    reader.learn(known)
+    assert [one.text for one in reader.texts(page.getvalue())] == ["Welcome"]
+
+
+class Unused:
+    def want(self, jpegs: Sequence[bytes]) -> None:
+        pytest.fail("a known picture was read")
 
 
 def test_unchanged_picture_is_not_read_again() -> None:

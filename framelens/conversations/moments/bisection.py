@@ -32,7 +32,7 @@ def open_times(found: Moments) -> list[float]:
     if not found.samples:
         return list(_even_times(found))
     looked, wanted = _Looked(found), set[float]()
-    for before, run, after in timeline.neighbours(timeline.runs_of(found.samples)):
+    for before, run, after in timeline.neighbours(timeline.runs_of(found)):
         if not run.says_yes:
             continue
         dense = () if run.is_confirmed else looked.densely_around(run.best)
@@ -40,15 +40,18 @@ def open_times(found: Moments) -> list[float]:
     return sorted(wanted)[:_ROUND_FRAMES]
 
 
-def further_times(found: Moments, candidates: Sequence[float], affordable: int) -> list[float]:
+def further_times(
+    found: Moments, candidates: Sequence[float], affordable: int, *, every_frame: bool = False
+) -> list[float]:
     """Return the times of frames that were not looked at yet, rising; empty once all gaps are narrow.
 
-    Halving the widest gaps leaves the narrowest gaps at any ceiling, but the video is decoded again for each halving:
-    where all gaps can be filled with `affordable` frames, they are filled in time order.
+    Gaps of `every_frame` are filled in time order until none is left. Otherwise halving the widest gaps leaves the
+    narrowest gaps at any ceiling, but the video is decoded again for each halving: where all gaps can be filled with
+    `affordable` frames, they are filled in time order.
     """
-    looked = _Looked(found)
+    looked = _Looked(found, every_frame=every_frame)
     fill = list(looked.within_gaps())
-    gaps = looked.middles() if len(fill) > affordable else fill
+    gaps = looked.middles() if len(fill) > affordable and not every_frame else fill
     for wanted in (filter(looked.is_new, candidates), looked.around_rejected(), gaps):
         if times := sorted(set(islice(wanted, _ROUND_FRAMES))):
             return times
@@ -80,7 +83,8 @@ def _even_times(found: Moments) -> Iterator[float]:
 class _Looked:
     """The samples until now, for choosing where to look next."""
 
-    def __init__(self, found: Moments) -> None:
+    def __init__(self, found: Moments, *, every_frame: bool = False) -> None:
+        self._every_frame = every_frame
         self._samples = found.samples
         self._starts = [one.time_seconds for one in found.samples]
         self._start, self._end = found.start_seconds, found.end_seconds - _LAST_SECONDS
@@ -153,21 +157,24 @@ class _Looked:
         for one in sorted(peaks, key=lambda one: -one.probability)[:_REJECTED]:
             yield from self.densely_around(one)
 
-    def _gaps(self) -> Iterator[tuple[float, float]]:
-        """Yield the gaps that are too wide, in time order."""
+    def _gaps(self) -> Iterator[tuple[float, float, int]]:
+        """Yield the gaps that are too wide, in time order, and in how many parts each is narrow enough."""
         ends = [self._start, *(one.until_seconds for one in self._samples)]
-        for end, start in zip(ends, [*self._starts, self._end], strict=True):
-            if start - end > _NARROW_SECONDS and not self._is_unreadable(end, start):
-                yield end, start
+        frames = [1, *(after.frame_index - before.frame_index for before, after in pairwise(self._samples)), 1]
+        for end, start, steps in zip(ends, [*self._starts, self._end], frames, strict=True):
+            parts = max(ceil((start - end) / _NARROW_SECONDS), steps if self._every_frame else 0)
+            if parts > 1 and start - end > timeline.SAME_SECONDS and not self._is_unreadable(end, start):
+                yield end, start, parts
 
     def within_gaps(self) -> Iterator[float]:
-        """Yield the times that make all gaps narrow, in time order."""
-        for end, start in self._gaps():
-            count = ceil((start - end) / _NARROW_SECONDS)
-            yield from (end + (start - end) * number / count for number in range(1, count))
+        """Yield the times that make all gaps narrow, in time order; of all frames the first and last come first."""
+        if self._every_frame:
+            yield from filter(self.is_new, (self._start, self._end))
+        for end, start, parts in self._gaps():
+            yield from (end + (start - end) * number / parts for number in range(1, parts))
 
     def middles(self) -> Iterator[float]:
         """Yield the middles of the widest gaps, at least half as wide as the widest of all, in time order."""
         gaps = list(self._gaps())
-        widest = max((start - end for end, start in gaps), default=0.0)
-        yield from ((end + start) / 2 for end, start in gaps if start - end >= widest / 2)
+        widest = max((start - end for end, start, _ in gaps), default=0.0)
+        yield from ((end + start) / 2 for end, start, _ in gaps if start - end >= widest / 2)

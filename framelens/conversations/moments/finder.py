@@ -38,6 +38,9 @@ _MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
 darker or brighter; and the JPEG quality of the changed picture."""
 SHOWN_SIDE = 1280
 """Longer side of the pictures that the answer cites, the same as for keyframes."""
+_EVERY_FRAME_SECONDS = 180.0
+"""Longest part of a video of which all frames are looked at for text: a frame that shows what another showed isn't read
+but compared, in a hundredth of a second."""
 _SHOWN = 12
 """Intervals whose first and last frames are cited; the others have their times only."""
 
@@ -146,6 +149,7 @@ def answer_by_search(
             candidates = yield from _candidates(analysis, tools, cancel)
             if method.by == "text":
                 yield Looking("frames")
+            is_short = new.end_seconds - new.start_seconds <= _EVERY_FRAME_SECONDS
             with closing(Stills()) as stills:  # the player's serve one video at a time
                 side = max(fitted_size(analysis.video.width, analysis.video.height, method.side or SIDE))
                 frames = VideoFrames(stills, analysis.video.path, side)
@@ -156,6 +160,7 @@ def answer_by_search(
                     candidates=candidates,
                     lookalikes=method.name_lookalikes,
                     limits=limits,
+                    every_frame=method.by == "text" and is_short,
                     cancel=cancel,
                 ):
                     found[id_] = one

@@ -68,6 +68,7 @@ def search(
     candidates: Sequence[float] = (),
     lookalikes: Callable[[], Sequence[str]] = tuple,
     limits: SearchLimits | None = None,
+    every_frame: bool = False,
     cancel: threading.Event,
 ) -> Iterator[Moments]:
     """Search from where `moments` ended, and yield what was found after each round; the last value says why it ended.
@@ -81,13 +82,16 @@ def search(
         candidates: Times of frames that probably differ from those around them, the best first.
         lookalikes: Names things that look like the wanted thing; called once the first interval is found.
         limits: Ceilings.
+        every_frame: Look at all frames, not only at one in each half second.
         cancel: Ends the search.
 
     Raises:
         AppError: The video can't be read, or the engine doesn't answer.
         Cancelled: `cancel` was set.
     """
-    return _Search(moments, source, voter, candidates, lookalikes, limits or SearchLimits(), cancel).rounds()
+    return _Search(
+        moments, source, voter, candidates, lookalikes, limits or SearchLimits(), cancel, every_frame
+    ).rounds()
 
 
 @dataclass
@@ -99,6 +103,7 @@ class _Search:
     name_lookalikes: Callable[[], Sequence[str]]
     limits: SearchLimits
     cancel: threading.Event
+    every_frame: bool
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -125,7 +130,7 @@ class _Search:
                 self.found = replace(found, lookalikes={thing: {} for thing in self.name_lookalikes()})
             elif wanted := timeline.open_lookalikes(found):
                 self._ask_lookalikes(wanted)
-            elif times := further_times(found, self.candidates, self._affordable):
+            elif times := further_times(found, self.candidates, self._affordable, every_frame=self.every_frame):
                 yield from self._look(times)
             else:
                 ended = "complete"

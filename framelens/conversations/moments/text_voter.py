@@ -7,13 +7,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
 from framelens.conversations.retrieval.text_matching import TextMatcher
 from framelens.conversations.votes import Vote
-from framelens.core.domain import ScreenText
+from framelens.core.domain import Analysis, ScreenText
 from framelens.core.errors import Cancelled, InputError
 from framelens.i18n import notice_text
 from framelens.video.features.text_recognition import TextReading
@@ -22,20 +22,49 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Grey = NDArray[np.float32]
+    Grey = NDArray[np.uint8]
 
 Texts = tuple[ScreenText, ...]
-_KEPT = 12
-"""Pictures that the next picture is compared with: a search goes back and forth between few places."""
+_KEPT = 256
+"""Pictures that the next picture is compared with, a fifth of a megabyte each: as many as an analysis has keyframes."""
 _SIDE, _CELL = 640, 8
 """Longer side of the compared pictures, and side of the cells that are compared, in pixels: a letter fills one."""
-_SAME_CELLS = 8.0
-"""Greatest mean difference of a cell in which nothing was written, in 8-bit units. Measured: 1.2 between the frames of
-a still page, 120 where a digit of 40 pixels differs."""
+_SAME_SHARE, _FLAT = 0.1, 24.0
+"""Greatest mean difference of a cell in which nothing was written, as a share of its contrast (standard deviation, and
+as much for a flat cell, in 8-bit units). Measured in 720p: 0.02 between frames and pictures of a still page, 0.11 to
+0.18 where a dark digit of 18 pixels differs, 0.5 where one of 40 does; smaller digits have less."""
+
+
+class _Look(NamedTuple):
+    """A picture, with mean and contrast of its cells."""
+
+    grey: Grey
+    means: NDArray[np.float32]
+    contrasts: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, jpeg: bytes) -> _Look:
+        """Decode a picture."""
+        import numpy as np
+
+        grey = _grey(jpeg)
+        means = _means(grey)
+        variances = _means(grey.astype("float32") ** 2) - means**2
+        contrasts: NDArray[np.float32] = np.sqrt(variances.clip(min=0)) + np.float32(_FLAT)
+        return cls(grey, means, contrasts)
+
+    def is_like(self, other: _Look) -> bool:
+        """Return whether two pictures show the same; the means of their cells rule out most others."""
+        if self.grey.shape != other.grey.shape:
+            return False
+        most = _SAME_SHARE * self.contrasts.clip(min=other.contrasts)
+        if (abs(self.means - other.means) > most).any():
+            return False
+        return bool((_means(abs(self.grey.astype("int16") - other.grey)) <= most).all())
 
 
 class FrameTextReader:
-    """Reader of the text on frames; a picture that looks like one just read isn't read again. Not thread-safe.
+    """Reader of the text on frames; a picture that looks like a known picture isn't read. Not thread-safe.
 
     Args:
         reading: The recognition process, which the caller closes.
@@ -43,7 +72,14 @@ class FrameTextReader:
 
     def __init__(self, reading: TextReading) -> None:
         self._reading = reading
-        self._read: OrderedDict[int, tuple[Grey, Texts]] = OrderedDict()
+        self._seen: OrderedDict[int, tuple[_Look, Texts]] = OrderedDict()
+
+    def learn(self, analysis: Analysis) -> None:
+        """Take over the text of the keyframes of an analysis."""
+        texts = {one.number: one.texts for one in analysis.facts}
+        for frame in analysis.keyframes:
+            if frame.jpeg and frame.number in texts:
+                self._keep(_Look.of(frame.jpeg), texts[frame.number])
 
     def texts(self, jpeg: bytes) -> Texts:
         """Return the lines on a picture.
@@ -51,21 +87,22 @@ class FrameTextReader:
         Raises:
             InputError: "text_unreadable": text can't be recognised on this machine.
         """
-        import numpy as np
-
-        grey = _grey(jpeg)
-        for key, (other, texts) in reversed(self._read.items()):
-            if other.shape == grey.shape and _greatest_difference(np.abs(grey - other)) <= _SAME_CELLS:
-                self._read.move_to_end(key)
+        look = _Look.of(jpeg)
+        for key, (other, texts) in reversed(self._seen.items()):
+            if look.is_like(other):
+                self._seen.move_to_end(key)
                 return texts
         self._reading.want([jpeg])
         texts = self._reading.read(jpeg)
         if missing := self._reading.missing:
             raise InputError("text_unreadable", reason=notice_text(missing))
-        self._read[max(self._read, default=0) + 1] = grey, texts
-        if len(self._read) > _KEPT:
-            self._read.popitem(last=False)
+        self._keep(look, texts)
         return texts
+
+    def _keep(self, look: _Look, texts: Texts) -> None:
+        self._seen[max(self._seen, default=0) + 1] = look, texts
+        if len(self._seen) > _KEPT:
+            self._seen.popitem(last=False)
 
 
 class TextVoter:
@@ -119,11 +156,12 @@ def _grey(jpeg: bytes) -> Grey:
         picture.draft("L", (_SIDE, _SIDE))
         small = picture.convert("L")
     small.thumbnail((_SIDE, _SIDE))
-    return np.asarray(small, np.float32)
+    return np.asarray(small, np.uint8)
 
 
-def _greatest_difference(difference: Grey) -> float:
-    """Return the greatest mean of a cell."""
-    height, width = (side // _CELL * _CELL for side in difference.shape)
-    cells = difference[:height, :width].reshape(height // _CELL, _CELL, width // _CELL, _CELL)
-    return float(cells.mean(axis=(1, 3)).max(initial=0.0))
+def _means(picture: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return the mean of each cell."""
+    height, width = (side // _CELL * _CELL for side in picture.shape)
+    cells = picture[:height, :width].reshape(height // _CELL, _CELL, width // _CELL, _CELL)
+    means: NDArray[np.float32] = cells.mean(axis=(1, 3), dtype="float32")
+    return means

@@ -1,8 +1,8 @@
 """Votes along a video as intervals: runs of agreeing frames, their borders, and the gaps between looks.
 
-A run is a row of looked-at frames with the same answer. A single frame proves nothing: a single yes between two frames
-that say no is dropped, and so is less than a tenth of a second. A single no inside a run of yes, or a very short pause,
-is taken for a mistake and marks the interval uncertain.
+A run is a row of looked-at frames with the same answer. A single vote of a model proves nothing: a single yes between
+two frames that say no is dropped, and so is less than a tenth of a second; words that were read were there. A single no
+inside a run of yes, or a very short pause, is taken for a mistake and marks the interval uncertain.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,13 +38,18 @@ class Run:
     says_yes: bool
     samples: list[VoteSample]
     num_overruled: int = 0
+    is_read: bool = False
 
     @property
     def is_confirmed(self) -> bool:
-        """Return whether two agreeing frames are near each other, or an agreeing frame is shown for long."""
+        """Return whether two agreeing frames are near each other, or one is shown for long or was read."""
         agreeing = self.agreeing
         is_long = any(one.until_seconds - one.time_seconds >= SHORTEST_SECONDS for one in agreeing)
-        return is_long or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
+        return (
+            self.is_read
+            or is_long
+            or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
+        )
 
     @property
     def agreeing(self) -> list[VoteSample]:
@@ -63,10 +68,12 @@ def are_neighbours(before: VoteSample, after: VoteSample) -> bool:
     return is_next or after.time_seconds - before.until_seconds < SAME_SECONDS
 
 
-def runs_of(samples: Sequence[VoteSample]) -> list[Run]:
-    """Return the runs of samples in time order, neighbours with different answers, single frames overruled."""
-    runs = [Run(yes, list(group)) for yes, group in groupby(samples, key=lambda one: one.says_yes)]
-    return _overrule(_overrule(runs, _is_alone, says_yes=True), _is_flicker, says_yes=False)
+def runs_of(found: Moments) -> list[Run]:
+    """Return the runs of samples in time order, neighbours with different answers, single votes overruled."""
+    is_read = found.by == "text"
+    groups = groupby(found.samples, key=lambda one: one.says_yes)
+    runs = [Run(yes, list(group), is_read=is_read and yes) for yes, group in groups]
+    return _overrule(runs if is_read else _overrule(runs, _is_alone, says_yes=True), _is_flicker, says_yes=False)
 
 
 def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool], *, says_yes: bool) -> list[Run]:
@@ -106,7 +113,7 @@ def neighbours(runs: Sequence[Run]) -> Iterator[tuple[Run | None, Run, Run | Non
 
 def _confirmed(found: Moments) -> list[tuple[Run | None, Run, Run | None]]:
     """Return the runs that are intervals, with the runs before and after."""
-    return [three for three in neighbours(runs_of(found.samples)) if three[1].says_yes and three[1].is_confirmed]
+    return [three for three in neighbours(runs_of(found)) if three[1].says_yes and three[1].is_confirmed]
 
 
 def intervals_of(found: Moments) -> tuple[Interval, ...]:

@@ -856,6 +856,18 @@ class Analysis:
         return self.engine.model if self.engine and (self.requests or self.answer) else ""
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """Return the models that wrote the report and its answers."""
+        answers = (one for conversation in self.all_conversations for one in conversation.answers)
+        names = (self.answered_by, *(one.model for one in answers if one.answer))
+        return tuple(dict.fromkeys(filter(None, names)))
+
+    @property
+    def is_measured_only(self) -> bool:
+        """Return whether no model has seen the video, so that all of the report was measured."""
+        return not self.models
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """Return the statements about frames, in the order of the chunks."""
         return tuple(finding for chunk in self.chunks for finding in chunk.findings)

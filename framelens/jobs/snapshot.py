@@ -187,8 +187,9 @@ class JobSnapshot:
 
     @property
     def is_without_model(self) -> bool:
-        """Return whether the report contains only measurements."""
-        return self.state in ("without_model", "model_failed")
+        """Return whether the report contains only measurements, also before all is measured."""
+        is_so = self.analysis is not None and self.analysis.is_measured_only and not self.analysis.is_answered
+        return is_so and self.state in ("measuring", "without_model", "model_failed")
 
     @property
     def lacks_only_facts(self) -> bool:

@@ -34,19 +34,12 @@ _PASSING = (EngineBrokeOff, EngineBusy, EngineTimeout, ModelNotFound)
 def is_shown(job: JobSnapshot) -> bool:
     """Return whether there is more to say about a job than its report: it stopped, or no model has answered."""
     said_by_report = ("done", "incomplete", "describing", "measuring", "no_usable_answer")
-    return job.state not in said_by_report or says_no_model(job)
-
-
-def says_no_model(job: JobSnapshot) -> bool:
-    """Return whether no model has seen the frames, also before all is measured: nothing may move when it is."""
-    analysis = job.analysis
-    is_measuring = job.state == "measuring" and analysis is not None and not (analysis.chunks or analysis.answer)
-    return is_measuring or job.is_without_model
+    return job.state not in said_by_report or job.is_without_model
 
 
 def draw(job: JobSnapshot) -> None:
     """Draw the reason, and the buttons that resume, restart, or continue without a model after an engine error."""
-    if says_no_model(job):
+    if job.is_without_model:
         _draw_without_model(job)
         return
     st.markdown(f"#### {t(f'ui.state_{job.state}')}")

@@ -53,7 +53,9 @@ def draw(
         if error := page_state().ask_error:
             show_error(error)
         if now.kind != "ready":
-            if analysis is None or analysis.engine:  # the report without a model has the button that leads to one
+            if (
+                analysis is None or analysis.is_answered or not analysis.is_measured_only
+            ):  # else the report has the button
                 missing_model.draw_short(now, key=f"{key}_model")
             if not has_video:
                 return

@@ -30,7 +30,7 @@ from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of
-from framelens.reports.content.labels import NO_MODEL, headline, is_measured_only, parts_of, shareable_text, unusable
+from framelens.reports.content.labels import NO_MODEL, headline, parts_of, shareable_text, unusable
 from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
         for notice in analysis.notices
         if notice.key not in hidden
         and not (job.error and notice.level == "error")
-        and not (notice.key in NO_MODEL and stopped_job.says_no_model(job))
+        and not (notice.key in NO_MODEL and job.is_without_model)
     )
 
 
@@ -172,7 +172,7 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
         return _TABS[name]
     if job.state == "describing":  # what is said so far is drawn below
         return ("answer",)
-    pictures = ("sheet",) if is_measured_only(analysis) else ()
+    pictures = ("sheet",) if analysis.is_measured_only else ()
     asked = ("questions",) if job.is_imported else ()
     return ("answer", "summary", "chapters", "findings", "pages", "footage", *pictures, *asked, "sources")
 

@@ -118,7 +118,7 @@ def head(analysis: Analysis) -> Iterator[Block]:
     seconds = analysis.decode.readable_seconds
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     timecode = f"{t('report.timecode')} {analysis.video.timecode}" if analysis.video.timecode else ""
-    facts = _video_facts(analysis.video) if labels.is_measured_only(analysis) else ()
+    facts = _video_facts(analysis.video) if analysis.is_measured_only else ()
     name = single_line(analysis.video.name)
     shown_name = "" if labels.headline(analysis) == labels.one_line(name) else name
     about = (shown_name, length, *facts, timecode, labels.local_minute(analysis.created))
@@ -139,7 +139,7 @@ def _video_facts(video: VideoInfo) -> Iterator[str]:
 
 def measured_note(analysis: Analysis) -> Iterator[Block]:
     """Yield that no model has seen the video, if none has."""
-    if labels.is_measured_only(analysis):
+    if analysis.is_measured_only:
         yield Paragraph(plain(t("notice.no_model")), "quiet")
 
 

@@ -133,14 +133,9 @@ def headline(analysis: Analysis) -> str:
     Otherwise it names the video. A question that nothing has answered is no headline of what was measured.
     """
     title = one_line(title_of(analysis))
-    if is_measured_only(analysis) and not analysis.is_answered:
+    if analysis.is_measured_only and not analysis.is_answered:
         return title or one_line(analysis.video.name)
     return one_line(analysis.request.question) or title or t("report.title", name=analysis.video.name)
-
-
-def is_measured_only(analysis: Analysis) -> bool:
-    """Return whether no model has seen the video, so that all of the report was measured."""
-    return not models(analysis)
 
 
 def title_and_details(name: str, *, title: str, question: str, part: str) -> tuple[str, str]:
@@ -156,11 +151,7 @@ def title_and_details(name: str, *, title: str, question: str, part: str) -> tup
 
 def models(analysis: Analysis) -> str:
     """Return the names of the models that wrote the report and its answers, "" if no model has answered."""
-    return t("facts.list").join(dict.fromkeys(filter(None, (analysis.answered_by, *_answering(analysis)))))
-
-
-def _answering(analysis: Analysis) -> list[str]:
-    return [one.model for conversation in analysis.all_conversations for one in conversation.answers if one.answer]
+    return t("facts.list").join(analysis.models)
 
 
 def shown_notices(analysis: Analysis) -> list[Notice]:
@@ -190,7 +181,8 @@ def stated_notices(analysis: Analysis) -> list[Notice]:
 def ai_label(analysis: Analysis) -> str:
     """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
     model = models(analysis)
-    key = "report.ai_label_answers" if any(_answering(analysis)) else "report.ai_label"
+    answers = [one for conversation in analysis.all_conversations for one in conversation.answers]
+    key = "report.ai_label_answers" if any(one.model and one.answer for one in answers) else "report.ai_label"
     return t(key, model=model) if model else ""
 
 

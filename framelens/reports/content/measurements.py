@@ -166,7 +166,7 @@ def footage(analysis: Analysis, most: int | None = None) -> Iterator[Block]:
         most: Most shots or stretches shown with their pictures.
     """
     decode = analysis.decode
-    if not labels.is_measured_only(analysis) or outline_of(analysis).pages or decode.readable_seconds <= 0:
+    if not analysis.is_measured_only or outline_of(analysis).pages or decode.readable_seconds <= 0:
         return
     if decode.frames_decoded == 1:
         yield Paragraph(plain(t("report.single_picture")))

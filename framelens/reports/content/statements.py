@@ -75,7 +75,7 @@ def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
         yield Paragraph(plain(broken), "error" if analysis.outcome == "no_usable_answer" else "warning")
     elif analysis.question_answer:
         return
-    elif question and labels.is_measured_only(analysis):
+    elif question and analysis.is_measured_only:
         yield Paragraph(plain(t("report.needs_model")), "quiet")
     elif question and analysis.chunks and not analysis.reply:
         yield Paragraph(plain(t("report.no_reply")), "warning")

@@ -18,7 +18,6 @@ import pytest_timeout
 from framelens import config, i18n, registry
 from framelens.core.domain import Language
 from framelens.engine.base import Endpoint, Launcher
-from framelens.engine.engine_probe import ensure_record
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.transformers import transformers_launcher
 from framelens.engine.local.vllm import vllm_launcher
@@ -63,12 +62,6 @@ os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Let the installed engines tell what they know, once for all workers; the first command would wait for it."""
-    if not hasattr(config, "workerinput"):
-        ensure_record()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -30,7 +30,7 @@ import pytest
 
 from framelens import config
 from framelens.core.engines.model_hub import HubKind
-from framelens.core.engines.vllm_arguments import installed_arguments
+from framelens.core.engines.vllm_arguments import argument_names
 from framelens.engine.base import Endpoint
 from framelens.engine.model_resolution import check_model_folder
 from framelens.services.readiness import with_recommended
@@ -398,7 +398,7 @@ def test_what_takes_long_is_known_to_make(command: str, place: Place) -> None:
 def test_what_wants_a_gpu_names_arguments_that_vllm_has(command: str) -> None:
     named = {flag.replace("-", "_") for flag in re.findall(r" --([a-z-]+)", command)}
     assert "model" in named
-    assert named - installed_arguments().keys() <= {"host", "port", "api_key"}  # these are the server's own
+    assert named - argument_names() <= {"host", "port", "api_key"}  # these are the server's own
 
 
 @pytest.mark.engine

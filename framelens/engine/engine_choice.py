@@ -13,11 +13,9 @@ _VLLM_NEEDS = {"avx2", "asimd"}
 
 
 def choose_engine(
-    architecture: str | None,
     wanted: RequestedDevice,
     *,
     installed: Device | None,
-    known: Set[str],
     prefers: Kind | None,
     cpu_features: Set[str] = frozenset(),
 ) -> Kind:
@@ -26,11 +24,9 @@ def choose_engine(
     Memory is not considered: the weights are the same for both engines, and vLLM's cache can be set.
 
     Args:
-        architecture: From the model's config.json; None if not known yet.
         wanted: Requested device.
         installed: Device of the installed vLLM; None without vLLM.
-        known: Architectures that vLLM supports; empty if unknown.
-        prefers: Engine that the catalogue recommends for the model.
+        prefers: Engine of the model, or of one of the same type, in the catalogue; None if unknown.
         cpu_features: CPU flags as in /proc/cpuinfo; empty if unknown.
 
     Raises:
@@ -42,6 +38,4 @@ def choose_engine(
         return "transformers"
     if installed == "cpu" and cpu_features and not _VLLM_NEEDS & cpu_features:
         return "transformers"
-    if prefers == "transformers" or (architecture and known and architecture not in known):
-        return "transformers"
-    return "vllm"
+    return prefers or "vllm"

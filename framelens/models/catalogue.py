@@ -65,6 +65,10 @@ class Catalogue:
     misnamed: tuple[MisnamedModel, ...] = ()
     problems: tuple[AppError, ...] = ()
 
+    def of_type(self, model_type: object) -> CatalogueEntry | None:
+        """Return the first model of this `model_type`, None if there is none."""
+        return next((entry for entry in self.by_id.values() if entry.shape.model_type == model_type), None)
+
     def find(self, name: str) -> Match:
         """Return the model that people mean by `name`.
 

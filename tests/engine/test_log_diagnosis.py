@@ -45,6 +45,8 @@ WHOLE = {
         "multiples of 32"
     },
     "dtype_unknown": {"dtype": "int8"},
+    "vllm_argument_refused": {"detail": "unrecognized arguments: --temperature=0.6"},
+    "vllm_argument_refused-range": {"detail": "tensor_parallel_size Input should be greater than or equal to 1"},
 }
 # What torch 2.13, vLLM 0.32.0 and transformers 5.19 say in their sources where it takes other hardware to hear it, and
 # what users of older versions were told.
@@ -355,7 +357,7 @@ def test_a_validation_error_is_shown_by_what_it_says() -> None:
 
 
 def test_a_complaint_of_the_command_line_parser_is_a_cause() -> None:
-    log = "usage: api_server.py [-h]\napi_server.py: error: argument --load-format: invalid choice: 'zip'"
+    log = "usage: serve.py [-h]\nserve.py: error: no model was given"
     assert diagnose(log, 2, model="m").values["cause"] == log.splitlines()[1]
 
 

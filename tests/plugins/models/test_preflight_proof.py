@@ -37,39 +37,13 @@ class Case:
 
 _LARGE_CACHE = {"hidden_size": 512, "num_attention_heads": 8, "num_key_value_heads": 8, "num_hidden_layers": 16,
                 "layer_types": ["full_attention"] * 16, "max_position_embeddings": 65536}  # fmt: skip
-_FOREIGN = {"AutoConfig": "configuration_foo.FooConfig", "AutoModelForCausalLM": "modeling_foo.FooForCausalLM"}
 CASES = {
     "heads": Case("heads_not_divisible", arguments={"tensor_parallel_size": 3}),
     "memory nodes": Case("numa_nodes_too_few", arguments={"tensor_parallel_size": 4}),
     "ray": Case(
         "ray_unsupported" if find_spec("ray") else "ray_missing", arguments={"distributed_executor_backend": "ray"}
     ),
-    "length": Case("context_exceeds_model", arguments={"max_model_len": 8193}),
     "cache of one request": Case("context_exceeds_cache", _LARGE_CACHE, {"max_model_len": 65536, "dtype": "bfloat16"}),
-    "cache and memory": Case(
-        "cache_exceeds_memory", arguments={"kv_cache_memory_bytes": 10**15}, seen="memory_too_small"
-    ),
-    "unknown type": Case("architecture_unsupported", {"model_type": "foo_vl", "architectures": ["FooForCausalLM"]}),
-    "unknown class": Case("architecture_unsupported", {"architectures": ["FooForCausalLM"]}),
-    "foreign code": Case(
-        "remote_code_needed", {"model_type": "foo", "architectures": ["FooForCausalLM"], "auto_map": _FOREIGN}
-    ),
-    "awq in float": Case("quantization_dtype", {"quantization_config": AWQ}, {"dtype": "float32"}),
-    "gptq in float": Case("quantization_dtype", {"quantization_config": GPTQ}, {"dtype": "float32"}),
-    "awq asked of gptq": Case(
-        "quantization_differs", {"quantization_config": GPTQ}, {"quantization": "awq"}, seen="quantization_unknown"
-    ),
-    "awq asked of none": Case("quantization_none", {}, {"quantization": "awq"}, seen="quantization_unknown"),
-    "a method that is gone": Case(
-        "quantization_absent",
-        {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
-        seen="quantization_unknown",
-    ),
-    "narrow awq": Case(
-        "quantization_sizes",
-        {"quantization_config": {**AWQ, "group_size": 16}, "intermediate_size": 272},
-        seen="quantization_kernel_missing",
-    ),
     # The router is left as it is, as in all such checkpoints.
     "experts in awq": Case(
         "quantization_needs_gpu",
@@ -97,8 +71,6 @@ def test_the_engine_fails_for_the_cause_that_was_told_before(
     case = CASES[name]
     if case.said == "quantization_needs_gpu" and "amx_tile" in cpu_features():
         pytest.skip("this processor computes it")
-    if case.said == "cache_exceeds_memory":
-        monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE")
     if case.said == "numa_nodes_too_few":
         monkeypatch.delenv("VLLM_CPU_OMP_THREADS_BIND")
     folder = checkpoint(tmp_path / "model", case.base, **case.changes)

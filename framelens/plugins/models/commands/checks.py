@@ -19,7 +19,6 @@ from framelens.cli.progress_lines import ProgressLine
 from framelens.config import export_environment
 from framelens.core.errors import ConfigError
 from framelens.core.failures.check_findings import CheckFinding
-from framelens.engine.engine_probe import is_pending
 from framelens.i18n import language, t
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
@@ -45,10 +44,7 @@ def check(options: Options) -> int:
     if options.model:
         settings = replace(settings, model_path=options.model, model_chosen=True, base_url="")
     arguments = {**settings.vllm_config, **_read(options.vllm_config)} if options.vllm_config else None
-    with ProgressLine() as line:
-        if not settings.base_url and is_pending():
-            line.show(t("cli.asking_engine"))
-        found = preflight(settings, arguments, asks_hub=True)
+    found = preflight(settings, arguments, asks_hub=True)
     if options.json:
         print_json([document(finding) for finding in found])
     else:

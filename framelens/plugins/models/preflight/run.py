@@ -1,36 +1,32 @@
-"""Preflight of settings on this machine, in about a second: an engine is asked only once for each of its versions.
+"""Preflight of settings on this machine, in about a second.
 
-It gathers the facts that the checks judge: the model's folder or name, the machine, the installed engine. Nothing
+It gathers the facts that the checks judge: the model's folder or name, and the machine. Nothing
 heavy is imported. At most one small file is downloaded, and only if the caller allows it.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from framelens.config import Settings
 from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.failures.check_findings import CheckFinding
-from framelens.engine import supported_architectures as known
 from framelens.engine.downloads.hub import hub_config, hub_weights_bytes
-from framelens.engine.engine_probe import ensure_record
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.engine.system_metrics import running_engines
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
 from framelens.plugins.models.preflight import check
-from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject, Program
+from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
 from framelens.services.diagnostics.facts import ModelFacts, gather_facts
 from framelens.services.engines import hardware_profile
 from framelens.services.engines.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
 
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
-_TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
 
 
 def preflight(
@@ -65,9 +61,8 @@ def subject_of(
     """Gather the facts about these settings on this machine, with the arguments of `preflight`."""
     settings = settings if given is None else replace(settings, vllm_config=dict(given))
     given = settings.vllm_config
-    ensure_record()
     facts, catalogue = gather_facts(settings), load_catalogue(settings.data_dir / "models")
-    model = _model(settings, facts.model, catalogue, asks_hub=asks_hub)
+    model = _with_kin(_model(settings, facts.model, catalogue, asks_hub=asks_hub), catalogue)
     fault = _fault(given) if settings.engine == "vllm" else None
     is_fitted = settings.engine == "vllm" and fault is None
     environment = _environment(settings) if is_fitted else {}
@@ -80,7 +75,7 @@ def subject_of(
         given=given,
         arguments=effective_arguments(settings) if is_fitted else given if fault else {},
         machine=facts.without_engine() if engine_runs else facts,
-        program=_program(settings.engine, model),
+        engine=settings.engine,
         environment=environment,
         settings_fault=fault,
         alternative=best[0].entry.id if best else "",
@@ -119,6 +114,14 @@ def _on_hub(model: CheckedModel, name: str) -> CheckedModel:
     return replace(model, config=config, shape=shape, absent_bytes=needed, weights_bytes=stored)
 
 
+def _with_kin(model: CheckedModel, catalogue: Catalogue) -> CheckedModel:
+    """Add the catalogue's entry of the model itself, or of the first model of the same type."""
+    if model.match is not None and model.match.why == "exact":
+        return replace(model, kin=model.match.entry)
+    kin = catalogue.by_id.get(model.name) or catalogue.of_type((model.config or {}).get("model_type"))
+    return replace(model, kin=kin)
+
+
 def _match(name: str, catalogue: Catalogue) -> Match | None:
     try:
         return catalogue.find(name)
@@ -133,10 +136,8 @@ def _with_files(model: CheckedModel, folder: Path) -> CheckedModel:
     except OSError:
         files = frozenset()
     config = read_object(folder / "config.json")
-    tokenizer = read_object(folder / "tokenizer_config.json") or {}
-    has_template = bool(tokenizer.get("chat_template")) or not files.isdisjoint(_TEMPLATES)
     shape, least = known_shape(config, folder), loaded_bytes(folder)
-    return replace(model, files=files, config=config, shape=shape, has_template=has_template, weights_bytes=least)
+    return replace(model, files=files, config=config, shape=shape, weights_bytes=least)
 
 
 # ---- the settings and the engine -------------------------------------------------------------------------------------
@@ -160,17 +161,3 @@ def _environment(settings: Settings) -> dict[str, str]:
         added = {}
     found = {**settings.passed_on, **os.environ, **added}
     return {name: value for name, value in found.items() if name.startswith(("VLLM_", "CPU_VISIBLE_", "CUDA_VISIBLE_"))}
-
-
-def _program(kind: Literal["vllm", "transformers"], model: CheckedModel) -> Program:
-    described = PreflightSubject(model)
-    return Program(
-        kind=kind,
-        architectures=known.architectures(),
-        model_types=known.model_types() if kind == "vllm" else known.transformers_model_types(),
-        quantisations=known.quantisations(),
-        in_transformers=known.has_transformers_class(next(iter(described.architectures), "")),
-        through_transformers=known.may_run_in_vllm(described.type),
-        has_zentorch=find_spec("zentorch") is not None,
-        silence=known.silence(kind),
-    )

@@ -12,6 +12,7 @@ from framelens.core.failures.check_findings import CheckFinding, Fix, Severity
 from framelens.engine.system_metrics import RunningEngine
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
+from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.serving_plan import Device, Plan, parse_plan
 from framelens.services.diagnostics.facts import ModelFacts, SystemFacts
 
@@ -24,6 +25,7 @@ class CheckedModel(ModelFacts):
 
     Attributes:
         config: Its config.json, or the hub's; None if it wasn't found.
+        kin: Entry of the catalogue for this model, or for one of the same type.
         match: Catalogue match of a name that is neither a folder nor an id in the hub's cache.
         absent_bytes: Approximate size of the pending download.
         weights_bytes: Fewest bytes of the weights in its folder that are loaded, 0 if unknown.
@@ -32,33 +34,10 @@ class CheckedModel(ModelFacts):
     files: frozenset[str] = frozenset()
     config: Mapping[str, Any] | None = None
     shape: Shape | None = None
-    has_template: bool = False
+    kin: CatalogueEntry | None = None
     match: Match | None = None
     absent_bytes: int = 0
     weights_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Program:
-    """The installed engine, by its answers to `engine/engine_probe.py`; an empty set is unknown.
-
-    Attributes:
-        architectures: vLLM's architectures.
-        model_types: Types whose config.json this engine reads.
-        in_transformers: Whether transformers itself has a class for this model.
-        through_transformers: Whether vLLM may run it with that class.
-        has_zentorch: Whether AMD's kernels are installed.
-        silence: Why it didn't say what it supports, "" if it did.
-    """
-
-    kind: Literal["vllm", "transformers"] = "vllm"
-    architectures: frozenset[str] = frozenset()
-    model_types: frozenset[str] = frozenset()
-    quantisations: frozenset[str] = frozenset()
-    in_transformers: bool = False
-    through_transformers: bool = True
-    has_zentorch: bool = False
-    silence: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +47,7 @@ class PreflightSubject:
     Attributes:
         given: VLLM_CONFIG as the user wrote it.
         arguments: Arguments that the engine is started with.
+        engine: The engine that is about to start.
         environment: Environment variables that vLLM reads.
         settings_fault: Error in a setting by itself.
         alternative: A model that runs here.
@@ -80,7 +60,7 @@ class PreflightSubject:
     given: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     machine: SystemFacts = field(default_factory=SystemFacts)
-    program: Program = field(default_factory=Program)
+    engine: Literal["vllm", "transformers"] = "vllm"
     environment: Mapping[str, str] = field(default_factory=dict)
     settings_fault: AppError | None = None
     alternative: str = ""
@@ -180,7 +160,7 @@ class Rule:
 
     def __call__(self, subject: PreflightSubject) -> Iterator[CheckFinding]:
         """Yield the finding if the condition is met."""
-        if self.device not in ("", subject.machine.device) or self.engine not in ("", subject.program.kind):
+        if self.device not in ("", subject.machine.device) or self.engine not in ("", subject.engine):
             return
         if found := self.when(subject):
             values = {"model": subject.model.name, **(found if isinstance(found, Mapping) else {})}

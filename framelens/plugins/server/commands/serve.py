@@ -16,13 +16,12 @@ from framelens.cli.grammar import Choice, Options, argument, command, option
 from framelens.config import Settings
 from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
-from framelens.engine import supported_architectures
 from framelens.engine.base import Engine
 from framelens.engine.engine_choice import Kind, RequestedDevice, choose_engine
 from framelens.engine.hardware import cpu_features, installed_vllm
 from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import language, notice_text, t
-from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue import built_in, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
 from framelens.plugins.server.listening import open_socket, serve_until
@@ -162,13 +161,12 @@ def _engine(options: Options, known: Mapping[str, Any] | CatalogueEntry | None) 
     if options.engine != "auto":
         chosen: Kind = options.engine
         return chosen
-    names = known.get("architectures") if isinstance(known, Mapping) else None
+    if isinstance(known, Mapping):
+        known = built_in().of_type(known.get("model_type"))
     return choose_engine(
-        str(names[0]) if isinstance(names, list) and names else None,
         options.device,
         installed=(installed_vllm() or (None,))[0],
-        known=supported_architectures.architectures(),
-        prefers=known.engine if isinstance(known, CatalogueEntry) else None,
+        prefers=known.engine if known else None,
         cpu_features=frozenset(cpu_features()),
     )
 

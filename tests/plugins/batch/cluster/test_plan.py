@@ -168,7 +168,7 @@ def test_a_folder_is_planned_by_its_config() -> None:
     ],
 )
 def test_vllm_has_every_flag_of_the_commands(gpus: str, model: str, memory: float | str) -> None:
-    known = {f"--{name.replace('_', '-')}" for name in vllm_arguments.installed_arguments()}
+    known = {f"--{name.replace('_', '-')}" for name in vllm_arguments.argument_names()}
     for block in cluster_commands(plan(gpus, model, memory)):
         for line in block.lines:
             if "vllm serve" in line:

@@ -1,25 +1,34 @@
-"""Rules about the division among devices, and about length, cache and memory: the model's needs against the machine.
+"""Preflight rules: problems that would cost minutes or a download, found before a start and each with its fix.
 
-Exact, and so able to stop a start: the number of heads and of devices, the length against the model's own, the cache of
-a request against a cache of fixed size, weights against cards that are smaller. Everything else rests on the estimate
-in `framelens.models.memory` and hinders.
+What vLLM itself reports in its first seconds has no rule: the diagnosis of its log names it. Exact, and so able to stop
+a start: names and folders, the number of heads and of devices, the cache of a request against a cache of fixed size,
+weights against cards that are smaller, and what the catalogue knows of a model's engine. Everything else rests on the
+estimate in `framelens.models.memory` and hinders.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
+from framelens.core.engines.model_hub import chosen_hub
 from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB, gib_text
-from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.engine.system_metrics import VLLM_SHARE, RunningEngine, visible_cards
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
+from framelens.services.diagnostics.checks import old_cards
 
+# From transformers' own documentation of the two classes.
+_CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
+_NOT_IN_TRANSFORMERS = ("deepseek_vl_v2", "multi_modality")
+"""Model types that transformers 5.19 can't read."""
+_BY_ITSELF = tuple(f"vllm_argument_{one}" for one in ("misspelt", "type", "choice", "range"))
+_BFLOAT16 = (8, 0)
+"""Compute capability from which on vLLM 0.32 computes in bfloat16."""
+_IN_4_BITS = ("awq", "gptq")
 _MARGIN = 1.01  # tolerance for blocks
 _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
@@ -29,7 +38,100 @@ _TP, _PP = "tensor_parallel_size", "pipeline_parallel_size"
 _NO_RAY = Fix(remove=("distributed_executor_backend",))
 
 
-# ---- division --------------------------------------------------------------------------------------------------------
+# ---- settings, name and folder ---------------------------------------------------------------------------------------
+
+
+def _wrong_setting(subject: PreflightSubject) -> Iterator[CheckFinding]:
+    """Find a setting that is wrong by itself; the fix is "auto" for a data type, for anything else vLLM's default."""
+    if fault := subject.settings_fault:
+        fix = Fix({"dtype": "auto"}) if fault.key == "vllm_dtype_quantized" else None
+        yield CheckFinding.of(fault, fix=Fix(remove=(str(fault.values["key"]),)) if fault.key in _BY_ITSELF else fix)
+
+
+def _nowhere(subject: PreflightSubject) -> Iterator[CheckFinding]:
+    """Find a name that leads nowhere, with the model meant by it, or a folder that no engine can load."""
+    model, match = subject.model, subject.model.match
+    if model.folder and model.error is None:
+        return
+    meant = match.entry.id if match is not None and match.why != "exact" else ""
+    fix = Fix(model=meant) if meant else None
+    if model.error is not None:
+        yield CheckFinding.of(model.error, fix=fix)
+    elif not model.may_be_fetched:
+        yield CheckFinding("model_offline", {"model": model.name})
+    elif match is not None and match.asked in match.entry.names and "/" in match.asked:
+        fix = Fix(model=meant, engine="transformers" if match.entry.engine == "transformers" else "")
+        yield CheckFinding("checkpoint_original", {"model": match.asked, "id": meant}, fix=fix)
+    elif meant:
+        yield CheckFinding("preflight_means", {"asked": model.name, "id": meant}, "hinders", fix, "notice")
+
+
+def _converted(subject: PreflightSubject) -> Values | None:
+    """Name the conversion of a DeepSeek-VL in its own format; Janus has the same type, but also makes pictures."""
+    config = subject.config or {}
+    if subject.type != "multi_modality" or "gen_vision_config" in config:
+        return None
+    seeing = config.get("vision_config")
+    is_hybrid = isinstance(seeing, Mapping) and seeing.get("cls") == "HybridVisionTower"
+    return {"id": _CONVERTED["hybrid" if is_hybrid else "plain"]}
+
+
+def _is_absent(subject: PreflightSubject) -> bool:
+    """Return whether the model must be downloaded; not if its name means another model."""
+    match = subject.model.match
+    return not subject.model.folder and (match is None or match.why == "exact")
+
+
+def _full_disk(subject: PreflightSubject) -> Values | None:
+    disk, needed = subject.machine.cache, subject.model.absent_bytes
+    if not _is_absent(subject) or disk.free_bytes is None or needed <= disk.free_bytes:
+        return None
+    values = {"needed": gib_text(needed), "free": gib_text(disk.free_bytes), "folder": disk.folder}
+    return {**values, "setting": chosen_hub().cache_setting}
+
+
+# ---- the engine ------------------------------------------------------------------------------------------------------
+
+
+def _needs_code(subject: PreflightSubject) -> bool:
+    """Return whether the model runs only with code that comes with it, which the settings don't allow."""
+    kin = subject.model.kin
+    return kin is not None and kin.needs_code and not subject.arguments.get("trust_remote_code")
+
+
+def _needs_transformers(subject: PreflightSubject) -> Values | None:
+    """Name an architecture that transformers runs and vLLM doesn't, as the catalogue knows (DeepSeek-VL)."""
+    kin = subject.model.kin
+    if kin is None or kin.engine != "transformers":
+        return None
+    return {"architecture": ", ".join(subject.architectures) or kin.shape.model_type}
+
+
+def _needs_vllm(subject: PreflightSubject) -> Values | None:
+    return {"architecture": subject.type} if subject.type in _NOT_IN_TRANSFORMERS else None
+
+
+def _vllm_instead(subject: PreflightSubject, values: Values) -> Fix | None:
+    kin = subject.model.kin
+    return Fix(engine="vllm") if kin is not None and kin.engine == "vllm" else another_model(subject, values)
+
+
+def _old_cards(subject: PreflightSubject) -> Iterator[CheckFinding]:
+    """Find cards that are too old for vLLM as it is published; another build may run on them."""
+    if (subject.machine.device, subject.engine) == ("gpu", "vllm"):
+        yield from (replace(finding, severity="hinders") for finding in old_cards(subject.machine))
+
+
+def _packed_experts(subject: PreflightSubject) -> bool:
+    """Find a mixture of experts in 4 bits without AMX: vLLM failed with `assert self.quant_method is not None`."""
+    shape, flags = subject.shape, subject.machine.cpu_features
+    if shape is None or shape.quantisation is None or subject.quantisation not in _IN_4_BITS:
+        return False
+    is_packed = shape.quantisation.bits == 4 and shape.text.experts > 0
+    return is_packed and bool(flags) and "amx_tile" not in flags
+
+
+# ---- division among devices -----------------------------------------------------------------------------------------
 
 
 def _divided_heads(subject: PreflightSubject) -> Values | None:
@@ -72,14 +174,6 @@ def _uses_ray(subject: PreflightSubject) -> bool:
     return subject.arguments.get("distributed_executor_backend") == "ray"
 
 
-def _too_few_cards(subject: PreflightSubject) -> Values | None:
-    """Find fewer cards than processes; Ray may have others on other machines."""
-    wanted, count = subject.processes, len(subject.machine.cards)
-    if wanted <= max(1, count) or not count or _uses_ray(subject) or subject.arguments.get("nnodes", 1) != 1:
-        return None
-    return {"wanted": wanted, "count": count}
-
-
 def _too_few_nodes(subject: PreflightSubject) -> Values | None:
     """Find fewer memory nodes than processes, unless the user has said how these are bound to processors."""
     wanted, nodes, environment = subject.processes, subject.machine.memory_nodes, subject.environment
@@ -90,45 +184,11 @@ def _too_few_nodes(subject: PreflightSubject) -> Values | None:
     return {"workers": wanted}
 
 
-def _little_shared_memory(subject: PreflightSubject) -> Values | None:
-    free = subject.machine.shm_bytes
-    is_little = subject.processes > 1 and free is not None and free < LEAST_SHM_BYTES
-    return {"free": gib_text(free or 0)} if is_little else None
-
-
-# ---- length and cache ------------------------------------------------------------------------------------------------
-
-
-def _beyond_model(subject: PreflightSubject) -> Values | None:
-    """Find a length beyond the model's own, by the most generous reading of its config.json."""
-    config, wanted = subject.config, subject.max_model_len
-    if config is None or wanted is None or subject.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") != "0":
-        return None
-    possible = _longest_context(config)
-    return None if possible is None or wanted <= possible else {"length": wanted, "possible": possible}
-
-
-def _longest_context(config: Mapping[str, Any]) -> int | None:
-    """Return the positions of the text part of config.json, multiplied by a rope's factor; None if unknown."""
-    inner = next((config[key] for key in ("text_config", "language_config", "llm_config") if config.get(key)), config)
-    if not isinstance(inner, Mapping) or not isinstance(inner.get("max_position_embeddings"), int):
-        return None
-    ropes = [inner.get(key) for key in ("rope_scaling", "rope_parameters")]
-    factors = [rope.get("factor") for rope in ropes if isinstance(rope, Mapping)]
-    factor = max((given for given in factors if isinstance(given, int | float)), default=1.0)
-    stated = [config.get("model_max_length"), inner.get("model_max_length")]
-    lengths = [given for given in stated if isinstance(given, int)]
-    return max(int(inner["max_position_embeddings"] * max(1.0, factor)), *lengths, 0)
+# ---- length, cache and memory ---------------------------------------------------------------------------------------
 
 
 def _shorter(_: PreflightSubject, values: Values) -> Fix | None:
     return Fix({"max_model_len": values["possible"]}) if values["possible"] else None
-
-
-def _large_cache(subject: PreflightSubject) -> Values | None:
-    space, total = _cache_bytes(subject), subject.machine.memory_bytes
-    is_large = space is not None and total is not None and space > total
-    return {"cache": gib_text(space or 0), "memory": gib_text(total or 0)} if is_large else None
 
 
 def _small_cache(subject: PreflightSubject) -> Values | None:
@@ -162,9 +222,6 @@ def _cache_bytes(subject: PreflightSubject) -> int | None:
         return int(space) * GIB
     given = subject.arguments.get("kv_cache_memory_bytes")
     return given if isinstance(given, int) else None
-
-
-# ---- memory ----------------------------------------------------------------------------------------------------------
 
 
 def _large_weights(subject: PreflightSubject) -> Values | None:
@@ -204,7 +261,7 @@ def _shorter_or_another(subject: PreflightSubject, values: Values) -> Fix | None
 
 def _busy_cards(subject: PreflightSubject) -> Iterator[CheckFinding]:
     """Find cards on which other programs hold memory that vLLM will reserve; transformers reserves nothing."""
-    share, is_claimed = _utilisation(subject), (subject.machine.device, subject.program.kind) == ("gpu", "vllm")
+    share, is_claimed = _utilisation(subject), (subject.machine.device, subject.engine) == ("gpu", "vllm")
     for number, card in enumerate(subject.machine.cards if is_claimed else ()):
         free, taken = card.free_bytes, _engine_on(subject, number)
         is_short = bool(card.memory_bytes) and free is not None and free < share * (card.memory_bytes or 0)
@@ -296,10 +353,32 @@ def _holds_one(subject: PreflightSubject) -> bool:
     return bool((_many_pictures(subject) or {}).get("possible"))
 
 
+# ---- the table -------------------------------------------------------------------------------------------------------
+
+BASIC: tuple[Check, ...] = (
+    _wrong_setting,
+    _nowhere,
+    Rule(
+        "checkpoint_original", _converted, lambda _, values: Fix(model=values["id"], engine="transformers"), engine=""
+    ),
+)
+"""Where one of these checks stops a start, the other rules aren't checked."""
 RULES: tuple[Check, ...] = (
-    Rule("heads_not_divisible", _divided_heads, _fewer_ways),
+    Rule("doctor_model_absent", _is_absent, severity="tells", engine=""),
+    Rule("model_disk_full", _full_disk, severity="hinders", engine=""),
+    Rule("remote_code_needed", _needs_code),
+    Rule("architecture_unsupported", _needs_transformers, Fix(engine="transformers")),
+    Rule("transformers_lacks_type", _needs_vllm, _vllm_instead, engine="transformers"),
+    Rule(
+        "bfloat16_unsupported",
+        lambda it: it.dtype == "bfloat16" and it.has_older_card(_BFLOAT16),  # only "auto" falls back by itself
+        Fix({"dtype": "half"}),
+        device="gpu",
+    ),
+    _old_cards,
+    Rule("quantization_needs_gpu", _packed_experts, another_model, device="cpu"),
     Rule("quantization_misaligned", _divided_groups, _fewer_ways, device="gpu"),
-    Rule("cards_too_few", _too_few_cards, _one_stage, device="gpu"),
+    Rule("heads_not_divisible", _divided_heads, _fewer_ways),
     Rule("numa_nodes_too_few", _too_few_nodes, _one_stage, device="cpu"),
     Rule("ray_missing", lambda it: _uses_ray(it) and not it.machine.packages.get("ray"), _NO_RAY),
     Rule(
@@ -308,10 +387,7 @@ RULES: tuple[Check, ...] = (
         _NO_RAY,
         device="cpu",
     ),
-    Rule("doctor_shm_small", _little_shared_memory, severity="hinders"),
-    Rule("context_exceeds_model", _beyond_model, _shorter),
-    Rule("cache_exceeds_memory", _large_cache, device="cpu"),
-    Rule("context_exceeds_cache", lambda it: not _large_cache(it) and _small_cache(it), _shorter),
+    Rule("context_exceeds_cache", _small_cache, _shorter),
     Rule("weights_exceed_card", _large_weights, another_model, device="gpu"),
     Rule("preflight_weights_large", _large_uncounted, another_model, "hinders", engine=""),
     Rule("preflight_cache_short", _short_cache, _shorter_or_another, "hinders", device="gpu"),

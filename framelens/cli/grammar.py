@@ -47,14 +47,30 @@ SHORT = {
     "--version": "-V",
 }
 """Short options: the same letter has the same meaning in every command."""
-_FILES = frozenset(("FILE", "DIR", "FILE|DIR", "FILE|DIR/", "FOLDER", "VIDEO", "ID|FILE", "FOLDER|LIST|GLOB"))
+_FILES = frozenset(
+    (
+        "FILE",
+        "DIR",
+        "FILE|DIR",
+        "FILE|DIR/",
+        "DIR|FILE",
+        "FOLDER",
+        "VIDEO",
+        "ID|FILE",
+        "FOLDER|LIST|GLOB",
+        "SOURCE",
+        "TARGET",
+    )
+)
 """Values that are paths, by the names that the help has for them: the shell completes them."""
-_NAMES = frozenset((*_FILES, "DIR|FILE", "ID", "ID NAME", "WORDS"))
+_NAMES = frozenset((*_FILES, "ID", "ID NAME", "WORDS"))
 """Values whose blank is a slip, such as an unset variable."""
-_NO_STREAMS = ("files", "folder", "id", "ids", "report", "source")
+_NO_STREAMS = ("files", "folder", "id", "ids", "source")
 """Arguments of commands that neither read standard input nor write to standard output."""
 _DASHES = re.compile("(?:-|[‐-―−－]{1,2})([^-‐-―−－].*)")
 """A single dash, or the dashes that word processors and web pages write for two, followed by an option's name."""
+_WORDS = f"{__name__}.words"
+"""Where a context has the words that a command was given."""
 Text = str | Callable[[], str]
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -184,14 +200,6 @@ def _settle(ctx: click.Context, option: Any, values: Any) -> Any:
     return values if option.is_list or option.is_flag else values[0]
 
 
-class _HelpOption(Option):
-    """The option `--help`, which the help shows with its short form, an option of its own that prints less."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return both names and the text."""
-        return "-h, --help", text_of(self.text)
-
-
 class Choice(click.Choice[str]):
     """A value among several.
 
@@ -248,14 +256,28 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[FunctionT], Functio
 class Command(click.Command):
     """A command with the help of FrameLens.
 
-    Attributes:
-        text: What it is for.
+    Args:
+        name: Its name.
+        help: What it is for.
+        callback: The function; that of a group is called where no subcommand is named.
+        stopped: The key of the error that says what a stop by the user leaves.
         forwards: Unknown arguments are for another program, and in the option `unknown`.
+        attributes: Further arguments of the base class.
     """
 
-    def __init__(self, *args: Any, help: Text, forwards: bool = False, **attributes: Any) -> None:
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        help: Text,
+        callback: Callable[[Options], int] | None = None,
+        stopped: str = "stopped",
+        forwards: bool = False,
+        **attributes: Any,
+    ) -> None:
         attributes["context_settings"] = {"allow_extra_args": True, "ignore_unknown_options": forwards}
-        super().__init__(*args, **{**attributes, "add_help_option": False})
+        called = callback and _with_options(callback, stopped)
+        super().__init__(name, callback=called, add_help_option=False, **attributes)
         self.text = help
         self.forwards = forwards
         names = {parameter.name for parameter in self.params}
@@ -273,6 +295,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words like the base class, but refuse a word that would be misread."""
+        ctx.meta[_WORDS] = tuple(args)  # click takes them out of the list
         if not isinstance(self, click.Group):
             self._check_dashes(ctx, args)
         try:
@@ -304,6 +327,8 @@ class Command(click.Command):
 class Group(Command, click.Group):
     """A command with subcommands."""
 
+    command_class = Command
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the subcommands, in the order of the help."""
         return list(self.commands)
@@ -331,16 +356,6 @@ class Group(Command, click.Group):
             raise click.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
         return command.name if command else None, command, args[1:]
 
-    def action(self, name: str, *, help: Text) -> Callable[[Callable[[Options], int]], Command]:
-        """Return a decorator that makes a function a subcommand."""
-
-        def decorate(function: Callable[[Options], int]) -> Command:
-            made = command(name, help=help)(function)
-            self.add_command(made)
-            return made
-
-        return decorate
-
 
 class LazyGroup(Group):
     """A group whose subcommands are imported when they are used.
@@ -349,8 +364,10 @@ class LazyGroup(Group):
         places: The subcommands as "module:object", by their names; each is for what `cli.NAME_command` says.
     """
 
-    def __init__(self, *args: Any, places: Mapping[str, str] = MappingProxyType({}), **attributes: Any) -> None:
-        super().__init__(*args, **attributes)
+    def __init__(
+        self, name: str | None, *, places: Mapping[str, str] = MappingProxyType({}), **attributes: Any
+    ) -> None:
+        super().__init__(name, **attributes)
         self.places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -378,29 +395,17 @@ def import_command(place: str) -> click.Command:
     return found
 
 
-def command(
-    name: str, *, help: Text, stopped: str = "stopped", **attributes: Any
-) -> Callable[[Callable[[Options], int]], Command]:
-    """Return a decorator that makes a function a command.
-
-    Args:
-        name: The command's name.
-        help: What it is for.
-        stopped: The key of the error that says what a stop by the user leaves.
-        attributes: Further arguments of the class.
-    """
-    return lambda function: click.command(name, cls=Command, help=help, **attributes)(_callback(function, stopped))
+def command(name: str, *, help: Text, **attributes: Any) -> Callable[[Callable[[Options], int]], Command]:
+    """Return a decorator that makes a function a command."""
+    return click.command(name, cls=Command, help=help, **attributes)
 
 
-def group(
-    name: str, *, help: Text, cls: type[Group] = Group, **attributes: Any
-) -> Callable[[Callable[[Options], int]], Group]:
-    """Return a decorator that makes a function a command with subcommands, which is called where none is named."""
-    attributes["invoke_without_command"] = True
-    return lambda function: click.command(name, cls=cls, help=help, **attributes)(_callback(function, "stopped"))
+def group(name: str, *, help: Text, **attributes: Any) -> Callable[[Callable[[Options], int]], Group]:
+    """Return a decorator that makes a function a group, which is called where no subcommand is named."""
+    return click.command(name, cls=Group, help=help, invoke_without_command=True, **attributes)
 
 
-def _callback(function: Callable[[Options], int], stopped: str) -> Callable[..., int]:
+def _with_options(function: Callable[[Options], int], stopped: str) -> Callable[..., int]:
     """Return the function that click calls with the values of arguments and options."""
 
     @wraps(function)
@@ -451,8 +456,14 @@ def common_options(*, exposes: bool = True) -> list[click.Parameter]:
         exposes: The command gets the values of these options.
     """
     return [
-        Option(["-h", "short_help"], help="cli.usage.help", callback=_print_help, hidden=True, **_EAGER),
-        _HelpOption(["--help", "long_help"], help="cli.usage.help", callback=_print_help, **_EAGER),
+        Option(
+            ["-h", "--help"],
+            help="cli.usage.help",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_help,
+        ),
         Option(["--verbose"], help="cli.verbose", is_flag=True, expose_value=exposes),
         Option(["--language"], help="cli.language", type=language_choice(), expose_value=exposes),
         # main reads it before the words are parsed, since the commands of plugins depend on the settings
@@ -460,27 +471,13 @@ def common_options(*, exposes: bool = True) -> list[click.Parameter]:
     ]
 
 
-_EAGER: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False}
-
-
-def _print_help(ctx: click.Context, parameter: click.Parameter, is_wanted: bool) -> None:
-    """Print the short or the long help, and end the command."""
+def _print_help(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
+    """Print the short help for -h, else the long help, and end the command."""
     from framelens.cli.help import help_lines  # few commands print their help
 
     if is_wanted and not ctx.resilient_parsing:
-        print("\n".join(help_lines(ctx, is_short=parameter.opts == ["-h"])))
+        print("\n".join(help_lines(ctx, is_short="-h" in ctx.meta[_WORDS])))
         ctx.exit()
-
-
-def version_option(print_version: Callable[[], None]) -> Callable[[FunctionT], FunctionT]:
-    """Return a decorator that adds the option which prints the version."""
-
-    def show(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
-        if is_wanted and not ctx.resilient_parsing:
-            print_version()
-            ctx.exit()
-
-    return option("--version", help="cli.usage.version", callback=show, **_EAGER)
 
 
 # ---- errors of usage -------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 from framelens import i18n
 from framelens.cli import terminal
-from framelens.cli.grammar import LazyGroup, Options, common_options, group, import_command, usage_text, version_option
+from framelens.cli.grammar import LazyGroup, Options, common_options, flag, import_command, usage_text
 from framelens.core import own_version
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, InputError, StorageError, as_app_error
@@ -85,6 +85,7 @@ def _run(words: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(framelens, {}, "framelens", _COMPLETION, instruction)
+    ctx: click.Context | None = None
     with in_language(_wanted_language(words)):
         try:
             with framelens.make_context("framelens", words) as ctx:
@@ -96,12 +97,17 @@ def _run(words: list[str]) -> int:
             return error.exit_code
         except click.UsageError as error:
             return _refuse(error)
+        except click.ClickException as error:  # of a plugin's own command
+            print(error.format_message(), file=sys.stderr)
+            return error.exit_code
+        except click.Abort:
+            return _fail(Cancelled("stopped"))
         except Cancelled as error:
             return _fail(error)
         except AppError as error:
             log.warning("framelens %s failed: %s", words[0] if words else "", error)
             return _fail(error)
-        except (BrokenPipeError, click.exceptions.ClickException):
+        except BrokenPipeError:
             raise
         except Exception as error:
             if _is_of_output(error):
@@ -109,9 +115,9 @@ def _run(words: list[str]) -> int:
             return _fail(_failure(error, ctx))
 
 
-def _failure(error: Exception, ctx: click.Context) -> AppError:
+def _failure(error: Exception, ctx: click.Context | None) -> AppError:
     """Return the error for the user about an unexpected exception, which the log gets."""
-    name = ctx.invoked_subcommand or ""
+    name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
     failure = as_app_error(error)
     if plugin := _foreign_owner(name):
@@ -200,16 +206,20 @@ def _with_common_options(made: click.Command, name: str) -> click.Command:
     return made
 
 
-@group(
+@click.command(
     "framelens",
-    help="cli.description",
     cls=_Commands,
+    help="cli.description",
+    invoke_without_command=True,
     places={name: f"framelens.cli.commands.{name}:run" for name in _COMMANDS},
 )
-@version_option(_print_version)
-def framelens(_: Options) -> int:
-    """Print the help if no command is named."""
-    print(click.get_current_context().get_help())
+@flag("--version", help="cli.usage.version")
+def framelens(options: Options) -> int:
+    """Print the version, or the help."""
+    if options.version:
+        _print_version()
+    else:
+        print(click.get_current_context().get_help())
     return 0
 
 

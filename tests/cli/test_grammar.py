@@ -178,7 +178,7 @@ def options() -> list[tuple[str, Option]]:
 
 def test_short_options_mean_the_same_in_every_command() -> None:
     shorts = {(one.opts[-1], short) for _, one in options() for short in one.opts if not short.startswith("--")}
-    assert shorts == {*SHORT.items(), ("-h", "-h")}
+    assert shorts == {*SHORT.items(), ("--help", "-h")}
 
 
 @pytest.mark.every_plugin

@@ -104,14 +104,14 @@ def run(options: Options) -> int:
     return _list(options)
 
 
-@run.action("list", help="cli.library_list")
+@run.command("list", help="cli.library_list")
 @filters
 @json_option
 def _list_named(options: Options) -> int:
     return _list(options)
 
 
-@run.action("search", help="cli.library_search")
+@run.command("search", help="cli.library_search")
 @argument("words", nargs=-1, required=True, metavar="WORDS", help="cli.library_words")
 @filters
 @json_option
@@ -203,7 +203,7 @@ def _line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-@run.action("show", help="cli.library_show")
+@run.command("show", help="cli.library_show")
 @id_argument
 @json_option
 @opened
@@ -223,7 +223,7 @@ def _show(options: Options) -> int:
 # ---- actions ---------------------------------------------------------------------------------------------------------
 
 
-@run.action("rename", help="cli.library_rename")
+@run.command("rename", help="cli.library_rename")
 @id_argument
 @argument("to", metavar="NAME", help="cli.library_new_name")
 @json_option
@@ -234,7 +234,7 @@ def _rename(options: Options) -> int:
     return _print_entries([job_id], options)
 
 
-@run.action("tag", help="cli.library_tag")
+@run.command("tag", help="cli.library_tag")
 @id_argument
 @argument("tags", nargs=-1, required=True, metavar="TAG", help="cli.library_tags")
 @flag("--remove", help="cli.library_untag")
@@ -247,7 +247,7 @@ def _tag(options: Options) -> int:
     return _print_entries([job_id], options)
 
 
-@run.action("delete", help="cli.library_delete")
+@run.command("delete", help="cli.library_delete")
 @argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_id")
 @flag("--for-good", help="cli.library_for_good")
 @yes_option
@@ -314,7 +314,7 @@ def _print_errors(errors: Iterable[AppError]) -> int:
     return failed
 
 
-@run.action("trash", help="cli.library_trash")
+@run.command("trash", help="cli.library_trash")
 @flag("--empty", help="cli.library_empty")
 @yes_option
 @json_option
@@ -342,7 +342,7 @@ def _trash(options: Options) -> int:
     return 0
 
 
-@run.action("restore", help="cli.library_restore")
+@run.command("restore", help="cli.library_restore")
 @argument("ids", nargs=-1, required=True, metavar="ID", help="cli.library_trash_id")
 @json_option
 @opened
@@ -355,7 +355,7 @@ def _restore(options: Options) -> int:
     return _print_entries([entry.id for entry in restored if entry.kind == "report"], options)
 
 
-@run.action("import", help="cli.library_import")
+@run.command("import", help="cli.library_import")
 @argument("files", nargs=-1, required=True, type=parse_path, metavar="FILE", help="cli.library_files")
 @json_option
 @opened

@@ -68,7 +68,7 @@ port_option = option(
 )
 
 
-@run.action("plan", help="cli.cluster_plan")
+@run.command("plan", help="cli.cluster_plan")
 @option("--gpus", required=True, metavar="NODESxCARDS", help="cli.cluster_gpus")
 @option("--model", required=True, metavar="MODEL", help="cli.cluster_model")
 @option(
@@ -142,7 +142,7 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
 # ---- check -----------------------------------------------------------------------------------------------------------
 
 
-@run.action("check", help="cli.cluster_check")
+@run.command("check", help="cli.cluster_check")
 @option("--address", default=LOCAL_DASHBOARD, metavar="URL", help="cli.cluster_address")
 @option("--model", default="", metavar="FOLDER", help="cli.cluster_check_model")
 @port_option

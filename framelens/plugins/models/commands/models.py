@@ -89,7 +89,7 @@ def _catalogue(options: Options, catalogue: Catalogue, settings: config.Settings
 # ---- what one model needs --------------------------------------------------------------------------------------------
 
 
-@run.action("show", help="cli.models_show")
+@run.command("show", help="cli.models_show")
 @argument("model", metavar="MODEL", help="cli.models_name")
 @option("--config", metavar="JSON", help="cli.models_config")
 @option("--requests", type=whole_number(1, _MOST_REQUESTS), default=1, metavar="N", help="cli.models_requests")

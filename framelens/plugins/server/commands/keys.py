@@ -52,7 +52,7 @@ def run(options: Options, store: Store, settings: Settings) -> None:
     _list(options, store, settings)
 
 
-@run.action("create", help="cli.keys_create")
+@run.command("create", help="cli.keys_create")
 @argument("key_name", metavar="NAME", help="cli.keys_name")
 @option(
     "--limit",
@@ -86,7 +86,7 @@ def _create(options: Options, store: Store, settings: Settings) -> None:
     print(key)
 
 
-@run.action("list", help="cli.keys_list")
+@run.command("list", help="cli.keys_list")
 @json_option
 @in_store
 def _list_named(options: Options, store: Store, settings: Settings) -> None:
@@ -106,7 +106,7 @@ def _list(options: Options, store: Store, settings: Settings) -> None:
         print(" · ".join(filter(None, (line, users.get(one.account_id)))))
 
 
-@run.action("revoke", help="cli.keys_revoke")
+@run.command("revoke", help="cli.keys_revoke")
 @argument("key_name", metavar="NAME", help="cli.keys_name")
 @json_option
 @in_store

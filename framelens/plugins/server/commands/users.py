@@ -52,7 +52,7 @@ def run(options: Options, accounts: Accounts) -> None:
     _list(options, accounts)
 
 
-@run.action("add", help="cli.users_add")
+@run.command("add", help="cli.users_add")
 @name_argument
 @option("--role", type=Choice(get_args(Role)), default="analyst", help="cli.users_role_name")
 @flag("--no-password", help="cli.users_no_password")
@@ -64,7 +64,7 @@ def _add(options: Options, accounts: Accounts) -> None:
     _report(options, _document(account), t("cli.users_added", name=account.name, role=_shown(account.role)))
 
 
-@run.action("list", help="cli.users_list")
+@run.command("list", help="cli.users_list")
 @json_option
 @with_accounts
 def _list_named(options: Options, accounts: Accounts) -> None:
@@ -83,7 +83,7 @@ def _list(options: Options, accounts: Accounts) -> None:
         print(t("cli.users_line", name=one.name, role=_shown(one.role), created=one.created, login=login))
 
 
-@run.action("remove", help="cli.users_remove")
+@run.command("remove", help="cli.users_remove")
 @name_argument
 @json_option
 @with_accounts
@@ -92,7 +92,7 @@ def _remove(options: Options, accounts: Accounts) -> None:
     _report(options, {"removed": options.account_name}, t("cli.users_removed", name=options.account_name))
 
 
-@run.action("password", help="cli.users_password")
+@run.command("password", help="cli.users_password")
 @name_argument
 @json_option
 @with_accounts
@@ -102,7 +102,7 @@ def _password(options: Options, accounts: Accounts) -> None:
     _report(options, {"changed": account.name}, t("cli.users_changed_password", name=account.name))
 
 
-@run.action("role", help="cli.users_role")
+@run.command("role", help="cli.users_role")
 @name_argument
 @argument("role", type=Choice(get_args(Role)), metavar="ROLE", help="cli.users_role_name")
 @json_option

@@ -28,7 +28,7 @@ from framelens.services.link_transfer import ArrivedFile, FetchProgress, OnProgr
 from framelens.store.model_records import ModelRecords
 from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.video_repository import VideoRepository
-from framelens.video.remux.sound_track import joined_tracks
+from framelens.video import ffmpeg
 
 if TYPE_CHECKING:
     from framelens.config import Settings
@@ -161,9 +161,9 @@ class LinkFetcher:
                 if not isinstance(self._received(parts[-1], track, alone), ArrivedFile):
                     raise InputError("url_other", url=fetch.link, type="text/html")
                 parts[-1].close()
-            part.begin(remote.name, None, "")
-            for piece in joined_tracks(parts[0].path, parts[1].path, fetch.cancel):
-                part.write(piece.data, at=piece.offset)
+            part.begin(remote.name, sum(track.offset for track in parts), "")
+            ffmpeg.join(parts[0].path, parts[1].path, part.path, fetch.cancel)
+            part.note_written()
             for one in parts:
                 one.drop()
         return ArrivedFile(remote.name, remote.version)

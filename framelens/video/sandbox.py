@@ -61,7 +61,9 @@ def library_paths() -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def enter(files: Iterable[Path], *, memory_bytes: int) -> tuple[Mechanism, ...]:
+def enter(
+    files: Iterable[Path], *, memory_bytes: int, writes: Iterable[Path] = (), program: Path | None = None
+) -> tuple[Mechanism, ...]:
     """Restrict this process and its later threads and processes to reading `files` and the libraries.
 
     Call it before the first thread is started: Landlock holds for the calling thread and the threads that it starts.
@@ -69,29 +71,33 @@ def enter(files: Iterable[Path], *, memory_bytes: int) -> tuple[Mechanism, ...]:
     Args:
         files: Files to read; a folder may be listed, but its files can't be read. Missing files are left out.
         memory_bytes: Limit of memory.
+        writes: Files that may be written, too, if this process becomes `program`.
+        program: Program that this process becomes, None for a process that starts nothing.
 
     Returns:
         The mechanisms in force. A mechanism that fails is logged and left out, since not every system has all of them.
     """
     limit_memory(memory_bytes)
     held: list[Mechanism] = ["bubblewrap"] if INSIDE in sys.argv[1:] else []
-    if _limit_rest():
+    if _limit_rest(writes=program is not None):
         held.append("limits")
     if sys.platform == "linux":
-        if _enter_landlock(files):
+        if _enter_landlock(files, writes, program):
             held.append("landlock")
-        if _filter_system_calls():
+        if _filter_system_calls(becomes=program is not None):
             held.append("seccomp")
     return tuple(held)
 
 
-def _limit_rest() -> bool:
+def _limit_rest(*, writes: bool) -> bool:
     """Limit open files, written bytes and core dumps; return False on Windows, which has no such limits."""
     try:
         import resource
     except ImportError:
         return False
     wanted = {"RLIMIT_NOFILE": _OPEN_FILES, "RLIMIT_FSIZE": _FILE_BYTES, "RLIMIT_CORE": 0}
+    if writes:
+        del wanted["RLIMIT_FSIZE"]
     if sys.platform == "darwin":  # Linux counts threads, too, which decoders need
         wanted["RLIMIT_NPROC"] = 0
     for name, most in wanted.items():
@@ -115,19 +121,25 @@ def has_landlock() -> bool:
     return landlockpy.supported()
 
 
-def _enter_landlock(files: Iterable[Path]) -> bool:
+def _enter_landlock(files: Iterable[Path], writes: Iterable[Path], program: Path | None) -> bool:
     import landlockpy
     from landlockpy import AccessFS
 
     if not landlockpy.supported():
         return False
-    look = AccessFS.READ_FILE | AccessFS.READ_DIR
+    # Its loader, which is among the libraries, is executed like a program: what can be run there is confined as well.
+    run = AccessFS.EXECUTE if program else AccessFS.NONE
+    read, look = AccessFS.READ_FILE | run, AccessFS.READ_FILE | AccessFS.READ_DIR | run
     try:
         with landlockpy.Ruleset(scoped=landlockpy.Scope.ABSTRACT_UNIX_SOCKET | landlockpy.Scope.SIGNAL) as rules:
             for path in library_paths():
-                _allow(rules, path, look if path.is_dir() else AccessFS.READ_FILE)
+                _allow(rules, path, look if path.is_dir() else read)
+            if program:
+                _allow(rules, program, read)
             for path in files:
                 _allow_input(rules, path, AccessFS.READ_DIR if path.is_dir() else AccessFS.READ_FILE)
+            for path in writes:
+                _allow_input(rules, path, AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.TRUNCATE)
             rules.restrict()
     except OSError:
         _log.warning("Landlock could not be switched on", exc_info=True)
@@ -222,13 +234,13 @@ def load_seccomp() -> ctypes.CDLL | None:
     return library
 
 
-def _filter_system_calls() -> bool:
+def _filter_system_calls(*, becomes: bool) -> bool:
     library = load_seccomp()
     if library is None:
         return False
     rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
     library.seccomp_attr_set(rules, _TSYNC, ctypes.c_uint32(1))
-    for name in _REFUSED:
+    for name in _REFUSED if not becomes else (name for name in _REFUSED if name != "execve"):
         _refuse(library, rules, name)
     for name in _MISSING:
         _refuse(library, rules, name, code=errno.ENOSYS)
@@ -237,7 +249,7 @@ def _filter_system_calls() -> bool:
     _refuse(library, rules, "prlimit64", (2, _NOT_EQUAL, 0, 0))
     for name in _OF_ANY_PROCESS:
         _refuse(library, rules, name, (int(name in _BY_KIND), _NOT_EQUAL, 0, 0))
-    for flag in _WRITING:
+    for flag in _WRITING if not becomes else ():  # Landlock says which file it may write
         _refuse(library, rules, "open", (1, _MASKED_EQUAL, flag, flag), code=errno.EACCES)
         _refuse(library, rules, "openat", (2, _MASKED_EQUAL, flag, flag), code=errno.EACCES)
     try:

@@ -22,12 +22,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from framelens.core.domain import VideoInfo
-from framelens.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS, rounding_of
+from framelens.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS, FrameTimes, rounding_of
 from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping
-from framelens.video.readers.base import FrameReader, OpenedFile, Picture
+from framelens.video.readers.base import FrameReader, OpenedFile, Picture, held_end
 from framelens.video.readers.damage import Damage
-from framelens.video.readers.packets import FramePacing, demuxed
+from framelens.video.readers.packets import FramePacing, NalUnits, demuxed
 from framelens.video.readers.picture import AvPicture
 from framelens.video.readers.pyav import (
     DISPOSABLE_CODECS,
@@ -121,6 +121,51 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
 def _is_nearer(before: float, after: float, wanted: float) -> bool:
     """Return whether the first of two frames is nearer to a time than the other; frames may be microseconds apart."""
     return abs(before - wanted) < abs(after - wanted)
+
+
+def frame_times(video: VideoInfo) -> FrameTimes:
+    """Return the times of all frames by their packets, also where seeks can't be trusted.
+
+    Raises:
+        VideoError: The file is not a video any more.
+    """
+    container, stream = open_video(video.path)
+    with container:
+        sounds = [sound for sound in sound_streams(container, stream) if sound.codec_context is not None]
+        start = video.start_seconds
+        nominal, unit = 1 / float(frame_rate_of(stream) or 25), float(stream.time_base or 1)
+        clocks = ContinuousClocks(container)
+        shown: list[float] = []
+        keys: list[int] = []
+        closed: list[int] = []
+        codec = stream.codec_context
+        units = NalUnits(codec.name, codec.extradata) if codec.name == "h264" else None
+        end = sound_end = 0.0
+        with suppress(av.error.FFmpegError, IndexError):  # damage; at the end PyAV fails for a stream that appeared
+            for packet in demuxed(container, stream, *sounds):
+                move_on()
+                if not packet.size:
+                    continue
+                if packet.stream is stream:
+                    add_time(packet, stream)
+                clocks.follow(packet)
+                time = packet.dts if packet.pts is None else packet.pts
+                if time is None or packet.is_discard:
+                    continue
+                length = float((packet.duration or 0) * packet.time_base)
+                if packet.stream is not stream:
+                    sound_end = max(sound_end, float(time * packet.time_base) + length - start)
+                    continue
+                if packet.is_keyframe:
+                    keys.append(len(shown))
+                    closed += [len(shown)] if units is None or units.is_closed(packet) else []
+                shown.append(time * unit - start)
+                end = max(end, shown[-1] + (length or nominal))
+        first = (container.start_time or 0) / av.time_base
+        indexes = tuple(sound.index for sound in sounds)
+        restarts = clocks.have_restarted
+        ends = held_end(end, sound_end)
+        return FrameTimes(tuple(shown), tuple(keys), tuple(closed), ends, first, stream.index, indexes, restarts)
 
 
 class AccurateSeeker(OpenedFile):

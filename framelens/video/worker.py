@@ -1,10 +1,11 @@
 """Decoder worker: a program that reads a request on standard input and writes messages on standard output.
 
-The request is a WorkerRequest on one line; the task "stills" accepts further lines, `[seconds, side]`. Both, and the
-messages, are encoded by framelens.core.codec. The worker ends when its standard input closes, as its parent has ended
-then. With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Between
-the request and the file it enters a sandbox, see framelens.video.sandbox. Started by framelens.video.worker_pool, not
-by hand. `serve` is the program of other workers, too, which have requests and messages of their own.
+The request is a WorkerRequest on one line; the task "stills" accepts further lines, `[seconds, side]`, and "times"
+paths. All, and the messages, are encoded by framelens.core.codec. The worker ends when its standard input closes, as
+its parent has ended then. With `--ready` it loads all libraries before the request; with `--background` it runs at a
+lower priority. Between the request and the file it enters a sandbox, see framelens.video.sandbox. Started by
+framelens.video.worker_pool, not by hand. `serve` is the program of other workers, too, which have requests and messages
+of their own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -40,10 +42,18 @@ from framelens.video.audio.silence import silent_stretches
 from framelens.video.features.frame_metrics import facts_of
 from framelens.video.features.text_recognition import TextReading
 from framelens.video.files import confine, picture_key, printable_path
-from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails, WorkerRequest, is_whole
+from framelens.video.keyframes.strategies import (
+    Fetched,
+    FileTask,
+    FrameTimes,
+    Known,
+    Thumbnails,
+    WorkerRequest,
+    is_whole,
+)
 from framelens.video.readers import damage, open_reader
 from framelens.video.readers.base import FrameReader, Picture, as_jpeg
-from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
+from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, frame_times, pictures_at
 from framelens.video.subtitles.discovery import files_beside, folders_beside
 
 Task = TypeVar("Task", bound=FileTask)
@@ -108,7 +118,7 @@ def _end_with_parent() -> None:
 def files_of(request: WorkerRequest) -> list[Path]:
     """Return the paths that a request reads: the video, for "subtitles" also folders and the subtitle files in them."""
     if request.task != "subtitles":
-        return [request.path]
+        return [request.path, *request.later]
 
     beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
     given = [request.subtitles] if request.subtitles else []
@@ -117,13 +127,25 @@ def files_of(request: WorkerRequest) -> list[Path]:
 
 def events_of(
     request: WorkerRequest, reading: TextReading | None = None
-) -> Iterator[VideoEvent | Known | Thumbnails | Fetched | Transcript | SoundPiece]:
+) -> Iterator[VideoEvent | Known | Thumbnails | Fetched | FrameTimes | Transcript | SoundPiece]:
     """Return the events of a request, without limits on time or memory; `reading` is closed. They raise AppErrors."""
     if request.task == "facts":
         return _with_facts(iter(()), request, reading)
     if request.task in ("extract", "named"):
         return _with_facts(_chosen(request), request, reading)
+    if request.task == "times":
+        return _times(chain([request.path], further_requests(Path)))
     return _read(request)
+
+
+def _times(paths: Iterable[Path]) -> Iterator[VideoEvent | FrameTimes]:
+    """Yield the metadata and the times of each file."""
+    for path in paths:
+        with open_reader(path) as reader:
+            limits.check_size(reader.info)
+            info = reader.info
+        yield Probed(info)
+        yield frame_times(info)
 
 
 def _read(request: WorkerRequest) -> Iterator[VideoEvent | Transcript | SoundPiece]:

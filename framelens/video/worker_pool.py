@@ -19,7 +19,7 @@ from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
 from framelens.core.events import VideoEvent
 from framelens.video import limits
 from framelens.video.files import printable_path
-from framelens.video.keyframes.strategies import Fetched, FileTask, Known, Thumbnails
+from framelens.video.keyframes.strategies import Fetched, FileTask, FrameTimes, Known, Thumbnails
 from framelens.video.worker_process import DECODER, WorkerProcess, start_worker
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ MESSAGES: tuple[type[Any], ...] = (
     Known,
     Thumbnails,
     Fetched,
+    FrameTimes,
     Transcript,
     SoundPiece,
     Failure,

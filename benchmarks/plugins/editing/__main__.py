@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.plugins.editing.films import FILMS, Film, Watched, make, watch
 from framelens.core.errors import AppError
 from framelens.plugins.editing.clips.cutter import VideoClip, cut_clip, suffix_of
-from framelens.plugins.editing.clips.messages import ClipMode
+from framelens.plugins.editing.clips.plan import ClipMode
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

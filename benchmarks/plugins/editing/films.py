@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -146,8 +147,11 @@ def watch(path: Path, *, is_marked: bool = True) -> Watched:
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.best("video")):
             times.append(float((frame.pts or 0) * frame.time_base))
-            numbers.append(number_of(frame.to_ndarray(format="rgb24")) if is_marked else None)
-            thumbs.append(frame.reformat(64, 36, "gray").to_ndarray()[:, :64])
+            image = frame.to_ndarray(format="rgb24")
+            if is_marked and image.shape[0] > image.shape[1]:  # the exact clip of a film that is shown turned
+                image = np.rot90(image, -1)
+            numbers.append(number_of(image) if is_marked else None)
+            thumbs.append(cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (64, 36), interpolation=cv2.INTER_AREA))
         num_tracks = len(container.streams.audio)
     clicks = [_clicks_of(path, track, times[0]) for track in range(num_tracks if is_marked else 0)]
     return Watched([time - times[0] for time in times], numbers, thumbs, clicks)

@@ -15,7 +15,7 @@ from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.core.errors import InputError
 from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrder, ClipOrders, parse_pieces, write
-from framelens.plugins.editing.clips.messages import ClipMode
+from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.services.container import Services
 
 if TYPE_CHECKING:

@@ -78,22 +78,24 @@ class ArrivingVideo:
         self._file.seek(offset)
         self.offset = offset
 
-    def write(self, piece: bytes, *, at: int | None = None) -> None:
-        """Append these bytes, or write them at a place.
+    def write(self, piece: bytes) -> None:
+        """Append these bytes.
 
         Raises:
             InputError, StorageError: There is no room for them.
             OSError: They can't be written.
         """
         assert self._file
-        end = (self.offset if at is None else at) + len(piece)
         if self.size_bytes is None:
-            self._make_room(end)
+            self._make_room(self.offset + len(piece))
         check_floor(self._part.parent)
-        if at is not None:
-            self._file.seek(at)
         self._file.write(piece)
-        self.offset = max(self.offset, end)
+        self.offset += len(piece)
+
+    def note_written(self) -> None:
+        """Close the file, and count what another program has written into it."""
+        self.close()
+        self.offset = self._part.stat().st_size
 
     def close(self) -> int:
         """Close the file, and return the number of bytes that have arrived."""

@@ -179,12 +179,13 @@ class WorkerRequest:
         end_seconds: End of the sound, None for the end of the video; for "facts", None if its silence is known.
         spoken: Language (ISO 639-1) of the sound track that is preferred, "" for any.
         only_frames: For "extract", yield no pictures before the frames are chosen, and no facts of them.
+        later: For "times", files that are named later.
         confined: Folders below which no link is followed; see framelens.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
     """
 
-    task: Literal["probe", "extract", "named", "facts", "pictures", "subtitles", "sound", "stills"]
+    task: Literal["probe", "extract", "named", "facts", "pictures", "subtitles", "sound", "stills", "times"]
     path: Path
     options: ExtractOptions | None = None
     keyframes: tuple[Keyframe, ...] = ()
@@ -199,9 +200,35 @@ class WorkerRequest:
     end_seconds: float | None = None
     spoken: str = ""
     only_frames: bool = False
+    later: tuple[Path, ...] = ()
     confined: tuple[Path, ...] = field(default_factory=confined_folders)
     memory_bytes: int = limits.MEMORY_BYTES
     stuck_seconds: float = limits.STUCK_SECONDS
+
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """Times of the frames of a video, by its packets; in seconds from the first displayed frame.
+
+    Attributes:
+        shown_seconds: When each frame is shown, in the order of decoding.
+        keys: Places in `shown_seconds` of the key frames.
+        closed: Those of them after which no frame refers to one before.
+        end_seconds: When the last frame is no longer shown, or the sound ends, if that is clearly later.
+        container_start_seconds: What the container says about its start.
+        video: Index of the stream of the frames.
+        sounds: Indexes of the sound tracks that a decoder exists for.
+        has_restarted: The container's clock starts again within; times continue nevertheless.
+    """
+
+    shown_seconds: tuple[float, ...]
+    keys: tuple[int, ...]
+    closed: tuple[int, ...]
+    end_seconds: float
+    container_start_seconds: float
+    video: int
+    sounds: tuple[int, ...]
+    has_restarted: bool = False
 
 
 @dataclass(frozen=True)

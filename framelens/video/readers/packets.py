@@ -286,8 +286,8 @@ _LARGE, _NEARLY_WHOLE = 2.0, 0.3
 in six with 1.3)."""
 _AROUND = 8
 """Predicted frames whose median size is compared."""
-_SLICES = range(1, 6)
-"""Types of H.264 NAL units that hold a slice."""
+_SLICES, _H264_IDR = range(1, 6), 5
+"""Types of H.264 NAL units that hold a slice, and one of an IDR picture."""
 _H264_BEFORE, _HEVC_BEFORE = frozenset({6, 9, 12}), frozenset({35, 38, 39})
 """Types of NAL units before a slice that a decoder can miss: messages, delimiters, filler."""
 _HEVC_SLICES = range(32)
@@ -333,6 +333,13 @@ class NalUnits:
                 if kind not in _H264_BEFORE:
                     return False
         return False
+
+    def is_closed(self, key_frame: Packet[Stream]) -> bool:
+        """Return whether no frame after a key frame refers to one before it; for H.264, whether it is an IDR picture.
+
+        The other key frames of HEVC mark the frames that can't be decoded after them.
+        """
+        return self._is_hevc or not self._is_known or any(head & 0x1F == _H264_IDR for head in self._heads(key_frame))
 
     def _heads(self, packet: Packet[Stream]) -> Iterator[int]:
         """Yield the first byte of each NAL unit: its type and, in H.264, whether others refer to it."""

@@ -16,9 +16,6 @@ from av.format import Flags
 from av.packet import Packet
 from av.stream import Stream
 
-from framelens.video.limits import move_on
-from framelens.video.readers.packets import demuxed
-
 _FALLS_SECONDS = 1.0
 """A decoding time that falls back by more belongs to another clock; a shorter step is a fault of the muxer."""
 _FALLS_TO_START_SECONDS = 0.1
@@ -103,20 +100,6 @@ class ContinuousClocks:
 def _may_jump(container: InputContainer) -> bool:
     allows = int(container.format.flags) & cast(int, Flags.ts_discont.value)
     return bool(allows) or container.format.name in _ALSO_JOINED
-
-
-def have_clocks_restarted(container: InputContainer, stream: Stream) -> bool:
-    """Return whether the clock of a stream starts again, in formats that are joined so; read all, then seek back."""
-    if not _may_jump(container):
-        return False
-    clocks = ContinuousClocks(container)
-    for packet in demuxed(container, stream):
-        move_on()
-        clocks.follow(packet)
-        if clocks.have_restarted:
-            return True
-    container.seek(container.start_time or 0)
-    return False
 
 
 def _move(packet: Packet[Any], shift: int) -> None:

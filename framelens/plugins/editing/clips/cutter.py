@@ -1,30 +1,45 @@
-"""Cutter of clips: checks requests, and has workers write the files and read them again."""
+"""Cutter of clips: checks requests, has the ffmpeg program write the files, and checks the times of their frames.
 
+A clip begins and ends with the frames asked for, and each frame keeps its time; sound is cut to a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
+from typing import Self
 
 from framelens.cli.report_output import ROOM_FOR_NUMBER
 from framelens.core.domain import Cue
-from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError
+from framelens.core.errors import AppError, Cancelled, ConfigError, DecodeError, StorageError, VideoError
 from framelens.core.files import cut_to_bytes, is_free, name_key, name_limit, numbered, safe_file_name
 from framelens.core.units import clock, rounded_time
-from framelens.plugins.editing.clips.clip_workers import ClipWorkers
-from framelens.plugins.editing.clips.messages import Canvas, ClipMode, ClipRequest, ReelPart
+from framelens.plugins.editing.clips import arguments, captions
+from framelens.plugins.editing.clips.arguments import Canvas
 from framelens.plugins.editing.clips.pieces import Piece
+from framelens.plugins.editing.clips.plan import ClipMode, ClipPlan, exact_plan, fast_plan
+from framelens.plugins.editing.timeline.markers import escape_ffmetadata
 from framelens.reports.content.labels import one_line
+from framelens.reports.files import check_replaceable
 from framelens.store.fs_utils import storage_errors
 from framelens.store.locks import scratch_folder
-from framelens.video.extractor import probe
+from framelens.video import ffmpeg
 from framelens.video.files import check_file, printable_path
+from framelens.video.frame_times import TimedVideo, TimesReader
 
+_log = logging.getLogger(__name__)
 FORMATS: dict[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's names of the containers of clips, by the ending of a file."""
 ENCODED_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that take H.264 and AAC."""
+_PART_FORM = "mov"
+"""Of a part of a reel: it takes uncompressed sound, and times to the tick."""
 _TITLE_BYTES = 80
 """Of a title in a name, so that it fits with its times into 140 bytes, which every file system allows."""
 
@@ -127,17 +142,16 @@ def cut_pieces(
     given: set[str] = set()
     paths: dict[str, Iterator[Path]] = {}
     all_pieces, all_cues = list(pieces), tuple(cues)
-    with ClipWorkers(len(all_pieces)) as workers:
+    with _Cutter([path], len(all_pieces), folder, on_progress, cancel) as cutter:
         for piece in all_pieces:
             edges = (piece.start_seconds, piece.end_seconds)
             name = Path(clip_name(path, mode, *edges, folder, title=piece.name))
             targets = paths.setdefault(name.name, _numbered_paths(folder, name))
-            new = (one for one in targets if name_key(one.name) not in given)
-            target = next(one for one in new if is_free(one, [path], overwrites=overwrites))
+            new = (target for target in targets if name_key(target.name) not in given)
+            target = next(target for target in new if is_free(target, [path], overwrites=overwrites))
             given.add(name_key(target.name))
             try:
-                request = _request(path, edges, target, mode, all_cues)
-                clip = _cut(workers, request, target, on_progress, cancel)
+                clip = cutter.cut(_request(path, edges, target, mode, all_cues), target)
             except (Cancelled, StorageError):
                 raise
             except AppError as error:
@@ -158,11 +172,10 @@ def cut_clip(
     *,
     mode: ClipMode = "exact",
     cues: Iterable[Cue] = (),
-    canvas: Canvas | None = None,
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> VideoClip:
-    """Cut a clip, read it again, and return what it holds. An existing file is replaced.
+    """Cut a clip, check the times of its frames, and return what it holds. An existing file is replaced.
 
     Args:
         path: The video.
@@ -172,30 +185,50 @@ def cut_clip(
         output: The clip, with an ending of FORMATS.
         mode: "exact" encodes again; "fast" copies from the key frame before the start on, without loss.
         cues: Subtitles that are drawn into the pictures, at times of the video; for "exact" alone.
-        canvas: What pictures and sound are fitted to; for "exact" alone.
         on_progress: Called with the seconds of the video that were written.
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
-        ConfigError: The range is empty, this mode doesn't have the ending, or subtitles can't be drawn in it.
+        ConfigError: The range is empty, this mode doesn't have the ending, subtitles can't be drawn in it, or there is
+            no ffmpeg program.
         VideoError: The file is not a readable video, or the range can't be cut out of it.
-        DecodeError: The pictures of the range can't be decoded, or the clip differs from them.
+        DecodeError: The pictures of the range can't be decoded, or the clip has other times.
         StorageError: The clip can't be written.
         Cancelled: `cancel` was set.
     """
-    request = _request(path, (start_seconds, end_seconds), output, mode, cues, canvas)
-    with ClipWorkers(1) as workers:
-        return _cut(workers, request, output, on_progress, cancel)
+    request = _request(path, (start_seconds, end_seconds), output, mode, cues)
+    with _Cutter([path], 1, output.parent, on_progress, cancel) as cutter:
+        return cutter.cut(request, output)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A clip to cut; times in seconds of the video.
+
+    Attributes:
+        path: The video.
+        mode: How it is cut.
+        start_seconds: Start of the range.
+        end_seconds: End of the range, None for the end of the video.
+        form: FFmpeg's name of the container.
+        cues: Subtitles to draw.
+        canvas: What pictures and sound are fitted to.
+        is_part: It becomes part of a reel.
+    """
+
+    path: Path
+    mode: ClipMode
+    start_seconds: float
+    end_seconds: float | None
+    form: str
+    cues: tuple[Cue, ...] = ()
+    canvas: Canvas | None = None
+    is_part: bool = False
 
 
 def _request(
-    path: Path,
-    edges: tuple[float, float | None],
-    output: Path,
-    mode: ClipMode,
-    cues: Iterable[Cue],
-    canvas: Canvas | None = None,
-) -> ClipRequest:
+    path: Path, edges: tuple[float, float | None], output: Path, mode: ClipMode, cues: Iterable[Cue]
+) -> _Request:
     """Return the request for a clip. Raises ConfigError, and VideoError if there is no such file."""
     check_file(path)
     start, end = edges
@@ -205,20 +238,151 @@ def _request(
     shown = _cues_within(cues, start, end)
     if shown and mode != "exact":
         raise ConfigError("clip_subtitles_fast")
-    form = FORMATS[output.suffix.lower()]
-    return ClipRequest("cut", path, mode, start, end, form, cues=shown, canvas=canvas)
+    return _Request(path, mode, start, end, FORMATS[output.suffix.lower()], shown)
 
 
-def _cut(
-    workers: ClipWorkers,
-    request: ClipRequest,
-    output: Path,
-    on_progress: Callable[[float], None],
-    cancel: threading.Event | None,
-) -> VideoClip:
-    made = workers.write(request, output, on_progress, cancel)
-    times = (rounded_time(made.start_seconds), rounded_time(made.end_seconds))
-    return VideoClip(output, request.mode, *times, len(made.times_seconds))
+class _Cutter:
+    """Cutter of several clips, whose files lie in a folder of their own until they are whole. Use it in a `with` block.
+
+    One worker reads the times of the videos and of the clips. The files that it may read are fixed when it starts:
+    those of the clips are made before, empty.
+    """
+
+    def __init__(
+        self,
+        videos: Iterable[Path],
+        num_clips: int,
+        folder: Path,
+        on_progress: Callable[[float], None],
+        cancel: threading.Event | None,
+    ) -> None:
+        self._videos, self._num_clips, self._folder = tuple(videos), num_clips, folder
+        self._on_progress, self._cancel = on_progress, cancel
+        self._made = ExitStack()
+        self._timed: dict[Path, TimedVideo] = {}
+
+    def __enter__(self) -> Self:
+        with storage_errors("clip_not_written", self._folder), ExitStack() as stack:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self.scratch = stack.enter_context(scratch_folder(self._folder))
+            self._unused = [self.scratch / f"{number}.part" for number in range(self._num_clips)]
+            for file in self._unused:
+                file.touch()
+            self._reader = stack.enter_context(TimesReader([*self._videos, *self._unused]))
+            self._made = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._made.close()
+
+    def times_of(self, path: Path) -> TimedVideo:
+        """Return a video with its times, which are read once."""
+        if path not in self._timed:
+            self._timed[path] = self._reader.times_of(path, self._cancel)
+        return self._timed[path]
+
+    def cut(self, request: _Request, output: Path) -> VideoClip:
+        """Write a clip and give it its name. Raises what `cut_clip` raises."""
+        with storage_errors("clip_not_written", output):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            check_replaceable(output)
+            plan, num_frames, scratch = self.part(request)
+            scratch.replace(output)
+        return VideoClip(
+            output, request.mode, rounded_time(plan.start_seconds), rounded_time(plan.end_seconds), num_frames
+        )
+
+    def part(self, request: _Request) -> tuple[ClipPlan, int, Path]:
+        """Write a clip into the next file; return its plan, the number of its frames, and the file."""
+        video = self.times_of(request.path)
+        is_fast = request.mode == "fast"
+        plan = (fast_plan if is_fast else exact_plan)(video, request.start_seconds, request.end_seconds)
+        subtitles = self._subtitles(request, video, plan)
+        target = self._unused.pop(0)
+        for reading in arguments.readings(video, plan):
+            if is_fast:
+                given = arguments.copied(video, plan, reading, request.form)
+            else:
+                look = arguments.Look(request.canvas, subtitles, request.is_part)
+                given = arguments.encoded(video, plan, reading, request.form, look)
+            self._run(request, given, target, plan)
+            times = self._times_in(target)
+            if plan.fits(times):
+                return plan, len(times), target
+        raise DecodeError("clip_differs", name=printable_path(request.path.name))
+
+    def _subtitles(self, request: _Request, video: TimedVideo, plan: ClipPlan) -> str:
+        if not request.cues:
+            return ""
+        file = self.scratch / f"{len(self._unused)}.ass"
+        size = request.canvas or video.info
+        file.write_text(captions.written(request.cues, (size.width, size.height), plan.start_seconds), "utf-8")
+        return captions.subtitle_filter(file)
+
+    def _run(self, request: _Request, given: list[str], target: Path, plan: ClipPlan) -> None:
+        reads = [request.path, *self.scratch.glob("*.ass")]
+        start, name = plan.start_seconds, printable_path(request.path.name)
+        try:
+            ffmpeg.run(
+                given,
+                reads=reads,
+                writes=target,
+                on_progress=lambda seconds: self._on_progress(start + min(seconds, plan.length_seconds)),
+                cancel=self._cancel,
+            )
+        except ffmpeg.FfmpegError as error:
+            _log.warning("ffmpeg could not cut %r: %s", str(request.path), error)
+            if request.mode == "fast":
+                raise VideoError("clip_refused", name=name, format=request.form, reason=str(error)) from error
+            raise DecodeError("clip_without_pictures", name=name) from error
+
+    def _times_in(self, file: Path) -> list[float]:
+        """Return when the frames of a clip are shown, from its first; none if it can't be read."""
+        try:
+            return sorted(self._reader.times_of(file, self._cancel).frames.shown_seconds)
+        except AppError as error:
+            if isinstance(error, Cancelled):
+                raise
+            return []
+
+    def join(self, parts: Sequence[ReelPart], output: Path, name: str, *, has_chapters: bool) -> int:
+        """Join clips to a reel and give it its name; return the number of its frames."""
+        listed, chapters = self.scratch / "parts.txt", self.scratch / "chapters.txt"
+        lines = (f"file {part.path.name}\nduration {part.seconds:.6f}\n" for part in parts)
+        listed.write_text("ffconcat version 1.0\n" + "".join(lines), "utf-8")
+        chapters.write_text(_chapters(parts) if has_chapters else ";FFMETADATA1\n", "utf-8")
+        target, form = self._unused.pop(0), FORMATS[output.suffix.lower()]
+        reads = [listed, chapters, *(part.path for part in parts)]
+        try:
+            ffmpeg.run(arguments.joined(listed, chapters, form), reads=reads, writes=target, cancel=self._cancel)
+        except ffmpeg.FfmpegError as error:
+            raise VideoError("clip_refused", name=name, format=form, reason=str(error)) from error
+        num_frames = len(self._times_in(target))
+        if num_frames != sum(part.num_frames for part in parts):
+            raise DecodeError("clip_differs", name=name)
+        target.replace(output)
+        return num_frames
+
+
+@dataclass(frozen=True)
+class ReelPart:
+    """A clip that becomes part of a reel: its file, its length, its frames and the title of its chapter."""
+
+    path: Path
+    seconds: float
+    num_frames: int
+    title: str
+
+
+def _chapters(parts: Sequence[ReelPart]) -> str:
+    """Return a chapter for each part as a metadata file of FFmpeg, in milliseconds."""
+    lines, start = [";FFMETADATA1"], 0.0
+    for part in parts:
+        edges = round(start * 1000), round((start + part.seconds) * 1000)
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={edges[0]}", f"END={edges[1]}"]
+        lines.append(f"title={escape_ffmetadata(part.title)}")
+        start += part.seconds
+    return "\n".join([*lines, ""])
 
 
 def cut_reel(
@@ -231,7 +395,7 @@ def cut_reel(
     on_progress: Callable[[float], None] = lambda _: None,
     cancel: threading.Event | None = None,
 ) -> Reel:
-    """Cut exact clips and join them to one file, which is read again like a clip. An existing file is replaced.
+    """Cut exact clips and join them to one file, which is checked like a clip. An existing file is replaced.
 
     Pieces of several videos are fitted to the first video's size, upright and with black edges, and to stereo.
 
@@ -251,43 +415,42 @@ def cut_reel(
     if not pieces:
         raise ConfigError("clip_reel_empty")
     check_clip_suffix(output, "exact")
-    canvas = _canvas_of([piece.video or path for piece in pieces])
+    videos = list(dict.fromkeys(piece.video or path for piece in pieces))
+    for video in videos:
+        check_file(video)
+    parts: list[ReelPart] = []
+    done = 0.0
+    start = [0.0]
+
+    def show(seconds: float) -> None:
+        on_progress(done + max(0.0, seconds - start[0]))
+
     with (
         storage_errors("clip_not_written", output),
-        scratch_folder(output.parent) as folder,
-        ClipWorkers(len(pieces) + 1) as workers,
+        _Cutter(videos, len(pieces) + 1, output.parent, show, cancel) as cutter,
     ):
-        parts: list[ReelPart] = []
-        done = 0.0
-        num_frames = 0
-        for number, piece in enumerate(pieces):
+        check_replaceable(output)
+        canvas = _canvas_of([cutter.times_of(video) for video in videos])
+        for piece in pieces:
             edges = (piece.start_seconds, piece.end_seconds)
-            target = folder / f"{number}.mp4"
-
-            def show(seconds: float, start: float = edges[0], before: float = done) -> None:
-                on_progress(before + max(0.0, seconds - start))
-
             source = piece.video or path
-            request = _request(source, edges, target, "exact", cues_of(source), canvas)
-            clip = _cut(workers, request, target, show, cancel)
-            parts.append(ReelPart(clip.path, clip.end_seconds - clip.start_seconds, piece.label or clock(edges[0])))
-            done += parts[-1].seconds
-            num_frames += clip.num_frames
-        form = FORMATS[output.suffix.lower()]
-        request = ClipRequest("join", path, "exact", format=form, clips=tuple(parts), has_chapters=has_chapters)
-        made = workers.write(request, output, lambda _: None, cancel)
-    if len(made.times_seconds) != num_frames:
-        output.unlink()
-        raise DecodeError("clip_differs", name=printable_path(path.name))
+            start[0] = edges[0]
+            request = _request(source, edges, output, "exact", cues_of(source))
+            request = replace(request, form=_PART_FORM, canvas=canvas, is_part=True)
+            plan, num_frames, file = cutter.part(request)
+            parts.append(ReelPart(file, plan.length_seconds, num_frames, piece.label or clock(edges[0])))
+            done += plan.length_seconds
+        name = printable_path(path.name)
+        num_frames = cutter.join(parts, output, name, has_chapters=has_chapters)
     return Reel(output, tuple(part.seconds for part in parts), num_frames)
 
 
-def _canvas_of(videos: Sequence[Path]) -> Canvas | None:
+def _canvas_of(videos: Sequence[TimedVideo]) -> Canvas | None:
     """Return the canvas to which the pieces of these videos are fitted, or None for a single video."""
-    first, *others = (probe(one) for one in dict.fromkeys(videos))
-    if not others:
+    if len(videos) == 1:
         return None
-    has_sound = any(one.has_audio for one in (first, *others))
+    first = videos[0].info
+    has_sound = any(video.frames.sounds for video in videos)
     return Canvas(max(2, first.width // 2 * 2), max(2, first.height // 2 * 2), has_sound)
 
 

@@ -20,8 +20,8 @@ from framelens.core.files import name_key, numbered, safe_stem
 from framelens.i18n import error_text, labelled, t
 from framelens.i18n.formatting import attributed
 from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
-from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
+from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.services.playback import video_for
 from framelens.store.fs_utils import disk_errors
 

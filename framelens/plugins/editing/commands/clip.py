@@ -41,8 +41,8 @@ from framelens.plugins.editing.clips.cutter import (
     cut_pieces,
     cut_reel,
 )
-from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
+from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.reports.files import atomic_write
 from framelens.services.keyframes import parse_seconds
 from framelens.store.fs_utils import log_to, storage_errors

@@ -21,8 +21,8 @@ from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
-from framelens.plugins.editing.clips.messages import ClipMode
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of
+from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.services.playback import video_for
 
 _MOST_NAMED = 3

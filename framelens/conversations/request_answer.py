@@ -32,7 +32,6 @@ from framelens.conversations.conversation import (
 )
 from framelens.conversations.frames import look_at
 from framelens.conversations.moments.bisection import expected_frames, usual_looks
-from framelens.conversations.moments.finder import SIDE
 from framelens.conversations.report import reported
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.classification import (
@@ -53,7 +52,7 @@ from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
 from framelens.conversations.text_answer import answers_from_text
 from framelens.core.domain import Analysis
 from framelens.core.events import AnswerChanged, AnswerStep, EngineProgress
-from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
+from framelens.video.keyframes.options import MOST_THUMBNAILS
 
 _THUMBNAIL_SECONDS = 2.0
 """Usual time between two small pictures of the survey. Measured 72 in 139 s."""
@@ -256,7 +255,6 @@ def _search(seconds: float, searches: int = 1, *, is_written: bool = False) -> Q
     fewest, most = (searches * min(number, limits.search_frames) for number in usual_looks(seconds))
     return QuestionPlan(
         (fewest, most),
-        SIDE,
         searches * float(limits.search_seconds),
         is_search=True,
         is_classified=True,
@@ -270,4 +268,4 @@ def _by_frames(kind: Kind, seconds: float, frames: int, *, whole_seconds: float)
     share = seconds / whole_seconds if whole_seconds else 1.0
     candidates = frames + min(MOST_THUMBNAILS, ceil(whole_seconds / _THUMBNAIL_SECONDS))
     looks = (ceil(share * frames), ceil(share * candidates))
-    return QuestionPlan(looks, THUMBNAIL_SIDE, SCORING_SECONDS, is_classified=True)
+    return QuestionPlan(looks, SCORING_SECONDS, is_classified=True)

@@ -106,8 +106,6 @@ class RequestTiming:
 
     requests: Count
     frames: Count
-    prompt_tokens: Count
-    completion_tokens: Count
     at_once: Count
     seconds: Figure
 

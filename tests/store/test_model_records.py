@@ -11,7 +11,7 @@ import pytest
 from framelens.store.database import open_store
 from framelens.store.model_records import KnownTimings, RequestTiming, SurveyTiming, TimingStats
 
-ONE = RequestTiming(requests=4, frames=32, prompt_tokens=9000, completion_tokens=800, at_once=4, seconds=20.0)
+ONE = RequestTiming(requests=4, frames=32, at_once=4, seconds=20.0)
 SURVEY = SurveyTiming(60.0, 2.0, 3.5, 8, 4.0)
 
 
@@ -36,7 +36,7 @@ def test_each_engine_has_its_own_and_surveys_belong_to_all(tmp_path: Path) -> No
 def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
     paces = TimingStats(tmp_path)
     for seconds in range(1, 26):
-        note(paces, RequestTiming(1, 1, 1, 1, 1, float(seconds)))
+        note(paces, RequestTiming(1, 1, 1, float(seconds)))
         paces.note_survey(SurveyTiming(float(seconds), 1.0, 1.0, 8, 4.0))
     assert [run[0].seconds for run in paces.of("e").runs] == list(range(6, 26))
     assert len(paces.of("e").surveys) == 20

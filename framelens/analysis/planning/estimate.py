@@ -22,7 +22,6 @@ from framelens.store.model_records import KnownTimings
 from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
-_INTRODUCTION_SHARE = 0.2  # share of an answer that lists the subjects
 _GROUPING_MARGIN = 1.5  # factor by which the run overestimates texts when it groups them
 _USUAL_SHOTS = 1.5  # shots for the square root of the seconds: 12 in a minute, 90 in an hour
 Measure = Callable[[AnalysisRequest, VideoInfo, tuple[str, str]], "tuple[Layout, RequestCapacity] | None"]
@@ -102,25 +101,23 @@ class Planner:
         """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
-        throughput = rates.fit_throughput(known.runs)
+        pace = rates.engine_pace(known.runs)
         options = plan.extract_options(lambda: video, request, self.capacity, self.side)
         request = sized(request, video, self.capacity, self.side)
         cached = self.num_cached(video.path, options)
         frames = _expected_frames(video, request) if cached is None else cached
         sizes = _sizes(layout, frames, options) if request.use_model else []
         survey, facts = (0.0, 0.0) if cached is not None else _reading(video, request, frames, known)
-        coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
+        coming = _requests(sizes, layout, capacity, _first_share(request, template, len(sizes)))
         plans = plans_of(self.policy, request, range_seconds(request, video), frames)
         if plans and template.needs_question and not any(one.describes for one in plans):
             coming = []
         asked = estimate_question(
             plans,
             frames=frames,
-            video=video,
-            side=self.side,
             layout=layout,
             capacity=capacity,
-            throughput=throughput,
+            pace=pace,
             looked=known.looks,
         )
         return Estimate(
@@ -132,7 +129,7 @@ class Planner:
             in_flight=layout.in_flight if knows_in_flight else None,
             prompt_tokens=sum(one.number * one.prompt_tokens for one in coming) + asked.prompt_tokens,
             answer_tokens=sum(one.number * one.completion_tokens for one in coming) + asked.answer_tokens,
-            seconds=_added(throughput.seconds(coming), asked.seconds) if throughput and request.use_model else None,
+            seconds=_added(pace.seconds(coming), asked.seconds) if pace and request.use_model else None,
             looks=asked.looks,
             is_searched=asked.is_search,
             is_exact=layout.is_exact,
@@ -183,32 +180,22 @@ def _first_share(request: AnalysisRequest, template: Template, parts: int) -> fl
 
 
 def _requests(
-    sizes: list[int],
-    layout: Layout,
-    capacity: RequestCapacity,
-    throughput: rates.EngineThroughput | None,
-    first_share: float,
+    sizes: list[int], layout: Layout, capacity: RequestCapacity, first_share: float
 ) -> list[rates.PlannedRequests]:
-    """Return the first part, which runs alone until it has listed the subjects; the other parts; and the joins."""
+    """Return the first part, which lists the subjects for the others; the other parts; and the joins."""
     kinds = []
-    ahead = _INTRODUCTION_SHARE if layout.in_flight > 1 and len(sizes) > 1 else 1.0
-    rest = (sizes[1:], layout.in_flight, 1.0, 1.0)
-    for part, at_once, share, waited_for in ((sizes[:1], 1, first_share, ahead), rest):
+    for part, at_once, share in ((sizes[:1], 1, first_share), (sizes[1:], layout.in_flight, 1.0)):
         if part:
             frames = sum(part) / len(part)
             prompt = round(frames * layout.tokens_per_frame + capacity.text_tokens * share)
-            answer = rates.usual_answer_tokens(round(frames), throughput, capacity.answer_tokens)
-            kinds.append(rates.PlannedRequests(len(part), round(frames), prompt, answer, at_once, waited_for))
-    quoted = [
-        round(_QUOTED_SHARE * rates.usual_answer_tokens(size, throughput, capacity.answer_tokens)) for size in sizes
-    ]
-    return kinds + _joins(quoted, layout, capacity, throughput) if len(sizes) > 1 else kinds
+            answer = rates.usual_answer_tokens(round(frames), capacity.answer_tokens)
+            kinds.append(rates.PlannedRequests(len(part), round(frames), prompt, answer, at_once))
+    quoted = [round(_QUOTED_SHARE * rates.usual_answer_tokens(size, capacity.answer_tokens)) for size in sizes]
+    return kinds + _joins(quoted, layout, capacity) if len(sizes) > 1 else kinds
 
 
-def _joins(
-    quoted: list[int], layout: Layout, capacity: RequestCapacity, throughput: rates.EngineThroughput | None
-) -> list[rates.PlannedRequests]:
-    answer = rates.usual_answer_tokens(0, throughput, capacity.answer_tokens)
+def _joins(quoted: list[int], layout: Layout, capacity: RequestCapacity) -> list[rates.PlannedRequests]:
+    answer = rates.usual_answer_tokens(0, capacity.answer_tokens)
     space = round(RequestCapacity(capacity.max_model_len, capacity.answer_tokens).for_frames / _GROUPING_MARGIN)
     rounds = []
     while True:

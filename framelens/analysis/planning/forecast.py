@@ -1,11 +1,7 @@
-"""Forecast of time: rates of an engine, fitted to earlier requests, and the seconds of further requests.
+"""Forecast of time from the last runs of an engine: the median of the seconds that a frame, a text and a look took.
 
-The model of a request's time is `prefill * at_once * prompt tokens + decode * at_once ** 0.25 * completion tokens`:
-prompts of simultaneous requests queue for the processor, while their answers are generated in parallel at nearly the
-speed of a single answer. Both rates are fitted by least squares; with few measurements they stay near their usual
-proportion.
-
-A transcription has a forecast of its own: from the expected pace first, then from the measured pace.
+Before the first run nothing is known. A transcription has a forecast of its own: from the expected pace first, then
+from the measured pace.
 """
 
 from __future__ import annotations
@@ -13,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil
 from statistics import median
 
 from framelens.analysis.task import Task
@@ -39,14 +35,10 @@ from framelens.core.events import (
 from framelens.core.evidence import Moments
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
-_DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous answers
-_USUAL_PROPORTION = 8.0  # time of an answer's token divided by the time of a prompt's token
-_PROPORTION_WEIGHT = 0.05  # weight of the usual proportion in the fit
-_FADING = 0.9  # weight of a run relative to the next run
 _MANY_RUNS = 3  # number of runs from which the smaller spread holds
-_LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6  # least uncertainty of an estimate, with many runs and with few
-# Tokens of usual answers, before the length of an engine's answers is known.
-_WORDS_OF_A_PART, _WORDS_OF_A_FRAME, _WORDS_OF_A_JOIN = 60, 45, 250
+_LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6  # uncertainty of an estimate, with many runs and with few
+_TOKENS_OF_A_PART, _TOKENS_OF_A_FRAME, _TOKENS_OF_A_JOIN = 60, 45, 250
+"""Tokens of usual answers."""
 _TRUSTED_SECONDS = 60.0
 """Work after which only what was measured counts."""
 _COST_OF_SILENCE = 0.01
@@ -61,11 +53,10 @@ class PlannedRequests:
 
     Attributes:
         number: Number of requests.
-        frames: Frames of each.
+        frames: Frames of each; 0 for requests about text alone.
         prompt_tokens: Prompt tokens of each.
         completion_tokens: Tokens of each answer.
         at_once: Number of requests at the same time.
-        waited_for: Share of an answer after which the next kind starts.
     """
 
     number: int
@@ -73,75 +64,56 @@ class PlannedRequests:
     prompt_tokens: int
     completion_tokens: int
     at_once: int
-    waited_for: float = 1.0
 
 
 @dataclass(frozen=True)
-class EngineThroughput:
-    """Fitted throughput of an engine.
+class EnginePace:
+    """Pace of an engine by its last runs.
 
     Attributes:
-        prefill: Seconds per prompt token.
-        decode: Seconds per answer token.
-        talk: Length of its answers relative to the usual length.
+        frame_seconds: Seconds of a request for each of its frames.
+        text_seconds: Seconds of a request without frames.
         spread: Uncertainty of an estimate, as a share of it.
     """
 
-    prefill: float
-    decode: float
-    talk: float
+    frame_seconds: float
+    text_seconds: float
     spread: float
 
     def seconds(self, coming: Iterable[PlannedRequests]) -> tuple[float, float]:
         """Estimate the shortest and longest time of all requests, one kind after the other."""
-        total = sum((ceil(one.number / one.at_once) * self._one(one) for one in coming), 0.0)
+        total = sum((ceil(kind.number / kind.at_once) * self._each(kind.frames) for kind in coming), 0.0)
         return total / (1 + self.spread), total * (1 + self.spread)
 
-    def _one(self, request: PlannedRequests) -> float:
-        """Estimate the seconds of a request that runs with others of its kind."""
-        crowd = min(request.at_once, request.number)
-        decode = self.decode * _slowed(crowd) * request.completion_tokens * request.waited_for
-        return self.prefill * crowd * request.prompt_tokens + decode
+    def _each(self, frames: int) -> float:
+        return frames * self.frame_seconds if frames else self.text_seconds
 
 
-def usual_answer_tokens(frames: int, throughput: EngineThroughput | None, most: int) -> int:
-    """Return the usual tokens of an answer about so many frames (0 for a join), at most `most`."""
-    words = _WORDS_OF_A_PART + _WORDS_OF_A_FRAME * frames if frames else _WORDS_OF_A_JOIN
-    return min(most, round(words * (throughput.talk if throughput else 1.0)))
-
-
-def fit_throughput(runs: Sequence[Sequence[RequestTiming]]) -> EngineThroughput | None:
-    """Fit the throughput to `runs`, the latest last; return None if nothing was measured."""
-    weighed = [
-        (_FADING**age, one)
-        for age, run in enumerate(reversed(runs))
-        for one in run
-        if one.requests and one.seconds > 0 and one.completion_tokens
-    ]
-    if not weighed:
+def engine_pace(runs: Sequence[Sequence[RequestTiming]]) -> EnginePace | None:
+    """Return the pace by the median over all kinds of requests in `runs`; None if no frame was answered about."""
+    timings = [timing for run in runs for timing in run if timing.requests and timing.seconds > 0]
+    frames = [timing.seconds / timing.frames for timing in timings if timing.frames]
+    texts = [timing.seconds / timing.requests for timing in timings if not timing.frames]
+    if not frames:
         return None
-    rows = [(sqrt(weight), *_shares(one)) for weight, one in weighed]
-    prefill, decode = _fitted(rows)
-    errors = [weight * (prefill * prompt + decode * answer - 1) ** 2 for weight, prompt, answer in rows]
-    error = sqrt(sum(errors) / sum(weight for weight, _, _ in rows))
-    usual = sum(_usual(one) for _, one in weighed)
-    talk = sum(one.completion_tokens for _, one in weighed) / usual
-    return EngineThroughput(prefill, decode, talk, max(_least_spread(len(runs)), min(2.0, error)))
+    parts = [timing.seconds / timing.requests for timing in timings if timing.frames]
+    return EnginePace(median(frames), median(texts or parts), _spread(len(runs)))
+
+
+def usual_answer_tokens(frames: int, most: int) -> int:
+    """Return the usual tokens of an answer about so many frames (0 for a join), at most `most`."""
+    return min(most, _TOKENS_OF_A_PART + _TOKENS_OF_A_FRAME * frames if frames else _TOKENS_OF_A_JOIN)
 
 
 def look_seconds(searches: Sequence[LookTiming]) -> tuple[float, float] | None:
-    """Return the shortest and longest time of a look in a search; None without measurements.
-
-    Long searches weigh more: a short search takes most of its time to begin.
-    """
+    """Return the shortest and longest time of a look in a search, by the median; None without measurements."""
     if not searches:
         return None
-    each = sum(one.seconds for one in searches) / sum(one.looks for one in searches)
-    spread = 1 + _least_spread(len(searches))
+    each, spread = median(search.seconds / search.looks for search in searches), 1 + _spread(len(searches))
     return each / spread, each * spread
 
 
-def _least_spread(measured: int) -> float:
+def _spread(measured: int) -> float:
     return _LEAST_SPREAD if measured >= _MANY_RUNS else _SPREAD_OF_FEW
 
 
@@ -167,9 +139,9 @@ def megapixels(video: VideoInfo) -> float:
 def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
     """Sum up the timing of a run's answers by kind: the first part, the other parts, the joins, the summary.
 
-    Cached answers and answers without token counts are left out.
+    Cached answers are left out.
     """
-    measured = [one for one in results if not one.recalled and one.usage.completion_tokens and one.seconds > 0]
+    measured = [one for one in results if not one.recalled and one.seconds > 0]
     parts = sorted((one for one in measured if one.is_chunk), key=lambda one: one.number)
     joins = [one for one in measured if one.number < 0]
     summary = [one for one in measured if one.number == 0]
@@ -194,45 +166,9 @@ def _summed(results: Sequence[ChunkResult], in_flight: int) -> RequestTiming:
     return RequestTiming(
         requests=sum(one.attempts for one in results),
         frames=sum(len(one.frames) * one.attempts for one in results if one.is_chunk),
-        prompt_tokens=sum(one.usage.prompt_tokens for one in results),
-        completion_tokens=sum(one.usage.completion_tokens for one in results),
         at_once=max(1, min(in_flight, len(results))),
         seconds=round(sum(one.seconds for one in results), 3),
     )
-
-
-def _usual(one: RequestTiming) -> int:
-    if not one.frames:
-        return _WORDS_OF_A_JOIN * one.requests
-    return _WORDS_OF_A_PART * one.requests + _WORDS_OF_A_FRAME * one.frames
-
-
-def _shares(one: RequestTiming) -> tuple[float, float]:
-    """Return the factors of the two rates per measured second, so that an error is a share of the time."""
-    prompt = one.at_once * one.prompt_tokens / one.seconds
-    return prompt, _slowed(one.at_once) * one.completion_tokens / one.seconds
-
-
-def _slowed(at_once: int) -> float:
-    """Return the slowdown of an answer by simultaneous answers, as a factor."""
-    return float(at_once**_DECODE_CROWD)
-
-
-def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """Solve `prefill * prompt + decode * answer = 1` by non-negative least squares over rows (weight, prompt, answer).
-
-    A further row pulls the rates towards their usual proportion.
-    """
-    pull = _PROPORTION_WEIGHT * sum(weight * answer for weight, _, answer in rows) / len(rows)
-    rows = [*((weight * prompt, weight * answer, weight) for weight, prompt, answer in rows),
-            (pull * _USUAL_PROPORTION, -pull, 0.0)]  # fmt: skip
-    pp, pa, aa = (sum(row[i] * row[j] for row in rows) for i, j in ((0, 0), (0, 1), (1, 1)))
-    pt, at = (sum(row[i] * row[2] for row in rows) for i in (0, 1))
-    determinant = pp * aa - pa * pa
-    prefill, decode = (pt * aa - at * pa) / determinant, (at * pp - pt * pa) / determinant
-    if prefill < 0:
-        return 0.0, at / aa
-    return (pt / pp, 0.0) if decode < 0 else (prefill, decode)
 
 
 class StatsRecorder:

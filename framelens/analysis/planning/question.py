@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from framelens.analysis.planning.forecast import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
+from framelens.analysis.planning.forecast import EnginePace, PlannedRequests, look_seconds, usual_answer_tokens
 from framelens.analysis.planning.frame_budget import RequestCapacity
-from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
-from framelens.llm.token_estimate import estimate_frame_tokens
+from framelens.core.domain import AnalysisRequest, Layout
 from framelens.store.model_records import LookTiming
 
-# Tokens of the short requests without their pictures, counted with the tokenizer of Qwen2.5-VL.
-_LOOK_TOKENS, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 90, 420, 40
+# Tokens of the short request about the kind of the question, counted with the tokenizer of Qwen2.5-VL.
+_CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 420, 40
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class QuestionPlan:
 
     Attributes:
         looks: Fewest and most pictures that the model is asked about, each in its own request.
-        look_side: Longer side of these pictures, in pixels.
         most_look_seconds: Ceiling of the time for them.
         is_search: Whether these pictures belong to a search through the video.
         is_classified: Whether the model is asked first what the question asks for.
@@ -34,7 +32,6 @@ class QuestionPlan:
     """
 
     looks: tuple[int, int] = (0, 0)
-    look_side: int = 0
     most_look_seconds: float = 0.0
     is_search: bool = False
     is_classified: bool = False
@@ -71,11 +68,9 @@ def estimate_question(
     plans: Sequence[QuestionPlan],
     *,
     frames: int,
-    video: VideoInfo,
-    side: int | None,
     layout: Layout,
     capacity: RequestCapacity,
-    throughput: EngineThroughput | None,
+    pace: EnginePace | None,
     looked: Sequence[LookTiming],
 ) -> QuestionEstimate:
     """Estimate the stage over all ways in which the question may be answered; without a way there is no question.
@@ -83,11 +78,9 @@ def estimate_question(
     Args:
         plans: The ways.
         frames: Number of frames that are analysed.
-        video: The video.
-        side: Longer side of sent frames by the settings, which a search has, too.
         layout: Layout of the requests with frames.
         capacity: Capacity of a request.
-        throughput: Throughput of the engine, None if unknown.
+        pace: Pace of the engine, None if unknown.
         looked: Timings of this engine's searches, the latest last.
     """
     if not plans:
@@ -95,11 +88,9 @@ def estimate_question(
     ranges, requests = [], []
     for one in plans:
         written = frames if one.frames is None else one.frames
-        asked = _requests(one, min(written, layout.per_part), layout, capacity, throughput)
-        asking = throughput.seconds(asked) if throughput else (0.0, 0.0) if not asked else None
-        pixels = (side or one.look_side) if one.is_search else one.look_side
-        tokens = estimate_frame_tokens(video.width, video.height, pixels) + _LOOK_TOKENS
-        looking = _look_seconds(one, PlannedRequests(1, 1, tokens, 1, layout.in_flight), throughput, looked)
+        asked = _requests(one, min(written, layout.per_part), layout, capacity)
+        asking = pace.seconds(asked) if pace else (0.0, 0.0) if not asked else None
+        looking = _look_seconds(one, looked)
         ranges.append((asking[0] + looking[0], asking[1] + looking[1]) if asking and looking else None)
         requests.append(asked)
     known = [one for one in ranges if one]
@@ -113,32 +104,23 @@ def estimate_question(
     )
 
 
-def _requests(
-    plan: QuestionPlan, frames: int, layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None
-) -> list[PlannedRequests]:
+def _requests(plan: QuestionPlan, frames: int, layout: Layout, capacity: RequestCapacity) -> list[PlannedRequests]:
     """Return the requests of `plan` that classify and answer the question."""
     found = [PlannedRequests(1, 0, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER, 1)] if plan.is_classified else []
     if plan.is_written:
         prompt = round(frames * layout.tokens_per_frame) + capacity.text_tokens
-        answer = usual_answer_tokens(0, throughput, capacity.answer_tokens)
+        answer = usual_answer_tokens(0, capacity.answer_tokens)
         found.append(PlannedRequests(1, frames, prompt, answer, 1))
     return found
 
 
-def _look_seconds(
-    plan: QuestionPlan, look: PlannedRequests, throughput: EngineThroughput | None, looked: Sequence[LookTiming]
-) -> tuple[float, float] | None:
+def _look_seconds(plan: QuestionPlan, looked: Sequence[LookTiming]) -> tuple[float, float] | None:
     """Return the shortest and longest time of the requests about single pictures, within their ceiling."""
-    if not plan.looks[1]:
-        return 0.0, 0.0
     fewest, most = plan.looks
-    if each := look_seconds(looked):
-        low, high = fewest * each[0], most * each[1]
-    elif throughput:
-        low, high = (throughput.seconds([replace(look, number=n)])[at] for at, n in enumerate((fewest, most)))
-    else:
-        return None
-    return min(low, plan.most_look_seconds), min(high, plan.most_look_seconds)
+    if not most:
+        return 0.0, 0.0
+    each = look_seconds(looked)
+    return each and (min(fewest * each[0], plan.most_look_seconds), min(most * each[1], plan.most_look_seconds))
 
 
 def plans_of(policy: Policy | None, request: AnalysisRequest, seconds: float, frames: int) -> Sequence[QuestionPlan]:

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.usefixtures("english")
 
 TEMPLATE = built_in()["describe"]
 RUN = (
-    RequestTiming(1, 32, 6000, 900, 1, 20.0),
-    RequestTiming(3, 96, 18000, 2700, 3, 90.0),
-    RequestTiming(1, 0, 3000, 250, 1, 6.0),
+    RequestTiming(1, 32, 1, 20.0),
+    RequestTiming(3, 96, 3, 90.0),
+    RequestTiming(1, 0, 1, 6.0),
 )
 SEEN = KnownTimings((RUN, RUN, RUN), (SurveyTiming(100.0, 1.0, 5.0, 10, 5.0),), in_flight=4, max_model_len=8192)
 
@@ -197,11 +197,8 @@ def test_a_search_takes_the_measured_time_of_each_picture() -> None:
     assert "401 to 702 small pictures" in words
 
 
-def test_an_unmeasured_search_follows_the_speed_of_prompts() -> None:
-    short, long = asked(WHEN, seconds=60.0), asked(WHEN, seconds=180.0)
-    described = asked("", seconds=60.0)
-    assert described.seconds and short.seconds and long.seconds
-    assert described.seconds[0] < short.seconds[0] < long.seconds[0]
+def test_time_of_a_search_is_unknown_before_the_first() -> None:
+    assert asked(WHEN).seconds is None and asked("").seconds
 
 
 def test_a_search_ends_at_its_ceiling_of_time() -> None:
@@ -225,7 +222,7 @@ def test_words_that_leave_no_doubt_make_a_search_sure() -> None:
 def test_any_question_takes_longer_than_a_description() -> None:
     described = asked("")
     for question in ("Summarise the video", "Who is the man?", "What does she say about taxes?", WHEN):
-        estimate = asked(question)
+        estimate = asked(question, LOOKED)
         assert estimate.seconds and described.seconds and estimate.seconds[0] > described.seconds[0] + 1
         assert estimate.prompt_tokens > described.prompt_tokens
 
@@ -324,7 +321,7 @@ def test_the_plan_reads_as_people_say_it() -> None:
 def test_what_is_not_known_is_said() -> None:
     forecast = reported(known=KnownTimings())
     assert "time not known yet" in headline(forecast)
-    assert "No answer of this engine has been measured yet" in " ".join(details(forecast))
+    assert "known after the first analysis of this kind" in " ".join(details(forecast))
     assert "Estimated" in " ".join(details(forecast))
 
 

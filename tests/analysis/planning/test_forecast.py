@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from framelens.analysis.planning.forecast import (
-    EngineThroughput,
+    EnginePace,
     PlannedRequests,
     StatsRecorder,
+    engine_pace,
     facts_rate,
-    fit_throughput,
     looked,
     observed,
     survey_rate,
@@ -46,18 +46,12 @@ from framelens.core.evidence import Moments, VoteSample
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 from tests.reports.test_reports import analysis
 
-PREFILL, DECODE = 0.002, 0.03
 LAYOUT = Layout(448, 2, 4, 150.0, True, ((1, 2), (3, 4)))
 TASK = Task(AnalysisRequest(Path("/v/clip.mp4")), "job")
 
 
-def took(requests: int, prompt: int, answer: int, at_once: int) -> RequestTiming:
-    """What an engine of exactly these rates takes."""
-    each = PREFILL * at_once * prompt + DECODE * at_once**0.25 * answer
-    return RequestTiming(requests, requests * 8, requests * prompt, requests * answer, at_once, requests * each)
-
-
-RUN = (took(1, 3000, 400, 1), took(7, 3000, 400, 4), took(1, 900, 300, 1))
+RUN = (RequestTiming(1, 8, 1, 16.0), RequestTiming(7, 56, 4, 168.0), RequestTiming(1, 0, 1, 9.0))
+"""2 s a frame alone, 3 s a frame four at a time, 9 s for a text."""
 
 
 def result(number: int, prompt: int = 1000, answer: int = 100, **changes: object) -> ChunkResult:
@@ -68,68 +62,36 @@ def result(number: int, prompt: int = 1000, answer: int = 100, **changes: object
 
 
 def test_nothing_seen_is_no_pace() -> None:
-    assert fit_throughput([]) is None
-    assert fit_throughput([()]) is None
+    assert engine_pace([]) is None
+    assert engine_pace([()]) is engine_pace([RUN[2:]]) is None
     assert survey_rate([]) is None and facts_rate([]) is None
 
 
-def test_the_rates_of_an_engine_are_found() -> None:
-    pace = fit_throughput([RUN, RUN, RUN])
-    assert pace
-    assert pace.prefill == pytest.approx(PREFILL, rel=0.1)
-    assert pace.decode == pytest.approx(DECODE, rel=0.1)
+def test_pace_is_the_median_of_the_runs() -> None:
+    odd = (RequestTiming(1, 8, 1, 800.0), RequestTiming(1, 0, 1, 90.0))
+    pace = engine_pace([RUN, RUN, odd])
+    assert pace and (pace.frame_seconds, pace.text_seconds) == (3.0, 9.0)
 
 
-def test_next_request_may_start_before_answer_ends() -> None:
-    pace = EngineThroughput(prefill=0.001, decode=0.02, talk=1.0, spread=0.0)
-    whole, _ = pace.seconds([PlannedRequests(1, 8, 1000, 400, 1)])
-    ahead, _ = pace.seconds([PlannedRequests(1, 8, 1000, 400, 1, waited_for=0.25)])
-    assert (whole, ahead) == pytest.approx((1 + 8, 1 + 2))
-
-
-def test_estimate_uses_times_of_similar_requests() -> None:
-    pace = fit_throughput([RUN])
-    assert pace
-    low, high = pace.seconds([PlannedRequests(8, 8, 3000, 400, 4)])
-    really = 2 * (PREFILL * 4 * 3000 + DECODE * 4**0.25 * 400)
-    assert low < really < high
-    assert low * high == pytest.approx(really**2, rel=0.1)
+def test_requests_at_the_same_time_take_one_time() -> None:
+    pace = EnginePace(frame_seconds=2.0, text_seconds=5.0, spread=0.0)
+    parts, join = PlannedRequests(8, 8, 3000, 400, 4), PlannedRequests(1, 0, 900, 250, 1)
+    assert pace.seconds([parts, join]) == (2 * 16.0 + 5.0,) * 2
 
 
 def test_more_runs_make_the_range_narrower() -> None:
-    few, many = fit_throughput([RUN]), fit_throughput([RUN] * 5)
+    few, many = engine_pace([RUN]), engine_pace([RUN] * 5)
     assert few and many and many.spread < few.spread
 
 
-def test_runs_that_differ_make_it_wider() -> None:
-    slow = tuple(replace(one, seconds=4 * one.seconds) for one in RUN)
-    steady, unsteady = fit_throughput([RUN] * 4), fit_throughput([RUN, slow, RUN, slow])
-    assert steady and unsteady and unsteady.spread > steady.spread
+def test_without_a_join_one_takes_as_long_as_a_part() -> None:
+    pace = engine_pace([RUN[:1]])
+    assert pace and pace.text_seconds == 16.0
 
 
-def test_the_latest_runs_count_most() -> None:
-    slow = tuple(replace(one, seconds=4 * one.seconds) for one in RUN)
-    quick_then_slow, slow_then_quick = fit_throughput([RUN] * 6 + [slow] * 6), fit_throughput([slow] * 6 + [RUN] * 6)
-    assert quick_then_slow and slow_then_quick and quick_then_slow.decode > slow_then_quick.decode
-
-
-@pytest.mark.parametrize("only", [RUN[:1], RUN[1:2], RUN[2:]])
-def test_one_kind_of_requests_is_enough_for_that_kind(only: tuple[RequestTiming, ...]) -> None:
-    pace, one = fit_throughput([only]), only[0]
-    assert pace and pace.prefill >= 0 and pace.decode >= 0
-    coming = PlannedRequests(
-        one.requests, 8, one.prompt_tokens // one.requests, one.completion_tokens // one.requests, one.at_once
-    )
-    low, high = pace.seconds([coming])
-    waves = -(-one.requests // one.at_once)
-    assert low < waves * one.seconds / one.requests < high
-
-
-def test_an_engine_that_says_little_is_expected_to_say_little() -> None:
-    short = fit_throughput([(replace(RUN[0], completion_tokens=40),)])
-    assert short
-    assert usual_answer_tokens(8, short, 1024) < usual_answer_tokens(8, None, 1024)
-    assert usual_answer_tokens(8, None, 100) == 100
+def test_usual_answers_stay_within_the_limit() -> None:
+    assert usual_answer_tokens(8, 100) == 100
+    assert usual_answer_tokens(0, 1024) < usual_answer_tokens(8, 1024)
 
 
 def test_a_survey_is_as_slow_as_the_middle_one_of_those_before() -> None:
@@ -146,8 +108,8 @@ def test_the_first_part_the_others_and_the_joins_are_told_apart() -> None:
     assert (joins.frames, summary.frames) == (0, 0)
 
 
-def test_recalled_and_uncounted_answers_tell_nothing() -> None:
-    assert observed([result(1, recalled=True), result(3, usage=Usage())], in_flight=4) == ()
+def test_recalled_answers_have_no_time() -> None:
+    assert observed([result(1, recalled=True)], in_flight=4) == ()
 
 
 def test_retried_answer_counts_as_two_requests() -> None:

@@ -47,7 +47,7 @@ def test_a_plan_for_programs_is_one_object(video: Path, tmp_path: Path) -> None:
 def test_of_an_engine_that_has_answered_before_the_time_is_told(video: Path, tmp_path: Path) -> None:
     paces = TimingStats(Path(os.environ["FRAMELENS_DATA_DIR"]))
     for _ in range(3):
-        paces.note_asked(ENGINE, [RequestTiming(1, 8, 2000, 400, 1, 200.0)], in_flight=1, max_model_len=8192)
+        paces.note_asked(ENGINE, [RequestTiming(1, 8, 1, 200.0)], in_flight=1, max_model_len=8192)
     done = run("analyse", video, "--plan", "--language", "zh", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "预计约" in done.stdout and "分钟" in done.stdout

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.resources import files
@@ -20,13 +20,10 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
-from framelens.core.errors import StorageError
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.core.wall_clock import latest_time
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.services.engines.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.services.stored_reports import StoredReports
-from framelens.store.accounts import AccountStore
 from framelens.store.database import Store, open_store
 from framelens.store.fs_utils import log_to
 from framelens.store.locks import ProcessLock
@@ -163,15 +160,10 @@ class Services:
         """Resume unfinished work of earlier processes: deletions, and the work of plugins."""
         from framelens.library.bulk_operations import sweep, sweep_trash_daily
 
-        self._note_time()
         sweep(self.jobs, self.videos)
         with as_user(LOCAL_USER):  # the trash of all users
             self.trash_sweep.start(lambda _, cancel: sweep_trash_daily(self.jobs, self.videos, cancel))
         registry.resume(self)
-
-    def _note_time(self) -> None:
-        with suppress(StorageError):
-            AccountStore(self.store).note_time(latest_time)
 
     def close(self) -> None:
         """Stop the background tasks, then the jobs, then the engine, and close the store."""
@@ -182,7 +174,6 @@ class Services:
         if self.semantic_index:
             self.semantic_index.close()
         self.jobs.close()
-        self._note_time()
         self.switcher.close()
         self.store.close()
 

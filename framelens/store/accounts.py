@@ -4,7 +4,7 @@ Passwords and the tokens of sessions arrive here as hashes, so nothing in the da
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
@@ -171,28 +171,6 @@ class AccountStore:
         """Delete a session."""
         with self._changing() as connection:
             connection.execute("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
-
-    def latest_time(self) -> float:
-        """Return the latest time in the store, in seconds since 1970, or 0."""
-        ((noted, used),) = self._store.select(
-            "SELECT (SELECT CAST(value AS REAL) FROM secrets WHERE purpose = 'latest time'), "
-            "(SELECT max(used) FROM sessions)"
-        )
-        return max(noted or 0.0, used or 0.0)
-
-    def note_time(self, now: Callable[[], float]) -> None:
-        """Store the time for `latest_time` where there are accounts, unless a later time is stored.
-
-        A start with a clock that was set back then revives no session that has expired by now.
-        """
-        if not self.exist():
-            return
-        with self._store.changing(frees=True) as connection:
-            connection.execute(
-                "INSERT INTO secrets (purpose, value) VALUES ('latest time', ?) ON CONFLICT (purpose) DO UPDATE "
-                "SET value = excluded.value WHERE CAST(excluded.value AS REAL) > CAST(value AS REAL)",
-                (repr(now()),),
-            )
 
     def secret(self, suggested: str) -> str:
         """Return the secret that signs cookies, `suggested` where there is no secret yet."""

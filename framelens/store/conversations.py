@@ -6,13 +6,13 @@ conversation itself can be in the trash, too (framelens.store.trash).
 """
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from framelens.core.errors import InputError
 from framelens.core.roles import current_user
-from framelens.core.wall_clock import earliest_time
 from framelens.store.database import NOT_IN_TRASH, Store, listed, visible
 from framelens.store.library_index import LATEST
 from framelens.store.tokenizer import SearchTerm, body_of, terms_of
@@ -121,7 +121,7 @@ class ConversationStore:
             )
             connection.execute(
                 "DELETE FROM pictures WHERE added < ? AND sha256 NOT IN (SELECT sha256 FROM conversation_pictures)",
-                ((datetime.fromtimestamp(earliest_time(), UTC) - _UNUSED).isoformat(),),
+                ((datetime.fromtimestamp(time.time(), UTC) - _UNUSED).isoformat(),),
             )
 
     def pictures(self, sha256s: Collection[str]) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -20,7 +21,6 @@ from typing import Any
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder, private_opener, restrict_to_owner, write_private
 from framelens.core.redaction import redact
-from framelens.core.wall_clock import earliest_time
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")
@@ -144,7 +144,7 @@ def remove_scratch(folder: Path) -> None:
     """Remove files of `write_whole` whose process was killed."""
     with suppress(OSError):
         for left in folder.glob(".*.new"):
-            if earliest_time() - left.stat().st_mtime > _SCRATCH_SECONDS:
+            if time.time() - left.stat().st_mtime > _SCRATCH_SECONDS:
                 left.unlink(missing_ok=True)
 
 

@@ -5,6 +5,7 @@ uploaded video; no other query finds it (`listed` in framelens.store.database).
 """
 
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,6 @@ from typing import Literal
 
 from framelens.core.errors import InputError
 from framelens.core.roles import requires
-from framelens.core.wall_clock import earliest_time, latest_time
 from framelens.store.audit import AuditLog
 from framelens.store.database import NOT_IN_TRASH, Store, visible
 from framelens.store.library_index import LATEST
@@ -49,7 +49,7 @@ class TrashEntry:
     def days_left(self) -> int:
         """Return the days until the object is deleted for good, rounded up, at least 1."""
         end = datetime.fromisoformat(self.deleted) + timedelta(days=KEPT_DAYS)
-        return max(1, math.ceil((end - _at(earliest_time())) / timedelta(days=1)))
+        return max(1, math.ceil((end - _at(time.time())) / timedelta(days=1)))
 
 
 class Trash:
@@ -70,7 +70,7 @@ class Trash:
             The entries that were moved.
         """
         clause, values = visible("user_id")
-        deleted = _at(latest_time()).isoformat(timespec="milliseconds")
+        deleted = _at(time.time()).isoformat(timespec="milliseconds")
         found = f"SELECT id, ?, ? FROM {_TABLES[kind]} WHERE id = ? AND id {NOT_IN_TRASH} AND {clause}"
         moved = []
         with self._store.changing(frees=True) as connection:
@@ -128,7 +128,7 @@ class Trash:
 
     def expired(self) -> list[TrashEntry]:
         """List the entries that are due to be deleted for good, the first deleted first."""
-        before = _at(earliest_time()) - timedelta(days=KEPT_DAYS)
+        before = _at(time.time()) - timedelta(days=KEPT_DAYS)
         return self._entries("deleted <= ?", before.isoformat(timespec="milliseconds"))[::-1]
 
     def resolve(self, given: str) -> TrashEntry:

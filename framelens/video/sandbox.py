@@ -2,8 +2,8 @@
 
 Landlock leaves a process its one file and its libraries, for reading only; seccomp takes away the network, new
 processes, changes of files, and what reaches into other processes or the kernel. Both also hold for every thread and
-process that is started later. Where the kernel has no Landlock, the process starts again within bubblewrap if that is
-installed. Limits of memory, files and core dumps apply on every system that has them; macOS and Windows have no more.
+process that is started later. Limits of memory, files and core dumps apply on every system that has them; macOS,
+Windows, and Linux without Landlock and seccomp have no more, and `framelens doctor` says so.
 
 Landlock is used through landlockpy. No maintained package wraps seccomp, so libseccomp itself is called, which resolves
 the names of system calls on every architecture; nearly every distribution installs it.
@@ -15,8 +15,6 @@ import ctypes
 import errno
 import logging
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -29,10 +27,7 @@ from framelens.video.files import open_descriptor
 if TYPE_CHECKING:
     from landlockpy import AccessFS
 
-Mechanism = Literal["landlock", "bubblewrap", "seccomp", "limits"]
-INSIDE = "--in-bubblewrap"
-"""Argument of a program that bubblewrap has started; the next argument is the descriptor of the input that it had read
-before."""
+Mechanism = Literal["landlock", "seccomp", "limits"]
 _log = logging.getLogger(__name__)
 _OPEN_FILES = 256
 """A worker has some ten, and a container with 256 streams is still one file."""
@@ -78,7 +73,7 @@ def enter(
         The mechanisms in force. A mechanism that fails is logged and left out, since not every system has all of them.
     """
     limit_memory(memory_bytes)
-    held: list[Mechanism] = ["bubblewrap"] if INSIDE in sys.argv[1:] else []
+    held: list[Mechanism] = []
     if _limit_rest(writes=program is not None):
         held.append("limits")
     if sys.platform == "linux":
@@ -271,54 +266,3 @@ def _refuse(
     if (number := library.seccomp_syscall_resolve_name(name.encode())) >= 0:
         compared = (_Comparison * len(conditions))(*(_Comparison(*one) for one in conditions))
         library.seccomp_rule_add_array(rules, ctypes.c_uint32(_REFUSE | code), number, len(conditions), compared)
-
-
-# ---- bubblewrap
-
-
-def restart_in_bubblewrap(module: str, files: Iterable[Path], before: bytes, outputs: tuple[int, int]) -> None:
-    """Start this program again within bubblewrap, where there is no Landlock; does nothing elsewhere.
-
-    Args:
-        module: The module to run.
-        files: Files to read.
-        before: What was read from standard input; `read_before` returns it after the restart.
-        outputs: Descriptors of its standard output and standard error.
-    """
-    if sys.platform != "linux" or INSIDE in sys.argv[1:] or has_landlock():
-        return
-    wrapped = bubblewrap_command(files)
-    if wrapped is None or subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
-        return  # not installed, or the system forbids it, as most containers do
-    handed = os.memfd_create("request")
-    os.write(handed, before)
-    os.lseek(handed, 0, os.SEEK_SET)
-    os.set_inheritable(handed, True)
-    for number, descriptor in enumerate(outputs, 1):
-        os.dup2(descriptor, number)
-    os.execv(wrapped[0], [*wrapped, sys.executable, "-P", "-m", module, INSIDE, str(handed)])
-
-
-def read_before() -> bytes:
-    """Return the standard input that this program had read before its restart; b"" without a restart."""
-    if INSIDE not in sys.argv[1:]:
-        return b""
-    with os.fdopen(int(sys.argv[sys.argv.index(INSIDE) + 1]), "rb") as file:
-        return file.read()
-
-
-def bubblewrap_command(files: Iterable[Path]) -> list[str] | None:
-    """Return the command that runs another command in namespaces of its own, or None without bubblewrap."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return None
-    shown = [*library_paths(), Path("/usr/bin"), Path(sys.executable), Path(sys.prefix, "pyvenv.cfg")]
-    shown += [path.absolute() for path in files if path.is_file()]
-    binds = [("--ro-bind-try", str(path), str(path)) for path in dict.fromkeys(shown) if path.parts[1] not in _MADE]
-    here = str(Path.cwd())
-    namespaces = ("--unshare-all", "--die-with-parent", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp")
-    return [program, *namespaces, *(part for bind in binds for part in bind), "--dir", here, "--chdir", here]
-
-
-_MADE = ("dev", "proc")
-"""Folders that bubblewrap makes itself."""

@@ -80,13 +80,12 @@ def _load() -> None:
 _further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
 
-def _request(kind: type[Task]) -> tuple[Task, bytes]:
-    """Read the first line of standard input and return the request, and all that was read.
+def _request(kind: type[Task]) -> Task:
+    """Read the first line of standard input and return the request.
 
     What follows the line is kept for later. Ends the process without a parent.
     """
-    data = bytearray(sandbox.read_before())  # with keyframes, a request has tens of megabytes
-    read = bytes(data)
+    data, read = bytearray(), b""  # with keyframes, a request has tens of megabytes
     while b"\n" not in read:
         if not (read := os.read(sys.stdin.fileno(), 65536)):
             os._exit(0)
@@ -94,7 +93,7 @@ def _request(kind: type[Task]) -> tuple[Task, bytes]:
     line, _, rest = bytes(data).partition(b"\n")
     request = from_json(line, kind)
     _further_input.put(rest)
-    return request, bytes(data)
+    return request
 
 
 def further_requests(kind: type[T]) -> Iterator[T]:
@@ -271,7 +270,6 @@ def _start_reading(request: WorkerRequest) -> TextReading | None:
 
 def serve(
     kind: type[Task],
-    module: str,
     files_of: Callable[[Task], list[Path]],
     begin: Callable[[Task], Iterator[object]],
 ) -> NoReturn:
@@ -279,7 +277,6 @@ def serve(
 
     Args:
         kind: Class of the request.
-        module: Module that this process runs.
         files_of: Returns the paths that a request reads.
         begin: Starts the processes that a request needs, before the sandbox, and returns its messages.
     """
@@ -294,10 +291,9 @@ def serve(
     if "--ready" in sys.argv[1:]:
         _load()
     gc.enable()
-    request, data = _request(kind)
+    request = _request(kind)
     confine(request.confined)
     files = files_of(request)
-    sandbox.restart_in_bubblewrap(module, files, data, (output.fileno(), sys.stderr.fileno()))
     messages = begin(request)  # the sandbox allows no new process
     _reserve_product_memory()
     sandbox.enter(files, memory_bytes=request.memory_bytes)  # before the first thread, which it holds for as well
@@ -328,7 +324,6 @@ def main() -> NoReturn:
     """Handle a request to the decoder."""
     serve(
         WorkerRequest,
-        "framelens.video.worker",
         files_of,
         lambda request: events_of(request, _start_reading(request)),
     )

@@ -185,49 +185,6 @@ def test_an_expired_session_stays_so_when_the_clock_goes_back(
     assert people.session(cookie) is None
 
 
-def test_a_restart_with_a_clock_set_back_revives_no_session(
-    people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
-    monkeypatch.setattr("time.time", lambda: now + 13 * 3600)
-    services._note_time()  # at the end of this run
-    monkeypatch.setattr("time.time", lambda: now + 3600)
-    restarted = Accounts(services.store, AccessSettings())
-    assert restarted.session(cookie) is None
-    again = restarted.log_in(NAME, PASSWORD, "127.0.0.1")
-    assert restarted.session(again)
-
-
-@pytest.mark.parametrize("does", ["uses", "logs in"])
-def test_what_other_users_do_is_known_after_a_restart(
-    people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch, does: str
-) -> None:
-    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
-    other = people.log_in("ben", "another password", "127.0.0.1")
-    monkeypatch.setattr("time.time", lambda: now + 11 * 3600)
-    assert people.session(other, uses=True)
-    monkeypatch.setattr("time.time", lambda: now + 13 * 3600)
-    if does == "uses":
-        assert people.session(other, uses=True)
-    else:
-        people.log_in("eve", "yet another one", "127.0.0.1")
-    monkeypatch.setattr("time.time", lambda: now + 3600)
-    assert Accounts(services.store, AccessSettings()).session(cookie) is None
-
-
-def test_installation_without_accounts_notes_no_time(services: Services) -> None:
-    services._note_time()
-    assert services.store.select("SELECT * FROM secrets") == []
-
-
-def test_a_clock_set_back_makes_no_session_last(people: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
-    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
-    passed = time.monotonic() + AccessSettings().session_seconds + 1
-    monkeypatch.setattr("time.time", lambda: now)
-    monkeypatch.setattr("time.monotonic", lambda: passed)
-    assert people.session(cookie) is None
-
-
 @pytest.mark.parametrize("change", [lambda c: c + "x", lambda c: "x" + c, lambda c: c.rpartition(".")[0], lambda _: ""])
 def test_forged_cookie_is_no_session(open_app: Open, people: Accounts, change: Callable[[str], str]) -> None:
     client = open_app()

@@ -26,11 +26,8 @@ from tests.reports.test_reports import analysis
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is 31 days ahead of what is deleted in the test."""
-    from framelens.store import trash
-
-    now = trash.earliest_time()
-    monkeypatch.setattr(trash, "earliest_time", lambda: now + 31 * 86_400)
+    """What is deleted in the test is due."""
+    monkeypatch.setattr("framelens.store.trash.KEPT_DAYS", -1)
 
 
 def talked(jobs: Jobs, job_id: str) -> str:

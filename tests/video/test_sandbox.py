@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -133,35 +132,6 @@ def test_a_check_that_fails_promises_nothing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("framelens.video.sandbox_check._MODULE", "framelens.video.no_such_module")
     report = check_sandbox()
     assert report == SandboxReport() and len(report.open) == 6 and not report.is_closed
-
-
-def works_in_bubblewrap() -> bool:
-    command = sandbox.bubblewrap_command([]) if sys.platform == "linux" else None
-    return command is not None and subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not works_in_bubblewrap(), reason="bubblewrap isn't installed, or namespaces are forbidden")
-def test_without_landlock_bubblewrap_confines(moving_video: Path, tmp_path: Path) -> None:
-    """A copy of the package stands for a kernel without Landlock."""
-    package = Path(sandbox.__file__).parents[1]
-    shutil.copytree(package, tmp_path / "framelens", ignore=shutil.ignore_patterns("__pycache__"))
-    module = tmp_path / "framelens" / "video" / "sandbox.py"
-    module.write_text(module.read_text(encoding="utf-8").replace("landlockpy.supported()", "False"), encoding="utf-8")
-    program = (
-        "import sys; from pathlib import Path; from framelens.video.keyframes.options import ExtractOptions\n"
-        "from framelens.video.sandbox_check import check_sandbox; from framelens.video.extractor import extract\n"
-        "import framelens; assert framelens.__file__.startswith(sys.argv[1]), framelens.__file__\n"
-        "report = check_sandbox(); print(report.is_closed, *report.mechanisms)\n"
-        "print([type(one).__name__ for one in extract(Path(sys.argv[2]), ExtractOptions(4))][-1])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program, str(tmp_path), str(moving_video)],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ["True bubblewrap limits seccomp", "FactsMeasured"]
 
 
 @pytest.mark.slow

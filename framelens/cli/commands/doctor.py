@@ -29,7 +29,7 @@ from framelens.video.sandbox_check import SandboxReport, check_sandbox
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
 _SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
 _REPLACED = (_WEIGHTS, "doctor_model_absent", "doctor_settings")
-_MECHANISMS = {"landlock": "Landlock", "bubblewrap": "bubblewrap", "seccomp": "seccomp", "limits": "rlimit"}
+_MECHANISMS = {"landlock": "Landlock", "seccomp": "seccomp", "limits": "rlimit"}
 _VARIABLES = {
     "model_path": "VLLM_MODEL_PATH",
     "vllm_config": "VLLM_CONFIG",

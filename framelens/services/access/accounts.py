@@ -26,7 +26,6 @@ from itsdangerous import BadSignature, Signer
 from framelens.core.errors import ConfigError, InputError, StorageError
 from framelens.core.files import new_id, readable, single_line
 from framelens.core.roles import LOCAL_USER, Role, User, as_user
-from framelens.core.wall_clock import latest_time
 from framelens.services.access.login_limits import LoginLimiter
 from framelens.store.accounts import AccountRow, AccountStore, SessionRow
 from framelens.store.audit import AuditLog
@@ -42,8 +41,6 @@ LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
 _NAME = re.compile(r"[\w.@+-]{1,254}")
 _TOUCH_SECONDS = 60.0
 """How often the use of a session is stored."""
-_NOTE_SECONDS = 3600.0
-"""How often the time is stored, so that a restart knows it."""
 _TICKET_SECONDS = 60.0
 """How long a browser may take to fetch its cookie after another service has checked who it is."""
 _PROOF_SECONDS = 600.0
@@ -81,7 +78,6 @@ class Accounts:
         self._lock = threading.Lock()
         self._tickets: dict[str, tuple[str, float, str]] = {}
         self._used_proofs: dict[str, float] = {}
-        self._noted_seconds = 0.0
 
     # ---- accounts
 
@@ -276,10 +272,10 @@ class Accounts:
         if (sha256 := self._hash_in(cookie)) is None or (found := self._store.session(sha256)) is None:
             return None
         row, account = found
-        now = self._latest_time()
+        now = time.time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
             with suppress(StorageError):
-                self._store.end_session(sha256)  # also where the clock is set back later
+                self._store.end_session(sha256)
             return None
         if uses and now - row.used > _TOUCH_SECONDS:
             with suppress(StorageError):  # a full disk must not keep users from deleting something
@@ -295,21 +291,6 @@ class Accounts:
                     self._audit.record("logout")
             self._store.end_session(sha256)
 
-    def _latest_time(self) -> float:
-        """Return the time in seconds since 1970, which never decreases, even by a restart with an earlier clock."""
-        known, at = self._known_time
-        now = max(latest_time(), known + time.monotonic() - at)
-        if now - self._noted_seconds > _NOTE_SECONDS:
-            self._noted_seconds = now
-            with suppress(StorageError):  # on a full disk
-                self._store.note_time(lambda: now)
-        return now
-
-    @cached_property
-    def _known_time(self) -> tuple[float, float]:
-        """Return the latest time in the store at the first call, and the monotonic time of that call."""
-        return self._store.latest_time(), time.monotonic()
-
     @cached_property
     def _unknown(self) -> str:
         """Return a hash to compare the passwords of unknown names with."""
@@ -324,7 +305,7 @@ class Accounts:
         return Signer(self._secret, salt="framelens-session", digest_method=hashlib.sha256)
 
     def _begin(self, account: AccountRow, address: str) -> str:
-        token, now = secrets.token_urlsafe(32), self._latest_time()
+        token, now = secrets.token_urlsafe(32), time.time()
         self._store.add_session(
             SessionRow(hashlib.sha256(token.encode()).hexdigest(), account.id, now, now),
             created_after=now - self._settings.session_seconds,

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,7 +38,6 @@ from framelens.core.files import (
 from framelens.core.links import Link
 from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
-from framelens.core.wall_clock import earliest_time
 from framelens.registry import address_error
 from framelens.store.fs_utils import (
     KEPT_FREE_BYTES,
@@ -632,7 +632,7 @@ class VideoRepository:
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if record:
                     state = part.stat()
-                    has_stopped = state.st_mtime < earliest_time() - ACTIVE_SECONDS
+                    has_stopped = state.st_mtime < time.time() - ACTIVE_SECONDS
                     due = 0 if has_stopped else max(0, record["size_bytes"] - state.st_size)
                     found.append(_Taken(record.get("user_id", ""), state.st_size, due))
         return found
@@ -657,7 +657,7 @@ class VideoRepository:
                 yield _Taken(record.get("user_id", ""), record["size_bytes"])
 
     def _drop_stale_parts(self) -> None:
-        now = earliest_time()
+        now = time.time()
         for part in self._parts.glob("*.part"):
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 state, record = part.stat(), read_json(part.with_suffix(".json")) or {}

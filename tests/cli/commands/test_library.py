@@ -160,7 +160,8 @@ def test_trash_is_emptied_after_asking(imported: list[Path], capsys: pytest.Capt
 
 def test_command_deletes_what_is_due(imported: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("library", "delete", "latest") == 0
-    monkeypatch.setattr("framelens.store.trash.earliest_time", lambda: time.time() + 31 * 86_400)
+    later = time.time() + 31 * 86_400
+    monkeypatch.setattr("time.time", lambda: later)
     assert run("library") == 0
     assert run("library", "restore", "latest") == 6
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from framelens.core.domain import SpeakerTurn
 from framelens.core.errors import InputError
 from framelens.plugins.speech.diarisation.messages import (
-    WORKER,
     DiarisationProgress,
     DiarisationRequest,
     SoundTaken,
@@ -122,4 +121,4 @@ def _load(request: DiarisationRequest, seconds: float) -> Any:
 
 
 if __name__ == "__main__":
-    serve(DiarisationRequest, WORKER, files_of, begin)
+    serve(DiarisationRequest, files_of, begin)

@@ -17,7 +17,6 @@ import numpy as np
 from framelens.core.domain import SpeechSpans
 from framelens.core.errors import InputError
 from framelens.plugins.speech.recognition.messages import (
-    WORKER,
     ModelLoaded,
     SoundSent,
     SpeechFound,
@@ -167,4 +166,4 @@ class WindowReader:
 
 
 if __name__ == "__main__":
-    serve(SpeechRequest, WORKER, files_of, begin)
+    serve(SpeechRequest, files_of, begin)

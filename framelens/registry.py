@@ -52,7 +52,7 @@ SLOTS = (
 - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
   its name and its path, or the error if it can't be used.
 - analyse.source(): draws one more way to choose a video, below the drop area.
-- cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
+- cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several videos and
   returns the exit code.
 - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
   (`framelens.core.failures.check_findings`).

@@ -8,11 +8,14 @@ and it exits when that closes. Loading its libraries takes a quarter of a second
 
 import logging
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Self, cast, get_args
 
+from framelens.core.child_environment import reader_environment
 from framelens.core.codec import Failure, receive, to_json
 from framelens.core.domain import SoundPiece, Transcript
 from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
@@ -20,8 +23,11 @@ from framelens.core.events import VideoEvent
 from framelens.video import limits
 from framelens.video.files import printable_path
 from framelens.video.keyframes.strategies import Fetched, FileTask, FrameTimes, Known, Thumbnails
-from framelens.video.worker_process import DECODER, WorkerProcess, start_worker
 
+WorkerProcess = subprocess.Popen[bytes]
+DECODER = "framelens.video.worker"
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's matrix products are small here; waiting threads would take time from the decoder."""
 _log = logging.getLogger(__name__)
 MESSAGES: tuple[type[Any], ...] = (
     *get_args(VideoEvent),
@@ -115,7 +121,16 @@ def start_request(request: str, module: str = DECODER) -> WorkerProcess:
 
 
 def _start_worker(*options: str, module: str = DECODER) -> WorkerProcess:
-    return start_worker(*options, *(["--background"] if _idle.in_background else []), module=module)
+    background = ["--background"] if _idle.in_background else []
+    # -P keeps a file in the working directory from being imported in place of a library.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", module, *options, *background],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**_ONE_THREAD, **reader_environment()},
+        process_group=0,  # Ctrl-C in the terminal is handled by this process alone
+    )
 
 
 def _send(child: WorkerProcess, request: str) -> bool:

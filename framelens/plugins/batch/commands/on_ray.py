@@ -24,10 +24,10 @@ class BatchOnRay:
         AppError: Ray isn't installed, or the cluster can't be used.
     """
 
-    def __init__(self, given: Options, settings: config.Settings) -> None:
-        self._given = given
+    def __init__(self, options: Options, settings: config.Settings) -> None:
+        self._options = options
         export_environment(settings)  # Ray's token may be in .env
-        self._cluster = RayCluster(given.ray)
+        self._cluster = RayCluster(options.ray)
         self._variables = passed_variables(config.as_given(), settings)
 
     def events(
@@ -38,7 +38,7 @@ class BatchOnRay:
         def say(key: str, **values: object) -> None:
             progress.say(t(f"batch.{key}", **values), sys.stderr)
 
-        task = RayTask(batch, self._variables, self._given.jobs)
+        task = RayTask(batch, self._variables, self._options.jobs)
         say("ray_begins", address=self._cluster.address)
         followed = run_on_ray(task, self._cluster, cancel=cancel, on_followed=lambda job: say("ray_follows", job=job))
         yield from followed

@@ -24,7 +24,7 @@ class BatchOutput:
     """Listener of a run that prints what happens.
 
     Args:
-        given: The command's options `json` and `quiet`.
+        options: The command's options `json` and `quiet`.
         batch: The batch.
         progress: The rows on the terminal.
 
@@ -32,8 +32,8 @@ class BatchOutput:
         tally: What has happened so far.
     """
 
-    def __init__(self, given: Options, batch: Batch, progress: BatchProgress) -> None:
-        self._given = given
+    def __init__(self, options: Options, batch: Batch, progress: BatchProgress) -> None:
+        self._options = options
         self._batch = batch
         self._folder = Results(batch).folder
         self._progress = progress
@@ -68,18 +68,18 @@ class BatchOutput:
         self.tally.apply(event)
         self._progress.show(event)
         match event:
-            case VideoBegun(video) if self._given.json:
+            case VideoBegun(video) if self._options.json:
                 self._say("", event="begun", key=video.key, path=video.path)
             case VideoEnded(video, result, was_done):
                 if result.error:
                     self._exit_codes.append(result.error.exit_code)
                 self._progress.show_remaining(self.tally.seconds_left)
                 self._say_ended(video, result, was_done=was_done)
-            case VideoStopped(video) if self._given.json:
+            case VideoStopped(video) if self._options.json:
                 self._say("", event="stopped", key=video.key, path=video.path)
             case BatchHalted(error):
                 self._exit_codes.append(error.exit_code)
-                if self._given.json:
+                if self._options.json:
                     self._say("", event="halted", error=error_form(Failure.of(error)))
 
     def finish(self, batch: Batch, *, was_stopped: bool) -> int:
@@ -139,5 +139,5 @@ class BatchOutput:
 
     def _say(self, text: str, **event: Any) -> None:
         """Print a line, with --json the event as a line of JSON."""
-        line = json.dumps(to_document(event), ensure_ascii=False) if self._given.json else text
+        line = json.dumps(to_document(event), ensure_ascii=False) if self._options.json else text
         self._progress.say(line, sys.stdout)

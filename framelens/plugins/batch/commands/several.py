@@ -83,7 +83,7 @@ class SeveralVideos:
     request: Callable[[Path], AnalysisRequest]
     code_of: Callable[[AppError], int]
     settings: Settings
-    given: Options
+    options: Options
     output: Output
 
 
@@ -92,7 +92,7 @@ def run(
     make_request: Callable[[Path], AnalysisRequest],
     code_of: Callable[[AppError], int],
     settings: Settings,
-    given: Options,
+    options: Options,
     output: Output,
 ) -> int:
     """Analyse all videos, print a line for each and a summary, and return the exit code.
@@ -102,7 +102,7 @@ def run(
         make_request: Builds a video's request. Raises ConfigError for wrong options, another AppError for the video.
         code_of: Returns the exit code for an analysis that ended with this error.
         settings: The settings.
-        given: The options of the command.
+        options: The options of the command.
         output: Where reports go.
 
     Raises:
@@ -110,20 +110,20 @@ def run(
         StorageError: The data folder can't be used.
     """
     items = tuple(inputs)
-    batch, total = SeveralVideos(make_request, code_of, settings, given, output), len(items)
+    batch, total = SeveralVideos(make_request, code_of, settings, options, output), len(items)
     cancel, since = cancel_on_signals(), time.monotonic()
     outcomes: list[Outcome] = []
     with (
         worker_ready(),
-        closing(open_services(settings, adopts=False, workers=given.jobs)) as services,
-        BatchProgress(total, quiet=given.quiet) as progress,
-        progress.notices(services, is_asked=not given.no_model),
+        closing(open_services(settings, adopts=False, workers=options.jobs)) as services,
+        BatchProgress(total, quiet=options.quiet) as progress,
+        progress.notices(services, is_asked=not options.no_model),
     ):
         record = _BatchRecord(BatchRepository(services.store), batch, items)
         for outcome in _outcomes(batch, services.jobs, items, progress, cancel):
             record.save(outcome)
             place = f"{len(outcomes) + 1}/{total}"
-            progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
+            progress.say(_json_line(outcome) if options.json else _line(outcome, place), sys.stdout)
             outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
     _print_summary(outcomes, total, time.monotonic() - since, batch)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
@@ -150,12 +150,12 @@ class _BatchRecord:
             self._batch = batches.add(self._made(command, items))
 
     def _made(self, command: SeveralVideos, items: Iterable[Input]) -> Batch:
-        given, settings = command.given, command.settings
-        request, fits = build_common_request(given, settings, Templates(settings.template_dir)), given.frames == FIT
+        options, settings = command.options, command.settings
+        request, fits = build_common_request(options, settings, Templates(settings.template_dir)), options.frames == FIT
         words = (current_user().id, *(["fit"] if fits else []), *(str(one.path) for one in items))
         key = request_digest("\n".join(words), request, {})
         return Batch(
-            key[: len(new_id())], tuple(self._videos), request, "", fits_request=fits, repeats=command.given.anew
+            key[: len(new_id())], tuple(self._videos), request, "", fits_request=fits, repeats=command.options.anew
         )
 
     def save(self, outcome: Outcome) -> None:
@@ -171,7 +171,7 @@ class _BatchRecord:
 def _outcomes(
     batch: SeveralVideos, jobs: Jobs, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
-    workers = batch.given.jobs or usual_workers(batch.settings)
+    workers = batch.options.jobs or usual_workers(batch.settings)
     for event in run_videos(inputs, partial(_analyse, batch, jobs), workers=workers, cancel=cancel):
         progress.show(event)
         match event:
@@ -183,15 +183,15 @@ def _outcomes(
 
 def _analyse(batch: SeveralVideos, jobs: Jobs, item: Input, listener: Listener, stop: threading.Event) -> Outcome:
     """Submit or resume a video's job and wait for it, unless that isn't needed or not possible."""
-    given, since = batch.given, time.monotonic()
+    options, since = batch.options, time.monotonic()
     try:
         if item.error:
             raise item.error
         check_file(item.path)
         request = batch.request(item.path)
-        if given.skip_done and (known := jobs.finished(request)):
+        if options.skip_done and (known := jobs.finished(request)):
             return Outcome(item.path, "skipped", job=known)
-        run = followed_run(jobs, request, listener, stop, force=given.anew)
+        run = followed_run(jobs, request, listener, stop, force=options.anew)
     except ConfigError:
         raise
     except AppError as error:
@@ -216,7 +216,7 @@ def _finish(batch: SeveralVideos, outcome: Outcome, *, was_done: bool) -> Outcom
     made = job.analysis.outcome
     code = batch.code_of(job.error) if job.error else 0
     outcome = replace(outcome, state="done_before" if was_done and made == "done" else made, exit_code=code)
-    if batch.given.json and not batch.given.output:
+    if batch.options.json and not batch.options.output:
         return outcome
     try:
         path = batch.output.path_for(outcome.path)
@@ -268,6 +268,6 @@ def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: S
         parts.append(t("cli.batch_left_count", n=left))
     words = {"total": total, "counts": t("cli.batch_comma").join(parts)}
     summary = t("cli.batch_summary", time=span(seconds, seconds), **words)
-    print(summary, file=sys.stderr if batch.given.json else sys.stdout)
+    print(summary, file=sys.stderr if batch.options.json else sys.stdout)
     if left or counts["cancelled"]:
         print(t("cli.batch_stopped"), file=sys.stderr)

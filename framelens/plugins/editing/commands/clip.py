@@ -89,34 +89,34 @@ _kind_options = together(
 @flag("--json", help="cli.clip_json")
 @overwrite_option
 @flag("--quiet", help="cli.clip_quiet")
-def run(given: Options) -> int:
+def run(options: Options) -> int:
     """Cut the clips, print what they hold and return the exit code.
 
     Raises:
         AppError: An option is wrong, the report can't be read, the range can't be cut out, or a clip can't be written.
     """
     settings = config.load()
-    use_language(given, settings)
+    use_language(options, settings)
     log_to(settings.data_dir)
-    _check_options(given)
+    _check_options(options)
     cancel = cancel_on_signals()
-    path = absolute(Path(typed_path(registry.file_of(given.video))))
+    path = absolute(Path(typed_path(registry.file_of(options.video))))
     check_file(path)
-    asks_pieces = any(_is_asked(given, kind) for kind in _KINDS)
-    if not asks_pieces and given.reel is None and given.start is given.end is None:
+    asks_pieces = any(_is_asked(options, kind) for kind in _KINDS)
+    if not asks_pieces and options.reel is None and options.start is options.end is None:
         raise ConfigError("clip_range_missing")
-    if given.list:
-        return _write_list(_pieces(given, path, cancel), path, given)
-    if given.reel is not None:
-        return _cut_reel(path, given, cancel)
+    if options.list:
+        return _write_list(_pieces(options, path, cancel), path, options)
+    if options.reel is not None:
+        return _cut_reel(path, options, cancel)
     if asks_pieces:
-        return _cut_pieces(_pieces(given, path, cancel), path, given, cancel)
-    output = _output(given, path)
-    edges, cues = (given.start or 0.0, given.end), _cues(given, path)
-    with _CutLine(quiet=given.quiet) as line:
-        clip = cut_clip(path, *edges, output, mode=given.mode, cues=cues, on_progress=line.show_time, cancel=cancel)
-    if given.json:
-        print_json(_document(clip, given.start or 0.0, given.end))
+        return _cut_pieces(_pieces(options, path, cancel), path, options, cancel)
+    output = _output(options, path)
+    edges, cues = (options.start or 0.0, options.end), _cues(options, path)
+    with _CutLine(quiet=options.quiet) as line:
+        clip = cut_clip(path, *edges, output, mode=options.mode, cues=cues, on_progress=line.show_time, cancel=cancel)
+    if options.json:
+        print_json(_document(clip, options.start or 0.0, options.end))
     else:
         print(_done(clip))
     return 0
@@ -130,72 +130,74 @@ class _CutLine(ProgressLine):
         self.show(t("cli.clip_progress", time=clock(seconds, digits=0)))
 
 
-def _is_asked(given: Options, kind: PieceKind) -> bool:
-    return bool(getattr(given, kind) or getattr(given, f"all_{kind}s"))
+def _is_asked(options: Options, kind: PieceKind) -> bool:
+    return bool(getattr(options, kind) or getattr(options, f"all_{kind}s"))
 
 
-def _check_options(given: Options) -> None:
+def _check_options(options: Options) -> None:
     """Raise ConfigError if options contradict each other."""
     from_report = [
-        f"--all-{kind}s" if getattr(given, f"all_{kind}s") else f"--{kind}" for kind in _KINDS if _is_asked(given, kind)
+        f"--all-{kind}s" if getattr(options, f"all_{kind}s") else f"--{kind}"
+        for kind in _KINDS
+        if _is_asked(options, kind)
     ]
-    if from_report and not (given.start is None and given.end is None):
+    if from_report and not (options.start is None and options.end is None):
         raise ConfigError("clip_range_and_report", option=from_report[0])
-    if given.reel and (others := [*from_report, *_typed_of_ranges(given)]):
-        raise ConfigError("clip_list_has_ranges", option=others[0], list=given.reel)
-    if not from_report and not given.reel and (given.report or given.list or given.reel == ""):
-        option = "--report" if given.report else "--list" if given.list else "--reel"
+    if options.reel and (others := [*from_report, *_typed_of_ranges(options)]):
+        raise ConfigError("clip_list_has_ranges", option=others[0], list=options.reel)
+    if not from_report and not options.reel and (options.report or options.list or options.reel == ""):
+        option = "--report" if options.report else "--list" if options.list else "--reel"
         raise ConfigError("clip_report_alone", option=option)
-    if given.reel is not None and (given.list or given.mode != "exact"):
-        raise ConfigError("clip_reel_with", option="--list" if given.list else "--mode fast")
-    if given.margin is not None and not _is_asked(given, "finding"):
+    if options.reel is not None and (options.list or options.mode != "exact"):
+        raise ConfigError("clip_reel_with", option="--list" if options.list else "--mode fast")
+    if options.margin is not None and not _is_asked(options, "finding"):
         raise ConfigError("clip_margin_alone")
-    if given.list and (others := _typed_of_clips(given)):
+    if options.list and (others := _typed_of_clips(options)):
         raise ConfigError("clip_list_with", option=others[0])
-    if given.chapters and given.reel is None:
+    if options.chapters and options.reel is None:
         raise ConfigError("clip_chapters_alone")
-    if given.burn_subtitles and given.mode != "exact":
+    if options.burn_subtitles and options.mode != "exact":
         raise ConfigError("clip_subtitles_fast")
-    if given.subtitles and not given.burn_subtitles:
+    if options.subtitles and not options.burn_subtitles:
         raise ConfigError("clip_subtitles_alone")
 
 
-def _typed_of_ranges(given: Options) -> list[str]:
+def _typed_of_ranges(options: Options) -> list[str]:
     """Return the options given that say what is cut out, without those that choose from a report."""
-    edges = {"--from": given.start, "--to": given.end}
-    report = given.report if not given.burn_subtitles else None  # its subtitles are drawn
+    edges = {"--from": options.start, "--to": options.end}
+    report = options.report if not options.burn_subtitles else None  # its subtitles are drawn
     return [name for name, value in {**edges, "--report": report}.items() if value is not None]
 
 
-def _typed_of_clips(given: Options) -> list[str]:
+def _typed_of_clips(options: Options) -> list[str]:
     """Return the options given that say how clips are written."""
     is_given = {
-        "--output": given.output is not None,
-        "--mode fast": given.mode != "exact",
-        "--burn-subtitles": given.burn_subtitles,
+        "--output": options.output is not None,
+        "--mode fast": options.mode != "exact",
+        "--burn-subtitles": options.burn_subtitles,
     }
     return [name for name, one in is_given.items() if one]
 
 
-def _read_files(given: Options) -> list[Path]:
+def _read_files(options: Options) -> list[Path]:
     """Return the files that the command reads in addition to the video."""
-    return [one for one in (given.report, given.subtitles) if one]
+    return [one for one in (options.report, options.subtitles) if one]
 
 
-def _output(given: Options, path: Path) -> Path:
+def _output(options: Options, path: Path) -> Path:
     """Return the path of the clip, by default in the working directory and named after its video and range.
 
     Raises:
         ConfigError: A file must not be written there, or clips of this mode don't have its ending.
     """
-    named = given.output or os.curdir
+    named = options.output or os.curdir
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(named)))
     if names_folder(named):
-        name = clip_name(path, given.mode, given.start or 0.0, given.end, output)
-        output = _unused(output / name, path, overwrites=given.overwrite)
-    check_clip_suffix(output, given.mode)
-    check_output_file("--output", output, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
+        name = clip_name(path, options.mode, options.start or 0.0, options.end, output)
+        output = _unused(output / name, path, overwrites=options.overwrite)
+    check_clip_suffix(output, options.mode)
+    check_output_file("--output", output, inputs=[path, *_read_files(options)], overwrites=options.overwrite)
     return output
 
 
@@ -208,33 +210,35 @@ def _unused(output: Path, video: Path, *, overwrites: bool) -> Path:
 # ---- what a report is about
 
 
-def _pieces(given: Options, path: Path, cancel: threading.Event) -> list[Piece]:
+def _pieces(options: Options, path: Path, cancel: threading.Event) -> list[Piece]:
     """Return the pieces that are asked for, findings with their margin.
 
     Raises:
         InputError: There is no report on this video, or it doesn't have them.
     """
-    analysis = _analysis(given, path, cancel)
-    known = list(pieces_of(analysis, MARGIN_SECONDS if given.margin is None else given.margin))
+    analysis = _analysis(options, path, cancel)
+    known = list(pieces_of(analysis, MARGIN_SECONDS if options.margin is None else options.margin))
     return [
         piece
         for kind in _KINDS
-        if _is_asked(given, kind)
-        for piece in chosen(known, kind, None if getattr(given, f"all_{kind}s") else getattr(given, kind), path.name)
+        if _is_asked(options, kind)
+        for piece in chosen(
+            known, kind, None if getattr(options, f"all_{kind}s") else getattr(options, kind), path.name
+        )
     ]
 
 
-def _analysis(given: Options, path: Path, cancel: threading.Event, *, has_same_words: bool = False) -> Analysis:
+def _analysis(options: Options, path: Path, cancel: threading.Event, *, has_same_words: bool = False) -> Analysis:
     """Return the report in the file given, which must be on this video, or the video's newest in the data folder.
 
     With `has_same_words`, a report made with other subtitles doesn't count.
     """
-    if given.report:
+    if options.report:
         from framelens.library.report_import import reports_in
 
-        analysis = next(iter(reports_in([absolute(given.report)])))
+        analysis = next(iter(reports_in([absolute(options.report)])))
         if analysis.sha256 and analysis.sha256 != sha256_of(path, cancel):
-            raise InputError("clip_other_video", report=shown_path(given.report), name=path.name)
+            raise InputError("clip_other_video", report=shown_path(options.report), name=path.name)
         return analysis
     from framelens.services.container import open_library
     from framelens.services.transcripts import report_ids
@@ -248,21 +252,21 @@ def _analysis(given: Options, path: Path, cancel: threading.Event, *, has_same_w
     return found
 
 
-def _cut_pieces(pieces: list[Piece], path: Path, given: Options, cancel: threading.Event) -> int:
-    folder, line = _folder(given, pieces), _CutLine(quiet=given.quiet)
+def _cut_pieces(pieces: list[Piece], path: Path, options: Options, cancel: threading.Event) -> int:
+    folder, line = _folder(options, pieces), _CutLine(quiet=options.quiet)
     cuts = (
         cut_pieces(
             path,
             pieces,
             folder,
-            mode=given.mode,
-            cues=_cues(given, path),
-            overwrites=given.overwrite,
+            mode=options.mode,
+            cues=_cues(options, path),
+            overwrites=options.overwrite,
             on_progress=line.show_time,
             cancel=cancel,
         )
         if folder
-        else _cut_one(pieces[0], path, given, line, cancel)
+        else _cut_one(pieces[0], path, options, line, cancel)
     )
     codes, rows = [0], []
     with line:
@@ -273,21 +277,21 @@ def _cut_pieces(pieces: list[Piece], path: Path, given: Options, cancel: threadi
             if cut.error:
                 name = t(f"clip.kind_{cut.piece.kind}"), cut.piece.number
                 print(f"{name[0]} {name[1]}: {error_text(cut.error)}", file=sys.stderr, flush=True)
-            elif cut.clip and not given.json:
+            elif cut.clip and not options.json:
                 with suppress(BrokenPipeError):
                     print(f"{place}/{len(pieces)} {_done(cut.clip)}", flush=True)
-    if given.json:
+    if options.json:
         print_json(rows)
     return worst_exit_code(codes)
 
 
-def _folder(given: Options, pieces: list[Piece]) -> Path | None:
+def _folder(options: Options, pieces: list[Piece]) -> Path | None:
     """Return the folder for the clips, or None if --output names a file for a single clip.
 
     Raises:
         ConfigError: --output names a file for several clips.
     """
-    named = given.output or os.curdir
+    named = options.output or os.curdir
     check_typed_output("--output", named)
     path = absolute(Path(typed_path(named)))
     if len(pieces) == 1 and path.suffix and not names_folder(named):
@@ -298,16 +302,16 @@ def _folder(given: Options, pieces: list[Piece]) -> Path | None:
     return path
 
 
-def _cut_one(piece: Piece, path: Path, given: Options, line: _CutLine, cancel: threading.Event) -> Iterator[CutPiece]:
+def _cut_one(piece: Piece, path: Path, options: Options, line: _CutLine, cancel: threading.Event) -> Iterator[CutPiece]:
     edges = (piece.start_seconds, piece.end_seconds)
     yield CutPiece(
         piece,
         cut_clip(
             path,
             *edges,
-            _output(given, path),
-            mode=given.mode,
-            cues=_cues(given, path),
+            _output(options, path),
+            mode=options.mode,
+            cues=_cues(options, path),
             on_progress=line.show_time,
             cancel=cancel,
         ),
@@ -317,10 +321,10 @@ def _cut_one(piece: Piece, path: Path, given: Options, line: _CutLine, cancel: t
 # ---- lists and reels
 
 
-def _write_list(pieces: list[Piece], path: Path, given: Options) -> int:
-    check_typed_output("--list", given.list)
-    target = absolute(given.list)
-    check_output_file("--list", target, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
+def _write_list(pieces: list[Piece], path: Path, options: Options) -> int:
+    check_typed_output("--list", options.list)
+    target = absolute(options.list)
+    check_output_file("--list", target, inputs=[path, *_read_files(options)], overwrites=options.overwrite)
     data = edit_list.write(pieces, target, path, probe(path).player_start_seconds)
     with storage_errors("clip_not_written", target), atomic_write(target) as file:
         file.write(data)
@@ -328,28 +332,30 @@ def _write_list(pieces: list[Piece], path: Path, given: Options) -> int:
     return 0
 
 
-def _cut_reel(path: Path, given: Options, cancel: threading.Event) -> int:
-    named = given.output or os.curdir
+def _cut_reel(path: Path, options: Options, cancel: threading.Event) -> int:
+    named = options.output or os.curdir
     check_typed_output("--output", named)
     output = absolute(Path(typed_path(named)))
     if names_folder(named):
         room = name_limit(output) - len(".reel.mp4") - ROOM_FOR_NUMBER
-        output = _unused(output / f"{cut_to_bytes(path.stem, room)}.reel.mp4", path, overwrites=given.overwrite)
-    check_output_file("--output", output, inputs=[path, *_read_files(given)], overwrites=given.overwrite)
-    listed = absolute(Path(typed_path(given.reel))) if given.reel else None
-    pieces = edit_list.read(listed, path, probe(path).player_start_seconds) if listed else _pieces(given, path, cancel)
-    inputs = [*(one.video or path for one in pieces), *_read_files(given)]
-    check_output_file("--output", output, inputs=inputs, overwrites=given.overwrite)
-    if given.subtitles and any(one.video for one in pieces):
+        output = _unused(output / f"{cut_to_bytes(path.stem, room)}.reel.mp4", path, overwrites=options.overwrite)
+    check_output_file("--output", output, inputs=[path, *_read_files(options)], overwrites=options.overwrite)
+    listed = absolute(Path(typed_path(options.reel))) if options.reel else None
+    pieces = (
+        edit_list.read(listed, path, probe(path).player_start_seconds) if listed else _pieces(options, path, cancel)
+    )
+    inputs = [*(one.video or path for one in pieces), *_read_files(options)]
+    check_output_file("--output", output, inputs=inputs, overwrites=options.overwrite)
+    if options.subtitles and any(one.video for one in pieces):
         raise ConfigError("clip_subtitles_several")
-    cues_of, has_chapters = cache(lambda video: _cues(given, video)), given.chapters
-    with _CutLine(quiet=given.quiet) as line:
+    cues_of, has_chapters = cache(lambda video: _cues(options, video)), options.chapters
+    with _CutLine(quiet=options.quiet) as line:
         show = line.show_time
         reel = cut_reel(
             path, pieces, output, cues_of=cues_of, has_chapters=has_chapters, on_progress=show, cancel=cancel
         )
     seconds = sum(reel.lengths_seconds)
-    if given.json:
+    if options.json:
         names = ("name", "start_seconds", "end_seconds")
         rows = [{**{name: getattr(one, name) for name in names}, "video": str(one.video or path)} for one in pieces]
         head = {"path": str(output), "seconds": seconds, "num_frames": reel.num_frames}
@@ -360,17 +366,17 @@ def _cut_reel(path: Path, given: Options, cancel: threading.Event) -> int:
     return 0
 
 
-def _cues(given: Options, path: Path) -> tuple[Cue, ...]:
+def _cues(options: Options, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw, if asked for: from the given file, else from the report or the video."""
-    if not given.burn_subtitles:
+    if not options.burn_subtitles:
         return ()
     from framelens.services.transcripts import transcript_of
 
     analysis = None
-    if not given.subtitles:
+    if not options.subtitles:
         with suppress(InputError):
-            analysis = _analysis(given, path, threading.Event(), has_same_words=True)
-    transcript, notices = transcript_of(path, analysis, language(), given.subtitles)
+            analysis = _analysis(options, path, threading.Event(), has_same_words=True)
+    transcript, notices = transcript_of(path, analysis, language(), options.subtitles)
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
     return attributed(transcript)

@@ -52,8 +52,8 @@ SLOTS = (
 - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
   its name and its path, or the error if it can't be used.
 - analyse.source(): draws one more way to choose a video, below the drop area.
-- cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several videos and
-  returns the exit code.
+- cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several videos,
+  and returns the exit code.
 - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
   (`framelens.core.failures.check_findings`).
 - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the models

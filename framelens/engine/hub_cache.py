@@ -23,11 +23,6 @@ def hub_cache_folder(hub: ModelHub | None = None) -> Path:
     return _hugging_face_cache() if (hub or chosen_hub()).kind == "huggingface" else _modelscope_cache()
 
 
-def cached_snapshot(hub_id: str) -> Path | None:
-    """Return the folder of a downloaded repository, however incomplete, or None."""
-    return next(_snapshots(hub_id, None), None)
-
-
 def find_in_cache(hub_id: str, is_whole: Callable[[Path], bool], *, cache_dir: Path | None = None) -> Path | None:
     """Return the folder of a downloaded repository for which `is_whole` holds, or None.
 

@@ -30,7 +30,7 @@ def test_the_plan_is_reported_in_words_and_nothing_is_analysed(video: Path, tmp_
     assert done.returncode == 0, done.stderr
     first, *others = done.stdout.splitlines()
     assert first.startswith("200 frames · ") and " parts · about " in first and first.endswith("time not known yet")
-    assert "No answer of this engine has been measured yet" in others[-1]
+    assert "known after the first analysis of this kind" in others[-1]
     assert list(tmp_path.glob("*.md")) == []
 
 

@@ -54,7 +54,7 @@ KINDS = {
     "alone": r"framelens (keyframes (?!\w+://).+|clip .+ --from .+|doctor( --plugins)?|admin keys (?!.* --user ).+)"
     r"|framelens cluster plan .+"
     r"|framelens models( (show|check|--fit|--formats)\b.*)?"
-    r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+|python scripts/write_man_page\.py"
+    r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About stored reports: a report is there, made without a model.
     "stored": r"framelens (library|export|admin (backup|audit)|ask --)\b.*",
@@ -90,6 +90,7 @@ ELSEWHERE = {
     r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/plugins/batch/ray_jobs/test_cluster.py runs it with one",
+    r"python scripts/write_man_page\.py": "needs the whole source; tests/cli/test_man_page.py runs it",
     r"_FRAMELENS_COMPLETE=.+": "writes to the home folder; tests/cli/test_completion.py completes",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",

@@ -4,13 +4,35 @@ It uses only features that Word and LibreOffice support alike. A time is a link 
 if the video is in the report's folder.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
+
+from docx.document import Document as DocxDocument
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.oxml.ns import qn
+from docx.oxml.shape import CT_Inline
+from docx.shared import Cm
+from docx.table import Table as DocxTable
+from docx.table import _Cell as Cell
+from docx.table import _Row
+from docx.text.paragraph import Paragraph as DocxParagraph
+from docx.text.run import Run
 
 from framelens.core.domain import Analysis, Language
 from framelens.core.images import smaller
 from framelens.i18n import in_language, t
-from framelens.plugins.editing.docx import package as elements
+from framelens.plugins.editing.docx.template import (
+    BODY_CM,
+    CELL,
+    GAP,
+    PROMPT,
+    element,
+    new_report,
+    to_bytes,
+    tone_style,
+)
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import (
     Block,
@@ -35,7 +57,7 @@ from framelens.reports.content.document import (
     plain,
     signed,
 )
-from framelens.reports.content.labels import moment_address
+from framelens.reports.content.labels import moment_address, printable
 from framelens.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280
@@ -49,171 +71,242 @@ _MOST_DOWN = 0.75
 """The largest height of a picture in a row, as a share of its width."""
 _EVIDENCE_CM = (2.2, 1.65)
 """The largest width and height of the picture beside a finding."""
-_TABLE, _PLAIN = "LightList-Accent1", "TableNormal"
+_TABLE, _PLAIN = "Light List Accent 1", "Normal Table"
+_LOOK_HEADS, _LOOK_NAMES = "0620", "0680"
+"""Flags of w:tblLook: the first row or the first column is a header (0020, 0080); no stripes (0600)."""
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 """Widths of columns of times, names and numbers."""
 
 
 class BodyWriter:
-    """Renderer of blocks as elements of a package. `facts` name the video that times are linked to."""
+    """Writer of blocks into a document. `facts` name the video that times are linked to."""
 
-    def __init__(self, package: elements.DocxPackage, facts: DocumentFacts) -> None:
-        self._package = package
-        self._facts = facts
-        self._bookmarks = 0
-        self._relations: dict[str, str] = {}
+    def __init__(self, docx: DocxDocument, facts: DocumentFacts) -> None:
+        self._docx, self._facts = docx, facts
+        self._styles = {style.name: style for style in docx.styles}
+        self._links: dict[str, str] = {}
+        self._images: dict[str, tuple[str, float]] = {}
+        self._num_pictures = 0
 
-    def title(self, title: str) -> Iterator[elements.Element]:
-        """Yield the title's paragraph."""
-        yield elements.paragraph([elements.run(" ".join(title.split()))], style="Title")
+    def title(self, title: str, *, on_new_page: bool = False) -> None:
+        """Write a title."""
+        paragraph = self._paragraph(None, "Title")
+        paragraph.paragraph_format.page_break_before = on_new_page or None
+        self._run(paragraph, " ".join(title.split()))
 
-    def appendix(self, title: str) -> Iterator[elements.Element]:
-        """Yield the title of the appendix on a new page."""
-        yield elements.paragraph([elements.run(title)], style="Title", pageBreakBefore="1")
-
-    def block(self, block: Block) -> Iterator[elements.Element]:
-        """Yield the elements of a block."""
+    def block(self, block: Block) -> None:
+        """Write a block."""
         match block:
             case Heading():
-                yield self._heading(block)
+                self._line(None, block.line, f"Heading {block.level - 1}")
             case Paragraph(tone=tone):
-                yield elements.paragraph(
-                    self._runs(_with_printed_sign(signed(block))),
-                    style="" if tone == "plain" else elements.tone_style(tone),
-                )
+                style = "Normal" if tone == "plain" else tone_style(tone)
+                self._line(None, _with_printed_sign(signed(block)), style)
             case Listing():
-                yield from (elements.paragraph(self._runs(item), style=_bullet(level)) for level, item in block.leveled)
+                for level, item in block.leveled:
+                    self._line(None, item, _bullet(level))
             case Table():
-                yield from self._table(block)
+                self._table(block)
             case PictureBlock():
-                width, height = block.within(*_PICTURE_CM)
-                yield elements.paragraph([self._picture(block, width, height)])
+                self._picture(self._paragraph(None), block, _PICTURE_CM)
             case Gallery(pictures):
-                yield from self._cells([self._thumbnail(one, block.columns) for one in pictures], block.columns)
+                self._thumbnails(pictures, block.columns)
             case ThumbnailRow(pictures):
-                columns = min(_MOST_COLUMNS, max(3, len(pictures)))
-                yield from self._cells([self._thumbnail(one, columns) for one in pictures], columns)
+                self._thumbnails(pictures, min(_MOST_COLUMNS, max(3, len(pictures))))
             case Chapters(cards):
-                yield from self._cells([self._card(one, block.columns) for one in cards], block.columns)
+                for card, cell in zip(cards, self._cells(len(cards), block.columns), strict=True):
+                    self._card(cell, card, block.columns)
             case Findings(items):
-                yield from self._findings(items)
+                self._findings(items)
             case Measurements(items):
-                runs = [run for place, item in enumerate(items) for run in self._joined(item, place)]
-                yield elements.paragraph(runs, style="Caption")
+                self._joined(self._paragraph(None, "Caption"), items)
             case Timeline():
-                yield from self._timeline(block)
+                self._timeline(block)
             case Fold(blocks=blocks):  # a text to be read as a whole
-                yield from (element for one in blocks for element in self.block(one))
+                for inner in blocks:
+                    self.block(inner)
             case Verbatim(summary, text):
                 if summary:
-                    yield elements.paragraph([elements.run(summary)], style="Caption", keepNext="1")
-                yield elements.paragraph([elements.run(text)], style=elements.PROMPT)
+                    self._run(self._paragraph(None, "Caption", keeps_next=True), summary)
+                self._run(self._paragraph(None, PROMPT), text)
 
-    def _heading(self, heading: Heading) -> elements.Element:
-        self._bookmarks += 1
-        runs = elements.bookmarked(self._runs(heading.line), number=self._bookmarks, name=heading.anchor)
-        return elements.paragraph(runs, style=f"Heading{heading.level - 1}")
+    # ---- paragraphs
 
-    def _table(self, block: Table) -> Iterator[elements.Element]:
+    def _paragraph(self, cell: Cell | None, style: str = "Normal", *, keeps_next: bool = False) -> DocxParagraph:
+        """Add a paragraph to a cell or to the end; the empty one that a cell begins with is the first."""
+        if cell is None:
+            paragraph = self._docx.add_paragraph()
+        else:
+            first = cell._tc.p_lst[0]
+            paragraph = cell.add_paragraph() if len(first) or len(cell._tc.p_lst) > 1 else DocxParagraph(first, cell)
+        if style != "Normal":
+            paragraph.style = self._styles[style]
+        if keeps_next:
+            paragraph.paragraph_format.keep_with_next = True
+        return paragraph
+
+    def _line(self, cell: Cell | None, line: Line, style: str) -> DocxParagraph:
+        paragraph = self._paragraph(cell, style)
+        self._spans(paragraph, line)
+        return paragraph
+
+    def _spans(self, paragraph: DocxParagraph, line: Line) -> None:
+        for span in line:
+            self._span(paragraph, span)
+
+    def _joined(self, paragraph: DocxParagraph, lines: Sequence[Line]) -> None:
+        for place, line in enumerate(lines):
+            if place:
+                paragraph.add_run(" · ")
+            self._spans(paragraph, line)
+
+    def _span(self, paragraph: DocxParagraph, span: Span) -> None:
+        if span.at_seconds is not None:
+            run = self._run(paragraph, span.text, "Hyperlink")
+            run.bold = True if span.style == "strong" else None
+            self._link(paragraph, run, span.at_seconds)
+        elif span.style == "strong":
+            self._run(paragraph, span.text, "Strong")
+        elif span.style == "doubt":
+            self._run(paragraph, f"⚠ {span.text}", "Doubt")
+        else:
+            self._run(paragraph, span.text)
+
+    def _run(self, paragraph: DocxParagraph, text: str, style: str = "") -> Run:
+        """Add a text in a style of characters; line breaks and tabs are kept."""
+        run = paragraph.add_run("\n".join(printable(text).replace("\x85", "\n").splitlines()))
+        if style:
+            run.style = self._styles[style]
+        return run
+
+    def _link(self, paragraph: DocxParagraph, run: Run, seconds: float) -> None:
+        """Make the last run of a paragraph a link to a moment of the video; python-docx has no object for that."""
+        address = moment_address(self._facts, seconds)
+        if address not in self._links:
+            self._links[address] = self._docx.part.relate_to(address, RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
+        link = element("w:hyperlink", run._r, history="1")
+        link.set(qn("r:id"), self._links[address])
+        paragraph._p.append(link)
+
+    # ---- tables
+
+    def _table(self, block: Table) -> None:
         columns = len(block.heads) or max(map(len, block.rows), default=0)
         if not (columns and block.rows):
             return
-        align = {"jc": "right"} if block.numbers else {}
-        heads = [[elements.paragraph(self._runs(head), style=elements.CELL, **align)] for head in block.heads]
-        rows = (
-            [[elements.paragraph(self._runs(cell), style=elements.CELL, **align)] for cell in row] for row in block.rows
-        )
-        yield elements.table(heads, rows, style=_TABLE, widths_cm=_widths(block, columns))
-        yield elements.paragraph([])  # adjacent tables would become one
+        table = self._new_table(_TABLE, _widths(block, columns), has_heads=bool(block.heads))
+        for place, row in enumerate((*([block.heads] if block.heads else []), *block.rows)):
+            for cell, line in zip(_new_row(table, is_head=bool(block.heads) and not place), row, strict=True):
+                paragraph = self._line(cell, line, CELL)
+                if block.numbers:
+                    paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+        self._paragraph(None)  # adjacent tables would become one
 
-    def _cells(self, cells: list[list[elements.Element]], columns: int) -> Iterator[elements.Element]:
-        """Yield a table without lines, whose cells have these paragraphs."""
-        cells = [*cells, *([elements.paragraph([])] for _ in range(-len(cells) % columns))]
-        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-        yield elements.table([], rows, style=_PLAIN, widths_cm=[elements.BODY_CM / columns] * columns)
-        yield elements.paragraph([], style=elements.GAP)
+    def _new_table(self, style: str, widths_cm: Sequence[float], *, has_heads: bool = False) -> DocxTable:
+        """Add a table without rows; without heads the first column is the header."""
+        table: DocxTable = self._docx.add_table(rows=0, cols=len(widths_cm), style=self._styles[style])
+        table.autofit = False
+        for column, width in zip(table.columns, widths_cm, strict=True):
+            column.width = Cm(width)
+        properties = table._tbl.tblPr
+        for look in properties.findall(qn("w:tblLook")):
+            properties.remove(look)
+        properties.append(element("w:tblLook", val=_LOOK_HEADS if has_heads else _LOOK_NAMES))
+        return table
 
-    def _thumbnail(self, one: PictureBlock, columns: int) -> list[elements.Element]:
-        caption = elements.paragraph([elements.run(one.caption or one.alt)], style="Caption")
-        return [self._small(one, _room(columns)), caption]
+    def _cells(self, count: int, columns: int) -> list[Cell]:
+        """Add a table without lines and return its first cells."""
+        table = self._new_table(_PLAIN, [BODY_CM / columns] * columns)
+        cells = [cell for _ in range(0, count, columns) for cell in _new_row(table)]
+        self._paragraph(None, GAP)
+        return cells[:count]
 
-    def _card(self, card: ChapterCard, columns: int) -> list[elements.Element]:
-        drawn = [self._small(card.picture, _room(columns))] if card.picture else []
-        times = elements.paragraph(self._runs(card.times), style="Caption", keepNext="1")
-        said = [elements.run(card.title, style="Strong"), *([elements.run(f"\n{card.text}")] if card.text else [])]
-        return [*drawn, times, elements.paragraph(said, style=elements.CELL)]
+    def _thumbnails(self, pictures: Sequence[PictureBlock], columns: int) -> None:
+        for picture, cell in zip(pictures, self._cells(len(pictures), columns), strict=True):
+            self._small(cell, picture, _room(columns))
+            self._run(self._paragraph(cell, "Caption"), picture.caption or picture.alt)
 
-    def _findings(self, items: tuple[FindingItem, ...]) -> Iterator[elements.Element]:
-        """Yield a table with two findings in each row, each of them a picture and a sentence."""
-        widths = [_EVIDENCE_CM[0] + _CELL_MARGINS_CM, elements.BODY_CM / 2 - _EVIDENCE_CM[0] - _CELL_MARGINS_CM]
-        cells = [[self._evidence(item), self._said(item)] for item in items]
-        cells += [[[elements.paragraph([])], [elements.paragraph([])]]] * (len(cells) % 2)
-        rows = ([*left, *right] for left, right in zip(cells[::2], cells[1::2], strict=True))
-        yield elements.table([], rows, style=_PLAIN, widths_cm=widths * 2)
-        yield elements.paragraph([], style=elements.GAP)
+    def _card(self, cell: Cell, card: ChapterCard, columns: int) -> None:
+        if card.picture:
+            self._small(cell, card.picture, _room(columns))
+        self._spans(self._paragraph(cell, "Caption", keeps_next=True), card.times)
+        paragraph = self._paragraph(cell, CELL)
+        self._run(paragraph, card.title, "Strong")
+        if card.text:
+            paragraph.add_run().add_break()
+            self._run(paragraph, card.text)
 
-    def _evidence(self, item: FindingItem) -> list[elements.Element]:
-        return [self._small(item.picture, _EVIDENCE_CM) if item.picture else elements.paragraph([])]
+    def _findings(self, items: Sequence[FindingItem]) -> None:
+        """Add a table with two findings in each row, each of them a picture and a sentence."""
+        widths = [_EVIDENCE_CM[0] + _CELL_MARGINS_CM, BODY_CM / 2 - _EVIDENCE_CM[0] - _CELL_MARGINS_CM]
+        table = self._new_table(_PLAIN, widths * 2)
+        for left in range(0, len(items), 2):
+            cells = _new_row(table)
+            for item, place in zip(items[left : left + 2], (0, 2), strict=False):
+                if item.picture:
+                    self._small(cells[place], item.picture, _EVIDENCE_CM)
+                self._finding(cells[place + 1], item)
+        self._paragraph(None, GAP)
 
-    def _said(self, item: FindingItem) -> list[elements.Element]:
+    def _finding(self, cell: Cell, item: FindingItem) -> None:
+        self._line(cell, item.line, CELL)
         lines = [item.times] if item.times else []
         lines += [plain(f"{label}: {value}") for label, value in item.fields]
-        small = [run for place, line in enumerate(lines) for run in self._joined(line, place)]
-        said = elements.paragraph(self._runs(item.line), style=elements.CELL)
-        return [said, *([elements.paragraph(small, style="Caption")] if small else [])]
+        if lines:
+            self._joined(self._paragraph(cell, "Caption"), lines)
 
-    def _joined(self, line: Line, place: int) -> list[elements.Element]:
-        return [*([elements.run(" · ")] if place else []), *self._runs(line)]
+    # ---- pictures
 
-    def _small(self, one: PictureBlock, room: tuple[float, float]) -> elements.Element:
-        drawn = self._picture(one, *one.within(*room))
-        if one.at_seconds is not None:
-            address = moment_address(self._facts, one.at_seconds)
-            drawn = elements.link([drawn], relation=self._package.link(address))
-        return elements.paragraph([drawn], style=elements.CELL, keepNext="1")
+    def _small(self, cell: Cell, picture: PictureBlock, room: tuple[float, float]) -> None:
+        paragraph = self._paragraph(cell, CELL, keeps_next=True)
+        run = self._picture(paragraph, picture, room)
+        if picture.at_seconds is not None:
+            self._link(paragraph, run, picture.at_seconds)
 
-    def _timeline(self, block: Timeline) -> Iterator[elements.Element]:
-        yield self._heading(block.heading)
-        drawn, (across, down) = self._package.image(png(block.chart, block.alt), ".png")
-        height = elements.BODY_CM * down / across
-        number = self._package.next_number()
-        yield elements.paragraph(
-            [elements.picture(drawn, number=number, alt=block.alt, width_cm=elements.BODY_CM, height_cm=height)],
-            keepNext="1",
-        )
-        yield elements.paragraph([elements.run(block.alt)], style="Caption")
+    def _timeline(self, block: Timeline) -> None:
+        self._line(None, block.heading.line, f"Heading {block.heading.level - 1}")
+        relation, shape = self._image(png(block.chart, block.alt))
+        self._draw(self._paragraph(None, keeps_next=True), relation, block.alt, (BODY_CM, BODY_CM * shape))
+        self._run(self._paragraph(None, "Caption"), block.alt)
 
-    def _picture(self, one: PictureBlock, width: float, height: float) -> elements.Element:
-        if one.key not in self._relations:
-            self._relations[one.key], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
-        relation, number = self._relations[one.key], self._package.next_number()
-        return elements.picture(relation, number=number, alt=one.alt, width_cm=width, height_cm=height)
+    def _picture(self, paragraph: DocxParagraph, picture: PictureBlock, room: tuple[float, float]) -> Run:
+        if picture.key not in self._images:
+            self._images[picture.key] = self._image(smaller(picture.jpeg, _PICTURE_SIDE))
+        return self._draw(paragraph, self._images[picture.key][0], picture.alt, picture.within(*room))
 
-    def _runs(self, line: Line) -> list[elements.Element]:
-        return [self._span(span) for span in line]
+    def _image(self, data: bytes) -> tuple[str, float]:
+        """Store a picture once; return the relation to it, and its height as a share of its width."""
+        relation, image = self._docx.part.get_or_add_image(BytesIO(data))
+        return relation, image.px_height / image.px_width
 
-    def _span(self, span: Span) -> elements.Element:
-        if span.at_seconds is not None:
-            relation = self._package.link(moment_address(self._facts, span.at_seconds))
-            linked = elements.run(span.text, style="Hyperlink", is_bold=span.style == "strong")
-            return elements.link([linked], relation=relation)
-        match span.style:
-            case "strong":
-                return elements.run(span.text, style="Strong")
-            case "doubt":
-                return elements.run(f"⚠ {span.text}", style="Doubt")
-            case _:
-                return elements.run(span.text)
+    def _draw(self, paragraph: DocxParagraph, relation: str, alt: str, size_cm: tuple[float, float]) -> Run:
+        """Add a picture with its text for screen readers, which `add_picture` of python-docx doesn't take."""
+        self._num_pictures += 1
+        number, (width, height) = self._num_pictures, size_cm
+        inline = CT_Inline.new_pic_inline(number, relation, f"picture-{number}", Cm(width), Cm(height))
+        inline.docPr.set("descr", printable(alt))
+        run = paragraph.add_run()
+        run._r.add_drawing(inline)
+        return run
+
+
+def _new_row(table: DocxTable, *, is_head: bool = False) -> tuple[Cell, ...]:
+    """Add a row that stays on one page, the header on every page, and return its cells."""
+    row: _Row = table.add_row()  # type: ignore[no-untyped-call]
+    properties = row._tr.get_or_add_trPr()
+    properties.extend([element("w:cantSplit"), *([element("w:tblHeader")] if is_head else [])])
+    cells: tuple[Cell, ...] = row.cells
+    return cells
 
 
 def _bullet(level: int) -> str:
     """Return the style of an item at a level from 0; Word's template has three."""
-    return f"ListBullet{min(level, 2) + 1}" if level else "ListBullet"
+    return f"List Bullet {min(level, 2) + 1}" if level else "List Bullet"
 
 
 def _room(columns: int) -> tuple[float, float]:
     """Return the largest width and height of a picture in each of these columns, in centimetres."""
-    width = elements.BODY_CM / columns - _CELL_MARGINS_CM
+    width = BODY_CM / columns - _CELL_MARGINS_CM
     return width, width * _MOST_DOWN
 
 
@@ -223,23 +316,23 @@ def _widths(block: Table, columns: int) -> list[float]:
         return [_NUMBER_CM] * columns
     first = _TIME_CM if block.heads else _NAME_CM
     parts = [1.0] * max(0, columns - 2) + [2.0] * min(1, columns - 1)
-    return [first, *(part * (elements.BODY_CM - first) / sum(parts) for part in parts)]
+    return [first, *(part * (BODY_CM - first) / sum(parts) for part in parts)]
 
 
 def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return the report as DOCX, with its appendix about 60 KB per keyframe; the same analysis gives the same bytes."""
     with in_language(language):
         content = document(analysis, appendix=appendix).for_print()
-    package = elements.DocxPackage(content)
-    body = BodyWriter(package, content.facts)
-    package.body.extend(body.title(content.title))
+    docx = new_report(content)
+    body = BodyWriter(docx, content.facts)
+    body.title(content.title)
     for block in content.blocks:
-        package.body.extend(body.block(block))
+        body.block(block)
     if content.appendix:
-        package.body.extend(body.appendix(t("report.appendix", language)))
+        body.title(t("report.appendix", language), on_new_page=True)
     for block in content.appendix:
-        package.body.extend(body.block(block))
-    return package.to_bytes()
+        body.block(block)
+    return to_bytes(docx)
 
 
 def _with_printed_sign(line: Line) -> Line:

@@ -111,13 +111,6 @@ def _links(made: Any) -> list[Any]:
     return [link for paragraph in made.paragraphs for link in paragraph.hyperlinks if link.address]
 
 
-@pytest.mark.slow
-def test_bookmarks_are_unique() -> None:
-    marks = [one.get(qn("w:name")) for one in opened(rich()).element.body.iter(qn("w:bookmarkStart"))]
-    assert {f"frame-{number}" for number in range(1, 7)} <= set(marks)
-    assert len(marks) == len(set(marks))
-
-
 def test_what_must_be_known_first_is_first() -> None:
     first, second, third, *_, last = opened(analysis(), "zh", appendix=False).paragraphs
     assert [one.style.name for one in (first, second)] == ["Title", "Caption"]

@@ -35,7 +35,7 @@ from framelens.core.files import base_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, t
 from framelens.jobs.snapshot import State
-from framelens.library.bulk_operations import Removed, purge, remove, sweep_trash
+from framelens.library.bulk_operations import Removed, purge, remove, sweep, sweep_trash
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.reports.json import writer
 from framelens.reports.text import plain
@@ -77,14 +77,15 @@ def opened(function: Callable[[Options], int]) -> Callable[[Options], int]:
         use_language(options, settings)
         with open_library(settings) as services_opened, in_services(services_opened):
             services_opened.jobs.indexing.catch_up()
-            _sweep_trash()
+            _sweep()
             return function(options)
 
     return act
 
 
-def _sweep_trash() -> None:
-    """Delete the expired entries of the trash for good, for users who never open the page."""
+def _sweep() -> None:
+    """Finish interrupted deletions, and delete what has expired in the trash, for users who never open the page."""
+    sweep(services().jobs, services().videos)
     if services().jobs.trash.expired():
         sweep_trash(services().jobs, services().videos)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from framelens import config
 from framelens.cli import main, report_output
 from framelens.cli.commands import export
 from framelens.core.analysis_state import AnalysisState
@@ -20,6 +21,7 @@ from framelens.jobs.snapshot import imported_job, to_row
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
 from framelens.services.container import open_services
+from tests.library.test_trash import uploaded
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 
@@ -164,6 +166,15 @@ def test_command_deletes_what_is_due(imported: list[Path], monkeypatch: pytest.M
     monkeypatch.setattr("time.time", lambda: later)
     assert run("library") == 0
     assert run("library", "restore", "latest") == 6
+
+
+def test_command_finishes_deletions_that_were_interrupted(imported: list[Path]) -> None:
+    services = open_services(config.load(), adopts=False)
+    path = uploaded(services.videos)
+    services.videos.let_go_with(path, "gone00000001")  # a process was killed here
+    services.close()
+    assert run("library") == 0
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class BodyWriter:
 
     def __init__(self, docx: DocxDocument, facts: DocumentFacts) -> None:
         self._docx, self._facts = docx, facts
-        self._styles = {style.name: style for style in docx.styles}
+        self._styles = {style.name: style.style_id for style in docx.styles}  # assigning one by name searches all
         self._links: dict[str, str] = {}
         self._images: dict[str, tuple[str, float]] = {}
         self._num_pictures = 0
@@ -140,7 +140,7 @@ class BodyWriter:
             first = cell._tc.p_lst[0]
             paragraph = cell.add_paragraph() if len(first) or len(cell._tc.p_lst) > 1 else DocxParagraph(first, cell)
         if style != "Normal":
-            paragraph.style = self._styles[style]
+            paragraph._p.style = self._styles[style]
         if keeps_next:
             paragraph.paragraph_format.keep_with_next = True
         return paragraph
@@ -176,7 +176,7 @@ class BodyWriter:
         """Add a text in a style of characters; line breaks and tabs are kept."""
         run = paragraph.add_run("\n".join(printable(text).replace("\x85", "\n").splitlines()))
         if style:
-            run.style = self._styles[style]
+            run._r.style = self._styles[style]
         return run
 
     def _link(self, paragraph: DocxParagraph, run: Run, seconds: float) -> None:
@@ -204,7 +204,7 @@ class BodyWriter:
 
     def _new_table(self, style: str, widths_cm: Sequence[float], *, has_heads: bool = False) -> DocxTable:
         """Add a table without rows; without heads the first column is the header."""
-        table: DocxTable = self._docx.add_table(rows=0, cols=len(widths_cm), style=self._styles[style])
+        table: DocxTable = self._docx.add_table(rows=0, cols=len(widths_cm), style=style)
         table.autofit = False
         for column, width in zip(table.columns, widths_cm, strict=True):
             column.width = Cm(width)

@@ -76,7 +76,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "vllm_argument_refused",
         (
             r"error: (?P<detail>(?:argument --\w|unrecognized arguments: )[^\n]*)",
-            r"validation errors? for \w+Config\n *(?P<detail>\w[\w.]*\n *Input should be [^\n\[]*\w)",
+            r"validation errors? for \w+Config\s+(?P<detail>\w[\w.]*\s+Input should be [^\n\[]*\w)",
         ),
     ),
     (

@@ -1,6 +1,6 @@
-"""Summary over all videos of a batch: HTML, Markdown and JSON next to the results, made from the results alone.
+"""Summary over all videos of a batch: HTML, CSV and JSON next to the results, made from the results alone.
 
-Each statement links to the report of its video. Items that videos share come from framelens.plugins.batch.shared.
+It links to the report of each video. It doesn't compare what videos show; the library searches all of them.
 """
 
 import json
@@ -22,7 +22,6 @@ from framelens.i18n import error_text, in_language, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
 from framelens.plugins.batch.results import RESULT_STATES, Results, VideoResult
-from framelens.plugins.batch.shared import SharedItem, SharedItems
 from framelens.reports.content.document import (
     Block,
     Document,
@@ -38,15 +37,14 @@ from framelens.reports.content.document import (
 from framelens.reports.content.labels import printable, shortened
 from framelens.reports.content.provenance import aigc_fields, aigc_line
 from framelens.reports.json.encoding import json_text
-from framelens.reports.text import csv_cells, markdown
+from framelens.reports.text import csv_cells
 from framelens.store.fs_utils import storage_errors, write_whole
 
 _FORMAT = "framelens-batch"
-NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
-_MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
-"""Rows of shared items, videos named in a row, and left-out files named; the JSON has all."""
+NAMES = {"html": "summary.html", "csv": "summary.csv", "json": "summary.json"}
+_MOST_LEFT_OUT = 20
+"""Left-out files that are named; the JSON has all."""
 _LONGEST = 120  # characters of a title or text in a table
-_SHARED_HEADS = {"screen": "text", "field": "value", "finding": "text", "segment": "kind"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class SummaryVideo:
 
 @dataclass(frozen=True)
 class Summary:
-    """State of a batch at a moment, with the items that its videos share.
+    """State of a batch at a moment.
 
     Attributes:
         halted: Why videos are pending, unless they just weren't begun.
@@ -84,7 +82,6 @@ class Summary:
     request: AnalysisRequest
     videos: tuple[SummaryVideo, ...]
     left_out: tuple[LeftOut, ...] = ()
-    shared: tuple[SharedItem, ...] = ()
     halted: Failure | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -98,7 +95,6 @@ class SummaryBuilder:
     """Builder of a summary, to which videos are added in turn; it holds texts, not reports."""
 
     def __init__(self) -> None:
-        self._shared = SharedItems()
         self._videos: list[SummaryVideo] = []
 
     def add(self, key: str, shown: str, path: Path, result: VideoResult | None, analysis: Analysis | None) -> None:
@@ -113,7 +109,6 @@ class SummaryBuilder:
         """
         row = SummaryVideo(key, shown, path, result)
         if result and analysis:
-            self._shared.add(key, analysis)
             row = replace(row, title=analysis.brief, num_findings=len(analysis.findings), model=analysis.answered_by)
         self._videos.append(row)
 
@@ -133,7 +128,6 @@ class SummaryBuilder:
             request,
             tuple(self._videos),
             left_out,
-            self._shared.all(),
             Failure.of(halted) if halted else None,
             dict(states),
         )
@@ -186,11 +180,9 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
             table = (_heads(), *map(_cells, summary.videos))
             return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
         document = _document(summary, language)
-        if name == "html":
-            from framelens.reports.text import html
+        from framelens.reports.text import html
 
-            return html.render(document, lambda seconds: "")
-        return markdown.render(document)
+        return html.render(document, lambda seconds: "")
 
 
 def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
@@ -229,7 +221,6 @@ def _blocks(summary: Summary, ai_label: str) -> Iterator[Block]:
     yield from _video_table(summary)
     yield from _failures(summary)
     yield from _left_out(summary.left_out)
-    yield from _shared_tables(summary)
     yield Heading(2, plain(t("report.how")), "how")
     yield Table((), tuple((plain(name), plain(value)) for name, value in _facts(summary)))
 
@@ -273,12 +264,11 @@ def state_text(result: VideoResult | None) -> str:
     return t(f"batch.state_{result.state if result else 'pending'}")
 
 
-def _link(video: SummaryVideo, frame: int = 0, text: str = "") -> Line:
-    """Return the name of a video, or a text, as a link to its report, if that was written."""
+def _link(video: SummaryVideo) -> Line:
+    """Return the name of a video as a link to its report, if that was written."""
     files = video.result.files if video.result else {}
     file = files.get("html") or next(iter(files.values()), "")
-    anchor = f"#frame-{frame}" if frame and file and file == files.get("html") else ""
-    return (Span(text or video.shown, address=f"{quote(file)}{anchor}" if file else ""),)
+    return (Span(video.shown, address=quote(file)),)
 
 
 def _failures(summary: Summary) -> Iterator[Block]:
@@ -296,40 +286,6 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
     lines = [plain(printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
     more = len(left_out) - len(lines)
     yield Listing((*lines, *((plain(t("batch.and_more", n=more)),) if more else ())))
-
-
-def _shared_tables(summary: Summary) -> Iterator[Block]:
-    by_key = {one.key: one for one in summary.videos}
-    if sum(one.result is not None and one.result.state != "failed" for one in summary.videos) < 2:
-        return
-    yield Heading(2, plain(t("batch.shared")), "shared")
-    yield Paragraph(plain(t("batch.shared_how" if summary.shared else "batch.shared_nothing")))
-    for kind, head in _SHARED_HEADS.items():
-        items = [one for one in summary.shared if one.kind == kind]
-        if not items:
-            continue
-        yield Heading(3, plain(t(f"batch.shared_{kind}")), f"shared-{kind}")
-        names = (("field",) if kind == "field" else ()) + (head, "in_videos", "first_place")
-        rows = tuple(tuple(_shared_row(one, by_key)) for one in items[:_MOST_SHARED])
-        yield Table(tuple(plain(t(f"batch.{name}")) for name in names), rows)
-        if more := len(items) - len(rows):
-            yield Paragraph(plain(t("batch.and_more", n=more)))
-
-
-def _shared_row(item: SharedItem, by_key: dict[str, SummaryVideo]) -> Iterator[Line]:
-    if item.kind == "field":
-        yield plain(item.name)
-    text = t(f"batch.segment_{item.text}") if item.kind == "segment" else item.text
-    yield plain(shortened(text, _LONGEST))
-    yield plain(str(len(item.places)))
-    line: list[Span] = []
-    for place in item.places[:_MOST_PLACES]:
-        video = by_key[place.key]
-        line += [Span(", ")] * bool(line)
-        line += _link(video, place.frame, f"{video.shown} {clock(place.time_seconds)}")
-    if (more := len(item.places) - _MOST_PLACES) > 0:
-        line.append(Span(f" {t('batch.and_more', n=more)}"))
-    yield tuple(line)
 
 
 def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
@@ -367,7 +323,6 @@ def _form(summary: Summary) -> dict[str, Any]:
         "halted": error_form(summary.halted) if summary.halted else None,
         "videos": [_video_form(one) for one in summary.videos],
         "left_out": [{"path": one.path, "error": error_form(one.failure)} for one in summary.left_out],
-        "shared": summary.shared,
     }  # fmt: skip
 
 

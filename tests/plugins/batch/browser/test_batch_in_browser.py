@@ -42,6 +42,6 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
         save.click()
     with ZipFile(saved.value.path()) as archive:
         names = archive.namelist()
-        assert {"summary.html", "summary.md", "summary.json"} < set(names)
+        assert {"summary.html", "summary.csv", "summary.json"} < set(names)
         assert len([name for name in names if name.startswith("reports/")]) == 3
     assert visit.complaints == []

@@ -240,11 +240,11 @@ def test_output_that_is_no_folder_is_refused(
 @pytest.mark.slow
 def test_summary_replaces_only_one_of_its_own(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "clip.mp4", ["red", "blue"])
-    (mine := tmp_path / "out" / "summary.md").parent.mkdir()
+    (mine := tmp_path / "out" / "summary.csv").parent.mkdir()
     mine.write_text("mine")
     words = ["batch", video, "--no-model", "--output", "out", "--language", "en"]
     done = run(*words, cwd=tmp_path)
-    assert (done.returncode, mine.read_text()) == (2, "mine") and "summary.md" in done.stderr
+    assert (done.returncode, mine.read_text()) == (2, "mine") and "summary.csv" in done.stderr
     mine.unlink()
     assert [run(*words, cwd=tmp_path).returncode for _ in range(2)] == [0, 0]
 

@@ -125,7 +125,7 @@ def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Service
     with in_language("en"):
         archive = ZipFile(BytesIO(zipped(bundle(record, services.jobs, "en"))))
     reports = ["reports/a.html", "reports/b.html", "reports/c.html"]
-    assert sorted(archive.namelist()) == [*reports, "summary.csv", "summary.html", "summary.json", "summary.md"]
+    assert sorted(archive.namelist()) == [*reports, "summary.csv", "summary.html", "summary.json"]
     assert all(name.encode() in archive.read("summary.html") for name in reports)
     assert not [name for name in archive.namelist() if str(folder).encode() in archive.read(name)]
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _EXACT_SECONDS = 0.0015
 """Containers round to milliseconds, at both ends."""
+_SAME_SECONDS = 0.0005
+"""A time is that of a frame if it is so near: people read and give times in milliseconds."""
 _ALIKE = 6.0
 """Mean difference of grey thumbnails, of 255, below which two pictures of a real video are the same."""
 _PLAYED = """async (source) => {
@@ -134,8 +136,8 @@ def _cut(
 
 
 def _wrong_pictures(clip: VideoClip, seen: Watched, whole: Watched, start: float, end: float) -> Iterator[str]:
-    first = max(place for place, time in enumerate(whole.times) if time <= start + 1e-4)
-    last = max(first, max(place for place, time in enumerate(whole.times) if time < end - 1e-4))
+    first = max(place for place, time in enumerate(whole.times) if time <= start + _SAME_SECONDS)
+    last = max(first, max(place for place, time in enumerate(whole.times) if time < end - _SAME_SECONDS))
     if clip.mode == "fast":
         first = min(range(len(whole.times)), key=lambda place: abs(whole.times[place] - clip.start_seconds))
         last = first + len(seen.times) - 1

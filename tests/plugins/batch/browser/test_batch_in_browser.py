@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import App, Visit
+from tests.browser.conftest import App, Visit, wait_until_still
 
 pytestmark = pytest.mark.browser
 
@@ -34,8 +34,9 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     page.mouse.click(box["x"] + 120, box["y"] + 120)  # a cell of the second row
     expect(page).to_have_url(re.compile(r"[?&]job="))
     page.get_by_role("button", name="3 videos: a.mp4 …").first.click()
-    page.get_by_test_id("stDataFrame").hover()  # its own buttons appear, and cover no other
     save = page.get_by_role("button", name="Save summary and reports")
+    wait_until_still(page, save)
+    page.get_by_test_id("stDataFrame").hover()  # its own buttons appear, and cover no other
     own, other = page.get_by_test_id("stElementToolbarButtonContainer").last.bounding_box(), save.bounding_box()
     assert own and other and own["y"] >= other["y"] + other["height"]
     with page.expect_download() as saved:

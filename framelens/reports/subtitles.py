@@ -103,13 +103,18 @@ def write_transcript_ass(analysis: Analysis, language: Language) -> bytes:
     with in_language(language):
         lines = [
             _ASS_LINE.format(
-                *(clock(edge, digits=2, form="hh").removeprefix("0") for edge in (cue.start_seconds, cue.end_seconds)),
+                *map(ass_clock, (cue.start_seconds, cue.end_seconds)),
                 one_line(speaker_name(transcript, cue.speaker) if transcript else "").replace(",", " "),
                 cue.text.translate(_ASS_LETTERS).replace("\n", r"\N"),
             )
             for cue in transcript_cues(analysis)
         ]
     return "\n".join([_ASS_HEAD, *lines, ""]).encode()
+
+
+def ass_clock(seconds: float) -> str:
+    """Return a time in the form of Advanced SubStation Alpha, such as "0:00:04.50"."""
+    return clock(seconds, digits=2, form="hh").removeprefix("0")
 
 
 def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue], tag: Callable[[Cue], str] = lambda cue: "") -> bytes:

@@ -179,10 +179,10 @@ def _run(
             pipes[0].flush()
         shown = 0.0
         while process.poll() is None:
-            if cancel is not None and cancel.wait(_POLL_SECONDS):
-                raise Cancelled
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_SECONDS if cancel is None else 0)
+                process.wait(_POLL_SECONDS)
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
             if progress.seconds > shown:
                 shown = progress.seconds
                 on_progress(shown)

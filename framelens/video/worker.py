@@ -247,7 +247,7 @@ def _measure_silence(
 
 
 def _probe(path: Path) -> VideoInfo:
-    with open_reader(path, every_frame=True) as reader:
+    with open_reader(path) as reader:
         return reader.info
 
 

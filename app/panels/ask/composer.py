@@ -53,9 +53,8 @@ def draw(
         if error := page_state().ask_error:
             show_error(error)
         if now.kind != "ready":
-            if (
-                analysis is None or analysis.is_answered or not analysis.is_measured_only
-            ):  # else the report has the button
+            has_button = analysis and analysis.is_measured_only and not analysis.is_answered  # in the report
+            if not has_button:
                 missing_model.draw_short(now, key=f"{key}_model")
             if not has_video:
                 return

@@ -139,10 +139,8 @@ def _label(analysis: Analysis, other: JobSnapshot) -> str:
 
 
 def model_name(analysis: Analysis) -> str:
-    """Return the last part of the model's name."""
-    if not analysis.engine:
-        return t("report.mode_none")
-    return base_name(analysis.engine.model)
+    """Return the last part of the name of the model that has answered."""
+    return base_name(analysis.answered_by) if analysis.answered_by else t("report.mode_none")
 
 
 def template_name(key: str) -> str:

@@ -56,7 +56,7 @@ _LIKENESS = 0.75
 
 
 @dataclass(frozen=True)
-class Argument:
+class EngineArgument:
     """An argument: the JSON types it accepts, its choices if it accepts no others, and its bounds."""
 
     name: str
@@ -80,11 +80,11 @@ class Argument:
 _DEFAULTS = {
     argument.name: argument
     for argument in (
-        Argument("max_model_len", frozenset({"int"}), bounds=(("ge", -1),), takes_readable=True),
-        Argument("gpu_memory_utilization", frozenset({"float"}), bounds=(("gt", 0), ("le", 1))),
-        Argument("tensor_parallel_size", frozenset({"int"}), bounds=(("ge", 1),)),
-        Argument("dtype", frozenset(), ("auto", "half", "float16", "bfloat16", "float", "float32")),
-        Argument("trust_remote_code", frozenset({"bool"})),
+        EngineArgument("max_model_len", frozenset({"int"}), bounds=(("ge", -1),), takes_readable=True),
+        EngineArgument("gpu_memory_utilization", frozenset({"float"}), bounds=(("gt", 0), ("le", 1))),
+        EngineArgument("tensor_parallel_size", frozenset({"int"}), bounds=(("ge", 1),)),
+        EngineArgument("dtype", frozenset(), ("auto", "half", "float16", "bfloat16", "float", "float32")),
+        EngineArgument("trust_remote_code", frozenset({"bool"})),
     )
 }
 """The arguments of the default VLLM_CONFIG."""
@@ -224,7 +224,7 @@ def _shown(value: object) -> str:
 # ---- one value against one argument ----------------------------------------------------------------------------------
 
 
-def _check_value(argument: Argument, value: object) -> None:
+def _check_value(argument: EngineArgument, value: object) -> None:
     key, shown = argument.name, _shown(value)
     if key == "dtype" and isinstance(value, str) and value not in argument.choices and _QUANTIZED.fullmatch(value):
         raise ConfigError("vllm_dtype_quantized", value=shown, allowed=argument.allowed)

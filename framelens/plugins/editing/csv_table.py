@@ -52,7 +52,7 @@ def _header(fields: Mapping[str, str]) -> _Row:
 def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float, _Row]]:
     """Yield each row with the time it is sorted by."""
     times = times_of(analysis.keyframes)
-    by = t("report.by_model", model=analysis.engine.model) if analysis.engine else ""
+    by = t("report.by_model", model=analysis.answered_by) if analysis.answered_by else ""
     parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()

@@ -19,10 +19,7 @@ from av.video.frame import VideoFrame
 from framelens.video.readers.base import Image, as_image, side_data_of
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-_DIRECTIONS = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}
-"""Where the upper edge of a picture leads after a turn, as (right, down)."""
 _MATRIX = struct.Struct("=9i")
-_ONE = 1 << 16
 _MEASURED_WIDTH = 1024
 """Of the picture from whose stretched width a frame's pixel aspect is read."""
 
@@ -52,13 +49,6 @@ class Orientation:
             return cls()
         a, b, _, c, d, *_ = _MATRIX.unpack(bytes(data))
         return cls.of_matrix(a, b, c, d)
-
-    @property
-    def matrix(self) -> tuple[int, ...]:
-        """Return the display matrix, in the fixed-point numbers of FFmpeg and MP4."""
-        across, down = _DIRECTIONS[self.rotation_degrees]
-        sign = -1 if self.is_mirrored else 1
-        return sign * across * _ONE, sign * down * _ONE, 0, -down * _ONE, across * _ONE, 0, 0, 0, 1 << 30
 
     def applied(self, image: Image) -> Image:
         """Return the picture mirrored and rotated."""
@@ -120,13 +110,6 @@ class Crop:
     def cut(self, image: Image) -> Image:
         """Return the cropped picture."""
         return image[self.top : image.shape[0] - self.bottom, self.left : image.shape[1] - self.right]
-
-    def cut_frame(self, frame: VideoFrame) -> VideoFrame:
-        """Return the cropped frame in its format, to the next pair of pixels where chroma is subsampled."""
-        if not self:
-            return frame
-        width, height = self.size(frame.width, frame.height)
-        return filtered(frame, ("crop", f"{width}:{height}:{self.left}:{self.top}"))
 
     def cut_scaled(self, image: Image, width: int, height: int) -> Image:
         """Crop a picture of `width` x `height` that was scaled before, or one of its planes."""

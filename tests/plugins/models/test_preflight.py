@@ -269,11 +269,11 @@ def test_int8_as_data_type_is_refused_with_what_was_meant() -> None:
     assert "AWQ" in notice_text(found.notice, "en") and "AWQ" in notice_text(found.notice, "zh")
 
 
-MENDED = ("heads", "nodes", "ray", "ray on a CPU", "groups", "bfloat16", "a cache that is too small",
+SOLVED = ("heads", "nodes", "ray", "ray on a CPU", "groups", "bfloat16", "a cache that is too small",
           "a full card", "no pictures")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MENDED)
+@pytest.mark.parametrize("name", SOLVED)
 def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
     key, wrong, _ = PAIRS[name]
     was = wrong()

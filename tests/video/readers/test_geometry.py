@@ -257,14 +257,6 @@ def test_asking_for_an_orientation_does_not_keep_the_frame(tmp_path: Path) -> No
     assert sys.getrefcount(frame) == num_references
 
 
-@pytest.mark.parametrize(
-    "turn", [Orientation(90 * number, mirrors) for number in range(4) for mirrors in (False, True)]
-)
-def test_matrix_of_an_orientation_leads_back_to_it(turn: Orientation) -> None:
-    a, b, _, c, d, *_ = turn.matrix
-    assert Orientation.of_matrix(a, b, c, d) == turn
-
-
 TURNED_LEFT = bytes.fromhex("00000007 06 2f03 080009 80")
 """SEI message of a display orientation of 90 degrees that persists, with its length before it as in MP4."""
 

@@ -103,7 +103,7 @@ def copied(video: TimedVideo, plan: ClipPlan, reading: Reading, form: str) -> li
 
 
 @dataclass(frozen=True)
-class Look:
+class Encoding:
     """How frames are drawn and encoded.
 
     Attributes:
@@ -117,9 +117,9 @@ class Look:
     is_part: bool = False
 
 
-def encoded(video: TimedVideo, plan: ClipPlan, reading: Reading, form: str, look: Look) -> list[str]:
+def encoded(video: TimedVideo, plan: ClipPlan, reading: Reading, form: str, encoding: Encoding) -> list[str]:
     """Return the arguments that encode the planned frames, and the sound beside them."""
-    canvas, is_part = look.canvas, look.is_part
+    canvas, is_part = encoding.canvas, encoding.is_part
     info, shift = video.info, reading.before_seconds + plan.start_seconds - plan.first_seconds
     pictures, sound = [], ["aresample=async=1:first_pts=0", _LAYOUTS]
     if reading.before_seconds:
@@ -127,7 +127,7 @@ def encoded(video: TimedVideo, plan: ClipPlan, reading: Reading, form: str, look
     if shift > 0:
         pictures.append(f"setpts=max(0\\,round(PTS-{shift:.6f}/TB))")
         sound = [f"atrim=start={shift:.6f}", f"asetpts=PTS-{shift:.6f}/TB", *sound]
-    pictures += [*_shape(info, canvas), look.subtitles]
+    pictures += [*_shape(info, canvas), encoding.subtitles]
     silence = bool(canvas and canvas.has_sound and not video.frames.sounds)
     sounds = [f"0:{index}" for index in video.frames.sounds]
     if canvas:

@@ -10,6 +10,7 @@ from PIL import ImageFont
 
 from framelens.core.domain import Cue
 from framelens.reports.graphics.fonts import FAMILY, FOLDER, REGULAR, own
+from framelens.reports.subtitles import ass_clock
 
 _LINES_OF_HEIGHT, _SIGNS_OF_WIDTH = 18, 16
 """A letter is as high as an eighteenth of the picture, and a sixteenth of its width at most."""
@@ -55,18 +56,13 @@ def written(cues: Sequence[Cue], size: tuple[int, int], start_seconds: float) ->
     for cue in cues:
         text = r"\N".join([*_wrapped(cue.text, font, _SHARE_OF_WIDTH * width)][:_MOST_LINES])
         edges = (max(0.0, seconds - start_seconds) for seconds in (cue.start_seconds, cue.end_seconds))
-        lines.append("Dialogue: {},{},Default,{}\n".format(*map(_clock, edges), text))
+        lines.append("Dialogue: {},{},Default,{}\n".format(*map(ass_clock, edges), text))
     return "".join(lines)
 
 
 def _line_height(font: ImageFont.FreeTypeFont) -> int:
     """Return the size that ASS gives a font by: the height of its lines."""
     return sum(font.getmetrics())
-
-
-def _clock(seconds: float) -> str:
-    hundredths = round(seconds * 100)
-    return f"{hundredths // 360_000}:{hundredths // 6000 % 60:02d}:{hundredths // 100 % 60:02d}.{hundredths % 100:02d}"
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:

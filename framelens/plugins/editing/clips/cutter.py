@@ -303,8 +303,8 @@ class _Cutter:
             if is_fast:
                 given = arguments.copied(video, plan, reading, request.form)
             else:
-                look = arguments.Look(request.canvas, subtitles, request.is_part)
-                given = arguments.encoded(video, plan, reading, request.form, look)
+                encoding = arguments.Encoding(request.canvas, subtitles, request.is_part)
+                given = arguments.encoded(video, plan, reading, request.form, encoding)
             self._run(request, given, target, plan)
             times = self._times_in(target)
             if plan.fits(times):
@@ -419,11 +419,10 @@ def cut_reel(
     for video in videos:
         check_file(video)
     parts: list[ReelPart] = []
-    done = 0.0
-    start = [0.0]
+    done = start = 0.0
 
     def show(seconds: float) -> None:
-        on_progress(done + max(0.0, seconds - start[0]))
+        on_progress(done + max(0.0, seconds - start))
 
     with (
         storage_errors("clip_not_written", output),
@@ -432,13 +431,11 @@ def cut_reel(
         check_replaceable(output)
         canvas = _canvas_of([cutter.times_of(video) for video in videos])
         for piece in pieces:
-            edges = (piece.start_seconds, piece.end_seconds)
-            source = piece.video or path
-            start[0] = edges[0]
-            request = _request(source, edges, output, "exact", cues_of(source))
+            source, start = piece.video or path, piece.start_seconds
+            request = _request(source, (start, piece.end_seconds), output, "exact", cues_of(source))
             request = replace(request, form=_PART_FORM, canvas=canvas, is_part=True)
             plan, num_frames, file = cutter.part(request)
-            parts.append(ReelPart(file, plan.length_seconds, num_frames, piece.label or clock(edges[0])))
+            parts.append(ReelPart(file, plan.length_seconds, num_frames, piece.label or clock(start)))
             done += plan.length_seconds
         name = printable_path(path.name)
         num_frames = cutter.join(parts, output, name, has_chapters=has_chapters)

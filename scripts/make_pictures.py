@@ -156,7 +156,7 @@ def import_report(page: Page, file: Path) -> None:
 
 def show_evidence(page: Page) -> None:
     """Move the player to the first frame that the answer cites."""
-    page.get_by_test_id("stMain").get_by_role("button", name=re.compile(r"\d\d:\d\d")).first.click()
+    page.get_by_test_id("stMain").get_by_role("button", name=re.compile(r"^\d\d:\d\d\.\d{3}")).first.click()
     settle(page)
 
 
@@ -205,6 +205,7 @@ def report(language: str, folder: Path) -> None:
     """Write the still of a report, with its video beside it."""
     with opened(language, folder) as page:
         import_report(page, ROOT / "docs" / "gallery" / language / "sample.json")
+        page.get_by_role("button", name=words("ui.add_the_video")).first.click()
         hand_over(page, "ui.upload_choose", SAMPLE)
         page.locator("video").wait_for()
         show_evidence(page)

@@ -19,7 +19,7 @@ from framelens.core.domain import Language
 from framelens.core.roles import User, current_user, set_page_user
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.composition import Services
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """Streamlit application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
 
-`framelens.services.container` builds the services, the views draw the pages; this module only starts and stops them.
+`framelens.composition` builds the services, the views draw the pages; this module only starts and stops them.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from app import page_messages, resources, start_message, streamlit_patches
 from app.error_boundary import show_error
 from framelens import api, config, registry
 from framelens.analysis.requests.engine_connector import import_engine_client
+from framelens.composition import open_services
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import error_text
-from framelens.services.access.accounts import check_start
-from framelens.services.container import open_services
+from framelens.store.access import check_start
 from framelens.video.files import confine
 from framelens.video.worker_pool import worker_ready
 

@@ -17,11 +17,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from framelens.core.domain import Keyframe, VideoInfo
 from framelens.core.errors import AppError, InputError
-from framelens.services.access.accounts import COOKIE, Accounts, LoginSession
+from framelens.store.access import COOKIE, Accounts, LoginSession
 from framelens.video.extractor import probe
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.composition import Services
     from framelens.store.library_index import LibraryEntry
 
 

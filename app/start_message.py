@@ -13,9 +13,9 @@ import streamlit as st
 from streamlit import config
 
 from app import resources
+from framelens.composition import Services
 from framelens.core.roles import LOCAL_USER, as_user
 from framelens.i18n import system_language, t
-from framelens.services.container import Services
 
 _WILDCARDS = ("", "0.0.0.0", "::")
 _RETRY_SECONDS = 0.1

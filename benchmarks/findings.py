@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from app.panels.report.report import PAGE
 from benchmarks.page import serving
 from benchmarks.row import Row
+from framelens.composition import SAMPLE
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.jobs.snapshot import JobSnapshot, to_row
-from framelens.services.container import SAMPLE
 from framelens.store.database import Store
 from tests.app import rich
 

@@ -21,8 +21,8 @@ from framelens.analysis.task import Task
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest
 from framelens.core.events import KeyframesChosen
-from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.engine_session import EngineSession
+from framelens.engine.engine_builder import build_engine
+from framelens.jobs.engine_session import EngineSession
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.llm.scripted import serve

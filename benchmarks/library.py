@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
-from framelens.library.semantic_index import SemanticIndex
+from framelens.jobs.stored.semantic_index import SemanticIndex
 from framelens.store.database import Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.row import Row, seconds
+from framelens.composition import SAMPLE
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.reports.formats import FORMATS
-from framelens.services.container import SAMPLE
 from tests.app.rich import rich
 
 PARTS, FINDINGS_EACH, CUES = 125, 16, 2000

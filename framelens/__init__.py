@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     __version__: str
-    from framelens.conversations.conversation import AnswerDone as AnswerDone
-    from framelens.conversations.conversation import AnswerText as AnswerText
-    from framelens.conversations.conversation import AskEvent as AskEvent
-    from framelens.conversations.conversation import AskSettings as AskSettings
-    from framelens.conversations.conversation import ContextChosen as ContextChosen
-    from framelens.conversations.conversation import ContextUse as ContextUse
-    from framelens.conversations.conversation import Conversation as Conversation
-    from framelens.conversations.conversation import FrameRef as FrameRef
-    from framelens.conversations.conversation import FramesAdded as FramesAdded
-    from framelens.conversations.conversation import Look as Look
-    from framelens.conversations.conversation import Queued as Queued
-    from framelens.conversations.conversation import ReasoningText as ReasoningText
-    from framelens.conversations.conversation import Turn as Turn
     from framelens.core.domain import Analysis as Analysis
     from framelens.core.domain import Boundary as Boundary
     from framelens.core.domain import Chapter as Chapter
@@ -101,9 +88,22 @@ if TYPE_CHECKING:
     from framelens.python.session import ask_events as ask_events
     from framelens.python.session import keyframes as keyframes
     from framelens.python.session import with_conversations as with_conversations
+    from framelens.questions.conversation import AnswerDone as AnswerDone
+    from framelens.questions.conversation import AnswerText as AnswerText
+    from framelens.questions.conversation import AskEvent as AskEvent
+    from framelens.questions.conversation import AskSettings as AskSettings
+    from framelens.questions.conversation import ContextChosen as ContextChosen
+    from framelens.questions.conversation import ContextUse as ContextUse
+    from framelens.questions.conversation import Conversation as Conversation
+    from framelens.questions.conversation import FrameRef as FrameRef
+    from framelens.questions.conversation import FramesAdded as FramesAdded
+    from framelens.questions.conversation import Look as Look
+    from framelens.questions.conversation import Queued as Queued
+    from framelens.questions.conversation import ReasoningText as ReasoningText
+    from framelens.questions.conversation import Turn as Turn
 
 _NAMES = {
-    "framelens.conversations.conversation": (
+    "framelens.questions.conversation": (
         "AnswerDone",
         "AnswerText",
         "AskEvent",

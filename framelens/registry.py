@@ -55,11 +55,11 @@ SLOTS = (
 - cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several videos,
   and returns the exit code.
 - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
-  (`framelens.core.failures.check_findings`).
+  (`framelens.engine.check_findings`).
 - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the models
   that separate speakers, for `framelens download`, and returns the exit code.
 - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
-- link.page(url, outbound, cancel): returns the `framelens.services.links.RemoteVideo` of a page; InputError
+- link.page(url, outbound, cancel): returns the `framelens.store.videos.links.RemoteVideo` of a page; InputError
   "url_no_video" if it has no video.
 - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function (`framelens.api.tools`).
 - models.experts(catalogue): draws in the folded part of the Models page.

@@ -33,7 +33,7 @@ from framelens.core.engines.model_hub import HubKind
 from framelens.core.engines.vllm_arguments import argument_names
 from framelens.engine.base import Endpoint
 from framelens.engine.model_resolution import check_model_folder
-from framelens.services.readiness import with_recommended
+from framelens.jobs.readiness import with_recommended
 from tests.cards import draw_card, to_jpeg
 from tests.core.test_vllm_arguments import needs_vllm
 from tests.engine.hub_server import Hub, serve
@@ -78,7 +78,7 @@ KINDS = {
     "parsed": r"python -m vllm\.entrypoints\.openai\.api_server .+",
 }
 ELSEWHERE = {
-    r"framelens \w+ https://.+": "wants a server of videos; tests/services/test_links.py has one",
+    r"framelens \w+ https://.+": "wants a server of videos; tests/store/test_links.py has one",
     r"nvidia-smi": "wants an NVIDIA driver",
     r"framelens serve .+ --device cuda.*": "wants an NVIDIA GPU",
     r"ffmpeg -i rtsp://.+": "wants a camera",

@@ -25,7 +25,7 @@ from types import ModuleType
 import pytest
 from packaging.utils import canonicalize_name
 
-from framelens.services.diagnostics.checks import PYTHONS
+from framelens.engine.diagnostics.checks import PYTHONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

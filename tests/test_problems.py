@@ -27,6 +27,6 @@ def test_named_tests_exist_and_cover_their_messages() -> None:
         files = re.findall(r"tests/[\w/]+\.py", row)
         texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]
         assert texts, row
-        causes = (ROOT / "framelens/core/failures/failure_patterns.py").read_text(encoding="utf-8")
+        causes = (ROOT / "framelens/llm/failure_patterns.py").read_text(encoding="utf-8")
         for key in set(KEY.findall(row)) - NO_MESSAGES:
             assert any(key in text for text in (*texts, causes)), (key, files)

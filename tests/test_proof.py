@@ -20,8 +20,8 @@ from framelens.core.events import AnalysisEvent, Finished, ModeChosen
 from framelens.engine.base import Endpoint
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.i18n import notice_text
+from framelens.jobs.engine_session import EngineSession
 from framelens.reports.formats import FORMATS
-from framelens.services.engines.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.test_local_engine import wait_until

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from framelens.core.domain import Language
-from framelens.core.failures.failure_patterns import keys, match_failure
 from framelens.i18n import LANGUAGES, catalogue, plugin_catalogue
+from framelens.llm.failure_patterns import keys, match_failure
 
 DOCS = Path(__file__).parent.parent / "docs" / "guide"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)

@@ -20,10 +20,10 @@ from app.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, report
 from app.state import page_state
+from framelens.api.playback import keep_video, video_for
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
 from framelens.i18n import t
-from framelens.services.playback import keep_video, video_for
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -15,13 +15,13 @@ from app.formatting import plain
 from app.panels.analyse import progress
 from app.panels.ask import chat, composer, start
 from app.state import page_state
+from framelens.api.playback import video_for
 from framelens.core.errors import AppError
 from framelens.i18n import t
 from framelens.reports.content.labels import printable
-from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import Conversation
+    from framelens.questions.conversation import Conversation
 
 _COLUMNS = (5, 7)
 """Ratio of the column widths of video and conversation, as in a report."""

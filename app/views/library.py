@@ -14,8 +14,8 @@ from app.panels.library import cards, filters, trash
 from app.state import page_state
 from framelens.core.files import single_line
 from framelens.i18n import label, t
-from framelens.library.bulk_operations import MOST_EXPORTED
-from framelens.library.report_import import reports_of
+from framelens.jobs.stored.bulk_operations import MOST_EXPORTED
+from framelens.jobs.stored.report_import import reports_of
 from framelens.reports.formats import FORMATS
 
 _POLL_SECONDS = 2.0

@@ -13,8 +13,8 @@ from framelens.config import load
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Layout
 from framelens.core.events import AnswerDelta, ChunkDone, Finished, KeyframesChosen, SurveyProgress
-from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.engine_session import EngineSession
+from framelens.engine.engine_builder import build_engine
+from framelens.jobs.engine_session import EngineSession
 
 SIDE = 448
 

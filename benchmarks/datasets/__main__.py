@@ -23,14 +23,14 @@ from typing import Any, get_args
 from benchmarks.datasets.formats import LETTERS, READERS, Item, video_of
 from benchmarks.datasets.scores import Outcome, table
 from framelens import config
-from framelens.conversations.conversation import AnswerDone, AnswerDraft, AskSettings, Look, LookKind, Turn
+from framelens.composition import Services, open_services
 from framelens.core.errors import AppError, EngineError
 from framelens.core.events import value_of
 from framelens.core.evidence import Moments
 from framelens.i18n import error_text, in_language
-from framelens.services.analyses import with_named
-from framelens.services.asking import FrameOptions
-from framelens.services.container import Services, open_services
+from framelens.jobs.analyses import with_named
+from framelens.jobs.asking import FrameOptions
+from framelens.questions.conversation import AnswerDone, AnswerDraft, AskSettings, Look, LookKind, Turn
 
 _LETTER = re.compile(rf"\W*([{LETTERS}])\b")
 

@@ -15,8 +15,8 @@ from statistics import median
 import psutil
 
 from benchmarks.torture.line import Line, Scale
+from framelens.composition import SAMPLE, Services
 from framelens.core.domain import AnalysisRequest
-from framelens.services.container import SAMPLE, Services
 from tests.app.fake_services import open_fake, script
 
 _FULL = 10_000

@@ -30,7 +30,7 @@ from benchmarks.torture.site import Site
 from framelens.config import AccessSettings
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
-from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.access import COOKIE, Accounts
 from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame, marks_of
 from tests.browser.conftest import CHROMIUM, App, running

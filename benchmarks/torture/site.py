@@ -21,7 +21,7 @@ from framelens.config import AccessSettings
 from framelens.core.roles import Role
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
-from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.access import COOKIE, Accounts
 from framelens.store.database import Store
 from tests.browser.conftest import running
 from tests.cards import write_card_video

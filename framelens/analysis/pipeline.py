@@ -69,7 +69,7 @@ _MOST_REPLACED = 2
 
 
 class Answerer(Protocol):
-    """What answers the question of a request; `framelens.conversations.RequestAnswerer` does, like every question."""
+    """What answers the question of a request; `framelens.questions.RequestAnswerer` does, like every question."""
 
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen."""

@@ -29,8 +29,7 @@ from starlette.routing import BaseRoute
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
-from framelens.conversations.export import as_markdown, document
-from framelens.conversations.repository import ConversationRepository
+from framelens.composition import Services
 from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, Language
@@ -39,12 +38,13 @@ from framelens.core.files import safe_stem
 from framelens.core.roles import current_user
 from framelens.i18n import aside, labelled, t
 from framelens.jobs.queue import Jobs
-from framelens.library.bulk_operations import MOST_EXPORTED
+from framelens.jobs.stored.bulk_operations import MOST_EXPORTED
+from framelens.jobs.stored.reports import StoredReports
+from framelens.questions.export import as_markdown, document
+from framelens.questions.repository import ConversationRepository
 from framelens.reports.files import ReportFile, frame_entries, write_zip, zipped
 from framelens.reports.formats import FORMATS, all_files, bundle, files_of
 from framelens.reports.graphics import contact_sheet
-from framelens.services.container import Services
-from framelens.services.stored_reports import StoredReports
 from framelens.store.audit import AuditLog
 from framelens.video.extractor import full_pictures
 

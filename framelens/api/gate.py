@@ -29,13 +29,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framelens.composition import Services
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError, EngineError, InputError, StorageError, as_app_error
 from framelens.core.files import readable
 from framelens.core.roles import LOCAL_USER, Role, User, as_user, require
 from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
-from framelens.services.access.accounts import COOKIE
-from framelens.services.container import Services
+from framelens.store.access import COOKIE
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 

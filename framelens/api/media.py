@@ -14,13 +14,13 @@ from starlette.routing import BaseRoute
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
-from framelens.conversations.conversation import FrameRef
-from framelens.conversations.repository import ConversationRepository
+from framelens.composition import Services
 from framelens.core.errors import InputError
 from framelens.core.files import shown_path
 from framelens.core.images import smaller
 from framelens.jobs.queue import Jobs
-from framelens.services.container import Services
+from framelens.questions.conversation import FrameRef
+from framelens.questions.repository import ConversationRepository
 from framelens.video.files import open_descriptor
 from framelens.video.stills import SIDES
 

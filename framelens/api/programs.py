@@ -11,8 +11,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
+from framelens.composition import Services
 from framelens.core.roles import Role, require
-from framelens.services.container import Services
 
 
 def _services(request: Request) -> Services:

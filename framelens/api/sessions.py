@@ -26,10 +26,10 @@ from starlette.websockets import WebSocketDisconnected
 from framelens.api.gate import Gate, is_loopback, refuse
 from framelens.api.message_limits import let_users_send_more
 from framelens.api.proxies import IS_FORWARDED
+from framelens.composition import Services
 from framelens.core.errors import InputError
 from framelens.core.roles import Role, User
-from framelens.services.access.accounts import COOKIE
-from framelens.services.container import Services
+from framelens.store.access import COOKIE
 
 _MOST_BYTES = 1 << 14  # of a login
 _FILES = ("/media/", "/_stcore/upload_file/")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from framelens.composition import Services
 from framelens.core.domain import Analysis
-from framelens.services.container import Services
 
 
 @dataclass

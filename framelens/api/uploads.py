@@ -20,16 +20,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from framelens.api.gate import Gate
-from framelens.conversations.images import picture_of
 from framelens.core.errors import InputError
 from framelens.core.links import media_type
+from framelens.questions.images import picture_of
 from framelens.store.videos.upload_limits import UploadPurpose
 from framelens.store.videos.video_repository import PartialUpload, Upload, VideoRepository
 from framelens.video.extractor import probe
 from framelens.video.subtitles.discovery import is_subtitle_name
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.composition import Services
     from framelens.store.audit import AuditLog
 
 _VERSION = "1.0.0"

@@ -18,15 +18,15 @@ from framelens.core.domain import MOST_SPEAKERS, Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.core.redaction import redact
 from framelens.i18n import notice_text, set_language, t
-from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
-from framelens.services.running import running
+from framelens.jobs.keyframes import build_selection, parse_interval, parse_seconds, parse_times
+from framelens.jobs.running import running
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from framelens.composition import Services
     from framelens.config import Settings
-    from framelens.core.failures.check_findings import CheckFinding, Severity
-    from framelens.services.container import Services
+    from framelens.engine.check_findings import CheckFinding, Severity
     from framelens.store.trash import TrashEntry
 
 _services: ContextVar[Services] = ContextVar("services")

@@ -32,7 +32,7 @@ from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import typed_path
 from framelens.core.spelling import closest
 from framelens.i18n import error_text, label, t
-from framelens.services import running
+from framelens.jobs import running
 
 SHORT = {
     "--output": "-o",

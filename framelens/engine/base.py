@@ -1,7 +1,7 @@
 """Interface of an engine: its endpoint, its status, and the protocol that local and remote engines implement.
 
 An engine is a server that speaks OpenAI chat completions. Whether it is a child process or a remote server is decided
-in `framelens.services.container`; no caller of this interface needs to know.
+in `framelens.composition`; no caller of this interface needs to know.
 """
 
 from __future__ import annotations

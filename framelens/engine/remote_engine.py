@@ -16,11 +16,11 @@ from framelens.core.background_task import in_thread
 from framelens.core.domain import EngineInfo
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineBrokeOff, EngineError
 from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.failures.refusals import is_page, refused, said_in
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.endpoints import health_url, is_vllm, served_models
 from framelens.http_client.short import NoAnswer, get_json, get_text
+from framelens.llm.refusals import is_page, refused, said_in
 
 _OF_TLS = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}
 """Errors of TLS, by the words of Python's ssl module."""

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from framelens.core.errors import Cancelled, InputError
-from framelens.core.failures.refusals import retry_after
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import redact
 from framelens.core.units import human_size
 from framelens.http_client.addresses import AddressGuard
+from framelens.llm.refusals import retry_after
 
 if TYPE_CHECKING:
     import httpx

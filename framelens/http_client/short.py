@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from framelens.core.errors import ConfigError
-from framelens.core.failures.refusals import read_json
 from framelens.core.redaction import redact
+from framelens.llm.refusals import read_json
 
 if TYPE_CHECKING:
     from framelens.http_client.limits import Excess

@@ -26,8 +26,8 @@ from framelens.core.roles import current_user, requires, sees
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
-from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.snapshot import AT_WORK, JobSnapshot, State, imported_job, pictures_of, to_row
+from framelens.jobs.stored.library_entries import SearchIndexer
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from framelens.store.audit import AuditLog
 from framelens.store.database import Row, Store

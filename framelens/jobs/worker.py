@@ -30,8 +30,8 @@ from framelens.core.roles import as_user, require
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
-from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
+from framelens.jobs.stored.library_entries import SearchIndexer
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 

@@ -19,11 +19,11 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from openai.lib._parsing import type_to_response_format_param
 from pydantic import Field, SecretStr, model_validator
 
-from framelens.core.failures.refusals import read_json
 from framelens.http_client.client import on_request_loop
 from framelens.llm.client import EngineClient
 from framelens.llm.messages import media_options
 from framelens.llm.reasoning import split_reasoning
+from framelens.llm.refusals import read_json
 from framelens.llm.token_count import count_tokens, token_ids
 
 T = TypeVar("T")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from framelens.core.errors import AppError, EngineBrokeOff, EngineError, EngineTimeout
-from framelens.core.failures.refusals import refused, refused_in_stream
 from framelens.core.redaction import redact
 from framelens.http_client.client import reason_of
+from framelens.llm.refusals import refused, refused_in_stream
 
 log = logging.getLogger(__name__)
 _LIBRARIES = {"httpx", "httpcore"}

@@ -17,9 +17,9 @@ import httpx
 import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
 
-from framelens.core.failures.refusal_wordings import match_refusal
-from framelens.core.failures.refusals import is_refusal, read_json, said_in
 from framelens.llm.chunks import finish_reason, normal_chunk
+from framelens.llm.refusal_wordings import match_refusal
+from framelens.llm.refusals import is_refusal, read_json, said_in
 
 _MOST_BARE = 2**20
 """Bytes that are kept of a body that is no stream."""

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import Cancelled, EngineError
-from framelens.core.failures.refusals import is_refusal, read_json, refused, said_in
 from framelens.core.units import foreign_number
 from framelens.http_client.client import request_loop
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import engine_error
+from framelens.llm.refusals import is_refusal, read_json, refused, said_in
 from framelens.llm.retries import Retries
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def transcribe(
         at_once: Number of pieces that are requested, and held in memory, at the same time.
 
     Raises:
-        AppError: The engine refuses (see `framelens.core.failures.refusals`) or doesn't answer.
+        AppError: The engine refuses (see `framelens.llm.refusals`) or doesn't answer.
         EngineError: An answer is not a transcription.
         Cancelled: `cancel` was set.
     """

@@ -23,10 +23,10 @@ from langsmith import tracing_context
 from framelens.core.domain import Usage
 from framelens.core.errors import EngineBrokeOff, EngineError
 from framelens.core.events import value_of
-from framelens.core.failures.refusals import refused_in_answer
 from framelens.http_client.client import on_request_loop
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.reasoning import SplitAnswer, answer_in, split_reasoning, unfinished_mark
+from framelens.llm.refusals import refused_in_answer
 from framelens.llm.retries import waited
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ def stream_pieces(
         The Reply, as the generator's return value; an engine that ignores max_tokens is cut off there.
 
     Raises:
-        AppError: The engine refuses (see `framelens.core.failures.refusals`), fails, or answers nothing.
+        AppError: The engine refuses (see `framelens.llm.refusals`), fails, or answers nothing.
         Cancelled: `cancel` was set.
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))

@@ -8,7 +8,7 @@ from pathlib import Path
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import given_path, is_same_file
-from framelens.library.report_import import reports_in
+from framelens.jobs.stored.report_import import reports_in
 from framelens.python.messages import checked_language, localised
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS as _FORMATS

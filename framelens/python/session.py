@@ -17,15 +17,12 @@ from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import KEYFRAMES, frame_limit, parse_frames
 from framelens.config import Settings
-from framelens.conversations.images import read_image
 from framelens.core.domain import MOST_SPEAKERS, Analysis, Language, Selection, Strategy
 from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.core.events import AnalysisEvent, Finished, Noticed
 from framelens.core.files import given_path, readable
 from framelens.i18n import t
-from framelens.python.keyframe_list import KeyframeList
-from framelens.python.messages import checked_language, localised, localised_events, usual_language
-from framelens.services.keyframes import (
+from framelens.jobs.keyframes import (
     build_selection,
     consume,
     frames_that_fit,
@@ -33,16 +30,19 @@ from framelens.services.keyframes import (
     parse_interval,
     parse_seconds,
 )
-from framelens.services.running import in_call
+from framelens.jobs.running import in_call
+from framelens.python.keyframe_list import KeyframeList
+from framelens.python.messages import checked_language, localised, localised_events, usual_language
+from framelens.questions.images import read_image
 from framelens.store.fs_utils import end_log, log_to
 from framelens.video.files import check_file
 from framelens.video.worker_pool import worker_ready, worker_started
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import AskEvent, Conversation, Look
-    from framelens.conversations.repository import ConversationRepository
+    from framelens.composition import Services
     from framelens.core.analysis_state import AnalysisUpdate
-    from framelens.services.container import Services
+    from framelens.questions.conversation import AskEvent, Conversation, Look
+    from framelens.questions.repository import ConversationRepository
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
@@ -191,7 +191,7 @@ class Session:
         settings: Mapping[str, str] | None = None,
         download: bool = False,
     ) -> None:
-        from framelens.services.analyses import with_named
+        from framelens.jobs.analyses import with_named
 
         _check_texts(model=model, base_url=base_url, api_key=api_key)
         given = {
@@ -364,7 +364,7 @@ class Session:
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, or another thread closed the session.
         """
-        from framelens.services.analyses import build_request, is_expected, raise_without_report, start_run
+        from framelens.jobs.analyses import build_request, is_expected, raise_without_report, start_run
 
         _check_texts(question=question, template=template)
         language = checked_language(language, self._language)
@@ -415,7 +415,7 @@ class Session:
         Raises:
             AppError: Any error of `ask_events`.
         """
-        from framelens.conversations.conversation import AnswerDone
+        from framelens.questions.conversation import AnswerDone
 
         _check_names("Session.ask", options, AskOptions)
         conversation: Conversation | None = None
@@ -474,8 +474,8 @@ class Session:
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
         """
-        from framelens.conversations.conversation import AnswerDraft, AskSettings, Conversation, Look, checked_question
-        from framelens.services.asking import FrameOptions
+        from framelens.jobs.asking import FrameOptions
+        from framelens.questions.conversation import AnswerDraft, AskSettings, Conversation, Look, checked_question
 
         _check_names("Session.ask_events", settings, AnswerOptions)
         _check_texts(question=question)
@@ -547,7 +547,7 @@ class Session:
             self._has_log = True
 
     def _open_services(self) -> Services:
-        from framelens.services.container import open_services
+        from framelens.composition import open_services
 
         with self._lock:
             if self._services is None:
@@ -736,8 +736,8 @@ def _selection(
 
 def _confirm_download(settings: Settings) -> None:
     """Confirm the download of the model, if it is needed."""
-    from framelens.services.engines.engine_builder import build_engine
-    from framelens.services.readiness import readiness
+    from framelens.engine.engine_builder import build_engine
+    from framelens.jobs.readiness import readiness
     from framelens.store.model_records import confirm_download
 
     now = readiness(settings, build_engine(settings)[0])

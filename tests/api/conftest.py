@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from framelens.api import AllowedHosts, Gate, routes
-from framelens.services.container import Services
+from framelens.composition import Services
 from tests.app.fake_services import open_fake, script
 
 ALLOWED = AllowedHosts(frozenset({"testserver"}), origins=frozenset({"https://video.example"}))

@@ -22,15 +22,15 @@ from starlette.types import Message
 
 from framelens.api import exports
 from framelens.api.exports import ExportTurns, frames_as_zip, run_in_turn
+from framelens.composition import Services
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.events import KeyframesChosen, Probed
 from framelens.jobs.snapshot import imported_job, to_row
-from framelens.library.report_import import reports_of
+from framelens.jobs.stored.report_import import reports_of
 from framelens.reports import document_worker
 from framelens.reports.formats import FORMATS
-from framelens.services.container import Services
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import moving, write_video

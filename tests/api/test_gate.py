@@ -11,9 +11,9 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from framelens.api import AllowedHosts, Gate, PageProtection, content_policy, routes
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
-from framelens.services.container import Services
 from tests.api.conftest import ALLOWED
 from tests.app.fake_services import ended, keyframes
 

@@ -12,10 +12,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
+from framelens.composition import Services
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.services.container import Services
 from framelens.store.videos.video_repository import VideoRepository
 from framelens.video import stills
 from tests.app.fake_services import keyframes

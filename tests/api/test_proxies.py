@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 
 from framelens import config
 from framelens.api import AllowedHosts, Gate, PageProtection, SessionProtection, TrustedProxies, routes
+from framelens.composition import Services
 from framelens.core.errors import ConfigError
-from framelens.services.access import login_limits
-from framelens.services.access.accounts import Accounts
-from framelens.services.container import Services
+from framelens.store import login_limits
+from framelens.store.access import Accounts
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from tests.api.test_sessions import ANYTHING

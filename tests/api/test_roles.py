@@ -6,10 +6,10 @@ import pytest
 
 from framelens import registry
 from framelens.api import AllowedHosts, Gate, routes
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language
 from framelens.core.roles import Role, User, as_user
 from framelens.i18n import LANGUAGES
-from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
 from scripts.write_security_docs import DOCUMENTS, roles, written
 from tests.app.fake_services import ended

@@ -20,13 +20,13 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from framelens.api import Gate, PageMessages, SessionProtection, routes
+from framelens.composition import Services
 from framelens.config import AccessSettings
 from framelens.core.errors import InputError, StorageError
 from framelens.core.roles import as_user
-from framelens.services.access import accounts as accounts_module
-from framelens.services.access import login_limits
-from framelens.services.access.accounts import COOKIE, Accounts
-from framelens.services.container import Services
+from framelens.store import access as accounts_module
+from framelens.store import login_limits
+from framelens.store.access import COOKIE, Accounts
 from framelens.store.database import Store
 
 NAME, PASSWORD = "ann@example.org", "correct horse battery"

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from framelens.composition import Services
 from framelens.core.errors import InputError
-from framelens.services.container import Services
 from framelens.store.videos.upload_limits import UploadPurpose
 from tests.cards import draw_card, to_jpeg
 from tests.media import moving, write_video

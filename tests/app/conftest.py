@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app import context, resources
 from app.context import LANGUAGE_KEY
 from framelens import i18n, registry
-from framelens.services.container import Services
+from framelens.composition import Services
 from tests.app.fake_services import Run, open_fake, script
 from tests.cards import write_card_video
 

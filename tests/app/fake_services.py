@@ -19,6 +19,7 @@ from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.task import Control, Task
+from framelens.composition import Services
 from framelens.core.analysis_state import AnalysisUpdate, updates
 from framelens.core.domain import (
     Analysis,
@@ -54,11 +55,10 @@ from framelens.core.events import (
     StageStarted,
 )
 from framelens.engine.base import Endpoint, Engine, EngineStatus
+from framelens.jobs.engine_session import SharedParts
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.services.container import Services
-from framelens.services.engines.engine_session import SharedParts
 from framelens.store.database import Store
 from framelens.store.locks import ProcessLock
 from framelens.store.model_records import KnownTimings

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import context, resources
-from framelens.services.container import Services
+from framelens.composition import Services
 from tests.app.fake_services import with_bench
 
 UI = Path(context.__file__).parent

@@ -17,7 +17,7 @@ HEAVY = (
     "rapidocr",
     "onnxruntime",
     "ray",
-    "framelens.conversations.context",
+    "framelens.questions.context",
 )
 PAGES = (
     "import app.views.analyse, app.views.ask, "

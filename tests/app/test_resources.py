@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from app import resources
-from framelens.services.access.accounts import COOKIE
-from framelens.services.container import Services
+from framelens.composition import Services
+from framelens.store.access import COOKIE
 
 
 def test_cookie_outlives_the_browser_that_sent_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,8 @@ from benchmarks.analysis.whole import App, in_parts
 from framelens.analysis.parsing.answer_parser import parse_answer
 from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import built_in
+from framelens.composition import SAMPLE
 from framelens.core.domain import AnalysisRequest
-from framelens.services.container import SAMPLE
 
 pytestmark = pytest.mark.usefixtures("english")
 

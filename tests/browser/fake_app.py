@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from framelens.services.container import SAMPLE, Services
+from framelens.composition import SAMPLE, Services
 from tests.app.fake_services import open_fake, script
 from tests.browser.going import going
 

@@ -14,8 +14,8 @@ import streamlit as st
 
 from app import main
 from app.views import analyse
+from framelens.composition import SAMPLE, Services
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.services.container import SAMPLE, Services
 from tests.app import rich
 from tests.app.fake_services import open_fake
 from tests.browser.going import going

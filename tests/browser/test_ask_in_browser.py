@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from framelens.composition import SAMPLE
 from framelens.i18n import t
-from framelens.services.container import SAMPLE
 from tests.browser.conftest import App, Visit, choose_sample, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.llm.scripted import Server, serve

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from framelens.config import AccessSettings
 from framelens.core.roles import Role
-from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.access import COOKIE, Accounts
 from framelens.store.database import Store
 from tests.browser.conftest import App, Visit, expect_report, expect_user, log_out, open_menu, press_sample, running
 

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from framelens.config import AccessSettings
-from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.access import COOKIE, Accounts
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from tests.browser.conftest import Visit, expect_user, log_out, running

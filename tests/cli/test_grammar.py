@@ -272,8 +272,8 @@ def test_format_that_cannot_be_written_stops_first(
         raise ConfigError("format_unknown", value="no such package", allowed="")
 
     monkeypatch.setitem(FORMATS, "html", replace(FORMATS["html"], check=check))
-    monkeypatch.setattr("framelens.services.container.open_services", lambda *_, **__: pytest.fail("work begins"))
-    monkeypatch.setattr("framelens.services.container.open_library", lambda *_, **__: pytest.fail("work begins"))
+    monkeypatch.setattr("framelens.composition.open_services", lambda *_, **__: pytest.fail("work begins"))
+    monkeypatch.setattr("framelens.composition.open_library", lambda *_, **__: pytest.fail("work begins"))
     assert main(["--language", "en", *words]) == 2
     assert "no such package" in capsys.readouterr().err
     assert "html" not in parse_formats("all")

@@ -97,7 +97,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.core.spelling",
         "framelens.core.units",
         "framelens.services",
-        "framelens.services.running",
+        "framelens.jobs.running",
     }
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
 

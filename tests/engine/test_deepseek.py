@@ -28,12 +28,12 @@ from framelens.core.events import Finished
 from framelens.engine.base import Launcher
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.transformers import transformers_launcher
+from framelens.jobs.engine_session import EngineSession, conditions
 from framelens.llm.chat import connect
 from framelens.llm.messages import data_url
 from framelens.llm.stream import ask
 from framelens.llm.text_fallback import VisionProbe, prove_sight
 from framelens.reports.formats import FORMATS
-from framelens.services.engines.engine_session import EngineSession, conditions
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
 from tests.conftest import ready

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import ModelNotFound
-from framelens.core.failures.failure_patterns import keys, match_failure
 from framelens.engine.local.log_diagnosis import diagnose, meaningful_lines
 from framelens.i18n import error_text
+from framelens.llm.failure_patterns import keys, match_failure
 
 LOGS = Path(__file__).parent / "logs"
 CORE = "(EngineCore pid=21466) ERROR 11-20 08:46:00 [core.py:1510] "

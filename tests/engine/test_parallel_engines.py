@@ -25,7 +25,7 @@ from framelens.engine.base import Endpoint
 from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.vllm import vllm_launcher
-from framelens.services.engines.engine_session import EngineSession
+from framelens.jobs.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ENGINE_ARGUMENTS, ready
 from tests.updates import events_of

@@ -31,9 +31,9 @@ from framelens.core.events import (
 from framelens.core.roles import User, as_user
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository
-from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row
+from framelens.jobs.stored.library_entries import SearchIndexer
 from framelens.store.database import Row, Store
 from framelens.store.locks import ProcessLock
 from tests.app.fake_services import queue

@@ -30,11 +30,11 @@ from framelens.core.errors import (
     PicturesRefused,
     TooManyPictures,
 )
-from framelens.core.failures.refusals import read_json
 from framelens.http_client.client import PooledClient
 from framelens.i18n import error_text
 from framelens.llm.chat import EngineChat, connect
 from framelens.llm.events import EventDecoder
+from framelens.llm.refusals import read_json
 from framelens.llm.stream import Reply, ask, stream_pieces
 from tests import loopback
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, Whole, saying, serve

@@ -11,12 +11,12 @@ import pytest
 from framelens import config
 from framelens.core.engines import vllm_arguments
 from framelens.core.units import GIB
+from framelens.engine.hardware_profile import parse_card
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
 from framelens.models.memory import estimate_memory, float32_bytes
 from framelens.models.placement import GpuCard, Proposal, find_card, propose_for_cards, propose_for_cpu, ways_to_divide
 from framelens.models.serving_plan import parse_plan
-from framelens.services.engines.hardware_profile import parse_card
 
 ENTRIES = tuple(built_in().by_id.values())
 

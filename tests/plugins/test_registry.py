@@ -271,8 +271,8 @@ def test_faulty_command_and_source_name_their_plugin(broken_site: Path) -> None:
 SERVE = """
 import json
 from framelens import api, config, registry
-from framelens.services.engines.launch_checks import LaunchChecks, launch_checks
-from framelens.services.recognition import build_recogniser
+from framelens.engine.local.launch_checks import LaunchChecks, launch_checks
+from framelens.engine.recognition import build_recogniser
 assert api.routes(api.Gate(api.AllowedHosts.for_server(None)))
 assert "headlines" in [page.name for page, _ in registry.pages()]
 registry.resume(None)

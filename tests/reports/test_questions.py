@@ -23,7 +23,7 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import InputError
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
-from framelens.library.report_import import reports_of
+from framelens.jobs.stored.report_import import reports_of
 from framelens.reports.content.document import Heading, Paragraph, words
 from framelens.reports.content.questions import answer_to_question
 from framelens.reports.formats import FORMATS, all_files, files_of

@@ -16,7 +16,7 @@ from framelens import registry
 from framelens.core.roles import current_user
 from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
+from framelens.jobs.readiness import ModelCandidate, Readiness, download_text, need_text, readiness, with_candidate
 
 
 def ready() -> Readiness:

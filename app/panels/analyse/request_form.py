@@ -16,18 +16,18 @@ from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
 from framelens import registry
 from framelens.analysis.planning.estimate import Estimate
-from framelens.conversations.conversation import MOST_QUESTION
+from framelens.api.playback import video_for
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, VideoInfo
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import base_name
+from framelens.engine.recognition import has_diariser
 from framelens.i18n import LANGUAGES, language, t
 from framelens.i18n.formatting import span
-from framelens.services.playback import video_for
-from framelens.services.recognition import has_diariser
+from framelens.questions.conversation import MOST_QUESTION
 
 if TYPE_CHECKING:
+    from framelens.jobs.readiness import Readiness
     from framelens.jobs.snapshot import JobSnapshot
-    from framelens.services.readiness import Readiness
 
 _OPTIONS_WIDTH = 480
 """Pixels."""

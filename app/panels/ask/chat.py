@@ -22,7 +22,7 @@ from framelens.core.evidence import Moments
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import Conversation, FrameRef
+    from framelens.questions.conversation import Conversation, FrameRef
 
 _MOST_NAME = 200
 """Characters."""

@@ -14,11 +14,11 @@ from app.formatting import plain
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.panels.ask import settings, start
 from app.state import page_state
-from framelens.conversations.conversation import MOST_QUESTION, Conversation, Look
-from framelens.conversations.retrieval.text_question import is_about_text
-from framelens.conversations.suggestions import suggested_questions
 from framelens.core.domain import Analysis
 from framelens.i18n import t
+from framelens.questions.conversation import MOST_QUESTION, Conversation, Look
+from framelens.questions.retrieval.text_question import is_about_text
+from framelens.questions.suggestions import suggested_questions
 from framelens.store.videos.upload_limits import UploadPurpose
 
 _AREA = "st-key-ask_composer"

@@ -16,7 +16,7 @@ from framelens.core.units import clock
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.conversations.conversation import FrameRef
+    from framelens.questions.conversation import FrameRef
 
 
 class Pictures:

@@ -8,10 +8,10 @@ import streamlit as st
 
 from app.components.controls import Options
 from app.context import services
-from framelens.conversations.conversation import MOST_SYSTEM_PROMPT, AskSettings, Conversation
 from framelens.core.errors import InputError
 from framelens.i18n import t
-from framelens.services.answers import usual_settings
+from framelens.jobs.answers import usual_settings
+from framelens.questions.conversation import MOST_SYSTEM_PROMPT, AskSettings, Conversation
 
 _PROMPT_HEIGHT = 120
 """Pixels."""

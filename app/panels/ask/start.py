@@ -11,8 +11,8 @@ from app.panels.analyse import video_picker
 from app.panels.library import trash
 from app.panels.work import rows
 from app.state import page_state
-from framelens.conversations.conversation import Conversation, started
 from framelens.i18n import language, t
+from framelens.questions.conversation import Conversation, started
 from framelens.reports.content.labels import printable
 
 _LISTED = 20

@@ -22,28 +22,20 @@ from app.panels.ask import settings
 from app.panels.menu import engine
 from app.panels.work.rows import stage_text
 from app.state import page_state
-from framelens.conversations.conversation import (
-    MOST_QUESTION,
-    Conversation,
-    FrameRef,
-    Look,
-    MomentsSearched,
-    Queued,
-    Turn,
-)
-from framelens.conversations.export import doubts
-from framelens.conversations.report import reported_answer
-from framelens.conversations.retrieval.values import Looking
 from framelens.core.events import EngineProgress
 from framelens.core.evidence import Moments
 from framelens.core.files import single_line
 from framelens.i18n import aside, notice_text, sentences, t
 from framelens.i18n.formatting import exactly
+from framelens.questions.conversation import MOST_QUESTION, Conversation, FrameRef, Look, MomentsSearched, Queued, Turn
+from framelens.questions.export import doubts
+from framelens.questions.report import reported_answer
+from framelens.questions.retrieval.values import Looking
 from framelens.reports.content.searches import BriefSearch, found_by_search
 
 if TYPE_CHECKING:
     from app.panels.ask.pictures import Pictures
-    from framelens.services.answers import AnswerProgress
+    from framelens.jobs.answers import AnswerProgress
 
 _POLL_SECONDS = 0.5
 """Between two looks at an answer that is being written."""

@@ -23,7 +23,7 @@ from framelens.reports.content.labels import printable
 from framelens.store.library_index import LibraryQuery, Order
 
 if TYPE_CHECKING:
-    from framelens.library.semantic_index import NearPassage
+    from framelens.jobs.stored.semantic_index import NearPassage
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}

@@ -13,7 +13,7 @@ from app.panels.work import rows
 from app.state import page_state
 from framelens.core.errors import InputError
 from framelens.i18n import t
-from framelens.library.bulk_operations import purge
+from framelens.jobs.stored.bulk_operations import purge
 from framelens.store.trash import KEPT_DAYS, TrashEntry, TrashKind
 
 _MOST_NAMED = 5

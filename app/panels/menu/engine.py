@@ -14,7 +14,7 @@ from framelens.core.events import EngineProgress
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import t
 from framelens.i18n.formatting import phase_text
-from framelens.services.readiness import readiness
+from framelens.jobs.readiness import readiness
 
 if TYPE_CHECKING:
     from framelens.engine.base import EngineStatus

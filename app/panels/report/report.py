@@ -25,13 +25,13 @@ from app.panels.analyse import progress, request_form, stopped_job
 from app.panels.report import speakers, toolbar
 from app.state import page_state
 from framelens import registry
+from framelens.api.playback import video_for
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of
 from framelens.reports.content.labels import NO_MODEL, headline, parts_of, shareable_text, unusable
-from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot

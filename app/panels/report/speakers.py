@@ -9,7 +9,7 @@ from app.state import page_state
 from framelens.core.domain import Analysis
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.services.speakers import LONGEST_NAME, SpeakerSummary, name_speakers, speakers_of
+from framelens.jobs.stored.speakers import LONGEST_NAME, SpeakerSummary, name_speakers, speakers_of
 
 
 def draw(job_id: str, analysis: Analysis) -> None:

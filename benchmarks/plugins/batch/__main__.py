@@ -34,6 +34,7 @@ from benchmarks.clips import make_clips
 from benchmarks.endurance import plain
 from benchmarks.row import Row
 from framelens import config
+from framelens.composition import open_services
 from framelens.core.domain import AnalysisRequest
 from framelens.plugins.batch.batch import Batch, collect, make_batch
 from framelens.plugins.batch.ray_jobs.client import RayCluster
@@ -41,7 +42,6 @@ from framelens.plugins.batch.ray_jobs.runner import run_on_ray
 from framelens.plugins.batch.ray_jobs.task import RayTask
 from framelens.plugins.batch.results import Results
 from framelens.plugins.batch.runner import BatchHalted, BatchRunner, VideoEnded
-from framelens.services.container import open_services
 from framelens.video.files import sha256_of
 from framelens.video.worker_pool import worker_ready
 from tests.plugins.batch.ray_jobs.local_cluster import TOKEN, LocalCluster, local_cluster

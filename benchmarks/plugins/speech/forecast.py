@@ -28,7 +28,7 @@ from benchmarks.plugins.speech.voices import RATE, Recording, Sound, level_of, m
 from framelens import config
 from framelens.analysis.planning.forecast import ListeningForecast
 from framelens.core.domain import SpeechSpans
-from framelens.services.engines.engine_session import build_transcription
+from framelens.jobs.engine_session import build_transcription
 from framelens.video.extractor import probe
 
 _SECONDS = 900.0

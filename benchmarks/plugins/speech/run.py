@@ -33,8 +33,8 @@ def _by_library(model: str, file: str, *, vad: bool) -> Iterator[tuple[float, st
 def _by_framelens(model: str, file: Path) -> Iterator[tuple[float, str]]:
     from framelens import config
     from framelens.core.domain import Cue
+    from framelens.jobs.engine_session import build_transcription
     from framelens.plugins.speech import recogniser
-    from framelens.services.engines.engine_session import build_transcription
     from framelens.video.extractor import probe
 
     recogniser.cues_of = lambda words: (Cue(one.start_seconds, one.end_seconds, one.text) for one in words)

@@ -22,11 +22,11 @@ import psutil
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site, attacked_site
-from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
 from framelens.core.roles import as_user
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
+from framelens.questions.answer_queue import MOST_ANSWERED_OF_USER
 from framelens.store.conversations import ConversationStore
 from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame
@@ -42,7 +42,7 @@ _REAL_SHARE = 0.5
 _LONGEST_SECONDS = 120.0
 _QUESTIONS = 60
 _MOST_QUESTIONS = 16
-"""Of a user at a time (framelens/services/answers.py)."""
+"""Of a user at a time (framelens/jobs/answers.py)."""
 _LATE = 2
 """Questions of the first user that are answered before the other user's arrives, or between two looks at it."""
 _LEAVING, _END_SECONDS = 8, 5.0

@@ -17,8 +17,8 @@ import psutil
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import SECRET, Site
+from framelens.composition import SAMPLE
 from framelens.core.roles import as_user
-from framelens.services.container import SAMPLE
 from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.files import sha256_of
 

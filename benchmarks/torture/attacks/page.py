@@ -27,7 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site
 from framelens.core.roles import Role
-from framelens.services.access.accounts import COOKIE
+from framelens.store.access import COOKIE
 from tests.reverse_proxy import NAME
 
 _EVIL = "https://evil.example"

@@ -12,8 +12,8 @@ import httpx
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
+from framelens.composition import SAMPLE
 from framelens.core.roles import as_user
-from framelens.services.container import SAMPLE
 from framelens.store.videos.video_repository import VideoRepository
 from framelens.video.files import sha256_of
 from tests.cards import write_card_video

@@ -22,14 +22,14 @@ from benchmarks.torture.attacks import engine, further, page, paths, state
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
 from framelens.api import AllowedHosts, Gate, routes
-from framelens.services.access.accounts import COOKIE
+from framelens.store.access import COOKIE
 from tests.reverse_proxy import CADDY, NAME, NGINX
 
 _EVIL = "https://evil.example"
 _SLOW_FULL = 500
 _GUESSES = 60
 _MOST_ATTEMPTS = 30
-"""Logins of an address in a minute (framelens/services/access/login_limits.py)."""
+"""Logins of an address in a minute (framelens/store/login_limits.py)."""
 _OTHERS = {"job": "A" * 12, "video": "B" * 32}
 _FORGED = (
     {"X-Forwarded-For": "127.0.0.1"},

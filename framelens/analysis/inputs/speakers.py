@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from framelens.analysis.inputs.recognisers import Pieces, SpeechModelName
 from framelens.core.domain import Cue, SpeakerTurn, Transcript
+from framelens.engine.recognisers import Pieces, SpeechModelName
 
 _NEAR_SECONDS = 0.5
 """A cue without an overlap belongs to a turn that is as near: the times of words and of turns differ by tenths."""

@@ -1,6 +1,6 @@
 """Estimate of the stage that answers the question of a request, before the description.
 
-`framelens.conversations` says what answering takes, by the policy that it answers by; this module turns it into time.
+`framelens.questions` says what answering takes, by the policy that it answers by; this module turns it into time.
 """
 
 from __future__ import annotations

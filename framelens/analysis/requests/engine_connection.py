@@ -10,13 +10,13 @@ from langchain_core.messages import BaseMessage
 
 from framelens.core.domain import Keyframe, Notice
 from framelens.core.errors import AppError, EngineBusy, EngineError, EngineTimeout
-from framelens.core.failures.refusals import may_be_dying
 from framelens.engine.base import Endpoint, Engine
 from framelens.engine.endpoints import metrics_url, read_metrics
 from framelens.http_client.client import short_request
 from framelens.i18n import as_notice
 from framelens.llm.cache import AnswerCache
 from framelens.llm.messages import with_pictures, with_video
+from framelens.llm.refusals import may_be_dying
 from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount, count_tokens
 

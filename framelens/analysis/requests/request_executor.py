@@ -102,7 +102,7 @@ class RequestExecutor:
             vary: Skip the cache and ask for a different answer.
 
         Raises:
-            AppError: The engine refuses (see `framelens.core.failures.refusals`) or fails.
+            AppError: The engine refuses (see `framelens.llm.refusals`) or fails.
             PicturesRefused: The model takes no pictures, or answers twice that it sees no pictures.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.

@@ -34,17 +34,17 @@ from framelens.cli.common import cancel_on_signals, engine_notices_said, quiet_o
 from framelens.cli.grammar import Choice, Options, argument, command, flag, option
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import Output, appendix_option, overwrite_option, parse_outputs
+from framelens.composition import Services, open_services
 from framelens.config import Settings
 from framelens.core.codec import to_document
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import readable
 from framelens.i18n import error_text, language, t
+from framelens.jobs.analyses import is_expected, raise_without_report, start_run
+from framelens.jobs.engine_session import open_planner
 from framelens.reports.content.labels import local_minute
 from framelens.reports.formats import FORMATS, usable_format
-from framelens.services.analyses import is_expected, raise_without_report, start_run
-from framelens.services.container import Services, open_services
-from framelens.services.engines.engine_session import open_planner
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable_path
 from framelens.video.inputs import Inputs, resolve

@@ -33,7 +33,18 @@ from framelens.cli.common import (
 )
 from framelens.cli.grammar import Choice, Options, argument, command, flag, option, parse_path, together
 from framelens.cli.progress_lines import open_progress
-from framelens.conversations.conversation import (
+from framelens.composition import open_library, open_services
+from framelens.core.domain import Selection
+from framelens.core.errors import Cancelled, ConfigError
+from framelens.core.events import EngineProgress, Noticed, value_of
+from framelens.core.evidence import Moments
+from framelens.core.files import typed_path
+from framelens.core.links import is_link
+from framelens.i18n import language, notice_text, t
+from framelens.i18n.formatting import exactly, phase_text
+from framelens.jobs.asking import FrameOptions
+from framelens.jobs.keyframes import build_selection
+from framelens.questions.conversation import (
     LIMITS,
     AnswerDone,
     AnswerDraft,
@@ -45,21 +56,10 @@ from framelens.conversations.conversation import (
     Queued,
     checked_question,
 )
-from framelens.conversations.images import read_image
-from framelens.conversations.moments.timeline import strip
-from framelens.conversations.retrieval.values import Looking
-from framelens.core.domain import Selection
-from framelens.core.errors import Cancelled, ConfigError
-from framelens.core.events import EngineProgress, Noticed, value_of
-from framelens.core.evidence import Moments
-from framelens.core.files import typed_path
-from framelens.core.links import is_link
-from framelens.i18n import language, notice_text, t
-from framelens.i18n.formatting import exactly, phase_text
+from framelens.questions.images import read_image
+from framelens.questions.moments.timeline import strip
+from framelens.questions.retrieval.values import Looking
 from framelens.reports.content.labels import local_minute, one_line
-from framelens.services.asking import FrameOptions
-from framelens.services.container import open_library, open_services
-from framelens.services.keyframes import build_selection
 from framelens.video.worker_pool import worker_started
 
 _NUMBERS = (
@@ -164,7 +164,7 @@ def run(options: Options) -> int:
 
 def _is_about_text(question: str) -> bool:
     """Return whether text on the screen or speech may answer a question, so that no model has to be downloaded."""
-    from framelens.conversations.retrieval.text_question import is_about_text
+    from framelens.questions.retrieval.text_question import is_about_text
 
     return is_about_text(question)
 
@@ -221,7 +221,7 @@ def _answer(conversation: Conversation, options: Options, cancel: threading.Even
 
     Return the exit code: a stop's if the user has stopped the answer.
     """
-    from framelens.conversations.export import answer_document
+    from framelens.questions.export import answer_document
 
     printer = _Printer(streams=not options.json, quiet=options.quiet)
     try:
@@ -281,7 +281,7 @@ class _Printer:
         console.print(line, end="\n" if moments.ended else "\r")
 
     def _end(self, conversation: Conversation) -> None:
-        from framelens.conversations.export import cited_lines
+        from framelens.questions.export import cited_lines
 
         turn = conversation.last
         if self._streams and turn.answer:
@@ -330,7 +330,7 @@ def _manage(options: Options) -> None:
     """List, export, rename or delete conversations."""
     kept = services().conversations
     if options.export:
-        from framelens.conversations.export import as_markdown, document
+        from framelens.questions.export import as_markdown, document
 
         one = kept.get(options.export)
         names = services().reports.video_names(one)

@@ -16,14 +16,14 @@ from framelens.cli.grammar import Options, command, flag
 from framelens.cli.plugin_list import list_plugins
 from framelens.config import export_environment
 from framelens.core.errors import AppError
-from framelens.core.failures.check_findings import CheckFinding, worst_first
 from framelens.core.redaction import redact, redact_setting
 from framelens.core.units import gib_text, human_size
+from framelens.engine.check_findings import CheckFinding, worst_first
+from framelens.engine.diagnostics.checks import doctor_finding, run_checks
+from framelens.engine.diagnostics.facts import SystemFacts, gather_facts
+from framelens.engine.local.launch_checks import launch_checks
 from framelens.i18n import labelled, t
-from framelens.services.diagnostics.checks import doctor_finding, run_checks
-from framelens.services.diagnostics.facts import SystemFacts, gather_facts
-from framelens.services.engines.launch_checks import launch_checks
-from framelens.services.readiness import model_offers, with_recommended
+from framelens.jobs.readiness import model_offers, with_recommended
 from framelens.video.sandbox_check import SandboxReport, check_sandbox
 
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.

@@ -20,11 +20,11 @@ from framelens.core.errors import Cancelled, ConfigError
 from framelens.core.files import typed_path
 from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
+from framelens.engine.engine_builder import build_engine
+from framelens.engine.model_names import resolve_named_model
 from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import aside, t
-from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.model_names import resolve_named_model
-from framelens.services.readiness import (
+from framelens.jobs.readiness import (
     ModelCandidate,
     Readiness,
     download_text,

@@ -22,13 +22,13 @@ from framelens.cli.report_output import (
     names_folder,
     overwrite_option,
 )
+from framelens.composition import open_library
 from framelens.core.domain import Analysis
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, is_free, shown_path, typed_path
 from framelens.i18n import error_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, format_of, parse_formats
-from framelens.services.container import open_library
 from framelens.store.fs_utils import storage_errors
 
 _ENDING = re.compile(r"\.[A-Za-z]\w{1,4}")
@@ -64,7 +64,7 @@ def run(options: Options) -> int:
         check_typed_output("--output", name)
     missing: list[InputError] = []
     if files:
-        from framelens.library.report_import import reports_in
+        from framelens.jobs.stored.report_import import reports_in
 
         paths = _write_all(reports_in(files), options, files)
     else:

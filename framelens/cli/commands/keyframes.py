@@ -44,9 +44,9 @@ from framelens.core.events import KeyframesChosen
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path, typed_path
 from framelens.core.units import clock
 from framelens.i18n import error_text, notice_text, t
+from framelens.jobs.keyframes import consume, frames_that_fit, open_updates
 from framelens.reports import files
 from framelens.reports.files import TABLE_NAME, atomic_write
-from framelens.services.keyframes import consume, frames_that_fit, open_updates
 from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.extractor import full_pictures
 from framelens.video.files import check_file

@@ -30,16 +30,16 @@ from framelens.cli.common import (
     wide_console,
 )
 from framelens.cli.grammar import Choice, Options, argument, flag, group, option, parse_path, together
+from framelens.composition import open_library
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.files import base_name
 from framelens.core.units import clock
 from framelens.i18n import error_text, t
 from framelens.jobs.snapshot import State
-from framelens.library.bulk_operations import Removed, purge, remove, sweep, sweep_trash
+from framelens.jobs.stored.bulk_operations import Removed, purge, remove, sweep, sweep_trash
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.reports.json import writer
 from framelens.reports.text import plain
-from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 from framelens.store.trash import TrashEntry
 
@@ -361,7 +361,7 @@ def _restore(options: Options) -> int:
 @json_option
 @opened
 def _import(options: Options) -> int:
-    from framelens.library.report_import import reports_in
+    from framelens.jobs.stored.report_import import reports_in
 
     ids = [services().reports.add(analysis) for analysis in reports_in(options.files)]
     return _print_entries(list(dict.fromkeys(ids)), options)

@@ -26,17 +26,17 @@ from framelens.cli.common import (
 from framelens.cli.grammar import Options, argument, command, flag, option
 from framelens.cli.listening import ListeningProgress, settle_speech
 from framelens.cli.progress_lines import ProgressLine
+from framelens.composition import Services, open_library
 from framelens.config import Settings, export_environment
 from framelens.core.domain import Analysis, Cue, Notice, Transcript
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import absolute, typed_path
 from framelens.core.units import clock
+from framelens.engine.recognition import local_diariser, local_recogniser
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import attributed, speaker_name
-from framelens.services.container import Services, open_library
-from framelens.services.recognition import local_diariser, local_recogniser
-from framelens.services.speakers import name_speakers, speakers_of
-from framelens.services.transcripts import hear_video, report_ids, separate_speakers, transcript_of
+from framelens.jobs.stored.speakers import name_speakers, speakers_of
+from framelens.jobs.transcripts import hear_video, report_ids, separate_speakers, transcript_of
 from framelens.video.files import STANDARD_STREAM, check_file
 
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from framelens.core.errors import EngineError
-from framelens.core.failures.failure_patterns import match_failure
 from framelens.core.redaction import redact
+from framelens.llm.failure_patterns import match_failure
 
 _LOGGED = r"[A-Z]+ \d\d-\d\d [\d:]+ \[?[\w./]+:\d+\] ?"
 _PREFIX = re.compile(rf"^(?:\([^()]*pid=\d+\) ?(?:{_LOGGED})?|{_LOGGED})")

@@ -9,12 +9,12 @@ from starlette.routing import BaseRoute
 
 from framelens.api.exports import Export, respond
 from framelens.api.gate import Gate
+from framelens.composition import Services
 from framelens.core.files import safe_file_name
 from framelens.i18n import language
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.job_batches import bundle
 from framelens.reports.files import zipped
-from framelens.services.container import Services
 
 
 def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:

@@ -33,12 +33,12 @@ from framelens.core.errors import (
     VideoError,
     as_app_error,
 )
+from framelens.jobs.analyses import AnalysisRun, is_expected, is_no_video, raise_without_report, start_run
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, files_of
-from framelens.services.analyses import AnalysisRun, is_expected, is_no_video, raise_without_report, start_run
 from framelens.store.fs_utils import storage_errors
 from framelens.video.files import check_file, printable_path
 from framelens.video.subtitles.discovery import digest_beside
@@ -46,10 +46,10 @@ from framelens.video.subtitles.discovery import digest_beside
 if TYPE_CHECKING:
     from framelens.analysis.prompts.templates import Templates
     from framelens.config import Settings
+    from framelens.jobs.engine_session import EngineSession
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
-    from framelens.services.engines.engine_session import EngineSession
 
 V = TypeVar("V")
 R = TypeVar("R")

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from framelens.api.programs import BINARY, VIEWER, ServicesDep
+from framelens.composition import Services
 from framelens.core.errors import InputError
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, ClipOptions, ClipOrder, ClipOrders
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.plugins.editing.routes import respond
-from framelens.services.container import Services
 
 router = APIRouter(tags=["clips"])
 _Seconds = Annotated[float, Field(ge=0, le=1e7)]

@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute
 from framelens.api.exports import GONE, run_in_turn
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
+from framelens.composition import Services
 from framelens.core.errors import InputError
 from framelens.plugins.editing.clips.downloads import ClipFile, ClipOptions, ClipOrder, ClipOrders, parse_pieces, write
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.services.container import Services
 
 if TYPE_CHECKING:
     from framelens.plugins.editing.clips.pieces import Piece

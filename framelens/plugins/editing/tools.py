@@ -15,12 +15,12 @@ from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import is_free, numbered, shown_path
 from framelens.core.units import clock
 from framelens.i18n import error_text, labelled, t
+from framelens.jobs.keyframes import parse_seconds
 from framelens.plugins.editing.clips.cutter import cut_pieces
 from framelens.plugins.editing.clips.downloads import MOST_PIECES
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.reports.files import atomic_write
-from framelens.services.keyframes import parse_seconds
 from framelens.store.fs_utils import storage_errors
 from framelens.video.files import held_folder
 

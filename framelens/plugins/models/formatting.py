@@ -2,13 +2,13 @@
 
 from framelens.core.units import gib_number, gib_text
 from framelens.i18n import t
+from framelens.jobs.readiness import need_text
 from framelens.models.architecture import Shape
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import NumberFormat, format_of
 from framelens.models.memory import MemoryEstimate
 from framelens.models.placement import GpuCard, MemoryNeed, least_bytes
 from framelens.models.serving_plan import Device
-from framelens.services.readiness import need_text
 
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 

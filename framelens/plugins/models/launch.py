@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from framelens.config import Settings
-from framelens.core.failures.check_findings import CheckFinding
-from framelens.services.engines.launch_checks import LaunchChecks
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.local.launch_checks import LaunchChecks
 
 
 def launch_checks(settings: Settings) -> LaunchChecks:

@@ -10,6 +10,7 @@ from app.formatting import error_words, plain
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.roles import requires
+from framelens.engine import hardware_profile
 from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.plugins.models.panels import (
@@ -21,7 +22,6 @@ from framelens.plugins.models.panels import (
     remote_engine,
     table,
 )
-from framelens.services.engines import hardware_profile
 
 
 def _draw_way_back() -> None:

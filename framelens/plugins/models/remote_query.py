@@ -7,10 +7,10 @@ from framelens.config import Settings
 from framelens.core.domain import Notice
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.endpoints import served_models
+from framelens.engine.engine_builder import build_remote_engine
 from framelens.engine.remote_engine import normal_base_url
 from framelens.http_client.short import NoAnswer, get_json
 from framelens.llm.text_fallback import prove_sight
-from framelens.services.engines.engine_builder import build_remote_engine
 
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import ModelNotFound
-from framelens.core.failures.check_findings import Fix
+from framelens.engine.check_findings import Fix
+from framelens.engine.hardware_profile import HardwareProfile
 from framelens.engine.model_resolution import resolve_model
 from framelens.models.catalogue import Catalogue, Match
 from framelens.models.catalogue_parser import CatalogueEntry, entry_of_shape
 from framelens.models.checkpoint import read_config, shape_in
 from framelens.models.memory import weights_bytes
 from framelens.models.placement import Proposal
-from framelens.services.engines.hardware_profile import HardwareProfile
 
 
 @dataclass(frozen=True)

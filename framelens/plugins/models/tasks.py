@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, TypeVar
 
 from framelens import config
 from framelens.analysis.task import Control
+from framelens.composition import Services
 from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
 from framelens.core.events import EngineProgress, ProgressListener
-from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.roles import requires
+from framelens.engine.check_findings import CheckFinding
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
+from framelens.jobs.model_switch import with_local_model
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.selection import ModelSettings
-from framelens.services.container import Services
-from framelens.services.engines.model_switch import with_local_model
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
+    from framelens.jobs.engine_session import EngineSession
     from framelens.jobs.engine_switcher import EngineSwitcher
-    from framelens.services.engines.engine_session import EngineSession
 
 P = TypeVar("P")
 T = TypeVar("T")

@@ -7,11 +7,11 @@ from framelens.config import Settings
 from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.base import Engine
 from framelens.engine.hardware import installed_vllm
+from framelens.engine.local.model_arguments import effective_arguments, shape_of
 from framelens.i18n import LANGUAGES, notice_text, t
+from framelens.jobs.engine_session import usual_side
 from framelens.models.formats import format_of
 from framelens.models.serving_plan import parse_plan
-from framelens.services.engines.engine_session import usual_side
-from framelens.services.engines.model_arguments import effective_arguments, shape_of
 from framelens.store.model_records import Measured, VisionChecks
 
 _FRAME_SHAPE = 9 / 16

@@ -23,10 +23,10 @@ from framelens.engine.system_metrics import GpuReader, GpuSamples, SystemMetrics
 from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader, LoadAbsence
 
 if TYPE_CHECKING:
+    from framelens.composition import Services
+    from framelens.jobs.engine_session import EngineSession
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
-    from framelens.services.container import Services
-    from framelens.services.engines.engine_session import EngineSession
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0

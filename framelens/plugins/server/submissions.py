@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from framelens.api.subtitle_uploads import attach_subtitles, check_subtitles
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.domain import AnalysisRequest
@@ -22,10 +23,9 @@ from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
 from framelens.core.files import new_id
 from framelens.core.roles import as_user, current_user, require
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, SubmissionRow
-from framelens.services.link_transfer import FetchProgress
-from framelens.services.links import LinkFetcher
-from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
 from framelens.store.accounts import AccountStore
+from framelens.store.videos.link_transfer import FetchProgress
+from framelens.store.videos.links import LinkFetcher
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs

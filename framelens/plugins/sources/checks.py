@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from framelens.config import Settings
-from framelens.core.failures.check_findings import CheckFinding
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.diagnostics.checks import doctor_finding
 from framelens.plugins.sources import ytdlp
-from framelens.services.diagnostics.checks import doctor_finding
-from framelens.services.links import allowed_addresses
+from framelens.store.videos.links import allowed_addresses
 
 
 def checks(settings: Settings) -> Iterator[CheckFinding]:

@@ -20,8 +20,8 @@ from framelens.core.roles import current_user
 from framelens.i18n import aside, t
 from framelens.plugins.sources.words import progress_words
 from framelens.registry import address_error
-from framelens.services.link_transfer import FetchProgress
-from framelens.services.links import LinkFetcher, allow, may_allow, may_name_any, operator_sources
+from framelens.store.videos.link_transfer import FetchProgress
+from framelens.store.videos.links import LinkFetcher, allow, may_allow, may_name_any, operator_sources
 
 if TYPE_CHECKING:
     from framelens.config import Settings

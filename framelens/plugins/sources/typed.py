@@ -6,12 +6,12 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.progress_lines import ProgressLine
+from framelens.composition import open_videos
 from framelens.core.links import typed_link
+from framelens.jobs.running import running
 from framelens.plugins.sources.words import progress_words
-from framelens.services.container import open_videos
-from framelens.services.link_transfer import FetchProgress
-from framelens.services.links import LinkFetcher, operator_sources
-from framelens.services.running import running
+from framelens.store.videos.link_transfer import FetchProgress
+from framelens.store.videos.links import LinkFetcher, operator_sources
 
 
 def fetched(typed: str) -> Path:

@@ -2,7 +2,7 @@
 
 from framelens.core.units import clock, human_size
 from framelens.i18n import t
-from framelens.services.link_transfer import FetchProgress
+from framelens.store.videos.link_transfer import FetchProgress
 
 
 def progress_words(now: FetchProgress) -> str:

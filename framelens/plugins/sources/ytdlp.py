@@ -33,7 +33,7 @@ from framelens.core.redaction import redact
 from framelens.core.units import foreign_number
 from framelens.http_client.outbound import Outbound
 from framelens.plugins.sources.guard_proxy import GuardProxy
-from framelens.services.link_transfer import RemoteVideo, Write
+from framelens.store.videos.link_transfer import RemoteVideo, Write
 
 INSTALL = 'pip install "framelens[links]"'
 _OPTIONS = (

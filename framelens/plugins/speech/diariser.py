@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from framelens.analysis.inputs.recognisers import Pieces, SpeechModelName
 from framelens.config import Settings
 from framelens.core.domain import SpeakerTurn
 from framelens.core.files import typed_path
+from framelens.engine.recognisers import Pieces, SpeechModelName
 from framelens.plugins.speech.diarisation.messages import (
     MESSAGES,
     WORKER,
@@ -34,7 +34,7 @@ def diariser(settings: Settings) -> SherpaDiariser:
 
 
 class SherpaDiariser(HubModel[SpeakerReference]):
-    """Diariser with a pair of models; see framelens.services.recognition.LocalDiariser."""
+    """Diariser with a pair of models; see framelens.engine.recognition.LocalDiariser."""
 
     def model(self) -> SpeechModelName:
         """Return the name of the models; see Diariser."""

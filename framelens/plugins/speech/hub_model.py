@@ -81,7 +81,7 @@ Referred = TypeVar("Referred", bound=Reference)
 
 
 class HubModel(Generic[Referred]):
-    """A model and the consent to its download; see framelens.services.recognition.LocalModel.
+    """A model and the consent to its download; see framelens.engine.recognition.LocalModel.
 
     Args:
         settings: The settings.

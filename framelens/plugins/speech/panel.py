@@ -14,13 +14,13 @@ from framelens.core.events import EngineProgress
 from framelens.core.installation import install_line
 from framelens.core.roles import requires
 from framelens.core.units import human_size
+from framelens.engine.recognition import LocalModel, local_diariser, local_recogniser
 from framelens.i18n import t
 from framelens.i18n.formatting import phase_text, span
 from framelens.models.catalogue import Catalogue
 from framelens.plugins.speech.hub_model import is_installed
 from framelens.plugins.speech.installation import SpeechInstallation, start_installation
 from framelens.plugins.speech.speaker_models import SpeakerReference
-from framelens.services.recognition import LocalModel, local_diariser, local_recogniser
 
 SpeechDownload = BackgroundTask[EngineProgress, object]
 _HOUR = 3600.0

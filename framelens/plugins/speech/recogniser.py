@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
-from framelens.analysis.inputs.recognisers import Pieces, SpeechListener, SpeechModelName
 from framelens.config import Settings
 from framelens.core.domain import SoundPiece, SpeechSpans, Spoken, seconds_of, speech_between
 from framelens.core.errors import EngineError, StorageError
+from framelens.engine.recognisers import Pieces, SpeechListener, SpeechModelName
 from framelens.plugins.speech.hub_model import SPARE_BYTES, HubModel, answer_of, answers_of, is_installed, threads_here
 from framelens.plugins.speech.models import PACKAGES, WhisperReference, find_model
 from framelens.plugins.speech.recognition.cues import cues_of
@@ -67,7 +67,7 @@ def device_here() -> Device:
 
 
 class WorkerRecogniser(HubModel[WhisperReference | SherpaReference]):
-    """Recogniser with a model; see framelens.services.recognition.LocalRecogniser."""
+    """Recogniser with a model; see framelens.engine.recognition.LocalRecogniser."""
 
     def model(self, cancel: threading.Event) -> SpeechModelName:
         """Return the name of the model; see Recogniser."""

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from framelens.analysis.inputs.recognisers import EngineRecogniser
 from framelens.analysis.inputs.transcription import Transcription, cues_between
 from framelens.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
 from framelens.core.errors import Cancelled, EngineError
 from framelens.engine.base import Endpoint, Engine, NullEngine
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.local.vllm import speech_launcher
+from framelens.engine.recognisers import EngineRecogniser
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, notice_text
 from framelens.store.extraction_cache import ExtractionStore

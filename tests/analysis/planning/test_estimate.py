@@ -16,12 +16,12 @@ from framelens.analysis.planning.plan import TokenCostMeter, base_layout, group_
 from framelens.analysis.prompts.prompts import usual_words
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connection import EngineConnection
-from framelens.conversations.request_answer import plan_answer
 from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Language, Selection, VideoInfo
 from framelens.i18n import LANGUAGES, in_language
 from framelens.i18n.formatting import span
 from framelens.llm.text_fallback import VisionProbe
 from framelens.llm.token_count import TokenCount
+from framelens.questions.request_answer import plan_answer
 from framelens.store.model_records import KnownTimings, LookTiming, RequestTiming, SurveyTiming
 
 pytestmark = pytest.mark.usefixtures("english")

@@ -5,7 +5,7 @@ import pytest
 from framelens.analysis.planning.time_parsing import UnreadableTimeError, parse_range, parse_seconds, range_notice
 from framelens.core.domain import Notice, Selection
 from framelens.core.errors import ConfigError, InputError
-from framelens.services.keyframes import parse_interval, parse_times
+from framelens.jobs.keyframes import parse_interval, parse_times
 
 
 @pytest.mark.parametrize(

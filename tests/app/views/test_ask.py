@@ -18,13 +18,13 @@ from app.context import LANGUAGE_KEY
 from app.formatting import plain
 from app.panels.ask import turns
 from framelens import config
-from framelens.conversations.conversation import AskSettings, Conversation, Evidence, FrameRef, Look, started
+from framelens.composition import Services, open_services
 from framelens.core.domain import ReportedAnswer, ReportedSearch
 from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import LANGUAGES, Language, notice_text, sentences, t
+from framelens.jobs.answers import keep_settings
+from framelens.questions.conversation import AskSettings, Conversation, Evidence, FrameRef, Look, started
 from framelens.reports.content.searches import found_by_search
-from framelens.services.answers import keep_settings
-from framelens.services.container import Services, open_services
 from tests.app.views.test_analyse import parts_shown, texts
 from tests.cards import write_card_video
 from tests.llm.scripted import HangUp, Server, serve

@@ -14,14 +14,14 @@ from streamlit.testing.v1 import AppTest
 from app import formatting
 from app.context import LANGUAGE_KEY
 from app.state import PageState
-from framelens.conversations.conversation import AskSettings, started
+from framelens.composition import Services
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES
-from framelens.jobs.library_entries import SearchIndexer
 from framelens.jobs.snapshot import to_row
-from framelens.services.container import Services
+from framelens.jobs.stored.library_entries import SearchIndexer
+from framelens.questions.conversation import AskSettings, started
 from framelens.store.library_index import LibraryIndex
 from tests.app import rich
 from tests.app.fake_services import ended

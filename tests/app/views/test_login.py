@@ -10,11 +10,11 @@ from streamlit import user_info
 from streamlit.testing.v1 import AppTest
 
 from app import context, resources
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.roles import Role, User, as_user, set_page_user
-from framelens.services.access.accounts import Accounts
-from framelens.services.container import Services
+from framelens.store.access import Accounts
 from tests.app.fake_services import ended
 
 PASSWORDS = {"ann": "correct horse battery", "ben": "another password", "eve": "yet another one"}

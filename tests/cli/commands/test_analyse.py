@@ -16,8 +16,8 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.task import Task
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.events import Finished
-from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.engine_session import EngineSession
+from framelens.engine.engine_builder import build_engine
+from framelens.jobs.engine_session import EngineSession
 from framelens.video import extractor
 from tests.cards import write_card_video
 from tests.cli.test_main import run as run_command

@@ -205,7 +205,7 @@ def test_several_videos_images_and_text_alone(video: Path, data: Path, server: S
 
 def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     from framelens.cli.commands.ask import _Printer
-    from framelens.conversations.conversation import Queued
+    from framelens.questions.conversation import Queued
 
     with in_language("en"):
         for quiet in (False, True):

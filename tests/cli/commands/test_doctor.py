@@ -13,10 +13,10 @@ import pytest
 
 from framelens import config
 from framelens.cli.commands import doctor as doctor_command
-from framelens.core.failures.check_findings import CheckFinding
-from framelens.services.diagnostics.checks import doctor_finding
-from framelens.services.engines.launch_checks import LaunchChecks
-from framelens.services.readiness import ModelCandidate
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.diagnostics.checks import doctor_finding
+from framelens.engine.local.launch_checks import LaunchChecks
+from framelens.jobs.readiness import ModelCandidate
 from tests.loopback import Handler, listening
 from tests.test_docs import ROOT
 

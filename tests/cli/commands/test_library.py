@@ -15,13 +15,13 @@ import pytest
 from framelens import config
 from framelens.cli import main, report_output
 from framelens.cli.commands import export
+from framelens.composition import open_services
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.errors import ConfigError
 from framelens.jobs.snapshot import imported_job, to_row
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
-from framelens.services.container import open_services
-from tests.library.test_trash import uploaded
+from tests.jobs.stored.test_trash import uploaded
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 

@@ -8,8 +8,8 @@ import pytest
 
 from framelens import config
 from framelens.cli.main import main
-from framelens.services.container import open_library
-from framelens.services.transcripts import report_ids
+from framelens.composition import open_library
+from framelens.jobs.transcripts import report_ids
 from tests.cards import write_card_video
 from tests.spoken import tone, write_spoken
 

@@ -11,11 +11,11 @@ from zipfile import ZipFile
 from starlette.testclient import TestClient
 
 from framelens.api import AllowedHosts, Gate
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.routes import routes
-from framelens.services.container import Services
 from tests.reports.test_questions import asked
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from framelens import config
+from framelens.composition import Services, open_services
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import (
@@ -42,7 +43,6 @@ from framelens.plugins.batch.runner import (
     run_videos,
 )
 from framelens.plugins.batch.tally import BatchTally
-from framelens.services.container import Services, open_services
 from framelens.video.files import sha256_of
 from framelens.video.inputs import resolve
 from tests.cards import write_card_video

@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from framelens.api import Gate, routes
+from framelens.composition import Services
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.services.container import Services
 from tests.plugins.editing.test_routes import job_id, num_frames, video_id  # noqa: F401
 
 api_keys = pytest.importorskip("framelens.plugins.server.api_keys", reason="the plugin server serves the API")

@@ -13,11 +13,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import AllowedHosts, Gate
+from framelens.composition import Services
 from framelens.core.domain import Analysis
 from framelens.plugins.editing.clips.downloads import parse_pieces, piece_text
 from framelens.plugins.editing.clips.pieces import Piece, pieces_of
 from framelens.plugins.editing.routes import routes
-from framelens.services.container import Services
 from framelens.video.files import sha256_of
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from framelens import config
-from framelens.core.failures.check_findings import CheckFinding, Fix
+from framelens.engine.check_findings import CheckFinding, Fix
 from framelens.engine.engine_choice import choose_engine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in

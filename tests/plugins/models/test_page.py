@@ -18,18 +18,18 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from app.context import LANGUAGE_KEY
 from framelens import config
-from framelens.conversations.conversation import AskSettings
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import Cancelled, EngineError, ModelNotFound
 from framelens.core.events import EngineProgress
+from framelens.engine import hardware_profile
 from framelens.engine.base import Endpoint, EngineStatus, Launcher
+from framelens.engine.hardware_profile import HardwareProfile
 from framelens.i18n import LANGUAGES, error_text, t
+from framelens.jobs.answers import usual_settings
 from framelens.models.placement import GpuCard
 from framelens.plugins.models.tasks import tasks_of
-from framelens.services.answers import usual_settings
-from framelens.services.container import Services
-from framelens.services.engines import hardware_profile
-from framelens.services.engines.hardware_profile import HardwareProfile
+from framelens.questions.conversation import AskSettings
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, ended, script, with_bench
 from tests.app.panels.report.test_report import parts_shown
@@ -216,7 +216,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     def launch(model: str, arguments: object, **_: object) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
-    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.local_engine_builder.vllm_launcher", launch)
     yield folder
     services.switcher.close()
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from framelens.core.errors import ConfigError, ModelNotFound
-from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB
+from framelens.engine.check_findings import CheckFinding, Fix
+from framelens.engine.diagnostics.facts import DiskFacts, GpuFacts, SystemFacts
 from framelens.engine.system_metrics import RunningEngine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
@@ -18,7 +19,6 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config import read_shape
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
-from framelens.services.diagnostics.facts import DiskFacts, GpuFacts, SystemFacts
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 
 FILES = frozenset({"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"})

@@ -22,13 +22,13 @@ from framelens.core.engines.model_hub import ModelHub
 from framelens.core.errors import EngineError
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.hardware import installed_vllm
+from framelens.engine.local.launch_checks import launch_checks
 from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.model_arguments import computes_wide
 from framelens.i18n import notice_text
 from framelens.plugins.models.preflight import run as preflight
 from framelens.plugins.models.preflight.run import subject_of
 from framelens.plugins.models.vision_checks import engine_of
-from framelens.services.engines.launch_checks import launch_checks
-from framelens.services.engines.model_arguments import computes_wide
 from tests.engine.fakes import fake_launcher
 from tests.engine.test_local_engine import ready
 from tests.models.checkpoints import QWEN2, QWEN2_VL, checkpoint
@@ -48,12 +48,12 @@ OLD, NEW = frozenset({"avx2", "avx512f"}), frozenset({"avx2", "avx512_bf16"})
 def test_cpu_without_bfloat16_uses_float32_if_it_fits(
     device: str, monkeypatch: pytest.MonkeyPatch, tiny_vl: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("framelens.services.engines.model_arguments.installed_vllm", lambda: (device, "0.32.0"))
-    monkeypatch.setattr("framelens.services.engines.model_arguments.memory_bytes", lambda: 24 * 2**30)
-    monkeypatch.setattr("framelens.services.engines.model_arguments.cpu_cores", lambda: 2)
+    monkeypatch.setattr("framelens.engine.local.model_arguments.installed_vllm", lambda: (device, "0.32.0"))
+    monkeypatch.setattr("framelens.engine.local.model_arguments.memory_bytes", lambda: 24 * 2**30)
+    monkeypatch.setattr("framelens.engine.local.model_arguments.cpu_cores", lambda: 2)
 
     def is_wide(model: str | Path, flags: frozenset[str] = OLD) -> bool:
-        monkeypatch.setattr("framelens.services.engines.model_arguments.cpu_flags", lambda: flags)
+        monkeypatch.setattr("framelens.engine.local.model_arguments.cpu_flags", lambda: flags)
         return computes_wide(replace(config.load({}), model_path=str(model), data_dir=tmp_path))
 
     assert is_wide(tiny_vl) is is_wide("Qwen/Qwen2-VL-2B-Instruct") is (device == "cpu")
@@ -65,11 +65,9 @@ def test_cpu_without_bfloat16_uses_float32_if_it_fits(
 def test_format_of_a_check_is_that_of_the_engine(monkeypatch: pytest.MonkeyPatch, tiny_vl: Path) -> None:
     settings = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"dtype": "half"})
     for device, flags, used in (("gpu", NEW, "fp16"), ("cpu", NEW, "bf16")):
-        monkeypatch.setattr(
-            "framelens.services.engines.model_arguments.installed_vllm", lambda device=device: (device, "")
-        )
+        monkeypatch.setattr("framelens.engine.local.model_arguments.installed_vllm", lambda device=device: (device, ""))
         monkeypatch.setattr("framelens.plugins.models.vision_checks.installed_vllm", lambda device=device: (device, ""))
-        monkeypatch.setattr("framelens.services.engines.model_arguments.cpu_flags", lambda flags=flags: flags)
+        monkeypatch.setattr("framelens.engine.local.model_arguments.cpu_flags", lambda flags=flags: flags)
         assert engine_of(settings)["format"] == used
 
 

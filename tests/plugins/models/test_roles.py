@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from framelens.composition import Services
 from framelens.core.errors import InputError
 from framelens.core.roles import User, as_user
 from framelens.plugins.models import page
 from framelens.plugins.models.tasks import tasks_of
-from framelens.services.container import Services
 
 ACTIONS: dict[str, Callable[[Services, Path], object]] = {
     "switch": lambda services, folder: services.model_switch.begin(services.settings),

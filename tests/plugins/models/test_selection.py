@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import ModelNotFound
-from framelens.core.failures.check_findings import Fix
+from framelens.engine.check_findings import Fix
 from framelens.engine.hardware import cpu_cores, cpu_flags
+from framelens.engine.hardware_profile import HardwareProfile, build_profile
 from framelens.models.catalogue import built_in
 from framelens.models.formats import prefers_float32
 from framelens.models.placement import GpuCard
@@ -23,7 +24,6 @@ from framelens.plugins.models.selection import (
     proposal_for,
     with_fix,
 )
-from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
 
 
 @pytest.mark.parametrize(

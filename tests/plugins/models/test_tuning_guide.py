@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from framelens.cli import main
-from framelens.services.engines import hardware_profile
+from framelens.engine import hardware_profile
 from tests.test_guides import ROOT, fenced
 
 

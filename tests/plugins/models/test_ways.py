@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from framelens.composition import Services
 from framelens.i18n import t
-from framelens.services.container import Services
 from tests.app.conftest import Open
 from tests.app.fake_services import ended
 from tests.app.panels.analyse.test_missing_model import failing

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, EngineInfo, Language
 from framelens.core.errors import EngineError, InputError
 from framelens.core.events import EngineProgress
@@ -28,7 +29,6 @@ from framelens.i18n import LANGUAGES, error_text, t
 from framelens.plugins.monitor import page as system
 from framelens.plugins.monitor.engine_metrics import EngineLoad
 from framelens.plugins.monitor.monitor import Monitor, Sample
-from framelens.services.container import Services
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, script, with_bench
 from tests.app.panels.report.test_report import parts_shown

@@ -24,9 +24,9 @@ from framelens.engine.base import Engine
 from framelens.engine.engine_choice import choose_engine
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.remote_engine import RemoteEngine
+from framelens.jobs.engine_session import EngineSession
 from framelens.llm.messages import data_url
 from framelens.plugins.server.openai_server import ServeOptions, serve_app
-from framelens.services.engines.engine_session import EngineSession
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
 from tests.conftest import ready

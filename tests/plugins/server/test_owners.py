@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 
 from framelens.analysis.task import Task
 from framelens.api import Gate, routes
+from framelens.composition import Services
 from framelens.core.codec import to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
@@ -31,8 +32,7 @@ from framelens.core.roles import LOCAL_USER, User, as_user, current_user
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore, SubmissionRow, WebhookRow
 from framelens.plugins.server.submissions import Submission, VideoSource
-from framelens.services.access.accounts import COOKIE
-from framelens.services.container import Services
+from framelens.store.access import COOKIE
 from framelens.store.accounts import AccountRow, AccountStore
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store

@@ -10,12 +10,12 @@ from fastapi.routing import APIRoute
 
 from framelens import registry
 from framelens.api import AllowedHosts, Gate
+from framelens.composition import Services
 from framelens.core.roles import Role
 from framelens.plugins.server import api_keys, webhooks
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.routes import routes
 from framelens.plugins.server.v1.application import programs
-from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
 from tests.plugins.server.v1.conftest import client_of
 

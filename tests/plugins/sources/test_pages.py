@@ -15,7 +15,7 @@ import pytest
 
 from framelens.plugins.sources import ytdlp
 from framelens.store.videos.video_repository import VideoRepository, link_of
-from tests.services.test_links import SETTINGS, Fetching, fetch, parts, refusal, served, videos
+from tests.store.test_links import SETTINGS, Fetching, fetch, parts, refusal, served, videos
 from tests.video_server import Served
 
 __all__ = ["fetch", "served", "videos"]

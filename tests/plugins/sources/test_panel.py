@@ -11,12 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import resources
+from framelens.composition import Services
 from framelens.core import roles
 from framelens.core.links import SourceSettings
 from framelens.core.roles import Role, User
 from framelens.plugins.sources.checks import checks
-from framelens.services import links
-from framelens.services.container import Services
+from framelens.store.videos import links
 from tests.app.fake_services import with_bench
 from tests.video_server import Served, serving
 

@@ -10,7 +10,7 @@ import pytest
 from framelens.core.errors import AppError
 from framelens.store.videos.video_repository import link_of
 from tests.media import moving, write_sound, write_video
-from tests.services.test_links import Fetching, fetch, served, videos
+from tests.store.test_links import Fetching, fetch, served, videos
 from tests.video_server import Served
 
 __all__ = ["fetch", "served", "videos"]

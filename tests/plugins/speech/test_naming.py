@@ -12,16 +12,16 @@ import pytest
 
 from framelens import config
 from framelens.analysis.inputs.transcription import Transcription
-from framelens.conversations.retrieval.scores import passages_of
+from framelens.composition import Services, open_services
 from framelens.core.domain import Analysis, Cue, Transcript
 from framelens.core.errors import InputError
 from framelens.i18n import in_language
 from framelens.i18n.formatting import attributed
-from framelens.jobs.library_entries import passages
+from framelens.jobs.stored.library_entries import passages
+from framelens.jobs.stored.speakers import name_speakers, speakers_of
+from framelens.questions.retrieval.scores import passages_of
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
-from framelens.services.container import Services, open_services
-from framelens.services.speakers import name_speakers, speakers_of
 from framelens.store.extraction_cache import ExtractionStore
 from tests.plugins.speech.test_commands import framelens
 from tests.reports.content.test_labels import rich

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from framelens.services.container import Services
+from framelens.composition import Services
 from tests.app.panels.analyse.test_frame_options import chosen_video
 from tests.app.views.test_analyse import open_details
 from tests.plugins.speech.test_naming import HEARD, spoken

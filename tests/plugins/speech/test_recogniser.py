@@ -20,11 +20,11 @@ from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.domain import SoundPiece, SpeechSpans, seconds_of, speech_between
 from framelens.core.errors import AppError, Cancelled, DecodeError, EngineError, InputError, ModelNotFound
+from framelens.engine.recognition import build_recogniser, local_recogniser
 from framelens.i18n import error_text
 from framelens.plugins.speech import hub_model
 from framelens.plugins.speech import recogniser as recogniser_module
 from framelens.plugins.speech.recogniser import WorkerRecogniser, recogniser
-from framelens.services.recognition import build_recogniser, local_recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import probe
 from tests.plugins.speech.conftest import voice

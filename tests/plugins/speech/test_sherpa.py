@@ -11,11 +11,11 @@ import pytest
 from framelens import config
 from framelens.analysis.inputs.transcription import Found, Transcription
 from framelens.core.errors import AppError, InputError, ModelNotFound
+from framelens.engine.recognition import build_recogniser, local_recogniser
 from framelens.plugins.speech.hub_model import HubModel
 from framelens.plugins.speech.recognition.packing import SpeechPassage
 from framelens.plugins.speech.recognition.sherpa import words_of
 from framelens.plugins.speech.sherpa_models import find_sherpa_model
-from framelens.services.recognition import build_recogniser, local_recogniser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import probe
 from tests.plugins.speech.miniatures import STEP_SECONDS, write_paraformer, write_segmentation, write_sense_voice

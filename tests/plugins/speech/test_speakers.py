@@ -16,11 +16,11 @@ from framelens.analysis.inputs.transcription import Transcription
 from framelens.core.domain import Cue, Notice, SpeakerTurn, Transcript
 from framelens.core.errors import Cancelled
 from framelens.core.installation import install_line
+from framelens.engine.recognition import local_diariser
 from framelens.i18n import notice_text
 from framelens.plugins.speech import hub_model
 from framelens.plugins.speech.diarisation.worker import joined
 from framelens.plugins.speech.recognition.messages import SoundSent
-from framelens.services.recognition import local_diariser
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import probe
 from tests.plugins.speech.conftest import voice

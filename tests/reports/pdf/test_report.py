@@ -14,6 +14,7 @@ import typst
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
+from framelens.composition import SAMPLE
 from framelens.core.domain import Analysis, AnalysisRequest, Finding, Language, Notice
 from framelens.i18n import in_language
 from framelens.reports.content.builder import document
@@ -22,7 +23,6 @@ from framelens.reports.graphics import fonts
 from framelens.reports.graphics.fonts import REGULAR, Face, Faces
 from framelens.reports.pdf import report
 from framelens.reports.pdf.report import map_strings
-from framelens.services.container import SAMPLE
 from tests.app import rich as large
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from framelens.core.codec import from_json
 from framelens.core.errors import Cancelled, EngineError
-from framelens.core.failures.check_findings import CheckFinding, Severity, worst_first
 from framelens.core.files import new_id
 from framelens.core.units import gib_text
+from framelens.engine.check_findings import CheckFinding, Severity, worst_first
 from framelens.engine.hardware import LEAST_SHM_BYTES
 from framelens.i18n import t
 from framelens.plugins.batch.cluster import node_probe

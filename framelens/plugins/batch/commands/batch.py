@@ -19,6 +19,7 @@ from framelens.cli.analysis_options import analysis_options, build_common_reques
 from framelens.cli.common import cancel_on_signals, quiet_option
 from framelens.cli.grammar import Options, argument, command, flag, option
 from framelens.cli.report_output import check_output_folder, check_typed_output
+from framelens.composition import Services, open_services, usual_workers
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.core.files import shown_path, typed_path
@@ -26,7 +27,6 @@ from framelens.i18n import error_text, t
 from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.reports.formats import FORMATS, parse_formats
-from framelens.services.container import Services, open_services, usual_workers
 from framelens.video.files import check_file
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready

@@ -27,8 +27,10 @@ from framelens.cli.common import (
 from framelens.cli.grammar import Group, Options, option
 from framelens.config import export_environment
 from framelens.core.codec import to_json
-from framelens.core.failures.check_findings import CheckFinding
 from framelens.core.units import gib_number
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.hardware_profile import parse_card
+from framelens.engine.model_names import meant_text
 from framelens.i18n import error_text, notice_text, t
 from framelens.models.catalogue import find_entry, load_catalogue
 from framelens.plugins.batch.cluster.check import (
@@ -45,8 +47,6 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.services.engines.hardware_profile import parse_card
-from framelens.services.engines.model_names import meant_text
 
 _MOST_CARDS = 64_000
 """Cards of the largest cluster that can be planned: 1000 machines with 64."""

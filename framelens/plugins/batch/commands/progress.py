@@ -21,7 +21,7 @@ from framelens.plugins.batch.runner import BatchEvent, VideoBegun, VideoEnded, V
 from framelens.video.files import printable_path
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.composition import Services
 
 Row = ProgressRow | ProgressLines
 

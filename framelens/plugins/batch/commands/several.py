@@ -21,6 +21,7 @@ from framelens.cli.analysis_options import build_common_request, print_failures
 from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.grammar import Options
 from framelens.cli.report_output import Output
+from framelens.composition import open_services, usual_workers
 from framelens.config import Settings
 from framelens.core.codec import Failure, to_document
 from framelens.core.domain import AnalysisRequest
@@ -29,6 +30,7 @@ from framelens.core.files import new_id
 from framelens.core.roles import current_user
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
+from framelens.jobs.analyses import is_no_video, raise_without_report
 from framelens.jobs.deduplication import request_digest
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
@@ -38,8 +40,6 @@ from framelens.plugins.batch.commands.progress import BatchProgress
 from framelens.plugins.batch.results import RESULT_STATES, ResultState
 from framelens.plugins.batch.runner import BatchHalted, Listener, VideoEnded, followed_run, run_videos
 from framelens.reports.json import writer
-from framelens.services.analyses import is_no_video, raise_without_report
-from framelens.services.container import open_services, usual_workers
 from framelens.video.files import check_file, printable_path
 from framelens.video.inputs import Input
 from framelens.video.worker_pool import worker_ready

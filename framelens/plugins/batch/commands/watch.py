@@ -12,12 +12,12 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals
 from framelens.cli.grammar import Options, parse_path
+from framelens.composition import open_services, usual_workers
 from framelens.core.errors import ConfigError, InputError
 from framelens.plugins.batch.batch import BatchVideo, Collected
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.batch import given_batch
 from framelens.plugins.batch.watch import WatchedFolder
-from framelens.services.container import open_services, usual_workers
 from framelens.video.files import printable_path
 from framelens.video.worker_pool import worker_ready
 

@@ -14,7 +14,8 @@ from app.formatting import plain
 from framelens.config import export_environment
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
-from framelens.core.failures.check_findings import CheckFinding
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.hardware_profile import CARD_SIZES_GIB
 from framelens.i18n import notice_text, t
 from framelens.models.catalogue import Catalogue
 from framelens.models.placement import GpuCard
@@ -32,7 +33,6 @@ from framelens.plugins.batch.cluster.check import (
 from framelens.plugins.batch.cluster.commands import ENGINE_PORT, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterHardware, plan_cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
-from framelens.services.engines.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80
 _CheckResult = tuple[ClusterFacts, tuple[CheckFinding, ...]]

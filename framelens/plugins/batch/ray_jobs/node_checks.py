@@ -19,12 +19,12 @@ from framelens.core.codec import Failure
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound, StorageError, VideoError
 from framelens.core.units import GIB
+from framelens.engine.engine_builder import build_engine
+from framelens.engine.local.model_arguments import check_folder
 from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import error_text, in_language, t
+from framelens.jobs.engine_session import conditions
 from framelens.plugins.batch.ray_jobs.task import RayTask, read_ray_task
-from framelens.services.engines.engine_builder import build_engine
-from framelens.services.engines.engine_session import conditions
-from framelens.services.engines.model_arguments import check_folder
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from framelens.composition import open_services
 from framelens.core.codec import Failure, to_json
 from framelens.core.errors import AppError, EngineError, as_app_error
 from framelens.i18n import set_language
@@ -13,7 +14,6 @@ from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.ray_jobs.task import read_ray_task
 from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import BatchRunner
-from framelens.services.container import open_services
 from framelens.video.worker_pool import worker_ready
 
 MOST_ATTEMPTS = 3

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
+from framelens.api.playback import video_for
 from framelens.core.background_task import cancel_event, check_cancelled
 from framelens.core.domain import Cue
 from framelens.core.errors import InputError, StorageError
@@ -22,12 +23,11 @@ from framelens.i18n.formatting import attributed
 from framelens.plugins.editing.clips.cutter import CutPiece, VideoClip, clip_name, cut_pieces, cut_reel
 from framelens.plugins.editing.clips.pieces import Piece, PieceKind, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.services.playback import video_for
 from framelens.store.fs_utils import disk_errors
 
 if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
-    from framelens.services.stored_reports import StoredReports
+    from framelens.jobs.stored.reports import StoredReports
     from framelens.store.videos.video_repository import VideoRepository
 
 MOST_PIECES = 100

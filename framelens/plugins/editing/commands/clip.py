@@ -31,6 +31,7 @@ from framelens.core.files import absolute, cut_to_bytes, is_free, name_limit, nu
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
 from framelens.i18n.formatting import attributed
+from framelens.jobs.keyframes import parse_seconds
 from framelens.plugins.editing.clips import edit_list
 from framelens.plugins.editing.clips.cutter import (
     CutPiece,
@@ -44,7 +45,6 @@ from framelens.plugins.editing.clips.cutter import (
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, chosen, parse_numbers, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
 from framelens.reports.files import atomic_write
-from framelens.services.keyframes import parse_seconds
 from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, sha256_of
@@ -234,14 +234,14 @@ def _analysis(options: Options, path: Path, cancel: threading.Event, *, has_same
     With `has_same_words`, a report made with other subtitles doesn't count.
     """
     if options.report:
-        from framelens.library.report_import import reports_in
+        from framelens.jobs.stored.report_import import reports_in
 
         analysis = next(iter(reports_in([absolute(options.report)])))
         if analysis.sha256 and analysis.sha256 != sha256_of(path, cancel):
             raise InputError("clip_other_video", report=shown_path(options.report), name=path.name)
         return analysis
-    from framelens.services.container import open_library
-    from framelens.services.transcripts import report_ids
+    from framelens.composition import open_library
+    from framelens.jobs.transcripts import report_ids
 
     with open_library(config.load()) as services:
         extractions = services.switcher.session.extractions
@@ -370,7 +370,7 @@ def _cues(options: Options, path: Path) -> tuple[Cue, ...]:
     """Return the subtitles to draw, if asked for: from the given file, else from the report or the video."""
     if not options.burn_subtitles:
         return ()
-    from framelens.services.transcripts import transcript_of
+    from framelens.jobs.transcripts import transcript_of
 
     analysis = None
     if not options.subtitles:

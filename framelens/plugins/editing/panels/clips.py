@@ -15,6 +15,7 @@ from app.components.ranges import RangeAction, VideoRange
 from app.context import services
 from app.formatting import error_words, plain
 from framelens.analysis.planning.time_parsing import parse_range
+from framelens.api.playback import video_for
 from framelens.core.domain import Analysis
 from framelens.core.errors import AppError
 from framelens.core.units import clock
@@ -23,7 +24,6 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.editing.clips.downloads import MOST_PIECES, piece_text
 from framelens.plugins.editing.clips.pieces import MARGIN_SECONDS, Piece, PieceKind, moved, pieces_of
 from framelens.plugins.editing.clips.plan import ClipMode
-from framelens.services.playback import video_for
 
 _MOST_NAMED = 3
 """Names in a warning."""

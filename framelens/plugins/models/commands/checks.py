@@ -18,11 +18,11 @@ from framelens.cli.grammar import Options, argument, command, option
 from framelens.cli.progress_lines import ProgressLine
 from framelens.config import export_environment
 from framelens.core.errors import ConfigError
-from framelens.core.failures.check_findings import CheckFinding
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.engine_builder import build_engine
 from framelens.i18n import language, t
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
-from framelens.services.engines.engine_builder import build_engine
 from framelens.store.model_records import Measured
 
 _UNRELIABLE = ("poor", "blind")

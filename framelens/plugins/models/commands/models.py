@@ -18,7 +18,11 @@ from framelens.core.errors import ConfigError, EngineError
 from framelens.core.files import typed_path
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
+from framelens.engine.hardware_profile import HardwareProfile, build_profile, here, parse_card, parse_gigabytes
+from framelens.engine.local.model_arguments import effective_arguments
+from framelens.engine.model_names import match_text, meant_text
 from framelens.i18n import error_text, t
+from framelens.jobs.readiness import need_text
 from framelens.models.catalogue import Catalogue, find_entry, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.memory import estimate_memory
@@ -26,16 +30,6 @@ from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.commands import checks, tables
 from framelens.plugins.models.formatting import why_nothing_fits
-from framelens.services.engines.hardware_profile import (
-    HardwareProfile,
-    build_profile,
-    here,
-    parse_card,
-    parse_gigabytes,
-)
-from framelens.services.engines.model_arguments import effective_arguments
-from framelens.services.engines.model_names import match_text, meant_text
-from framelens.services.readiness import need_text
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
 """Limits of --requests and --cards."""

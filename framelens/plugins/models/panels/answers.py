@@ -4,10 +4,10 @@ import streamlit as st
 
 from app.components.controls import button
 from app.context import services
-from framelens.conversations.conversation import LIMITS, AskSettings
 from framelens.i18n import t
+from framelens.jobs.answers import keep_settings, usual_settings
 from framelens.plugins.models.panels.form_state import form_state
-from framelens.services.answers import keep_settings, usual_settings
+from framelens.questions.conversation import LIMITS, AskSettings
 
 _STEPS = {
     "temperature": 0.05,

@@ -9,8 +9,8 @@ from app.panels.analyse import missing_model
 from app.panels.menu.engine import has_model
 from framelens.core.units import gib_number, human_size
 from framelens.i18n import t
+from framelens.jobs.readiness import Card, ModelCandidate, model_cards
 from framelens.plugins.models.panels.current_model import is_changing
-from framelens.services.readiness import Card, ModelCandidate, model_cards
 
 _ICONS: dict[Card, str] = {"best": "star", "quick": "bolt", "small": "compress"}
 

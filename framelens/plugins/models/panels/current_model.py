@@ -11,10 +11,10 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.engine.base import EngineStatus
 from framelens.i18n import notice_text, t
+from framelens.jobs.readiness import Readiness, candidate, readiness
 from framelens.plugins.models.panels import vision_check
 from framelens.plugins.models.tasks import tasks_of
 from framelens.plugins.models.vision_checks import last_check
-from framelens.services.readiness import Readiness, candidate, readiness
 from framelens.store.model_records import confirm_download
 
 _POLL_SECONDS = 2.0

@@ -18,7 +18,9 @@ from framelens.core.engines.vllm_arguments import config_text
 from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
 from framelens.engine.hardware import memory_bytes
+from framelens.engine.hardware_profile import HardwareProfile, build_profile
 from framelens.i18n import language, t
+from framelens.jobs.readiness import licence_text
 from framelens.models.catalogue import Catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import format_of
@@ -26,8 +28,6 @@ from framelens.models.placement import GpuCard, Proposal, least_bytes
 from framelens.plugins.models.formatting import parameters_text, why_not
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import find_model, proposal_for
-from framelens.services.engines.hardware_profile import HardwareProfile, build_profile
-from framelens.services.readiness import licence_text
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")

@@ -12,14 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from framelens.core.engines.model_hub import chosen_hub
-from framelens.core.failures.check_findings import CheckFinding, Fix
 from framelens.core.units import GIB, gib_text
+from framelens.engine.check_findings import CheckFinding, Fix
+from framelens.engine.diagnostics.checks import old_cards
 from framelens.engine.system_metrics import VLLM_SHARE, RunningEngine, visible_cards
 from framelens.models.architecture import FRAME, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import USABLE, MemoryNeed, estimate_need, tensor_sizes
 from framelens.plugins.models.preflight.subject import Check, PreflightSubject, Rule, Values, another_model
-from framelens.services.diagnostics.checks import old_cards
 
 # From transformers' own documentation of the two classes.
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}

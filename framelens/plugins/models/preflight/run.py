@@ -13,8 +13,11 @@ from typing import Any
 from framelens.config import Settings
 from framelens.core.engines import vllm_arguments
 from framelens.core.errors import AppError, ModelNotFound
-from framelens.core.failures.check_findings import CheckFinding
+from framelens.engine import hardware_profile
+from framelens.engine.check_findings import CheckFinding
+from framelens.engine.diagnostics.facts import ModelFacts, gather_facts
 from framelens.engine.downloads.hub import hub_config, hub_weights_bytes
+from framelens.engine.local.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
 from framelens.engine.local.vllm import vllm_launcher
 from framelens.engine.system_metrics import running_engines
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
@@ -22,9 +25,6 @@ from framelens.models.checkpoint import loaded_bytes
 from framelens.models.memory import weights_bytes
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.subject import CheckedModel, PreflightSubject
-from framelens.services.diagnostics.facts import ModelFacts, gather_facts
-from framelens.services.engines import hardware_profile
-from framelens.services.engines.model_arguments import effective_arguments, known_shape, least_cache_gib, read_object
 
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
 

@@ -19,7 +19,7 @@ from framelens.i18n import t
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import PER_MINUTE, parse_limit
-from framelens.services.access.accounts import Accounts
+from framelens.store.access import Accounts
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
 

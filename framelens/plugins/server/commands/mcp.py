@@ -14,12 +14,12 @@ from pathlib import Path
 from framelens.cli.analysis_options import engine_options, load_settings
 from framelens.cli.common import PORT, whole_number
 from framelens.cli.grammar import Options, command, option, parse_path
+from framelens.composition import open_services
 from framelens.core import own_version
 from framelens.core.errors import ConfigError
 from framelens.core.files import shown_path, typed_path
 from framelens.i18n import t
 from framelens.plugins.server.listening import open_socket
-from framelens.services.container import open_services
 
 _HOST = "127.0.0.1"
 

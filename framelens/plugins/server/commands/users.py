@@ -18,7 +18,7 @@ from framelens.cli.grammar import Choice, Options, argument, flag, group, option
 from framelens.core.errors import ConfigError
 from framelens.core.roles import Role
 from framelens.i18n import t
-from framelens.services.access.accounts import Accounts
+from framelens.store.access import Accounts
 from framelens.store.accounts import AccountRow
 from framelens.store.database import open_store
 

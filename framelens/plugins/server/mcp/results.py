@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from mcp.types import CallToolResult, ImageContent, TextContent
 
-from framelens.conversations.conversation import Turn
 from framelens.core.codec import build, to_document
 from framelens.core.domain import Analysis, Finding
 from framelens.core.errors import AppError, Cancelled
@@ -16,6 +15,7 @@ from framelens.i18n import error_text, notice_text, t
 from framelens.i18n.formatting import stage_text
 from framelens.jobs.snapshot import JobSnapshot, State
 from framelens.plugins.server.mcp import schemas
+from framelens.questions.conversation import Turn
 from framelens.reports.content.labels import stated_notices
 from framelens.store.library_index import Hit, LibraryEntry
 

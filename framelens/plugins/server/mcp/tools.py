@@ -22,19 +22,7 @@ from framelens import registry
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.prompts.templates import built_in
 from framelens.api.tools import ToolCall
-from framelens.conversations.conversation import (
-    AnswerDone,
-    AnswerDraft,
-    AnswerText,
-    AskSettings,
-    Conversation,
-    Look,
-    MomentsSearched,
-    Queued,
-    checked_question,
-)
-from framelens.conversations.repository import ConversationRepository
-from framelens.conversations.retrieval.values import Looking
+from framelens.composition import Services
 from framelens.core.analysis_state import AnalysisUpdate
 from framelens.core.background_task import in_thread
 from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, Keyframe, Selection
@@ -46,22 +34,34 @@ from framelens.core.links import is_link, typed_link
 from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
 from framelens.i18n.formatting import attributed, phase_text, stage_text
+from framelens.jobs.analyses import build_request, start_run
+from framelens.jobs.asking import Asking, FrameOptions
+from framelens.jobs.keyframes import build_selection, parse_seconds
+from framelens.jobs.transcripts import report_ids, transcript_of
 from framelens.plugins.server.mcp import results, schemas
 from framelens.plugins.server.mcp.plugin_tools import PluginTool
 from framelens.plugins.server.mcp.results import result
 from framelens.plugins.server.mcp.waiting import POLL_SECONDS, Wait, wait_for
 from framelens.plugins.server.validation import filled
+from framelens.questions.conversation import (
+    AnswerDone,
+    AnswerDraft,
+    AnswerText,
+    AskSettings,
+    Conversation,
+    Look,
+    MomentsSearched,
+    Queued,
+    checked_question,
+)
+from framelens.questions.repository import ConversationRepository
+from framelens.questions.retrieval.values import Looking
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of, format_named
 from framelens.reports.json import writer
-from framelens.services.analyses import build_request, start_run
-from framelens.services.asking import Asking, FrameOptions
-from framelens.services.container import Services
-from framelens.services.keyframes import build_selection, parse_seconds
-from framelens.services.links import LinkFetcher, may_name_any
-from framelens.services.transcripts import report_ids, transcript_of
 from framelens.store.fs_utils import storage_errors
 from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
+from framelens.store.videos.links import LinkFetcher, may_name_any
 from framelens.store.videos.video_repository import link_of
 from framelens.video.files import check_file, confine, held_folder, is_video_name
 

@@ -22,7 +22,7 @@ from framelens.plugins.server.api_records import ApiKeyRow, ApiStore
 from framelens.plugins.server.rate_limit import RateLimiter
 from framelens.plugins.server.v1 import uploads
 from framelens.plugins.server.v1.schemas import problem_of
-from framelens.services.access.accounts import Accounts
+from framelens.store.access import Accounts
 from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens import registry
 from framelens.api.programs import VIEWER, ServicesDep
+from framelens.composition import Services
 from framelens.core import own_version
 from framelens.core.codec import to_document
 from framelens.core.errors import AppError, InputError
@@ -28,7 +29,6 @@ from framelens.plugins.server.v1.field_descriptions import describe_fields
 from framelens.plugins.server.v1.schemas import About, Problem
 from framelens.plugins.server.validation import fields_beside, wrong_text
 from framelens.reports.formats import FORMATS
-from framelens.services.container import Services
 
 _PROBLEM = "application/problem+json"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")

@@ -17,8 +17,11 @@ from framelens.core.domain import Language
 from framelens.core.errors import InputError
 from framelens.core.files import single_line
 from framelens.i18n import language
+from framelens.jobs.analyses import build_request
+from framelens.jobs.keyframes import build_selection
 from framelens.jobs.snapshot import State
-from framelens.library.bulk_operations import remove
+from framelens.jobs.stored.bulk_operations import remove
+from framelens.jobs.stored.speakers import name_speakers, speakers_of
 from framelens.plugins.server.parts import submissions_of, webhooks_of
 from framelens.plugins.server.submissions import Submission, VideoSource
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
@@ -33,9 +36,6 @@ from framelens.plugins.server.v1.schemas import (
     UploadSource,
 )
 from framelens.reports.formats import FORMATS
-from framelens.services.analyses import build_request
-from framelens.services.keyframes import build_selection
-from framelens.services.speakers import name_speakers, speakers_of
 from framelens.store.library_index import LibraryQuery
 
 router = APIRouter(tags=["jobs"])

@@ -15,7 +15,7 @@ from framelens.core.roles import Role
 from framelens.i18n import accepted_language, in_language
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.composition import Services
 
 
 class ProgramApi:

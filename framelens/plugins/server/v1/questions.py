@@ -9,14 +9,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from framelens.api.programs import ANALYST, VIEWER, ServicesDep
-from framelens.conversations.conversation import AskSettings, started
+from framelens.composition import Services
 from framelens.core.errors import InputError
 from framelens.i18n import language
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.v1.dependencies import KeyDep, event_of, ticks
 from framelens.plugins.server.v1.jobs import find_job
 from framelens.plugins.server.v1.schemas import Answer, ConversationState, NewQuestion
-from framelens.services.container import Services
+from framelens.questions.conversation import AskSettings, started
 
 router = APIRouter(tags=["questions"])
 

@@ -10,13 +10,13 @@ from framelens.cli.grammar import Options
 from framelens.cli.listening import settle_speech
 from framelens.config import Settings
 from framelens.core.errors import ConfigError
+from framelens.engine.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
 from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.plugins.speech import models
 from framelens.plugins.speech.hub_model import check_installed
 from framelens.plugins.speech.recogniser import default_size
 from framelens.plugins.speech.sherpa_models import NAMES
-from framelens.services.recognition import LocalModel, LocalRecogniser, local_diariser, local_recogniser
 
 _HOUR = 3600.0
 

@@ -6,9 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.state import PageState
+from framelens.composition import Services
 from framelens.core.domain import Selection
 from framelens.i18n import LANGUAGES, t
-from framelens.services.container import Services
 from tests.app.fake_services import ended
 from tests.app.views.test_analyse import is_reported, started, texts
 

@@ -13,14 +13,14 @@ from streamlit.testing.v1 import AppTest
 from app import resources
 from framelens import registry
 from framelens.analysis.task import Task
+from framelens.composition import Services
 from framelens.core.engines.model_hub import MIRROR
 from framelens.core.errors import Cancelled, EngineBrokeOff, EngineError, ModelNotFound
 from framelens.core.events import AnalysisEvent, EngineProgress, ProgressListener
+from framelens.engine import hardware_profile
 from framelens.engine.base import EngineStatus
+from framelens.engine.hardware_profile import build_profile
 from framelens.i18n import t
-from framelens.services.container import Services
-from framelens.services.engines import hardware_profile
-from framelens.services.engines.hardware_profile import build_profile
 from framelens.store.library_index import LibraryQuery
 from framelens.store.model_records import confirmed_downloads
 from tests.app.conftest import Open
@@ -69,7 +69,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         values = {"endpoint": "https://huggingface.co", "short": "model", "reason": "no route"}
         raise ModelNotFound("model_not_local", model=model, **values)
 
-    monkeypatch.setattr("framelens.services.engines.model_switch.download", fetch)
+    monkeypatch.setattr("framelens.jobs.model_switch.download", fetch)
     yield go
     go.set()
 

@@ -18,11 +18,11 @@ from framelens import registry
 from framelens.analysis.planning.estimate import Planner
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.prompts.templates import Templates, built_in
+from framelens.api.playback import video_for
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.services.container import Services
-from framelens.services.playback import video_for
 from framelens.store.model_records import KnownTimings, RequestTiming
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, queue, script, with_bench

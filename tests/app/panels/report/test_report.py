@@ -19,6 +19,7 @@ from app.formatting import local_time
 from app.panels.report import comparison
 from app.panels.report.report import PAGE, _actions, brief
 from framelens.analysis.task import Task
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Notice, ReportedAnswer, ReportedConversation
 from framelens.core.errors import EngineBrokeOff, EngineError
 from framelens.core.events import (
@@ -34,7 +35,6 @@ from framelens.core.events import (
 from framelens.i18n import LANGUAGES, as_notice, in_language, notice_text, t
 from framelens.reports.content import builder
 from framelens.reports.json import reader, writer
-from framelens.services.container import Services
 from tests.app import rich
 from tests.app.conftest import Open
 from tests.app.fake_services import Run, ended, queue, wait

@@ -12,7 +12,7 @@ import pytest
 
 from framelens.cli import main
 from framelens.core.codec import from_json, to_json
-from framelens.core.failures.check_findings import CheckFinding
+from framelens.engine.check_findings import CheckFinding
 from framelens.i18n import notice_text
 from framelens.plugins.batch.cluster import node_probe
 from framelens.plugins.batch.cluster.check import (

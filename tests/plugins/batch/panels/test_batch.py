@@ -21,6 +21,7 @@ from app import resources
 from app.panels.analyse import video_picker
 from app.panels.work import work
 from framelens.analysis.task import Task
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import EngineError, InputError
 from framelens.core.events import AnalysisEvent, ChunkDone
@@ -30,7 +31,6 @@ from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.job_batches import PageBatches, bundle, status_of
 from framelens.plugins.batch.panels import batch
 from framelens.reports.files import zipped
-from framelens.services.container import Services
 from framelens.store.videos.video_repository import VideoRepository
 from tests.app import rich
 from tests.app.conftest import Open

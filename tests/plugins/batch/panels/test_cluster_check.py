@@ -11,13 +11,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.context import LANGUAGE_KEY
+from framelens.composition import Services
 from framelens.core.domain import Language
 from framelens.core.errors import Cancelled, EngineError
 from framelens.i18n import LANGUAGES
 from framelens.plugins.batch.cluster.check import ClusterFacts
 from framelens.plugins.batch.panels import cluster
 from framelens.plugins.batch.ray_jobs.client import LOCAL_DASHBOARD
-from framelens.services.container import Services
 from tests.app.conftest import Open
 from tests.app.fake_services import script
 from tests.plugins.batch.cluster.test_check import link, node

@@ -15,11 +15,11 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import EngineError
 from framelens.core.units import GIB
 from framelens.i18n import LANGUAGES, error_text
+from framelens.jobs.analyses import with_named
 from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.ray_jobs import node_checks
 from framelens.plugins.batch.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
 from framelens.plugins.batch.ray_jobs.task import RayTask, job_name, passed_variables, read_ray_task
-from framelens.services.analyses import with_named
 
 CONDITIONS = {"app": "0.1.0 (abc)", "engine": "vllm 0.32.0", "model": "m (1)", "answer_tokens": "1024"}
 NODE = NodeFacts("one", "3.11.9", "2.60.0", CONDITIONS, "token", free_bytes=9 * GIB)

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import expect
 
 from framelens import config
+from framelens.composition import open_library
 from framelens.core.domain import ReportedAnswer, ReportedConversation, ReportedPicture
-from framelens.services.container import open_library
 from framelens.video.files import sha256_of
 from tests.browser.conftest import App, Visit, wait_until_still
 from tests.media import cards, write_video

@@ -9,9 +9,9 @@ import pytest
 
 from framelens import config
 from framelens.cli import main
+from framelens.composition import open_library
 from framelens.core.domain import Analysis
 from framelens.reports.formats import FORMATS
-from framelens.services.container import open_library
 from framelens.video.files import sha256_of
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich

@@ -13,12 +13,12 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
+from framelens.composition import SAMPLE, Services
 from framelens.engine.base import Launcher
 from framelens.engine.local import vllm
 from framelens.engine.local.local_engine import LocalEngine
 from framelens.engine.model_resolution import model_name
 from framelens.jobs.engine_switcher import EngineSwitcher
-from framelens.services.container import SAMPLE, Services
 from framelens.store.fs_utils import log_to
 from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher

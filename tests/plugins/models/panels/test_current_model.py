@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
+from framelens.composition import Services
 from framelens.engine.engine_pool import EnginePool
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import t
-from framelens.services.container import Services
 from tests.app.fake_services import with_bench
 from tests.app.views.test_analyse import texts
 from tests.llm.scripted import saying, serve

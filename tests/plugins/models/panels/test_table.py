@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language
 from framelens.engine.base import Launcher
 from framelens.engine.downloads.hub import download
+from framelens.engine.hardware_profile import HardwareProfile
+from framelens.engine.local.launch_checks import LaunchChecks
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, t
 from framelens.llm.vision_check import cards
 from framelens.plugins.models.tasks import tasks_of
-from framelens.services.container import Services
-from framelens.services.engines.hardware_profile import HardwareProfile
-from framelens.services.engines.launch_checks import LaunchChecks
 from tests.app.conftest import Open
 from tests.app.fake_services import script, with_bench
 from tests.app.views.test_analyse import texts
@@ -134,7 +134,7 @@ def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> No
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.local_engine_builder.vllm_launcher", launch)
     page = show(place=CPU)
     with serve(saying("red")) as server:
         write(page, server.base_url, "secret")
@@ -168,11 +168,9 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.services.engines.local_engine_builder.vllm_launcher", launch)
-    monkeypatch.setattr("framelens.services.engines.local_engine_builder.launch_checks", lambda _: LaunchChecks())
-    monkeypatch.setattr(
-        "framelens.services.engines.model_switch.download", partial(download, cache_dir=tmp_path / "hub")
-    )
+    monkeypatch.setattr("framelens.engine.local.local_engine_builder.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.local.local_engine_builder.launch_checks", lambda _: LaunchChecks())
+    monkeypatch.setattr("framelens.jobs.model_switch.download", partial(download, cache_dir=tmp_path / "hub"))
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     page = name(show(place=CPU), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")

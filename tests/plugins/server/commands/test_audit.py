@@ -10,8 +10,8 @@ import pytest
 
 from framelens import config
 from framelens.cli.main import main
+from framelens.composition import SAMPLE
 from framelens.core.roles import User, as_user
-from framelens.services.container import SAMPLE
 from framelens.store import audit
 from framelens.store.audit import ACTIONS, AuditLog
 from framelens.store.database import Store

@@ -15,7 +15,7 @@ from framelens.core.roles import User, as_user
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.commands import users
-from framelens.services.access.accounts import Accounts
+from framelens.store.access import Accounts
 from framelens.store.database import Store
 from framelens.store.videos.video_repository import VideoRepository
 

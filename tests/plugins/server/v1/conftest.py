@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 
 from framelens import config
 from framelens.api import Gate, routes
+from framelens.composition import Services, open_services
 from framelens.core.links import SourceSettings
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
-from framelens.services.container import Services, open_services
 from tests.app.fake_services import open_fake, script, with_bench
 
 HOST, BASE = "http://testserver", "/api/v1"

@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from framelens.api import Gate, routes
+from framelens.composition import Services
 from framelens.plugins.server import api_keys, rate_limit
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1 import access
-from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
 from tests.plugins.server.v1.conftest import HOST, client_of
 

@@ -21,10 +21,10 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 
 from framelens.api import AllowedHosts, Gate, routes
+from framelens.composition import Services
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1.application import programs
-from framelens.services.container import Services
 
 ROOT = Path(__file__).resolve().parents[4]
 BIN = Path(sys.executable).parent

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from framelens.services.container import Services
+from framelens.composition import Services
 from tests.cards import write_card_video
-from tests.conversations.test_request_answer import describing
-from tests.conversations.test_when import COLOURS
 from tests.llm.scripted import serve
 from tests.plugins.server.v1.conftest import ended_job, services_on, uploaded
 from tests.plugins.server.v1.test_jobs import events
+from tests.questions.test_request_answer import describing
+from tests.questions.test_when import COLOURS
 from tests.thorough import first_of
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")

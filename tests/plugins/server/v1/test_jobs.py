@@ -14,11 +14,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
+from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
 from framelens.reports.formats import FORMATS
-from framelens.services.container import Services
 from framelens.store.videos.video_repository import VideoRepository
 from tests.app.fake_services import ended, open_fake, queue, script, unusable_chunk
 from tests.plugins.server.v1.conftest import client_of, ended_job, uploaded

@@ -11,19 +11,19 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from framelens.conversations.conversation import Turn
+from framelens.composition import Services
 from framelens.core.domain import Notice
 from framelens.i18n import in_language, notice_text
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.v1.questions import ask_question
 from framelens.plugins.server.v1.schemas import Answer, NewQuestion
-from framelens.services.container import Services
+from framelens.questions.conversation import Turn
 from tests.cards import write_card_video
+from tests.jobs.test_answers import two_colours
 from tests.llm.scripted import serve
 from tests.plugins.server.v1.conftest import services_on
 from tests.plugins.server.v1.test_jobs import events
-from tests.services.test_answers import two_colours
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 

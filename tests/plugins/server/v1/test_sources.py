@@ -12,13 +12,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
+from framelens.composition import Services
 from framelens.core.codec import to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.api_records import ApiStore, SubmissionRow
 from framelens.plugins.server.parts import submissions_of
 from framelens.plugins.server.submissions import Submission, VideoSource
-from framelens.services.container import Services
 from framelens.store.videos import arriving_video
 from framelens.store.videos.upload_limits import UploadLimits
 from tests.loopback import Handler, listening

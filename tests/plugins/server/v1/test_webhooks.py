@@ -15,10 +15,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
+from framelens.composition import Services
 from framelens.plugins.server import api_keys, webhooks
 from framelens.plugins.server.api_records import ApiStore
 from framelens.plugins.server.parts import webhooks_of
-from framelens.services.container import Services
 from tests.app.fake_services import NoFiles
 from tests.loopback import Handler, listening
 from tests.plugins.server.v1.conftest import Allow, client_of, ended_job, uploaded

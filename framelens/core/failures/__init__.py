@@ -1,1 +1,0 @@
-"""Vocabulary of failures: findings of checks, and meanings of the messages of engines."""

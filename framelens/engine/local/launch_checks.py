@@ -1,0 +1,62 @@
+"""Checks that a plugin makes before a local engine starts. Without such a plugin an engine just starts, or fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framelens import registry
+from framelens.core.domain import Notice
+from framelens.engine.check_findings import CheckFinding
+
+if TYPE_CHECKING:
+    from framelens.config import Settings
+
+log = logging.getLogger(__name__)
+
+
+def _nothing(_: Path | None) -> tuple[CheckFinding, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class LaunchChecks:
+    """Checks of a local engine with certain settings.
+
+    Attributes:
+        find: Returns findings about the model in a folder, or about the settings' model, the worst first.
+    """
+
+    find: Callable[[Path | None], tuple[CheckFinding, ...]] = _nothing
+
+    def inspect(self, folder: Path) -> tuple[Notice, ...]:
+        """Check the settings right before an engine starts with the model in a folder, and return warnings.
+
+        An unexpected error of the checks themselves is logged and doesn't prevent the start.
+
+        Raises:
+            AppError: The first problem that prevents the start.
+        """
+        try:
+            found = self.find(folder)
+        except Exception:
+            log.exception("preflight failed")
+            return ()
+        for finding in found:
+            if finding.severity == "stops":
+                raise finding.error
+        return tuple(finding.notice for finding in found if finding.severity == "hinders")
+
+
+def launch_checks(settings: Settings) -> LaunchChecks:
+    """Return the checks of the first plugin that has checks for these settings."""
+    for plugin in registry.used():
+        found = registry.called(plugin, plugin.launch_checks, settings) if plugin.launch_checks else None
+        if isinstance(found, LaunchChecks):
+            return found
+        if found is not None:
+            registry.leave_out(plugin, plugin.launch_checks, f"{type(found).__name__} instead of LaunchChecks")
+    return LaunchChecks()

@@ -1,0 +1,259 @@
+"""Questions of pages, commands and programs: the analyses that a question is about, and the events of its answer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framelens.analysis.task import Control
+from framelens.core.analysis_state import AnalysisUpdate
+from framelens.core.background_task import in_thread
+from framelens.core.domain import Analysis, AnalysisRequest, Language, Notice, Selection
+from framelens.core.errors import Cancelled, ConfigError, InputError
+from framelens.core.events import EngineProgress, Noticed
+from framelens.core.files import given_path, readable, storable, typed_path
+from framelens.jobs.analyses import build_request, raise_without_report, start_run
+from framelens.jobs.readiness import readiness
+from framelens.jobs.transcripts import report_ids
+from framelens.questions.conversation import AnswerDraft, AskEvent, Conversation, started
+from framelens.video.files import STANDARD_STREAM, check_file
+
+if TYPE_CHECKING:
+    from framelens.analysis.prompts.templates import Templates
+    from framelens.analysis.requests.engine_connection import EngineConnection
+    from framelens.jobs.engine_session import EngineSession, SharedParts
+    from framelens.jobs.engine_switcher import EngineSwitcher
+    from framelens.jobs.queue import Jobs
+
+_POLL_SECONDS = 0.05
+_WHOLE = Selection()
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """How frames are chosen for questions about videos.
+
+    Attributes:
+        language: Language of a new analysis.
+        frames: Most keyframes; None takes any report, and the usual number for a new analysis.
+        clip: Range of the videos.
+        subtitles: Subtitle file of the only video, to use before those in it and beside it.
+        use_model: Start the engine meanwhile; without it, text and speech alone answer.
+    """
+
+    language: Language
+    frames: int | None = None
+    clip: Selection = _WHOLE
+    subtitles: Path | None = None
+    use_model: bool = True
+
+    @property
+    def takes_any_report(self) -> bool:
+        """Return whether the newest report on a video will do."""
+        return replace(self, language="en", use_model=True) == FrameOptions("en")
+
+
+class Asking:
+    """Questions about videos: finds or chooses frames for them, and answers them with the engine in use.
+
+    Args:
+        jobs: The queue, which analyses videos without a report.
+        switcher: Switcher of the engine in use.
+        templates: All templates.
+        shared: Parts that the sessions of all engines share.
+    """
+
+    def __init__(
+        self, jobs: Jobs, switcher: EngineSwitcher[EngineSession], templates: Templates, shared: SharedParts
+    ) -> None:
+        self._jobs = jobs
+        self._switcher = switcher
+        self._templates = templates
+        self._shared = shared
+
+    def begin(
+        self, about: Sequence[str], options: FrameOptions, cancel: threading.Event
+    ) -> Generator[AnalysisUpdate, None, Conversation]:
+        """Return a new conversation, as the generator's value, and yield the updates of the analyses that it needs.
+
+        Args:
+            about: Paths of videos, or ids of analyses as the library resolves them; may be empty.
+            options: How frames are chosen; its language is the conversation's.
+            cancel: Stops an analysis within a second once it is set.
+
+        Raises:
+            ConfigError: Subtitles are given without a video, or for several.
+            InputError: There is neither such a file nor such an analysis.
+            AppError: As `find_or_analyse`.
+        """
+        if options.subtitles and len(about) > 1:
+            raise ConfigError("subtitles_of_several")
+        if options.subtitles and not (about and Path(typed_path(about[0])).exists()):
+            raise ConfigError("subtitles_alone")
+        found = []
+        for one in about:
+            path = given_path(one).absolute()
+            analysis_id = "" if path.exists() or one == STANDARD_STREAM else self._analysis_named(one)
+            found.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
+        return started(found, options.language)
+
+    def _analysis_named(self, about: str) -> str:
+        """Return the id of the analysis, "" if this looks like the path of a deleted video."""
+        try:
+            return self._jobs.library.resolve_id(about)
+        except InputError as error:
+            if error.key != "job_unknown":
+                raise
+            path = Path(typed_path(about)).absolute()
+            if not path.suffix and path.name == about:
+                raise InputError("ask_about_unknown", given=about) from error
+        return ""
+
+    def find_or_analyse(
+        self, path: Path, options: FrameOptions, cancel: threading.Event
+    ) -> Generator[AnalysisUpdate, None, str]:
+        """Return the id of an analysis of this video, as the generator's value, and yield the updates of the analysis.
+
+        The newest report on the whole content of the file with its subtitles is used, whatever the name of the file.
+        Without a report, the video's keyframes are chosen and measured while the engine starts; no model writes a
+        report. A deleted file is found by its path.
+
+        Args:
+            path: The video.
+            options: How its frames are chosen.
+            cancel: Stops the analysis within a second once it is set.
+
+        Raises:
+            AppError: The video can't be read, or the engine doesn't start.
+            Cancelled: `cancel` was set.
+        """
+        self._jobs.indexing.catch_up(cancel)
+        if not path.exists() and (known := self._jobs.library.reports_on(path=str(storable(path)))):
+            return known[0]
+        check_file(path)
+        if options.takes_any_report and (
+            known := report_ids(self._jobs, self._switcher.session.extractions, path, cancel)
+        ):
+            return known[0]
+        request = self._frames_request(path, options)
+        if options.use_model and self.has_model():
+            self._switcher.start_engine()
+        run = start_run(self._jobs, request, name=readable(path.name), force=False)
+        with closing(run.updates(cancel)) as updates:
+            for update in updates:
+                if update.event != Noticed(Notice("no_model")):  # the question is about to change that
+                    yield update
+        raise_without_report(run.result())
+        return run.job_id
+
+    def has_model(self) -> bool:
+        """Return whether a model can be asked, without starting it."""
+        session = self._switcher.session
+        return readiness(session.settings, session.engine).kind == "ready"
+
+    def _frames_request(self, path: Path, options: FrameOptions) -> AnalysisRequest:
+        """Return the request for an analysis that only chooses and measures keyframes, to ask about them."""
+        return build_request(
+            path,
+            self._switcher.session.settings,
+            self._templates,
+            template="describe",
+            question="",
+            language=options.language,
+            use_model=False,
+            selection=options.clip,
+            frames=options.frames,
+            subtitles=options.subtitles,
+        )
+
+    def prepare_frames(self, path: Path, name: str, language: Language) -> str:
+        """Return the id of the analysis with the frames of a video; a new analysis only chooses frames.
+
+        Args:
+            path: The video.
+            name: Its name as shown to the user.
+            language: Language of a new analysis.
+
+        Raises:
+            AppError: The analysis can't be stored.
+        """
+        return self._jobs.submit(self._frames_request(path, FrameOptions(language)), name=name)
+
+    def ask(
+        self, draft: AnswerDraft, cancel: threading.Event, *, use_model: bool = True
+    ) -> Generator[AskEvent, None, None]:
+        """Answer the current question of a conversation; see `framelens.questions.converse`.
+
+        Without a model, or where none is installed, text on the screen and speech may answer it.
+
+        Raises:
+            InputError: "job_unknown" or "no_report_yet".
+            AppError: As `framelens.questions.converse`.
+        """
+        from framelens.questions.answer import converse
+
+        conversation = draft.conversation
+        analyses = {one: self._analysis(one) for one in conversation.about}
+        measured = partial(self._measured, conversation.about, cancel)
+        tools = self._switcher.session.retrieval(self._shared.stills)
+        with self._switcher.admitted(Control(cancel=cancel)):
+            content = next((one.video.content_key for one in analyses.values()), conversation.id)
+            connect = partial(self._connect, content, cancel) if use_model else None
+            shared, is_ready = self._shared, use_model and self.has_model()
+            kept, queues = shared.conversations, shared.queues
+            answer = converse(draft, analyses, measured, connect, kept, queues, tools, cancel, has_model=is_ready)
+            with closing(answer) as events:
+                yield from events
+
+    def _analysis(self, job_id: str) -> Analysis:
+        if (analysis := self._jobs.snapshot(job_id).analysis) is None:
+            raise InputError("no_report_yet", id=job_id)
+        return analysis
+
+    def _measured(self, about: Sequence[str], cancel: threading.Event) -> dict[str, Analysis]:
+        """Return the analyses with these ids once all their facts have been measured. Raises Cancelled."""
+        for one in about:
+            while self._is_measuring(one):
+                if cancel.wait(_POLL_SECONDS):
+                    raise Cancelled
+        return {one: self._analysis(one) for one in about}
+
+    def _is_measuring(self, job_id: str) -> bool:
+        """Return whether a job measures facts. In later stages it may wait for the engine behind this answer."""
+        job = self._jobs.brief(job_id)
+        return not job.is_over and job.progress.stage == "facts"
+
+    def _connect(
+        self, content: str, cancel: threading.Event, *, was_lost: bool = False
+    ) -> Generator[EngineProgress, None, EngineConnection]:
+        """Connect the engine in use, yield its progress and return the connection; closing the generator stops it.
+
+        Of several engines, the engine that answers about this content is connected. The answer doesn't count as a video
+        that this engine works on.
+
+        Raises:
+            AppError: The engine doesn't start.
+            Cancelled: `cancel` was set.
+        """
+        progress: queue.SimpleQueue[EngineProgress] = queue.SimpleQueue()
+        stop = threading.Event()
+        connector = self._switcher.session.connector
+        connecting = partial(connector.connect, progress.put, stop, lambda: content, was_lost=was_lost)
+        connected = in_thread("ask-connect", connecting)
+        try:
+            while not connected.done():
+                if cancel.is_set():
+                    raise Cancelled
+                with suppress(queue.Empty):
+                    yield progress.get(timeout=_POLL_SECONDS)
+            connection = connected.result()[0]
+            connection.engine.leave()
+            return connection
+        finally:
+            stop.set()

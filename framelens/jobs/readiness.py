@@ -1,0 +1,227 @@
+"""Readiness of the model before an analysis starts: on this machine, to be downloaded, or not available.
+
+Page and command line check it before they start anything. No network is used; sizes come from the catalogue.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from framelens.config import Settings
+from framelens.core.engines.model_hub import ModelHub, chosen_hub, is_offline
+from framelens.core.engines.vllm_arguments import config_text
+from framelens.core.errors import AppError, ModelNotFound
+from framelens.core.units import gib_number, human_size
+from framelens.engine import hardware_profile
+from framelens.engine.base import Engine, NullEngine
+from framelens.engine.hub_cache import hub_cache_folder
+from framelens.engine.local.model_arguments import effective_arguments
+from framelens.engine.model_names import resolve_named_model
+from framelens.engine.model_resolution import resolve_model
+from framelens.i18n import t
+from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.memory import weights_bytes
+from framelens.models.placement import USABLE, MemoryNeed, Proposal, least_bytes
+
+Kind = Literal["ready", "download", "none"]
+Card = Literal["best", "quick", "small"]
+_OFFERS = 2
+"""Number of models offered."""
+_QUICK = 0.6
+"""Share of the recommended model's parameters for each token that a clearly quicker model has at most."""
+
+
+@dataclass(frozen=True)
+class ModelCandidate:
+    """A model that could be used.
+
+    Attributes:
+        download_bytes: Size of the download, 0 if the model is here, None if unknown.
+        need: Memory that it needs, None for an unknown model.
+        config: VLLM_CONFIG for this machine, None for the settings' own.
+    """
+
+    model: str
+    download_bytes: int | None
+    need: MemoryNeed | None = None
+    config: Mapping[str, Any] | None = None
+    entry: CatalogueEntry | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the model's name."""
+        return self.model.rpartition("/")[2]
+
+    @property
+    def licence(self) -> str:
+        """Return the name of its licence, or that it allows research alone; "" for an unknown model."""
+        return licence_text(self.entry) if self.entry else ""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Readiness of the model for an analysis.
+
+    Attributes:
+        kind: "ready" if the model is here or remote, "download" if it must be downloaded first, "none" if no model
+            is available.
+        model: The model that would be downloaded: the chosen model, else the recommended model.
+        error: Why no model is available.
+        offers: Other models that run on this machine, the recommended model first, then those that are here.
+        free_bytes: Free space where downloads are stored.
+    """
+
+    kind: Kind
+    model: ModelCandidate | None = None
+    error: AppError | None = None
+    offers: tuple[ModelCandidate, ...] = ()
+    free_bytes: int = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether the disk has room for the download."""
+        size = self.model.download_bytes if self.model else None
+        return size is None or size <= self.free_bytes
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the model that would be downloaded fits on this machine; True if its size is unknown."""
+        return self.has_room and (self.model is None or self.model.need is None or self.model.need.fits)
+
+    @property
+    def offered(self) -> ModelCandidate | None:
+        """Return the model to propose: the model that would be downloaded if it fits, else the best that does."""
+        return self.model if self.model and self.fits else next(iter(self.offers), None)
+
+
+def readiness(settings: Settings, engine: Engine) -> Readiness:
+    """Check whether an analysis with these settings and this engine has a model, or which download would be needed.
+
+    This takes tens of milliseconds, as the hub's cache is inspected.
+    """
+    if settings.base_url or engine.status().state in ("starting", "ready"):
+        return Readiness("ready")
+    if isinstance(engine, NullEngine):
+        return Readiness("none", error=engine.status().error)
+    try:
+        found = resolve_named_model(settings.model_path, settings.data_dir)
+    except ModelNotFound as error:
+        return Readiness("none", error=error, offers=model_offers(settings))
+    if found.folder is not None or found.hub_id is None:
+        return Readiness("ready")
+    offers = model_offers(settings)
+    if is_offline():
+        here = tuple(one for one in offers if one.download_bytes == 0)
+        return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
+    if offers and not settings.model_chosen:
+        return Readiness("download", offers[0], None, offers[1:], free_bytes())
+    return Readiness("download", candidate(found.hub_id, settings), None, offers, free_bytes())
+
+
+def with_candidate(settings: Settings, one: ModelCandidate) -> Settings:
+    """Return `settings` with this model, as it runs on this machine.
+
+    Raises:
+        ConfigError: The model can't be set.
+    """
+    if one.config is None:
+        return settings
+    from framelens.jobs.model_switch import with_local_model  # loads the queue
+
+    return with_local_model(settings, model=one.model, vllm_config=config_text(one.config), engine="vllm")
+
+
+def with_recommended(settings: Settings) -> Settings:
+    """Return `settings` with the recommended model where no model was chosen and the default model isn't here."""
+    if settings.model_chosen or settings.base_url or resolve_model(settings.model_path).folder:
+        return settings
+    best = next(iter(model_offers(settings)), None)
+    return with_candidate(settings, best) if best else settings
+
+
+def licence_text(entry: CatalogueEntry) -> str:
+    """Return the name of the licence of a model, marked where it allows research alone."""
+    return f"{entry.licence} ({t('models.missing.research')})" if entry.is_for_research else entry.licence
+
+
+def download_text(size: int | None, free: int) -> str:
+    """Return the sentence about a download of `size` bytes, or of an unknown size, with `free` bytes on the disk."""
+    hub = chosen_hub()
+    values = {"size": human_size(size or 0), "free": human_size(free), "setting": hub.cache_setting}
+    key = "no_room" if size and size > free else "to_download" if size else "to_download_unknown"
+    return t(f"models.page.{key}", **values, hub=hub_text(hub))
+
+
+def need_text(need: MemoryNeed) -> str:
+    """Describe the memory that a model needs, and whether it fits, in one or two sentences."""
+    values = {
+        "needed": gib_number(need.needed_bytes),
+        "least": gib_number(need.least_bytes),
+        "there": gib_number(need.there_bytes),
+        "usable": gib_number(need.usable_bytes),
+        "share": round(100 * need.usable),
+    }
+    if need.fits:
+        return t("models.need_fits", **values)
+    return t("models.need_settings" if need.can_fit else "models.need_not", **values)
+
+
+def hub_text(hub: ModelHub) -> str:
+    """Return the name of a hub in the language of the context."""
+    return t(f"models.hub_{hub.kind}")
+
+
+def free_bytes() -> int:
+    """Return the number of free bytes where downloads are stored."""
+    folder = hub_cache_folder().absolute()
+    return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.is_dir())).free
+
+
+def candidate(hub_id: str, settings: Settings) -> ModelCandidate:
+    """Return a model of a hub as it would run here with these settings."""
+    entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
+    if entry is None:
+        return ModelCandidate(hub_id, None)
+    need = hardware_profile.here().need(entry.shape, effective_arguments(settings))
+    return ModelCandidate(hub_id, weights_bytes(entry.shape), need, entry=entry)
+
+
+def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
+    """List models that run here: the recommended model, then those on this machine, then the next best.
+
+    A chosen model is left out, unless it needs a configuration other than the settings' to fit.
+    """
+    place, entries = hardware_profile.here(), load_catalogue(settings.data_dir / "models").by_id
+    found = [_offer(one) for one in place.recommended(tuple(entries.values()))]
+    used = entries.get(settings.model_path)
+    if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
+        found = [replace(one, config=None) if one.model == used.id else one for one in found]
+        found = [one for one in found if one.config is not None or not settings.model_chosen]
+    return tuple([*found[:1], *sorted(found[1:], key=lambda one: one.download_bytes != 0)][:_OFFERS])
+
+
+def model_cards(settings: Settings) -> dict[Card, ModelCandidate]:
+    """Return the recommended model, the best that is clearly quicker, and the smallest, each model once."""
+    entries = load_catalogue(settings.data_dir / "models").by_id
+    found = hardware_profile.here().recommended(tuple(entries.values()))
+    free = [one for one in found if not one.entry.is_for_research] or list(found)
+    if not free:
+        return {}
+    limit = free[0].entry.shape.active_parameters * _QUICK
+    quick = [one for one in free if one.entry.shape.active_parameters <= limit]
+    smallest = min(free, key=lambda one: weights_bytes(one.entry.shape))
+    cards: dict[Card, Proposal] = {"best": free[0], "quick": (quick or free)[0], "small": smallest}
+    known: dict[str, Card] = {}
+    for card, one in cards.items():
+        known.setdefault(one.entry.id, card)
+    return {card: _offer(cards[card]) for card in known.values()}
+
+
+def _offer(proposal: Proposal) -> ModelCandidate:
+    entry, needed = proposal.entry, proposal.sum.card_bytes
+    size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
+    least = min(needed, least_bytes(entry.shape, proposal.plan.device))
+    need = MemoryNeed(needed, least, round(proposal.budget_bytes / USABLE))
+    return ModelCandidate(entry.id, size, need, proposal.config_without_code, entry)

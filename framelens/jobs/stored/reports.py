@@ -1,0 +1,74 @@
+"""Stored reports with the conversations about them, which are read, imported and named together."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from framelens.core.domain import Analysis
+from framelens.core.errors import InputError
+
+if TYPE_CHECKING:
+    from framelens.jobs.queue import Jobs
+    from framelens.questions.conversation import Conversation
+    from framelens.questions.repository import ConversationRepository
+    from framelens.store.database import Store
+
+
+class StoredReports:
+    """The reports of the data folder, for their user.
+
+    Args:
+        store: The store.
+        jobs: The queue, which has the reports.
+        conversations: The stored conversations.
+    """
+
+    def __init__(self, store: Store, jobs: Jobs, conversations: ConversationRepository) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._conversations = conversations
+
+    def get(self, job_id: str, *, conversations: bool = True) -> Analysis | None:
+        """Return the report of a job, None without a report.
+
+        Args:
+            job_id: The job.
+            conversations: Include the conversations about it.
+
+        Raises:
+            InputError: "job_unknown".
+            StorageError: The conversations can't be read.
+        """
+        analysis = self._jobs.snapshot(job_id).analysis
+        return self.with_conversations(analysis) if analysis and conversations else analysis
+
+    def with_conversations(self, analysis: Analysis) -> Analysis:
+        """Return an analysis with the stored conversations about it, for a report. Raises StorageError."""
+        from framelens.questions import report
+
+        return report.with_conversations(analysis, self._conversations, self._other)
+
+    def add(self, analysis: Analysis) -> str:
+        """Import a report with its conversations and return its id here; earlier imports are left unchanged.
+
+        A kill leaves all or nothing.
+
+        Raises:
+            StorageError: The report or a conversation can't be stored.
+        """
+        from framelens.questions.report import keep_conversations
+
+        with self._store.together():
+            job_id = self._jobs.import_report(analysis)
+            keep_conversations(analysis, job_id, self._conversations)
+        return job_id
+
+    def video_names(self, conversation: Conversation) -> dict[str, str]:
+        """Return the names of the videos that a conversation is about, by the ids of their analyses."""
+        return {one: self._jobs.snapshot(one).name for one in conversation.about}
+
+    def _other(self, job_id: str) -> Analysis | None:
+        with suppress(InputError):  # it was deleted
+            return self._jobs.snapshot(job_id).analysis
+        return None

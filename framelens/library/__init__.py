@@ -1,1 +1,0 @@
-"""Bulk operations, import and semantic search over stored analyses."""

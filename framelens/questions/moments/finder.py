@@ -1,0 +1,314 @@
+"""Answer to "when" and "how often": a search in each video, and what it found in words, with frames as evidence."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, partial
+from io import BytesIO
+from math import inf
+from pathlib import Path
+
+from PIL import Image, ImageEnhance
+
+from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.core.domain import Analysis, Keyframe, Language
+from framelens.core.errors import AppError
+from framelens.core.evidence import Interval, Moments, SearchBy
+from framelens.core.files import single_line
+from framelens.core.images import fitted_size
+from framelens.i18n import in_language, t
+from framelens.i18n.formatting import exactly, length_text
+from framelens.questions import conversation as values
+from framelens.questions.conversation import AskEvent, Conversation, FrameRef
+from framelens.questions.moments.lookalikes import lookalikes
+from framelens.questions.moments.search import SearchLimits, search
+from framelens.questions.moments.timeline import doubt_of
+from framelens.questions.repository import ConversationRepository
+from framelens.questions.retrieval.classification import is_same_thing
+from framelens.questions.retrieval.select import RetrievalTools, Scope
+from framelens.questions.retrieval.values import Kind, Looking, Sought
+from framelens.questions.votes import VoteAsker, Voter
+from framelens.video.stills import Still, Stills
+
+SIDE = 640
+"""Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
+_MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
+"""Changes of a picture that its content survives: the share cut off at each margin, and the share by which it gets
+darker or brighter; and the JPEG quality of the changed picture."""
+SHOWN_SIDE = 1280
+"""Longer side of the pictures that the answer cites, the same as for keyframes."""
+_EVERY_FRAME_SECONDS = 180.0
+"""Longest part of a video of which all frames are looked at for text: a frame that shows what another showed isn't read
+but compared, in a hundredth of a second."""
+_SHOWN = 12
+"""Intervals whose first and last frames are cited; the others have their times only."""
+
+
+@dataclass(frozen=True)
+class SearchMethod:
+    """Way in which a search decides which frames have the wanted thing.
+
+    Attributes:
+        by: What says so.
+        voter: The engine, or a reader of text.
+        model: The engine's model; "" without an engine.
+        side: Longer side of the pictures that it gets; None for the usual side.
+        seconds: Ceiling of time, besides that of the settings.
+        name_lookalikes: Names things that look like the wanted thing.
+        begin: Adds what the analysis knows already to the findings of a search that begins.
+    """
+
+    by: SearchBy
+    voter: Voter
+    model: str = ""
+    side: int | None = None
+    seconds: float = inf
+    name_lookalikes: Callable[[], Sequence[str]] = tuple
+    begin: Callable[[Moments, Analysis], Moments] = lambda found, _: found
+
+
+def by_votes(thing: str, connection: EngineConnection, language: Language, cancel: threading.Event) -> SearchMethod:
+    """Return the search for something that the engine has to see."""
+    return SearchMethod(
+        "votes",
+        VoteAsker(connection, language),
+        connection.endpoint.model,
+        connection.side,
+        name_lookalikes=cache(partial(lookalikes, thing, connection, language, cancel)),  # the same for all videos
+    )
+
+
+@dataclass(frozen=True)
+class VideoFrames:
+    """Frames of a video by time, for a search."""
+
+    stills: Stills
+    path: Path
+    side: int
+
+    def at(self, seconds: float, cancel: threading.Event) -> Still:
+        """Return the frame shown at this time; see `Stills.at`."""
+        return self.stills.at(self.path, seconds, self.side, cancel=cancel)
+
+    def changed(self, jpeg: bytes, change: int) -> bytes:
+        """Return a picture without its margins, darker, or brighter."""
+        with Image.open(BytesIO(jpeg)) as picture:
+            width, height = picture.size
+            left, top = round(_MARGIN * width), round(_MARGIN * height)
+            if change == 0:
+                changed = picture.crop((left, top, width - left, height - top))
+            else:
+                changed = ImageEnhance.Brightness(picture).enhance(1 + (_LIGHT if change == 1 else -_LIGHT))
+            out = BytesIO()
+            changed.save(out, "JPEG", quality=_QUALITY)
+        return out.getvalue()
+
+
+def answer_by_search(
+    conversation: Conversation,
+    scope: Scope,
+    sought: Sought,
+    method: SearchMethod,
+    repository: ConversationRepository,
+    tools: RetrievalTools,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, None]:
+    """Search each video for all moments at which something is visible, and yield the events, the answer last.
+
+    A search that was interrupted, or that an earlier question about the same thing began, continues where it ended. An
+    interrupted search answers with what it has found.
+
+    Args:
+        conversation: Its current turn is the question.
+        scope: The videos, all of which can be read, and the range to search.
+        sought: What the question asks for; its first thing is looked for.
+        method: How frames are looked at.
+        repository: Where pictures are stored.
+        tools: Where frames come from.
+        cancel: Ends the search.
+
+    Raises:
+        AppError: A video can't be read, or the engine or the reader of text fails.
+        Cancelled: `cancel` was set.
+    """
+    turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
+    settings = turn.settings
+    yield values.ContextChosen(values.ContextUse(), (), method.model)
+    known = _known_votes(conversation, scope, thing, method)
+    limits = SearchLimits(
+        frames=max(1, settings.search_frames // len(analyses)),
+        seconds=min(settings.search_seconds, method.seconds) / len(analyses),
+    )
+    found: dict[str, Moments] = {}
+    failure: AppError | None = None
+    try:
+        for id_, analysis in analyses.items():
+            new = Moments(id_, thing, *scope.range_of(analysis), by=method.by)
+            found[id_] = known.get(id_) or method.begin(new, analysis)
+            candidates = yield from _candidates(analysis, tools, cancel)
+            if method.by == "text":
+                yield Looking("frames")
+            is_short = new.end_seconds - new.start_seconds <= _EVERY_FRAME_SECONDS
+            with closing(Stills()) as stills:  # the player's serve one video at a time
+                side = max(fitted_size(analysis.video.width, analysis.video.height, method.side or SIDE))
+                frames = VideoFrames(stills, analysis.video.path, side)
+                for one in search(
+                    found[id_],
+                    frames,
+                    method.voter,
+                    candidates=candidates,
+                    lookalikes=method.name_lookalikes,
+                    limits=limits,
+                    every_frame=method.by == "text" and is_short,
+                    cancel=cancel,
+                ):
+                    found[id_] = one
+                    yield values.MomentsSearched(one)
+    except AppError as error:
+        failure = error
+    if any(one.samples for one in found.values()):
+        refs = stored_frames(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
+        yield from report_findings(conversation, found, analyses, refs, sought.kind)
+    if failure:
+        raise failure
+
+
+def report_findings(
+    conversation: Conversation,
+    found: Mapping[str, Moments],
+    analyses: Mapping[str, Analysis],
+    refs: Sequence[FrameRef],
+    kind: Kind,
+) -> Iterator[AskEvent]:
+    """Yield the frames and the text that answer a question with findings, video by video."""
+    turn = conversation.last
+    yield turn.with_frames(refs)
+    names = {id_: analysis.video.name for id_, analysis in analyses.items()}
+    with in_language(conversation.language):
+        said = [_words(one, refs, names[id_] if len(names) > 1 else "", kind) for id_, one in found.items()]
+    yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
+
+
+def _known_votes(conversation: Conversation, scope: Scope, thing: str, method: SearchMethod) -> dict[str, Moments]:
+    """Return the findings of the latest such search for the same thing in the same range, by analysis.
+
+    Searched are the report of the analysis and the conversation.
+    """
+    reported = (
+        (answer.model, search.moments)
+        for analysis in scope.analyses.values()
+        for answer in (analysis.answer.answers if analysis.answer else ())
+        for search in answer.searches
+    )
+    turns = (one for one in conversation.branch() if one.evidence)
+    asked = ((turn.model, one) for turn in turns for one in (turn.evidence or values.Evidence()).moments)
+    found = {}
+    for by, one in (*reported, *asked):
+        analysis = scope.analyses.get(one.analysis_id)
+        is_same = one.by == method.by and by in ("", method.model) and is_same_thing(one.thing, thing)
+        is_proof = one.ended not in ("says_yes", "says_nothing")
+        if analysis and is_same and is_proof and (one.start_seconds, one.end_seconds) == scope.range_of(analysis):
+            found[one.analysis_id] = one
+    return found
+
+
+def _candidates(
+    analysis: Analysis, tools: RetrievalTools, cancel: threading.Event
+) -> Generator[Looking, None, list[float]]:
+    """Return the times of the candidates: the keyframes first, then the survey's thumbnails."""
+    pictures = tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, cancel)
+    small: Sequence[Keyframe] = ()
+    with closing(pictures):
+        while True:
+            try:
+                progress = next(pictures)
+            except StopIteration as end:
+                small = end.value
+                break
+            yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
+    return [one.time_seconds for one in (*analysis.keyframes, *small)]
+
+
+def _shown(intervals: Sequence[Interval]) -> list[float]:
+    """Return the times of the frames that are cited."""
+    return sorted({point.time_seconds for one in intervals[:_SHOWN] for point in (one.first, one.last)})
+
+
+def stored_frames(
+    conversation: Conversation,
+    found: Mapping[str, Moments],
+    analyses: Mapping[str, Analysis],
+    repository: ConversationRepository,
+    tools: RetrievalTools,
+) -> tuple[FrameRef, ...]:
+    """Store the pictures of the cited frames, and return these with their numbers."""
+    times = [(id_, seconds) for id_, one in found.items() for seconds in _shown(one.intervals)]
+    jpegs = (tools.stills.at(analyses[id_].video.path, seconds, SHOWN_SIDE).jpeg for id_, seconds in times)
+    kept = repository.keep_pictures(jpegs)
+    return conversation.numbered(
+        FrameRef(0, seconds, id_, picture) for (id_, seconds), picture in zip(times, kept, strict=True)
+    )
+
+
+def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
+    """Say what a search has found, in the language of the context."""
+    numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
+    count, frames = len(found.intervals), len(found.samples)
+    table, gap = f"ask.moments.{'' if found.by == 'votes' else f'{found.by}_'}", _gap(found)
+    lines = [f"{name}:"] if name else []
+    if found.ended in ("says_yes", "says_nothing"):
+        return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
+    key = "none" if not count else "one" if count == 1 else "several"
+    end = "" if found.ended == "complete" else "_yet"
+    seen = t(f"{table}{key}{end}", thing=found.thing, n=count, frames=frames, gap=gap)
+    is_absent = found.by == "votes" and found.ended == "complete" and not found.doubted
+    if kind == "exists" and (count or is_absent):
+        seen = t("ask.moments.yes" if count else "ask.moments.no", found=seen)
+    lines.append(seen)
+    for number, one in enumerate(found.intervals, 1):
+        lines.append(f"{number}. {_interval_words(one, numbers, found)}")
+    lines += _doubted_words(found.doubted)
+    if found.by == "votes" or (found.by == "text" and count):
+        lines.append(t(f"{table}looked" if count else "ask.moments.looked_none", frames=frames, gap=gap))
+    if found.ended in ("rounds", "frames", "seconds"):
+        lines.append(t(f"ask.moments.ended_{found.ended}"))
+    elif not found.ended:
+        lines.append(t("ask.moments.interrupted"))
+    return "\n".join(lines)
+
+
+def _gap(found: Moments) -> str:
+    return exactly(found.widest_gap_seconds, digits=2)
+
+
+def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
+    """Yield a line for each reason why intervals don't count, with their times."""
+    spans: dict[tuple[str, str], list[str]] = {}
+    for one in doubted:
+        doubt = doubt_of(one)
+        alike = one.lookalike.thing if one.lookalike and doubt == "lookalike" else ""
+        spans.setdefault((doubt, alike), []).append(one.times)
+    for (reason, alike), times in spans.items():
+        yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
+
+
+def _interval_words(one: Interval, numbers: Mapping[float, int], found: Moments) -> str:
+    table = "ask.moments.interval" if found.by == "votes" else f"ask.moments.{found.by}_interval"
+    values = {
+        "times": one.times,
+        "first": numbers.get(one.first.time_seconds, 0),
+        "last": numbers.get(one.last.time_seconds, 0),
+        "seconds": length_text(one.length_seconds),
+        "text": single_line(found.texts.get(one.best.frame_index, "")),
+        "votes": t(
+            "ask.moments.votes" if one.no else "ask.moments.votes_all",
+            yes=one.yes,
+            looked=one.yes + one.no,
+            percent=round(100 * one.probability),
+        ),
+    }
+    line = t(table if values["first"] and values["last"] else f"{table}_bare", **values)
+    alike = one.lookalike.thing if one.lookalike else ""
+    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}", alike=alike) for issue in one.issues)
+    return line + (t("ask.moments.uncertain", issues=issues) if issues else "")

@@ -1,0 +1,259 @@
+"""Search for all moments at which something is visible: find, verify, bound, in rounds that can be resumed.
+
+The frames of a round depend on the votes until now alone, so that an interrupted search continues from the stored
+votes. First come frames spread evenly, then whatever a vote leaves open: frames around a frame that says yes, until two
+agree; the middle between the last no and the first yes, until they are neighbours; a frame further out on either side,
+since a single mistake on the way would have led to a wrong border. Then come the candidates of the survey, frames
+around the best rejected frames, and the middle of the widest gaps, as long as the ceilings allow.
+
+Guards against a model that says yes too often are two pictures that can't show the wanted thing, and questions about
+some frames of each interval: the contrary question, the same question about the picture slightly changed, and whether
+something is there that looks alike. A video has hours without the wanted thing, and something in them looks most like
+it: a vote alone says little. A voter that reads text needs none of them.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cache
+from statistics import fmean
+from typing import Protocol
+
+from framelens.core.errors import AppError, InputError
+from framelens.core.evidence import Moments, SearchEnd, VoteSample
+from framelens.llm.vision_check import VisionCard, draw
+from framelens.questions.moments import timeline
+from framelens.questions.moments.bisection import further_times, open_times
+from framelens.questions.votes import UNDECIDED, Vote, Voter
+from framelens.video.stills import Still
+
+CHANGES = 3
+"""Ways to change a picture slightly."""
+
+
+@dataclass(frozen=True)
+class SearchLimits:
+    """Ceilings of a search; a search that is resumed has them again.
+
+    The default of 7,200 frames is two a second for an hour.
+    """
+
+    rounds: int = 600
+    frames: int = 7200
+    seconds: float = 300.0
+
+
+class FrameSource(Protocol):
+    """Frames of a video by time."""
+
+    def at(self, seconds: float, cancel: threading.Event) -> Still:
+        """Return the frame that is shown at this time.
+
+        Raises:
+            InputError: "still_missing": it can't be decoded.
+            Cancelled: `cancel` was set.
+        """
+
+    def changed(self, jpeg: bytes, change: int) -> bytes:
+        """Return a picture with a slight change, one of `CHANGES`, that leaves what is in it."""
+
+
+def search(
+    moments: Moments,
+    source: FrameSource,
+    voter: Voter,
+    *,
+    candidates: Sequence[float] = (),
+    lookalikes: Callable[[], Sequence[str]] = tuple,
+    limits: SearchLimits | None = None,
+    every_frame: bool = False,
+    cancel: threading.Event,
+) -> Iterator[Moments]:
+    """Search from where `moments` ended, and yield what was found after each round; the last value says why it ended.
+
+    A round that is interrupted is yielded with the votes that it got, before its error is raised.
+
+    Args:
+        moments: The wanted thing, and the findings of an earlier search.
+        source: The video.
+        voter: The engine, or a reader of text.
+        candidates: Times of frames that probably differ from those around them, the best first.
+        lookalikes: Names things that look like the wanted thing; called once the first interval is found.
+        limits: Ceilings.
+        every_frame: Look at all frames, not only at one in each half second.
+        cancel: Ends the search.
+
+    Raises:
+        AppError: The video can't be read, or the engine doesn't answer.
+        Cancelled: `cancel` was set.
+    """
+    return _Search(
+        moments, source, voter, candidates, lookalikes, limits or SearchLimits(), cancel, every_frame
+    ).rounds()
+
+
+@dataclass
+class _Search:
+    before: Moments
+    source: FrameSource
+    voter: Voter
+    candidates: Sequence[float]
+    name_lookalikes: Callable[[], Sequence[str]]
+    limits: SearchLimits
+    cancel: threading.Event
+    every_frame: bool
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.found = replace(self.before, ended="")
+
+    def rounds(self) -> Iterator[Moments]:
+        """Yield what was found after each round."""
+        ended: SearchEnd = ""
+        checks = self.voter.can_mislead
+        while not ended:
+            found = self.found
+            ended = self._ended()
+            if ended:
+                pass
+            elif checks and not found.controls and any(one.says_yes for one in found.samples):
+                self._check_controls()
+            elif times := open_times(found):
+                yield from self._look(times)
+            elif checks and (unchecked := timeline.unchecked(found, found.contrary)):
+                self._ask_contrary([one for samples in unchecked for one in samples])
+            elif checks and (unchecked := timeline.unchecked(found, found.changed)):
+                self._ask_changed(unchecked)
+            elif checks and found.intervals and found.lookalikes is None:
+                self.found = replace(found, lookalikes={thing: {} for thing in self.name_lookalikes()})
+            elif wanted := timeline.open_lookalikes(found):
+                self._ask_lookalikes(wanted)
+            elif times := further_times(found, self.candidates, self._affordable, every_frame=self.every_frame):
+                yield from self._look(times)
+            else:
+                ended = "complete"
+            yield self._settled(ended)
+
+    @property
+    def _left(self) -> float:
+        return self.limits.seconds - (time.monotonic() - self.started)
+
+    @property
+    def _num_frames(self) -> int:
+        return len(self.found.samples) - len(self.before.samples)
+
+    @property
+    def _affordable(self) -> int:
+        """Return how many more frames the ceilings allow, at the pace until now."""
+        by_time = self._left * self._num_frames / max(time.monotonic() - self.started, 1e-6)
+        return int(min(self.limits.frames - self._num_frames, by_time))
+
+    def _ended(self) -> SearchEnd:
+        found = self.found
+        if found.controls and min(found.controls) > 0.5:
+            return "says_yes"
+        if found.samples and all(one.probability == UNDECIDED for one in found.samples):
+            return "says_nothing"
+        if self._left <= 0:
+            return "seconds"
+        if self._num_frames >= self.limits.frames:
+            return "frames"
+        return "rounds" if found.rounds - self.before.rounds >= self.limits.rounds else ""
+
+    def _settled(self, ended: SearchEnd) -> Moments:
+        """Return what was found, with the intervals that follow from it."""
+        found = self.found
+        intervals = () if ended == "says_yes" else timeline.intervals_of(found)
+        self.found = replace(
+            found,
+            intervals=tuple(one for one in intervals if not timeline.doubt_of(one)),
+            doubted=tuple(one for one in intervals if timeline.doubt_of(one)),
+            widest_gap_seconds=round(timeline.widest_gap(found.samples, found.start_seconds, found.end_seconds), 6),
+            rounds=found.rounds + (not ended),
+            seconds=round(self.before.seconds + time.monotonic() - self.started, 3),
+            ended=ended,
+        )
+        return self.found
+
+    def _look(self, times: Sequence[float]) -> Iterator[Moments]:
+        """Decode the frames at these times and ask about those that are new; yield only what an error leaves."""
+        known = {one.frame_index: one for one in self.found.samples}
+        again: list[VoteSample] = []
+        new: dict[int, tuple[Still, float]] = {}
+        for seconds in times[: self.limits.frames - self._num_frames]:
+            if self._left <= 0:
+                break
+            try:
+                frame = self.source.at(seconds, self.cancel)
+            except InputError as error:
+                if not known and not new and (error.key != "still_missing" or seconds == times[-1]):
+                    raise  # the file itself can't be read
+                self.found = replace(self.found, unreadable=(*self.found.unreadable, seconds))
+                continue
+            until = max(seconds, frame.time_seconds)
+            if frame.frame_index in known:
+                again.append(known[frame.frame_index]._replace(until_seconds=until))
+            else:
+                new[frame.frame_index] = frame, until
+        asked = list(new.values())
+        number = self.found.rounds + 1
+        texts = dict(self.found.texts)
+        failure: AppError | None = None
+        try:
+            for vote in self._votes([frame.jpeg for frame, _ in asked]):
+                frame, until = asked[vote.index]
+                again.append(VoteSample(frame.frame_index, frame.time_seconds, until, vote.probability, number))
+                texts |= {frame.frame_index: vote.text} if vote.text else {}
+        except AppError as error:
+            failure = error
+        self.found = replace(self.found, samples=timeline.added(self.found.samples, again), texts=texts)
+        if failure:
+            if again:
+                yield self._settled("")
+            raise failure
+
+    def _votes(self, jpegs: Sequence[bytes], *, thing: str = "", absent: bool = False) -> Iterator[Vote]:
+        seconds, thing = max(self._left, 0.0), thing or self.found.thing
+        with closing(self.voter.ask(thing, jpegs, seconds=seconds, cancel=self.cancel, absent=absent)) as votes:
+            for vote in votes:
+                yield replace(vote, probability=round(vote.probability, 4))
+
+    def _check_controls(self) -> None:
+        controls = {vote.index: vote.probability for vote in self._votes(_controls())}
+        self.found = replace(self.found, controls=tuple(controls.values()))
+
+    def _ask_contrary(self, samples: Sequence[VoteSample]) -> None:
+        jpegs = [self._jpeg(one) for one in samples]
+        asked = {samples[vote.index].frame_index: vote.probability for vote in self._votes(jpegs, absent=True)}
+        self.found = replace(self.found, contrary={**self.found.contrary, **asked})
+
+    def _ask_changed(self, intervals: Sequence[Sequence[VoteSample]]) -> None:
+        """Ask about frames of each interval again, each changed in another way; a lone frame is changed in all ways."""
+        asked = [(samples[change % len(samples)], change) for samples in intervals for change in range(CHANGES)]
+        jpegs = [self.source.changed(self._jpeg(one), change) for one, change in asked]
+        votes: dict[int, list[float]] = {}
+        for vote in self._votes(jpegs):
+            votes.setdefault(asked[vote.index][0].frame_index, []).append(vote.probability)
+        means = {index: round(fmean(some), 4) for index, some in votes.items()}
+        self.found = replace(self.found, changed={**self.found.changed, **means})
+
+    def _ask_lookalikes(self, wanted: Mapping[str, Sequence[VoteSample]]) -> None:
+        frames = {one.frame_index: one for samples in wanted.values() for one in samples}
+        jpegs = {index: self._jpeg(one) for index, one in frames.items()}
+        known = dict(self.found.lookalikes or {})
+        for thing, samples in wanted.items():
+            votes = self._votes([jpegs[one.frame_index] for one in samples], thing=thing)
+            known[thing] = {**known[thing], **{samples[vote.index].frame_index: vote.probability for vote in votes}}
+        self.found = replace(self.found, lookalikes=known)
+
+    def _jpeg(self, sample: VoteSample) -> bytes:
+        return self.source.at(sample.time_seconds, self.cancel).jpeg
+
+
+@cache
+def _controls() -> tuple[bytes, bytes]:
+    """Return two pictures that have nothing in common: whatever is looked for, at least one can't show it."""
+    cards = VisionCard("blue", "circle", 4), VisionCard("white", "triangle", 7)
+    return draw(cards[0], 448, 252), draw(cards[1], 448, 252)

@@ -1,0 +1,264 @@
+"""Votes along a video as intervals: runs of agreeing frames, their borders, and the gaps between looks.
+
+A run is a row of looked-at frames with the same answer. A single vote of a model proves nothing: a single yes between
+two frames that say no is dropped, and so is less than a tenth of a second; words that were read were there. A single no
+inside a run of yes, or a very short pause, is taken for a mistake and marks the interval uncertain.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from statistics import fmean
+from typing import Literal
+
+from framelens.core.evidence import Interval, Issue, Lookalike, Moments, Point, VoteSample
+from framelens.questions.retrieval.text_matching import is_letter_by_letter
+
+Doubt = Literal["", "contrary", "changed", "lookalike"]
+SHORTEST_SECONDS = 0.2
+"""Shorter pauses are flicker: somebody passes in front, or the model errs. A single frame that is shown for longer, as
+in a recorded slide show, counts like two."""
+_FLASH_SECONDS = 0.1
+"""Less proves nothing, however many frames it is."""
+NEAR_SECONDS = 1.0
+"""Two frames at most this far apart can confirm each other."""
+SAME_SECONDS = 0.001
+"""Frames that are closer are neighbours, whatever their indexes."""
+_SURER = 0.05
+"""By how much the vote on something that looks alike must be higher for an interval not to count: two things that are
+really in a picture both get votes near 1."""
+_CHECKED = 10
+"""Most intervals that are checked in a round."""
+
+
+@dataclass
+class Run:
+    """A row of neighbouring samples with the same answer, apart from single samples that were overruled."""
+
+    says_yes: bool
+    samples: list[VoteSample]
+    num_overruled: int = 0
+    is_read: bool = False
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Return whether two agreeing frames are near each other, or one is shown for long or was read."""
+        agreeing = self.agreeing
+        is_long = any(one.until_seconds - one.time_seconds >= SHORTEST_SECONDS for one in agreeing)
+        return (
+            self.is_read
+            or is_long
+            or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
+        )
+
+    @property
+    def agreeing(self) -> list[VoteSample]:
+        """Return its samples without those that were overruled."""
+        return [one for one in self.samples if one.says_yes == self.says_yes]
+
+    @property
+    def best(self) -> VoteSample:
+        """Return the agreeing sample with the highest vote."""
+        return max(self.agreeing, key=lambda one: one.probability)
+
+
+def are_neighbours(before: VoteSample, after: VoteSample) -> bool:
+    """Return whether no frame is between two samples."""
+    is_next = after.frame_index - before.frame_index <= 1
+    return is_next or after.time_seconds - before.until_seconds < SAME_SECONDS
+
+
+def runs_of(found: Moments) -> list[Run]:
+    """Return the runs of samples in time order, neighbours with different answers, single votes overruled."""
+    is_read = found.by == "text"
+    groups = groupby(found.samples, key=lambda one: one.says_yes)
+    runs = [Run(yes, list(group), is_read=is_read and yes) for yes, group in groups]
+    return _overrule(runs if is_read else _overrule(runs, _is_alone, says_yes=True), _is_flicker, says_yes=False)
+
+
+def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool], *, says_yes: bool) -> list[Run]:
+    """Return the runs, with each overruled run of the answer `says_yes` joined with the runs before and after."""
+    kept: list[Run] = []
+    for place, run in enumerate(runs):
+        before, after = kept[-1] if kept else None, runs[place + 1] if place + 1 < len(runs) else None
+        if before and before.says_yes == run.says_yes:
+            before.samples += run.samples
+            before.num_overruled += run.num_overruled
+        elif run.says_yes == says_yes and before and after and is_overruled(before, run, after):
+            before.samples += run.samples
+            before.num_overruled += 1
+        else:
+            kept.append(run)
+    return kept
+
+
+def _is_flicker(before: Run, pause: Run, after: Run) -> bool:
+    seconds = after.samples[0].time_seconds - before.samples[-1].until_seconds
+    is_short = seconds < SHORTEST_SECONDS or _is_alone(before, pause, after)
+    return is_short and before.is_confirmed and after.is_confirmed
+
+
+def _is_alone(before: Run, run: Run, after: Run) -> bool:
+    """Return whether a run is a single frame or a moment's flash, and the frames next to it have been looked at."""
+    earlier, later = before.samples[-1], after.samples[0]
+    seconds = later.time_seconds - run.samples[0].time_seconds
+    is_brief = seconds < (SHORTEST_SECONDS if len(run.samples) == 1 else _FLASH_SECONDS)
+    return is_brief and are_neighbours(earlier, run.samples[0]) and are_neighbours(run.samples[-1], later)
+
+
+def neighbours(runs: Sequence[Run]) -> Iterator[tuple[Run | None, Run, Run | None]]:
+    """Yield each run with the runs before and after it."""
+    return zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
+
+
+def _confirmed(found: Moments) -> list[tuple[Run | None, Run, Run | None]]:
+    """Return the runs that are intervals, with the runs before and after."""
+    return [three for three in neighbours(runs_of(found)) if three[1].says_yes and three[1].is_confirmed]
+
+
+def intervals_of(found: Moments) -> tuple[Interval, ...]:
+    """Return the intervals that two agreeing frames confirm, in time order."""
+    return tuple(_interval(*three, found) for three in _confirmed(found))
+
+
+def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -> Interval:
+    yes = run.agreeing
+    probability = round(fmean(one.probability for one in run.samples), 4)
+    asked = _known(yes, found.contrary)
+    absent = round(fmean(asked), 4) if asked else None
+    changed = _known(yes, found.changed)
+    alike = _lookalike(yes, beside(before, run, after), found.lookalikes or {})
+    outside = before.samples[-1] if before else None, after.samples[0] if after else None
+    is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
+        outside[1] is None or are_neighbours(yes[-1], outside[1])
+    )
+    read = found.texts.get(run.best.frame_index, "")
+    is_so: dict[Issue, bool] = {
+        "borders": not is_exact,
+        "misread" if found.by == "text" else "flicker": run.num_overruled > 0,
+        "letters": found.by == "text" and not is_letter_by_letter(found.thing, read),
+        "contrary": absent is not None and absent > 0.5,
+        "lookalike": alike is not None and alike.probability >= probability,
+    }
+    return Interval(
+        first=_point(yes[0]),
+        last=_point(yes[-1]),
+        before=outside[0] and _point(outside[0]),
+        after=outside[1] and _point(outside[1]),
+        best=_point(run.best),
+        yes=len(yes),
+        no=len(run.samples) - len(yes),
+        probability=probability,
+        contrary=absent,
+        changed=round(fmean(changed), 4) if changed else None,
+        lookalike=alike,
+        issues=tuple(issue for issue, is_true in is_so.items() if is_true),
+        gone_seconds=outside[1].time_seconds if outside[1] else max(found.end_seconds, yes[-1].until_seconds),
+    )
+
+
+def _point(sample: VoteSample) -> Point:
+    return Point(sample.frame_index, sample.time_seconds)
+
+
+def _known(samples: Iterable[VoteSample], votes: Mapping[int, float]) -> list[float]:
+    return [votes[one.frame_index] for one in samples if one.frame_index in votes]
+
+
+def _lookalike(
+    inside: Sequence[VoteSample], outside: Sequence[VoteSample], votes: Mapping[str, Mapping[int, float]]
+) -> Lookalike | None:
+    """Return the lookalike with the highest mean vote inside, if that says yes and no vote outside does."""
+    found = [
+        Lookalike(thing, round(fmean(said), 4))
+        for thing, known in votes.items()
+        if (said := _known(inside, known)) and not any(vote > 0.5 for vote in _known(outside, known))
+    ]
+    return max((one for one in found if one.probability > 0.5), key=lambda one: one.probability, default=None)
+
+
+def doubt_of(one: Interval) -> Doubt:
+    """Return why an interval doesn't count, "" if it does.
+
+    The model is surer of the absence; doesn't see the thing in slightly changed pictures; is surer of a lookalike.
+    """
+    if one.contrary is not None and one.contrary > max(0.5, one.probability):
+        return "contrary"
+    if one.changed is not None and one.changed <= 0.5:
+        return "changed"
+    is_surer = one.lookalike is not None and one.lookalike.probability > one.probability + _SURER
+    return "lookalike" if is_surer else ""
+
+
+def inside(run: Run) -> tuple[VoteSample, ...]:
+    """Return some frames of a run that are asked about again: the best frame, and a frame in either half."""
+    yes = run.agreeing
+    return tuple({one.frame_index: one for one in (run.best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values())
+
+
+def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample, ...]:
+    """Return a frame on either side of a run, not right at its borders: the wanted thing may fade in and out."""
+    start, end = run.samples[0].time_seconds - NEAR_SECONDS, run.samples[-1].until_seconds + NEAR_SECONDS
+    earlier, later = before.agreeing if before else [], after.agreeing if after else []
+    sides = (
+        next((one for one in reversed(earlier) if one.time_seconds <= start), next(iter(earlier), None)),
+        next((one for one in later if one.time_seconds >= end), next(reversed(later), None)),
+    )
+    return tuple(one for one in sides if one)
+
+
+def unchecked(found: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
+    """Return some frames of each of the next intervals whose frames have no vote in `votes`."""
+    return [inside(run) for _, run, _ in _confirmed(found) if not _known(run.samples, votes)][:_CHECKED]
+
+
+def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
+    """Return, for each thing that looks alike, the frames that are to be asked about next.
+
+    The frames next to an interval matter only where frames inside say yes.
+    """
+    wanted: dict[str, list[VoteSample]] = {}
+    confirmed = _confirmed(found)
+    for thing, votes in (found.lookalikes or {}).items():
+        new = []
+        for before, run, after in confirmed:
+            said, outside = _known(run.samples, votes), beside(before, run, after)
+            if not said:
+                new.append(inside(run))
+            elif outside and fmean(said) > 0.5 and not _known(outside, votes):
+                new.append(outside)
+        if frames := [one for samples in new[:_CHECKED] for one in samples]:
+            wanted[thing] = frames
+    return wanted
+
+
+def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[VoteSample, ...]:
+    """Return the samples with new samples, in time order; a frame that was decoded again is shown that much longer."""
+    by_index = {one.frame_index: one for one in samples}
+    for one in new:
+        known = by_index.setdefault(one.frame_index, one)
+        by_index[one.frame_index] = known._replace(until_seconds=max(known.until_seconds, one.until_seconds))
+    return tuple(sorted(by_index.values(), key=lambda one: one.time_seconds))
+
+
+def widest_gap(samples: Sequence[VoteSample], start_seconds: float, end_seconds: float) -> float:
+    """Return the longest time in seconds in which no frame was looked at."""
+    ends = [start_seconds, *(one.until_seconds for one in samples)]
+    starts = [*(one.time_seconds for one in samples), end_seconds]
+    return max(0.0, *(start - end for end, start in zip(ends, starts, strict=True)))
+
+
+def strip(found: Moments, cells: int = 40) -> str:
+    """Draw the searched part as a line: "█" where the thing is visible, "·" where it isn't, " " unseen."""
+    step = (found.end_seconds - found.start_seconds) / cells or 1.0
+    drawn = [" "] * cells
+
+    def cell(seconds: float) -> int:
+        return min(cells - 1, int((seconds - found.start_seconds) / step))
+
+    for sample in found.samples:
+        drawn[cell(sample.time_seconds)] = "·"
+    for one in found.intervals:
+        first, last = cell(one.first.time_seconds), cell(one.last.time_seconds)
+        drawn[first : last + 1] = "█" * (last - first + 1)
+    return "".join(drawn)

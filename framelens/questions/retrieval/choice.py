@@ -1,0 +1,65 @@
+"""Choice among scored candidates: half of the frames where relevance peaks, half of them the keyframes between."""
+
+from collections.abc import Collection, Sequence
+
+from framelens.questions.retrieval.values import FrameCandidate
+
+_PEAK = 0.5
+"""Least relevance of a peak, as a share of the highest."""
+_APART_SECONDS, _APART_SHARE = 2.0, 4
+"""Least distance of two peaks in a shot, in seconds and as a part of the even distance of frames: without cuts a video
+is a single shot."""
+
+
+def choose(
+    candidates: Sequence[FrameCandidate],
+    relevance: Sequence[float],
+    budget: int,
+    *,
+    known: Collection[int] = (),
+    fills: bool = False,
+) -> tuple[list[int], int]:
+    """Choose at most `budget` candidates.
+
+    Args:
+        candidates: In time order for each video.
+        relevance: Relevance of each, 0 or more.
+        budget: Number of frames, those in `known` among them.
+        known: Places of candidates that the model has already; they are chosen again at no cost to relevance.
+        fills: Take other candidates where the keyframes are too few.
+
+    Returns:
+        The chosen places in order, and how many of them were chosen by relevance.
+    """
+    highest = max(relevance, default=0.0)
+    times = [one.time_seconds for one in candidates]
+    apart = max(_APART_SECONDS, (max(times, default=0.0) - min(times, default=0.0)) / (_APART_SHARE * max(1, budget)))
+    ranked = sorted(range(len(candidates)), key=lambda place: -relevance[place])
+    peaks: list[int] = []
+    for place in ranked:
+        if len(peaks) >= (budget + 1) // 2 or relevance[place] <= 0 or relevance[place] < _PEAK * highest:
+            break
+        if not any(_is_near(candidates[place], candidates[other], apart) for other in peaks):
+            peaks.append(place)
+    chosen = [*peaks, *(place for place in known if place not in peaks)]
+    left = [place for place in range(len(candidates)) if place not in chosen]
+    keyframes = [place for place in left if candidates[place].is_keyframe]
+    others = [place for place in left if fills and not candidates[place].is_keyframe]
+    for rest in (keyframes, others):
+        while rest and len(chosen) < budget:
+            farthest = max(rest, key=lambda place: _distance(candidates, place, chosen))
+            rest.remove(farthest)
+            chosen.append(farthest)
+    return sorted(chosen), len(peaks)
+
+
+def _is_near(one: FrameCandidate, other: FrameCandidate, apart: float) -> bool:
+    is_same_shot = (one.analysis_id, one.shot) == (other.analysis_id, other.shot)
+    return is_same_shot and abs(one.time_seconds - other.time_seconds) < apart
+
+
+def _distance(candidates: Sequence[FrameCandidate], place: int, chosen: Sequence[int]) -> float:
+    """Return the seconds to the nearest chosen frame of the same video; a video without a chosen frame comes first."""
+    one = candidates[place]
+    times = (candidates[at].time_seconds for at in chosen if candidates[at].analysis_id == one.analysis_id)
+    return min((abs(time - one.time_seconds) for time in times), default=float("inf"))

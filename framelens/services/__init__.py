@@ -1,1 +1,0 @@
-"""Composition of the application's parts from its settings."""

@@ -1,1 +1,0 @@
-"""Access to an installation: accounts, logins, sessions, shared links."""

@@ -1,0 +1,169 @@
+"""The search by meaning: near texts are found beside texts with the words; without an answer words alone count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framelens.core.errors import EngineError
+from framelens.engine.local.local_engine import LocalEngine
+from framelens.engine.local.vllm import vllm_launcher
+from framelens.jobs.stored.semantic_index import SemanticIndex, texts_to_embed
+from framelens.llm.embeddings import EmbeddingModel
+from framelens.store.database import Row, Store
+from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from tests.conftest import ENGINE_ARGUMENTS, ready
+from tests.loopback import Handler, scripted
+
+VEHICLES, PEOPLE = ("lorry", "car", "vehicle", "红车"), ("man", "woman", "somebody", "人")
+
+
+def embed(texts: Sequence[str]) -> list[list[float]]:
+    """Vehicles in a direction, people in another."""
+    return [
+        [float(sum(word in text for word in VEHICLES)), float(sum(word in text for word in PEOPLE)), 0.1]
+        for text in texts
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "framelens.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def library(store: Store) -> LibraryIndex:
+    library = LibraryIndex(store)
+    for job_id, texts in (("cars", ("a lorry", "a red car")), ("people", ("a man", "a woman")), ("both", ("vehicle",))):
+        store.save(Row(job_id, "2026", job_id, "done", "", "{}"))
+        passages = [Passage("finding", text, float(place)) for place, text in enumerate(texts)]
+        library.put(job_id, EntrySummary("done", model="m"), [Passage("name", job_id), *passages], b"")
+    return library
+
+
+def ids(library: LibraryIndex, meanings: SemanticIndex, words: str, **more: Any) -> list[str]:
+    near = [one.job_id for one in meanings.near(words) if one.score > 0.5]
+    found = library.find(LibraryQuery(words, **more), order="best", offset=0, limit=9, near=near)
+    assert library.count(LibraryQuery(words, **more), near=near) == len(found)
+    return [entry.id for entry in found]
+
+
+def test_semantic_search_ranks_exact_words_first(library: LibraryIndex) -> None:
+    meanings = SemanticIndex(library, "m", embed)
+    assert meanings.near("vehicle") == []
+    meanings.catch_up()
+    assert ids(library, meanings, "vehicle") == ["both", "cars"]
+    assert ids(library, meanings, "somebody") == ["people"]
+    assert ids(library, meanings, "vehicle", model="another") == []
+    assert {one.job_id: one.place for one in meanings.near("lorry")}["cars"] == 1
+
+
+def test_vectors_are_made_once_and_follow_what_changes(library: LibraryIndex, store: Store) -> None:
+    asked: list[str] = []
+
+    def counting(texts: Sequence[str]) -> list[list[float]]:
+        asked.extend(texts)
+        return embed(texts)
+
+    meanings = SemanticIndex(library, "m", counting)
+    meanings.catch_up()
+    meanings.catch_up()
+    assert sorted(asked) == ["a lorry", "a man", "a red car", "a woman", "vehicle"]
+    library.put("people", EntrySummary("done"), [Passage("finding", "a lorry again")], b"")
+    library.delete("cars")
+    meanings.catch_up()
+    assert asked[5:] == ["a lorry again"]
+    assert {one.job_id for one in meanings.near("lorry")} == {"people", "both"}
+    assert SemanticIndex(library, "another model", embed).near("lorry") == []
+
+
+def test_what_is_said_is_put_together_and_names_are_left_out() -> None:
+    said = [(place, Passage("said", "word " * 20, float(place))) for place in range(10)]
+    texts = list(texts_to_embed([(100, Passage("name", "clip.mp4")), (101, Passage("finding", "a car")), *said]))
+    assert texts[0] == (101, "a car")
+    assert [place for place, _ in texts[1:]] == [0, 3, 6, 9]
+    assert len(list(texts_to_embed([(place, Passage("finding", "x")) for place in range(5000)]))) <= 200
+
+
+def test_a_thread_makes_them_and_reports_what_stopped_it(library: LibraryIndex) -> None:
+    def refusing(texts: Sequence[str]) -> list[list[float]]:
+        raise EngineError("engine_refused", status=500, reason="out of order")
+
+    meanings = SemanticIndex(library, "m", refusing)
+    meanings.begin()
+    meanings.task.wait()
+    meanings.close()
+    assert meanings.task.error and meanings.task.error.key == "engine_refused"
+
+
+@dataclass
+class Server:
+    base_url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    answer: Any = None
+    status: int = 200
+
+
+class Embeddings(Handler):
+    def do_POST(self) -> None:
+        body = json.loads(self.body())
+        state = self.state
+        state.asked.append({**body, "path": self.path, "key": self.headers["Authorization"]})
+        if state.status == 200 and max(map(len, body["input"])) > 300:
+            self.send_json(400, {"error": {"message": "This model's maximum context length is 512 tokens"}})
+            return
+        data = [{"index": place, "embedding": vector} for place, vector in enumerate(embed(body["input"]))]
+        self.send_json(state.status, state.answer or {"data": data[::-1]})
+
+
+def test_any_embedding_server_works_and_long_texts_are_cut() -> None:
+    with scripted(Embeddings, Server()) as server:
+        model = EmbeddingModel(server.base_url, "e5", "secret")
+        assert model(["a car", "a man " * 500]) == embed(["a car", "a man"])
+        assert [len(vector) for vector in model(["a car"] * 100)] == [3] * 100
+        assert server.asked[0]["path"] == "/v1/embeddings"
+        assert (server.asked[0]["model"], server.asked[0]["key"]) == ("e5", "Bearer secret")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "key"),
+    [
+        ({"data": []}, 200, "embeddings_odd"),
+        ({"choices": []}, 200, "embeddings_odd"),
+        ({"data": [{"index": 0, "embedding": "QUJD"}]}, 200, "embeddings_odd"),
+        ({"error": {"message": "no such model"}}, 404, "model_not_served"),
+        ({"error": {"message": "wrong key"}}, 401, "engine_key_rejected"),
+    ],
+)
+def test_an_answer_without_vectors_is_a_sentence(answer: Any, status: int, key: str) -> None:
+    with scripted(Embeddings, Server(answer=answer, status=status)) as server:
+        with pytest.raises(EngineError) as caught:
+            EmbeddingModel(server.base_url)(["a car"])
+        assert caught.value.key == key
+
+
+@pytest.mark.thorough
+@pytest.mark.engine
+def test_vllm_makes_the_vectors(tiny_text: Path, tmp_path: Path, library: LibraryIndex) -> None:
+    """The model is too small to know what words mean; that a text is nearest to itself it knows."""
+    kept = {name: ENGINE_ARGUMENTS[name] for name in ("enforce_eager", "dtype", "max_num_seqs")}
+    pooling = {"runner": "pooling", "convert": "embed", "stream_interval": 1}  # vLLM 0.32 fails with a longer interval
+    launcher = vllm_launcher(str(tiny_text), {**kept, **pooling, "max_model_len": 512})
+    engine = LocalEngine(launcher, log_dir=tmp_path)
+    try:
+        endpoint = ready(engine)
+        model = EmbeddingModel(endpoint.base_url, endpoint.model, endpoint.api_key)
+        meanings = SemanticIndex(library, "tiny", model)
+        meanings.catch_up()
+        assert meanings.near("a red car")[0].job_id == "cars"
+        assert meanings.near("a red car")[0].score > 0.99
+        assert model(["很长的一段话 " * 400])
+    finally:
+        engine.stop()

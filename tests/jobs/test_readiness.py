@@ -1,0 +1,154 @@
+"""Whether an analysis gets a model: an installed model, a model to be downloaded, or no model."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framelens import config
+from framelens.config import Settings
+from framelens.core.engines.vllm_arguments import kv_cache_gib
+from framelens.core.errors import EngineError, ModelNotFound
+from framelens.core.events import EngineProgress
+from framelens.core.units import GIB
+from framelens.engine import hardware_profile
+from framelens.engine.base import NullEngine
+from framelens.engine.engine_builder import build_engine
+from framelens.engine.hardware_profile import HardwareProfile, build_profile
+from framelens.engine.local.model_arguments import least_cache_gib
+from framelens.jobs import readiness
+from framelens.jobs.readiness import need_text
+from framelens.models.catalogue import load_catalogue
+from framelens.models.placement import Proposal, propose_for_cpu
+from framelens.store.model_records import confirm_download, confirmed_downloads
+from tests.app.fake_services import ScriptedEngine
+
+pytestmark = pytest.mark.usefixtures("english")
+
+BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-4B-Instruct"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The default model on a processor with 20 GiB, and an empty cache of the hub."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    return config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, dotenv=tmp_path / "no.env")
+
+
+def test_an_absent_model_costs_a_download(settings: Settings) -> None:
+    now = readiness.readiness(replace(settings, model_chosen=True), ScriptedEngine())
+    assert (now.kind, now.model and now.model.model) == ("download", BIG)
+    assert now.model and now.model.download_bytes and 16.4e9 < now.model.download_bytes < 16.8e9
+    assert now.model.need and not now.model.need.fits and not now.model.need.can_fit
+    assert "90 % of 20.0 GiB" in need_text(now.model.need)
+    assert now.offers[0].model == SMALL
+    assert all(one.need and one.need.fits and one.download_bytes for one in now.offers)
+    for_research = [one.entry.is_for_research for one in now.offers if one.entry]
+    assert now.offers[0].licence == "Apache-2.0" and for_research == sorted(for_research)
+
+
+def test_recommended_model_takes_the_place_of_the_default(settings: Settings) -> None:
+    now = readiness.readiness(settings, ScriptedEngine())
+    assert (now.kind, now.model and now.model.model) == ("download", SMALL)
+    assert SMALL not in {one.model for one in now.offers}
+    recommended = readiness.with_recommended(settings)
+    assert (recommended.model_path, recommended.vllm_config["max_model_len"] > 0) == (SMALL, True)
+    entries = tuple(load_catalogue(None).by_id.values())
+    for_research = [one.entry.is_for_research for one in hardware_profile.here().proposals(entries)]
+    assert any(for_research) and for_research == sorted(for_research)
+
+
+def test_default_that_is_recommended_keeps_its_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
+    assert readiness.with_recommended(settings) == settings
+    now = readiness.readiness(settings, ScriptedEngine())
+    assert now.model and (now.model.model, now.model.config) == (BIG, None)
+
+
+def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
+    long = replace(settings, vllm_config={"max_model_len": 120_000}, model_chosen=True)
+    now = readiness.readiness(long, ScriptedEngine())
+    assert now.model and now.model.need and not now.model.need.fits and now.model.need.can_fit
+    assert now.offers[0].model == BIG
+    assert now.offers[0].config and now.offers[0].config["max_model_len"] < 120_000
+
+
+def test_a_disk_without_room_is_noticed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "free_bytes", lambda: 10**9)
+    assert not readiness.readiness(settings, ScriptedEngine()).has_room
+
+
+def test_a_folder_a_remote_or_a_running_engine_is_ready(settings: Settings, tiny_vl: Path) -> None:
+    stopped = ScriptedEngine()
+    assert readiness.readiness(replace(settings, model_path=str(tiny_vl)), stopped).kind == "ready"
+    assert readiness.readiness(replace(settings, base_url="http://127.0.0.1:9/v1"), stopped).kind == "ready"
+    running = ScriptedEngine(replace(stopped.now, state="ready"))
+    assert readiness.readiness(settings, running).kind == "ready"
+
+
+@pytest.mark.parametrize("how", ["offline", "folder", "engine"])
+def test_where_no_model_can_be_had_the_reason_is_known(
+    how: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine: ScriptedEngine | NullEngine = ScriptedEngine()
+    if how == "offline":
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    elif how == "folder":
+        settings = replace(settings, model_path="/no/such/folder")
+    else:
+        engine = NullEngine(BIG, EngineError("vllm_not_installed", model=BIG))
+    now = readiness.readiness(settings, engine)
+    keys = {"offline": "model_offline", "folder": "model_folder_missing", "engine": "vllm_not_installed"}
+    assert (now.kind, now.error and now.error.key) == ("none", keys[how])
+
+
+@pytest.mark.slow
+def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    reported: list[EngineProgress] = []
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    engine, _ = build_engine(settings)
+    with pytest.raises(ModelNotFound) as refused:
+        engine.ensure_ready(reported.append, threading.Event())
+    assert refused.value.key == "model_unconfirmed"
+    confirm_download(settings.data_dir, BIG)
+    with pytest.raises(ModelNotFound) as tried:
+        engine.ensure_ready(reported.append, threading.Event())
+    assert tried.value.key == "model_not_local"
+    assert confirmed_downloads(settings.data_dir).of(BIG)  # it goes on after a restart
+
+
+def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, propose = list[float](), propose_for_cpu
+
+    def counted(memory_gib: float, *given: Any, **more: Any) -> tuple[Proposal, ...]:
+        made.append(memory_gib)
+        return propose(memory_gib, *given, **more)
+
+    monkeypatch.setattr(hardware_profile, "propose_for_cpu", counted)
+    entries = tuple(load_catalogue(None).by_id.values())[:3]
+    here, other = (HardwareProfile("here", None, memory_gib=gib) for gib in (911.5, 17.5))
+    first = here.proposals(entries)
+    assert here.proposals(entries) == first == propose(911.5, entries) and made == [911.5]
+    for place, some in ((other, entries), (here, entries[:1]), (here, tuple(map(copy, entries)))):
+        assert place.proposals(some) == propose(place.memory_gib, some)
+    assert made == [911.5, 17.5, 911.5, 911.5]
+
+
+@pytest.mark.parametrize("memory_gib", [12, 16, 20, 24, 32])
+def test_recommended_context_fits_the_cache_of_a_cpu(memory_gib: float, settings: Settings) -> None:
+    """The launcher of the engine makes the cache; a request that doesn't fit into it would end the start."""
+    place = HardwareProfile("here", None, memory_gib=memory_gib)
+    best = place.recommended(tuple(load_catalogue(None).by_id.values()))[0]
+    chosen = replace(settings, model_path=best.entry.id, vllm_config=best.config)
+    taken = best.plan.max_model_len * best.sum.cache_bytes_per_token
+    assert taken <= kv_cache_gib(0, least_cache_gib(chosen)) * GIB < taken + GIB

@@ -71,7 +71,7 @@ def _check_start() -> None:
     with suppress(AppError):
         settings = config.load()
         try:
-            check_start(settings, address)
+            check_start(settings.access, settings.data_dir, address)
         except ConfigError as error:
             sys.stderr.write(f"{error_text(error)}\n")
             sys.exit(error.exit_code)

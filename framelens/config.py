@@ -24,6 +24,7 @@ from framelens.core.errors import ConfigError
 from framelens.core.files import ensure_home, typed_path
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import is_secret, redact, remember_secret
+from framelens.core.roles import AccessSettings
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -37,7 +38,6 @@ DEFAULT_VLLM_CONFIG: dict[str, Any] = {
 EngineKind = Literal["vllm", "transformers"]
 AnswerForm = Literal["schema", "words"]
 FramesAs = Literal["images", "video"]
-NewUserRole = Literal["", "viewer", "analyst"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 log = logging.getLogger(__name__)
@@ -75,25 +75,6 @@ class UserLimits:
     upload_bytes: int = 1000 * 1000**3
     unfinished_uploads: int = 100
     jobs: int = 500
-
-
-@dataclass(frozen=True)
-class AccessSettings:
-    """Access to the page.
-
-    Attributes:
-        insecure: Whether other machines may use the page although there are no accounts.
-        idle_seconds: How long an unused session lasts.
-        session_seconds: How long a session lasts at most.
-        new_user_role: Role of users who log in through another service and have no account; "" refuses them.
-        trusted_proxies: Addresses and networks of reverse proxies whose headers are believed.
-    """
-
-    insecure: bool = False
-    idle_seconds: float = 12 * 3600.0
-    session_seconds: float = 168 * 3600.0
-    new_user_role: NewUserRole = ""
-    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

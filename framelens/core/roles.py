@@ -15,6 +15,7 @@ from framelens.core.errors import InputError
 
 Role = Literal["viewer", "analyst", "administrator"]
 """A viewer reads; an analyst uploads, analyses and asks; an administrator also changes models, settings and users."""
+NewUserRole = Literal["", "viewer", "analyst"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -103,3 +104,22 @@ def sees(owner_id: str) -> bool:
     """Return whether the user of this context may see what belongs to `owner_id`, "" for no owner."""
     user = current_user()
     return user.sees_all or owner_id == user.id != ""
+
+
+@dataclass(frozen=True)
+class AccessSettings:
+    """Access to the page.
+
+    Attributes:
+        insecure: Whether other machines may use the page although there are no accounts.
+        idle_seconds: How long an unused session lasts.
+        session_seconds: How long a session lasts at most.
+        new_user_role: Role of users who log in through another service and have no account; "" refuses them.
+        trusted_proxies: Addresses and networks of reverse proxies whose headers are believed.
+    """
+
+    insecure: bool = False
+    idle_seconds: float = 12 * 3600.0
+    session_seconds: float = 168 * 3600.0
+    new_user_role: NewUserRole = ""
+    trusted_proxies: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from framelens.core.domain import SoundPiece, SpeechSpans, Spoken
+from framelens.core.domain import SoundPiece, SpeakerTurn, SpeechSpans, Spoken
 from framelens.core.errors import AppError
 
 if TYPE_CHECKING:
@@ -121,3 +121,32 @@ class EngineRecogniser:
     def pace(self) -> float | None:
         """Return None."""
         return None
+
+
+class Diariser(Protocol):
+    """Models that separate speakers."""
+
+    def model(self) -> SpeechModelName:
+        """Return the name of the models. Raises AppErrors if they can't be used."""
+
+    def turns(
+        self,
+        pieces: Pieces,
+        num_speakers: int,
+        end_seconds: float,
+        cancel: threading.Event,
+        on_share: Callable[[float], object],
+    ) -> tuple[SpeakerTurn, ...]:
+        """Return who speaks when, in time order.
+
+        Args:
+            pieces: The sound in time order.
+            num_speakers: Number of speakers, 0 to guess it.
+            end_seconds: End of the range, or the declared end of the video, 0 if unknown; only for `on_share`.
+            cancel: Ends the work.
+            on_share: Called with how much is done, 0 to 1.
+
+        Raises:
+            AppError: The models can't be used.
+            Cancelled: `cancel` was set.
+        """

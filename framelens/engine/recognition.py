@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from framelens import registry
-from framelens.analysis.inputs.speakers import Diariser
 from framelens.core.events import ProgressListener
-from framelens.engine.recognisers import EngineRecogniser, Recogniser
+from framelens.engine.recognisers import Diariser, EngineRecogniser, Recogniser
 
 if TYPE_CHECKING:
     from framelens.config import Settings

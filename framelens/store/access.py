@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -25,15 +25,12 @@ from itsdangerous import BadSignature, Signer
 
 from framelens.core.errors import ConfigError, InputError, StorageError
 from framelens.core.files import new_id, readable, single_line
-from framelens.core.roles import LOCAL_USER, Role, User, as_user
+from framelens.core.roles import LOCAL_USER, AccessSettings, Role, User, as_user
 from framelens.store.accounts import AccountRow, AccountStore, SessionRow
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, open_store
 from framelens.store.login_limits import LoginLimiter
 from framelens.store.videos.video_repository import drop_unfinished_uploads
-
-if TYPE_CHECKING:
-    from framelens.config import AccessSettings, Settings
 
 COOKIE = "framelens_session"
 LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
@@ -335,16 +332,16 @@ class Accounts:
         return self._hasher.hash(password)
 
 
-def check_start(settings: Settings, address: str) -> None:
+def check_start(settings: AccessSettings, data_dir: Path, address: str) -> None:
     """Check that the page may be served at an address other than loopback.
 
     Raises:
         ConfigError: "accounts_needed": there are no accounts, and no setting admits everyone.
         StorageError: The store can't be opened.
     """
-    if settings.access.insecure:
+    if settings.insecure:
         return
-    store = open_store(settings.data_dir)
+    store = open_store(data_dir)
     try:
         if not AccountStore(store).exist():
             raise ConfigError("accounts_needed", address=address)

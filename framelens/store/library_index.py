@@ -1,6 +1,6 @@
 """Searchable index of stored analyses (SQLite FTS5): listed, filtered, searched and tagged.
 
-Every stored analysis is listed at once; its details come from its entry, which framelens.jobs.stored.library_entries writes.
+Every stored analysis is listed at once; its details come from its entry (framelens.jobs.stored.library_entries).
 FTS5 indexes whole analyses, so that the words may be in different passages of an analysis; the passages are determined
 only for the few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """

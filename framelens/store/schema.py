@@ -40,8 +40,8 @@ CREATE TABLE results (
     PRIMARY KEY (job_id, number)
 );
 
--- Library entries, made from the documents by framelens.jobs.stored.library_entries whenever `state` is no longer the state of
--- the job or `form` is not the newest. A number is never reused: it is the key of the words.
+-- Library entries, made from the documents by framelens.jobs.stored.library_entries whenever `state` is no longer the
+-- state of the job or `form` is not the newest. A number is never reused: it is the key of the words.
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id TEXT NOT NULL UNIQUE REFERENCES jobs (id) ON DELETE CASCADE,

@@ -10,47 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from framelens.core.domain import Cue, SpeakerTurn, Transcript
-from framelens.engine.recognisers import Pieces, SpeechModelName
 
 _NEAR_SECONDS = 0.5
 """A cue without an overlap belongs to a turn that is as near: the times of words and of turns differ by tenths."""
 Names = tuple[str, ...]
-
-
-class Diariser(Protocol):
-    """Models that separate speakers."""
-
-    def model(self) -> SpeechModelName:
-        """Return the name of the models. Raises AppErrors if they can't be used."""
-
-    def turns(
-        self,
-        pieces: Pieces,
-        num_speakers: int,
-        end_seconds: float,
-        cancel: threading.Event,
-        on_share: Callable[[float], object],
-    ) -> tuple[SpeakerTurn, ...]:
-        """Return who speaks when, in time order.
-
-        Args:
-            pieces: The sound in time order.
-            num_speakers: Number of speakers, 0 to guess it.
-            end_seconds: End of the range, or the declared end of the video, 0 if unknown; only for `on_share`.
-            cancel: Ends the work.
-            on_share: Called with how much is done, 0 to 1.
-
-        Raises:
-            AppError: The models can't be used.
-            Cancelled: `cancel` was set.
-        """
 
 
 def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], *, is_guess: bool) -> Transcript:

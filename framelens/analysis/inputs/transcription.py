@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
-from framelens.analysis.inputs.speakers import Diariser, Names, names_key, with_speakers
+from framelens.analysis.inputs.speakers import Names, names_key, with_speakers
 from framelens.core.codec import from_json, to_json
 from framelens.core.domain import (
     AnalysisRequest,
@@ -31,7 +31,7 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.units import clock
-from framelens.engine.recognisers import Pieces, Recogniser, SpeechModelName
+from framelens.engine.recognisers import Diariser, Pieces, Recogniser, SpeechModelName
 from framelens.i18n import as_notice
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.video.extractor import may_have_subtitles, sound_pieces, subtitles_of

@@ -11,7 +11,7 @@ from framelens.store.videos.links import allowed_addresses
 
 def checks(settings: Settings) -> Iterator[CheckFinding]:
     """Yield the allowed addresses, and the finding about yt-dlp: an old or missing one limits links to files."""
-    if allowed := allowed_addresses(settings):
+    if allowed := allowed_addresses(settings.data_dir):
         yield doctor_finding("links_allowed", "tells", addresses=", ".join(allowed))
     version = ytdlp.version()
     if not version:

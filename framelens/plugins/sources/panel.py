@@ -46,7 +46,9 @@ class PageFetches:
         Raises:
             InputError: The address may not be used.
         """
-        sources = operator_sources(self._settings) if is_open else self._settings.sources
+        sources = (
+            operator_sources(self._settings.sources, self._settings.data_dir) if is_open else self._settings.sources
+        )
         links = LinkFetcher(self._videos, sources, is_open=is_open)
         links.check(url)
         key = f"{current_user().id} {url}"
@@ -104,7 +106,7 @@ def _may_allow_any() -> bool:
 def _allow(address: str) -> None:
     with page_state().catching_errors():
         if _may_allow_any():
-            allow(services().settings, address)
+            allow(services().settings.data_dir, address)
         _begin()
 
 

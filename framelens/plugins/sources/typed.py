@@ -25,7 +25,7 @@ def fetched(typed: str) -> Path:
         settings = command.settings or config.load()
         videos = open_videos(settings)
         with ProgressLine(quiet=command.quiet) as line:
-            links = LinkFetcher(videos, operator_sources(settings), is_open=True)
+            links = LinkFetcher(videos, operator_sources(settings.sources, settings.data_dir), is_open=True)
 
             def show(now: FetchProgress) -> None:
                 line.show(progress_words(now))

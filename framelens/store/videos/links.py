@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from framelens import registry
 from framelens.core.errors import InputError
@@ -29,9 +28,6 @@ from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
 from framelens.store.videos.video_repository import VideoRepository
 from framelens.video import ffmpeg
-
-if TYPE_CHECKING:
-    from framelens.config import Settings
 
 _MOST_ATTEMPTS = 5
 """Most attempts at a file whose connection breaks off, each from where the last attempt ended."""
@@ -209,15 +205,14 @@ def _origin(remote: RemoteVideo, link: str) -> Link:
     return Link(link, single_line(remote.title), single_line(remote.uploader), retrieved)
 
 
-def operator_sources(settings: Settings) -> SourceSettings:
+def operator_sources(sources: SourceSettings, data_dir: Path) -> SourceSettings:
     """Return the settings of links with the addresses that the operator has allowed. Raises StorageError."""
-    allowed = allowed_addresses(settings)
-    return replace(settings.sources, private_networks=(*settings.sources.private_networks, *allowed))
+    return replace(sources, private_networks=(*sources.private_networks, *allowed_addresses(data_dir)))
 
 
-def allowed_addresses(settings: Settings) -> tuple[str, ...]:
+def allowed_addresses(data_dir: Path) -> tuple[str, ...]:
     """Return the addresses that the operator has allowed on the page, as networks. Raises StorageError."""
-    return tuple(_allowed(settings.data_dir).all())
+    return tuple(_allowed(data_dir).all())
 
 
 def may_allow(address: str) -> bool:
@@ -229,7 +224,7 @@ def may_allow(address: str) -> bool:
 
 
 @requires("administrator")
-def allow(settings: Settings, address: str) -> None:
+def allow(data_dir: Path, address: str) -> None:
     """Let the operator's links reach this address from now on.
 
     Raises:
@@ -237,7 +232,7 @@ def allow(settings: Settings, address: str) -> None:
         StorageError: It can't be kept.
     """
     if may_allow(address):
-        _allowed(settings.data_dir).save(str(ipaddress.ip_network(address)), datetime.now(UTC).isoformat())
+        _allowed(data_dir).save(str(ipaddress.ip_network(address)), datetime.now(UTC).isoformat())
 
 
 def _allowed(data_dir: Path) -> ModelRecords[str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 ENTRY_POINTS = ("app", "api", "commands", "cli", "python", "v1", "mcp")
 """Folders whose functions open the services or get them from a route, a command or a page."""
-ENTRY_FILES = ("api.py", "routes.py", "parts.py", "tasks.py", "monitor.py", "registry.py", "container.py")
+ENTRY_FILES = ("api.py", "routes.py", "parts.py", "tasks.py", "monitor.py", "registry.py", "composition.py")
 """Routes of plugins, and what builds the parts that the services keep."""
 
 

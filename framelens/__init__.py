@@ -102,117 +102,12 @@ if TYPE_CHECKING:
     from framelens.questions.conversation import ReasoningText as ReasoningText
     from framelens.questions.conversation import Turn as Turn
 
-_NAMES = {
-    "framelens.questions.conversation": (
-        "AnswerDone",
-        "AnswerText",
-        "AskEvent",
-        "AskSettings",
-        "ContextChosen",
-        "ContextUse",
-        "Conversation",
-        "FrameRef",
-        "FramesAdded",
-        "Look",
-        "Queued",
-        "ReasoningText",
-        "Turn",
-    ),
-    "framelens.core.domain": (
-        "Analysis",
-        "Boundary",
-        "Chapter",
-        "ChunkResult",
-        "Cue",
-        "DecodeSummary",
-        "EngineInfo",
-        "Finding",
-        "FrameFacts",
-        "Keyframe",
-        "Language",
-        "Measures",
-        "Notice",
-        "Shot",
-        "Strategy",
-        "Stretch",
-        "Transcript",
-        "Usage",
-        "VideoInfo",
-    ),
-    "framelens.core.events": (
-        "AnalysisEvent",
-        "AnswerDelta",
-        "Answered",
-        "ChunkDone",
-        "EngineProgress",
-        "FactsMeasured",
-        "Finished",
-        "Heard",
-        "KeyframeFound",
-        "KeyframesChosen",
-        "ModeChosen",
-        "Noticed",
-        "OpeningChosen",
-        "Planned",
-        "Probed",
-        "StageStarted",
-        "SurveyProgress",
-    ),
-    "framelens.core.errors": (
-        "AppError",
-        "Cancelled",
-        "ConfigError",
-        "ContextExceeded",
-        "DecodeError",
-        "EngineBrokeOff",
-        "EngineBusy",
-        "EngineError",
-        "EngineTimeout",
-        "ImageRejected",
-        "InputError",
-        "ModelNotFound",
-        "StorageError",
-        "VideoError",
-    ),
-    "framelens.i18n": (
-        "error_text",
-        "notice_text",
-    ),
-    "framelens.python.chat_model": ("ChatModel",),
-    "framelens.python.keyframe_list": ("KeyframeList",),
-    "framelens.python.report_files": (
-        "FORMATS",
-        "load_reports",
-        "report",
-        "save_report",
-    ),
-    "framelens.python.session": (
-        "Session",
-        "analyse",
-        "analyse_events",
-        "ask",
-        "ask_events",
-        "keyframes",
-        "with_conversations",
-    ),
-}
-_MODULES = {name: module for module, names in _NAMES.items() for name in names}
-__all__ = sorted(_MODULES)
-
 
 def __getattr__(name: str) -> "Any":
-    if name == "__version__":
-        from framelens.core import own_version
+    from framelens.core import exported, own_version
 
-        return own_version()
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    module = import_module(_MODULES[name])
-    value = globals()[name] = getattr(module, name)
-    return value
+    return own_version() if name == "__version__" else exported(globals(), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -1,9 +1,10 @@
-"""Registry of plugins and their parts, which are named so that listing them imports nothing.
+"""Plugins and their parts, found with pluggy and named so that listing them imports nothing.
 
-The core imports no plugin. It asks here for commands, report formats, pages, routes and parts of pages of the plugins
-that are switched on: the built-in plugins of `framelens.plugins`, and installed packages with an entry point in the
-group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated by commas;
-without it all plugins are used, and with an empty value no plugin.
+The core imports no plugin. It asks here for the parts of the plugins that are switched on: the built-in plugins of
+`framelens.plugins`, and installed packages with an entry point in the group `framelens.plugins`. A plugin is a package
+whose functions marked with `hook` implement some of `Hooks`; texts are in `messages/en.toml` and `zh.toml` beside it.
+FRAMELENS_PLUGINS names the plugins to use, separated by commas; without it all plugins are used, and with an empty
+value no plugin.
 
 A plugin that can't be loaded is left out, and its `PluginState` has the reason; a part of a plugin that can't be used
 is left out, too, and `left_out` names it. Everything else works.
@@ -15,12 +16,14 @@ import logging
 import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from functools import cache, wraps
+from dataclasses import dataclass
+from functools import cache, partial, wraps
 from importlib import import_module
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar
+from types import ModuleType
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+import pluggy
 
 from framelens import config
 from framelens.core.errors import AppError, ConfigError, InputError, VideoError, log_path
@@ -32,56 +35,100 @@ BUILT_IN = ("batch", "editing", "models", "monitor", "server", "sources", "speec
 GROUP = "framelens.plugins"
 PAGES = ("analyse", "ask", "library")
 """Names of the application's own pages."""
-SLOTS = (
-    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "doctor.checks", "download.speech"),
-    *(
-        "library.actions",
-        "link.page",
-        "mcp.tools",
-        "models.experts",
-        "models.extra",
-        "range.action",
-        "report.actions",
-        "report.files",
-    ),
-    *("sidebar", "work.groups"),
+PAGE_PLACES = (
+    *("analyse.page", "analyse.several", "analyse.source", "library.actions", "models.experts", "models.extra"),
+    *("range.action", "report.actions", "report.files", "sidebar", "work.groups"),
 )
-"""Places in which pages, commands and services call functions of plugins.
-
-- analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job may be None.
-- analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
-  its name and its path, or the error if it can't be used.
-- analyse.source(): draws one more way to choose a video, below the drop area.
-- cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several videos,
-  and returns the exit code.
-- doctor.checks(settings): yields findings of `framelens doctor` about the plugin
-  (`framelens.engine.check_findings`).
-- download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the models
-  that separate speakers, for `framelens download`, and returns the exit code.
-- library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
-- link.page(url, outbound, cancel): returns the `framelens.store.videos.links.RemoteVideo` of a page; InputError
-  "url_no_video" if it has no video.
-- mcp.tools(): yields functions, each a tool of the MCP server with the name of the function (`framelens.api.tools`).
-- models.experts(catalogue): draws in the folded part of the Models page.
-- models.extra(catalogue): draws on the Models page.
-- range.action(): returns an `app.components.ranges.RangeAction` for ranges of a video, whose button is at each finding,
-  chapter, interval and search hit, and at a range drawn in the player.
-- report.actions(job, analysis): draws in the menu of a report.
-- report.files(job, analysis): draws below the files of a report, where the user may change something.
-- sidebar(): draws below the list of work.
-- work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
-"""
+"""Places in the pages, see `Hooks.page_parts`."""
+PLACES = ("api", "cli.several", "doctor.checks", "download.speech", "link.page", "mcp.tools", "resume", "routes")
+"""Places in commands and services, see `Hooks.parts`."""
+ALL_PLACES = (*PAGE_PLACES, *PLACES)
 Role = Literal["viewer", "analyst", "administrator"]
 ValueT = TypeVar("ValueT")
 log = logging.getLogger(__name__)
+hook = pluggy.HookimplMarker("framelens")
+_spec = pluggy.HookspecMarker("framelens")
 FAULTS = (Exception, SystemExit)
 """Exceptions that code of a plugin may raise; a module that lacks something may end the program during its import."""
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 """Names of pages, commands and formats."""
-_BEGINNING = re.compile(r"[a-z][a-z0-9+.-]+:.*")
-"""Beginnings of sources: not the drive of a path on Windows."""
 _left_out: dict[tuple[str, str], str] = {}
 """Reasons why parts of plugins are left out, by the plugin's and the part's name."""
+
+
+class Hooks(Protocol):
+    """What a plugin may add. Objects are named as "module:object" and imported when they are used."""
+
+    @_spec
+    def commands(self) -> Mapping[str, str]:
+        """Return commands of click by their names; the list of commands has the text `cli.NAME_command`."""
+
+    @_spec
+    def pages(self) -> Sequence[Page]:
+        """Return pages of the application."""
+
+    @_spec
+    def page_parts(self, place: str) -> str | None:
+        """Return the function for a place in the pages, or None.
+
+        - analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job may be None.
+        - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A
+          video is its name and its path, or the error if it can't be used.
+        - analyse.source(): draws one more way to choose a video, below the drop area.
+        - library.actions(job_ids): draws beside the buttons for the chosen reports of the Library.
+        - models.experts(catalogue): draws in the folded part of the Models page.
+        - models.extra(catalogue): draws on the Models page.
+        - range.action(): returns an `app.components.ranges.RangeAction` for ranges of a video, whose button is at each
+          finding, chapter, interval and search hit, and at a range drawn in the player.
+        - report.actions(job, analysis): draws in the menu of a report.
+        - report.files(job, analysis): draws below the files of a report, where the user may change something.
+        - sidebar(): draws below the list of work.
+        - work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
+        """
+
+    @_spec
+    def parts(self, place: str) -> str | None:
+        """Return the function for a place in commands and services, or None.
+
+        - api: a router of FastAPI with routes for programs; the plugin `server` serves them below /api/v1, and each
+          depends on a role of `framelens.api.programs`.
+        - cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several
+          videos, and returns the exit code.
+        - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
+          (`framelens.engine.check_findings`).
+        - download.speech(options, settings): downloads the model that transcribes speech, with `options.speakers` the
+          models that separate speakers, for `framelens download`, and returns the exit code.
+        - link.page(url, outbound, cancel): returns the `framelens.store.videos.links.RemoteVideo` of a page; InputError
+          "url_no_video" if it has no video.
+        - mcp.tools(): yields functions, each a tool of the MCP server with the name of the function
+          (`framelens.api.tools`).
+        - resume(services): continues unfinished work of earlier processes of the application.
+        - routes(gate, prefix): returns Starlette routes whose addresses begin with the prefix.
+        """
+
+    @_spec
+    def report_formats(self) -> Mapping[str, Any]:
+        """Return each `framelens.plugin.ReportFormat` by its name; its functions may be `framelens.plugin.lazy`."""
+
+    @_spec
+    def sources(self) -> Mapping[str, str]:
+        """Return functions by the beginning of the addresses that they read, such as "camera:".
+
+        Each takes the address that was typed in place of a file and returns the path of a video on this machine; an
+        AppError says why there is no video.
+        """
+
+    @_spec
+    def transcribers(self) -> Mapping[str, str]:
+        """Return functions from the settings to what works with them, or to None.
+
+        "recogniser" returns a `framelens.engine.recognition.LocalRecogniser`, which transcribes speech, and
+        "diariser" a `LocalDiariser`, which separates speakers.
+        """
+
+    @_spec
+    def launch_checks(self, settings: config.Settings) -> Any:
+        """Return the `framelens.plugin.LaunchChecks` of a local engine with these settings, or None."""
 
 
 @dataclass(frozen=True)
@@ -100,81 +147,6 @@ class Page:
     draw: str
     role: Role = "viewer"
 
-    def __post_init__(self) -> None:
-        """Check the name, which is part of an address."""
-        check_name("page", self.name)
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin with its parts. Objects are named as "module:object" and imported when they are used.
-
-    Attributes:
-        name: Letters, digits and "_"; unique.
-        commands: Commands of click by their names; the list of commands has the text `cli.NAME_command`.
-        formats: Mapping from names to `ReportFormat`, or "".
-        pages: Pages of the application.
-        slots: Functions for places of SLOTS.
-        sources: Functions by the beginning of the addresses that they read, such as "camera:". Each takes the address
-            that was typed in place of a file and returns the path of a video on this machine; an AppError says why
-            there is no video.
-        launch_checks: Function from settings to the `LaunchChecks` of a local engine, or "".
-        recogniser: Function from settings to the `LocalRecogniser` that transcribes speech with them, or to None;
-            or "".
-        diariser: Function from settings to the `LocalDiariser` that separates speakers, or to None; or "".
-        routes: Function from the gate and the prefix of addresses to Starlette routes, or "".
-        api: Router of FastAPI with routes for programs, or ""; the plugin `server` serves them below /api/v1, and
-            each depends on a role of `framelens.api.programs`.
-        resume: Function from the services that continues unfinished work of earlier processes of the application, or
-            "".
-        messages: Package with `en.toml` and `zh.toml`, whose texts are added to the core's; or "".
-        version: Version of the package; "" is FrameLens's.
-    """
-
-    name: str
-    commands: Mapping[str, str] = field(default_factory=dict)
-    formats: str = ""
-    pages: Sequence[Page] = ()
-    slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    sources: Mapping[str, str] = field(default_factory=dict)
-    launch_checks: str = ""
-    recogniser: str = ""
-    diariser: str = ""
-    routes: str = ""
-    api: str = ""
-    resume: str = ""
-    messages: str = ""
-    version: str = ""
-
-    def __post_init__(self) -> None:
-        """Check the names, and the types of fields, since a plugin's author may not use a type checker."""
-        for one in fields(self):
-            if not _is_a(getattr(self, one.name), str(one.type)):
-                raise TypeError(f"{one.name} must be {one.type}, not {getattr(self, one.name)!r}")
-        if unknown := self.slots.keys() - set(SLOTS):
-            raise ValueError(f"slots: no place is called {', '.join(sorted(unknown))}")
-        for name in self.commands:
-            check_name("command", name)
-        for beginning in self.sources:
-            if not _BEGINNING.fullmatch(beginning):
-                raise ValueError(f"a source begins with small letters, then a colon, as camera: does: {beginning!r}")
-
-
-def check_name(kind: str, name: object) -> None:
-    """Raise ValueError unless a text can be the name of a page, command or format."""
-    if not (isinstance(name, str) and NAME.fullmatch(name)):
-        raise ValueError(f"the name of a {kind} has small letters, digits, - and _: {name!r}")
-
-
-def _is_a(value: object, kind: str) -> bool:
-    """Return whether a value has the type that a field of Plugin names."""
-    if kind.startswith("Mapping[str, "):
-        values = value.items() if isinstance(value, Mapping) else [(None, None)]
-        return all(isinstance(name, str) and _is_a(one, kind[13:-1]) for name, one in values)
-    if kind.startswith("Sequence["):
-        return isinstance(value, list | tuple) and all(_is_a(one, kind[9:-1]) for one in value)
-    return isinstance(value, Page if kind == "Page" else str)
-
 
 @dataclass(frozen=True)
 class PluginState:
@@ -183,36 +155,46 @@ class PluginState:
     Attributes:
         name: Its name.
         version: Version of its package; "" is FrameLens's.
-        plugin: The plugin if it is used, else None.
+        is_used: Whether it is switched on and can be used.
         fault: Reason why the plugin can't be used, from the exception; "" if it can be used.
     """
 
     name: str
     version: str
-    plugin: Plugin | None
+    is_used: bool
     fault: str = ""
 
 
-def used() -> tuple[Plugin, ...]:
-    """Return the plugins that are switched on and can be loaded, built-in plugins first."""
-    return tuple(state.plugin for state in states() if state.plugin)
+def new_manager() -> pluggy.PluginManager:
+    """Return a manager that knows the hooks and no plugin."""
+    manager = pluggy.PluginManager("framelens")
+    manager.add_hookspecs(Hooks)
+    return manager
+
+
+_manager = new_manager()
+
+
+def manager() -> pluggy.PluginManager:
+    """Return the manager of the plugins that are switched on and can be loaded, built-in plugins first."""
+    states()
+    return _manager
+
+
+def used() -> list[tuple[str, ModuleType]]:
+    """Return the names and packages of the plugins that are switched on and can be loaded."""
+    return cast(list[tuple[str, ModuleType]], manager().list_name_plugin())
 
 
 @cache
 def states() -> tuple[PluginState, ...]:
-    """Find all plugins; the result is kept for the life of the process."""
+    """Find all plugins and register those in use; the result is kept for the life of the process."""
     wanted = _wanted()
-    found = [state for name in BUILT_IN if (state := _built_in(name, wanted))]
-    known = {state.name for state in found}
-    for state in _installed(wanted):
-        if state.name in known:
-            state = PluginState(state.name, state.version, None, "another plugin has this name")
-        known.add(state.name)
-        found.append(state)
+    found = (*_built_in(wanted), *_installed(wanted))
     for state in found:
         if state.fault:
             log.warning("plugin %s is left out: %s", state.name, state.fault)
-    return tuple(found)
+    return found
 
 
 def _wanted() -> frozenset[str] | None:
@@ -226,12 +208,11 @@ def _wanted() -> frozenset[str] | None:
         return None
 
 
-def _built_in(name: str, wanted: frozenset[str] | None) -> PluginState | None:
-    if not Path(__file__).with_name("plugins").joinpath(name).is_dir():
-        return None
-    if wanted is not None and name not in wanted:
-        return PluginState(name, "", None)
-    return _state(name, "", lambda: import_module(f"framelens.plugins.{name}").PLUGIN)
+def _built_in(wanted: frozenset[str] | None) -> Iterator[PluginState]:
+    folder = Path(__file__).with_name("plugins")
+    for name in BUILT_IN:
+        if (folder / name).is_dir():
+            yield _register(name, "", wanted, partial(import_module, f"framelens.plugins.{name}"))
 
 
 def _installed(wanted: frozenset[str] | None) -> Iterator[PluginState]:
@@ -240,26 +221,28 @@ def _installed(wanted: frozenset[str] | None) -> Iterator[PluginState]:
     from importlib.metadata import entry_points
 
     for point in entry_points(group=GROUP):
-        version = point.dist.version if point.dist else ""
-        if wanted is not None and point.name not in wanted:
-            yield PluginState(point.name, version, None)
-        else:
-            yield _state(point.name, version, point.load)
+        yield _register(point.name, point.dist.version if point.dist else "", wanted, point.load)
 
 
-def _state(name: str, version: str, find: Callable[[], Any]) -> PluginState:
+def _register(name: str, version: str, wanted: frozenset[str] | None, find: Callable[[], Any]) -> PluginState:
+    if wanted is not None and name not in wanted:
+        return PluginState(name, version, is_used=False)
     try:
         plugin = find()
+        _manager.register(plugin, name)
+        try:
+            _manager.check_pending()
+            if not _manager.get_hookcallers(plugin):
+                raise TypeError("it implements no hook of framelens.registry.Hooks")
+        except Exception:
+            _manager.unregister(plugin)
+            raise
     except FAULTS as error:  # a faulty plugin is left out, whatever is wrong with it
-        return PluginState(name, version, None, f"{type(error).__name__}: {error}")
-    if not isinstance(plugin, Plugin):
-        return PluginState(name, version, None, f"{type(plugin).__name__} instead of a Plugin")
-    if plugin.name != name:
-        return PluginState(name, version, None, f"its Plugin is called {plugin.name!r}")
-    return PluginState(name, version or plugin.version, plugin)
+        return PluginState(name, version, is_used=False, fault=f"{type(error).__name__}: {error}")
+    return PluginState(name, version, is_used=True)
 
 
-def leave_out(plugin: Plugin, part: str, reason: str | BaseException) -> None:
+def leave_out(owner: str, part: str, reason: str | BaseException) -> None:
     """Name a part of a plugin that isn't used, and why: in the log, and for `left_out`.
 
     Raises:
@@ -267,32 +250,25 @@ def leave_out(plugin: Plugin, part: str, reason: str | BaseException) -> None:
     """
     if isinstance(reason, BaseException) and isinstance(reason.__cause__, KeyboardInterrupt):
         raise reason.__cause__
-    said = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
-    if (plugin.name, part) not in _left_out:  # pages ask again and again
-        log.warning("plugin %s: %s is left out: %s", plugin.name, part, said, exc_info=not isinstance(reason, str))
-    _left_out[plugin.name, part] = said
+    text = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
+    if (owner, part) not in _left_out:  # pages ask again and again
+        log.warning("plugin %s: %s is left out: %s", owner, part, text, exc_info=not isinstance(reason, str))
+    _left_out[owner, part] = text
 
 
-def left_out(name: str) -> dict[str, str]:
+def left_out(owner: str) -> dict[str, str]:
     """Return the parts of a plugin that this process has left out so far, with the reasons."""
-    return {part: reason for (owner, part), reason in _left_out.items() if owner == name}
+    return {part: reason for (name, part), reason in _left_out.items() if name == owner}
 
 
 def load_all() -> None:
     """Load all parts of the plugins that aren't built in, so that `left_out` has each part that can't be used."""
-    for plugin in (one for one in used() if one.name not in BUILT_IN):
-        drawn = [page.draw for _, page in _pages() if page in plugin.pages]
-        placed = [one for places in plugin.slots.values() for one in places]
-        sources = [reference for owner, _, reference in _sources() if owner is plugin]
-        for reference in (*drawn, *placed, *references(plugin).values(), *sources):
-            loaded(plugin, reference)
-
-
-def references(plugin: Plugin) -> dict[str, str]:
-    """Return the single objects that a plugin names, by the fields of Plugin."""
-    others = ("name", "formats", "messages", "version")
-    single = {one.name: getattr(plugin, one.name) for one in fields(plugin) if one.type == "str"}
-    return {name: reference for name, reference in single.items() if reference and name not in others}
+    drawn = [(owner, page.draw) for owner, page in _pages()]
+    placed = [part for place in ALL_PLACES for part in offered(place)]
+    others = [(owner, reference) for owner, _, reference in (*_sources(), *named("transcribers"))]
+    for owner, reference in (*drawn, *placed, *others):
+        if owner not in BUILT_IN:
+            loaded(owner, reference)
 
 
 def unknown_names() -> list[str]:
@@ -300,24 +276,58 @@ def unknown_names() -> list[str]:
     return sorted((_wanted() or frozenset()) - {state.name for state in states()})
 
 
+def implements(owner: str, name: str) -> bool:
+    """Return whether a plugin implements a hook."""
+    return any(owner == one.plugin_name for one in getattr(manager().hook, name).get_hookimpls())
+
+
+def answers(name: str, **arguments: object) -> Iterator[tuple[str, Any]]:
+    """Call a hook of each plugin; yield the plugin's name and the result unless it is None.
+
+    A hook that fails is left out.
+    """
+    for implementation in getattr(manager().hook, name).get_hookimpls():
+        owner = implementation.plugin_name
+        try:
+            answer = implementation.function(*(arguments[one] for one in implementation.argnames))
+        except FAULTS as error:  # whatever it is, it is the plugin's
+            leave_out(owner, name, error)
+        else:
+            if answer is not None:
+                yield owner, answer
+
+
+def named(name: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield the parts that a hook gives by their names: the plugin's name, the part's, and the part."""
+    for owner, answer in answers(name):
+        try:
+            parts_by_name = dict(answer)
+        except (TypeError, ValueError) as error:
+            leave_out(owner, name, error)
+        else:
+            yield from ((owner, part, value) for part, value in parts_by_name.items())
+
+
 def first_of(
-    kind: str, named: Iterable[tuple[Plugin, str, ValueT]], taken: Container[str] = ()
-) -> Iterator[tuple[Plugin, str, ValueT]]:
-    """Yield the named parts of plugins, but leave out a name that is taken or that another plugin has.
+    kind: str, parts_by_name: Iterable[tuple[str, str, ValueT]], taken: Container[str] = (), *, form: str = NAME.pattern
+) -> Iterator[tuple[str, str, ValueT]]:
+    """Yield the named parts of plugins, but leave out a name that is taken, that another plugin has, or that is none.
 
     Args:
         kind: Kind of the parts, such as "page".
-        named: For each part the plugin, the name, and the part.
+        parts_by_name: For each part the plugin's name, the part's, and the part.
         taken: Names of the core's parts.
+        form: Regular expression of a name.
     """
-    owners: dict[str, Plugin] = {}
-    for plugin, name, value in named:
-        if name in taken or name in owners:
-            owner = "FrameLens" if name in taken else owners[name].name
-            leave_out(plugin, f"{kind} {name}", f"{owner} has this name")
+    owners: dict[str, str] = {}
+    for owner, name, value in parts_by_name:
+        if not re.fullmatch(form, str(name)):
+            leave_out(owner, f"{kind} {name}", f"the name of a {kind} must match {form}")
+        elif name in taken or name in owners:
+            leave_out(owner, f"{kind} {name}", f"{owners.get(name, 'FrameLens')} has this name")
         else:
-            owners[name] = plugin
-            yield plugin, name, value
+            owners[name] = owner
+            yield owner, name, value
 
 
 def load(reference: str) -> Any:
@@ -331,130 +341,86 @@ def load(reference: str) -> Any:
     return getattr(found, name) if name else found
 
 
-def loaded(plugin: Plugin, reference: str) -> Any | None:
+def loaded(owner: str, reference: str) -> Any | None:
     """Return the object that a plugin names, or None if it can't be loaded and is left out."""
     try:
         return load(reference)
     except FAULTS as error:  # whatever it is, it is the plugin's
-        leave_out(plugin, reference, error)
+        leave_out(owner, reference, error)
         return None
 
 
-def called(plugin: Plugin, reference: str, *given: object) -> Any | None:
+def called(owner: str, reference: str, *arguments: object) -> Any | None:
     """Call a function that a plugin names and return its result, or None if the function fails and is left out.
 
     Raises:
         AppError: The function raised this error for the user.
     """
     try:
-        return load(reference)(*given)
+        return load(reference)(*arguments)
     except AppError:
         raise
     except FAULTS as error:  # whatever it is, it is the plugin's
-        leave_out(plugin, reference, error)
+        leave_out(owner, reference, error)
         return None
 
 
-def in_slot(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Callable[..., Any]]:
-    """Yield the functions of plugins for a place of SLOTS, each wrapped by `guarded`."""
-    for plugin, _, function in _placed(place):
-        yield guarded(plugin, function, gives, each=each)
+def offered(place: str) -> Iterator[tuple[str, str]]:
+    """Yield what plugins have for a place, without importing it: the plugin's name and the reference."""
+    return answers("page_parts" if place in PAGE_PLACES else "parts", place=place)
 
 
-def results(place: str, gives: type | UnionType = object, *, each: type | None = None) -> Iterator[Any]:
-    """Call the functions of plugins for a place without arguments, and yield their results.
-
-    The results of installed plugins are checked as by `guarded`; a function of an installed plugin that fails is left
-    out.
-    """
-    for plugin, reference, function in _placed(place):
-        try:
-            found = function() if plugin.name in BUILT_IN else _checked(function, gives, each)()
-        except FAULTS as error:
-            if plugin.name in BUILT_IN:
-                raise
-            leave_out(plugin, reference, error)
-        else:
-            yield found
+def placed(place: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield the objects of plugins for a place: the plugin's name, the reference and the object."""
+    for owner, reference in offered(place):
+        if (found := loaded(owner, reference)) is not None:
+            yield owner, reference, found
 
 
-def _placed(place: str) -> Iterator[tuple[Plugin, str, Callable[..., Any]]]:
-    for plugin in used():
-        for reference in plugin.slots.get(place, ()):
-            if (found := loaded(plugin, reference)) is not None:
-                yield plugin, reference, found
+def parts(place: str) -> Iterator[Callable[..., Any]]:
+    """Yield the functions of plugins for a place, each wrapped by `guarded`."""
+    for owner, _, function in placed(place):
+        yield guarded(owner, function)
 
 
-def guarded(
-    plugin: Plugin,
-    function: Callable[..., Any],
-    gives: type | UnionType = object,
-    *,
-    each: type | None = None,
-) -> Callable[..., Any]:
+def guarded(owner: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of a plugin whose unexpected errors name the plugin; built-in functions are unchanged.
 
     Such an error becomes the InputError "plugin_failed", with its traceback in the log. The items of a generator are
     returned as a list.
-
-    Args:
-        plugin: The plugin.
-        function: A function of the plugin.
-        gives: Type that the function must return.
-        each: Type of the items, if the function returns several.
     """
-    if plugin.name in BUILT_IN:
+    if owner in BUILT_IN:
         return function
-    checked = _checked(function, gives, each)
 
     @wraps(function)
-    def call(*given: Any, **options: Any) -> Any:
+    def call(*arguments: Any, **options: Any) -> Any:
         try:
-            return checked(*given, **options)
+            result = function(*arguments, **options)
+            return list(result) if isinstance(result, Iterator) else result
         except AppError:
             raise
         except FAULTS as error:
-            log.exception("plugin %s failed", plugin.name)
-            raise InputError("plugin_failed", **failure_values(plugin, error)) from error
+            log.exception("plugin %s failed", owner)
+            raise InputError("plugin_failed", **failure_values(owner, error)) from error
 
     return call
 
 
-def _checked(function: Callable[..., Any], gives: type | UnionType, each: type | None) -> Callable[..., Any]:
-    """Return a function that raises TypeError if the result, or an item of it, has a wrong type."""
-
-    def call(*given: Any, **options: Any) -> Any:
-        found = function(*given, **options)
-        if each is not None or isinstance(found, Iterator):
-            found = list(found)
-        wrong = [one for one in found if not isinstance(one, each)] if each else []
-        if wrong or not isinstance(found, gives):
-            one, wanted = (wrong[0], each) if wrong else (found, gives)
-            raise TypeError(f"{function.__name__} returned {type(one).__name__}, not {_name_of(wanted)}")
-        return found
-
-    return call
-
-
-def _name_of(kind: object) -> str:
-    return getattr(kind, "__name__", str(kind))
-
-
-def failure_values(plugin: Plugin, error: BaseException) -> dict[str, str]:
+def failure_values(owner: str, error: BaseException) -> dict[str, str]:
     """Return the values of the error "plugin_failed"."""
-    return {"name": plugin.name, "reason": f"{type(error).__name__}: {error}", "log": log_path()}
+    return {"name": owner, "reason": f"{type(error).__name__}: {error}", "log": log_path()}
 
 
-def _sources() -> Iterator[tuple[Plugin, str, str]]:
-    """Yield the plugin, the beginning and the function of each source."""
-    return first_of("source", ((plugin, *one) for plugin in used() for one in plugin.sources.items()))
+def _sources() -> Iterator[tuple[str, str, str]]:
+    """Yield the plugin, the beginning and the function of each source; a beginning isn't the drive of a path."""
+    return first_of("source", named("sources"), form=r"[a-z][a-z0-9+.-]+:.*")
 
 
 def source_of(typed: str) -> Callable[[str], Path] | None:
     """Return the function of a plugin that reads the address typed in place of a file, or None."""
-    for plugin, beginning, reference in _sources() if ":" in typed else ():
-        if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
-            return guarded(plugin, lambda word, read=read: Path(read(word)))
+    for owner, beginning, reference in _sources() if ":" in typed else ():
+        if typed.startswith(beginning) and (read := loaded(owner, reference)) is not None:
+            return guarded(owner, lambda word, read=read: Path(read(word)))
     return None
 
 
@@ -482,10 +448,9 @@ def address_error(address: str) -> VideoError:
     return VideoError("video_is_address", address=address, known=", ".join(known))
 
 
-def _pages() -> Iterator[tuple[Plugin, Page]]:
-    named = ((plugin, page.name, page) for plugin in used() for page in plugin.pages)
-    for plugin, _, page in first_of("page", named, PAGES):
-        yield plugin, page
+def _pages() -> Iterator[tuple[str, Page]]:
+    pages_by_name = ((owner, page.name, page) for owner, given in answers("pages") for page in given)
+    return ((owner, page) for owner, _, page in first_of("page", pages_by_name, PAGES))
 
 
 def page_names() -> tuple[str, ...]:
@@ -495,19 +460,9 @@ def page_names() -> tuple[str, ...]:
 
 def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
     """Yield the pages of plugins with the functions that draw them."""
-    for plugin, page in _pages():
-        if (draw := loaded(plugin, page.draw)) is not None:
-            yield page, guarded(plugin, draw)
-
-
-def resume(services: Any) -> None:
-    """Have the plugins continue unfinished work of earlier processes; errors of a plugin are in the log."""
-    for plugin in used():
-        if plugin.resume and (continues := loaded(plugin, plugin.resume)):
-            try:
-                continues(services)
-            except FAULTS as error:  # the application starts without it
-                leave_out(plugin, plugin.resume, error)
+    for owner, page in _pages():
+        if (draw := loaded(owner, page.draw)) is not None:
+            yield page, guarded(owner, draw)
 
 
 def has_page(name: str) -> bool:
@@ -515,10 +470,19 @@ def has_page(name: str) -> bool:
     return name in page_names()
 
 
-def commands(taken: Container[str]) -> Iterator[tuple[Plugin, str, str]]:
-    """Yield the commands of plugins: the plugin, the command's name, and its module.
+def resume(services: Any) -> None:
+    """Have the plugins continue unfinished work of earlier processes; errors of a plugin are in the log."""
+    for owner, reference, resume_work in placed("resume"):
+        try:
+            resume_work(services)
+        except FAULTS as error:  # the application starts without it
+            leave_out(owner, reference, error)
+
+
+def commands(taken: Container[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the commands of plugins: the plugin's name, the command's, and its reference.
 
     Args:
         taken: Names of the core's own commands.
     """
-    return first_of("command", ((plugin, *one) for plugin in used() for one in plugin.commands.items()), taken)
+    return first_of("command", named("commands"), taken)

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -62,6 +63,30 @@ os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture
+def use_plugins(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Use these plugins alone: the argument's name is the plugin's, its value what each hook returns."""
+
+    def use(**plugins: dict[str, Any]) -> None:
+        manager = registry.new_manager()
+        for name, returned in plugins.items():
+            made = ModuleType(name)
+            for hook, value in returned.items():
+                setattr(made, hook, registry.hook(_returning(hook, value)))
+            manager.register(made, name)
+        monkeypatch.setattr(registry, "manager", lambda: manager)
+        monkeypatch.setattr(registry, "_left_out", {})
+
+    return use
+
+
+def _returning(hook: str, value: Any) -> Callable[..., Any]:
+    """Return the function of a hook: places are looked up, and checks get the settings."""
+    if hook in ("page_parts", "parts"):
+        return lambda place: value.get(place)
+    return (lambda settings: value(settings)) if hook == "launch_checks" else lambda: value
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 
 import streamlit as st
 
 from app.components.assets import sent
 from framelens import registry
+from framelens.core.errors import AppError
 from framelens.core.evidence import Moments
 from framelens.reports.content.labels import one_line
 
@@ -59,7 +62,11 @@ def found_ranges(moments: Moments) -> Iterator[VideoRange]:
 
 def range_action() -> RangeAction | None:
     """Return the action of the first plugin that offers an action, or None."""
-    return next(filter(None, registry.results("range.action", RangeAction | None)), None)
+    for offered in registry.parts("range.action"):
+        with suppress(AppError):  # of a faulty plugin, which is in the log
+            if action := offered():
+                return cast(RangeAction, action)
+    return None
 
 
 def act_on_sent(key: str, *, job_id: str = "", video_id: str = "") -> None:

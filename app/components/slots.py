@@ -1,4 +1,4 @@
-"""Places in the pages in which plugins draw (`framelens.registry.SLOTS`)."""
+"""Places in the pages in which plugins draw (`framelens.registry.PAGE_PLACES`)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +16,9 @@ def draw(place: str, *given: object) -> bool:
     return any(bool(drawn) for drawn in results(place, *given))
 
 
-def results(place: str, *given: object, each: type | None = None) -> Iterator[Any]:
-    """Yield what the functions of plugins for a place return, several of `each`; a function's error is shown."""
-    for function in registry.in_slot(place, each=each):
+def results(place: str, *given: object) -> Iterator[Any]:
+    """Yield what the functions of plugins for a place return; a function's error is shown."""
+    for function in registry.parts(place):
         try:
             yield function(*given)
         except AppError as error:

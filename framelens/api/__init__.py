@@ -3,6 +3,8 @@
 Each resource is a module; all use the same gate.
 """
 
+from collections.abc import Iterator
+
 from starlette.routing import BaseRoute
 
 from framelens import registry
@@ -35,19 +37,11 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
         *uploads.routes(gate, prefix),
         *media.routes(gate, prefix),
         *exports.routes(gate, prefix),
-        *(route for plugin in registry.used() for route in _routes_of(plugin, gate, prefix)),
+        *_routes_of_plugins(gate, prefix),
     ]
 
 
-def _routes_of(plugin: registry.Plugin, gate: Gate, prefix: str) -> list[BaseRoute]:
-    """Return the routes of a plugin; empty if it can't make them."""
-    if not plugin.routes:
-        return []
-    try:
-        made = list(registry.load(plugin.routes)(gate, prefix))
-        if wrong := [one for one in made if not isinstance(one, BaseRoute)]:
-            raise TypeError(f"{wrong[0]!r} is no route of Starlette")
-    except registry.FAULTS as error:  # the application starts without them
-        registry.leave_out(plugin, plugin.routes, error)
-        return []
-    return made
+def _routes_of_plugins(gate: Gate, prefix: str) -> Iterator[BaseRoute]:
+    """Yield the routes of plugins, without those that a plugin can't make."""
+    for owner, reference, _ in registry.placed("routes"):
+        yield from registry.called(owner, reference, gate, prefix) or ()

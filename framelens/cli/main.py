@@ -29,7 +29,7 @@ from framelens.core.files import typed_path
 from framelens.i18n import error_text, in_language, t
 
 if TYPE_CHECKING:
-    from framelens.registry import Plugin
+    pass
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
@@ -120,10 +120,10 @@ def _failure(error: Exception, ctx: click.Context | None) -> AppError:
     name = (ctx and ctx.invoked_subcommand) or ""
     log.exception("framelens %s failed", name)
     failure = as_app_error(error)
-    if plugin := _foreign_owner(name):
+    if owner := _foreign_owner(name):
         from framelens.registry import failure_values
 
-        failure = InputError("plugin_failed", **failure_values(plugin, error))
+        failure = InputError("plugin_failed", **failure_values(owner, error))
     failure.__cause__ = error
     return failure
 
@@ -165,30 +165,30 @@ class _Commands(LazyGroup):
             return None
         from framelens import registry
 
-        plugin, place = _of_plugins()[name]
+        owner, place = _of_plugins()[name]
         try:
             return _with_common_options(import_command(place), name)
         except registry.FAULTS as error:
-            registry.leave_out(plugin, place, error)
-            raise ConfigError("plugin_failed", **registry.failure_values(plugin, error)) from error
+            registry.leave_out(owner, place, error)
+            raise ConfigError("plugin_failed", **registry.failure_values(owner, error)) from error
 
 
-def _of_plugins() -> Mapping[str, tuple[Plugin, str]]:
-    """Return the commands of plugins: the plugin and the command's place, by the command's name."""
+def _of_plugins() -> Mapping[str, tuple[str, str]]:
+    """Return the commands of plugins: the plugin's name and the command's place, by the command's name."""
     from framelens import registry  # reads settings and finds the plugins
 
     taken = (*_COMMANDS, *_ALIASES, *_OTHER_WORDS)
-    return {name: (plugin, place) for plugin, name, place in registry.commands(taken)}
+    return {name: (owner, place) for owner, name, place in registry.commands(taken)}
 
 
-def _foreign_owner(name: str) -> Plugin | None:
-    """Return the plugin that a command is of, unless the plugin is built in."""
+def _foreign_owner(name: str) -> str | None:
+    """Return the name of the plugin that a command is of, unless the plugin is built in."""
     if name in _COMMANDS or name not in _of_plugins():
         return None
     from framelens.registry import BUILT_IN
 
-    plugin, _ = _of_plugins()[name]
-    return None if plugin.name in BUILT_IN else plugin
+    owner, _ = _of_plugins()[name]
+    return None if owner in BUILT_IN else owner
 
 
 def _print_version() -> None:

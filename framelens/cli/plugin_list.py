@@ -42,29 +42,28 @@ def list_plugins(*, is_json: bool) -> int:
 
 
 def _described(state: registry.PluginState) -> dict[str, Any]:
-    adds = _additions(state.plugin) if state.plugin else {}
+    adds = _additions(state.name) if state.is_used else {}
     return {
         "name": state.name,
         "version": state.version or own_version(),
-        "state": "faulty" if state.fault else "on" if state.plugin else "off",
+        "state": "faulty" if state.fault else "on" if state.is_used else "off",
         "fault": state.fault,
         "adds": adds,
         "left_out": registry.left_out(state.name),
     }
 
 
-def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
+def _additions(owner: str) -> dict[str, list[str]]:
     """Return the names of the used parts of a plugin, by kind."""
-    formats = registry.loaded(plugin, plugin.formats) if plugin.formats else None
     named = {
-        "commands": list(plugin.commands),
-        "formats": list(formats) if isinstance(formats, Mapping) else [],
-        "pages": [page.name for page in plugin.pages],
-        "sources": list(plugin.sources),
-        "slots": list(plugin.slots),
-        "parts": list(registry.references(plugin)),
+        "commands": [name for other, name, _ in registry.named("commands") if other == owner],
+        "formats": [name for other, name, _ in registry.named("report_formats") if other == owner],
+        "pages": [page.name for other, given in registry.answers("pages") if other == owner for page in given],
+        "sources": [name for other, name, _ in registry.named("sources") if other == owner],
+        "places": [place for place in registry.ALL_PLACES if owner in dict(registry.offered(place))],
+        "parts": [name for name in ("transcribers", "launch_checks") if registry.implements(owner, name)],
     }
-    left_out = registry.left_out(plugin.name)
+    left_out = registry.left_out(owner)
     used = {
         kind: [name for name in names if f"{kind.removesuffix('s')} {name}" not in left_out]
         for kind, names in named.items()

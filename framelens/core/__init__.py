@@ -1,6 +1,13 @@
 """Domain values, events and errors, and helpers that know nothing else of FrameLens."""
 
+import re
+import sys
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+_EXPORT = re.compile(r"^ +from (\S+) import (\w+) as \2$", re.MULTILINE)
 
 
 def own_version() -> str:
@@ -17,3 +24,23 @@ def own_version() -> str:
             return str(tomllib.loads(pyproject)["project"]["version"])
         except (OSError, ValueError, KeyError):
             return "unknown"
+
+
+def exported(module: dict[str, Any], name: str) -> Any:
+    """Import a name that a module, given by its globals, exports on first use; `__all__` lists these names.
+
+    The list is what the module's source imports below `if TYPE_CHECKING`, so that type checkers read the same.
+    """
+    places = _exports(module["__name__"])
+    if name == "__all__":
+        return sorted(places)
+    if name not in places:
+        raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
+    value = module[name] = getattr(import_module(places[name]), name)
+    return value
+
+
+@cache
+def _exports(module: str) -> dict[str, str]:
+    loader: Any = sys.modules[module].__loader__
+    return {name: place for place, name in _EXPORT.findall(loader.get_source(module))}

@@ -67,7 +67,7 @@ def local_recogniser(settings: Settings) -> LocalRecogniser | None:
 
 def has_diariser() -> bool:
     """Return whether a plugin separates speakers. Nothing is looked for on the disk."""
-    return any(one.diariser for one in registry.used())
+    return any(kind == "diariser" for _, kind, _ in registry.named("transcribers"))
 
 
 def local_diariser(settings: Settings) -> LocalDiariser | None:
@@ -77,5 +77,7 @@ def local_diariser(settings: Settings) -> LocalDiariser | None:
 
 
 def _first_of(kind: str, settings: Settings) -> Any:
-    found = (registry.called(one, getattr(one, kind), settings) for one in registry.used() if getattr(one, kind))
-    return next((one for one in found if one is not None), None)
+    for owner, name, reference in registry.named("transcribers"):
+        if name == kind and (found := registry.called(owner, reference, settings)) is not None:
+            return found
+    return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from framelens import registry
 from framelens.core.domain import Analysis, Language
@@ -60,15 +60,6 @@ class ReportFormat:
     fits: Callable[[Analysis], bool] = _always
     has_appendix: bool = False
     check: Callable[[], None] = _possible
-
-    def __post_init__(self) -> None:
-        """Check the types of the fields, since the author of a plugin may not use a type checker."""
-        if not (isinstance(self.suffix, str) and self.suffix.startswith(".")):
-            raise TypeError(f"suffix must begin with a dot: {self.suffix!r}")
-        if not (isinstance(self.mime, str) and "/" in self.mime):
-            raise TypeError(f"mime must be a media type: {self.mime!r}")
-        if self.use not in get_args(Use):
-            raise TypeError(f"use must be one of {', '.join(get_args(Use))}, not {self.use!r}")
 
     def to_bytes(self, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
         """Return the whole file; `appendix` adds the full record to a document, and changes no other format."""

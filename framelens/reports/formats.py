@@ -4,7 +4,7 @@ To add a format, write a module with a `write` function and add one entry to FOR
 report can be imported on another machine; every other format can be generated from it there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -78,45 +78,25 @@ FORMATS: dict[str, ReportFormat] = {
 def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
     """Yield the formats of plugins by name, without those that take the name or suffix of another format."""
     suffixes = {form.suffix for form in FORMATS.values()}
-    for plugin, name, form in registry.first_of("format", _named(), (*FORMATS, ALL)):
+    for owner, name, form in registry.first_of("format", registry.named("report_formats"), (*FORMATS, ALL)):
         if form.suffix in suffixes:
-            registry.leave_out(plugin, f"format {name}", f"another format has the suffix {form.suffix}")
+            registry.leave_out(owner, f"format {name}", f"another format has the suffix {form.suffix}")
             continue
         suffixes.add(form.suffix)
-        write, beside = registry.guarded(plugin, form.write, bytes), registry.guarded(plugin, form.beside)
-        fits, check = _without_failures(plugin, name, form.fits), registry.guarded(plugin, form.check)
+        write, beside = registry.guarded(owner, form.write), registry.guarded(owner, form.beside)
+        fits, check = _without_failures(owner, name, form.fits), registry.guarded(owner, form.check)
         yield name, replace(form, write=write, beside=beside, fits=fits, check=check)
 
 
-def _named() -> Iterator[tuple[registry.Plugin, str, ReportFormat]]:
-    """Yield each valid format of a plugin."""
-    for plugin in registry.used():
-        found = registry.loaded(plugin, plugin.formats) if plugin.formats else {}
-        if not isinstance(found, Mapping | None):
-            registry.leave_out(plugin, plugin.formats, f"{type(found).__name__} instead of a mapping")
-            continue
-        for name, form in (found or {}).items():
-            try:
-                registry.check_name("format", name)
-                if not isinstance(form, ReportFormat):
-                    raise TypeError(f"{type(form).__name__} instead of a ReportFormat")
-            except (TypeError, ValueError) as error:
-                registry.leave_out(plugin, f"format {name}", str(error))
-            else:
-                yield plugin, name, form
-
-
-def _without_failures(
-    plugin: registry.Plugin, name: str, fits: Callable[[Analysis], bool]
-) -> Callable[[Analysis], bool]:
+def _without_failures(owner: str, name: str, fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:
     """Return a check that is true if the plugin's own fails, so that the format is written and states the error."""
-    guarded = registry.guarded(plugin, fits)
+    guarded = registry.guarded(owner, fits)
 
     def checked(analysis: Analysis) -> bool:
         try:
             return bool(guarded(analysis))
         except InputError as error:
-            registry.leave_out(plugin, f"fits of format {name}", str(error.values.get("reason", error)))
+            registry.leave_out(owner, f"fits of format {name}", str(error.values.get("reason", error)))
             return True
 
     return checked

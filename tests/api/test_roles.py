@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from framelens import registry
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.composition import Services
 from framelens.core.domain import AnalysisRequest, Language
@@ -31,9 +32,9 @@ ROLES: dict[str, Role | None] = {
 }
 
 
-def test_every_route_has_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_route_has_its_role(use_plugins: Callable[..., None]) -> None:
     assert all(hasattr(one, "roles") for one in routes(Gate(AllowedHosts()))), "those of plugins, too"
-    monkeypatch.setattr(registry, "used", tuple)
+    use_plugins()
     assert roles() == ROLES
 
 

@@ -22,7 +22,7 @@ HEAVY = (
 PAGES = (
     "import app.views.analyse, app.views.ask, "
     "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api; "
-    "from framelens import registry; list(registry.pages()); [list(registry.in_slot(one)) for one in registry.SLOTS]"
+    "from framelens import registry; list(registry.pages()); [list(registry.parts(one)) for one in registry.ALL_PLACES]"
 )
 
 

@@ -75,6 +75,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     deep = {name for name in plugins if name.count(".") > 2 and not name.endswith(".messages")}
     assert deep == set(), "the list of commands imports none"
     of_registry = {
+        "framelens.plugin",
         "framelens.registry",
         "framelens.config",
         "framelens.core.engines",

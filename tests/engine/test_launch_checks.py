@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from framelens import config, registry
+from framelens import config
 from framelens.engine.check_findings import CheckFinding
 from framelens.engine.local.launch_checks import LaunchChecks, launch_checks
 
@@ -17,24 +16,17 @@ def own_checks(settings: config.Settings) -> LaunchChecks:
     return LaunchChecks(find=lambda _: (HINDRANCE,))
 
 
-@pytest.fixture
-def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use no plugin."""
-    monkeypatch.setattr(registry, "used", tuple)
+def broken(settings: config.Settings) -> LaunchChecks:
+    raise ZeroDivisionError
 
 
-@pytest.mark.usefixtures("no_plugins")
-def test_without_a_plugin_nothing_is_checked(tiny_vl: Path) -> None:
+def test_without_a_plugin_nothing_is_checked(tiny_vl: Path, use_plugins: Callable[..., None]) -> None:
+    use_plugins()
     checks = launch_checks(config.load({}))
     assert checks.find(None) == checks.inspect(tiny_vl) == ()
 
 
-def test_the_first_plugin_with_checks_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugins = (
-        registry.Plugin("none"),
-        registry.Plugin("broken", launch_checks="framelens.nothing:checks"),
-        registry.Plugin("own", launch_checks=f"{__name__}:own_checks"),
-        registry.Plugin("next", launch_checks="framelens.nothing:checks"),
-    )
-    monkeypatch.setattr(registry, "used", lambda: plugins)
+def test_the_first_plugin_with_checks_is_asked(use_plugins: Callable[..., None]) -> None:
+    of_plugins = {"none": {}, "broken": broken, "own": own_checks, "next": broken}
+    use_plugins(**{name: {"launch_checks": checks} if checks else {} for name, checks in of_plugins.items()})
     assert launch_checks(config.load({})).find(None) == (HINDRANCE,)

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from framelens import registry
 from framelens.core.errors import AppError, Cancelled, StorageError
 from framelens.core.links import SourceSettings, typed_link, unsigned
 from framelens.core.roles import User, as_user
@@ -140,8 +139,8 @@ def test_a_part_of_all_bytes_is_the_whole(served: Served, fetch: Fetching) -> No
     assert fetch(f"{served.url}/part/a.mp4").read_bytes() == served.data
 
 
-def test_pages_need_the_plugin(served: Served, fetch: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "in_slot", lambda *_: iter(()))
+def test_pages_need_the_plugin(served: Served, fetch: Fetching, use_plugins: Callable[..., None]) -> None:
+    use_plugins()
     assert refusal(lambda: fetch(f"{served.url}/page/")) == "url_is_page"
 
 

@@ -182,7 +182,7 @@ def _start(*, use_model: bool = True) -> None:
 
 def _start_several(*, use_model: bool) -> None:
     """Start analyses of the chosen videos or of the chosen folder, and show them."""
-    start = next(registry.in_slot("analyse.several"), None)
+    start = next(registry.parts("analyse.several"), None)
     if start is None:
         raise ConfigError("several_without_plugin")
     state, videos = page_state(), services().videos

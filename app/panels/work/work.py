@@ -38,7 +38,7 @@ def draw() -> None:
 
 
 def _groups() -> list[RowGroup]:
-    return [group for listed in slots.results("work.groups", each=RowGroup) for group in listed]
+    return [group for listed in slots.results("work.groups") for group in listed]
 
 
 def _is_moving(groups: Iterable[RowGroup]) -> bool:

@@ -1,12 +1,25 @@
 """Plugin with headlines: each finding of a report in a line, as a format, a command and a page; and a source."""
 
-from framelens.registry import Page, Plugin
+from framelens.plugin import Page, hook
 
-PLUGIN = Plugin(
-    "headlines",
-    commands={"headlines": "framelens_headlines.command:headlines"},
-    formats="framelens_headlines.format:FORMATS",
-    pages=(Page("headlines", ":material/newspaper:", "framelens_headlines.page:draw"),),
-    sources={"newest:": "framelens_headlines.source:newest"},
-    messages="framelens_headlines.messages",
-)
+
+@hook
+def commands():
+    return {"headlines": "framelens_headlines.command:headlines"}
+
+
+@hook
+def report_formats():
+    from framelens_headlines.format import FORMATS
+
+    return FORMATS
+
+
+@hook
+def pages():
+    return [Page("headlines", ":material/newspaper:", "framelens_headlines.page:draw")]
+
+
+@hook
+def sources():
+    return {"newest:": "framelens_headlines.source:newest"}

@@ -75,7 +75,7 @@ def run(options: Options) -> int:
 
 def _of_plugins(settings: config.Settings) -> Iterator[CheckFinding]:
     """Yield the findings of plugins; a plugin that fails is a finding."""
-    for checks in registry.in_slot("doctor.checks", each=CheckFinding):
+    for checks in registry.parts("doctor.checks"):
         try:
             yield from checks(settings)
         except AppError as error:

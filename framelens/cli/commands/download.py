@@ -76,7 +76,7 @@ def run(options: Options) -> int:
 
 def _download_speech(options: Options, settings: Settings) -> int:
     """Have a plugin download the model that transcribes, or the models that separate speakers."""
-    fetch = next(registry.in_slot("download.speech", int), None)
+    fetch = next(registry.parts("download.speech"), None)
     if fetch is None:
         raise ConfigError("speech_without_plugin")
     return int(fetch(options, settings))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from framelens import registry
 from framelens.core.domain import Notice
@@ -53,10 +53,5 @@ class LaunchChecks:
 
 def launch_checks(settings: Settings) -> LaunchChecks:
     """Return the checks of the first plugin that has checks for these settings."""
-    for plugin in registry.used():
-        found = registry.called(plugin, plugin.launch_checks, settings) if plugin.launch_checks else None
-        if isinstance(found, LaunchChecks):
-            return found
-        if found is not None:
-            registry.leave_out(plugin, plugin.launch_checks, f"{type(found).__name__} instead of LaunchChecks")
-    return LaunchChecks()
+    _, checks = next(registry.answers("launch_checks", settings=settings), ("", LaunchChecks()))
+    return cast(LaunchChecks, checks)

@@ -1,18 +1,29 @@
 """Plugin for several videos or machines: batches with a result for each video, and plans of models on clusters."""
 
-from framelens.registry import Plugin
+from framelens.plugin import hook
 
-_HERE = "framelens.plugins.batch"
-PLUGIN = Plugin(
-    "batch",
-    commands={name: f"{_HERE}.commands.{name}:run" for name in ("batch", "cluster")},
-    slots={
-        "analyse.page": (f"{_HERE}.panels.batch:draw_page",),
-        "analyse.several": (f"{_HERE}.panels.batch:start",),
-        "cli.several": (f"{_HERE}.commands.several:run",),
-        "models.experts": (f"{_HERE}.panels.cluster:draw",),
-        "work.groups": (f"{_HERE}.panels.work:groups",),
-    },
-    routes=f"{_HERE}.routes:routes",
-    messages=f"{_HERE}.messages",
-)
+
+@hook
+def commands() -> dict[str, str]:
+    """Return the commands."""
+    return {name: f"{__name__}.commands.{name}:run" for name in ("batch", "cluster")}
+
+
+@hook
+def page_parts(place: str) -> str | None:
+    """Return what is drawn in a place."""
+    return {
+        "analyse.page": f"{__name__}.panels.batch:draw_page",
+        "analyse.several": f"{__name__}.panels.batch:start",
+        "models.experts": f"{__name__}.panels.cluster:draw",
+        "work.groups": f"{__name__}.panels.work:groups",
+    }.get(place)
+
+
+@hook
+def parts(place: str) -> str | None:
+    """Return what commands and services use."""
+    return {
+        "cli.several": f"{__name__}.commands.several:run",
+        "routes": f"{__name__}.routes:routes",
+    }.get(place)

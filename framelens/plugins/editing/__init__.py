@@ -1,19 +1,42 @@
 """Plugin for editing: clips, edit lists, markers and chapters, and Word and tables for offices."""
 
-from framelens.registry import Plugin
+from typing import TYPE_CHECKING
 
-_HERE = "framelens.plugins.editing"
-PLUGIN = Plugin(
-    "editing",
-    commands={"clip": f"{_HERE}.commands.clip:run"},
-    formats=f"{_HERE}.formats:FORMATS",
-    slots={
-        "library.actions": (f"{_HERE}.panels.clips:draw_library_entry",),
-        "mcp.tools": (f"{_HERE}.tools:mcp_tools",),
-        "range.action": (f"{_HERE}.panels.clips:action",),
-        "report.actions": (f"{_HERE}.panels.clips:draw_entry",),
-    },
-    routes=f"{_HERE}.routes:routes",
-    api=f"{_HERE}.api:router",
-    messages=f"{_HERE}.messages",
-)
+from framelens.plugin import hook
+
+if TYPE_CHECKING:
+    from framelens.plugin import ReportFormat
+
+
+@hook
+def commands() -> dict[str, str]:
+    """Return the command."""
+    return {"clip": f"{__name__}.commands.clip:run"}
+
+
+@hook
+def page_parts(place: str) -> str | None:
+    """Return what is drawn in a place."""
+    return {
+        "library.actions": f"{__name__}.panels.clips:draw_library_entry",
+        "range.action": f"{__name__}.panels.clips:action",
+        "report.actions": f"{__name__}.panels.clips:draw_entry",
+    }.get(place)
+
+
+@hook
+def parts(place: str) -> str | None:
+    """Return what the server uses."""
+    return {
+        "api": f"{__name__}.api:router",
+        "mcp.tools": f"{__name__}.tools:mcp_tools",
+        "routes": f"{__name__}.routes:routes",
+    }.get(place)
+
+
+@hook
+def report_formats() -> "dict[str, ReportFormat]":
+    """Return the formats."""
+    from framelens.plugins.editing.formats import FORMATS
+
+    return FORMATS

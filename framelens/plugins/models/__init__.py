@@ -1,12 +1,28 @@
 """Plugin about models: which models fit, what they need, and checks before a start."""
 
-from framelens.registry import Page, Plugin
+from typing import TYPE_CHECKING
 
-_HERE = "framelens.plugins.models"
-PLUGIN = Plugin(
-    "models",
-    commands={"models": f"{_HERE}.commands.models:run"},
-    pages=(Page("models", ":material/neurology:", f"{_HERE}.page:draw", "administrator"),),
-    launch_checks=f"{_HERE}.launch:launch_checks",
-    messages=f"{_HERE}.messages",
-)
+from framelens.plugin import Page, hook
+
+if TYPE_CHECKING:
+    from framelens.plugin import LaunchChecks, Settings
+
+
+@hook
+def commands() -> dict[str, str]:
+    """Return the command."""
+    return {"models": f"{__name__}.commands.models:run"}
+
+
+@hook
+def pages() -> tuple[Page, ...]:
+    """Return the page."""
+    return (Page("models", ":material/neurology:", f"{__name__}.page:draw", "administrator"),)
+
+
+@hook
+def launch_checks(settings: "Settings") -> "LaunchChecks":
+    """Return the checks of a local engine with these settings."""
+    from framelens.plugins.models.launch import launch_checks
+
+    return launch_checks(settings)

@@ -1,10 +1,9 @@
 """Plugin that shows how busy the machine, its cards, the engine and the queue are."""
 
-from framelens.registry import Page, Plugin
+from framelens.plugin import Page, hook
 
-_HERE = "framelens.plugins.monitor"
-PLUGIN = Plugin(
-    "monitor",
-    pages=(Page("system", ":material/monitoring:", f"{_HERE}.page:draw", "administrator"),),
-    messages=f"{_HERE}.messages",
-)
+
+@hook
+def pages() -> tuple[Page, ...]:
+    """Return the page."""
+    return (Page("system", ":material/monitoring:", f"{__name__}.page:draw", "administrator"),)

@@ -1,13 +1,15 @@
 """Plugin for servers: the HTTP API, MCP, models behind an OpenAI-compatible address, accounts and backups."""
 
-from framelens.registry import Plugin
+from framelens.plugin import hook
 
-_HERE = "framelens.plugins.server"
-_COMMANDS = ("serve", "mcp", "admin")
-PLUGIN = Plugin(
-    "server",
-    commands={name: f"{_HERE}.commands.{name}:run" for name in _COMMANDS},
-    routes=f"{_HERE}.routes:routes",
-    resume=f"{_HERE}.parts:resume",
-    messages=f"{_HERE}.messages",
-)
+
+@hook
+def commands() -> dict[str, str]:
+    """Return the commands."""
+    return {name: f"{__name__}.commands.{name}:run" for name in ("serve", "mcp", "admin")}
+
+
+@hook
+def parts(place: str) -> str | None:
+    """Return what the application uses."""
+    return {"resume": f"{__name__}.parts:resume", "routes": f"{__name__}.routes:routes"}.get(place)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+
 from streamlit.testing.v1 import AppTest
 
-from framelens import registry
 from framelens.i18n import label, t
-from framelens.registry import Plugin
 
 
 def fails(*_: object) -> None:
@@ -29,9 +28,9 @@ def page() -> None:
     st.caption("below")
 
 
-def test_a_place_names_the_plugin_that_fails_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    both = {"sidebar": (f"{__name__}:fails", f"{__name__}:draws")}
-    monkeypatch.setattr(registry, "used", lambda: (Plugin("other", slots=both),))
+def test_a_place_names_the_plugin_that_fails_there(use_plugins: Callable[..., None]) -> None:
+    placed = {name: {"page_parts": {"sidebar": f"{__name__}:{name}"}} for name in ("fails", "draws")}
+    use_plugins(other=placed["fails"], fine=placed["draws"])
     shown = AppTest.from_function(page).run()
     assert not shown.exception
     (error,) = shown.error

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,9 @@ def test_subtitles_that_give_nothing_are_named(
 
 @pytest.mark.slow
 def test_sound_without_a_speech_model_names_what_to_install(
-    film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    film: Path, capsys: pytest.CaptureFixture[str], use_plugins: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("framelens.registry.used", tuple)
+    use_plugins()
     path = write_spoken(film.with_name("spoken.mkv"), sound=tone(2))
     assert main(["transcript", str(path)]) == 6
     out = capsys.readouterr()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from framelens import registry
-from framelens.plugins.server.v1.application import _include
+from framelens.plugins.server.v1.application import programs
+
+router = "no router"
 
 
-@pytest.mark.parametrize(("given", "reason"), [(3, "int instead of an APIRouter"), (APIRouter(), None)])
-def test_only_a_router_adds_routes_of_programs(given: Any, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_left_out", {})
-    _include(FastAPI(), registry.Plugin("mine", api="mine:router"), given)
-    assert registry.left_out("mine").get("mine:router") == reason
+def test_what_is_no_router_is_left_out(use_plugins: Callable[..., None]) -> None:
+    use_plugins(mine={"parts": {"api": f"{__name__}:router"}})
+    assert programs().routes
+    assert list(registry.left_out("mine")) == [f"{__name__}:router"]
 
 
 class Counted(BaseModel):
@@ -34,10 +35,18 @@ def untyped(call):  # type: ignore[no-untyped-def]
     """Lack the type of the result."""
 
 
-def test_a_tool_that_lacks_its_types_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def listed() -> list[Any]:
+    return [untyped, count]
+
+
+def fails() -> None:
+    raise ZeroDivisionError
+
+
+def test_a_tool_that_lacks_its_types_is_left_out(use_plugins: Callable[..., None]) -> None:
     tools = pytest.importorskip("framelens.plugins.server.mcp.tools", exc_type=ImportError)
-    monkeypatch.setattr(registry, "used", lambda: [registry.Plugin("mine", slots={"mcp.tools": ("mine:tools",)})])
-    monkeypatch.setattr(registry, "load", lambda _: lambda: [untyped, count])
+    use_plugins(
+        broken={"parts": {"mcp.tools": f"{__name__}:fails"}}, mine={"parts": {"mcp.tools": f"{__name__}:listed"}}
+    )
     assert [one._function for one in tools._tools_of_plugins(lambda: None)] == [count]
-    monkeypatch.setattr(registry, "load", lambda _: lambda: 3)
-    assert list(tools._tools_of_plugins(lambda: None)) == []
+    assert "ZeroDivisionError" in registry.left_out("broken")[f"{__name__}:fails"]

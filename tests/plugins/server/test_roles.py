@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
 
-from framelens import registry
 from framelens.api import AllowedHosts, Gate
 from framelens.composition import Services
 from framelens.core.roles import Role
@@ -46,8 +46,8 @@ OPEN = {"/docs", "/docs/{name}", "/openapi.json"}
 """Paths of the API without a key: the document and the page that shows it."""
 
 
-def test_every_route_has_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "used", tuple)
+def test_every_route_has_its_role(use_plugins: Callable[..., None]) -> None:
+    use_plugins()
     (programs,) = routes(Gate(AllowedHosts()), "/api")
     expected = {name.replace(" ", " /api/v1"): role for name, role in OF_PROGRAMS.items()}
     assert programs.roles == expected  # type: ignore[attr-defined]

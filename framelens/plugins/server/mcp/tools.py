@@ -11,7 +11,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import FunctionType
 from typing import Annotated, ClassVar
 
 from mcp.server.mcpserver import Context
@@ -563,8 +562,8 @@ class _Answer:
 
 def _tools_of_plugins(begin: Callable[[], ToolCall]) -> Iterator[PluginTool]:
     """Yield the tools of other plugins; a tool that can't be described is left out."""
-    for functions in registry.results("mcp.tools", each=FunctionType):
-        for one in functions:
+    for owner, reference, _ in registry.placed("mcp.tools"):
+        for one in registry.called(owner, reference) or ():
             try:
                 tool = PluginTool(one, begin)
             except Exception:  # noqa: BLE001 - the others work

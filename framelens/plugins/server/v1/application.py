@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -97,9 +97,11 @@ def programs() -> FastAPI:
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)
-    for plugin in registry.used():
-        if plugin.api and (router := registry.loaded(plugin, plugin.api)) is not None:
-            _include(app, plugin, router)
+    for owner, reference, router in registry.placed("api"):
+        try:
+            app.include_router(router)
+        except registry.FAULTS as error:
+            registry.leave_out(owner, reference, error)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -107,14 +109,6 @@ def programs() -> FastAPI:
     app.add_route("/docs/{name}", _asset)
     app.add_route("/openapi.json", _document)
     return app
-
-
-def _include(app: FastAPI, plugin: registry.Plugin, router: object) -> None:
-    """Add the routes of a plugin; anything else than a router is left out."""
-    if isinstance(router, APIRouter):
-        app.include_router(router)
-    else:
-        registry.leave_out(plugin, plugin.api, f"{type(router).__name__} instead of an APIRouter")
 
 
 def _check_query(request: Request) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.panels.work import rows as rows
-from framelens import registry
 from framelens.analysis.planning.estimate import Planner
 from framelens.analysis.planning.frame_budget import RequestCapacity
 from framelens.analysis.prompts.templates import Templates, built_in
@@ -148,9 +148,9 @@ def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, service
 
 @pytest.mark.slow
 def test_several_videos_without_a_plugin_are_refused(
-    page: AppTest, services: Services, card_video: Path, monkeypatch: pytest.MonkeyPatch
+    page: AppTest, services: Services, card_video: Path, use_plugins: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(registry, "used", tuple)
+    use_plugins()
     first, second = copies(services, card_video, 2)
     page.query_params["video"], page.query_params["also"] = first, second
     page.run()

@@ -1,1 +1,1 @@
-"""What is kept of finished jobs: the Library's entries, imported reports, names of speakers."""
+"""Records of finished jobs: the entries of the Library, imported reports and names of speakers."""

@@ -49,19 +49,11 @@ def localised(language: Language) -> Iterator[None]:
         raise
 
 
-def localised_events(
-    language: Language | None, otherwise: Language, events: Generator[Event, None, None]
-) -> Generator[Event, None, None]:
-    """Yield the events of a generator that runs in the given language, else in the second language.
-
-    Raises:
-        ConfigError: The language is unknown.
-        AppError: An error of the generator, with its text.
-    """
-    spoken = checked_language(language, otherwise)
+def localised_events(language: Language, events: Generator[Event, None, None]) -> Generator[Event, None, None]:
+    """Yield the events of a generator that runs in a language; an error of the generator has its text."""
     with closing(events):
         while True:
-            with localised(spoken):
+            with localised(language):
                 try:
                     event = next(events)
                 except StopIteration:

@@ -1,7 +1,8 @@
-"""Sessions of programs: keyframes and analyses with the settings, the data folder and the engine of a session."""
+"""Calls of programs, in a session of their own or in one that several share: its settings, data folder and engine."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import warnings
@@ -11,7 +12,7 @@ from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack, cast
 
 from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
@@ -21,7 +22,7 @@ from framelens.core.domain import MOST_SPEAKERS, Analysis, Language, Selection, 
 from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.core.events import AnalysisEvent, Finished, Noticed
 from framelens.core.files import given_path, readable
-from framelens.i18n import t
+from framelens.i18n import language, t
 from framelens.jobs.keyframes import (
     build_selection,
     consume,
@@ -70,29 +71,8 @@ class SessionOptions(TypedDict, total=False):
     download: bool
 
 
-class SelectionOptions(TypedDict, total=False):
-    """Arguments of `Session.keyframes` beside its language."""
-
-    strategy: Strategy | None
-    every: Time | None
-    at: Sequence[Time]
-    start: Time
-    end: Time | None
-    cancel: threading.Event | None
-
-
-class RunOptions(SelectionOptions, total=False):
-    """Arguments of `Session.analyse_events` beside its language."""
-
-    template: str
-    use_model: bool
-    fresh: bool
-    subtitles: PathLike | None
-    speakers: int | None
-
-
-class AnswerOptions(TypedDict, total=False):
-    """Fields of AskSettings as arguments of `Session.ask_events`."""
+class AskOptions(SessionOptions, total=False):
+    """Fields of AskSettings, and arguments of `Session`, as arguments of `ask_events`."""
 
     temperature: float
     top_p: float
@@ -106,30 +86,7 @@ class AnswerOptions(TypedDict, total=False):
     letters: str
 
 
-class AskOptions(AnswerOptions, total=False):
-    """Arguments of `Session.ask` beside the question and its language."""
-
-    images: Sequence[PathLike]
-    look: Look | None
-    frames: Frames
-    start: Time
-    end: Time | None
-    edit: int | None
-    subtitles: PathLike | None
-    use_model: bool
-    cancel: threading.Event | None
-
-
-class QuestionOptions(SessionOptions, AskOptions, total=False):
-    """Arguments of `ask` and `ask_events`."""
-
-
-class KeyframeOptions(SessionOptions, SelectionOptions, total=False):
-    """Arguments of `keyframes`."""
-
-
-class AnalysisOptions(SessionOptions, RunOptions, total=False):
-    """Arguments of `analyse` and `analyse_events`."""
+_OF_SESSIONS = SessionOptions.__optional_keys__
 
 
 def _events_of(updates: Generator[AnalysisUpdate, None, T]) -> Generator[AnalysisEvent, None, T]:
@@ -144,17 +101,355 @@ def _events_of(updates: Generator[AnalysisUpdate, None, T]) -> Generator[Analysi
             yield update.event
 
 
-def _in_language(
-    method: Callable[Concatenate[Session, P], Generator[Event, None, None]],
-) -> Callable[Concatenate[Session, P], Generator[Event, None, None]]:
-    """Run the generator of a method in the language of the call; its consumer keeps its own language."""
+class _Call(Protocol):
+    """A call whose keyword arguments are known."""
 
-    @wraps(method)
-    def localised_method(session: Session, /, *args: P.args, **options: P.kwargs) -> Generator[Event, None, None]:
-        language = cast(Language | None, options.get("language"))
-        return localised_events(language, session.language, method(session, *args, **options))
+    __name__: str
+    names: frozenset[str]
 
-    return localised_method
+
+def _in_session(kind: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Run a call in the session that it names, else in one of its own, and in its language.
+
+    Args:
+        kind: The TypedDict of the call's further arguments.
+    """
+
+    def decorate(call: Callable[P, T]) -> Callable[P, T]:
+        @wraps(call)
+        def run(*arguments: Any, **options: Any) -> Any:
+            _check_names(cast(_Call, run), options)
+            shared = options.pop("session", None)
+            own = cast(SessionOptions, {name: options.pop(name) for name in _OF_SESSIONS & options.keys()})
+            if inspect.isgeneratorfunction(call):
+                return _events_in_session(partial(call, *arguments, **options), shared, own)
+            with _opened(shared, own) as (session, spoken), localised(spoken):
+                return call(*arguments, **options, session=session)  # type: ignore[arg-type]
+
+        cast(_Call, run).names = frozenset(inspect.signature(call).parameters) | vars(kind)["__optional_keys__"]
+        return cast(Callable[P, T], run)
+
+    return decorate
+
+
+def _events_in_session(
+    call: Callable[..., Generator[Event, None, None]], shared: Session | None, own: SessionOptions
+) -> Generator[Event, None, None]:
+    with _opened(shared, own) as (session, spoken):
+        yield from localised_events(spoken, call(session=session))
+
+
+@contextmanager
+def _opened(shared: Session | None, own: SessionOptions) -> Iterator[tuple[Session, Language]]:
+    """Open a session unless the call shares one, and choose the call's language."""
+    if shared is not None:
+        yield shared, checked_language(own.get("language"), shared.language)
+        return
+    with worker_started(), closing(Session(**own)) as session:
+        yield session, session.language
+
+
+def _check_names(call: _Call, options: Mapping[str, object]) -> None:
+    """Raise TypeError, as Python does, if a call has no argument of such a name."""
+    name, names = call.__name__, call.names
+    if "session" in options:
+        name, names = f"Session.{name}", names - _OF_SESSIONS | {"language"}
+    if unknown := next((option for option in options if option not in names), None):
+        raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}")
+
+
+def _with_arguments_of(
+    events: Callable[P, Generator[Event, None, None]],
+) -> Callable[[Callable[[Iterator[Event]], T]], Callable[P, T]]:
+    """Make a function of a call's events into a call with the same arguments."""
+
+    def decorate(function: Callable[[Iterator[Event]], T]) -> Callable[P, T]:
+        @wraps(function)
+        def run(*arguments: P.args, **options: P.kwargs) -> T:
+            _check_names(cast(_Call, run), options)
+            return function(events(*arguments, **options))
+
+        returned = inspect.signature(function).return_annotation
+        vars(run).update(vars(events), __signature__=inspect.signature(events).replace(return_annotation=returned))
+        return run
+
+    return decorate
+
+
+@_in_session(SessionOptions)
+def keyframes(
+    path: PathLike,
+    frames: Frames = None,
+    *,
+    strategy: Strategy | None = None,
+    every: Time | None = None,
+    at: Sequence[Time] = (),
+    start: Time = 0.0,
+    end: Time | None = None,
+    cancel: threading.Event | None = None,
+    session: Session | None = None,
+    **own: Unpack[SessionOptions],
+) -> KeyframeList:
+    """Choose the keyframes of a video. No model is asked.
+
+    A second call on the same content with the same arguments is answered from the data folder.
+
+    Args:
+        path: The video, or an address that a plugin reads, such as a link.
+        frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
+        strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
+            `every` seconds; "scenes" the first clear frame of each shot; "codec" the codec's key frames; "times"
+            the frames at `at`.
+        every: Seconds between frames; implies "every".
+        at: Times; imply "times".
+        start: Start of the range.
+        end: End of the range; by default the video's.
+        cancel: Stops the call within a second once it is set.
+        session: The session to use.
+        own: Arguments of a session of the call's own; beside `session` the `language` of errors alone.
+
+    Raises:
+        InputError: The file can't be read.
+        ConfigError: The arguments contradict each other.
+        Cancelled: `cancel` was set.
+    """
+    assert session
+    settings, file = session.settings, session._video(path, cancel)
+    session._open_log()
+    selection = _selection(strategy, every, at, start, end)
+    fit = partial(frames_that_fit, settings, file)
+    most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
+    updates, reused = open_updates(settings, file, most, selection, cancel)
+    video, chosen = consume(updates, lambda _: None)
+    sha256 = open_extraction_cache(settings.data_dir).sha256(file, cancel)
+    return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256, language())
+
+
+@_in_session(SessionOptions)
+def analyse_events(
+    path: PathLike,
+    question: str = "",
+    frames: Frames = None,
+    *,
+    template: str = "",
+    strategy: Strategy | None = None,
+    every: Time | None = None,
+    at: Sequence[Time] = (),
+    start: Time = 0.0,
+    end: Time | None = None,
+    use_model: bool = True,
+    fresh: bool = False,
+    subtitles: PathLike | None = None,
+    speakers: int | None = None,
+    cancel: threading.Event | None = None,
+    session: Session | None = None,
+    **own: Unpack[SessionOptions],
+) -> Generator[AnalysisEvent, None, None]:
+    """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
+
+    Nothing happens before the first event is requested; leaving the loop early stops the analysis. It is stored in
+    the library of the data folder: the same call resumes an analysis that stopped early, and gets a finished
+    analysis from there, with Finished as its only event.
+
+    Args:
+        path: The video, or an address that a plugin reads, such as a link.
+        question: Your question.
+        frames: Most keyframes; "auto" by default, and no limit for a strategy that sets the number itself.
+        template: Key of a template; by default "question" with a question and "describe" without.
+        strategy: How keyframes are chosen, see `keyframes`.
+        every: Seconds between frames; implies "every".
+        at: Times; imply "times".
+        start: Start of the range.
+        end: End of the range; by default the video's.
+        use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
+        fresh: Analyse even if the same was analysed before.
+        subtitles: Subtitle file to use before subtitles in the video and beside it.
+        speakers: Number of speakers to separate in the speech, 0 to guess the number.
+        cancel: Stops the analysis within a second once it is set.
+        session: The session to use.
+        own: Arguments of a session of the call's own; beside `session` the `language` of the report and errors alone.
+
+    Raises:
+        InputError: The file can't be read.
+        ConfigError: The arguments contradict each other, or a template is unknown.
+        EngineError: The model can't answer; raised after Finished, whose analysis has everything else. It is not
+            raised if no model was named and the default model can't run on this machine.
+        StorageError: The data folder can't be written.
+        Cancelled: `cancel` was set, or another thread closed the session.
+    """
+    from framelens.jobs.analyses import build_request, is_expected, raise_without_report, start_run
+
+    _check_texts(question=question, template=template)
+    assert session
+    file = session._video(path, cancel)
+    check_file(file)
+    services = session._open_services()
+    request = build_request(
+        file,
+        session.settings,
+        services.templates,
+        template=template,
+        question=question,
+        language=language(),
+        use_model=use_model,
+        selection=_selection(strategy, every, at, start, end),
+        frames=_number(frames),
+        subtitles=_subtitles(subtitles),
+        speakers=_speakers(speakers),
+    )
+    for notice in services.engine_notices if use_model else ():
+        yield Noticed(notice)
+    with session._cancelled_by_closing(services):
+        run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
+        is_finished = False
+        with closing(run.updates(cancel or threading.Event())) as updates:
+            for update in updates:
+                is_finished |= isinstance(update.event, Finished)
+                yield update.event
+        job = run.result()
+    raise_without_report(job)
+    if not is_finished and job.analysis:
+        yield Finished(job.analysis)
+    if job.error and not is_expected(job.error, session.settings):
+        raise job.error
+
+
+@_with_arguments_of(analyse_events)
+def analyse(events: Iterator[AnalysisEvent]) -> Analysis:
+    """Analyse a video and return the finished analysis; the arguments are those of `analyse_events`.
+
+    Raises:
+        EngineError: The model can't answer. For the analysis without a model, use `use_model=False`, or
+            `analyse_events`, which yields it before the error.
+        AppError: Any other error of `analyse_events`.
+    """
+    *_, analysis = (event.analysis for event in events if isinstance(event, Finished))
+    return analysis
+
+
+@_in_session(AskOptions)
+def ask_events(
+    about: Subject | Conversation | Sequence[Subject],
+    question: str,
+    *,
+    images: Sequence[PathLike] = (),
+    look: Look | None = None,
+    frames: Frames = None,
+    start: Time = 0.0,
+    end: Time | None = None,
+    edit: int | None = None,
+    subtitles: PathLike | None = None,
+    use_model: bool = True,
+    cancel: threading.Event | None = None,
+    session: Session | None = None,
+    **options: Unpack[AskOptions],
+) -> Generator[AnalysisEvent | AskEvent, None, None]:
+    """Ask a question and yield events: of the analyses that it needs, then of the answer.
+
+    The last is AnswerDone. The model is sent the keyframes, the measurements and findings, and the earlier turns. A
+    video that wasn't analysed before is analysed first, without asking the model for a report. The conversation is
+    kept in the data folder; leaving the loop early stops the answer, and the partial text is kept.
+
+    Args:
+        about: A video, the id of an analysis, an Analysis, several of these, an empty sequence for a question about
+            no video, or a Conversation, which continues after its current turn; the same value asked twice gets two
+            branches.
+        question: The question.
+        images: Image files that belong to the question.
+        look: Where to look in the videos; by default the model decides by the question.
+        frames: Most keyframes of a video; by default its newest analysis is taken; "auto" for a new analysis.
+        start: Start of the range of the videos, and of the frames that the question is about.
+        end: End of the range; by default the video's.
+        edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
+        subtitles: Subtitle file of the only video, to use before subtitles in the video and beside it.
+        use_model: Ask a model; without it, text on the screen and speech answer what they can.
+        cancel: Stops the answer within 0.1 seconds once it is set.
+        session: The session to use.
+        options: Arguments of a session of the call's own, beside `session` the `language` of a new conversation and of
+            errors alone; and fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty,
+            seed, search_frames, search_seconds, system_prompt and letters.
+
+    Raises:
+        ConfigError: The question is empty or too long or needs a model, or a setting is out of its limits.
+        InputError: A video or an image can't be read, or there is no such analysis.
+        EngineError: The model can't answer; raised after AnswerDone, whose turn has the partial answer.
+        StorageError: The data folder can't be written.
+        Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
+    """
+    from framelens.jobs.asking import FrameOptions
+    from framelens.questions.conversation import AnswerDraft, AskSettings, Conversation, Look, checked_question
+
+    _check_texts(question=question)
+    assert session
+    cancel = cancel or threading.Event()
+    checked = checked_question(question)
+    asked_with, clip = AskSettings(**cast(Any, options)), _selection(None, None, (), start, end)
+    if look is None and clip != Selection():
+        look = Look("auto", clip.start_seconds, clip.end_seconds)
+    files = [read_image(_file(image)) for image in _several(images)]
+    services = session._open_services()
+    with session._cancelled_by_closing(services):
+        kept = services.conversations.keep_images(files) or None
+        if isinstance(about, Conversation):
+            if subtitles is not None:
+                raise ConfigError("subtitles_alone")
+            # Other branches may have been added to the stored conversation.
+            conversation = replace(services.conversations.get(about.id), current=about.current)
+        else:
+            named = [
+                services.reports.add(one) if isinstance(one, Analysis) else session._typed(os.fspath(one), cancel)
+                for one in _several(about)
+            ]
+            taken = FrameOptions(language(), _number(frames), clip, _subtitles(subtitles), use_model)
+            conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
+        conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
+        with closing(services.asking.ask(AnswerDraft(conversation), cancel, use_model=use_model)) as events:
+            yield from events
+
+
+@_with_arguments_of(ask_events)
+def ask(events: Iterator[AnalysisEvent | AskEvent]) -> Conversation:
+    """Ask a question and return the conversation, whose `last` turn has the answer.
+
+    The arguments are those of `ask_events`; pass the conversation to the next call to continue it.
+
+    Raises:
+        AppError: Any error of `ask_events`.
+    """
+    from framelens.questions.conversation import AnswerDone
+
+    *_, conversation = (event.conversation for event in events if isinstance(event, AnswerDone))
+    return conversation
+
+
+@_in_session(SessionOptions)
+def with_conversations(
+    analysis: Analysis, *, session: Session | None = None, **own: Unpack[SessionOptions]
+) -> Analysis:
+    """Return an analysis with the conversations about it in the data folder, which its reports then have.
+
+    Args:
+        analysis: The analysis.
+        session: The session to use.
+        own: Arguments of a session of the call's own, among them the data folder.
+
+    Raises:
+        StorageError: The data folder can't be read.
+    """
+    if not isinstance(analysis, Analysis):
+        raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
+    assert session
+    return session._open_services().reports.with_conversations(analysis)
+
+
+def _method(call: Callable[P, T]) -> Callable[Concatenate[Session, P], T]:
+    """Return a call as a method, which shares the session."""
+
+    @wraps(call)
+    def method(self: Session, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return call(*arguments, **options, session=self)  # type: ignore[arg-type]
+
+    return method
 
 
 class Session:
@@ -241,285 +536,18 @@ class Session:
         """Return the language of calls that name no language."""
         return self._language
 
-    def keyframes(
-        self,
-        path: PathLike,
-        frames: Frames = None,
-        *,
-        strategy: Strategy | None = None,
-        every: Time | None = None,
-        at: Sequence[Time] = (),
-        start: Time = 0.0,
-        end: Time | None = None,
-        language: Language | None = None,
-        cancel: threading.Event | None = None,
-    ) -> KeyframeList:
-        """Choose the keyframes of a video. No model is asked.
-
-        A second call on the same content with the same arguments is answered from the data folder.
-
-        Args:
-            path: The video, or an address that a plugin reads, such as a link.
-            frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
-            strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
-                `every` seconds; "scenes" the first clear frame of each shot; "codec" the codec's key frames; "times"
-                the frames at `at`.
-            every: Seconds between frames; implies "every".
-            at: Times; imply "times".
-            start: Start of the range.
-            end: End of the range; by default the video's.
-            language: Language of errors; by default the session's.
-            cancel: Stops the call within a second once it is set.
-
-        Raises:
-            InputError: The file can't be read.
-            ConfigError: The arguments contradict each other.
-            Cancelled: `cancel` was set.
-        """
-        language = checked_language(language, self._language)
-        with localised(language):
-            with self._lock:
-                self._open_log()
-            settings, file = self._settings, self._video(path, cancel)
-            selection = _selection(strategy, every, at, start, end)
-            fit = partial(frames_that_fit, settings, file)
-            most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
-            updates, reused = open_updates(settings, file, most, selection, cancel)
-            video, chosen = consume(updates, lambda _: None)
-            sha256 = open_extraction_cache(settings.data_dir).sha256(file, cancel)
-        return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256, language)
-
-    def analyse(
-        self,
-        path: PathLike,
-        question: str = "",
-        frames: Frames = None,
-        *,
-        language: Language | None = None,
-        **options: Unpack[RunOptions],
-    ) -> Analysis:
-        """Analyse a video and return the finished analysis; the arguments are the same as for `analyse_events`.
-
-        Raises:
-            EngineError: The model can't answer. For the analysis without a model, use `use_model=False`, or
-                `analyse_events`, which yields it before the error.
-            AppError: Any other error of `analyse_events`.
-        """
-        _check_names("Session.analyse", options, RunOptions)
-        analysis: Analysis | None = None
-        for event in self.analyse_events(path, question, frames, language=language, **options):
-            if isinstance(event, Finished):
-                analysis = event.analysis
-        assert analysis
-        return analysis
-
-    @_in_language
-    def analyse_events(
-        self,
-        path: PathLike,
-        question: str = "",
-        frames: Frames = None,
-        *,
-        template: str = "",
-        strategy: Strategy | None = None,
-        every: Time | None = None,
-        at: Sequence[Time] = (),
-        start: Time = 0.0,
-        end: Time | None = None,
-        language: Language | None = None,
-        use_model: bool = True,
-        fresh: bool = False,
-        subtitles: PathLike | None = None,
-        speakers: int | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Generator[AnalysisEvent, None, None]:
-        """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
-
-        Nothing happens before the first event is requested; leaving the loop early stops the analysis. It is stored in
-        the library of the data folder: the same call resumes an analysis that stopped early, and gets a finished
-        analysis from there, with Finished as its only event.
-
-        Args:
-            path: The video, or an address that a plugin reads, such as a link.
-            question: Your question.
-            frames: Most keyframes; "auto" by default, and no limit for a strategy that sets the number itself.
-            template: Key of a template; by default "question" with a question and "describe" without.
-            strategy: How keyframes are chosen, see `keyframes`.
-            every: Seconds between frames; implies "every".
-            at: Times; imply "times".
-            start: Start of the range.
-            end: End of the range; by default the video's.
-            language: Language of the report and of errors; by default the session's.
-            use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
-            fresh: Analyse even if the same was analysed before.
-            subtitles: Subtitle file to use before subtitles in the video and beside it.
-            speakers: Number of speakers to separate in the speech, 0 to guess the number.
-            cancel: Stops the analysis within a second once it is set.
-
-        Raises:
-            InputError: The file can't be read.
-            ConfigError: The arguments contradict each other, or a template is unknown.
-            EngineError: The model can't answer; raised after Finished, whose analysis has everything else. It is not
-                raised if no model was named and the default model can't run on this machine.
-            StorageError: The data folder can't be written.
-            Cancelled: `cancel` was set, or another thread closed the session.
-        """
-        from framelens.jobs.analyses import build_request, is_expected, raise_without_report, start_run
-
-        _check_texts(question=question, template=template)
-        language = checked_language(language, self._language)
-        file = self._video(path, cancel)
-        check_file(file)
-        services = self._open_services()
-        request = build_request(
-            file,
-            self._settings,
-            services.templates,
-            template=template,
-            question=question,
-            language=language,
-            use_model=use_model,
-            selection=_selection(strategy, every, at, start, end),
-            frames=_number(frames),
-            subtitles=_subtitles(subtitles),
-            speakers=_speakers(speakers),
-        )
-        for notice in services.engine_notices if use_model else ():
-            yield Noticed(notice)
-        with self._cancelled_by_closing(services):
-            run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
-            is_finished = False
-            with closing(run.updates(cancel or threading.Event())) as updates:
-                for update in updates:
-                    is_finished |= isinstance(update.event, Finished)
-                    yield update.event
-            job = run.result()
-        raise_without_report(job)
-        if not is_finished and job.analysis:
-            yield Finished(job.analysis)
-        if job.error and not is_expected(job.error, self._settings):
-            raise job.error
-
-    def ask(
-        self,
-        about: Subject | Conversation | Sequence[Subject],
-        question: str,
-        *,
-        language: Language | None = None,
-        **options: Unpack[AskOptions],
-    ) -> Conversation:
-        """Ask a question and return the conversation, whose `last` turn has the answer.
-
-        The arguments are the same as for `ask_events`; pass the conversation to the next call to continue it.
-
-        Raises:
-            AppError: Any error of `ask_events`.
-        """
-        from framelens.questions.conversation import AnswerDone
-
-        _check_names("Session.ask", options, AskOptions)
-        conversation: Conversation | None = None
-        for event in self.ask_events(about, question, language=language, **options):
-            if isinstance(event, AnswerDone):
-                conversation = event.conversation
-        assert conversation
-        return conversation
-
-    @_in_language
-    def ask_events(
-        self,
-        about: Subject | Conversation | Sequence[Subject],
-        question: str,
-        *,
-        images: Sequence[PathLike] = (),
-        look: Look | None = None,
-        frames: Frames = None,
-        start: Time = 0.0,
-        end: Time | None = None,
-        edit: int | None = None,
-        subtitles: PathLike | None = None,
-        use_model: bool = True,
-        language: Language | None = None,
-        cancel: threading.Event | None = None,
-        **settings: Unpack[AnswerOptions],
-    ) -> Generator[AnalysisEvent | AskEvent, None, None]:
-        """Ask a question and yield events: of the analyses that it needs, then of the answer.
-
-        The last is AnswerDone. The model is sent the keyframes, the measurements and findings, and the earlier turns. A
-        video that wasn't analysed before is analysed first, without asking the model for a report. The conversation is
-        kept in the data folder; leaving the loop early stops the answer, and the partial text is kept.
-
-        Args:
-            about: A video, the id of an analysis, an Analysis, several of these, an empty sequence for a question about
-                no video, or a Conversation, which continues after its current turn; the same value asked twice gets two
-                branches.
-            question: The question.
-            images: Image files that belong to the question.
-            look: Where to look in the videos; by default the model decides by the question.
-            frames: Most keyframes of a video; by default its newest analysis is taken; "auto" for a new analysis.
-            start: Start of the range of the videos, and of the frames that the question is about.
-            end: End of the range; by default the video's.
-            edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
-            subtitles: Subtitle file of the only video, to use before subtitles in the video and beside it.
-            use_model: Ask a model; without it, text on the screen and speech answer what they can.
-            language: Language of a new conversation and of errors; by default the session's.
-            cancel: Stops the answer within 0.1 seconds once it is set.
-            settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
-                search_frames, search_seconds, system_prompt and letters.
-
-        Raises:
-            ConfigError: The question is empty or too long or needs a model, or a setting is out of its limits.
-            InputError: A video or an image can't be read, or there is no such analysis.
-            EngineError: The model can't answer; raised after AnswerDone, whose turn has the partial answer.
-            StorageError: The data folder can't be written.
-            Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
-        """
-        from framelens.jobs.asking import FrameOptions
-        from framelens.questions.conversation import AnswerDraft, AskSettings, Conversation, Look, checked_question
-
-        _check_names("Session.ask_events", settings, AnswerOptions)
-        _check_texts(question=question)
-        language, cancel = checked_language(language, self._language), cancel or threading.Event()
-        checked = checked_question(question)
-        asked_with, clip = AskSettings(**settings), _selection(None, None, (), start, end)
-        if look is None and clip != Selection():
-            look = Look("auto", clip.start_seconds, clip.end_seconds)
-        files = [read_image(_file(image)) for image in _several(images)]
-        services = self._open_services()
-        with self._cancelled_by_closing(services):
-            kept = services.conversations.keep_images(files) or None
-            if isinstance(about, Conversation):
-                if subtitles is not None:
-                    raise ConfigError("subtitles_alone")
-                # Other branches may have been added to the stored conversation.
-                conversation = replace(services.conversations.get(about.id), current=about.current)
-            else:
-                named = [
-                    services.reports.add(one) if isinstance(one, Analysis) else self._typed(os.fspath(one), cancel)
-                    for one in _several(about)
-                ]
-                taken = FrameOptions(language, _number(frames), clip, _subtitles(subtitles), use_model)
-                conversation = yield from _events_of(services.asking.begin(named, taken, cancel))
-            conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
-            with closing(services.asking.ask(AnswerDraft(conversation), cancel, use_model=use_model)) as events:
-                yield from events
+    keyframes = _method(keyframes)
+    analyse = _method(analyse)
+    analyse_events = _method(analyse_events)
+    ask = _method(ask)
+    ask_events = _method(ask_events)
+    with_conversations = _method(with_conversations)
 
     @property
     def conversations(self) -> ConversationRepository:
         """Return the conversations of the data folder: `find`, `get`, `rename` and `delete` them."""
         with localised(self._language):
             return self._open_services().conversations
-
-    def with_conversations(self, analysis: Analysis) -> Analysis:
-        """Return an analysis with the conversations about it in the data folder, which its reports then have.
-
-        Raises:
-            StorageError: The data folder can't be read.
-        """
-        if not isinstance(analysis, Analysis):
-            raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
-        with localised(self._language):
-            return self._open_services().reports.with_conversations(analysis)
 
     def _video(self, path: PathLike, cancel: threading.Event | None) -> Path:
         file = _file(path)
@@ -559,132 +587,6 @@ class Session:
             return self._services
 
 
-def keyframes(path: PathLike, frames: Frames = None, **options: Unpack[KeyframeOptions]) -> KeyframeList:
-    """Choose the keyframes of a video: `Session.keyframes` in a session of its own.
-
-    Args:
-        path: The video.
-        frames: Most frames; 16 by default.
-        options: Further arguments of `Session` and `Session.keyframes`.
-
-    Raises:
-        AppError: Any error of the session or the method.
-    """
-    with _own_session("keyframes", options, KeyframeOptions) as session:
-        return session.keyframes(path, frames, **cast(SelectionOptions, _call(options)))
-
-
-def analyse(path: PathLike, question: str = "", frames: Frames = None, **options: Unpack[AnalysisOptions]) -> Analysis:
-    """Analyse a video: `Session.analyse` in a session of its own, which ends an engine that it started.
-
-    Args:
-        path: The video.
-        question: Your question.
-        frames: Most keyframes; "auto" by default.
-        options: Further arguments of `Session` and `Session.analyse_events`.
-
-    Raises:
-        AppError: Any error of the session or the method.
-    """
-    with _own_session("analyse", options, AnalysisOptions) as session:
-        return session.analyse(path, question, frames, **_call(options))
-
-
-def analyse_events(
-    path: PathLike, question: str = "", frames: Frames = None, **options: Unpack[AnalysisOptions]
-) -> Generator[AnalysisEvent, None, None]:
-    """Yield the events of an analysis: `Session.analyse_events` in a session of its own, closed with the generator.
-
-    Args:
-        path: The video.
-        question: Your question.
-        frames: Most keyframes; "auto" by default.
-        options: Further arguments of `Session` and `Session.analyse_events`.
-
-    Raises:
-        AppError: Any error of the session or the method.
-    """
-    with (
-        _own_session("analyse_events", options, AnalysisOptions) as session,
-        closing(session.analyse_events(path, question, frames, **_call(options))) as events,
-    ):
-        yield from events
-
-
-def ask(
-    about: Subject | Conversation | Sequence[Subject], question: str, **options: Unpack[QuestionOptions]
-) -> Conversation:
-    """Ask a question about a video: `Session.ask` in a session of its own, which ends an engine that it started.
-
-    Args:
-        about: A video, the id of an analysis, an Analysis, any number of these, or a Conversation to continue.
-        question: The question.
-        options: Further arguments of `Session` and `Session.ask_events`.
-
-    Raises:
-        AppError: Any error of the session or the method.
-    """
-    with _own_session("ask", options, QuestionOptions) as session:
-        return session.ask(about, question, **cast(AskOptions, _call(options)))
-
-
-def ask_events(
-    about: Subject | Conversation | Sequence[Subject], question: str, **options: Unpack[QuestionOptions]
-) -> Generator[AnalysisEvent | AskEvent, None, None]:
-    """Yield the events of an answer: `Session.ask_events` in a session of its own, closed with the generator.
-
-    Args:
-        about: A video, the id of an analysis, an Analysis, any number of these, or a Conversation to continue.
-        question: The question.
-        options: Further arguments of `Session` and `Session.ask_events`.
-
-    Raises:
-        AppError: Any error of the session or the method.
-    """
-    with (
-        _own_session("ask_events", options, QuestionOptions) as session,
-        closing(session.ask_events(about, question, **cast(AskOptions, _call(options)))) as events,
-    ):
-        yield from events
-
-
-def with_conversations(analysis: Analysis, **options: Unpack[SessionOptions]) -> Analysis:
-    """Return an analysis with the conversations about it: `Session.with_conversations` in a session of its own.
-
-    Args:
-        analysis: The analysis.
-        options: Arguments of `Session`, among them the data folder.
-
-    Raises:
-        StorageError: The data folder can't be read.
-    """
-    with _own_session("with_conversations", cast(QuestionOptions, options), SessionOptions) as session:
-        return session.with_conversations(analysis)
-
-
-@contextmanager
-def _own_session(
-    name: str, options: KeyframeOptions | AnalysisOptions | QuestionOptions, kind: type
-) -> Iterator[Session]:
-    """Open a session for a call of the function `name`, with the session's arguments among the call's.
-
-    Raises:
-        TypeError: The function has no argument of such a name.
-    """
-    _check_names(name, options, kind)
-
-    given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
-    with worker_started(), closing(Session(**cast(SessionOptions, given))) as session:
-        yield session
-
-
-def _check_names(function: str, options: Mapping[str, object], kind: type) -> None:
-    """Raise TypeError, as Python does, if an option isn't a key of the TypedDict `kind`."""
-    known: frozenset[str] = vars(kind)["__optional_keys__"]
-    if unknown := next((one for one in options if one not in known), None):
-        raise TypeError(f"{function}() got an unexpected keyword argument {unknown!r}")
-
-
 def _check_texts(**texts: object) -> None:
     """Raise TypeError for an argument that must be a text and isn't."""
     if wrong := next((name for name, text in texts.items() if not isinstance(text, str)), None):
@@ -694,13 +596,6 @@ def _check_texts(**texts: object) -> None:
 def _several(given: Any) -> Sequence[Any]:
     """Return several values unchanged, and a single value in a sequence; a text is a single value."""
     return (given,) if isinstance(given, str | os.PathLike | Analysis | int | float) else cast(Sequence[Any], given)
-
-
-def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:
-    """Return the arguments of a call that don't belong to its session."""
-    return cast(
-        RunOptions, {name: value for name, value in options.items() if name not in SessionOptions.__optional_keys__}
-    )
 
 
 def _file(path: PathLike) -> Path:

@@ -12,7 +12,7 @@ from unittest import mock
 
 import httpx
 
-from framelens.http_client.client import PooledClient
+from framelens.http_client import PooledClient
 
 _PICTURE = re.compile(rb'"image_url":\s*{"url":\s*"([^"]+)"')
 

@@ -1,6 +1,7 @@
 """Sizes in bytes and clock times as text, the same in every language, and the time left at a measured rate."""
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from math import floor
 from typing import Literal
 
@@ -135,3 +136,17 @@ def han_number(numerals: str) -> int:
         else:
             number, digit = number + (digit or 1) * (10 if sign == "十" else 100), 0
     return number + digit
+
+
+def retry_after(header: str | None) -> float | None:
+    """Parse a Retry-After header, a number or a date (RFC 9110, 10.2.3), into seconds; None if absent or invalid."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 
-from framelens.http_client.short import NoAnswer
+from framelens.engine.short_requests import NoAnswer
 
 
 def served_models(models: object) -> dict[str, int | None]:

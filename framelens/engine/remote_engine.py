@@ -19,7 +19,7 @@ from framelens.core.events import EngineProgress, ProgressListener
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.endpoints import health_url, is_vllm, served_models
-from framelens.http_client.short import NoAnswer, get_json, get_text
+from framelens.engine.short_requests import NoAnswer, get_json, get_text
 from framelens.llm.refusals import is_page, refused, said_in
 
 _OF_TLS = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}

@@ -19,7 +19,7 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from openai.lib._parsing import type_to_response_format_param
 from pydantic import Field, SecretStr, model_validator
 
-from framelens.http_client.client import on_request_loop
+from framelens.http_client import on_request_loop
 from framelens.llm.client import EngineClient
 from framelens.llm.messages import media_options
 from framelens.llm.reasoning import split_reasoning

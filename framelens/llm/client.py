@@ -17,8 +17,7 @@ from typing import Any
 import openai
 
 from framelens.core.redaction import remember_secret
-from framelens.http_client.client import pooled_client, request_timeout
-from framelens.http_client.limits import response_limits
+from framelens.http_client import pooled_client, request_timeout, response_limits
 from framelens.llm.events import EventDecoder, peeked
 from framelens.llm.limits import limits_of
 from framelens.llm.refusals import SYSTEM_ROLE, refused_parameter

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from framelens.core.errors import EngineError, RequestTooLarge
-from framelens.http_client.client import on_request_loop, request_loop
+from framelens.http_client import on_request_loop, request_loop
 from framelens.llm.error_mapping import engine_error
 from framelens.llm.refusals import is_refusal, read_json, refused, said_in
 from framelens.llm.retries import repeated

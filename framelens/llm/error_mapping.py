@@ -6,7 +6,7 @@ import logging
 
 from framelens.core.errors import AppError, EngineBrokeOff, EngineError, EngineTimeout
 from framelens.core.redaction import redact
-from framelens.http_client.client import reason_of
+from framelens.http_client import reason_of
 from framelens.llm.refusals import refused, refused_in_stream
 
 log = logging.getLogger(__name__)

@@ -11,13 +11,12 @@ Only PicturesRefused leads to the text prompt. A dead engine, a timeout or a ful
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from html import unescape
 
 from framelens.core import errors
 from framelens.core.codec import valid_escapes
 from framelens.core.redaction import redact
+from framelens.core.units import retry_after
 from framelens.llm.failure_patterns import match_failure
 from framelens.llm.refusal_wordings import Meaning, match_parameter, match_refusal, refuses_roles, share_allowed
 
@@ -167,20 +166,6 @@ def said_in(text: str) -> str:
 def is_page(text: str) -> bool:
     """Return whether a body is a web page, such as the page of a proxy, a login or a firewall."""
     return read_json(text[:_MOST_READ]) is None and bool(_IS_HTML.search(text[:_MOST_READ]))
-
-
-def retry_after(header: str | None) -> float | None:
-    """Parse a Retry-After header, a number or a date (RFC 9110, 10.2.3), into seconds; None if absent or invalid."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
 
 
 def _wait_of(headers: Mapping[str, str]) -> float | None:

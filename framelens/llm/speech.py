@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from framelens.core.domain import Cue, SoundPiece, Spoken
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.units import foreign_number
-from framelens.http_client.client import request_loop
+from framelens.http_client import request_loop
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import engine_error
 from framelens.llm.refusals import is_refusal, read_json, refused, said_in

@@ -3,7 +3,7 @@
 Reasoning is never part of the text, whether the engine sends it apart or within the answer (`framelens.llm.reasoning`).
 These requests offer no tools, but some gateways answer a schema with the call of a tool, whose arguments are the text.
 
-A request runs as a task on the loop of `framelens.http_client.client`, because only a task can be cancelled while it
+A request runs as a task on the loop of `framelens.http_client`, because only a task can be cancelled while it
 waits for a token. Cancelling closes the connection, and vLLM then aborts the request.
 """
 
@@ -23,7 +23,7 @@ from langsmith import tracing_context
 from framelens.core.domain import Usage
 from framelens.core.errors import EngineBrokeOff, EngineError
 from framelens.core.events import value_of
-from framelens.http_client.client import on_request_loop
+from framelens.http_client import on_request_loop
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.reasoning import SplitAnswer, answer_in, split_reasoning, unfinished_mark
 from framelens.llm.refusals import refused_in_answer

@@ -8,7 +8,7 @@ import httpx
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
 from framelens.core.errors import EngineError, ImageRejected, PicturesRefused, RequestTooLarge
-from framelens.http_client.client import short_request
+from framelens.http_client import short_request
 from framelens.llm.messages import media_options
 from framelens.llm.refusals import is_refusal, read_json, refused
 

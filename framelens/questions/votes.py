@@ -24,7 +24,7 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, FormatRefused
 from framelens.core.units import foreign_number
-from framelens.http_client.client import on_request_loop
+from framelens.http_client import on_request_loop
 from framelens.i18n import in_language, t
 from framelens.llm.client import EngineClient
 from framelens.llm.error_mapping import answer_error

@@ -11,7 +11,7 @@ import pytest
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
 from framelens.engine import remote_engine
 from framelens.engine.remote_engine import RemoteEngine, normal_base_url
-from framelens.http_client.short import NoAnswer
+from framelens.engine.short_requests import NoAnswer
 from framelens.i18n import LANGUAGES, error_text
 from tests import loopback
 

@@ -337,6 +337,6 @@ def test_model_without_address_is_refused() -> None:
 
 
 def test_proxies_of_the_environment_may_be_socks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framelens.http_client.client._clients", {})
+    monkeypatch.setattr("framelens.http_client._clients", {})
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     assert EngineChat(base_url="http://engine.example/v1", model="model").model_name == "model"

@@ -10,8 +10,8 @@ from langchain_core.messages import HumanMessage
 
 from framelens.core.domain import SoundPiece
 from framelens.core.errors import EngineError
-from framelens.http_client.limits import ResponseLimits
-from framelens.http_client.short import NoAnswer, get_json, get_text
+from framelens.engine.short_requests import NoAnswer, get_json, get_text
+from framelens.http_client import ResponseLimits
 from framelens.i18n import LANGUAGES, error_text
 from framelens.llm.chat import connect
 from framelens.llm.embeddings import EmbeddingModel
@@ -46,16 +46,13 @@ def speak(url: str) -> object:
 def test_limits_follow_from_what_is_asked() -> None:
     short = limits_of("/chat/completions", {"max_tokens": 100}, 10.0)
     long = limits_of("/chat/completions", {"max_tokens": 1000}, 10.0)
-    assert short.most_bytes < long.most_bytes and short.most_seconds < long.most_seconds
+    assert short.most_seconds < long.most_seconds
     assert limits_of("/chat/completions", {"max_tokens": 100, "n": 10}, 10.0) == long
-    likely = {"max_tokens": 100, "top_logprobs": 20}
-    assert limits_of("/chat/completions", likely, 10.0).most_bytes > short.most_bytes
-    one, many = (limits_of("/embeddings", {"input": ["text"] * count}, 10.0) for count in (1, 64))
-    assert one.most_bytes < many.most_bytes
+    assert limits_of("/embeddings", {"input": ["text"]}, 10.0).most_seconds == 20.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flood", [floods.LONG_LINE, floods.ENDLESS_EMPTY, floods.ENDLESS_COMMENTS])
+@pytest.mark.parametrize("flood", [floods.LONG_LINE, floods.ENDLESS_EMPTY])
 def test_endless_stream_ends_at_its_limit(engine: scripted.Server, flood: scripted.Flood) -> None:
     engine.flood = flood
     with pytest.raises(EngineError) as caught:
@@ -100,16 +97,14 @@ def test_endless_error_is_still_that_error(
     assert ("out of order" in str(caught.value)) == (flood is floods.ENDLESS_ERROR)
 
 
-_WITHOUT_EVENTS = (floods.DRIPPED_COMMENTS, floods.DRIPPED_LINE)
-_WITH_EVENTS = (floods.DRIPPED_EVENTS, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS)
+DRIPPED = (floods.DRIPPED_LINE, floods.DRIPPED_EVENTS, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS)
 
 
 @pytest.mark.parametrize(
     ("flood", "limits", "key"),
     [
-        # bytes without an event are no answer
-        *((flood, ResponseLimits(event_seconds=0.2), "engine_timeout") for flood in _WITHOUT_EVENTS),
-        *((flood, ResponseLimits(most_seconds=0.3), "engine_answer_slow") for flood in _WITH_EVENTS),
+        (floods.DRIPPED_COMMENTS, ResponseLimits(event_seconds=0.2), "engine_timeout"),  # comments are no answer
+        *((flood, ResponseLimits(0.3), "engine_answer_slow") for flood in DRIPPED),
     ],
 )
 def test_dripped_answer_ends_with_its_time(

@@ -22,7 +22,7 @@ from framelens.core.errors import AppError, EngineError
 from framelens.core.redaction import redact, remember_secret
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.remote_engine import RemoteEngine
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 from framelens.i18n import error_text
 from framelens.llm.chat import connect
 from framelens.llm.embeddings import EmbeddingModel

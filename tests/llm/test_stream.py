@@ -30,7 +30,7 @@ from framelens.core.errors import (
     PicturesRefused,
     TooManyPictures,
 )
-from framelens.http_client.client import PooledClient
+from framelens.http_client import PooledClient
 from framelens.i18n import error_text
 from framelens.llm.chat import EngineChat, connect
 from framelens.llm.events import EventDecoder

@@ -19,9 +19,8 @@ import pytest
 from framelens.core.errors import AppError, Cancelled, StorageError
 from framelens.core.links import SourceSettings, typed_link, unsigned
 from framelens.core.roles import User, as_user
-from framelens.http_client import outbound
 from framelens.i18n import LANGUAGES, error_text, in_language
-from framelens.store.videos import video_repository
+from framelens.store.videos import outbound, video_repository
 from framelens.store.videos.link_transfer import FetchProgress
 from framelens.store.videos.links import LinkFetcher, may_name_any
 from framelens.store.videos.upload_limits import UploadLimits

@@ -12,7 +12,7 @@ from framelens.core.domain import Keyframe, Notice
 from framelens.core.errors import AppError, EngineBusy, EngineError, EngineTimeout
 from framelens.engine.base import Endpoint, Engine
 from framelens.engine.endpoints import metrics_url, read_metrics
-from framelens.http_client.client import short_request
+from framelens.http_client import short_request
 from framelens.i18n import as_notice
 from framelens.llm.cache import AnswerCache
 from framelens.llm.messages import with_pictures, with_video

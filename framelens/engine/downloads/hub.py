@@ -24,15 +24,13 @@ from framelens.core.redaction import redact
 from framelens.core.units import clock, foreign_number, human_size
 from framelens.engine import hub_cache, model_resolution
 from framelens.engine.local.child_process import ChildProcess, LogReader
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the worker's messages."""
 _RATE_SECONDS = 10.0
 """Window of the download rate."""
 WORKER = (sys.executable, "-P", "-m", "framelens.engine.downloads.worker")
-_MAX_JSON_BYTES = 16_000_000
-"""Longest config.json or index of weights that is read."""
 
 
 def fetch_model(
@@ -214,9 +212,9 @@ def hub_weights_bytes(model_id: str, *, hub: ModelHub | None = None) -> int:
 
 
 def _hub_object(model_id: str, name: str, hub: ModelHub | None) -> Mapping[str, Any] | None:
-    hub, options = hub or chosen_hub(), {"timeout_seconds": 1.5, "max_bytes": _MAX_JSON_BYTES}
+    hub = hub or chosen_hub()
     try:
-        value = get_json(hub.file_url(model_id, name), api_key=hub.token, **options)  # type: ignore[arg-type]
+        value = get_json(hub.file_url(model_id, name), api_key=hub.token, timeout_seconds=1.5)
     except NoAnswer:
         return None
     return value if isinstance(value, dict) else None

@@ -28,7 +28,7 @@ from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.local.child_process import LogReader, tail
 from framelens.engine.local.log_diagnosis import diagnose
 from framelens.engine.local.shared_engine import ENDED_ON_REQUEST, EngineRecord, SharedEngine, engine_identity
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the child's log and health."""

@@ -19,7 +19,7 @@ from framelens.engine.endpoints import health_url
 from framelens.engine.local.child_process import tail
 from framelens.engine.local.launch import EngineLaunch, Running
 from framelens.engine.local.log_diagnosis import diagnose
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 
 POLL_SECONDS = 0.1
 """Interval between progress reports to a waiting caller."""

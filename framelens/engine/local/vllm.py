@@ -28,7 +28,7 @@ from framelens.engine.endpoints import served_models
 from framelens.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
 from framelens.engine.local.engine_guard import KEY_VARIABLE
 from framelens.engine.model_resolution import model_name
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 
 log = logging.getLogger(__name__)
 # With any of these the engine may have to download something that is not in the model's folder.

@@ -9,7 +9,7 @@ from framelens.core.events import EngineProgress, ProgressListener
 from framelens.engine.endpoints import served_models
 from framelens.engine.engine_builder import build_remote_engine
 from framelens.engine.remote_engine import normal_base_url
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 from framelens.llm.text_fallback import prove_sight
 
 _CALL_SECONDS = 120.0

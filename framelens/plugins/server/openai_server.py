@@ -26,8 +26,7 @@ from framelens.core.domain import Language
 from framelens.core.errors import AppError, as_app_error
 from framelens.core.redaction import redact
 from framelens.engine.base import Endpoint, Engine
-from framelens.http_client.client import PooledClient, authorization, request_timeout
-from framelens.http_client.limits import response_limits
+from framelens.http_client import PooledClient, authorization, request_timeout, response_limits
 from framelens.i18n import error_text, t
 from framelens.llm.limits import limits_of
 from framelens.llm.refusals import read_json, said_in

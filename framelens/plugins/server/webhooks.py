@@ -26,8 +26,8 @@ from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.files import new_id
 from framelens.core.roles import LOCAL_USER, as_user
-from framelens.http_client.outbound import Outbound
 from framelens.plugins.server.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
+from framelens.store.videos.outbound import Outbound
 
 if TYPE_CHECKING:
     from framelens.store.database import Store

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from framelens.core.errors import AppError, InputError
-from framelens.http_client.outbound import Outbound
+from framelens.store.videos.outbound import Outbound
 
 T = TypeVar("T")
 _MOST_HEAD_BYTES = 64 << 10

@@ -31,9 +31,9 @@ from framelens.core.files import safe_file_name, single_line
 from framelens.core.links import typed_link, unsigned
 from framelens.core.redaction import redact
 from framelens.core.units import foreign_number
-from framelens.http_client.outbound import Outbound
 from framelens.plugins.sources.guard_proxy import GuardProxy
 from framelens.store.videos.link_transfer import RemoteVideo, Write
+from framelens.store.videos.outbound import Outbound
 
 INSTALL = 'pip install "framelens[links]"'
 _OPTIONS = (

@@ -14,9 +14,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from framelens.core.errors import InputError
 from framelens.core.files import shown_name
 from framelens.core.links import media_type, unsigned
-from framelens.http_client.content_range import ContentRange, version_of, version_validator
-from framelens.http_client.outbound import ResponseHead
 from framelens.store.videos.arriving_video import ArrivingVideo
+from framelens.store.videos.content_range import ContentRange, version_of, version_validator
+from framelens.store.videos.outbound import ResponseHead
 
 _MOST_PAGE_BYTES = 1 << 20
 _PACKED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")

@@ -22,10 +22,10 @@ from framelens.core.files import single_line
 from framelens.core.links import Link, SourceSettings, unsigned
 from framelens.core.roles import current_user, requires
 from framelens.core.units import human_size
-from framelens.http_client.outbound import BROKEN, Outbound
 from framelens.store.model_records import ModelRecords
 from framelens.store.videos.arriving_video import ArrivingVideo
 from framelens.store.videos.link_transfer import ArrivedFile, FetchProgress, OnProgress, RemoteVideo, Transfer, WebPage
+from framelens.store.videos.outbound import BROKEN, Outbound
 from framelens.store.videos.video_repository import VideoRepository
 from framelens.video import ffmpeg
 

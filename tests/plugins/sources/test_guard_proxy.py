@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from framelens.core.links import SourceSettings
-from framelens.http_client.outbound import Outbound
 from framelens.plugins.sources.guard_proxy import GuardProxy
+from framelens.store.videos.outbound import Outbound
 from tests.video_server import Served, serving
 
 NETWORKS = ("127.0.0.0/8",)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from framelens.core.errors import ConfigError, EngineError
 from framelens.core.redaction import redact, remember_secret
-from framelens.http_client.short import NoAnswer, get_json
+from framelens.engine.short_requests import NoAnswer, get_json
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

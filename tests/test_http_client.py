@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from framelens.core.errors import ConfigError
-from framelens.http_client.client import short_request
+from framelens.http_client import short_request
 from framelens.i18n import LANGUAGES, error_text
 from framelens.llm.chat import EngineChat
 from framelens.llm.embeddings import EmbeddingModel
@@ -24,7 +24,7 @@ CLIENTS: dict[str, Callable[[str], object]] = {
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framelens.http_client.client._clients", {})
+    monkeypatch.setattr("framelens.http_client._clients", {})
     for name in list(os.environ):
         if name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)

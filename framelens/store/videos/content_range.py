@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from framelens.http_client.outbound import ResponseHead
+from framelens.store.videos.outbound import ResponseHead
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 

@@ -1,6 +1,6 @@
 """Requests to addresses that users and programs name: videos that are fetched, and messages to webhooks.
 
-They go to public addresses and to networks that the settings list (`framelens.http_client.addresses`). Proxies are not
+They go to public addresses and to networks that the settings list (`framelens.store.videos.addresses`). Proxies are not
 used, since a proxy would resolve the name again. No redirect is followed without the same checks.
 """
 
@@ -19,14 +19,13 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from framelens.core.errors import Cancelled, InputError
 from framelens.core.links import SCHEMES, SourceSettings, typed_link
 from framelens.core.redaction import redact
-from framelens.core.units import human_size
-from framelens.http_client.addresses import AddressGuard
-from framelens.llm.refusals import retry_after
+from framelens.core.units import human_size, retry_after
+from framelens.store.videos.addresses import AddressGuard
 
 if TYPE_CHECKING:
     import httpx
 
-    from framelens.http_client.limits import Excess
+    from framelens.http_client import Excess
 
 _PORTS = {"http": 80, "https": 443}
 _ANSWERED = (200, 206, 304, 416)
@@ -177,7 +176,7 @@ class Outbound:
         self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> httpx.Response:
         """Send a request to a checked address of the host, and return its answer with an unread body."""
-        from framelens.http_client.client import PooledClient, request_timeout  # pages and commands start without it
+        from framelens.http_client import PooledClient, request_timeout  # pages and commands start without it
 
         _checked(url)
         client = PooledClient(trust_env=False, resolve=self.guard.resolve)
@@ -215,8 +214,7 @@ def _faults_named(url: str, most_seconds: float, most_bytes: int = 2**20) -> Ite
     """Limit the answers to requests within the context, and raise InputError for errors of their connections."""
     import httpx
 
-    from framelens.http_client.client import reason_of
-    from framelens.http_client.limits import ResponseLimits, response_limits
+    from framelens.http_client import ResponseLimits, reason_of, response_limits
 
     def error(excess: Excess) -> InputError:
         if excess.kind == "long":
@@ -224,7 +222,7 @@ def _faults_named(url: str, most_seconds: float, most_bytes: int = 2**20) -> Ite
         return InputError("url_too_slow", url=_shown(url), seconds=round(most_seconds))
 
     try:
-        with response_limits(ResponseLimits(most_bytes, most_seconds, is_raw=True, error=error)):
+        with response_limits(ResponseLimits(most_seconds, most_bytes, is_raw=True, error=error)):
             yield
     except (httpx.HTTPError, httpx.InvalidURL) as fault:
         if isinstance(fault, httpx.TimeoutException):

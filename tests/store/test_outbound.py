@@ -13,8 +13,8 @@ import pytest
 
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.links import SourceSettings
-from framelens.http_client import addresses
-from framelens.http_client.outbound import Outbound
+from framelens.store.videos import addresses
+from framelens.store.videos.outbound import Outbound
 from tests.loopback import Handler, listening
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")

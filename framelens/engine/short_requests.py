@@ -14,12 +14,10 @@ from framelens.core.redaction import redact
 from framelens.llm.refusals import read_json
 
 if TYPE_CHECKING:
-    from framelens.http_client.limits import Excess
+    from framelens.http_client import Excess
 
 _MOST_QUOTED = 20_000
 """Characters kept of an unusable answer."""
-_MOST_BYTES = 16 * 2**20
-"""Limit of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
 
 
 class NoAnswer(Exception):
@@ -47,14 +45,13 @@ class NoAnswer(Exception):
         self.redirect = redact(redirect)
 
 
-def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, max_bytes: int = _MOST_BYTES) -> object:
+def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> object:
     """Get and parse the JSON at `url`.
 
     Args:
         url: Address.
         api_key: Sent as a bearer token; "" sends no token.
         timeout_seconds: Bounds each wait for the server; the whole answer may take twice as long.
-        max_bytes: Longest body.
 
     Returns:
         The parsed JSON, None for an empty body.
@@ -62,7 +59,7 @@ def get_json(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, max_b
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long, compressed or no JSON.
     """
-    body = _get(url, api_key, timeout_seconds, max_bytes)
+    body = _get(url, api_key, timeout_seconds)
     found = read_json(body)
     if found is None and body:
         raise NoAnswer("the answer is not JSON", 200, body=body.decode(errors="replace"))
@@ -75,16 +72,15 @@ def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0) -> st
     Raises:
         NoAnswer: No connection, a status other than 2xx, or a body that is too slow, too long or compressed.
     """
-    return _get(url, api_key, timeout_seconds, _MOST_BYTES).decode(errors="replace")
+    return _get(url, api_key, timeout_seconds).decode(errors="replace")
 
 
-def _get(url: str, api_key: str, timeout_seconds: float, max_bytes: int) -> bytes:
+def _get(url: str, api_key: str, timeout_seconds: float) -> bytes:
     import httpx
 
-    from framelens.http_client.client import reason_of, short_request
-    from framelens.http_client.limits import ResponseLimits
+    from framelens.http_client import ResponseLimits, reason_of, short_request
 
-    limits = ResponseLimits(max_bytes, 2 * timeout_seconds, error=_no_answer)
+    limits = ResponseLimits(2 * timeout_seconds, error=_no_answer)
     try:
         response = short_request(url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds, limits=limits)
     except ConfigError as error:

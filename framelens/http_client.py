@@ -1,8 +1,13 @@
 """HTTP client with limits, for requests to engines and requests of users and programs.
 
-Every response keeps to `framelens.http_client.limits`. A server on this machine is never reached through the
-environment's proxy. Redirects are followed only if scheme, host and port stay the same: neither the key nor the frames
-are sent to another origin.
+A server may be broken or hostile: it sends without end, a byte a minute, or far more than was asked for. The timeouts
+of httpx bound a single wait, so every request has a deadline, too, and every response a cap of bytes. No answer is
+taken compressed, since a few bytes could become gigabytes. A server on this machine is never reached through the
+environment's proxy. Redirects are followed only if scheme, host and port stay the same, as those of Hugging Face's
+files do: neither the key nor the frames are sent to another origin.
+
+This module has one cap for all responses. It doesn't derive bytes from what was requested, and it doesn't count the
+bytes of single events.
 """
 
 from __future__ import annotations
@@ -10,25 +15,29 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import math
 import os
 import queue
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import CancelledError
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
 
-from framelens.core.errors import Cancelled, ConfigError
+from framelens.core.errors import Cancelled, ConfigError, EngineError, EngineTimeout
 from framelens.core.redaction import redact, remember_secret
-from framelens.http_client.limits import ACCEPTED, ResponseLimits, limited, response_limits
+from framelens.core.units import human_size
 
 T = TypeVar("T")
 
@@ -43,6 +52,77 @@ _CLOSE_SECONDS = 1.0
 _loop_lock = threading.Lock()
 _clients: dict[bool, PooledClient] = {}
 """Clients for requests to engines; the key is whether the engine is on this machine."""
+
+MOST_BYTES = 64 * 2**20
+"""Most bytes of a response's body."""
+_REFUSAL_BYTES = 2**20
+"""Most bytes of an answer that is an error; only the beginning is shown."""
+_USUAL_SECONDS = 120.0
+"""Time of a request without a limit of its own."""
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A limit that a response exceeds.
+
+    Attributes:
+        kind: slow: the time of the request. silent: the wait for an event. long: the bytes. compressed: a body in
+            `encoding`.
+        url: Address of the server, without a path.
+        limits: The limits.
+        encoding: Encoding of a compressed body.
+    """
+
+    kind: Literal["slow", "silent", "long", "compressed"]
+    url: str
+    limits: ResponseLimits
+    encoding: str = ""
+
+
+def engine_answer_error(excess: Excess) -> EngineError:
+    """Build the error of an engine whose response exceeds a limit."""
+    limits, about = excess.limits, {"base_url": excess.url}
+    match excess.kind:
+        case "slow":
+            return EngineError("engine_answer_slow", minutes=max(1, round(limits.most_seconds / 60)), **about)
+        case "silent":
+            return EngineTimeout("engine_timeout", **about)
+        case "long":
+            return EngineError("engine_answer_long", most=human_size(limits.most_bytes), **about)
+        case "compressed":
+            return EngineError("engine_answer_compressed", encoding=excess.encoding, **about)
+
+
+@dataclass(frozen=True)
+class ResponseLimits:
+    """Limits of a response.
+
+    Attributes:
+        most_seconds: Time from sending the request to the end of the response.
+        most_bytes: Bytes of its body.
+        event_seconds: Wait for data of a stream; comments, which keep a connection alive, are no data.
+        is_raw: The body is taken unchanged, also if it is compressed.
+        error: Builds the exception for a response that exceeds the limits.
+    """
+
+    most_seconds: float = _USUAL_SECONDS
+    most_bytes: int = MOST_BYTES
+    event_seconds: float = math.inf
+    is_raw: bool = False
+    error: Callable[[Excess], Exception] = engine_answer_error
+
+
+_limits: ContextVar[tuple[ResponseLimits, float] | None] = ContextVar("response_limits", default=None)
+
+
+@contextlib.contextmanager
+def response_limits(limits: ResponseLimits) -> Iterator[None]:
+    """Set the limits of the responses to requests that are sent within the context; their time begins now."""
+    token = _limits.set((limits, time.monotonic() + limits.most_seconds))
+    try:
+        yield
+    finally:
+        _limits.reset(token)
 
 
 class PooledClient(httpx.AsyncClient):
@@ -76,22 +156,32 @@ class PooledClient(httpx.AsyncClient):
                     DefaultCookiePolicy(allowed_domains=[])
                 ),  # an engine's cookies would go to another engine
                 limits=limits,
-                headers=ACCEPTED,
+                headers={"Accept-Encoding": "identity"},
             )
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
-        """Send a request; see httpx. The response keeps to `framelens.http_client.limits`.
+        """Send a request; see httpx. The response keeps to the limits of the context, and to the usual limits without.
 
         A redirect within the scheme, host and port is followed, with the same method; other redirects are returned.
+
+        Raises:
+            Exception: The exception that `ResponseLimits.error` builds; reading a streamed body raises it, too.
         """
+        usual = ResponseLimits()
+        limits, deadline = _limits.get() or (usual, time.monotonic() + usual.most_seconds)
         url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        response = await limited(self._sent(request, options), url)
-        if not stream:
-            try:
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._sent(request, options)
+        except TimeoutError as error:
+            raise limits.error(Excess("slow", url, limits)) from error
+        try:
+            response.stream = _LimitedBody(response, limits, deadline, url)
+            if not stream:
                 await response.aread()
-            except BaseException:
-                await response.aclose()
-                raise
+        except BaseException:
+            await response.aclose()
+            raise
         return response
 
     async def _sent(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
@@ -110,6 +200,62 @@ class PooledClient(httpx.AsyncClient):
             await response.aclose()
             request = moved
         raise httpx.TooManyRedirects("too many redirects", request=request)
+
+
+class _LimitedBody(httpx.AsyncByteStream):
+    """The body of a response, up to its limits; that of a refusal ends there, since its beginning has the reason."""
+
+    def __init__(self, response: httpx.Response, limits: ResponseLimits, deadline: float, url: str) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._inner, self._limits, self._deadline, self._url = response.stream, limits, deadline, url
+        self._is_refusal = response.status_code >= 300
+        self._is_stream = "event-stream" in response.headers.get("content-type", "")
+        self._most_bytes = _REFUSAL_BYTES if self._is_refusal else limits.most_bytes
+        length = response.headers.get("content-length", "")
+        if not self._is_refusal and length.isdecimal() and float(length) > self._most_bytes:
+            raise self._excess("long")
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity") and not limits.is_raw:
+            if not self._is_refusal:
+                raise limits.error(Excess("compressed", url, limits, redact(encoding[:40])))
+            self._most_bytes = 0
+            del response.headers["content-encoding"]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body piece by piece."""
+        left, pieces, event_deadline = self._most_bytes, aiter(self._inner), self._next_event()
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout_at(min(self._deadline, event_deadline)):
+                        piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as error:
+                    if self._is_refusal:
+                        return
+                    raise self._excess("silent" if time.monotonic() < self._deadline else "slow") from error
+                if len(piece) > left:
+                    if not self._is_refusal:
+                        raise self._excess("long")
+                    yield piece[:left]
+                    return
+                left -= len(piece)
+                if b"data:" in piece:
+                    event_deadline = self._next_event()
+                yield piece
+        finally:
+            await self._inner.aclose()
+
+    def _next_event(self) -> float:
+        return time.monotonic() + self._limits.event_seconds if self._is_stream else math.inf
+
+    def _excess(self, kind: Literal["slow", "silent", "long"]) -> Exception:
+        return self._limits.error(Excess(kind, self._url, self._limits))
+
+    async def aclose(self) -> None:
+        """Close the connection, or leave it to the pool if the body was read."""
+        await self._inner.aclose()
 
 
 async def _pin(request: httpx.Request, resolve: Callable[[str, int], str]) -> None:
@@ -159,7 +305,7 @@ def short_request(
         api_key: Sent as a bearer token; "" sends no token.
         timeout_seconds: Limit of each wait; the answer may take twice as long.
         body: Sent as JSON.
-        limits: Limits of the answer; None for 16 MB.
+        limits: Limits of the answer; None for the time above alone.
 
     Raises:
         ConfigError: The address can't be used, see `pooled_client`.

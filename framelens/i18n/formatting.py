@@ -96,7 +96,16 @@ def doing_text(state: AnalysisState, name: str = "") -> str:
 
 def mark(frame: Keyframe) -> str:
     """Return the mark before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
-    return t("prompt.mark", number=frame.number, time=clock(frame.time_seconds))
+    return time_mark(frame.number, clock(frame.time_seconds))
+
+
+def time_mark(number: int, time: str, video: int = 0) -> str:
+    """Return the mark of a frame by its number and its written time, and by its video where there are several."""
+    return (
+        t("prompt.mark_of", number=number, time=time, video=video)
+        if video
+        else t("prompt.mark", number=number, time=time)
+    )
 
 
 def origin(frame: Keyframe) -> str:

@@ -34,6 +34,16 @@ def jpeg_url(jpeg: bytes, side: int | None = None) -> str:
     return _URL_START + base64.b64encode(data).decode("ascii")
 
 
+def picture_part(url: str) -> dict[str, object]:
+    """Build the part of a message that is a picture, from its data URL."""
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def text_part(text: str) -> dict[str, object]:
+    """Build the part of a message that is a text."""
+    return {"type": "text", "text": text}
+
+
 def padding_notice(jpegs: Iterable[bytes], side: int) -> Notice | None:
     """Return the notice that a picture gets black bars to be sent; None if none does."""
     padded = (size for size in map(image_size, jpegs) if is_padded(*size, side))
@@ -46,10 +56,8 @@ def with_pictures(
     """Build messages whose user turn is mark, image, mark, image, … question; `url` encodes a frame like `data_url`."""
     content: list[str | dict[str, object]] = []
     for frame in _by_time(frames):
-        content.append({"type": "text", "text": mark(frame)})
-        content.append({"type": "image_url", "image_url": {"url": url(frame)}})
-    content.append({"type": "text", "text": question})
-    return [SystemMessage(system), HumanMessage(content=content)]
+        content += [text_part(mark(frame)), picture_part(url(frame))]
+    return [SystemMessage(system), HumanMessage(content=[*content, text_part(question)])]
 
 
 def with_video(
@@ -66,9 +74,9 @@ def with_video(
     length = max(ticks[-1] + 1, len(ticks))
     times = {"frames_indices": ticks, "fps": _TICKS, "total_num_frames": length, "duration": length / _TICKS}
     content: list[str | dict[str, object]] = [
-        {"type": "text", "text": "\n".join([t("prompt.video"), *map(mark, shown)])},
+        text_part("\n".join([t("prompt.video"), *map(mark, shown)])),
         {"type": "video_url", "video_url": {"url": video}},
-        {"type": "text", "text": question},
+        text_part(question),
     ]
     media = {"video": {**times, "do_sample_frames": False, "num_frames": -1}}
     return [SystemMessage(system), HumanMessage(content=content, additional_kwargs={_MEDIA: media})]

@@ -25,6 +25,7 @@ from framelens.core.errors import PicturesRefused, TooManyPictures
 from framelens.core.outline import prompt_texts
 from framelens.i18n import t
 from framelens.i18n.formatting import mark, measured, origin
+from framelens.llm.messages import picture_part, text_part
 from framelens.llm.stream import ask
 
 CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
@@ -91,7 +92,7 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
         AppError: The engine fails otherwise than by refusing images.
         Cancelled: `cancel` was set.
     """
-    words: list[str | dict[str, object]] = [{"type": "text", "text": "Which colours?"}]
+    words: list[str | dict[str, object]] = [text_part("Which colours?")]
     pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
     short, system = chat.bind(max_tokens=1), SystemMessage("Name colours.")
     without = ask(short, [system, HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
@@ -183,4 +184,4 @@ def plain_picture(colour: str, form: str) -> bytes:
 
 def _card(colour: str) -> dict[str, object]:
     url = "data:image/png;base64," + base64.b64encode(plain_picture(colour, "PNG")).decode("ascii")
-    return {"type": "image_url", "image_url": {"url": url}}
+    return picture_part(url)

@@ -255,7 +255,7 @@ class ContextBuilder:
             is_of_turn = partial(_is_between, reached, place)
             words = self._words(list(filter(is_of_turn, described)), turn, plan, is_first=not reached)
             content = [part for one in filter(is_of_turn, shown) for part in self._parts(one)]
-            sent.append(HumanMessage([*content, {"type": "text", "text": words}] if content else words))
+            sent.append(HumanMessage([*content, messages.text_part(words)] if content else words))
             if turn is not asked:
                 sent.append(AIMessage(turn.answer))
             reached = place
@@ -282,8 +282,7 @@ class ContextBuilder:
         number = picture.ref.number
         if number not in self._urls:
             self._urls[number] = messages.jpeg_url(picture.jpeg, self._side)
-        url = {"url": self._urls[number]}
-        return [{"type": "text", "text": picture.mark}, {"type": "image_url", "image_url": url}]
+        return [messages.text_part(picture.mark), messages.picture_part(self._urls[number])]
 
     def _prepared(
         self, plan: _Plan, sent: list[BaseMessage], earlier: Sequence[Turn], context: int, answer: int

@@ -14,7 +14,7 @@ from framelens.core.images import image_size
 from framelens.core.outline import prompt_texts
 from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.i18n.formatting import attributed
+from framelens.i18n.formatting import attributed, time_mark
 from framelens.llm.text_fallback import describe
 from framelens.questions.conversation import FrameRef, Turn
 
@@ -129,10 +129,8 @@ class ContextMaterial:
         """Return the line before a picture."""
         if not ref.analysis_id:
             return t("ask.prompt.image", number=ref.number, name=_quoted(ref.name))
-        if len(self.analyses) == 1:
-            return t("prompt.mark", number=ref.number, time=clock(ref.time_seconds))
-        video = self._video_number(ref.analysis_id)
-        return t("ask.prompt.mark", number=ref.number, video=video, time=clock(ref.time_seconds))
+        video = self._video_number(ref.analysis_id) if len(self.analyses) > 1 else 0
+        return time_mark(ref.number, clock(ref.time_seconds), video)
 
     def _video_number(self, analysis_id: str) -> int:
         return next(number for number, one in enumerate(self.analyses, 1) if one.id == analysis_id)

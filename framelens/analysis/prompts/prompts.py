@@ -15,7 +15,7 @@ from framelens.analysis.prompts.templates import Template
 from framelens.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject
 from framelens.core.units import clock
 from framelens.i18n import catalogue, in_language, t
-from framelens.i18n.formatting import mark
+from framelens.i18n.formatting import mark, time_mark
 
 # Limits of the context of earlier chunks, so that it leaves room for frames in a small context.
 MOST_KNOWN = 12
@@ -136,7 +136,7 @@ def exact_prompt(
     """
     with in_language(request.language):
         shown = [(frame.number, mark(frame)) for frame in frames]
-        shown = shown or [(number, t("prompt.mark", number=number, time="…")) for number in (1, 2)]
+        shown = shown or [(number, time_mark(number, "…")) for number in (1, 2)]
         lines = [line for number, written in shown for line in (written, t("prompt.picture", number=number))]
         question = chunk_question(request, template, frames or _stand_ins(request), num_chunks)
         return [("system", system_prompt(scope_of(num_chunks))), ("user", "\n".join([*lines, question]))]

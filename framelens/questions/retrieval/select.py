@@ -18,7 +18,7 @@ from framelens.core.domain import MOST_FRAMES, Analysis, Keyframe, Language
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.images import fitted
 from framelens.llm.embeddings import EmbeddingModel
-from framelens.llm.messages import jpeg_url
+from framelens.llm.messages import jpeg_url, picture_part, text_part
 from framelens.questions.conversation import Look
 from framelens.questions.retrieval import scores
 from framelens.questions.retrieval.choice import choose
@@ -303,10 +303,10 @@ class _Choosing:
         if self.tools.embeddings is None:
             return
         yield Looking("embeddings", 0, len(pool))
-        text = {"type": "text", "text": ", ".join(self.sought.look_for)}
+        text = text_part(", ".join(self.sought.look_for))
         parts: list[Mapping[str, object]] = [
             text,
-            *({"type": "image_url", "image_url": {"url": jpeg_url(one.jpeg, THUMBNAIL_SIDE)}} for one in pool),
+            *(picture_part(jpeg_url(one.jpeg, THUMBNAIL_SIDE)) for one in pool),
         ]
         try:
             vectors = self.tools.embeddings.of_parts(parts, seconds=deadline - time.monotonic(), cancel=self.cancel)

@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of which Streamlit knows only this folder
 
-from app import page_messages, resources, start_message, streamlit_patches
+from app import page_messages, resources, start_message
 from app.error_boundary import show_error
+from app.page_requests import RequestsInTurn
 from framelens import api, config, registry
 from framelens.analysis.requests.engine_connector import import_engine_client
 from framelens.composition import open_services
@@ -48,7 +49,6 @@ gate = api.Gate(allowed)
 sys.setswitchinterval(0.0005)
 api.replace_check_of_uvicorn()
 api.limit_messages()
-streamlit_patches.apply()
 
 
 def _check_start() -> None:
@@ -142,6 +142,7 @@ MIDDLEWARE = [
     Middleware(api.TrustedProxies, gate=gate),
     Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE)),
     Middleware(api.SessionProtection, gate=gate, base_path=_base_path, messages=_MESSAGES),
+    Middleware(RequestsInTurn),
 ]
 
 # Streamlit finds this by parsing the source: it must stay an assignment of a literal call.

@@ -1,4 +1,4 @@
-"""A page or an address that the server switches to stays, whatever fragments of the page before ask for meanwhile."""
+"""A page or an address that the server switches to stays, whatever the page before asks for meanwhile."""
 
 from __future__ import annotations
 
@@ -97,12 +97,23 @@ def test_a_new_address_survives_a_second_click(visit: Visit, tmp_path: Path) -> 
         expect(page.get_by_text("Job 1")).to_be_visible()
 
 
-def test_a_page_is_drawn_to_its_end_before_its_fragments(visit: Visit, tmp_path: Path) -> None:
+def test_a_click_waits_for_the_callback_before(visit: Visit, tmp_path: Path) -> None:
     page = visit.page
     with running("tests/browser/pages_app.py", tmp_path) as app:
         page.goto(app.url)
-        page.get_by_role("button", name="Hurry").click()
-        expect(page.get_by_text("The end of the page")).to_be_visible(timeout=15_000)
+        page.get_by_role("button", name="Count").click()
+        page.wait_for_timeout(100)
+        page.get_by_role("button", name="Again").click()
+        expect(page.get_by_text("Count 1")).to_be_visible()
+
+
+def test_a_double_click_opens_once(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    with running("tests/browser/pages_app.py", tmp_path) as app:
+        page.goto(app.url)
+        page.get_by_role("button", name="Open").dblclick()
+        expect(page.get_by_text("Job 1")).to_be_visible()
         polled = page.get_by_text("polled at")
         before = polled.inner_text()
         expect(polled).not_to_have_text(before)
+        expect(page.get_by_text("Job 1, opened 1 times")).to_be_visible()

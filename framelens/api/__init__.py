@@ -1,6 +1,11 @@
 """HTTP routes besides the pages: logins, uploads, videos, frames, exports, and plugins' routes.
 
 Each resource is a module; all use the same gate.
+
+What this room does not do:
+
+- Programs: the plugin `server` has the HTTP API.
+- Encrypted connections: a proxy in front does that.
 """
 
 from collections.abc import Iterator

@@ -1,1 +1,8 @@
-"""Clients for language, speech and embedding models: messages, the LangChain chat model, streaming, and checks."""
+"""Clients for language, speech and embedding models: messages, the LangChain chat model, streaming, and checks.
+
+What this room does not do:
+
+- Other protocols than OpenAI chat completions.
+- Fine-tuning, or training of any kind.
+- Wordings of gateways that no user has reported.
+"""

@@ -80,6 +80,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.config",
         "framelens.core.engines",
         "framelens.core.engines.model_hub",
+        "framelens.core.roles",
     }
     assert ours - plugins - (of_registry if word == "--help" else set()) == {
         "framelens.cli",
@@ -97,7 +98,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "framelens.core.links",
         "framelens.core.spelling",
         "framelens.core.units",
-        "framelens.services",
+        "framelens.jobs",
         "framelens.jobs.running",
     }
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)

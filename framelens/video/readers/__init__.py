@@ -2,6 +2,11 @@
 
 A reader is a class that opens a path and implements framelens.video.readers.base.FrameReader. To add a reader, write
 its module and add it to READERS.
+
+What this room does not do:
+
+- Playlists, discs and network addresses: a link is fetched first.
+- Files without timestamps, whose times are counted from the rate of frames.
 """
 
 from pathlib import Path

@@ -184,13 +184,20 @@ def open_videos(settings: Settings) -> VideoRepository:
     return VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads)
 
 
-def open_services(settings: Settings | None = None, *, adopts: bool = True, workers: int | None = None) -> Services:
+def open_services(
+    settings: Settings | None = None,
+    *,
+    adopts: bool = True,
+    workers: int | None = None,
+    session: Callable[..., EngineSession] = EngineSession,
+) -> Services:
     """Build all services; nothing heavy starts before it is needed.
 
     Args:
         settings: The settings, by default from the environment and `.env`.
         adopts: Resume jobs that dead processes left behind.
         workers: Number of analyses at a time, by default `usual_workers`.
+        session: Builds the engine session from settings, templates and the shared parts.
 
     Raises:
         ConfigError: A setting is not valid.
@@ -203,7 +210,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     store = open_store(settings.data_dir)
     templates = Templates(settings.template_dir)
     shared = SharedParts(store)
-    switcher = EngineSwitcher(EngineSession(settings, templates, shared=shared))
+    switcher = EngineSwitcher(session(settings, templates, shared=shared))
 
     jobs = Jobs(
         store,

@@ -92,7 +92,7 @@ class Hooks(Protocol):
 
         - api: a router of FastAPI with routes for programs; the plugin `server` serves them below /api/v1, and each
           depends on a role of `framelens.api.programs`.
-        - cli.several(inputs, make_request, code_of, settings, options, output): runs `framelens analyse` with several
+        - cli.several(inputs, code_of, settings, options, output): runs `framelens analyse` with several
           videos, and returns the exit code.
         - doctor.checks(settings): yields findings of `framelens doctor` about the plugin
           (`framelens.engine.check_findings`).

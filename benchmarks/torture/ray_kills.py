@@ -27,16 +27,14 @@ def run(scale: Scale) -> Iterator[Line]:
     """Kill actors of a cluster of two nodes, and compare the results of a batch with the local run's."""
     if (count := scale.count(_FULL)) < _LEAST:
         return
-    # Both import Ray.
-    from benchmarks.clips import make_clips
-    from benchmarks.plugins.batch.__main__ import cluster_of, open_bench, report_of
-    from framelens.plugins.batch.runner import VideoEnded
+    from benchmarks.clips import make_clips  # both import Ray
+    from benchmarks.plugins.batch.__main__ import Bench, cluster_of, report_of
     from tests.plugins.batch.ray_jobs.local_cluster import TOKEN
 
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN)
     tally, draw, folder = Tally(), random.Random(scale.seed), scale.folder("kills-ray")
-    bench = open_bench(make_clips(folder / "clips", None, 3 * count), folder)
-    local, _ = bench.locally("local", 2)
+    bench = Bench(make_clips(folder / "clips", None, 3 * count), folder)
+    bench.run(local := bench.fresh("local"))
     moments = sorted(draw.sample(range(1, 3 * count - 3), count))
     with cluster_of(bench, 2) as cluster:
 
@@ -48,16 +46,15 @@ def run(scale: Scale) -> Iterator[Line]:
                     tally.gone(kill(draw.choice(actors)))
                     tally.count += 1
 
-        results, _, events = bench.on_ray(shared := bench.fresh("ray"), cluster, disturb)
-        videos = [one for one in events if isinstance(one, VideoEnded)]
-        tally.resumed = sum(one.result.failure is not None for one in videos)
+        videos, _ = bench.on_ray(shared := bench.fresh("ray"), cluster, disturb)
+        tally.resumed = sum(video["error"] is not None for video in videos)
         if tally.resumed:  # after three kills a video fails; the same command tries it again
-            results, _, _ = bench.on_ray(shared, cluster)
-    ended = Counter(one.video.key for one in videos)
-    for video in bench.batch.videos:
-        if ended[video.key] != 1:
-            tally.lose(f"{video.name} ended {ended[video.key]} times")
+            bench.on_ray(shared, cluster)
+    ended = Counter(video["path"] for video in videos)
+    for clip in bench.clips:
+        if ended[str(clip)] != 1:
+            tally.lose(f"{clip.name} ended {ended[str(clip)]} times")
             continue
-        for line in differences(report_of(local, video.key), report_of(results, video.key)):
-            tally.lose(f"{video.name} has another report: {line}")
-    yield tally.line("SIGKILL to an actor of Ray", f"{len(bench.batch.videos)} videos")
+        for line in differences(report_of(local, clip.stem), report_of(shared, clip.stem)):
+            tally.lose(f"{clip.name} has another report: {line}")
+    yield tally.line("SIGKILL to an actor of Ray", f"{len(bench.clips)} videos")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,17 +129,25 @@ class AnalysisRun:
         `cancel` stops it. Closing the generator, or an error such as KeyboardInterrupt in it, does too, and waits.
         """
         try:
-            while not self.job.is_over or not self._updates.empty():
+            while not self.is_over or not self._updates.empty():
                 if cancel.is_set():
                     self.cancel()
                 with suppress(queue.Empty):
                     yield self._updates.get(timeout=0.1)
         except BaseException:
-            self.cancel()
-            deadline = time.monotonic() + _STOP_SECONDS
-            while not self.job.is_over and time.monotonic() < deadline:
-                time.sleep(0.05)
+            stop_runs([self])
             raise
+
+    def arrived(self) -> Iterator[AnalysisUpdate]:
+        """Yield the events since the last call, without waiting."""
+        with suppress(queue.Empty):
+            while True:
+                yield self._updates.get_nowait()
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the job neither waits nor runs."""
+        return self._jobs.brief(self.job_id).is_over
 
     def cancel(self) -> None:
         """Ask the job to stop."""
@@ -182,6 +190,15 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     known = None if force else jobs.finished(request)
     job_id = jobs.submit(request, name=name, force=force, listener=updates.put)
     return AnalysisRun(job_id, None, known is not None and known.id == job_id, request, jobs, updates)
+
+
+def stop_runs(runs: Sequence[AnalysisRun]) -> None:
+    """Ask jobs to stop, and wait until they have."""
+    for run in runs:
+        run.cancel()
+    deadline = time.monotonic() + _STOP_SECONDS
+    while not all(run.is_over for run in runs) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def is_no_video(job: JobSnapshot) -> bool:

@@ -104,7 +104,7 @@ def run(options: Options) -> int:
     if options.plan:
         return _show_plans(inputs, make, settings, templates, options)
     if analyse_several:
-        return int(analyse_several(inputs.items, make, partial(_exit_code, settings), settings, options, outputs[0]))
+        return int(analyse_several(inputs.items, partial(_exit_code, settings), settings, options, outputs[0]))
     request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
     with worker_started():

@@ -1,7 +1,11 @@
-"""Batch of videos: files to analyse, files left out and why, the common request, and each video's job or failure."""
+"""Batch of videos: files to analyse, files left out and why, the common request, and each video's job.
+
+What an analysis has, and whether it is over, is known to the queue alone (framelens.plugins.batch.results reads it).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.core.codec import Failure
-from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, VideoError
 from framelens.core.files import new_id, readable
+from framelens.core.roles import current_user
 from framelens.i18n import t
 from framelens.jobs.deduplication import request_digest
 from framelens.video.extractor import probe
@@ -35,8 +40,10 @@ class BatchVideo:
         path: The file, absolute.
         name: Its name for display.
         size_bytes: Size of the file, by which the remaining time is estimated.
-        job_id: Id of its analysis, "" without an analysis.
-        failure: Why there is no analysis, None if it exists or wasn't begun yet.
+        job_id: Id of its analysis, "" before that begins.
+        failure: Why it has no analysis, None if it has or will have one.
+        stem: Name of its report files in the folder of results without their endings, "" before they are written.
+        is_listed: Whether the batch has it; a video that only an earlier run had keeps its analysis and its stem.
     """
 
     key: str
@@ -45,6 +52,13 @@ class BatchVideo:
     size_bytes: int = 0
     job_id: str = ""
     failure: Failure | None = None
+    stem: str = ""
+    is_listed: bool = True
+
+    @property
+    def identity(self) -> str:
+        """Return by what a later run recognises it: its content, else its path."""
+        return self.key or str(self.path)
 
 
 @dataclass(frozen=True)
@@ -75,19 +89,17 @@ class Collected:
 
 @dataclass(frozen=True)
 class Batch:
-    """Videos with a common request about each of them. It is stored, and can be sent to another process as JSON.
+    """Videos with a common request about each of them.
 
     Attributes:
-        id: Its id, the same for all runs with the same folder of results.
-        videos: The videos, each content once.
+        id: Its id; the same command has the same batch.
+        videos: The videos.
         request: The request; its path is UNKNOWN_PATH.
-        fingerprint: Digest of the request and of the settings that answers depend on. A result with another fingerprint
-            belongs to another request.
         fits_request: Choose as many frames as one request to the model holds, in place of `request.frames`.
-        formats: Keys of framelens.reports.FORMATS: the report files of each video.
+        formats: Keys of framelens.reports.FORMATS: the report files of each video in the folder of results.
         left_out: Paths that were named, but aren't analysed.
-        repeats: Analyse even videos that were analysed in the same way before.
-        folder: Folder of results, unless the page has started it.
+        folder: Folder of results, None without reports of its own. A batch with a folder halts at an error that all its
+            videos would meet, and leaves a video alone that failed for good.
         name: Its name, "" to name it after its videos.
         created: ISO time in UTC.
         user_id: Id of the user to whom it belongs, "" if it has no owner.
@@ -96,11 +108,9 @@ class Batch:
     id: str
     videos: tuple[BatchVideo, ...]
     request: AnalysisRequest
-    fingerprint: str
     fits_request: bool = False
     formats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-    repeats: bool = False
     folder: Path | None = None
     name: str = ""
     created: str = ""
@@ -112,40 +122,11 @@ class Batch:
         return self.name or t("batch.name", first=self.videos[0].name, n=len(self.videos))
 
 
-def make_batch(
-    collected: Collected,
-    request: AnalysisRequest,
-    conditions: Mapping[str, str],
-    *,
-    fits_request: bool = False,
-    formats: Sequence[str] = (),
-    repeats: bool = False,
-    folder: Path | None = None,
-) -> Batch:
-    """Build a batch.
-
-    Args:
-        collected: The videos.
-        request: The request; its path doesn't matter.
-        conditions: The settings that answers depend on, by `Services.switcher.session.conditions`.
-        fits_request: As in Batch.
-        formats: As in Batch.
-        repeats: As in Batch.
-        folder: As in Batch, which has its name.
-    """
-    request = replace(request, path=UNKNOWN_PATH)
-    return Batch(
-        new_id(),
-        collected.videos,
-        request,
-        fingerprint=request_digest("fit" if fits_request else "", request, conditions),
-        fits_request=fits_request,
-        formats=tuple(formats),
-        left_out=collected.left_out,
-        repeats=repeats,
-        folder=folder,
-        name=readable(folder.name) if folder else "",
-    )
+def batch_id(what: str, request: AnalysisRequest, conditions: Mapping[str, str], *, fits_request: bool) -> str:
+    """Return the id of the user's batch on a folder of results or on paths, for a request under these conditions."""
+    owned = "\n".join((current_user().id, "fit" if fits_request else "", what))
+    digest = request_digest(hashlib.sha256(os.fsencode(owned)).hexdigest(), request, conditions)
+    return digest[: len(new_id())]
 
 
 def request_for(

@@ -5,7 +5,7 @@ deleting one leaves its batch alone.
 """
 
 import logging
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,30 +14,45 @@ from framelens.core.errors import InputError
 from framelens.core.files import storable
 from framelens.core.roles import current_user
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.batch_store import BatchRow, BatchStore
-from framelens.store.database import Store
+from framelens.store.database import Store, visible
 
 _log = logging.getLogger(__name__)
 
 
 class BatchRepository:
-    """The batches of a store. Every method raises StorageError if the disk refuses."""
+    """The batches of a store, each with its videos in their order. Every method raises StorageError."""
 
     def __init__(self, store: Store) -> None:
-        self._rows = BatchStore(store)
+        self._store = store
 
     def add(self, batch: Batch) -> Batch:
-        """Store a new batch and return it; with a folder of results, it has the id of the folder's earlier batch."""
-        created = datetime.now(UTC).isoformat(timespec="microseconds")
-        batch = replace(batch, created=created, user_id=current_user().id)
-        folder = str(storable(batch.folder)) if batch.folder else ""
-        document, videos = to_json(replace(batch, videos=())), tuple(map(to_json, batch.videos))
-        row = self._rows.add(BatchRow(batch.id, created, folder, batch.user_id, document, videos))
-        return replace(batch, id=row.id)
+        """Store a batch in place of an earlier run of it, of whose videos it keeps what is known, and return it."""
+        created, user = datetime.now(UTC).isoformat(timespec="microseconds"), current_user()
+        with self._store.changing() as connection:
+            known: dict[str, BatchVideo] = {}
+            with suppress(ValueError):  # a damaged row: nothing of the earlier run is known
+                known = {video.identity: video for video in self.videos(batch.id)}
+            videos = [_continued(video, known.pop(video.identity, None)) for video in batch.videos]
+            batch = replace(batch, created=created, user_id=user.id)
+            videos += [replace(video, is_listed=False) for video in known.values()]
+            folder = str(storable(batch.folder)) if batch.folder else ""
+            connection.execute("DELETE FROM batches WHERE id = ?", (batch.id,))
+            values = (batch.id, created, folder, user.id, to_json(replace(batch, videos=())))
+            connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", values)
+            rows = ((batch.id, place, to_json(video)) for place, video in enumerate(videos))
+            connection.executemany("INSERT INTO batch_videos VALUES (?, ?, ?)", rows)
+        return batch
 
     def save_video(self, batch_id: str, place: int, video: BatchVideo) -> None:
-        """Replace the video at a place in a batch, or add it."""
-        self._rows.save_video(batch_id, place, to_json(video))
+        """Store a video at this place, replacing an earlier video there, or add it."""
+        with self._store.changing() as connection:
+            row = (batch_id, place, to_json(video))
+            connection.execute("INSERT OR REPLACE INTO batch_videos VALUES (?, ?, ?)", row)
+
+    def videos(self, batch_id: str) -> list[BatchVideo]:
+        """List the videos of a batch by their places, with those that only an earlier run had."""
+        query = "SELECT document FROM batch_videos WHERE batch_id = ? ORDER BY place"
+        return [from_json(document, BatchVideo) for (document,) in self._store.select(query, batch_id)]
 
     def get(self, batch_id: str) -> Batch:
         """Get a batch.
@@ -45,21 +60,29 @@ class BatchRepository:
         Raises:
             InputError: "batch_unknown".
         """
-        row = self._rows.get(batch_id)
-        for batch in self._batches([row] if row else []):
+        for batch in self._batches("id = ?", batch_id, limit=1):
             return batch
         raise InputError("batch_unknown", id=batch_id[:64])
 
     def recent(self, limit: int) -> list[Batch]:
         """List batches, newest first, without batches whose rows are damaged."""
-        return list(self._batches(self._rows.recent(limit)))
+        return self._batches("1", limit=limit)
 
-    def _batches(self, rows: list[BatchRow]) -> Iterator[Batch]:
-        for row in rows:
+    def _batches(self, condition: str, *values: str, limit: int) -> list[Batch]:
+        clause, owner = visible("user_id")
+        query = f"SELECT id, document FROM batches WHERE {condition} AND {clause} ORDER BY created DESC LIMIT ?"
+        batches = []
+        for batch_id, document in self._store.select(query, *values, *owner, limit):
             try:
-                batch = from_json(row.document, Batch)
-                videos = tuple(from_json(document, BatchVideo) for document in row.videos)
+                videos = tuple(video for video in self.videos(batch_id) if video.is_listed)
+                batches.append(replace(from_json(document, Batch), videos=videos))
             except ValueError:
-                _log.warning("the batch %s is damaged", row.id, exc_info=True)
-            else:
-                yield replace(batch, id=row.id, created=row.created, user_id=row.user_id, videos=videos)
+                _log.warning("the batch %s is damaged", batch_id, exc_info=True)
+        return batches
+
+
+def _continued(video: BatchVideo, known: BatchVideo | None) -> BatchVideo:
+    """Return a video with the analysis, the failure and the stem that an earlier run knows, if it has none yet."""
+    if known is None or video.job_id or video.failure:
+        return video
+    return replace(video, job_id=known.job_id, failure=known.failure, stem=known.stem)

@@ -1,29 +1,40 @@
-"""Results of a batch: a file for each video and request, which a later run reads to do only what is missing."""
+"""Results of a batch, read from the jobs of its videos: states, rows of the summary, and which errors are final."""
 
-import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from glob import escape
-from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from __future__ import annotations
 
-from framelens.core.codec import Failure, from_json, to_builtins, to_json
-from framelens.core.domain import Analysis, Outcome
-from framelens.core.errors import AppError, VideoError
-from framelens.core.files import numbered, safe_stem
-from framelens.i18n import in_language
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+from framelens.core.codec import Failure
+from framelens.core.domain import Outcome
+from framelens.core.errors import (
+    AppError,
+    EngineBusy,
+    EngineError,
+    EngineTimeout,
+    ImageRejected,
+    RequestTooLarge,
+    StorageError,
+    VideoError,
+)
+from framelens.jobs.analyses import is_expected
+from framelens.jobs.snapshot import AT_WORK, WORKING, State
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.reports.json import reader, writer
-from framelens.store.fs_utils import storage_errors, write_whole
-from framelens.video.subtitles.discovery import digest_beside
+from framelens.reports.formats import FORMATS
+
+if TYPE_CHECKING:
+    from framelens.config import Settings
+    from framelens.jobs.queue import Jobs
+    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.store.library_index import LibraryEntry
 
 ResultState = Outcome | Literal["failed"]
 RESULT_STATES: tuple[ResultState, ...] = (*get_args(Outcome), "failed")
-_log = logging.getLogger(__name__)
-_VIDEOS, _REPORTS, _NAMES = "videos", "reports", "names"
-_SHORT = 8  # hex digits of a fingerprint in a file name: 200 requests on one video differ with p > 0.99999
-_KEY_DIGITS = 12
-"""Hex digits of a video's key in a file name: 10,000 videos differ with p > 0.9999998."""
+VideoState = State | Literal["pending"]
+REPORTS = "reports"
+"""Folder of the reports in the folder of results."""
 _MAY_PASS = frozenset(
     (
         *("video_not_found", "video_no_permission", "video_read_failed"),
@@ -31,59 +42,21 @@ _MAY_PASS = frozenset(
     )
 )
 """Errors about a video that another attempt may not meet: they are about its disk or this machine."""
-
-
-@dataclass(frozen=True)
-class VideoResult:
-    """The result for a video.
-
-    Attributes:
-        key: SHA-256 of the video.
-        name: Name of the video for display.
-        path: The video.
-        fingerprint: The batch's fingerprint.
-        state: What its analysis is, or "failed" without a report.
-        seconds: Time spent on it.
-        created: ISO time of its end, in UTC.
-        job_id: Id of the stored analysis, "" without an analysis.
-        failure: Why there is no report, or why it has no answer of a model.
-        files: Report files by format, relative to the folder of results, with "/".
-        duration_seconds: Length of the video, if known.
-        subtitles: Digest of the subtitle files beside the video, "" without any.
-    """
-
-    key: str
-    name: str
-    path: Path
-    fingerprint: str
-    state: ResultState
-    seconds: float = 0.0
-    created: str = ""
-    job_id: str = ""
-    failure: Failure | None = None
-    files: dict[str, str] = field(default_factory=dict)
-    duration_seconds: float | None = None
-    subtitles: str = ""
-
-    @property
-    def error(self) -> AppError | None:
-        """Return the reason why there is no report, or why it has no answer of a model."""
-        return self.failure.as_error() if self.failure else None
-
-    @property
-    def is_final(self) -> bool:
-        """Return whether another attempt would end in the same way."""
-        return self.failure is None or not may_pass(self.failure.as_error())
-
-
-@dataclass(frozen=True)
-class _StoredResult(VideoResult):
-    """A result as it is stored, with the JSON form of the report without pictures."""
-
-    report: dict[str, Any] | None = None
-
-
-T = TypeVar("T", bound=VideoResult)
+_ABOUT_ONE_VIDEO = frozenset(
+    (
+        *("engine_garbage", "engine_empty_answer", "engine_reasoned", "engine_broke_off", "engine_refused"),
+        *(
+            "engine_failed",
+            "engine_crashed",
+            "engine_killed",
+            "engine_hung",
+            "engine_filtered",
+            "no_usable_answer",
+            "ray_video_lost",
+        ),
+    )
+)
+"""Errors of an engine that the next video may not meet, besides the classes of `concerns_all`."""
 
 
 def may_pass(error: AppError) -> bool:
@@ -91,106 +64,147 @@ def may_pass(error: AppError) -> bool:
     return not isinstance(error, VideoError) or error.key in _MAY_PASS
 
 
-class Results:
-    """Folder with the results of a batch. Safe to use from several threads, processes and machines.
+def concerns_all(error: AppError) -> bool:
+    """Return whether all other videos would meet this error, too: no engine, no model, a full disk."""
+    if isinstance(error, StorageError):
+        return True
+    of_one = (RequestTooLarge, ImageRejected, EngineTimeout, EngineBusy)
+    return isinstance(error, EngineError) and not (isinstance(error, of_one) or error.key in _ABOUT_ONE_VIDEO)
 
-    Each file is replaced as a whole, so that it is there completely or not at all. Results of other requests in the
-    folder are left alone.
+
+def failure_of(job: JobSnapshot, settings: Settings) -> Failure | None:
+    """Return why a job has no report or no answer of a model; None if no model was named and none is available."""
+    return job.failure if job.error and not is_expected(job.error, settings) else None
+
+
+def result_state(job: JobSnapshot, failure: Failure | None, *, halts: bool) -> ResultState | None:
+    """Return the result of a job, None while it has none.
+
+    Args:
+        job: The job.
+        failure: What `failure_of` returns for it.
+        halts: An error that all videos would meet is no result.
+    """
+    error = failure.as_error() if failure else None
+    if job.state not in RESULT_STATES or (halts and error and concerns_all(error)):
+        return None
+    return "failed" if error and not isinstance(error, EngineError) else job.state
+
+
+# ---- states ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class VideoStatus:
+    """State of a video of a batch; "pending" if its analysis wasn't begun.
+
+    Attributes:
+        entry: Its analysis as the library lists it, if it was begun.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        assert batch.folder
-        self.folder = batch.folder
-        self._fingerprint = batch.fingerprint
+    video: BatchVideo
+    state: VideoState
+    entry: LibraryEntry | None = None
 
-    def path(self, key: str) -> Path:
-        """Return the file with the result of the video with this key."""
-        return self.folder / _VIDEOS / f"{key[-_KEY_DIGITS:]}.{self._fingerprint[:_SHORT]}.json"
+    @property
+    def is_over(self) -> bool:
+        """Return whether it neither waits nor runs, and all facts are measured."""
+        return self.state not in (*AT_WORK, "pending")
 
-    def report_name(self, video: BatchVideo) -> str:
-        """Return the stem of the video's report files, relative to the folder: its name, numbered where that is taken.
+    @property
+    def has_stopped(self) -> bool:
+        """Return whether its analysis ended early or has no answer, and can be resumed."""
+        stopped = ("failed", "cancelled", "interrupted", "paused", "incomplete", "model_failed", "no_usable_answer")
+        return bool(self.video.job_id) and self.state in stopped
 
-        A file records which video and request has a name, so it stays the same in later runs, and no two share a name,
-        also on file systems that take capital and small letters for the same.
 
-        Raises:
-            StorageError: The record can't be written.
-        """
-        names, owner = self.folder / _VIDEOS / _NAMES, f"{video.key}.{self._fingerprint[:_SHORT]}"
-        with storage_errors("report_not_written", names):
-            names.mkdir(parents=True, exist_ok=True)
-            return next(
-                f"{_REPORTS}/{stem}" for stem in numbered(safe_stem(video.name)) if self._claims(stem, names, owner)
-            )
+def status_of(batch: Batch, jobs: Jobs) -> list[VideoStatus]:
+    """Return the state of each video, in their order; an analysis that was deleted is left out."""
+    entries = {entry.id: entry for entry in jobs.library.entries(video.job_id for video in batch.videos)}
+    statuses = []
+    for video in batch.videos:
+        if not video.job_id:
+            statuses.append(VideoStatus(video, "failed" if video.failure else "pending"))
+        elif entry := entries.get(video.job_id):
+            statuses.append(VideoStatus(video, jobs.state_of(entry), entry))
+    return statuses
 
-    def _claims(self, stem: str, names: Path, owner: str) -> bool:
-        """Return whether a name belongs to the owner, after claiming the name if it is free."""
-        record = names / f"{stem.casefold()}.txt"
-        if not record.exists() and any((self.folder / _REPORTS).glob(f"{escape(stem)}.*")):
-            return False
-        try:
-            with record.open("x") as file:
-                file.write(owner)
-        except FileExistsError:
-            return record.read_text() == owner
-        return True
 
-    def get(self, key: str) -> VideoResult | None:
-        """Return the result of a video, or None if it is missing, damaged, or of another request.
+def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
+    """Count the videos by their states; describing and measuring are parts of running."""
+    return dict(Counter("running" if status.state in WORKING else status.state for status in statuses))
 
-        Raises:
-            StorageError: The file can't be read.
-        """
-        return self._read(key, VideoResult)
 
-    def analysis(self, key: str) -> Analysis | None:
-        """Return the analysis of a video without its pictures, None if there is no report.
+# ---- rows of the summary ---------------------------------------------------------------------------------------------
 
-        Raises:
-            StorageError: The file can't be read.
-            VideoError: The report is of another version of FrameLens.
-        """
-        stored = self._read(key, _StoredResult)
-        if stored is None or stored.report is None:
-            return None
-        return reader.read(to_json(stored.report).encode(), name=stored.name)
 
-    def save(self, result: VideoResult, analysis: Analysis | None = None) -> None:
-        """Store a result in place of an earlier result, with the report in the language of its request.
+@dataclass(frozen=True)
+class VideoResult:
+    """Row of a summary.
 
-        Raises:
-            StorageError: The file can't be written.
-        """
-        form = None
-        if analysis:
-            with in_language(analysis.request.language):
-                form = to_builtins(writer.form_of(analysis, pictures=False))
-        path = self.path(result.key)
-        with storage_errors("report_not_written", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, to_json(_StoredResult(**vars(result), report=form)).encode())
+    Attributes:
+        state: What its analysis is, "failed" without a report, "pending" without a result.
+        title: The model's description in a few words, "" without a description.
+        model: The model that has answered, "" if no model has.
+        duration_seconds: Length of the video, if known.
+        seconds: Time spent on its analysis.
+        failure: Why there is no report, or why it has no answer of a model.
+        files: Report files by format, relative to the summary, with "/".
+    """
 
-    def of(self, videos: Iterable[BatchVideo]) -> Iterator[VideoResult]:
-        """Yield the results that the videos have, in their order."""
-        for video in videos:
-            if result := self.get(video.key):
-                yield replace(result, path=video.path, name=video.name)  # it may have moved
+    video: BatchVideo
+    state: ResultState | Literal["pending"]
+    title: str = ""
+    num_findings: int = 0
+    model: str = ""
+    duration_seconds: float | None = None
+    seconds: float = 0.0
+    failure: Failure | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
-    def finished(self, batch: Batch) -> dict[str, VideoResult]:
-        """Return the results, by key, of the videos that needn't be analysed again."""
-        if batch.repeats:
-            return {}
-        known = (one for one in self.of(batch.videos) if one.is_final)
-        return {one.key: one for one in known if one.subtitles == digest_beside(one.path)}
+    @property
+    def error(self) -> AppError | None:
+        """Return why there is no report, or why it has no answer of a model."""
+        return self.failure.as_error() if self.failure else None
 
-    def _read(self, key: str, kind: type[T]) -> T | None:
-        path = self.path(key)
-        with storage_errors("result_unreadable", path):
-            try:
-                result = from_json(path.read_bytes(), kind)
-            except FileNotFoundError:
-                return None
-            except ValueError:
-                _log.warning("the result %s is damaged and is made again", path, exc_info=True)
-                return None
-        return result if (result.key, result.fingerprint) == (key, self._fingerprint) else None
+
+def result_of(status: VideoStatus, batch: Batch, jobs: Jobs, settings: Settings) -> VideoResult:
+    """Return the result of a video, from its job and from the report files that are there."""
+    video, entry = status.video, status.entry
+    if entry is None:
+        return VideoResult(video, "failed" if video.failure else "pending", failure=video.failure)
+    job = jobs.brief(entry.id)
+    failure = failure_of(job, settings)
+    state = result_state(job, failure, halts=batch.folder is not None)
+    if state is None or state == "failed":
+        return VideoResult(video, state or "pending", failure=failure if state else None)
+    return VideoResult(
+        video,
+        state,
+        entry.title or title_of(jobs, entry),
+        entry.num_findings,
+        entry.model,
+        entry.seconds,
+        sum(job.progress.seconds_by_stage.values()),
+        failure,
+        report_files(video, batch),
+    )
+
+
+def results_of(batch: Batch, jobs: Jobs, settings: Settings) -> list[VideoResult]:
+    """Return the results of the videos, in their order."""
+    return [result_of(status, batch, jobs, settings) for status in status_of(batch, jobs)]
+
+
+def title_of(jobs: Jobs, entry: LibraryEntry) -> str:
+    """Return the first statement of a report that has no headline; reading it takes a while."""
+    analysis = jobs.snapshot(entry.id).analysis if entry.state in ("done", "incomplete") else None
+    return analysis.brief if analysis else ""
+
+
+def report_files(video: BatchVideo, batch: Batch) -> dict[str, str]:
+    """Return the report files of a video that are there, by format."""
+    if not (batch.folder and video.stem):
+        return {}
+    names = {name: f"{REPORTS}/{video.stem}{FORMATS[name].suffix}" for name in batch.formats}
+    return {name: file for name, file in names.items() if (batch.folder / file).is_file()}

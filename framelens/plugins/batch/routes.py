@@ -13,7 +13,7 @@ from framelens.composition import Services
 from framelens.core.files import safe_file_name
 from framelens.i18n import language
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.job_batches import bundle
+from framelens.plugins.batch.page_batches import bundle
 from framelens.reports.files import zipped
 
 
@@ -28,7 +28,7 @@ async def _send(request: Request, services: Services) -> Response:
 
 def _export(services: Services, batch_id: str) -> Export:
     batch = BatchRepository(services.store).get(batch_id)
-    files = bundle(batch, services.jobs, language())
+    files = bundle(batch, services.jobs, services.settings, language())
     made = Export(f"{safe_file_name(batch.shown_name)}.zip", "application/zip", zipped(files))
     services.jobs.audit.record("export", batch.id, batch.shown_name)
     return made

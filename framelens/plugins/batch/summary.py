@@ -1,4 +1,4 @@
-"""Summary over all videos of a batch: HTML, CSV and JSON next to the results, made from the results alone.
+"""Summary over all videos of a batch: HTML, CSV and JSON made from the results of its videos alone.
 
 It links to the report of each video. It doesn't compare what videos show; the library searches all of them.
 """
@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from urllib.parse import quote
 
 from framelens.core import own_version
 from framelens.core.codec import Failure
-from framelens.core.domain import Analysis, AnalysisRequest, Language
+from framelens.core.domain import AnalysisRequest, Language
 from framelens.core.errors import AppError
 from framelens.core.units import clock
 from framelens.i18n import error_text, in_language, t
 from framelens.i18n.formatting import span
 from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
-from framelens.plugins.batch.results import RESULT_STATES, Results, VideoResult
+from framelens.plugins.batch.results import RESULT_STATES, VideoResult
 from framelens.reports.content.document import (
     Block,
     Document,
@@ -48,31 +48,11 @@ _LONGEST = 120  # characters of a title or text in a table
 
 
 @dataclass(frozen=True)
-class SummaryVideo:
-    """A video with its result.
-
-    Attributes:
-        shown: Its path below the folder that all videos are in.
-        result: None while it is pending.
-        title: The model's description in a few words, "" without a description.
-        num_findings: Number of findings.
-        model: The model that has answered, "" if no model has.
-    """
-
-    key: str
-    shown: str
-    path: Path
-    result: VideoResult | None
-    title: str = ""
-    num_findings: int = 0
-    model: str = ""
-
-
-@dataclass(frozen=True)
 class Summary:
     """State of a batch at a moment.
 
     Attributes:
+        videos: The results, each with the name that is shown.
         halted: Why videos are pending, unless they just weren't begun.
     """
 
@@ -80,71 +60,33 @@ class Summary:
     created: str
     app_version: str
     request: AnalysisRequest
-    videos: tuple[SummaryVideo, ...]
+    videos: tuple[tuple[str, VideoResult], ...]
     left_out: tuple[LeftOut, ...] = ()
     halted: Failure | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of videos by their states."""
+        return dict(Counter(result.state for _, result in self.videos))
 
     @property
     def models(self) -> str:
         """Return the names of the models that have answered, separated by commas."""
-        return ", ".join(dict.fromkeys(one.model for one in self.videos if one.model))
+        return ", ".join(dict.fromkeys(result.model for _, result in self.videos if result.model))
 
 
-class SummaryBuilder:
-    """Builder of a summary, to which videos are added in turn; it holds texts, not reports."""
-
-    def __init__(self) -> None:
-        self._videos: list[SummaryVideo] = []
-
-    def add(self, key: str, shown: str, path: Path, result: VideoResult | None, analysis: Analysis | None) -> None:
-        """Add a video.
-
-        Args:
-            key: Its key in the summary.
-            shown: Its name.
-            path: Its file.
-            result: Its result, None while it is pending.
-            analysis: Its analysis, if it has a report.
-        """
-        row = SummaryVideo(key, shown, path, result)
-        if result and analysis:
-            row = replace(row, title=analysis.brief, num_findings=len(analysis.findings), model=analysis.answered_by)
-        self._videos.append(row)
-
-    def build(
-        self,
-        batch_id: str,
-        request: AnalysisRequest,
-        left_out: tuple[LeftOut, ...] = (),
-        halted: AppError | None = None,
-    ) -> Summary:
-        """Return the summary of all videos that were added."""
-        states = Counter(one.result.state if one.result else "pending" for one in self._videos)
-        return Summary(
-            batch_id,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            own_version(),
-            request,
-            tuple(self._videos),
-            left_out,
-            Failure.of(halted) if halted else None,
-            dict(states),
-        )
-
-
-def summarise(batch: Batch, halted: AppError | None = None) -> Summary:
-    """Build the summary of the stored results of a batch.
-
-    Raises:
-        StorageError: A result can't be read.
-    """
-    results, builder, shown = Results(batch), SummaryBuilder(), _shown_names(batch.videos)
-    for video in batch.videos:
-        result = results.get(video.key)
-        analysis = results.analysis(video.key) if result and result.state != "failed" else None
-        builder.add(video.key, shown[video.key], video.path, result, analysis)
-    return builder.build(batch.id, batch.request, batch.left_out, halted)
+def summarise(batch: Batch, results: Sequence[VideoResult], halted: AppError | None = None) -> Summary:
+    """Build the summary of the results of a batch."""
+    names = _shown_names([result.video for result in results])
+    return Summary(
+        batch.id,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        own_version(),
+        batch.request,
+        tuple(zip(names, results, strict=True)),
+        batch.left_out,
+        Failure.of(halted) if halted else None,
+    )
 
 
 def foreign_file(folder: Path) -> Path | None:
@@ -177,7 +119,7 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
         if name == "json":
             return json_text(_form(summary))
         if name == "csv":
-            table = (_heads(), *map(_cells, summary.videos))
+            table = (_heads(), *(_cells(*one) for one in summary.videos))
             return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
         document = _document(summary, language)
         from framelens.reports.text import html
@@ -185,18 +127,18 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
         return html.render(document, lambda seconds: "")
 
 
-def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
+def _shown_names(videos: Sequence[BatchVideo]) -> list[str]:
     """Return a short name for each video that distinguishes it: its path below the folder that all are in."""
     folders = [str(video.path.parent) for video in videos]
     try:
         common = os.path.commonpath(folders) if folders else ""
-    except ValueError:  # several drives
+    except ValueError:  # several drives, or some have no path
         common = ""
-    below = {video.key: os.path.relpath(video.path.parent, common) if common else "." for video in videos}
-    return {
-        video.key: video.name if below[video.key] == "." else printable(f"{below[video.key]}/{video.name}")
-        for video in videos
-    }
+    below = [os.path.relpath(folder, common) if common else "." for folder in folders]
+    return [
+        video.name if folder == "." else printable(f"{folder}/{video.name}")
+        for video, folder in zip(videos, below, strict=True)
+    ]
 
 
 # ---- the document ----------------------------------------------------------------------------------------------------
@@ -239,7 +181,7 @@ def states_text(counts: dict[str, int]) -> str:
 
 def _video_table(summary: Summary) -> Iterator[Block]:
     yield Heading(2, plain(t("batch.videos")), "videos")
-    rows = ((_link(one), *(plain(cell or "—") for cell in _cells(one)[1:])) for one in summary.videos)
+    rows = ((_link(*one), *(plain(cell or "—") for cell in _cells(*one)[1:])) for one in summary.videos)
     yield Table(tuple(plain(head) for head in _heads()), tuple(rows))
 
 
@@ -247,36 +189,35 @@ def _heads() -> tuple[str, ...]:
     return tuple(t(f"batch.{name}") for name in ("video", "state", "length", "findings", "says"))
 
 
-def _cells(video: SummaryVideo) -> tuple[str, ...]:
+def _cells(shown: str, result: VideoResult) -> tuple[str, ...]:
     """Return the texts of a video's row, "" for what isn't known."""
-    result = video.result
     return (
-        video.shown,
-        state_text(result),
-        clock(result.duration_seconds) if result and result.duration_seconds else "",
-        str(video.num_findings) if result and result.state != "failed" else "",
-        shortened(video.title, _LONGEST) if video.title else "",
+        shown,
+        state_text(result.state),
+        clock(result.duration_seconds) if result.duration_seconds else "",
+        "" if result.state in ("failed", "pending") else str(result.num_findings),
+        shortened(result.title, _LONGEST) if result.title else "",
     )
 
 
-def state_text(result: VideoResult | None) -> str:
+def state_text(state: str) -> str:
     """Return the state of a video in a word."""
-    return t(f"batch.state_{result.state if result else 'pending'}")
+    return t(f"batch.state_{state}")
 
 
-def _link(video: SummaryVideo) -> Line:
+def _link(shown: str, result: VideoResult) -> Line:
     """Return the name of a video as a link to its report, if that was written."""
-    files = video.result.files if video.result else {}
-    file = files.get("html") or next(iter(files.values()), "")
-    return (Span(video.shown, address=quote(file)),)
+    file = result.files.get("html") or next(iter(result.files.values()), "")
+    return (Span(shown, address=quote(file)),)
 
 
 def _failures(summary: Summary) -> Iterator[Block]:
-    failed = [(one, one.result.error) for one in summary.videos if one.result and one.result.error]
+    failed = [
+        (_link(shown, result), plain(error_text(result.error))) for shown, result in summary.videos if result.error
+    ]
     if failed:
         yield Heading(2, plain(t("batch.failures")), "failures")
-        heads = (plain(t("batch.video")), plain(t("batch.reason")))
-        yield Table(heads, tuple((_link(one), plain(error_text(error))) for one, error in failed if error))
+        yield Table((plain(t("batch.video")), plain(t("batch.reason"))), tuple(failed))
 
 
 def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
@@ -289,15 +230,15 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
 
 
 def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
-    request, results = summary.request, [one.result for one in summary.videos if one.result]
+    request, results = summary.request, [result for _, result in summary.videos]
     yield t("condition.template"), request.template
     if request.question.strip():
         yield t("report.question"), request.question
     if summary.models:
         yield t("report.engine"), summary.models
-    length = sum(one.duration_seconds or 0.0 for one in results)
+    length = sum(result.duration_seconds or 0.0 for result in results)
     yield t("batch.length_of_all"), clock(length)
-    spent = sum(one.seconds for one in results)
+    spent = sum(result.seconds for result in results)
     yield t("batch.spent"), span(spent, spent) if spent else "—"
     yield t("report.created"), f"{summary.created} · FrameLens {summary.app_version}"
 
@@ -321,25 +262,24 @@ def _form(summary: Summary) -> dict[str, Any]:
         },
         "counts": {state: summary.counts.get(state, 0) for state in (*RESULT_STATES, "pending")},
         "halted": error_form(summary.halted) if summary.halted else None,
-        "videos": [_video_form(one) for one in summary.videos],
+        "videos": [_video_form(result) for _, result in summary.videos],
         "left_out": [{"path": one.path, "error": error_form(one.failure)} for one in summary.left_out],
     }  # fmt: skip
 
 
-def _video_form(video: SummaryVideo) -> dict[str, Any]:
-    result = video.result
+def _video_form(result: VideoResult) -> dict[str, Any]:
     return {
-        "key": video.key,
-        "path": video.path,
-        "state": result.state if result else "pending",
-        "title": video.title or None,
-        "findings": video.num_findings,
-        "model": video.model or None,
-        "duration_seconds": result.duration_seconds if result else None,
-        "seconds": round(result.seconds, 3) if result else None,
-        "job_id": (result.job_id or None) if result else None,
-        "error": error_form(result.failure) if result and result.failure else None,
-        "files": result.files if result else {},
+        "key": result.video.key,
+        "path": result.video.path,
+        "state": result.state,
+        "title": result.title or None,
+        "findings": result.num_findings,
+        "model": result.model or None,
+        "duration_seconds": result.duration_seconds,
+        "seconds": None if result.state == "pending" else round(result.seconds, 3),
+        "job_id": result.video.job_id or None,
+        "error": error_form(result.failure) if result.failure else None,
+        "files": result.files,
     }
 
 

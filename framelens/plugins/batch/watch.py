@@ -52,8 +52,8 @@ class WatchedFolder:
 
     def arriving(
         self, sha256: Sha256, cancel: threading.Event, on_waiting: Callable[[int], None] = lambda number: None
-    ) -> Iterator[BatchVideo]:
-        """Yield the videos that are there and those that arrive, each content once.
+    ) -> Iterator[BatchVideo | None]:
+        """Yield the videos that are there and those that arrive, each content once; None at least once a second.
 
         Args:
             sha256: Returns the digest of a file.
@@ -65,8 +65,9 @@ class WatchedFolder:
         """
         keys: set[str] = set()
         num_waiting = 0
-        for _ in self._ticks(cancel):
-            for path in self._complete():
+        for is_due in self._ticks(cancel):
+            yield None
+            for path in self._complete() if is_due else ():
                 try:
                     video = identify(Input(path), sha256, cancel)
                 except Cancelled:
@@ -119,15 +120,15 @@ class WatchedFolder:
             return now - candidate.since >= _PATIENCE_SECONDS
         return True
 
-    def _ticks(self, cancel: threading.Event) -> Iterator[None]:
-        """Yield whenever the folder is to be listed, until `cancel` is set."""
+    def _ticks(self, cancel: threading.Event) -> Iterator[bool]:
+        """Yield at least once a second whether the folder is to be listed, until `cancel` is set."""
         listed = float("-inf")
         for has_changes in _changes(self._folder, cancel):
             if cancel.is_set():
                 return
-            if has_changes or self._growing or time.monotonic() - listed >= _LIST_SECONDS:
-                listed = time.monotonic()
-                yield
+            is_due = has_changes or bool(self._growing) or time.monotonic() - listed >= _LIST_SECONDS
+            listed = time.monotonic() if is_due else listed
+            yield is_due
 
 
 def _changes(folder: Path, cancel: threading.Event) -> Iterator[bool]:

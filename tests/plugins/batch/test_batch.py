@@ -15,7 +15,8 @@ import pytest
 from framelens.core.codec import from_json, to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import Cancelled
-from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
+from framelens.core.roles import User, as_user
+from framelens.plugins.batch.batch import Batch, Collected, batch_id, collect
 from framelens.video.files import sha256_of
 from framelens.video.inputs import Input, resolve
 
@@ -119,7 +120,7 @@ def test_a_name_that_is_not_utf8_is_kept(folder: Path) -> None:
     found = collect(named(["odd.txt"]), sha256_of)
     assert found.videos[0].path == folder / odd
     assert found.videos[0].name == r"caf\xe9.mp4"
-    batch = make_batch(found, REQUEST, {})
+    batch = Batch("one", found.videos, REQUEST)
     assert from_json(to_json(batch), Batch) == batch
 
 
@@ -130,15 +131,11 @@ def test_a_stop_ends_the_search(folder: Path) -> None:
         collect(named(["clips"]), sha256_of, cancel=cancel)
 
 
-def test_the_fingerprint_is_that_of_the_request() -> None:
-    batch = make_batch(Collected(), REQUEST, {"model": "m"})
-    assert (
-        make_batch(Collected(), replace(REQUEST, path=Path("b.mp4")), {"model": "m"}).fingerprint == batch.fingerprint
-    )
-    others = {
-        make_batch(Collected(), replace(REQUEST, question="why?"), {"model": "m"}).fingerprint,
-        make_batch(Collected(), REQUEST, {"model": "n"}).fingerprint,
-        make_batch(Collected(), REQUEST, {"model": "m"}, fits_request=True).fingerprint,
-        batch.fingerprint,
-    }
-    assert len(others) == 4
+def test_the_same_command_has_the_same_batch() -> None:
+    def id_of(what: str = "/out", request: AnalysisRequest = REQUEST, model: str = "m", *, fits: bool = False) -> str:
+        return batch_id(what, request, {"model": model}, fits_request=fits)
+
+    others = {id_of("/other"), id_of(request=replace(REQUEST, question="why?")), id_of(model="n"), id_of(fits=True)}
+    with as_user(User("u1", "ann", "analyst")):
+        others.add(id_of())
+    assert id_of() == id_of(request=replace(REQUEST, path=Path("b.mp4"))) and len(others | {id_of()}) == 6

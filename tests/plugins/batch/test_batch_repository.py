@@ -34,7 +34,7 @@ def batches(store: Store) -> BatchRepository:
 
 
 def batch(batch_id: str, *videos: BatchVideo, folder: Path | None = None) -> Batch:
-    return Batch(batch_id, videos, AnalysisRequest(Path("x")), "print", name=batch_id, folder=folder)
+    return Batch(batch_id, videos, AnalysisRequest(Path("x")), name=batch_id, folder=folder)
 
 
 def test_batches_are_listed_newest_first(batches: BatchRepository) -> None:
@@ -54,12 +54,16 @@ def test_what_becomes_of_a_video_is_stored(batches: BatchRepository) -> None:
     assert batches.get("one").left_out == (odd,)
 
 
-def test_a_folder_of_results_has_one_batch(batches: BatchRepository, tmp_path: Path) -> None:
-    first = batches.add(batch("first", VIDEO, VIDEO, folder=tmp_path / "out"))
-    again = batches.add(batch("second", VIDEO, folder=tmp_path / "out"))
-    assert again.id == first.id and batches.recent(5) == [again]
-    with as_user(BOB):
-        assert batches.add(batch("third", folder=tmp_path / "out")).id == "third"
+def test_a_later_run_knows_what_became_of_its_videos(batches: BatchRepository) -> None:
+    other = replace(VIDEO, key="o" * 64)
+    batches.add(batch("one", VIDEO, other))
+    done = replace(VIDEO, job_id="job", stem="a")
+    batches.save_video("one", 0, done)
+    batches.add(batch("one", other))
+    assert batches.get("one").videos == (other,) and len(batches.recent(9)) == 1
+    batches.add(batch("one", replace(VIDEO, path=Path("/moved.mp4"))))
+    assert batches.get("one").videos == (replace(done, path=Path("/moved.mp4")),)
+    assert batches.videos("one")[1:] == [replace(other, is_listed=False)]
 
 
 @pytest.mark.parametrize("batch_id", ["unknown0", "../../etc/passwd", "", "x" * 100])

@@ -27,7 +27,7 @@ def test_every_route_has_its_role() -> None:
 def test_a_batch_is_saved(client: TestClient, services: Services) -> None:
     job_id = services.reports.add(replace(asked(), id="job123456"))
     video = BatchVideo("", Path("clip.mp4"), "clip.mp4", job_id=job_id)
-    BatchRepository(services.store).add(Batch("monday", (video,), AnalysisRequest(Path("x")), "", name="Monday"))
+    BatchRepository(services.store).add(Batch("monday", (video,), AnalysisRequest(Path("x")), name="Monday"))
     with ZipFile(BytesIO(client.get("/api/batches/monday.zip").content)) as archive:
         assert {"summary.html", "summary.json"} < set(archive.namelist())
 

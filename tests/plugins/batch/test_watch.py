@@ -18,7 +18,9 @@ def test_files_that_wait_are_counted(tmp_path: Path, card_video: Path, monkeypat
         (tmp_path / name).write_bytes(card_video.read_bytes() + name.encode())
     folder, cancel, waiting = WatchedFolder(tmp_path), threading.Event(), list[int]()
     assert folder.num_left() == 2
-    videos = folder.arriving(lambda path, _: path.name, cancel, waiting.append)
+    arriving = folder.arriving(lambda path, _: path.name, cancel, waiting.append)
+    assert next(arriving) is None
+    videos = (video for video in arriving if video)
     assert next(videos).name == "a.mp4"
     assert (waiting, folder.num_left()) == ([2], 1)
     cancel.set()

@@ -118,7 +118,7 @@ def check_cluster(cluster: RayCluster, *, model: str, port: int, cancel: threadi
         EngineError: The head doesn't answer, or can't run the job.
         Cancelled: `cancel` was set.
     """
-    job = cluster.submit(f"framelens-check-{new_id()}", _command(model, port), {})
+    job = cluster.submit(f"framelens-check-{new_id()}", _command(model, port))
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while cluster.state(job) in RUNNING:
         if cancel.wait(_POLL_SECONDS) or time.monotonic() > deadline:

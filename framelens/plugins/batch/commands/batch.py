@@ -1,35 +1,45 @@
 """Command `framelens batch PATH…`: analyses all videos of folders, patterns and lists, and summarises them.
 
-The same command again does only what is missing in the folder of results. With `--watch` it continues with the videos
-that arrive.
+The same command again does only what is missing. With `--watch` it continues with the videos that arrive in a folder,
+until it is stopped.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from framelens import config
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning.frame_budget import FIT
 from framelens.analysis.prompts.templates import Templates
 from framelens.cli.analysis_options import analysis_options, build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals, quiet_option
-from framelens.cli.grammar import Options, argument, command, flag, option
+from framelens.cli.grammar import Options, argument, command, flag, option, parse_path
 from framelens.cli.report_output import check_output_folder, check_typed_output
 from framelens.composition import Services, open_services, usual_workers
-from framelens.core.domain import AnalysisRequest
-from framelens.core.errors import AppError, ConfigError, VideoError
-from framelens.core.files import shown_path, typed_path
+from framelens.core.domain import UNKNOWN_PATH
+from framelens.core.errors import AppError, ConfigError, InputError, VideoError
+from framelens.core.files import readable, shown_path, typed_path
 from framelens.i18n import error_text, t
-from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
+from framelens.plugins.batch.batch import Batch, Collected, batch_id, collect
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.reports.formats import FORMATS, parse_formats
-from framelens.video.files import check_file
+from framelens.video.files import check_file, printable_path
 from framelens.video.inputs import Input, resolve
 from framelens.video.worker_pool import worker_ready
+
+if TYPE_CHECKING:
+    from framelens.config import Settings
+    from framelens.core.domain import AnalysisRequest
+    from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
+
+_MOST_ON_RAY = 256
+"""Videos at a time on a cluster, for each of which a thread waits here."""
 
 
 @command("batch", help="cli.batch_command", stopped="cancelled")  # finished parts are kept
@@ -45,62 +55,98 @@ from framelens.video.worker_pool import worker_ready
     help=lambda: t("cli.batch_format", names=", ".join(FORMATS)),
 )
 @option("--ray", metavar="ADDRESS", help="cli.batch_ray")
-@flag("--stop", help="cli.batch_ray_stop")
 @flag("--json", help="cli.batch_json")
 @quiet_option
 def run(options: Options) -> int:
     """Analyse the videos, write reports and summary, and return the exit code.
 
-    Raises:
-        AppError: A setting or the disk failed, or there is no video at all.
-    """
-    if options.stop and not options.ray:
-        raise ConfigError("stop_without_ray")
-    if options.watch:
-        from framelens.plugins.batch.commands.watch import watch
+    A watched folder ends well when it is stopped.
 
-        return watch(options)
+    Raises:
+        AppError: A setting or the disk failed, there is no video at all, or the watched folder no longer exists.
+    """
     settings = load_settings(options)
     request = build_common_request(options, settings, Templates(settings.template_dir))
-    items = resolve(_without_results(options.paths, results_folder(options)), reads_lists=True).items
-    _check_any(map(_error_of, items))  # before a question about the model
+    items: Sequence[Input] = ()
+    if options.watch:
+        watched = _watched_folder(options)
+    else:
+        items = resolve(_without_results(options.paths, results_folder(options)), reads_lists=True).items
+        _check_any(map(_error_of, items))  # before a question about the model
     settings = settings if options.ray else settle_model(settings, options)  # nodes check their model themselves
-    request = replace(request, use_model=not options.no_model)
-    cancel = cancel_on_signals()
+    request = replace(request, use_model=not options.no_model, path=UNKNOWN_PATH)
+    cancel, sha256 = cancel_on_signals(), open_extraction_cache(settings.data_dir).sha256
     from framelens.plugins.batch.commands.output import BatchOutput
     from framelens.plugins.batch.commands.progress import BatchProgress
-    from framelens.plugins.batch.runner import BatchRunner, recorded
+    from framelens.plugins.batch.loop import BatchLoop
+    from framelens.plugins.batch.watch import WatchedFolder
 
-    workers = options.jobs or usual_workers(settings)
-    with (
-        worker_ready() if not options.ray else nullcontext(),
-        closing(open_services(settings, adopts=False, workers=workers)) as services,
-    ):
-        if options.ray:
-            from framelens.plugins.batch.commands.on_ray import BatchOnRay
-
-            on_ray = BatchOnRay(options, settings)
-            if options.stop:
-                return on_ray.stop(given_batch(Collected(), request, services, options))
-        collected = collect(items, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
-        _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
+    with ExitStack() as opened:
+        services, workers, feeder = _open(opened, settings, options)
+        collected = collect(items, sha256, cancel=cancel)
+        if not options.watch:
+            _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
+        if feeder:
+            _check_nodes(feeder, request, collected)
         batches = BatchRepository(services.store)
-        batch = batches.add(given_batch(collected, request, services, options))
-        with (
-            BatchProgress(len(batch.videos), quiet=options.quiet) as progress,
-            progress.notices(services, is_asked=request.use_model and not options.ray),
-        ):
-            output = BatchOutput(options, batch, progress)
-            output.begin()
-            if options.ray:
-                events = on_ray.events(batch, cancel, progress)
-            else:
-                runner = BatchRunner(services.jobs, services.switcher, services.templates)
-                events = runner.run(batch, workers=workers, cancel=cancel)
-            for event in recorded(events, batch, batches):
-                output.show(event)
-        left = output.tally.num_left and not output.tally.error
-        return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
+        batch = batches.add(_batch_of(collected, request, services, options))
+        with BatchProgress(None if options.watch else len(batch.videos), quiet=options.quiet) as progress:
+            loop = BatchLoop(batch, batches, services, workers=workers, cancel=cancel, force=options.anew)
+            output = BatchOutput(options, loop, progress)
+            with progress.notices(services, is_asked=request.use_model and not options.ray):
+                if not options.watch:
+                    output.begin()
+                    for event in loop.run(batch.videos):
+                        output.show(event)
+                    return output.finish(was_stopped=cancel.is_set())
+                folder = WatchedFolder(watched.absolute())
+                output.begin_watching(watched)
+                for event in loop.run(folder.arriving(sha256, cancel, output.show_waiting)):
+                    output.show(event)
+                output.show_waiting(folder.num_left(), has_ended=True)
+                return output.finish(was_stopped=False)
+
+
+def _open(opened: ExitStack, settings: Settings, options: Options) -> tuple[Services, int, RayFeeder | None]:
+    """Open the services of this machine, or of the cluster that --ray names, with the number of videos at a time."""
+    if not options.ray:
+        workers = options.jobs or usual_workers(settings)
+        opened.enter_context(worker_ready())
+        services = opened.enter_context(closing(open_services(settings, adopts=False, workers=workers)))
+        return services, workers, None
+    from framelens.plugins.batch.ray_jobs.client import RayCluster
+    from framelens.plugins.batch.ray_jobs.feeder import RayFeeder
+    from framelens.plugins.batch.ray_jobs.node_analyser import passed_variables
+
+    config.export_environment(settings)  # Ray's token may be in .env
+    variables = passed_variables(config.as_given(), settings)
+    uses_model = not options.no_model
+    feeder = RayFeeder(RayCluster(options.ray), settings, variables, use_model=uses_model, force=options.anew)
+    opened.enter_context(feeder)
+    workers = min(options.jobs or _MOST_ON_RAY, feeder.capacity())
+    services = open_services(settings, adopts=False, workers=workers, session=feeder.session())
+    opened.enter_context(closing(services))
+    print(t("batch.ray_begins", address=feeder.cluster.address, n=workers), file=sys.stderr)
+    return services, workers, feeder
+
+
+def _check_nodes(feeder: RayFeeder, request: AnalysisRequest, collected: Collected) -> None:
+    """Check the nodes of a cluster; print what is wrong with them, and raise the last error."""
+    faults = feeder.check(request, [video.path for video in collected.videos])
+    for fault in faults[:-1]:
+        print(error_text(fault), file=sys.stderr)
+    for fault in faults[-1:]:
+        raise fault
+
+
+def _watched_folder(options: Options) -> Path:
+    """Return the folder of --watch. Raises ConfigError if it isn't a single one, InputError if it is no folder."""
+    if options.ray or len(options.paths) > 1:
+        raise ConfigError("watch_one_folder")
+    watched = parse_path(options.paths[0])
+    if not watched.is_dir():
+        raise InputError("watch_no_folder", path=printable_path(watched))
+    return watched
 
 
 def _without_results(paths: Sequence[str], folder: Path) -> list[str]:
@@ -132,16 +178,19 @@ def _error_of(item: Input) -> AppError | None:
     return None
 
 
-def given_batch(collected: Collected, request: AnalysisRequest, services: Services, options: Options) -> Batch:
-    """Build the batch of these videos with the command's options."""
-    return make_batch(
-        collected,
+def _batch_of(collected: Collected, request: AnalysisRequest, services: Services, options: Options) -> Batch:
+    """Return the batch of these videos; the same folder of results and request make the same batch."""
+    folder, fits = results_folder(options), options.frames == FIT
+    conditions = services.switcher.session.conditions(request)
+    return Batch(
+        batch_id(str(folder), request, conditions, fits_request=fits),
+        collected.videos,
         request,
-        services.switcher.session.conditions(request),
-        fits_request=options.frames == FIT,
+        fits_request=fits,
         formats=tuple(dict.fromkeys(options.format or ("html",))),
-        repeats=options.anew,
-        folder=results_folder(options),
+        left_out=collected.left_out,
+        folder=folder,
+        name=readable(folder.name),
     )
 
 

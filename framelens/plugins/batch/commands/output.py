@@ -1,49 +1,60 @@
-"""Output of `framelens batch`, also with `--watch`: lines or JSON events, progress, and the summary at the end."""
+"""Output of `framelens batch`, also with `--watch`: reports, lines or JSON events, progress, and the summary."""
 
 import json
 import sys
 import time
+from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from framelens.cli.common import worst_exit_code
 from framelens.cli.grammar import Options
 from framelens.core.codec import Failure, to_document
+from framelens.core.errors import AppError
+from framelens.core.files import name_key, numbered, safe_stem
+from framelens.core.units import extrapolated_seconds
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
-from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.batch import BatchVideo
 from framelens.plugins.batch.commands.progress import BatchProgress
-from framelens.plugins.batch.results import Results, VideoResult
-from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
-from framelens.plugins.batch.summary import counts_text, error_form, state_text, summarise, write_summary
-from framelens.plugins.batch.tally import BatchTally
+from framelens.plugins.batch.loop import BatchEvent, BatchHalted, BatchLoop, VideoBegun, VideoEnded
+from framelens.plugins.batch.results import REPORTS, VideoResult, report_files, results_of
+from framelens.plugins.batch.summary import Summary, counts_text, error_form, state_text, summarise, write_summary
+from framelens.reports.files import written
+from framelens.reports.formats import FORMATS, files_of
+from framelens.store.fs_utils import storage_errors
 from framelens.video.files import printable_path
+
+_REFRESH_SECONDS = 10.0
+"""How often the summary is written while videos end."""
 
 
 class BatchOutput:
-    """Listener of a run that prints what happens.
+    """Listener of a loop that writes reports and summary, and prints what happens.
 
     Args:
         options: The command's options `json` and `quiet`.
-        batch: The batch.
+        loop: The loop.
         progress: The rows on the terminal.
-
-    Attributes:
-        tally: What has happened so far.
     """
 
-    def __init__(self, options: Options, batch: Batch, progress: BatchProgress) -> None:
-        self._options = options
-        self._batch = batch
-        self._folder = Results(batch).folder
-        self._progress = progress
-        self._since = time.monotonic()
+    def __init__(self, options: Options, loop: BatchLoop, progress: BatchProgress) -> None:
+        assert loop.batch.folder
+        self._options, self._loop, self._progress = options, loop, progress
+        self._folder = loop.batch.folder
+        self._stems = {name_key(video.stem) for video in loop.known()}
+        self._results = {video.identity: VideoResult(video, "pending") for video in loop.batch.videos}
+        self._ended: dict[str, bool] = {}  # whether this run has analysed it
+        self._since = self._written = time.monotonic()
+        self._began: float | None = None
         self._exit_codes = [0]
-        self.tally = BatchTally(batch.videos)
+        self._error: AppError | None = None
+        loop.services.jobs.indexing.catch_up()  # of a run that was killed
 
     def begin(self) -> None:
         """Print the number of videos, and the paths that were left out with their errors."""
-        batch = self._batch
+        batch = self._loop.batch
         for one in batch.left_out:
             self._progress.say(error_text(one.error), sys.stderr)
         self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
@@ -59,67 +70,125 @@ class BatchOutput:
     def show_waiting(self, number: int, *, has_ended: bool = False) -> None:
         """Print how many videos of a watched folder aren't begun yet; nothing if all are."""
         if number:
-            self._say(
-                t("batch.watch_left" if has_ended else "batch.watch_waits", n=number), event="waiting", videos=number
-            )
+            key = "watch_left" if has_ended else "watch_waits"
+            self._say(t(f"batch.{key}", n=number), event="waiting", videos=number)
 
-    def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
-        """Print an event of the run."""
-        self.tally.apply(event)
+    def show(self, event: BatchEvent) -> None:
+        """Print an event of the loop; write the reports of a video that is over."""
         self._progress.show(event)
         match event:
-            case VideoBegun(video) if self._options.json:
-                self._say("", event="begun", key=video.key, path=video.path)
-            case VideoEnded(video, result, was_done):
-                if result.error:
-                    self._exit_codes.append(result.error.exit_code)
-                self._progress.show_remaining(self.tally.seconds_left)
-                self._say_ended(video, result, was_done=was_done)
-            case VideoStopped(video) if self._options.json:
+            case VideoBegun(video):
+                self._results.setdefault(video.identity, VideoResult(video, "pending"))
+                self._began = self._began or time.monotonic()
+                if self._options.json:
+                    self._say("", event="begun", key=video.key, path=video.path)
+            case VideoEnded(video, failure=None, state=None) if self._options.json:
                 self._say("", event="stopped", key=video.key, path=video.path)
+            case VideoEnded(state=str()):
+                try:
+                    self._show_ended(self._with_reports(event))
+                except AppError as error:  # the disk is full
+                    self._loop.halt(error)
             case BatchHalted(error):
+                self._error = error
                 self._exit_codes.append(error.exit_code)
                 if self._options.json:
                     self._say("", event="halted", error=error_form(Failure.of(error)))
+            case _:
+                pass
 
-    def finish(self, batch: Batch, *, was_stopped: bool) -> int:
+    def finish(self, *, was_stopped: bool) -> int:
         """Write and print the summary, and return the exit code.
 
         Args:
-            batch: The batch with all videos that have arrived.
-            was_stopped: Whether the user has stopped the run, or a video of it.
+            was_stopped: Whether the user has stopped the loop.
 
         Raises:
             StorageError: The summary can't be written.
         """
-        tally = self.tally
-        if tally.error:
-            print(error_text(tally.error), file=sys.stderr)
-        if was_stopped:
+        if self._error:
+            print(error_text(self._error), file=sys.stderr)
+        summary, files = self._write_summary()
+        pending = summary.counts.get("pending", 0)
+        if was_stopped or (pending and not self._error and not self._options.watch):
             self._exit_codes.append(130)
-        summary = summarise(batch, tally.error)
-        files = write_summary(summary, self._folder)
-        if summary.counts.get("pending"):
-            print(t("batch.pending_why", n=summary.counts["pending"]), file=sys.stderr)
+        if pending:
+            print(t("batch.pending_why", n=pending), file=sys.stderr)
         code, spent = worst_exit_code(self._exit_codes), time.monotonic() - self._since
-        text = t(
-            "batch.ended",
-            counts=counts_text(summary.counts, len(batch.videos)),
-            time=span(spent, spent),
-            path=printable_path(files["html"]),
-        )
+        counts = counts_text(summary.counts, len(summary.videos))
+        text = t("batch.ended", counts=counts, time=span(spent, spent), path=printable_path(files["html"]))
         self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
         return code
 
-    def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
-        tally, error, left = self.tally, result.error, self.tally.seconds_left
-        place = f"{tally.num_ended}/{tally.total}"
-        state = t("cli.batch_done_before") if was_done and error is None else state_text(result)
-        parts = [state, "" if was_done else span(result.seconds, result.seconds), printable_path(video.name)]
-        parts.append(error_text(error) if error else "")
+    def _write_summary(self) -> tuple[Summary, dict[str, Path]]:
+        self._written = time.monotonic()
+        summary = summarise(self._loop.batch, list(self._results.values()), self._error)
+        return summary, write_summary(summary, self._folder)
+
+    def _with_reports(self, ended: VideoEnded) -> VideoEnded:
+        """Write the report files that have any content and aren't there, and return the event with their stem.
+
+        Raises:
+            StorageError: A file can't be written.
+        """
+        analysis, batch = ended.job.analysis if ended.job else None, self._loop.batch
+        if ended.state == "failed" or analysis is None:
+            return ended
+        video = replace(ended.video, stem=ended.video.stem or self._free_stem(ended.video))
+        self._loop.save(video)  # before the files, so that they are known to be of this video
+        there = report_files(video, batch) if ended.was_done else {}
+        for name in batch.formats:
+            path = self._folder / REPORTS / f"{video.stem}{FORMATS[name].suffix}"
+            if name not in there and FORMATS[name].fits(analysis):
+                with storage_errors("report_not_written", path):
+                    for _ in written(files_of(name, analysis, batch.request.language, path.name), path.parent):
+                        pass
+        return replace(ended, video=video)
+
+    def _free_stem(self, video: BatchVideo) -> str:
+        """Return a name for report files that neither another video nor a file of somebody else has."""
+        folder = self._folder / REPORTS
+        stems = (stem for stem in numbered(safe_stem(video.name)) if name_key(stem) not in self._stems)
+        stem = next(stem for stem in stems if not any(folder.glob(f"{escape(stem)}.*")))
+        self._stems.add(name_key(stem))
+        return stem
+
+    def _show_ended(self, ended: VideoEnded) -> None:
+        video, services = ended.video, self._loop.services
+        self._ended[video.identity] = not ended.was_done
+        batch = replace(self._loop.batch, videos=(video,))
+        result = next(iter(results_of(batch, services.jobs, services.settings)), VideoResult(video, "pending"))
+        self._results[video.identity] = result
+        if ended.error:
+            self._exit_codes.append(ended.error.exit_code)
+        left = self._seconds_left()
+        self._progress.show_remaining(left)
+        self._say_ended(ended, result, left)
+        if time.monotonic() - self._written > _REFRESH_SECONDS:
+            self._write_summary()
+
+    def _seconds_left(self) -> float | None:
+        """Estimate the remaining seconds; None until the first video of this run has ended.
+
+        A video's share of the work is its size plus the mean size: sizes are known without opening a file, but even a
+        small video has frames to read and to answer.
+        """
+        if self._began is None:
+            return None
+        sizes = {identity: result.video.size_bytes for identity, result in self._results.items()}
+        mean = max(1.0, sum(sizes.values()) / len(sizes))
+        done = sum(sizes[one] + mean for one, is_new in self._ended.items() if is_new)
+        left = sum(size + mean for one, size in sizes.items() if one not in self._ended)
+        return extrapolated_seconds(time.monotonic() - self._began, done, left)
+
+    def _say_ended(self, ended: VideoEnded, result: VideoResult, left: float | None) -> None:
+        video, error, total = ended.video, ended.error, len(self._results)
+        state = t("cli.batch_done_before") if ended.was_done and error is None else state_text(result.state)
+        took = "" if ended.was_done else span(ended.seconds, ended.seconds)
+        parts = [state, took, printable_path(video.name), error_text(error) if error else ""]
         file = next(iter(result.files.values()), "")
-        text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
-        if left and tally.num_left and not self._progress.is_drawn:
+        text = f"[{len(self._ended)}/{total}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
+        if left and len(self._ended) < total and not self._progress.is_drawn:
             text += f" · {t('batch.left', time=span(left, left))}"
         self._say(
             text,
@@ -127,13 +196,13 @@ class BatchOutput:
             key=video.key,
             path=video.path,
             state=result.state,
-            was_done=was_done,
-            seconds=round(result.seconds, 1),
-            job_id=result.job_id or None,
-            error=error_form(result.failure) if result.failure else None,
+            was_done=ended.was_done,
+            seconds=round(ended.seconds, 1),
+            job_id=video.job_id or None,
+            error=error_form(ended.failure) if ended.failure else None,
             files=result.files,
-            ended=tally.num_ended,
-            total=tally.total,
+            ended=len(self._ended),
+            total=total,
             seconds_left=None if left is None else round(left, 1),
         )
 

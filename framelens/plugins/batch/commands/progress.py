@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.progress import Task, TimeRemainingColumn
 from rich.text import Text
@@ -17,7 +17,7 @@ from framelens.cli.common import engine_notices_said
 from framelens.cli.progress import ProgressRow, open_bar
 from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.i18n import t
-from framelens.plugins.batch.runner import BatchEvent, VideoBegun, VideoEnded, VideoProgress, VideoStopped
+from framelens.plugins.batch.loop import BatchEvent, VideoBegun, VideoEnded, VideoProgress
 from framelens.video.files import printable_path
 
 if TYPE_CHECKING:
@@ -52,19 +52,19 @@ class BatchProgress:
         """Return whether rows are drawn."""
         return not self._bar.disable
 
-    def show(self, event: BatchEvent[Any, Any]) -> None:
+    def show(self, event: BatchEvent) -> None:
         """Show an event: a row for each video that runs, and how many have ended."""
         match event:
             case VideoBegun(video):
                 self._rows[video.path] = self._row(printable_path(video.path.name))
             case VideoProgress(video, update):
                 self._rows[video.path].show(update)
-            case VideoStopped(video):
-                self._rows.pop(video.path).remove()
             case VideoEnded(video):
                 if row := self._rows.pop(video.path, None):  # a video that was done before has no row
                     row.remove()
                 self._bar.advance(self._whole)
+            case _:
+                pass
 
     def _row(self, name: str) -> Row:
         if self.is_drawn:

@@ -25,12 +25,14 @@ from framelens.core.errors import AppError, InputError
 from framelens.core.files import single_line
 from framelens.i18n import t
 from framelens.jobs.snapshot import WORKING, JobSnapshot
-from framelens.plugins.batch.job_batches import PageBatches, VideoStatus, counts_of, status_of
+from framelens.plugins.batch.page_batches import PageBatches
+from framelens.plugins.batch.results import VideoStatus, counts_of, status_of, title_of
 from framelens.plugins.batch.summary import counts_text
 from framelens.reports.content.labels import shortened
 
 if TYPE_CHECKING:
     from framelens.plugins.batch.batch import Batch
+    from framelens.store.library_index import LibraryEntry
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
@@ -216,7 +218,7 @@ def _row(status: VideoStatus) -> dict[str, str]:
     return {
         "picture": resources.cover_url(entry),
         "video": status.video.name,
-        "says": _reason(status) or (entry.title or _brief(entry.id, status.state) if entry else ""),
+        "says": _reason(status) or (entry.title or _title(entry.id, status.state, entry) if entry else ""),
         "length": length_clock(entry.seconds) if entry and entry.seconds else "",
         "state": t(f"library.state.{status.state}"),
     }
@@ -244,13 +246,12 @@ def _first_words(job: JobSnapshot) -> str:
 
 
 @st.cache_resource(max_entries=2048, show_spinner=False)
-def _brief(job_id: str, state: str) -> str:
+def _title(job_id: str, state: str, _entry: LibraryEntry) -> str:
     """Return the first statement of a report without a headline; it is kept, since reading a report takes a while."""
     try:
-        analysis = services().jobs.snapshot(job_id).analysis
+        return title_of(services().jobs, _entry)
     except AppError:
         return ""
-    return analysis.brief if analysis else ""
 
 
 def _reason(status: VideoStatus) -> str:

@@ -13,8 +13,8 @@ from app.panels.work.rows import JobRow, RowGroup
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.job_batches import VideoStatus, counts_of, status_of
 from framelens.plugins.batch.panels.batch import batches
+from framelens.plugins.batch.results import VideoStatus, counts_of, status_of
 from framelens.plugins.batch.summary import states_text
 
 if TYPE_CHECKING:

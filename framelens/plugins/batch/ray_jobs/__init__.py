@@ -1,1 +1,1 @@
-"""Batches on a Ray cluster: a submitted job checks every node, then spreads the videos over actors."""
+"""Batches on a Ray cluster: threads of the queue wait for actors, each of which analyses a video at a time."""

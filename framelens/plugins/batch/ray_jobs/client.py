@@ -1,11 +1,12 @@
-"""Client of a Ray cluster's job API: a submitted job for each batch.
+"""Client of a Ray cluster: access to it, a connection for analyses, and jobs of its job API.
 
-Ray's driver runs on the cluster. This process sends HTTP requests only, and imports Ray when a cluster is first used.
+Ray is imported when a cluster is first used.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import shlex
 import socket
@@ -13,7 +14,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import count, filterfalse, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
@@ -29,6 +29,8 @@ RayJobState = Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]
 RUNNING: tuple[RayJobState, ...] = ("PENDING", "RUNNING")
 DASHBOARD_PORT = 8265
 """The port on which `ray start --head` offers its job API."""
+CLIENT_PORT = 10001
+"""The port on which it takes connections of programs."""
 LOCAL_DASHBOARD = f"http://127.0.0.1:{DASHBOARD_PORT}"
 _ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
@@ -107,25 +109,29 @@ class RayCluster:
         except Exception as error:
             raise self._unreachable(error) from error
 
-    def latest(self, name: str) -> str | None:
-        """Return the id of the newest job that was submitted under `name`, or None."""
-        used = list(takewhile(self._known().__contains__, _ids(name)))
-        return used[-1] if used else None
+    def connect(self) -> None:
+        """Make this process a program of the cluster, which ends all that it started there when this process ends.
 
-    def submit(self, name: str, command: str, metadata: dict[str, str]) -> str:
-        """Submit a job and return its id: `name`, with a number if it was used before.
+        Raises:
+            EngineError: The head doesn't answer, or has another version.
+        """
+        import ray
 
-        Args:
-            name: Name of the work; a job that is over keeps its id for ever.
-            command: Shell command that the head node runs.
-            metadata: Notes about the job, for `metadata`.
+        host = str(urlsplit(self.address).hostname)
+        address = f"ray://{f'[{host}]' if ':' in host else host}:{CLIENT_PORT}"
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:
+            raise EngineError("ray_client_closed", address=address, reason=_first_line(error)) from error
+
+    def submit(self, job_id: str, command: str) -> str:
+        """Submit a shell command that the head node runs as a job, and return the job's id.
 
         Raises:
             EngineError: The head doesn't answer, or refuses.
         """
-        job_id = next(filterfalse(self._known().__contains__, _ids(name)))
         with self._answers():
-            return str(self._jobs.submit_job(entrypoint=command, submission_id=job_id, metadata=metadata))
+            return str(self._jobs.submit_job(entrypoint=command, submission_id=job_id))
 
     def state(self, job_id: str) -> RayJobState:
         """Return the state of a job."""
@@ -133,11 +139,6 @@ class RayCluster:
             state = str(self._jobs.get_job_status(job_id))
         assert state in get_args(RayJobState), state
         return state  # type: ignore[return-value]
-
-    def metadata(self, job_id: str) -> dict[str, str]:
-        """Return the notes that were submitted with a job."""
-        with self._answers():
-            return dict(self._jobs.get_job_info(job_id).metadata or {})
 
     def log(self, job_id: str) -> str:
         """Return what a job has printed, without secrets."""
@@ -149,11 +150,6 @@ class RayCluster:
         with self._answers():
             self._jobs.stop_job(job_id)
 
-    def _known(self) -> set[str | None]:
-        """Return the ids of all jobs."""
-        with self._answers():
-            return {job.submission_id for job in self._jobs.list_jobs()}
-
     @contextmanager
     def _answers(self) -> Iterator[None]:
         try:
@@ -162,12 +158,11 @@ class RayCluster:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> EngineError:
-        return EngineError("ray_unreachable", address=self.address, reason=redact(str(error).splitlines()[0][:300]))
+        return EngineError("ray_unreachable", address=self.address, reason=_first_line(error))
 
 
-def _ids(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}-{number}" for number in count(2))
+def _first_line(error: Exception) -> str:
+    return redact(next(iter(str(error).splitlines()), "")[:300])
 
 
 def _is_loopback(host: str) -> bool:

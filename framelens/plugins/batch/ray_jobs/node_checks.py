@@ -1,4 +1,4 @@
-"""Checks of a cluster's nodes before a batch starts: versions, the shared folder, the engine or model, the disk.
+"""Checks of a cluster's nodes before a batch starts: versions, videos, the engine or model, the disk.
 
 `inspect_node` runs on each node and only gathers; `find_faults` is a pure function of what was gathered.
 """
@@ -8,15 +8,15 @@ import platform
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.codec import Failure
-from framelens.core.domain import Language
+from framelens.core.domain import AnalysisRequest, Language
 from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound, StorageError, VideoError
 from framelens.core.units import GIB
 from framelens.engine.engine_builder import build_engine
@@ -24,7 +24,7 @@ from framelens.engine.local.model_arguments import check_folder
 from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import error_text, in_language, t
 from framelens.jobs.engine_session import conditions
-from framelens.plugins.batch.ray_jobs.task import RayTask, read_ray_task
+from framelens.plugins.batch.ray_jobs.node_analyser import node_settings
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses."""
@@ -43,7 +43,6 @@ class NodeFacts:
         python: Version of Python.
         ray: Version of Ray.
         conditions: Settings that answers depend on, as this node has them.
-        token: Content of the file that the driver has just written to the folder of results; "" if it isn't there.
         missing: The videos looked for that the node doesn't have under their paths.
         engine: Why the remote engine can't be used from here, None if it can or no remote engine is set.
         model: Why the local model can't be used, likewise.
@@ -55,7 +54,6 @@ class NodeFacts:
     python: str
     ray: str
     conditions: dict[str, str]
-    token: str
     missing: tuple[str, ...] = ()
     engine: Failure | None = None
     model: Failure | None = None
@@ -63,23 +61,14 @@ class NodeFacts:
     free_bytes: int = 0
 
 
-def inspect_node(task_path: str, token_path: str) -> NodeFacts:
-    """Return the state of this node. A task that can't be read is a folder that isn't shared."""
-    token = _content(token_path)
-    if not token:
-        return NodeFacts(socket.gethostname(), platform.python_version(), version("ray"), {}, "")
-    task = read_ray_task(Path(task_path))
-    settings = task.settings()
+def inspect_node(variables: Mapping[str, str], request: AnalysisRequest, paths: Sequence[Path]) -> NodeFacts:
+    """Return the state of this node, with the settings of the command that travel; the node has to have `paths`."""
+    settings = node_settings(variables)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    request = task.batch.request
     is_remote = bool(settings.base_url)
-    return NodeFacts(
-        host=socket.gethostname(),
-        python=platform.python_version(),
-        ray=version("ray"),
-        conditions=conditions(settings, Templates(settings.template_dir), request),
-        token=token,
-        missing=tuple(path for path in _sample(task) if not os.path.isfile(path)),  # noqa: PTH113 - too long a name
+    return replace(
+        facts_of(settings, request),
+        missing=tuple(str(path) for path in paths if not os.path.isfile(path)),  # noqa: PTH113 - too long a name
         engine=_engine_failure(settings) if request.use_model and is_remote else None,
         model=_model_failure(settings) if request.use_model and not is_remote else None,
         folder=str(settings.data_dir),
@@ -87,24 +76,26 @@ def inspect_node(task_path: str, token_path: str) -> NodeFacts:
     )
 
 
-def find_faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str, language: Language) -> list[AppError]:
+def facts_of(settings: Settings, request: AnalysisRequest) -> NodeFacts:
+    """Return the versions of this machine, and the settings that answers to a request depend on."""
+    known = conditions(settings, Templates(settings.template_dir), request)
+    return NodeFacts(socket.gethostname(), platform.python_version(), version("ray"), known)
+
+
+def find_faults(own: NodeFacts, nodes: Sequence[NodeFacts], language: Language) -> list[AppError]:
     """List everything that would make results differ between nodes, or videos fail on a node.
 
     Args:
-        own: State of the driver's node.
+        own: State of this machine.
         nodes: State of all nodes that analyse.
-        token: What each node should have found in the folder of results.
         language: Language of the names of settings.
     """
     with in_language(language):
-        return list(_faults(own, nodes, token))
+        return list(_faults(own, nodes))
 
 
-def _faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str) -> Iterator[AppError]:
+def _faults(own: NodeFacts, nodes: Sequence[NodeFacts]) -> Iterator[AppError]:
     for node in nodes:
-        if node.token != token:
-            yield StorageError("ray_not_shared", host=node.host)
-            continue
         for what, given, wanted in _differences(node, own, nodes[0]):
             yield ConfigError("ray_node_differs", host=node.host, what=what, given=given or "–", wanted=wanted or "–")
         if node.missing:
@@ -118,12 +109,12 @@ def _faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str) -> Iterator[
 
 
 def _differences(node: NodeFacts, own: NodeFacts, first: NodeFacts) -> Iterator[tuple[str, str, str]]:
-    """Yield what differs: its name, the node's value, and the value of the driver's or the first node."""
+    """Yield what differs: its name, the node's value, and the value of the command's machine or the first node."""
     compared = [("Python", _minor(node.python), _minor(own.python)), ("Ray", node.ray, own.ray)]
     for key, given in node.conditions.items():
         if key not in _OF_LOCAL_ENGINE:
             compared.append((t(f"condition.{key}"), given, own.conditions.get(key, "")))
-        elif key == "engine":  # the driver's node may have no engine
+        elif key == "engine":  # the command's machine may have no engine
             compared.append((t("condition.engine"), given, first.conditions.get("engine", "")))
     yield from (one for one in compared if one[1] != one[2])
 
@@ -132,15 +123,8 @@ def _minor(text: str) -> str:
     return ".".join(text.split(".")[:2])
 
 
-def _content(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def _sample(task: RayTask) -> list[str]:
-    paths = [str(video.path) for video in task.batch.videos]
+def sample(paths: Sequence[Path]) -> Sequence[Path]:
+    """Return some of the videos, spread over the batch."""
     return paths[:: max(1, len(paths) // _SAMPLED_VIDEOS)]
 
 

@@ -18,12 +18,11 @@ from rich.console import Console
 
 from framelens.cli import terminal as terminal_module
 from framelens.core.events import StageStarted
-from framelens.plugins.batch.batch import Batch
+from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.batch_repository import BatchRepository
 from framelens.plugins.batch.commands.progress import BatchProgress
-from framelens.plugins.batch.runner import VideoBegun, VideoEnded, VideoProgress
+from framelens.plugins.batch.loop import VideoBegun, VideoEnded, VideoProgress
 from framelens.store.database import Store
-from framelens.video.inputs import Input
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import following, serve
@@ -197,7 +196,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=terminal, force_terminal=True, width=60, color_system=None)
     monkeypatch.setattr(terminal_module, "console", lambda **_: console)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    first, second = Input(Path("a.mp4")), Input(Path("b.mp4"))
+    first, second = (BatchVideo("", Path(name), name) for name in ("a.mp4", "b.mp4"))
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
     with BatchProgress(3, quiet=False) as shown:
         for result in results:
@@ -206,7 +205,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
             shown_by(lambda update: shown.show(VideoProgress(first, update)))(StageStarted("survey", None))
             shown.say(result, terminal)
             for one in (first, second):
-                shown.show(VideoEnded(one, None))
+                shown.show(VideoEnded(one))
     assert (
         screen(terminal.getvalue()) == [result.rstrip() for result in results] or screen(terminal.getvalue()) == results
     )

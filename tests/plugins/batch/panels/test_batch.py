@@ -28,8 +28,9 @@ from framelens.core.events import AnalysisEvent, ChunkDone
 from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import in_language, t
 from framelens.plugins.batch.batch import Batch, BatchVideo
-from framelens.plugins.batch.job_batches import PageBatches, bundle, status_of
+from framelens.plugins.batch.page_batches import PageBatches, bundle
 from framelens.plugins.batch.panels import batch
+from framelens.plugins.batch.results import status_of
 from framelens.reports.files import zipped
 from framelens.store.videos.video_repository import VideoRepository
 from tests.app import rich
@@ -123,7 +124,7 @@ def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Service
     listed = [row["id"] for part in parts_shown(page) for row in part.get("jobs", ())]
     assert listed == [f"batch-{record.id}"], "one row for the whole batch"
     with in_language("en"):
-        archive = ZipFile(BytesIO(zipped(bundle(record, services.jobs, "en"))))
+        archive = ZipFile(BytesIO(zipped(bundle(record, services.jobs, services.settings, "en"))))
     reports = ["reports/a.html", "reports/b.html", "reports/c.html"]
     assert sorted(archive.namelist()) == [*reports, "summary.csv", "summary.html", "summary.json"]
     assert all(name.encode() in archive.read("summary.html") for name in reports)
@@ -156,7 +157,7 @@ def test_folders_and_links_to_outside_are_refused(
     page.run()
     (row,) = [row for row in page.dataframe[0].value.to_dict("records") if row["video"] == "z.mp4"]
     assert "z.mp4" in row["says"] and row["state"] == t("library.state.failed", "en")
-    written = {one.name: one.data.decode() for one in bundle(record, services.jobs, "en")}
+    written = {one.name: one.data.decode() for one in bundle(record, services.jobs, services.settings, "en")}
     assert not [name for name, text in written.items() if str(tmp_path) in text or str(folder) in text]
     assert "z.mp4" in written["summary.json"] and "path_outside" in written["summary.json"]
     assert len(services.jobs.recent()) == 3
@@ -221,7 +222,7 @@ def test_what_was_not_submitted_is_continued_later(services: Services, page: App
     """The program ended before all jobs were in the queue."""
     batches = batch.batches()
     videos = tuple(BatchVideo("", folder / name, name) for name in ("a.mp4", "b.mp4"))
-    record = batches.stored.add(Batch("left", videos, AnalysisRequest(Path("x"), frames=2), ""))
+    record = batches.stored.add(Batch("left", videos, AnalysisRequest(Path("x"), frames=2)))
     page.query_params["batch"] = record.id
     page.run()
     assert list(page.dataframe[0].value["video"]) == ["a.mp4", "b.mp4"]
@@ -251,7 +252,7 @@ def test_frames_that_fit_are_counted_for_each_video(
     with as_user(LOCAL_USER):
         for name, fits in (("fits", True), ("given", False)):
             asked.clear()
-            record = batches.stored.add(Batch(name, videos, request, "", fits_request=fits))
+            record = batches.stored.add(Batch(name, videos, request, fits_request=fits))
             batches.proceed(record)
             while batches.is_submitting(record.id):
                 time.sleep(0.01)
@@ -280,7 +281,7 @@ def test_uploads_of_others_are_in_no_folder(tmp_path: Path, monkeypatch: pytest.
 def test_viewer_starts_continues_and_stops_no_batch(services: Services, folder: Path, page: AppTest) -> None:
     batches, request = batch.batches(), AnalysisRequest(Path("x"), frames=2)
     with as_user(User("u1", "vic", "viewer")):
-        record = batches.stored.add(Batch("left", (BatchVideo("", folder / "a.mp4", "a.mp4"),), request, ""))
+        record = batches.stored.add(Batch("left", (BatchVideo("", folder / "a.mp4", "a.mp4"),), request))
         for act in (lambda: batches.start("x", (), request), lambda: batches.proceed(record)):
             with pytest.raises(InputError, match="role_analyst"):
                 act()

@@ -32,9 +32,10 @@ _PATIENCE = {"RAY_agent_register_timeout_ms": "120000", "RAY_raylet_start_wait_t
 
 @dataclass
 class LocalCluster:
-    """A head with a core, and another node with a core unless it was removed."""
+    """A head with a core, and another node with a core unless it was removed; `port` takes connections of programs."""
 
     address: str
+    port: int
     folder: Path
     process: subprocess.Popen[str]
 
@@ -53,10 +54,7 @@ class LocalCluster:
 
     def actors(self) -> list[psutil.Process]:
         """Return the processes of actors that analyse."""
-        return [one for one in self._all() if "MapWorker" in _words(one)]
-
-    def drivers(self) -> list[psutil.Process]:
-        return [one for one in self._all() if "-m framelens.plugins.batch.ray_jobs.driver" in _words(one)]
+        return [one for one in self._all() if "NodeAnalyser" in _words(one)]
 
     def decoders(self) -> list[psutil.Process]:
         """Return the decoder workers of the actors, which don't have the cluster's variables."""
@@ -109,10 +107,10 @@ def local_cluster(
         **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0",
         "FRAMELENS_DATA_DIR": str(folder), **variables,
     }  # fmt: skip
-    process, port = _start(folder, [str(nodes), str(core_share)], environment)
+    process, port, client_port = _start(folder, [str(nodes), str(core_share)], environment)
     with process:
         try:
-            cluster = LocalCluster(f"http://127.0.0.1:{port}", folder, process)
+            cluster = LocalCluster(f"http://127.0.0.1:{port}", client_port, folder, process)
             yield cluster
         finally:
             cast(IO[str], process.stdin).close()
@@ -122,18 +120,25 @@ def local_cluster(
                 process.kill()
 
 
-def _start(folder: Path, words: list[str], environment: Mapping[str, str]) -> tuple[subprocess.Popen[str], int]:
+def _start(folder: Path, words: list[str], environment: Mapping[str, str]) -> tuple[subprocess.Popen[str], int, int]:
     """Start the process that has the cluster, once more if a node takes more than the 30 seconds that Ray waits."""
     log_path = folder.parent / "ray.log"
     for _ in range(2):
-        port = free_port()
-        command = [sys.executable, "-m", "tests.plugins.batch.ray_jobs.local_cluster", str(port), *words]
+        port, client_port = free_port(), free_port()
+        command = [
+            sys.executable,
+            "-m",
+            "tests.plugins.batch.ray_jobs.local_cluster",
+            str(port),
+            str(client_port),
+            *words,
+        ]
         with log_path.open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
         if cast(IO[str], process.stdout).readline().strip() == "ready":
-            return process, port
+            return process, port, client_port
         process.communicate()
     raise AssertionError(log_path.read_text())
 
@@ -164,7 +169,7 @@ def _cpu_group() -> str:
     return next(line.split(":")[2].lstrip("/") for line in lines if line.split(":")[1] == "cpu")
 
 
-def main(port: int, nodes: int, core_share: float) -> None:
+def main(port: int, client_port: int, nodes: int, core_share: float) -> None:
     from ray.cluster_utils import Cluster
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -174,9 +179,8 @@ def main(port: int, nodes: int, core_share: float) -> None:
     ) as sockets:  # their paths are short
         options = {"num_cpus": 1, "object_store_memory": _OBJECT_STORE_BYTES, "temp_dir": sockets}
         own = {"num_cpus": 0} if core_share else {}
-        cluster = Cluster(
-            initialize_head=True, head_node_args={**options, **own, "include_dashboard": True, "dashboard_port": port}
-        )
+        dashboard = {"include_dashboard": True, "dashboard_port": port, "ray_client_server_port": client_port}
+        cluster = Cluster(initialize_head=True, head_node_args={**options, **own, **dashboard})
         for _ in range(nodes if core_share else nodes - 1):
             with limited_to(core_share):
                 cluster.add_node(**options)
@@ -198,4 +202,4 @@ def main(port: int, nodes: int, core_share: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +20,15 @@ import pytest
 from benchmarks.endurance import differences, plain
 from framelens.cli import main
 from framelens.core.background_task import in_thread
-from framelens.i18n import error_text
-from framelens.plugins.batch.batch import Batch
-from framelens.plugins.batch.ray_jobs.client import RUNNING, RayCluster
-from framelens.plugins.batch.ray_jobs.runner import run_on_ray, stop_on_ray
-from framelens.plugins.batch.ray_jobs.task import RayTask
-from framelens.plugins.batch.results import Results
-from framelens.plugins.batch.runner import BatchHalted, VideoEnded
+from framelens.plugins.batch.ray_jobs import client as client_module
+from framelens.plugins.batch.ray_jobs.client import RayCluster
 from tests.cards import CARDS, write_card_video
-from tests.cli.test_main import run
 from tests.llm.scripted import following, serve
 from tests.plugins.batch.ray_jobs.local_cluster import ROOT, TOKEN, LocalCluster, local_cluster
-from tests.plugins.batch.test_runner import made, opened, ran
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("english"),
+    pytest.mark.usefixtures("english", "no_text_reading"),
     pytest.mark.filterwarnings("default"),  # Ray's warnings
 ]
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
@@ -68,81 +59,34 @@ def cluster(folder: Path) -> Iterator[LocalCluster]:
 
 
 @pytest.fixture
-def client(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> RayCluster:
+def client(cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RayCluster:
+    monkeypatch.setattr(client_module, "CLIENT_PORT", cluster.port)
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     return RayCluster(cluster.address)
 
 
-def batch_of(clips: Path, data: Path, **settings: str) -> Batch:
-    with opened(data, **settings) as services:
-        return made(clips, services, use_model="FRAMELENS_BASE_URL" in settings, formats=("csv",))
+def batch(clips: Path, folder: Path, *more: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run `framelens batch` in a folder, and return its exit code and the events."""
+    words = ["batch", str(clips), "--output", str(folder / "out"), "--frames", "2"]
+    printed = StringIO()
+    with redirect_stdout(printed):
+        code = main.main([*words, "--json", "--language", "en", *more])
+    return code, [json.loads(line) for line in printed.getvalue().splitlines()]
 
 
-@pytest.fixture(scope="module")
-def whole(folder: Path, clips: Path) -> tuple[Batch, Results]:
-    """A batch, and its results on this machine."""
-    batch = batch_of(clips, folder / "own")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(NO_TEXT), prepend=os.pathsep)
-        with opened(folder / "own") as services:
-            ran(batch, services, workers=1)
-    return batch, Results(batch)
+def killed(cluster: LocalCluster, folder: Path) -> Callable[[], None]:
+    """Kill an actor after the first report and a node after the third, in a thread."""
+    reports = folder / "out" / "reports"
 
-
-def task(batch: Batch, folder: Path) -> RayTask:
-    return RayTask(replace(batch, folder=folder / "out"), {"FRAMELENS_DATA_DIR": str(folder / "nodes")})
-
-
-def on_ray(
-    task: RayTask, client: RayCluster, disturb: Callable[[list[Any]], None] = lambda events: None
-) -> tuple[list[Any], list[str]]:
-    """Run to the end and return the events, and the jobs that were followed. `disturb` gets the events so far."""
-    events, followed = list[Any](), list[str]()
-    for event in run_on_ray(task, client, cancel=threading.Event(), on_followed=followed.append):
-        events.append(event)
-        disturb(events)
-    return events, followed
-
-
-def report(results: Results, key: str) -> bytes:
-    """Return the stored report without what differs between two runs on a machine."""
-    stored = json.loads(results.path(key).read_bytes())["report"]
-    return json.dumps(plain(stored), sort_keys=True).encode()
-
-
-def check_whole(batch: Batch, events: list[Any], results: Results, local: Results) -> None:
-    """No video is lost or there twice, and each report equals the local run's, byte for byte."""
-    ended = Counter(event.video.key for event in events if isinstance(event, VideoEnded))
-    assert ended == Counter(video.key for video in batch.videos)
-    for video in batch.videos:
-        own, here = report(results, video.key), report(local, video.key)
-        assert own == here, list(differences(json.loads(own), json.loads(here)))
-        assert csv_of(results, video.key) == csv_of(local, video.key)
-
-
-def csv_of(results: Results, key: str) -> bytes:
-    """Return the table of a video; tables of videos with the same name are numbered as they end."""
-    result = results.get(key)
-    assert result
-    return (results.folder / result.files["csv"]).read_bytes()
-
-
-def once(work: Callable[[], None], *, after: int) -> Callable[[list[Any]], None]:
-    """Return a function that does the work once, as soon as so many videos have ended."""
-    was_done = threading.Event()
-
-    def disturb(events: list[Any]) -> None:
-        if sum(isinstance(one, VideoEnded) for one in events) >= after and not was_done.is_set():
-            was_done.set()
+    def kill() -> None:
+        for count, work in ((1, lambda: cluster.actors()[0].send_signal(signal.SIGKILL)), (3, cluster.kill_node)):
+            while len(list(reports.glob("*.json"))) < count:
+                time.sleep(0.05)
             work()
 
-    return disturb
-
-
-def kill(processes: list[psutil.Process]) -> None:
-    assert processes
-    processes[0].send_signal(signal.SIGKILL)
+    return kill
 
 
 @pytest.mark.thorough
@@ -163,53 +107,33 @@ def test_nodes_are_looked_at_and_measured(
 
 
 def test_what_is_killed_on_a_node_is_done_elsewhere(
-    client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
+    client: RayCluster, cluster: LocalCluster, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch, local = whole
-    kill_actor = once(lambda: kill(cluster.actors()), after=1)
-    kill_node = once(cluster.kill_node, after=3)
-
-    def disturb(events: list[Any]) -> None:
-        kill_actor(events)
-        kill_node(events)
-
-    events, followed = on_ray(task(batch, tmp_path), client, disturb)
+    killing, words = in_thread("killer", killed(cluster, tmp_path)), ("--no-model", "--format", "json,csv")
+    code, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
+    killing.result()
     cluster.add_node()
-    assert followed == []
-    check_whole(batch, events, Results(replace(batch, folder=tmp_path / "out")), local)
-
-
-@pytest.mark.thorough
-def test_the_command_continues_a_dead_driver_and_follows(
-    client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
-) -> None:
-    batch, local = whole
-    events, _ = on_ray(task(batch, tmp_path), client, once(lambda: kill(cluster.drivers()), after=2))
-    assert [event.error.key for event in events if isinstance(event, BatchHalted)] == ["ray_job_failed"]
-    first = [event for event in events if isinstance(event, VideoEnded)]
-    assert 2 <= len(first) < len(batch.videos)
-    cancel, known = threading.Event(), set[str]()
-    for event in run_on_ray(task(batch, tmp_path), client, cancel=cancel, on_followed=lambda job: None):
-        if isinstance(event, VideoEnded) and event.was_done:
-            known.add(event.video.key)
+    states = [one["state"] for one in events if one["event"] == "video"]
+    assert (code, states) == (0, ["without_model"] * VIDEOS)
+    again, events = batch(clips, tmp_path, "--ray", cluster.address, *words)
+    assert again == 0 and [one["was_done"] for one in events if one["event"] == "video"] == [True] * VIDEOS
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "other"))
+    assert batch(clips, tmp_path / "here", *words)[0] == 0
+    for here in (tmp_path / "here" / "out" / "reports").iterdir():
+        there = tmp_path / "out" / "reports" / here.name
+        if here.suffix == ".csv":
+            assert here.read_bytes() == there.read_bytes()
         else:
-            cancel.set()
-    assert known >= {event.video.key for event in first}
-    events, followed = on_ray(task(batch, tmp_path), client)
-    assert len(followed) == 1
-    batch = replace(batch, folder=tmp_path / "out")
-    results = Results(batch)
-    check_whole(batch, events, results, local)
-    while client.state(followed[0]) in RUNNING:  # its driver ends after the last result
-        time.sleep(0.1)
-    assert not stop_on_ray(batch, client)
+            assert not list(differences(*(plain(json.loads(one.read_bytes())) for one in (here, there))))
 
 
 @pytest.mark.thorough
 def test_a_killer_of_the_decoder_is_one_failed_result(
-    client: RayCluster, cluster: LocalCluster, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: RayCluster, cluster: LocalCluster, clips: Path, tmp_path: Path
 ) -> None:
-    killer = write_card_video(tmp_path / "killer.mp4", list(CARDS), seconds_per_card=20.0)
+    (tmp_path / "clips").mkdir()
+    shutil.copy(clips / "0.mp4", tmp_path / "clips")
+    killer = write_card_video(tmp_path / "clips" / "killer.mp4", list(CARDS), seconds_per_card=20.0)
     over = threading.Event()
 
     def kill_decoders_of_it() -> None:
@@ -221,26 +145,20 @@ def test_a_killer_of_the_decoder_is_one_failed_result(
 
     watching = in_thread("killer", kill_decoders_of_it)
     with serve(following) as server:
-        out = tmp_path / "out"
-        words = ["batch", str(clips / "0.mp4"), str(killer), "--base-url", server.base_url, "--output", str(out)]
-        more = ["--ray", cluster.address, "--frames", "2", "--json", "--language", "en"]
-        done = run(*words, *more, cwd=tmp_path)
+        code, events = batch(tmp_path / "clips", tmp_path, "--ray", cluster.address, "--base-url", server.base_url)
     over.set()
     watching.result()
-    assert done.returncode == 3, done.stderr
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    ended = {Path(one["path"]).name: one for one in said if one["event"] == "video"}
-    assert ended["0.mp4"]["state"] == "done"
+    ended = {Path(one["path"]).name: one for one in events if one["event"] == "video"}
+    assert code == 3 and ended["0.mp4"]["state"] == "done"
     assert ended["killer.mp4"]["error"]["key"] == "video_decoder_crashed"
     assert server.requests
-    assert "Ctrl-C detaches" in done.stderr
 
 
 @pytest.mark.thorough
-def test_nodes_without_the_engine_are_refused_at_first(client: RayCluster, clips: Path, tmp_path: Path) -> None:
-    batch = batch_of(clips, tmp_path / "data", FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
-    events, _ = on_ray(RayTask(batch, {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}), client)
-    (halt,) = events
-    assert isinstance(halt, BatchHalted)
-    assert halt.error.key == "ray_engine"
-    assert "does not answer" in error_text(halt.error)
+def test_nodes_without_the_engine_are_refused_at_first(
+    client: RayCluster, cluster: LocalCluster, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, events = batch(clips, tmp_path, "--ray", cluster.address, "--base-url", "http://127.0.0.1:9/v1")
+    assert (code, events) == (4, [])
+    said = capsys.readouterr().err
+    assert "the engine can't be used" in said and "does not answer" in said

@@ -16,18 +16,17 @@ from framelens.core.errors import EngineError
 from framelens.core.units import GIB
 from framelens.i18n import LANGUAGES, error_text
 from framelens.jobs.analyses import with_named
-from framelens.plugins.batch.batch import Batch, BatchVideo
 from framelens.plugins.batch.ray_jobs import node_checks
+from framelens.plugins.batch.ray_jobs.node_analyser import passed_variables
 from framelens.plugins.batch.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
-from framelens.plugins.batch.ray_jobs.task import RayTask, job_name, passed_variables, read_ray_task
 
 CONDITIONS = {"app": "0.1.0 (abc)", "engine": "vllm 0.32.0", "model": "m (1)", "answer_tokens": "1024"}
-NODE = NodeFacts("one", "3.11.9", "2.60.0", CONDITIONS, "token", free_bytes=9 * GIB)
+NODE = NodeFacts("one", "3.11.9", "2.60.0", CONDITIONS, free_bytes=9 * GIB)
 REMOTE = "http://127.0.0.1:9/v1"
 
 
 def keys(*nodes: NodeFacts) -> list[tuple[str, object]]:
-    faults = find_faults(NODE, nodes, "token", "en")
+    faults = find_faults(NODE, nodes, "en")
     for language in LANGUAGES:
         assert all("{" not in error_text(fault, language) for fault in faults)
     return [(fault.key, fault.values["host"]) for fault in faults]
@@ -45,8 +44,6 @@ def test_equal_nodes_may_start() -> None:
         ({"conditions": {**CONDITIONS, "app": "0.0.9 (abc)"}}, "ray_node_differs"),
         ({"conditions": {**CONDITIONS, "engine": "vllm 0.31.0"}}, "ray_node_differs"),
         ({"conditions": {**CONDITIONS, "answer_tokens": "2048"}}, "ray_node_differs"),
-        ({"token": ""}, "ray_not_shared"),
-        ({"token": "another"}, "ray_not_shared"),
         ({"missing": ("/videos/a.mp4",)}, "ray_videos_missing"),
         ({"engine": Failure.of(EngineError("remote_unreachable", base_url="u", reason="r"))}, "ray_engine"),
         ({"model": Failure.of(EngineError("model_unconfirmed", model="m"))}, "ray_model"),
@@ -57,33 +54,17 @@ def test_a_node_that_differs_is_named(change: dict[str, object], key: str) -> No
     assert keys(NODE, replace(NODE, host="two", **change)) == [(key, "two")]  # type: ignore[arg-type]
 
 
-def task(tmp_path: Path, **variables: str) -> RayTask:
-    (tmp_path / "there.mp4").touch()
-    videos = (BatchVideo("a", tmp_path / "there.mp4", "there.mp4"), BatchVideo("b", tmp_path / "gone.mp4", "gone.mp4"))
-    request = AnalysisRequest(Path("x"), use_model=bool(variables))
-    made = RayTask(Batch("b1", videos, request, "print", folder=tmp_path / "out"), variables)
-    made.save()
-    (tmp_path / "token").write_text("t")
-    return made
-
-
 def test_a_node_reports_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_checks, "version", lambda name: "2.60.0")
-    made = task(tmp_path, FRAMELENS_BASE_URL=REMOTE)
-    found = inspect_node(str(made.path), str(tmp_path / "token"))
-    assert (found.python, found.token, found.missing) == (platform.python_version(), "t", (str(tmp_path / "gone.mp4"),))
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "there.mp4").touch()
+    paths, request = [tmp_path / "there.mp4", tmp_path / "gone.mp4"], AnalysisRequest(Path("x"))
+    found = inspect_node({"FRAMELENS_BASE_URL": REMOTE}, request, paths)
+    assert (found.python, found.missing) == (platform.python_version(), (str(tmp_path / "gone.mp4"),))
     assert found.engine and found.engine.key == "remote_unreachable"
     assert found.model is None and found.free_bytes > 0
-    local = task(tmp_path, VLLM_MODEL_PATH="/no/such/model")
-    found = inspect_node(str(local.path), str(tmp_path / "token"))
+    found = inspect_node({"VLLM_MODEL_PATH": "/no/such/model"}, request, ())
     assert found.model and found.model.key == "model_folder_missing"
-    assert inspect_node(str(made.path), str(tmp_path / "not-shared")).token == ""
-
-
-def test_a_task_is_read_as_it_was_written(tmp_path: Path) -> None:
-    made = task(tmp_path, FRAMELENS_BASE_URL=REMOTE)
-    assert read_ray_task(made.path) == made
-    assert made.settings().base_url == REMOTE
 
 
 def test_neither_keys_nor_folders_of_a_machine_travel() -> None:
@@ -94,12 +75,3 @@ def test_neither_keys_nor_folders_of_a_machine_travel() -> None:
     settings = with_named(config.load(given, Path(os.devnull)), model="other", base_url="")
     passed = passed_variables(given, settings)
     assert passed == {"FRAMELENS_BASE_URL": REMOTE, "VLLM_CONFIG": "{}", "VLLM_MODEL_PATH": "other"}
-
-
-def test_the_same_work_has_the_same_name(tmp_path: Path) -> None:
-    def name(folder: Path, fingerprint: str) -> str:
-        return job_name(Batch("one", (), AnalysisRequest(Path("x")), fingerprint, folder=folder))
-
-    here = tmp_path / "out"
-    assert name(here, "print") == name(tmp_path / "clips" / ".." / "out", "print")
-    assert len({name(here, "print"), name(tmp_path, "print"), name(here, "other")}) == 3

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from framelens.core.background_task import BackgroundTasks
 from framelens.core.codec import Failure
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError
-from framelens.core.files import new_id, numbered, readable, safe_stem
+from framelens.core.files import name_key, new_id, numbered, safe_stem
 from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.queue import Jobs
-from framelens.jobs.snapshot import AT_WORK, WORKING, State
 from framelens.plugins.batch.batch import Batch, BatchVideo, request_for
 from framelens.plugins.batch.batch_repository import BatchRepository
-from framelens.plugins.batch.results import ResultState, VideoResult
-from framelens.plugins.batch.summary import NAMES, Summary, SummaryBuilder, render
+from framelens.plugins.batch.results import REPORTS, VideoStatus, results_of, status_of
+from framelens.plugins.batch.summary import NAMES, Summary, render, summarise
 from framelens.reports.content.labels import shareable_value
 from framelens.reports.files import ReportFile
 from framelens.reports.formats import FORMATS, files_of
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
-from framelens.store.library_index import LibraryEntry
 
 if TYPE_CHECKING:
     from framelens.analysis.planning.estimate import Planner
     from framelens.analysis.prompts.templates import Templates
+    from framelens.config import Settings
 
-VideoState = State | Literal["pending"]
 _FORMAT = "html"
 _CLOSE_SECONDS = 5.0  # a long video takes longer to hash
 
@@ -83,7 +80,7 @@ class PageBatches:
             else BatchVideo("", path, shown)
             for shown, path in paths
         )
-        batch = self.stored.add(Batch(new_id(), videos, replace(request, path=UNKNOWN_PATH), "", name=name))
+        batch = self.stored.add(Batch(new_id(), videos, replace(request, path=UNKNOWN_PATH), name=name))
         self._submit(batch.id)
         return batch
 
@@ -177,80 +174,22 @@ class PageBatches:
             self.stored.save_video(batch.id, place, made)
 
 
-@dataclass(frozen=True)
-class VideoStatus:
-    """State of a video of a batch; "pending" if its analysis wasn't begun.
-
-    Attributes:
-        entry: Its analysis as the library lists it, if it was begun.
-    """
-
-    video: BatchVideo
-    state: VideoState
-    entry: LibraryEntry | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether it neither waits nor runs, and all facts are measured."""
-        return self.state not in (*AT_WORK, "pending")
-
-    @property
-    def has_stopped(self) -> bool:
-        """Return whether its analysis ended early or has no answer, and can be resumed."""
-        stopped = ("failed", "cancelled", "interrupted", "paused", "incomplete", "model_failed", "no_usable_answer")
-        return bool(self.video.job_id) and self.state in stopped
-
-
-def status_of(batch: Batch, jobs: Jobs) -> list[VideoStatus]:
-    """Return the state of each video, in their order; an analysis that was deleted is left out."""
-    entries = {one.id: one for one in jobs.library.entries(one.job_id for one in batch.videos)}
-    found = []
-    for video in batch.videos:
-        if not video.job_id:
-            found.append(VideoStatus(video, "failed" if video.failure else "pending"))
-        elif entry := entries.get(video.job_id):
-            found.append(VideoStatus(video, jobs.state_of(entry), entry))
-    return found
-
-
-def bundle(batch: Batch, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
+def bundle(batch: Batch, jobs: Jobs, settings: Settings, language: Language) -> Iterator[ReportFile]:
     """Yield the report of each video, then the summary in all formats, which links to them.
 
     The summary names no folder of this machine and no address of an engine.
     """
-    builder, given = SummaryBuilder(), set[str]()
-    request: AnalysisRequest | None = None
-    for number, status in enumerate(status_of(batch, jobs), start=1):
-        video, analysis, error, file = status.video, None, status.video.failure, ""
-        if video.job_id:
-            job = jobs.snapshot(video.job_id)
-            error = job.failure if job.error else None
-            analysis, request = job.analysis, request or job.request
-        if analysis:
-            stems = numbered(safe_stem(video.name))
-            stem = next(one for one in stems if one.casefold() not in given)
-            given.add(stem.casefold())
-            file = f"reports/{stem}{FORMATS[_FORMAT].suffix}"
-            yield from files_of(_FORMAT, analysis, language, file)
-        state: ResultState = "failed" if analysis is None else analysis.outcome
-        key = video.job_id or str(number)
-        path = Path(video.name)
-        result = VideoResult(
-            key,
-            video.name,
-            path,
-            "",
-            state,
-            job_id=video.job_id,
-            failure=error and _shareable(error),
-            files={_FORMAT: file} if file else {},
-            duration_seconds=analysis.decode.readable_seconds if analysis else None,
-            seconds=sum(analysis.seconds_by_stage.values()) if analysis else 0.0,
-        )
-        is_pending = not status.is_over or (analysis is None and error is None)
-        builder.add(key, readable(video.name), path, None if is_pending else result, analysis)
-    summary = builder.build(batch.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
-    yield from summary_files(summary, language)
+    batch, given, results = replace(batch, folder=None, left_out=()), set[str](), []
+    for result in results_of(batch, jobs, settings):
+        files = {}
+        if result.state not in ("failed", "pending") and (analysis := jobs.snapshot(result.video.job_id).analysis):
+            stem = next(one for one in numbered(safe_stem(result.video.name)) if name_key(one) not in given)
+            given.add(name_key(stem))
+            files = {_FORMAT: f"{REPORTS}/{stem}{FORMATS[_FORMAT].suffix}"}
+            yield from files_of(_FORMAT, analysis, language, files[_FORMAT])
+        video = replace(result.video, path=Path(result.video.name))
+        results.append(replace(result, video=video, files=files, failure=result.failure and _shareable(result.failure)))
+    yield from summary_files(summarise(batch, results), language)
 
 
 def _shareable(failure: Failure) -> Failure:
@@ -263,8 +202,3 @@ def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
     """Yield the summary in all formats."""
     for name, file_name in NAMES.items():
         yield ReportFile(file_name, render(summary, name, language))
-
-
-def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
-    """Count the videos by their states; describing and measuring are parts of running."""
-    return dict(Counter("running" if one.state in WORKING else one.state for one in statuses))

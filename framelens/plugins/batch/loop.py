@@ -227,7 +227,7 @@ class BatchLoop:
         return self.batch.folder is not None
 
     def _result(self, one: _Run) -> VideoEnded:
-        """Return how the job of a video has ended; a job about what is no video is deleted."""
+        """Return how the job of a video has ended; a job whose file is no video is deleted."""
         job = one.run.result()
         video, failure = one.video, failure_of(job, self.services.settings)
         state = result_state(job, failure, halts=self._halts)
